@@ -1,0 +1,76 @@
+# The two commands of every day are `make lab` and `make test`; `make` alone lists the rest.
+# Everything happens in .venv; stamps there re-install when pyproject.toml or constraints.txt changed, and only then.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := $(PIP) install -q -c constraints.txt
+REQUIREMENTS := pyproject.toml constraints.txt
+
+LAB_ARGS ?=
+PYTEST_ARGS ?=
+NOTEBOOKS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help lab env test test-slow demo bench notebooks constraints clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+lab: $(VENV)/.installed ## open the workbench in JupyterLab (LAB_ARGS="--port 9999")
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb $(LAB_ARGS)
+
+env: $(VENV)/.installed-test ## make .venv with everything needed to run and to test
+
+test: $(VENV)/.installed-test ## lint, architecture, tests, notebooks (PYTEST_ARGS="-x")
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n 2 --dist loadscope $(PYTEST_ARGS)
+	SPARSELAB_FAST=1 $(BIN)/pytest --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks/
+
+test-slow: $(VENV)/.installed-test ## the tests marked slow
+	$(BIN)/pytest -m slow $(PYTEST_ARGS)
+
+demo: $(VENV)/.installed ## a short run without a notebook; figures and tables go to out/
+	$(BIN)/python -m sparselab demo --out out/
+
+bench: $(VENV)/.installed-bench ## compare with dense and masked PyTorch (installs it)
+	$(BIN)/python -m benchmarks.kernels
+	$(BIN)/python -m benchmarks.training
+
+notebooks: $(VENV)/.installed-test ## execute the notebooks in place (NOTEBOOKS="notebooks/03_all_relu.ipynb")
+	$(BIN)/python notebooks/execute.py $(NOTEBOOKS)
+
+# A fresh venv holds what we ask for and nothing else, so its freeze is the list.
+constraints: ## pin the newest versions our bounds allow, in constraints.txt
+	@set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	$(PYTHON) -m venv "$$fresh"; \
+	"$$fresh/bin/python" -m pip --disable-pip-version-check install -q -e ".[test]"; \
+	{ sed -n '/^#/p' constraints.txt; "$$fresh/bin/python" -m pip freeze --exclude-editable; } > "$$fresh/pins"; \
+	cp "$$fresh/pins" constraints.txt
+	@echo "constraints.txt is new: look at the diff, then run make test"
+
+clean: ## remove caches and build leftovers (never .venv, data/ or runs/)
+	rm -rf build dist out *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
+	find benchmarks notebooks sparselab tests \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+# pip is the last thing `venv` makes: a half-made environment (Debian without python3-venv) is made again.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || { \
+	echo "sparselab needs Python 3.11 or newer, and $(PYTHON) is: $$($(PYTHON) --version 2>&1 || true)"; \
+	echo "choose another one: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(REQUIREMENTS) | $(BIN)/pip
+	$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.installed-test: $(REQUIREMENTS) | $(BIN)/pip
+	$(INSTALL) -e ".[test]"
+	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-bench: $(REQUIREMENTS) | $(BIN)/pip
+	$(INSTALL) -e ".[bench]"
+	@touch $(VENV)/.installed $@

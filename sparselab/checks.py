@@ -1,0 +1,87 @@
+"""What every door says to bad input: the argument, the value, what is allowed.
+
+One helper a kind of value, so that messages read alike everywhere and no door forgets a case.
+"""
+
+import difflib
+import numbers
+import reprlib
+
+import numpy as np
+
+
+def shown(value):
+    """A short repr that is safe to put into a message."""
+    return reprlib.repr(value)
+
+
+def fail(name, value, allowed, error=ValueError):
+    """Raise `error` with the one form all messages have."""
+    raise error(f"{name} = {shown(value)}: must be {allowed}")
+
+
+def number(name, value, allowed, *, low=None, high=None, open_low=False, open_high=False):
+    """A finite real number within bounds (closed unless said otherwise), as float."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        fail(name, value, allowed, TypeError)
+    result = float(value)
+    below = low is not None and (result < low or (open_low and result == low))
+    above = high is not None and (result > high or (open_high and result == high))
+    if not np.isfinite(result) or below or above:
+        fail(name, value, allowed)
+    return result
+
+
+def fraction(name, value, *, open_high=False):
+    """A share between 0 and 1, as float."""
+    return number(name, value, f"a number in [0, 1{')' if open_high else ']'}", low=0, high=1, open_high=open_high)
+
+
+def positive(name, value):
+    """A number above 0, as float."""
+    return number(name, value, "a finite number > 0", low=0, open_low=True)
+
+
+def non_negative(name, value):
+    """A number of at least 0, as float."""
+    return number(name, value, "a finite number >= 0", low=0)
+
+
+def integer(name, value, *, low=1, high=None):
+    """A whole number within [low, high], as int."""
+    allowed = f"a whole number >= {low}" if high is None else f"a whole number in [{low}, {high}]"
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+        fail(name, value, allowed, TypeError)
+    if value < low or (high is not None and value > high):
+        fail(name, value, allowed)
+    return int(value)
+
+
+def choice(name, value, allowed):
+    """One of the names in `allowed`, with a hint at the closest one."""
+    names = list(allowed)
+    if not isinstance(value, str):
+        fail(name, value, f"one of {names}", TypeError)
+    if value not in names:
+        close = difflib.get_close_matches(value, names, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        fail(name, value, f"one of {names}{hint}")
+    return value
+
+
+def generator(name, seed):
+    """A numpy Generator from None, a whole number >= 0, a SeedSequence or a Generator (used as it is)."""
+    if isinstance(seed, np.random.Generator):
+        return seed
+    return np.random.default_rng(seed_sequence(name, seed))
+
+
+def seed_sequence(name, seed):
+    """A SeedSequence from None, a whole number >= 0, a SeedSequence, or a Generator, of which one number is drawn."""
+    if isinstance(seed, np.random.SeedSequence):
+        return seed
+    if isinstance(seed, np.random.Generator):
+        return np.random.SeedSequence(int(seed.integers(2**63)))
+    if seed is None:
+        return np.random.SeedSequence()
+    return np.random.SeedSequence(integer(name, seed, low=0))

@@ -1,0 +1,96 @@
+"""Datasets that need no network: two real ones that come along, two that are computed from a seed."""
+
+from pathlib import Path
+
+import numpy as np
+
+from sparselab.checks import fail, integer, positive
+from sparselab.datasets.dataset import Dataset
+from sparselab.datasets.folders import data_folder, repository_data
+from sparselab.datasets.splits import rows_of_fraction, split_rows
+
+CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+SMALL_FILE = "fashion_mnist_small.npz"
+
+
+def digits(*, standardise=True):
+    """Scikit-learn's 1,797 handwritten digits of 8 x 8 pixels in 17 greys; 1,437 to train on, 360 to test, stratified."""
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    first, second = split_rows(y, len(y), 360, seed=0)
+    settings = {"name": "digits", "source": "embedded", "image_shape": (8, 8), "standardise": standardise}
+    return Dataset.from_arrays(X[first], y[first], X[second], y[second], **settings)
+
+
+def fashion_mnist_small(*, standardise=True):
+    """5,000 + 1,000 of Zalando's pictures of clothes, 28 x 28 pixels of 0..255, ten classes of equal size."""
+    with np.load(_small_file(), allow_pickle=False) as file:
+        X, y, X_test, y_test = (file[key] for key in ("X_train", "y_train", "X_test", "y_test"))
+    settings = {"name": "fashion_mnist_small", "source": "embedded", "image_shape": (28, 28)}
+    return Dataset.from_arrays(X, y, X_test, y_test, standardise=standardise, **settings).with_class_names(CLOTHES)
+
+
+def _small_file():
+    folders = (repository_data(), Path(__file__).parent, data_folder())
+    found = (folder / SMALL_FILE for folder in folders if folder is not None)
+    path = next((path for path in found if path.is_file()), None)
+    if path is None:
+        fail(SMALL_FILE, None, f"in {data_folder()}: it is part of the repository", FileNotFoundError)
+    return path
+
+
+def madelon_like(*, standardise=True, seed=0):
+    """Guyon's generator at Madelon's settings: 2,000 + 600 rows, 500 features of which 20 say something.
+
+    5 informative, 15 linear combinations of them, 480 noise; 16 clusters a class, 1 % of the labels turned.
+    `madelon_like_relevant(seed)` says which 20.
+    """
+    from sklearn.datasets import make_classification
+
+    X, y = make_classification(
+        n_samples=2600,
+        n_features=500,
+        n_informative=5,
+        n_redundant=15,
+        n_clusters_per_class=16,
+        class_sep=2,
+        flip_y=0.01,
+        shuffle=False,
+        random_state=seed,
+    )
+    X = X[:, _columns(seed)]
+    first, second = split_rows(y, len(y), 600, seed)
+    settings = {"name": "madelon_like", "source": "synthetic", "standardise": standardise}
+    return Dataset.from_arrays(X[first], y[first], X[second], y[second], **settings)
+
+
+def madelon_like_relevant(seed=0):
+    """The columns of `madelon_like` that say something: (informative (5,), combinations of them (15,))."""
+    place = np.argsort(_columns(seed))
+    return place[:5], place[5:20]
+
+
+def _columns(seed):
+    return np.random.default_rng(seed).permutation(500)
+
+
+def extreme(n_features=65_536, n_samples=1_000, seed=0, *, separation=4.0, test_fraction=0.2, standardise=True):
+    """Two classes in as many features as you like; one float32 array of n_samples x n_features and nothing beside it.
+
+    Noise is standard normal. Every 64th feature (from a random start) is moved by +-shift with the class, such that
+    the classes' means lie 2 * `separation` deviations apart; the same rows come first for any `n_samples`.
+    262 MB at the defaults.
+    """
+    n_features, n_samples = integer("n_features", n_features, low=2), integer("n_samples", n_samples, low=10)
+    n_test = rows_of_fraction("test_fraction", test_fraction, n_samples)
+    noise, signs, start = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3))
+    y = signs.integers(0, 2, n_samples)
+    X = np.empty((n_samples, n_features), dtype=np.float32)
+    informative = slice(int(start.integers(min(64, n_features))), None, 64)
+    shift = positive("separation", separation) / np.sqrt(len(range(n_features)[informative]))
+    for row, label in zip(X, y, strict=True):
+        noise.standard_normal(out=row, dtype=np.float32)
+        row[informative] += shift if label else -shift
+    settings = {"name": "extreme", "source": "synthetic", "standardise": standardise, "overwrite": True}
+    return Dataset.from_arrays(X[:-n_test], y[:-n_test], X[-n_test:], y[-n_test:], **settings)

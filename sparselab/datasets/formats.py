@@ -1,0 +1,142 @@
+"""Readers of the formats the published datasets come in; each returns raw arrays and believes no header blindly.
+
+Plain or gzip-compressed is found out from the first bytes, for servers differ in what they send.
+"""
+
+import gzip
+import zlib
+from contextlib import contextmanager
+
+import numpy as np
+
+from sparselab.checks import fail
+
+GZIP = b"\x1f\x8b"
+BROKEN = (EOFError, gzip.BadGzipFile, zlib.error)
+
+
+@contextmanager
+def opened(path):
+    """The content of `path` as a binary stream, decompressed if need be; ValueError if it breaks off."""
+    with open(path, "rb") as raw:
+        packed = raw.read(2) == GZIP
+        raw.seek(0)
+        try:
+            yield gzip.GzipFile(fileobj=raw) if packed else raw
+        except BROKEN as error:
+            raise ValueError(f"path = {str(path)!r}: must be a complete gzip file ({error})") from None
+
+
+def read_idx(path):
+    """An idx file of bytes (MNIST's format: 0, 0, 8, axes, big-endian lengths, values) -> uint8 array.
+
+    Raises ValueError where the length is not what the header says.
+    """
+    with opened(path) as file:
+        magic = file.read(4)
+        if len(magic) != 4 or magic[:3] != b"\0\0\x08" or not 1 <= magic[3] <= 4:
+            fail("path", str(path), f"an idx file of bytes; it starts with {magic!r}")
+        shape = tuple(np.frombuffer(file.read(4 * magic[3]), ">u4").tolist())
+        n_values = int(np.prod(shape, dtype=object))
+        values = _exactly(file, n_values, path)
+    return np.frombuffer(values, np.uint8).reshape(shape)
+
+
+def _exactly(file, n_bytes, path, chunk=2**24):
+    """`n_bytes` bytes, no more and no less, read piece by piece: a lying header allocates nothing."""
+    pieces, left = [], n_bytes + 1
+    while left and (piece := file.read(min(left, chunk))):
+        pieces.append(piece)
+        left -= len(piece)
+    if left != 1:
+        fail("path", str(path), f"{n_bytes} values long, as its header says; it has {'more' if not left else 'fewer'}")
+    return b"".join(pieces)
+
+
+def read_numbers(path, n_columns, separator=None):
+    """Text with `n_columns` whole numbers a line (Madelon's format) -> (lines, n_columns) int32."""
+    with opened(path) as file:
+        lines = [line.split(separator) for line in file.read().splitlines() if line.strip()]
+    widths = {len(line) for line in lines}
+    if widths != {n_columns}:
+        fail("path", str(path), f"lines of {n_columns} numbers each; found {sorted(widths)[:5]}")
+    try:
+        return np.array(lines, dtype=np.int32)
+    except ValueError as error:
+        fail("path", str(path), f"whole numbers only ({str(error)[:100]})")
+
+
+def read_higgs(path, n_rows):
+    """The first `n_rows` lines of HIGGS.csv, label first -> (X (n_rows, 28) float32, y (n_rows,) int8), streamed."""
+    import pandas
+
+    with opened(path) as file:
+        try:
+            table = pandas.read_csv(file, header=None, nrows=n_rows, dtype=np.float32).to_numpy()
+        except ValueError as error:
+            fail("path", str(path), f"29 numbers a line ({str(error)[:120]})")
+    if table.shape != (n_rows, 29):
+        fail("path", str(path), f"{n_rows} lines of a label and 28 numbers; found {table.shape}")
+    return np.ascontiguousarray(table[:, 1:]), table[:, 0].astype(np.int8)
+
+
+def read_series_matrix(path, key="leukemia class"):
+    """A GEO series matrix -> (X (samples, probes) float32, labels (samples,) str), streamed line by line.
+
+    The labels are what follows "`key`: " in that line of !Sample_characteristics_ch1 which has it.
+    Raises ValueError for a missing table, missing labels and lines of another length, naming the probe.
+    """
+    with opened(path) as file:
+        labels = _read_labels(file, key, path)
+        blocks = list(_read_probes(file, len(labels), path))
+    if not blocks:
+        fail("path", str(path), "a series matrix with at least one probe")
+    return np.concatenate(blocks, axis=1), np.array(labels)
+
+
+def _read_labels(file, key, path):
+    labels = None
+    for line in _lines(file, path):
+        if line.startswith("!Sample_characteristics_ch1") and f"{key}:" in line:
+            labels = [cell.strip('" ').removeprefix(f"{key}:").strip() for cell in line.split("\t")[1:]]
+        elif line.startswith("!series_matrix_table_begin"):
+            if labels is None:
+                fail("path", str(path), f"a series matrix whose !Sample_characteristics_ch1 say {key!r}")
+            return labels
+    fail("path", str(path), "a GEO series matrix with its table")
+
+
+def _read_probes(file, n_samples, path, block=512):
+    """Blocks (n_samples, up to `block` probes), turned round while they are small."""
+    lines, rows = _lines(file, path), []
+    next(lines, None)
+    for line in lines:
+        if line.startswith("!series_matrix_table_end"):
+            break
+        rows.append(_probe(line, n_samples, path))
+        if len(rows) == block:
+            yield np.array(rows).T
+            rows = []
+    else:
+        fail("path", str(path), "complete: its table has no end")
+    if rows:
+        yield np.array(rows).T
+
+
+def _probe(line, n_samples, path):
+    name, *cells = line.split("\t")
+    try:
+        values = np.array(cells, dtype=np.float32)
+    except ValueError:
+        values = ()
+    if len(values) != n_samples:
+        fail("path", str(path), f"a table of {n_samples} numbers a probe; probe {name} is not")
+    return values
+
+
+def _lines(file, path, limit=2**24):
+    """Lines of text; one without an end would otherwise fill the memory."""
+    while line := file.readline(limit):
+        if len(line) == limit:
+            fail("path", str(path), f"text with lines below {limit} bytes")
+        yield line.decode("utf-8", errors="replace").rstrip("\r\n")

@@ -1,0 +1,122 @@
+"""A user's own files: a CSV table or an .npz as raw arrays; the gate looks at the values afterwards.
+
+Nothing in a file is ever executed: npz without pickles, CSV cells are numbers or labels and never formulas.
+"""
+
+import csv
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from sparselab.checks import choice, fail, integer
+
+PARTS = ("X_train", "y_train", "X_test", "y_test")
+
+
+def stem(path):
+    """The name of a dataset read from `path`."""
+    return Path(path).stem
+
+
+def read_npz(path):
+    """([X, y, X_test, y_test] or [X, y], whether it was cut into training and test part)."""
+    path = existing(path)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in (*PARTS, "X", "y") if key in file}
+            found = sorted(file.files)
+    except (ValueError, OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"path = {str(path)!r}: must be an .npz of plain arrays ({str(error)[:120]})") from None
+    if {"X_train", "y_train"} <= arrays.keys():
+        return [arrays.get(key) for key in PARTS], True
+    if {"X", "y"} <= arrays.keys():
+        return [arrays["X"], arrays["y"]], False
+    fail("path", str(path), f"an .npz with X_train and y_train, or X and y, not {found}")
+
+
+def read_csv(path, target=-1, separator=","):
+    """(X (rows, features) float64, y (rows,)) of a UTF-8 table; `target` is a column's name or position.
+
+    Raises ValueError naming the line and column of the first cell that is not a number.
+    """
+    path = existing(path)
+    frame = _table(path, separator)
+    column = _target_column(frame, target)
+    features = frame.drop(columns=column)
+    first_line = 1 + (not isinstance(frame.columns[0], int))
+    for name in features.columns:
+        _check_column(features[name], name, first_line)
+    return features.to_numpy(dtype=np.float64), _labels(frame[column], column, first_line)
+
+
+def existing(path):
+    """`path` as a Path; FileNotFoundError if no file is there."""
+    path = Path(path)
+    if not path.is_file():
+        fail("path", str(path), "an existing file", FileNotFoundError)
+    return path
+
+
+def _table(path, separator):
+    """The file as a data frame; its columns are numbers if the file has no header."""
+    import pandas
+
+    text = _text(path)
+    header = _header(text, separator)
+    settings = {"header": None, "skiprows": bool(header), "names": header, "sep": separator, "index_col": False}
+    try:
+        return pandas.read_csv(io.StringIO(text), **settings, keep_default_na=False, na_values=[""], float_precision="round_trip")
+    except ValueError as error:
+        fail("path", str(path), f"a table with equally many cells in each line ({str(error)[:160]})")
+
+
+def _text(path):
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        fail("path", str(path), f"UTF-8 text ({str(error)[:120]})")
+    if not text.strip():
+        fail("path", str(path), "a table with at least one line")
+    return text
+
+
+def _header(text, separator):
+    """The cells of the first line, if none of them is a number; else None."""
+    cells = next(csv.reader(io.StringIO(text), delimiter=separator))
+    return None if any(map(_is_number, cells)) else [cell.strip() for cell in cells]
+
+
+def _is_number(cell):
+    try:
+        return np.isfinite(float(cell))
+    except ValueError:
+        return False
+
+
+def _target_column(frame, target):
+    names = list(frame.columns)
+    if len(names) < 2:
+        fail("columns", names, "at least one feature and the target; is `separator` right?")
+    if isinstance(target, str):
+        return choice("target", target, [name for name in names if isinstance(name, str)])
+    return names[integer("target", target, low=-len(names), high=len(names) - 1)]
+
+
+def _check_column(cells, name, first_line):
+    """Every cell of a feature column is a number; the first that is not is named with its line."""
+    import pandas
+
+    bad = pandas.to_numeric(cells, errors="coerce").isna().to_numpy()
+    if bad.any() or cells.dtype.kind not in "biuf":
+        row = int(np.argmax(bad))
+        fail(f"column {name!r}, line {row + first_line}", cells.iloc[row], "a finite number")
+
+
+def _labels(cells, name, first_line):
+    missing = cells.isna().to_numpy()
+    if missing.any():
+        row = int(np.argmax(missing))
+        fail(f"column {name!r}, line {row + first_line}", "", "a label, not an empty cell")
+    return cells.to_numpy()

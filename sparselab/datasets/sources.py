@@ -1,0 +1,130 @@
+"""The table of published datasets: which files, from where, with which checksum; and how one is found on this machine.
+
+For every file: the user's own folder data/<name>/ first, then what the operating system installed, then what was
+fetched before (data/downloads/<name>/), then the network.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparselab.checks import fail
+from sparselab.datasets.download import RemoteFile, fetch, problem
+from sparselab.datasets.folders import data_folder
+
+ZALANDO = (
+    "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+)
+UCI = "https://archive.ics.uci.edu/ml/machine-learning-databases/"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A published dataset: its files, and the folder where an operating system's package puts them."""
+
+    name: str
+    files: tuple[RemoteFile, ...]
+    system: Path | None = None
+
+
+def _zalando(name, sha256):
+    return RemoteFile(f"{name}-ubyte.gz", tuple(f"{base}{name}-ubyte.gz" for base in ZALANDO), (sha256,), True)
+
+
+def _madelon(path, *sha256):
+    return RemoteFile(path.rpartition("/")[2], (f"{UCI}madelon/{path}",), sha256)
+
+
+FASHION_MNIST = Source(
+    "fashion_mnist",
+    (
+        _zalando("train-images-idx3", "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+        _zalando("train-labels-idx1", "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+        _zalando("t10k-images-idx3", "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+        _zalando("t10k-labels-idx1", "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+    ),
+    Path("/usr/share/datasets/fashion-mnist"),  # Debian's dataset-fashion-mnist
+)
+
+# The labels to validate with are published with and without a newline at the end.
+MADELON = Source(
+    "madelon",
+    (
+        _madelon("MADELON/madelon_train.data", "0b6e37711efdc7ab74250c51e7d6966bffd9f8f2b0e9971e882c3a7a380c2314"),
+        _madelon("MADELON/madelon_train.labels", "10bffcc3b017467cb810d326b931951adcbde2b4870faf981da2991993b48689"),
+        _madelon("MADELON/madelon_valid.data", "cb9a46475147de1a58d9f15ef4c318e5b85de344e0f9ab92626fa446aa815dc9"),
+        _madelon(
+            "madelon_valid.labels",
+            "fbac32fa87fac41ab731994a1c824e7b25396069bff6df242c01fe240fcb34dc",
+            "1aa311db914031ce44fc1dcf00fe4a0c31becb6c5c4e809db7fec13eead58fcc",
+        ),
+    ),
+)
+
+HIGGS = Source(
+    "higgs",
+    (
+        RemoteFile(
+            "HIGGS.csv.gz",
+            (f"{UCI}00280/HIGGS.csv.gz", "http://mlphysics.ics.uci.edu/data/higgs/HIGGS.csv.gz"),
+            ("ea302c18164d4e3d916a1e2e83a9a8d07069fa6ebc7771e4c0540d54e593b698",),
+        ),
+    ),
+)
+
+CIFAR10 = Source(
+    "cifar10",
+    (
+        RemoteFile(
+            "cifar-10-python.tar.gz",
+            ("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",),
+            ("6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",),
+        ),
+    ),
+)
+
+# No checksum is published; the file's own (gzip's CRC) and its shape are checked.
+LEUKEMIA = Source(
+    "leukemia",
+    (
+        RemoteFile(
+            "GSE13159_series_matrix.txt.gz",
+            ("https://ftp.ncbi.nlm.nih.gov/geo/series/GSE13nnn/GSE13159/matrix/GSE13159_series_matrix.txt.gz",),
+        ),
+    ),
+)
+
+
+def obtain(source, *, progress=True, **timeouts):
+    """(paths of the source's files, in order, and "local", "system" or "official").
+
+    A set of files of mixed origin counts as the least official of them. Raises ValueError for a damaged file of the
+    user's, DownloadError where nothing can be fetched.
+    """
+    found = [_find(source, remote, progress, timeouts) for remote in source.files]
+    origins = {origin for _, origin in found}
+    return [path for path, _ in found], next(o for o in ("local", "official", "system") if o in origins)
+
+
+def _find(source, remote, progress, timeouts):
+    own = data_folder() / source.name
+    if path := _present(own, remote):
+        _check_own(path, remote)
+        return path, "local"
+    if source.system and (path := _present(source.system, remote)) and problem(path, remote) is None:
+        return path, "system"
+    downloads = data_folder() / "downloads" / source.name
+    return fetch(remote, downloads, place=own / remote.name, progress=progress, **timeouts), "official"
+
+
+def _present(folder, remote):
+    """The file in `folder`, compressed or not, or None."""
+    names = (remote.name, remote.name.removesuffix(".gz"))
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def _check_own(path, remote):
+    """A user's file is never deleted: it is named. Unpacked by the user, only a checksum of the content can be tried."""
+    if path.name == remote.name or remote.of_content:
+        if (reason := problem(path, remote)) is not None:
+            fail("your file", str(path), f"the published {remote.name}: {reason}. Remove it to fetch a new one")

@@ -1,0 +1,49 @@
+"""The only function that replaces topologies, widths and biases of a living net."""
+
+import numpy as np
+
+from ..rewiring import Rewiring
+
+
+def apply(rewirings, model, state, rng):
+    """Carry weights, biases and optimizer state through `rewirings` (one a layer, None for no change).
+
+    New links get a value from the model's initializer and a zero velocity. Everything is computed before anything is
+    replaced: a bad rewiring raises ValueError and changes nothing. Returns (pruned, grown) per layer.
+    """
+    if len(rewirings) != len(model.layers):
+        raise ValueError(f"rewirings: got {len(rewirings)}, must be one for each of the {len(model.layers)} layers")
+    plans = [None if rewiring is None else _plan(index, rewiring, model, state, rng) for index, rewiring in enumerate(rewirings)]
+    _check_widths(plans, model)
+    for layer, plan in zip(model.layers, plans, strict=True):
+        if plan:
+            layer.replace(*plan["layer"])
+    for s, plan in zip(state or (), plans, strict=False):
+        if plan:
+            s.links, s.neurons = plan["links"], plan["neurons"]
+    return [(plan["pruned"], plan["grown"]) if plan else (0, 0) for plan in plans]
+
+
+def _plan(index, rewiring, model, state, rng):
+    layer = model.layers[index]
+    if not isinstance(rewiring, Rewiring) or rewiring.n_before != layer.topology.nnz:
+        raise ValueError(f"rewirings[{index}] = {rewiring!r}: must be a Rewiring that starts from {layer.topology.nnz} links")
+    rewiring.topology.validate()
+    w, grown = rewiring.carry(layer.w), rewiring.grown
+    w[grown] = model.initializer(rewiring.topology, rng, layer.dtype, slots=grown)
+    return {
+        "layer": (rewiring.topology, w, rewiring.carry_rows(layer.b)),
+        "links": [rewiring.carry(v) for v in state[index].links] if state else [],
+        "neurons": [rewiring.carry_rows(v) for v in state[index].neurons] if state else [],
+        "pruned": rewiring.n_pruned,
+        "grown": len(grown),
+    }
+
+
+def _check_widths(plans, model):
+    shapes = [plan["layer"][0].shape if plan else layer.topology.shape for plan, layer in zip(plans, model.layers, strict=True)]
+    ends = np.array([n for n_out, n_in in shapes for n in (n_in, n_out)])
+    if (ends[1:-1:2] != ends[2::2]).any():
+        raise ValueError(f"rewirings: layers of shapes {shapes} (n_out, n_in) do not fit together")
+    if (ends[0], ends[-1]) != (model.sizes[0], model.sizes[-1]):
+        raise ValueError(f"rewirings: inputs and outputs must stay {model.sizes[0]} and {model.sizes[-1]}")

@@ -1,0 +1,106 @@
+"""What a run leaves behind: one frozen record an epoch, and a list of them that reads like a table."""
+
+import json
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+PHASES = ("gather", "forward", "backward", "wait", "update", "evolve", "evaluate")
+
+
+def _timing():
+    return field(default=0.0, compare=False)
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One or several mini-batches: losses are means over their samples, in training mode (with dropout)."""
+
+    epoch: int  # from 1
+    step: int  # index of the last mini-batch, from 0
+    n_steps: int
+    n_samples: int
+    loss: float
+    accuracy: float | None
+    learning_rate: float
+    seconds: float = _timing()
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch. train_* are running means in training mode; test_* are None where not evaluated. Per-layer values are tuples.
+
+    seconds is wall time without evaluation; seconds_* split it by phase (means over threads). Equality leaves time out.
+    """
+
+    epoch: int  # from 1
+    phase: str
+    train_loss: float
+    train_accuracy: float | None
+    test_loss: float | None
+    test_accuracy: float | None
+    nnz: tuple
+    pruned: tuple
+    grown: tuple
+    active_neurons: tuple
+    learning_rate: float
+    n_samples: int
+    staleness: float | None = None
+    seconds: float = _timing()
+    seconds_gather: float = _timing()
+    seconds_forward: float = _timing()
+    seconds_backward: float = _timing()
+    seconds_wait: float = _timing()
+    seconds_update: float = _timing()
+    seconds_evolve: float = _timing()
+    seconds_evaluate: float = _timing()
+    fan_in: tuple = field(default=(), compare=False, repr=False)  # of each layer (n_out,); () for nets above 200,000 neurons
+    fan_out: tuple = field(default=(), compare=False, repr=False)  # of each layer (n_in,)
+
+    @property
+    def links(self):
+        """Links in all layers."""
+        return sum(self.nnz)
+
+
+COLUMNS = tuple(f.name for f in fields(EpochRecord) if f.name not in ("fan_in", "fan_out"))
+
+
+class History(list):
+    """A list of EpochRecords; `history["test_accuracy"]` is a column as a list."""
+
+    def __getitem__(self, key):
+        if isinstance(key, str):
+            if key not in COLUMNS and key not in ("links", "fan_in", "fan_out"):
+                raise KeyError(f"{key!r}: must be one of {[*COLUMNS, 'links', 'fan_in', 'fan_out']}")
+            return [getattr(record, key) for record in self]
+        chosen = super().__getitem__(key)
+        return History(chosen) if isinstance(key, slice) else chosen
+
+    def to_frame(self):
+        """A pandas DataFrame, one row an epoch."""
+        import pandas
+
+        return pandas.DataFrame([{name: getattr(record, name) for name in COLUMNS} for record in self], columns=list(COLUMNS))
+
+    def to_csv(self, path):
+        """Write the table as CSV."""
+        self.to_frame().to_csv(path, index=False)
+
+    def to_json(self):
+        """The records as a JSON list (without degree vectors)."""
+        return json.dumps([{name: plain(getattr(record, name)) for name in COLUMNS} for record in self])
+
+    @classmethod
+    def from_json(cls, text):
+        """What `to_json` gave, back."""
+        tuples = ("nnz", "pruned", "grown", "active_neurons")
+        rows = json.loads(text)
+        return cls(EpochRecord(**{k: tuple(v) if k in tuples else v for k, v in row.items()}) for row in rows)
+
+
+def plain(value):
+    """NumPy numbers and tuples as what JSON knows."""
+    if isinstance(value, tuple | list):
+        return [plain(v) for v in value]
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,120 @@
+"""Passes over plain arrays that LLVM vectorises by itself, shared by both kernel modules.
+
+No fast flags: the bits are the same wherever these are inlined.
+"""
+
+import numpy as np
+
+from .rng import dropout_word, key64
+from .settings import jit
+
+BLOCK = 16  # features of a gather that stay in the first-level cache
+
+
+@jit
+def gather(X, samples, first, count, out):
+    """out[:, c] = X[samples[first + c]] for c < count, 0 beyond: the only transpose. X (n, features), out (features, W)."""
+    n_in, width = out.shape
+    for i0 in range(0, n_in, BLOCK):
+        i1 = min(i0 + BLOCK, n_in)
+        for c in range(count):
+            sample = samples[first + c]
+            for i in range(i0, i1):
+                out[i, c] = X[sample, i]
+        for i in range(i0, i1):
+            out[i, count:width] = 0
+
+
+@jit
+def gather_csr(data, indices, indptr, samples, first, count, out):
+    """The same from CSR rows."""
+    out[:] = 0
+    for c in range(count):
+        sample = samples[first + c]
+        for k in range(indptr[sample], indptr[sample + 1]):
+            out[indices[k], c] = data[k]
+
+
+@jit
+def add_gradients(total, part, begin, end):
+    """total[begin:end] += part[begin:end]."""
+    for k in range(begin, end):
+        total[k] += part[k]
+
+
+@jit
+def update(w, v, g, begin, end, rate, momentum, decay, nesterov):
+    """v ← μv − ηg; w ← w + v − λw (Nesterov: w ← w + μv − ηg − λw), on [begin, end): the one update of every trainer."""
+    for k in range(begin, end):
+        step = rate * g[k]
+        new = momentum * v[k] - step
+        v[k] = new
+        if nesterov:
+            new = momentum * new - step
+        w[k] += new - decay * w[k]
+
+
+@jit
+def softmax_loss(Z, labels, samples, first, count, scale, dZ):
+    """Softmax cross-entropy of a tile of logits Z (classes, W): (Σ loss, hits); dZ = (softmax − onehot) · scale.
+
+    Columns from `count` on are padding: their dZ is 0. dZ may be Z.
+    """
+    n, width = Z.shape
+    loss, hits = 0.0, 0
+    for c in range(count):
+        label, best = labels[samples[first + c]], 0
+        for q in range(1, n):
+            if Z[q, c] > Z[best, c]:
+                best = q
+        top, logit = Z[best, c], Z[label, c]
+        sum_ = Z.dtype.type(0)
+        for q in range(n):
+            e = np.exp(Z[q, c] - top)
+            dZ[q, c] = e
+            sum_ += e
+        for q in range(n):
+            dZ[q, c] *= scale / sum_
+        dZ[label, c] -= scale
+        loss += np.log(sum_) + top - logit
+        hits += best == label
+    dZ[:, count:width] = 0
+    return loss, hits
+
+
+@jit
+def squared_loss(Z, targets, samples, first, count, scale, dZ):
+    """½ Σ (z − t)² of a tile Z (outputs, W) against targets (n, outputs): (Σ loss, hits of the arg max); dZ = (z − t) · scale."""
+    n, width = Z.shape
+    loss, hits = 0.0, 0
+    for c in range(count):
+        sample, best, wanted = samples[first + c], 0, 0
+        for q in range(1, n):
+            if Z[q, c] > Z[best, c]:
+                best = q
+            if targets[sample, q] > targets[sample, wanted]:
+                wanted = q
+        hits += best == wanted
+        for q in range(n):
+            difference = Z[q, c] - targets[sample, q]
+            loss += 0.5 * np.float64(difference) * difference
+            dZ[q, c] = difference * scale
+    dZ[:, count:width] = 0
+    return loss, hits
+
+
+@jit
+def drop(Y, kept, key, lane, threshold, scale):
+    """Dropout of a whole tile in place, the same bits as in `spmm`: for activations that are not a pair of slopes."""
+    n, width = Y.shape
+    scale = Y.dtype.type(scale)
+    kept[:] = 0
+    for j in range(n):
+        row_key = key64(key, j)
+        for c in range(width):
+            word = dropout_word(row_key, lane + c // 4)
+            if (word >> np.uint32(8 * (c % 4))) & np.uint32(255) >= threshold:
+                kept[j, c // 8] |= np.uint8(1) << np.uint8(c % 8)
+                Y[j, c] *= scale
+            else:
+                Y[j, c] *= 0

@@ -1,0 +1,86 @@
+"""Drawing links uniformly without replacement, in time and memory proportional to the links.
+
+A uniform k-subset of the free positions of an (n_out, n_in) matrix is drawn in two steps that together are exact: first how
+many links each row gets (sequential draws without replacement, by rejection), then that many free columns in each row.
+"""
+
+from .rng import below
+from .settings import jit
+
+SHORT = 24  # lists up to this length are sorted by insertion
+
+
+@jit
+def draw_counts(state, n_in, kept, n_new, counts):
+    """counts[j] of `n_new` links go to row j: P(row j) ∝ its free positions n_in − kept[j] − counts[j] at each draw."""
+    n_out = counts.shape[0]
+    counts[:] = 0
+    for _ in range(n_new):
+        while True:
+            j = below(state, n_out)
+            if below(state, n_in) >= kept[j] + counts[j]:
+                counts[j] += 1
+                break
+
+
+@jit
+def _sort(values, n):
+    if n > SHORT:
+        values[:n].sort()
+        return
+    for a in range(1, n):
+        value, b = values[a], a
+        while b > 0 and values[b - 1] > value:
+            values[b] = values[b - 1]
+            b -= 1
+        values[b] = value
+
+
+@jit
+def draw_columns(state, n_in, taken, n_new, stamp, mark, out):
+    """out[:n_new] = distinct free columns, sorted, where `taken` (sorted) are occupied.
+
+    A crowded row is walked and each free column chosen with its exact probability (Knuth's algorithm S); elsewhere columns
+    are drawn and rejected through `stamp` (n_in,) int64, in which no value equals `mark` yet.
+    """
+    if 2 * (taken.shape[0] + n_new) > n_in:
+        free, wanted, t, filled = n_in - taken.shape[0], n_new, 0, 0
+        for i in range(n_in):
+            if t < taken.shape[0] and taken[t] == i:
+                t += 1
+                continue
+            if wanted and below(state, free) < wanted:
+                out[filled] = i
+                filled += 1
+                wanted -= 1
+            free -= 1
+        return
+    for t in range(taken.shape[0]):
+        stamp[taken[t]] = mark
+    filled = 0
+    while filled < n_new:
+        i = below(state, n_in)
+        if stamp[i] != mark:
+            stamp[i] = mark
+            out[filled] = i
+            filled += 1
+    _sort(out, n_new)
+
+
+@jit
+def grow(state, n_in, indptr, indices, origins, counts, new_indptr, new_indices, origin, stamp, drawn):
+    """Merge the links (indptr, indices; their old slots in `origins`) with counts[j] newly drawn ones a row.
+
+    new_indptr is given; new_indices and origin (old slot, or −1 for a new link) are written, sorted in each row.
+    """
+    for j in range(counts.shape[0]):
+        taken, old = indices[indptr[j] : indptr[j + 1]], origins[indptr[j] : indptr[j + 1]]
+        draw_columns(state, n_in, taken, counts[j], stamp, j, drawn)
+        a, b = 0, 0
+        for k in range(new_indptr[j], new_indptr[j + 1]):
+            if b >= counts[j] or (a < taken.shape[0] and taken[a] < drawn[b]):
+                new_indices[k], origin[k] = taken[a], old[a]
+                a += 1
+            else:
+                new_indices[k], origin[k] = drawn[b], -1
+                b += 1

@@ -1,0 +1,313 @@
+"""One row of a tile as one LLVM vector: the three products of a sparse layer.
+
+A tile is (neurons, W) float32; a row's accumulator is a single <W x float> value, which LLVM splits into whatever registers
+the machine has, so a row is read and written once whatever its number of links. Addresses come in as integers: no alias
+checks, no array views. Every intrinsic holds one block a width (8, 16, 32, 64) behind a switch that the branch predictor
+learns at once. No fast-math flags: the order of every sum is written here and does not depend on the context.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from .rng import LANE, MIX_32
+from .settings import WIDTHS
+
+F32, I1, I8, I32, I64 = ir.FloatType(), ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
+UNROLL = 4  # links whose rows are in flight together in SpMM and dX
+BUNCH = 4  # links whose sums share vectors in SDDMM
+
+
+def row_type(W):
+    return ir.VectorType(F32, W)
+
+
+def zeros(W):
+    return ir.Constant(row_type(W), [0.0] * W)
+
+
+def splat(builder, scalar, W):
+    undefined = ir.Constant(ir.VectorType(scalar.type, W), ir.Undefined)
+    first = builder.insert_element(undefined, scalar, I32(0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(I32, W), [0] * W))
+
+
+def pointer(builder, address, kind):
+    return builder.inttoptr(address, kind.as_pointer())
+
+
+def load(builder, address, kind):
+    return builder.load(pointer(builder, address, kind), align=4 if kind != I8 else 1)
+
+
+def load_row(builder, base, neuron, W):
+    """Row `neuron` of the tile that begins at pointer `base` (float*)."""
+    place = builder.gep(base, [builder.mul(neuron, I64(W))])
+    return builder.load(builder.bitcast(place, row_type(W).as_pointer()), align=4)
+
+
+def call(builder, name, result, arguments):
+    function = builder.module.globals.get(name)
+    if function is None:
+        function = ir.Function(builder.module, ir.FunctionType(result, [a.type for a in arguments]), name)
+    return builder.call(function, arguments)
+
+
+def muladd(builder, a, b, c):
+    """a·b + c, fused where the machine can."""
+    kind = a.type
+    suffix = f"v{kind.count}f32" if isinstance(kind, ir.VectorType) else "f32"
+    return call(builder, f"llvm.fmuladd.{suffix}", kind, [a, b, c])
+
+
+def shuffle(builder, a, b, lanes):
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(lanes)), list(lanes)))
+
+
+def fold(builder, a, b, group):
+    """Every `group` lanes of a and b, laid side by side, become group/2 partial sums: left half + right half."""
+    low = [lane for lane in range(2 * a.type.count) if lane % group < group // 2]
+    return builder.fadd(shuffle(builder, a, b, low), shuffle(builder, a, b, [lane + group // 2 for lane in low]))
+
+
+def halved(builder, row):
+    """Left half + right half."""
+    W, undefined = row.type.count, ir.Constant(row.type, ir.Undefined)
+    return builder.fadd(shuffle(builder, row, undefined, range(W // 2)), shuffle(builder, row, undefined, range(W // 2, W)))
+
+
+def total(builder, row):
+    """The sum of a row's columns, by halving: a fixed order."""
+    while row.type.count > 1:
+        row = halved(builder, row)
+    return builder.extract_element(row, I32(0))
+
+
+def totals(builder, rows):
+    """The sums of four rows' columns as a <4 x float>: partial sums share vectors, a third of the shuffles of `total`."""
+    while rows[0].type.count > 16:
+        rows = [halved(builder, row) for row in rows]
+    group, (a, b, c, d) = rows[0].type.count, rows
+    row = fold(builder, fold(builder, a, b, group), fold(builder, c, d, group), group // 2)
+    undefined, group = ir.Constant(row.type, ir.Undefined), group // 4
+    while row.type.count > 4:
+        lanes = range(row.type.count)
+        low = [lane for lane in lanes if lane % group < group // 2]
+        high = [lane + group // 2 for lane in low]
+        row = builder.fadd(shuffle(builder, row, undefined, low), shuffle(builder, row, undefined, high))
+        undefined, group = ir.Constant(row.type, ir.Undefined), group // 2
+    return row
+
+
+def loop(builder, start, stop, step, carried, body):
+    """for k in range(start, stop, step): carried = body(k, carried)."""
+    entry, head, done = builder.block, builder.append_basic_block("link"), builder.append_basic_block("past")
+    builder.cbranch(builder.icmp_signed("<", start, stop), head, done)
+    builder.position_at_end(head)
+    k, value = builder.phi(I64), builder.phi(carried.type)
+    k.add_incoming(start, entry)
+    value.add_incoming(carried, entry)
+    new = body(k, value)
+    following = builder.add(k, I64(step))
+    k.add_incoming(following, builder.block)
+    value.add_incoming(new, builder.block)
+    last = builder.block
+    builder.cbranch(builder.icmp_signed("<", following, stop), head, done)
+    builder.position_at_end(done)
+    result = builder.phi(carried.type)
+    result.add_incoming(carried, entry)
+    result.add_incoming(new, last)
+    return result
+
+
+def in_bulk(builder, begin, end, size):
+    """Where the last whole bunch of `size` links ends (size a power of two)."""
+    return builder.add(begin, builder.and_(builder.sub(end, begin), I64(-size)))
+
+
+def weighted_rows(builder, weights, indices, slots, begin, end, tile, initial, W):
+    """initial + Σ_k w[k] · tile[indices[k]], with w[slots[k]] where slots are given."""
+    weights, indices = pointer(builder, weights, F32), pointer(builder, indices, I32)
+    tile = pointer(builder, tile, F32)
+    slots = None if slots is None else pointer(builder, slots, I32)
+
+    def body(k, sum_):
+        source = builder.zext(builder.load(builder.gep(indices, [k])), I64)
+        slot = k if slots is None else builder.zext(builder.load(builder.gep(slots, [k])), I64)
+        w = splat(builder, builder.load(builder.gep(weights, [slot])), W)
+        return muladd(builder, w, load_row(builder, tile, source, W), sum_)
+
+    def bunch(k, sum_):
+        for offset in range(UNROLL):
+            sum_ = body(builder.add(k, I64(offset)), sum_)
+        return sum_
+
+    middle = in_bulk(builder, begin, end, UNROLL)
+    return loop(builder, middle, end, 1, loop(builder, begin, middle, UNROLL, initial, bunch), body)
+
+
+def by_width(builder, width, emit):
+    """One block a width behind a switch; `emit(W)` writes the block and may return a value, which is handed on."""
+    start, done = builder.block, builder.append_basic_block("done")
+    switch = builder.switch(width, done)
+    results = []
+    for W in WIDTHS:
+        block = builder.append_basic_block(f"width{W}")
+        switch.add_case(I64(W), block)
+        builder.position_at_end(block)
+        results.append((emit(W), builder.block))
+        builder.branch(done)
+    builder.position_at_end(done)
+    if results[0][0] is None:
+        return None
+    phi = builder.phi(results[0][0].type)
+    phi.add_incoming(ir.Constant(phi.type, 0.0), start)
+    for value, block in results:
+        phi.add_incoming(value, block)
+    return phi
+
+
+def load_bits(builder, address, W):
+    """W bits, column c in bit c, as a <W x i1>."""
+    bits = builder.load(pointer(builder, address, ir.IntType(W)), align=1)
+    return builder.bitcast(bits, ir.VectorType(I1, W))
+
+
+def store_bits(builder, mask, address, W):
+    builder.store(builder.bitcast(mask, ir.IntType(W)), pointer(builder, address, ir.IntType(W)), align=1)
+
+
+def kept_columns(builder, key, lane, threshold, W):
+    """Which columns dropout keeps: byte of rng.dropout_word >= threshold, for W columns from column 4·lane on."""
+    lanes = W // 4
+    kind = ir.VectorType(I32, lanes)
+    constant = lambda value: ir.Constant(kind, [value] * lanes)
+    steps = ir.Constant(kind, [(i * int(LANE)) & 0xFFFFFFFF for i in range(lanes)])
+
+    def mix(x):
+        shift_a, factor_a, shift_b, factor_b, shift_c = MIX_32
+        x = builder.mul(builder.xor(x, builder.lshr(x, constant(shift_a))), constant(factor_a))
+        x = builder.mul(builder.xor(x, builder.lshr(x, constant(shift_b))), constant(factor_b))
+        return builder.xor(x, builder.lshr(x, constant(shift_c)))
+
+    low = builder.add(builder.trunc(key, I32), builder.mul(builder.trunc(lane, I32), I32(int(LANE))))
+    high = builder.trunc(builder.lshr(key, I64(32)), I32)
+    words = mix(builder.xor(mix(builder.add(splat(builder, low, lanes), steps)), splat(builder, high, lanes)))
+    bytes_ = builder.bitcast(words, ir.VectorType(I8, W))
+    return builder.icmp_unsigned(">=", bytes_, splat(builder, builder.trunc(threshold, I8), W))
+
+
+def masked_scale(builder, row, mask, scale, W):
+    """row · (scale where mask else 0): a product, so that NaN stays NaN."""
+    return builder.fmul(row, builder.select(mask, splat(builder, scale, W), zeros(W)))
+
+
+@intrinsic
+def spmm_row(typing, width, weights, indices, begin, end, X, Y, bias, left, right, on, kept, key, lane, threshold, scale):
+    """Y[0:W] = dropout(f(bias + Σ_k w[k] X[indices[k]])), f a pair of slopes.
+
+    `on` (address, 0 for none) gets the bits z > 0, `kept` the bits that dropout keeps; threshold 0 means no dropout.
+    """
+    i, f = types.int64, types.float32
+    signature = types.void(i, i, i, i, i, i, i, f, f, f, i, i, types.uint64, i, i, f)
+
+    def codegen(context, builder, sig, args):
+        width, weights, indices, begin, end, X, Y, bias, left, right, on, kept, key, lane, threshold, scale = args
+
+        def emit(W):
+            z = weighted_rows(builder, weights, indices, None, begin, end, X, splat(builder, bias, W), W)
+            positive = builder.fcmp_ordered(">", z, zeros(W))
+            y = builder.fmul(z, builder.select(positive, splat(builder, right, W), splat(builder, left, W)))
+            with builder.if_then(builder.icmp_signed("!=", on, I64(0))):
+                store_bits(builder, positive, on, W)
+            before = builder.block
+            drop, end_ = builder.append_basic_block("drop"), builder.append_basic_block("store")
+            builder.cbranch(builder.icmp_signed("!=", threshold, I64(0)), drop, end_)
+            builder.position_at_end(drop)
+            mask = kept_columns(builder, key, lane, threshold, W)
+            store_bits(builder, mask, kept, W)
+            dropped = masked_scale(builder, y, mask, scale, W)
+            builder.branch(end_)
+            builder.position_at_end(end_)
+            result = builder.phi(row_type(W))
+            result.add_incoming(y, before)
+            result.add_incoming(dropped, drop)
+            builder.store(result, pointer(builder, Y, row_type(W)), align=4)
+
+        by_width(builder, width, emit)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def dx_row(typing, width, weights, rows, slots, begin, end, dZ, out, left, right, on, kept, scale):
+    """out[0:W] = (Σ_k w[slots[k]] dZ[rows[k]]) · f'(z) · dropout, from the bits that spmm_row left (addresses, 0 for none)."""
+    i, f = types.int64, types.float32
+    signature = types.void(i, i, i, i, i, i, i, i, f, f, i, i, f)
+
+    def codegen(context, builder, sig, args):
+        width, weights, rows, slots, begin, end, dZ, out, left, right, on, kept, scale = args
+
+        def emit(W):
+            g = weighted_rows(builder, weights, rows, slots, begin, end, dZ, zeros(W), W)
+            place = pointer(builder, out, row_type(W))
+            builder.store(g, place, align=4)
+            with builder.if_then(builder.icmp_signed("!=", on, I64(0))):
+                slope = builder.select(load_bits(builder, on, W), splat(builder, right, W), splat(builder, left, W))
+                builder.store(builder.fmul(g, slope), place, align=4)
+            with builder.if_then(builder.icmp_signed("!=", kept, I64(0))):
+                now = builder.load(place, align=4)
+                builder.store(masked_scale(builder, now, load_bits(builder, kept, W), scale, W), place, align=4)
+
+        by_width(builder, width, emit)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def sddmm_row(typing, width, indices, begin, end, X, dZ, dw, db, add):
+    """dw[k] (+)= <dZ, X[indices[k]]> for the row's links and db[0] (+)= Σ dZ; `add` = 0 overwrites, 1 adds.
+
+    Returns 0, or NaN where a gradient is not finite (each one is multiplied by 0 and summed).
+    """
+    i = types.int64
+    signature = types.float32(i, i, i, i, i, i, i, i, i)
+
+    def codegen(context, builder, sig, args):
+        width, indices, begin, end, X, dZ, dw, db, add = args
+        adding = builder.icmp_signed("!=", add, I64(0))
+
+        def put(value, place):
+            """place[0] (+)= value, a float or four of them; returns 0 or NaN."""
+            zero = ir.Constant(value.type, 0.0 if value.type is F32 else [0.0] * BUNCH)
+            place = builder.bitcast(place, value.type.as_pointer())
+            new = builder.fadd(value, builder.select(adding, builder.load(place, align=4), zero))
+            builder.store(new, place, align=4)
+            return builder.fmul(new, zero)
+
+        def emit(W):
+            d = builder.load(pointer(builder, dZ, row_type(W)), align=4)
+            tile, columns = pointer(builder, X, F32), pointer(builder, indices, I32)
+            gradients = pointer(builder, dw, F32)
+
+            def product(k):
+                source = builder.zext(builder.load(builder.gep(columns, [k])), I64)
+                return builder.fmul(load_row(builder, tile, source, W), d)
+
+            def bunch(k, poison):
+                values = totals(builder, [product(builder.add(k, I64(offset))) for offset in range(BUNCH)])
+                return builder.fadd(poison, put(values, builder.gep(gradients, [k])))
+
+            def single(k, poison):
+                return builder.fadd(poison, put(total(builder, product(k)), builder.gep(gradients, [k])))
+
+            middle = in_bulk(builder, begin, end, BUNCH)
+            poison = loop(builder, begin, middle, BUNCH, ir.Constant(row_type(BUNCH), [0.0] * BUNCH), bunch)
+            poison = builder.fadd(total(builder, poison), put(total(builder, d), pointer(builder, db, F32)))
+            return loop(builder, middle, end, 1, poison, single)
+
+        return by_width(builder, width, emit)
+
+    return signature, codegen

@@ -1,0 +1,170 @@
+"""Whole training steps in one nogil call a thread: no Python between kernels.
+
+A thread walks a table of addresses (layers × fields) tile by tile: gather, forward, loss, backward. Then the threads meet,
+look whether anything is not finite, and each updates its share of the links with the groups' gradients added in order; then
+they meet again. Nothing depends on timing or on the number of threads: tiles have a fixed width, groups of tiles are summed in
+tile order, every output element has one owner.
+
+Backward works in place: once a layer's dw is taken, its input tile is free, and dX overwrites it; what is left of f and of
+dropout are two bits an element. So a tile keeps one float an activation and no deltas.
+"""
+
+import numpy as np
+from numba import carray
+
+from .elementwise import add_gradients, gather, gather_csr, softmax_loss, squared_loss, update
+from .rng import key64
+from .rows import dx_rows, sddmm_rows, spmm_rows
+from .settings import jit
+from .system import as_pointer, meet, now
+
+# columns of `table` (int64): sizes, then addresses
+N_IN, N_OUT, NNZ, INDPTR, INDICES, W, V, B, VB, INDPTR_T, ROWS_T, SLOTS_T, THRESHOLD, FIELDS = range(14)
+# columns of `coefficients` (float32)
+LEFT, RIGHT, SCALE, COEFFICIENTS = range(4)
+# rows of a thread's `places` (int64 addresses a level; level 0 is the input)
+ACTIVATIONS, ON, KEPT, PLACES = range(4)
+# columns of `phases` (int64 nanoseconds a thread)
+GATHER, FORWARD, BACKWARD, WAIT, UPDATE, PHASES = range(6)
+# columns of `settings` (float64): the optimiser's numbers
+MOMENTUM, DECAY, BIAS_DECAY, NESTEROV, SETTINGS = range(5)
+SOFTMAX, SQUARED = range(2)
+
+CHUNK = 4096  # links whose gradients are added and applied while they are in the first-level cache
+
+
+@jit
+def forward(width, table, coefficients, places, key, lane, train):
+    """One tile through the net; `train` switches dropout and the bits for backward on."""
+    n_layers = table.shape[0]
+    for l in range(n_layers):
+        t, c = table[l], coefficients[l]
+        hidden = train and l + 1 < n_layers
+        spmm_rows(
+            width, 0, t[N_OUT], t[INDPTR], t[INDICES], t[W], t[B], places[ACTIVATIONS, l], places[ACTIVATIONS, l + 1],
+            c[LEFT], c[RIGHT], places[ON, l + 1] if hidden else 0, places[KEPT, l + 1], key64(key, l), lane,
+            t[THRESHOLD] if hidden else 0, c[SCALE],
+        )  # fmt: skip
+
+
+@jit
+def backward(width, table, coefficients, places, dw, db, add):
+    """One tile back, from dZ of the output layer (in its place) to every dw and db; returns 0 or NaN."""
+    poison = np.float32(0)
+    for back in range(table.shape[0]):
+        l = table.shape[0] - 1 - back
+        t, X, dZ = table[l], places[ACTIVATIONS, l], places[ACTIVATIONS, l + 1]
+        poison += sddmm_rows(width, 0, t[N_OUT], t[INDPTR], t[INDICES], X, dZ, dw[l], db[l], add)
+        if l > 0:
+            c = coefficients[l - 1]
+            dx_rows(
+                width, 0, t[N_IN], t[INDPTR_T], t[ROWS_T], t[SLOTS_T], t[W], dZ, X, c[LEFT], c[RIGHT],
+                places[ON, l], places[KEPT, l] if table[l - 1, THRESHOLD] else 0, c[SCALE],
+            )  # fmt: skip
+    return poison
+
+
+@jit
+def fill_input(width, table, places, X, csr_data, csr_indices, csr_indptr, samples, first, count):
+    """The tile's samples become columns of level 0; X with no rows means the CSR arrays hold the data."""
+    tile = carray(as_pointer(places[ACTIVATIONS, 0]), (table[0, N_IN], width), np.float32)
+    if X.shape[0]:
+        gather(X, samples, first, count, tile)
+    else:
+        gather_csr(csr_data, csr_indices, csr_indptr, samples, first, count, tile)
+
+
+@jit
+def apply_update(thread, threads, table, dw, db, groups, rate, settings):
+    """This thread's share of the links and biases: gradients of all groups, in order, then the update."""
+    momentum, decay = np.float32(settings[MOMENTUM]), np.float32(settings[DECAY])
+    bias_decay, nesterov = np.float32(settings[BIAS_DECAY]), settings[NESTEROV] != 0
+    for l in range(table.shape[0]):
+        for kind in range(2):
+            t = table[l]
+            n = t[N_OUT] if kind else t[NNZ]
+            values = carray(as_pointer(t[B] if kind else t[W]), (n,), np.float32)
+            velocity = carray(as_pointer(t[VB] if kind else t[V]), (n,), np.float32)
+            total = carray(as_pointer(db[0, l] if kind else dw[0, l]), (n,), np.float32)
+            for begin in range(n * thread // threads, n * (thread + 1) // threads, CHUNK):
+                end = min(begin + CHUNK, n * (thread + 1) // threads)
+                for g in range(1, groups):
+                    add_gradients(total, carray(as_pointer(db[g, l] if kind else dw[g, l]), (n,), np.float32), begin, end)
+                update(values, velocity, total, begin, end, rate, momentum, bias_decay if kind else decay, nesterov)
+
+
+@jit
+def run_steps(
+    thread, threads, counter, width, max_groups, table, coefficients, places, dw, db, settings, rates, loss, labels, targets,
+    X, csr_data, csr_indices, csr_indptr, samples, batch_size, key, first_step, losses, hits, poison, phases, status,
+):  # fmt: skip
+    """Steps 0 … len(rates) − 1 over consecutive batches of `samples` (the last may be partial), as one of `threads` threads.
+
+    losses, hits (steps, tiles) get each tile's sums; poison (max_groups,) is 0, or NaN where a gradient was not finite; then
+    status[0] is the step (else −1), which was not applied. counter: address of the meeting point's int64, aligned.
+    """
+    clock = np.zeros(2, np.int64)
+    for step in range(rates.shape[0]):
+        start = step * batch_size
+        size = min(batch_size, samples.shape[0] - start)
+        n_tiles = (size + width - 1) // width
+        groups = min(max_groups, n_tiles)
+        scale = np.float32(1) / np.float32(size)
+        step_key = key64(key, first_step + step)
+        for group in range(thread, groups, threads):
+            poison[group] = 0
+            first_tile = n_tiles * group // groups
+            for tile in range(first_tile, n_tiles * (group + 1) // groups):
+                t0 = now(clock)
+                first, count = start + tile * width, min(width, size - tile * width)
+                fill_input(width, table, places, X, csr_data, csr_indices, csr_indptr, samples, first, count)
+                t1 = now(clock)
+                forward(width, table, coefficients, places, step_key, tile * width // 4, True)
+                last = table.shape[0]
+                Z = carray(as_pointer(places[ACTIVATIONS, last]), (table[last - 1, N_OUT], width), np.float32)
+                if loss == SOFTMAX:
+                    outcome = softmax_loss(Z, labels, samples, first, count, scale, Z)
+                else:
+                    outcome = squared_loss(Z, targets, samples, first, count, scale, Z)
+                losses[step, tile], hits[step, tile] = outcome
+                t2 = now(clock)
+                poison[group] += backward(
+                    width, table, coefficients, places, dw[group], db[group], 0 if tile == first_tile else 1
+                )
+                t3 = now(clock)
+                phases[thread, GATHER] += t1 - t0
+                phases[thread, FORWARD] += t2 - t1
+                phases[thread, BACKWARD] += t3 - t2
+        t4 = now(clock)
+        meet(counter, threads)
+        t5 = now(clock)
+        sum_ = 0.0
+        for tile in range(n_tiles):
+            sum_ += losses[step, tile]
+        for group in range(groups):
+            sum_ += poison[group]
+        if not np.isfinite(sum_):
+            status[0] = step
+            return
+        apply_update(thread, threads, table, dw, db, groups, rates[step], settings)
+        t6 = now(clock)
+        meet(counter, threads)
+        phases[thread, WAIT] += t5 - t4 + now(clock) - t6
+        phases[thread, UPDATE] += t6 - t5
+
+
+@jit
+def run_forward(
+    thread, threads, width, table, coefficients, places, X, csr_data, csr_indices, csr_indptr, samples, out
+):  # fmt: skip
+    """out[i] = the net's output for sample samples[i], dropout off; thread t takes every `threads`-th tile."""
+    last = table.shape[0]
+    n = samples.shape[0]
+    for tile in range(thread, (n + width - 1) // width, threads):
+        first, count = tile * width, min(width, n - tile * width)
+        fill_input(width, table, places, X, csr_data, csr_indices, csr_indptr, samples, first, count)
+        forward(width, table, coefficients, places, np.uint64(0), 0, False)
+        Z = carray(as_pointer(places[ACTIVATIONS, last]), (table[last - 1, N_OUT], width), np.float32)
+        for c in range(count):
+            for q in range(Z.shape[0]):
+                out[first + c, q] = Z[q, c]

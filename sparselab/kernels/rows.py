@@ -1,0 +1,45 @@
+"""A layer's products on one tile, over a range of rows, by address: what both the array doors and the program call.
+
+Addresses are int64; 0 stands for "none". Row pointers are int64, indices int32, values float32, bits uint8 (W / 8 a row).
+"""
+
+import numpy as np
+
+from .intrinsics import dx_row, sddmm_row, spmm_row
+from .rng import key64
+from .settings import jit
+from .system import load_f32, load_i64
+
+
+@jit
+def spmm_rows(width, begin, end, indptr, indices, w, b, X, Y, left, right, on, kept, key, lane, threshold, scale):
+    """Rows [begin, end) of Y = dropout(f(W X + b))."""
+    bytes_ = width // 8
+    for j in range(begin, end):
+        spmm_row(
+            width, w, indices, load_i64(indptr, j), load_i64(indptr, j + 1), X, Y + 4 * j * width, load_f32(b, j),
+            left, right, on + j * bytes_ if on else 0, kept + j * bytes_ if threshold else 0,
+            key64(key, j), lane, threshold, scale,
+        )  # fmt: skip
+
+
+@jit
+def dx_rows(width, begin, end, indptr, rows, slots, w, dZ, out, left, right, on, kept, scale):
+    """Rows [begin, end) of out = (Wᵀ dZ) · f'(z) · dropout; indptr, rows, slots are those of the transposed topology."""
+    bytes_ = width // 8
+    for i in range(begin, end):
+        dx_row(
+            width, w, rows, slots, load_i64(indptr, i), load_i64(indptr, i + 1), dZ, out + 4 * i * width,
+            left, right, on + i * bytes_ if on else 0, kept + i * bytes_ if kept else 0, scale,
+        )  # fmt: skip
+
+
+@jit
+def sddmm_rows(width, begin, end, indptr, indices, X, dZ, dw, db, add):
+    """Rows [begin, end) of dw (+)= dZ Xᵀ on the links and db (+)= Σ dZ; returns 0, or NaN where one is not finite."""
+    poison = np.float32(0)
+    for j in range(begin, end):
+        poison += sddmm_row(
+            width, indices, load_i64(indptr, j), load_i64(indptr, j + 1), X, dZ + 4 * j * width, dw, db + 4 * j, add
+        )
+    return poison

@@ -1,0 +1,17 @@
+"""How every kernel is compiled, decided once.
+
+No kernel may assume that NaN or infinity cannot occur: `fastmath=True` would make `isnan` constant False.
+Most kernels use no fast flags at all, so that the same arithmetic compiled in two places gives the same bits.
+"""
+
+import functools
+
+import numba
+
+JIT = not numba.config.DISABLE_JIT
+
+# nogil: threads are ours (concurrent.futures), never numba's; that is safe under every threading layer.
+# error_model "numpy": no zero-division branches inside loops.
+jit = functools.partial(numba.njit, nogil=True, cache=True, error_model="numpy")
+
+WIDTHS = (8, 16, 32, 64)  # columns of a tile that the vector kernels are made for

@@ -1,0 +1,50 @@
+"""The layer kernels on LLVM vectors: float32 tiles of 8, 16, 32 or 64 columns, at the speed of hand-written SIMD.
+
+Same names and arguments as `plain`, whose docstrings say what each computes.
+"""
+
+import numpy as np
+
+from .elementwise import add_gradients, gather, gather_csr, softmax_loss, squared_loss, update
+from .rows import dx_rows, sddmm_rows, spmm_rows
+from .settings import JIT, WIDTHS, jit
+
+__all__ = [
+    "add_gradients", "dx", "gather", "gather_csr", "sddmm", "softmax_loss", "spmm", "squared_loss", "supports", "update",
+]  # fmt: skip
+
+
+def supports(dtype, width):
+    """Whether this module can run tiles of this dtype and width."""
+    return JIT and np.dtype(dtype) == np.float32 and width in WIDTHS
+
+
+@jit(inline="always")
+def _address(array):
+    return array.ctypes.data if array.size else 0
+
+
+@jit
+def spmm(indptr, indices, w, b, X, Y, left, right, on, kept, key, lane, threshold, scale, begin, end):
+    spmm_rows(
+        X.shape[1], begin, end, indptr.ctypes.data, indices.ctypes.data, w.ctypes.data, b.ctypes.data, X.ctypes.data,
+        Y.ctypes.data, np.float32(left), np.float32(right), _address(on), _address(kept), key, lane, threshold,
+        np.float32(scale),
+    )  # fmt: skip
+
+
+@jit
+def dx(indptr, rows, slots, w, dZ, out, left, right, on, kept, scale, begin, end):
+    dx_rows(
+        dZ.shape[1], begin, end, indptr.ctypes.data, rows.ctypes.data, slots.ctypes.data, w.ctypes.data,
+        dZ.ctypes.data, out.ctypes.data, np.float32(left), np.float32(right), _address(on), _address(kept),
+        np.float32(scale),
+    )  # fmt: skip
+
+
+@jit
+def sddmm(indptr, indices, X, dZ, dw, db, add, poison, begin, end):
+    poison[0] += sddmm_rows(
+        X.shape[1], begin, end, indptr.ctypes.data, indices.ctypes.data, X.ctypes.data, dZ.ctypes.data,
+        dw.ctypes.data, db.ctypes.data, 1 if add else 0,
+    )  # fmt: skip

@@ -1,0 +1,185 @@
+"""The open engine: one kernel call a layer, from Python, so that any activation, loss, optimizer, dtype or width can run.
+
+The same tiles, groups and order of sums as in `fused`; where both can run they give the same bits.
+"""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import scipy.sparse
+
+from . import activations, kernels
+from .engines import PHASES, NonFinite, Outcome
+from .fused import drop_threshold
+from .kernels import elementwise
+from .kernels.rng import U64, key64
+from .layers import NO_BITS
+from .workspace import Gradients, Workspace, groups_of, tiles_of
+
+
+class LayerwiseEngine:
+    """Runs steps layer by layer; the doors are those of FusedEngine."""
+
+    def __init__(self, model, loss, width, threads):
+        self.model, self.loss, self.width, self.threads = model, loss, width, threads
+        self.kernel = kernels.select(model.dtype, width)
+        self.pool = ThreadPoolExecutor(threads, "sparselab") if threads > 1 else None
+        self.spaces, self.gradients = [], []
+
+    def close(self):
+        """Let the threads go."""
+        if self.pool:
+            self.pool.shutdown()
+
+    def run(self, X, targets, samples, batch_size, rates, optimizer, state, key, first_step):
+        """len(rates) steps over consecutive batches of `samples`, updating model and state in place; returns an Outcome.
+
+        Raises NonFinite where a step was not applied; the steps before it were.
+        """
+        seconds = dict.fromkeys(PHASES, 0.0)
+        losses, hits, sizes = [], [], []
+        for step, rate in enumerate(rates):
+            batch = samples[step * batch_size : (step + 1) * batch_size]
+            loss, right, dw, db = self.batch_gradient(X, targets, batch, step_key(key, first_step + step), seconds)
+            if dw is None:
+                raise NonFinite(step)
+            start = time.perf_counter()
+            for l, layer in enumerate(self.model.layers):
+                optimizer.update(layer, state[l], dw[l], db[l], rate)
+            seconds["update"] += time.perf_counter() - start
+            losses.append(loss / len(batch))
+            hits.append(right)
+            sizes.append(len(batch))
+        return Outcome(np.array(losses), np.array(hits), np.array(sizes), seconds)
+
+    def batch_gradient(self, X, targets, samples, key, seconds=None, watch=None):
+        """(Σ loss, hits, dw, db) of one batch, a list entry a layer; dw is None where something is not finite.
+
+        key: the step's dropout key, None for no dropout. watch: a list that gets (X, dZ) copies of each layer, per tile.
+        """
+        n_tiles = tiles_of(len(samples), self.width)
+        groups = groups_of(n_tiles)
+        self._prepare(groups)
+        seconds = dict.fromkeys(PHASES, 0.0) if seconds is None else seconds
+
+        def work(group):
+            space, buffers, poison = self.spaces[group], self.gradients[group], np.zeros(1, self.model.dtype)
+            loss, hits, first = 0.0, 0, n_tiles * group // groups
+            for tile in range(first, n_tiles * (group + 1) // groups):
+                place = tile * self.width, min(self.width, len(samples) - tile * self.width)
+                part = self._tile(X, targets, samples, place, key, space, buffers, poison, tile > first, seconds, watch)
+                loss, hits = loss + part[0], hits + part[1]
+            return loss, hits, poison[0]
+
+        parts = list(self.pool.map(work, range(groups)) if self.pool and watch is None else map(work, range(groups)))
+        loss, hits, poison = (sum(column) for column in zip(*parts, strict=True))
+        if not (np.isfinite(loss) and np.isfinite(poison)):
+            return loss, hits, None, None
+        total = self.gradients[0]
+        for part in self.gradients[1:groups]:
+            for a, b in zip(total.dw + total.db, part.dw + part.db, strict=True):
+                elementwise.add_gradients(a, b, 0, len(a))
+        return loss, hits, total.dw, total.db
+
+    def outputs(self, X, samples=None):
+        """The net's output for the samples (default all), dropout off: (n, n_out)."""
+        samples = np.arange(X.shape[0]) if samples is None else samples
+        out = np.empty((len(samples), self.model.sizes[-1]), self.model.dtype)
+        space = Workspace(self.model, self.width, training=False)
+        for tile in range(tiles_of(len(samples), self.width)):
+            first, count = tile * self.width, min(self.width, len(samples) - tile * self.width)
+            self._gather(X, samples, first, count, space)
+            self._forward(space, None, 0, training=False)
+            out[first : first + count] = space.levels[-1][:, :count].T
+        return out
+
+    def flows(self, X, targets, samples):
+        """What flows through each layer for a batch, dropout off: a list of (X (n_in, n), dZ (n_out, n))."""
+        watch = []
+        self.batch_gradient(X, targets, samples, None, watch=watch)
+        n, layers = len(samples), len(self.model.layers)
+        join = lambda l, part: np.concatenate([entry[l][part] for entry in watch], axis=1)[:, :n]
+        return [(join(l, 0), join(l, 1)) for l in range(layers)]
+
+    def _prepare(self, groups):
+        model = self.model
+        if self.spaces and self.spaces[0].sizes != model.sizes:
+            self.spaces = []
+        if self.gradients and [len(a) for a in self.gradients[0].dw] != list(model.nnz):
+            self.gradients = []
+        self.spaces += [Workspace(model, self.width) for _ in range(groups - len(self.spaces))]
+        self.gradients += [Gradients(model) for _ in range(groups - len(self.gradients))]
+
+    def _tile(self, X, targets, samples, place, key, space, buffers, poison, add, seconds, watch):
+        (first, count), out, clock = place, space.levels[-1], time.perf_counter
+        t0 = clock()
+        self._gather(X, samples, first, count, space)
+        t1 = clock()
+        self._forward(space, key, first // 4, training=True)
+        scale = out.dtype.type(1) / out.dtype.type(len(samples))
+        loss, hits = self.loss.on_tile(out, targets, samples, first, count, scale, out)
+        t2 = clock()
+        self._backward(space, buffers, poison, add, key, watch)
+        t3 = clock()
+        for phase, spent in (("gather", t1 - t0), ("forward", t2 - t1), ("backward", t3 - t2)):
+            seconds[phase] += spent / (self.threads if self.pool else 1)
+        return loss, hits
+
+    def _gather(self, X, samples, first, count, space):
+        if scipy.sparse.issparse(X):
+            elementwise.gather_csr(X.data, X.indices, X.indptr, samples, first, count, space.levels[0])
+        else:
+            elementwise.gather(X, samples, first, count, space.levels[0])
+
+    def _forward(self, space, key, lane, *, training):
+        threshold, scale = drop_threshold(self.model.dropout if training and key is not None else 0.0)
+        hidden, last = self.model.hidden, len(self.model.layers) - 1
+        for l, layer in enumerate(self.model.layers):
+            t, f = layer.topology, hidden[l] if l < last else activations.Identity()
+            pair, drop = activations.slopes(f), threshold if l < last else 0
+            layer_key = key64(U64(0 if key is None else key), l)
+            out = space.levels[l + 1] if pair else space.inputs[l + 1]
+            self.kernel.spmm(
+                t.indptr, t.indices, layer.w, layer.b, space.levels[l], out, *(pair or (1.0, 1.0)),
+                space.on[l + 1] if training and pair else NO_BITS, space.kept[l + 1] if pair else NO_BITS, layer_key, lane,
+                drop if pair else 0, scale, 0, t.n_out,
+            )  # fmt: skip
+            if not pair:
+                space.levels[l + 1][:] = checked(f.forward(out), out, f, "forward")
+                if drop:
+                    elementwise.drop(space.levels[l + 1], space.kept[l + 1], layer_key, lane, drop, scale)
+
+    def _backward(self, space, buffers, poison, add, key, watch):
+        threshold, scale = drop_threshold(self.model.dropout if key is not None else 0.0)
+        hidden, seen = self.model.hidden, []
+        for l in reversed(range(len(self.model.layers))):
+            layer, X, dZ = self.model.layers[l], space.levels[l], space.levels[l + 1]
+            t = layer.topology
+            if watch is not None:
+                seen.insert(0, (X.copy(), dZ.copy()))
+            self.kernel.sddmm(t.indptr, t.indices, X, dZ, buffers.dw[l], buffers.db[l], add, poison, 0, t.n_out)
+            if l == 0:
+                continue
+            f, back = hidden[l - 1], t.transposed
+            pair = activations.slopes(f)
+            self.kernel.dx(
+                back.indptr, back.rows, back.slots, layer.w, dZ, X, *(pair or (1.0, 1.0)),
+                space.on[l] if pair else NO_BITS, space.kept[l] if threshold else NO_BITS, scale, 0, t.n_in,
+            )  # fmt: skip
+            if not pair:
+                X *= checked(f.gradient(space.inputs[l]), X, f, "gradient")
+        if watch is not None:
+            watch.append(seen)
+
+
+def step_key(key, step):
+    """The dropout key of a step."""
+    return key64(U64(key), step)
+
+
+def checked(result, like, activation, method):
+    """A plug-in's answer, if it has the tile's shape."""
+    if np.shape(result) != like.shape:
+        raise ValueError(f"{activation!r}.{method} gave shape {np.shape(result)}: must be that of Z, {like.shape}")
+    return result

@@ -1,0 +1,144 @@
+"""A truly sparse multilayer perceptron: a list of sparse layers and what stands between them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import activations, checks, initializers
+from .layers import DTYPES, SparseLinear
+from .rewiring import erdos_renyi
+from .topology import MAX_WIDTH
+
+INIT = 0  # spawn key of the first values; the run's keys are in training.py
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Everything that training changes, by value: per layer (topology, w, b)."""
+
+    topologies: tuple
+    weights: tuple
+    biases: tuple
+
+
+def check_sizes(sizes):
+    """Layer widths, input and output included, as a tuple of ints."""
+    if isinstance(sizes, str | bytes) or not hasattr(sizes, "__iter__"):
+        checks.fail("sizes", sizes, "a sequence of layer widths, input and output included", TypeError)
+    sizes = tuple(sizes)
+    if len(sizes) < 2:
+        checks.fail("sizes", sizes, "at least two widths: input and output")
+    return tuple(checks.integer(f"sizes[{i}]", n, high=MAX_WIDTH) for i, n in enumerate(sizes))
+
+
+class SparseMLP:
+    """Sparse layers with one activation between them; the last layer gives logits.
+
+    Make one with `SparseMLP.create`. `layers` is a list of SparseLinear; `activation` is asked for its form at each depth.
+    """
+
+    def __init__(self, layers, activation, *, dropout=0.0, initializer="he_uniform"):
+        self.layers = list(layers)
+        for before, after in zip(self.layers, self.layers[1:], strict=False):
+            if before.topology.n_out != after.topology.n_in:
+                raise ValueError(f"layers: {before} gives {before.topology.n_out} values to {after}")
+        self.activation = activations.get(activation)
+        self.dropout = checks.fraction("dropout", dropout, open_high=True)
+        self.initializer = initializers.get(initializer)
+
+    @classmethod
+    def create(
+        cls, sizes, *, epsilon=20, density=None, activation="all_relu", initializer="he_uniform", dropout=0.0, seed=None,
+        dtype=np.float32, exact=False,
+    ):  # fmt: skip
+        """A new net with Erdős–Rényi layers.
+
+        sizes: widths, input and output included. epsilon: expected links of a layer are epsilon (n_in + n_out) (paper, eq. 1),
+        a layer for which that reaches n_in · n_out is dense; or `density`, the same share of links in every layer (epsilon is
+        then not used). activation: an object, class or name (AllReLU(0.6)). initializer: he_uniform, xavier_uniform, normal or
+        an object. dropout: share of hidden values dropped in training, in [0, 1). seed: None, int, SeedSequence or Generator.
+        exact: round the number of links instead of drawing it. Raises TypeError or ValueError naming the argument.
+        """
+        sizes = check_sizes(sizes)
+        if np.dtype(dtype) not in DTYPES:
+            checks.fail("dtype", dtype, "float32 or float64", TypeError)
+        how = {"epsilon": epsilon} if density is None else {"density": density}
+        initializer, seeds = initializers.get(initializer), checks.seed_sequence("seed", seed)
+        streams = [np.random.default_rng(s) for s in child(seeds, INIT).spawn(len(sizes) - 1)]
+        model = cls([], activation, dropout=dropout, initializer=initializer)
+        for n_in, n_out, rng in zip(sizes, sizes[1:], streams, strict=False):
+            topology = erdos_renyi(n_out, n_in, exact=exact, seed=rng, **how)
+            model.layers.append(SparseLinear(topology, initializer(topology, rng, np.dtype(dtype)), np.zeros(n_out, dtype)))
+        return model
+
+    @property
+    def sizes(self):
+        """Widths, input and output included."""
+        return (self.layers[0].topology.n_in, *(layer.topology.n_out for layer in self.layers))
+
+    @property
+    def dtype(self):
+        return self.layers[0].dtype
+
+    @property
+    def hidden(self):
+        """The activation of each hidden layer, in order."""
+        return [activations.at(self.activation, depth) for depth in range(1, len(self.layers))]
+
+    @property
+    def nnz(self):
+        """Links of each layer."""
+        return tuple(layer.topology.nnz for layer in self.layers)
+
+    @property
+    def n_links(self):
+        """Links in all."""
+        return sum(self.nnz)
+
+    @property
+    def n_dense(self):
+        """Weights of the dense net of the same widths."""
+        return sum(a * b for a, b in zip(self.sizes, self.sizes[1:], strict=False))
+
+    @property
+    def density(self):
+        return self.n_links / self.n_dense
+
+    @property
+    def nbytes(self):
+        """Bytes of all links and biases: values, indices, row pointers."""
+        return sum(layer.nbytes for layer in self.layers)
+
+    @property
+    def active_neurons(self):
+        """Per hidden layer: neurons that have an incoming and an outgoing link."""
+        return tuple(
+            int(np.count_nonzero((a.topology.fan_in > 0) & (b.topology.fan_out > 0)))
+            for a, b in zip(self.layers, self.layers[1:], strict=False)
+        )
+
+    def snapshot(self):
+        """A copy of everything that training changes."""
+        layers = self.layers
+        return Parameters(tuple(a.topology for a in layers), tuple(a.w.copy() for a in layers), tuple(a.b.copy() for a in layers))
+
+    def load(self, parameters):
+        """Take over (copies of) a snapshot's topologies, weights and biases; returns self."""
+        for layer, topology, w, b in zip(self.layers, parameters.topologies, parameters.weights, parameters.biases, strict=True):
+            layer.replace(topology, w.copy(), b.copy())
+        return self
+
+    def summary(self):
+        """Links, density and bytes of each layer beside the dense equivalent, as text."""
+        from .summary import summarise
+
+        return summarise(self)
+
+    def __repr__(self):
+        widths = "-".join(map(str, self.sizes))
+        return f"SparseMLP({widths}, {self.n_links:,} links, density {self.density:.4g}, {self.activation!r})"
+
+
+def child(seeds, *keys):
+    """The SeedSequence that stands at `keys` below `seeds`: the same for the same keys, however often asked."""
+    return np.random.SeedSequence(seeds.entropy, spawn_key=(*seeds.spawn_key, *keys), pool_size=seeds.pool_size)

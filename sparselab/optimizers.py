@@ -1,0 +1,71 @@
+"""Momentum SGD: the rule without state; its state is plain vectors that lie beside links and biases and move with them.
+
+A plug-in has `init(model) -> [LayerState]`, `rate(epoch) -> float` and `update(layer, state, dw, db, rate)`.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import checks, schedules
+from .kernels import elementwise
+
+TINY, HUGE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+
+
+@dataclass
+class LayerState:
+    """What an optimizer keeps for one layer: vectors aligned with its links and vectors aligned with its outputs."""
+
+    links: list = field(default_factory=list)
+    neurons: list = field(default_factory=list)
+
+
+@dataclass
+class MomentumSGD:
+    """v ← μ v − η g;  w ← w + v − λ w, with g the mini-batch mean; λ is not multiplied by η (the paper's update).
+
+    learning_rate η: a number > 0 or a schedule (epoch -> rate), read anew at every step; momentum μ in [0, 1); weight_decay λ
+    in [0, 1); decay_biases: whether λ acts on biases too, as in the authors' code; nesterov: w ← w + μ v − η g − λ w.
+    """
+
+    learning_rate: object = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    nesterov: bool = False
+    decay_biases: bool = True
+
+    def __post_init__(self):
+        self.rate(0)
+        checks.fraction("momentum", self.momentum, open_high=True)
+        checks.fraction("weight_decay", self.weight_decay, open_high=True)
+
+    def rate(self, epoch):
+        """η at `epoch` (a float); ValueError where it is not a finite number > 0 in float32."""
+        rate = checks.positive("learning_rate", schedules.get(self.learning_rate)(epoch))
+        if not TINY <= rate <= HUGE:
+            checks.fail("learning_rate", rate, "a number that float32 can hold")
+        return rate
+
+    def init(self, model):
+        """A zero velocity for every link and bias: one LayerState a layer."""
+        return [LayerState([np.zeros_like(layer.w)], [np.zeros_like(layer.b)]) for layer in model.layers]
+
+    def update(self, layer, state, dw, db, rate):
+        """One step on one layer, in place, by the kernel that every trainer uses."""
+        for values, velocity, gradient, decay in (
+            (layer.w, state.links[0], dw, self.weight_decay),
+            (layer.b, state.neurons[0], db, self.weight_decay if self.decay_biases else 0.0),
+        ):
+            kind = values.dtype.type
+            elementwise.update(
+                values,
+                velocity,
+                gradient,
+                0,
+                len(values),
+                kind(rate),
+                kind(self.momentum),
+                kind(decay),
+                bool(self.nesterov),
+            )

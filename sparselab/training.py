@@ -1,0 +1,259 @@
+"""Training is a generator: whoever wants to watch, pulls; whoever wants to stop, stops pulling.
+
+`steps` yields a StepRecord for every mini-batch (or for as many as fit in `pace` seconds) and an EpochRecord at the end of
+each epoch; `train` is the epochs of it. Closing the generator lets its threads go and leaves the model usable.
+"""
+
+import os
+import time
+from collections import namedtuple
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import checks, engines, evolution
+from . import losses as loss_functions
+from .engines import PHASES, DivergedError, NonFinite
+from .history import EpochRecord, StepRecord
+from .inputs import as_dataset, as_features
+from .kernels.rng import U64
+from .mlp import child
+from .optimizers import MomentumSGD
+
+BATCHES, DROPOUT, EVOLUTION = 1, 2, 3  # spawn keys below the run's seed; the model's first values are key 0
+DEGREES_UP_TO = 200_000  # neurons of a net whose fan-in and fan-out vectors are kept every epoch
+
+Scores = namedtuple("Scores", ["loss", "accuracy"])
+
+
+@dataclass
+class TrainingState:
+    """Where a run stands, beside the model: optimizer state, finished epochs and batches, the run's seed."""
+
+    optimizer: list
+    seeds: np.random.SeedSequence
+    epoch: int = 0
+    batch: int = 0
+
+    @classmethod
+    def start(cls, model, optimizer, seed=None):
+        return cls(optimizer.init(model), checks.seed_sequence("seed", seed))
+
+    def stream(self, purpose):
+        """The random generator of this epoch for one purpose: the same whenever asked, so resuming is exact."""
+        return np.random.default_rng(child(self.seeds, purpose, self.epoch))
+
+    @property
+    def dropout_key(self):
+        return U64(child(self.seeds, DROPOUT, self.epoch).generate_state(1, np.uint64)[0])
+
+
+def available_cores():
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def train(model, data, *, evaluate_every=1, **options):
+    """Train `model` in place; yields an EpochRecord after each epoch. See `steps` for the arguments and errors.
+
+    Source: Curci et al. 2021, algorithm 1 with a single worker.
+    """
+    for record in steps(model, data, evaluate_every=evaluate_every, pace=0.1, **options):
+        if isinstance(record, EpochRecord):
+            yield record
+
+
+def steps(
+    model, data, *, optimizer=None, rules=(), epochs=10, batch_size=128, seed=None, threads=None, evaluate_every=1, loss=None,
+    pace=0.0, state=None,
+):  # fmt: skip
+    """Train `model` in place; yields StepRecords and, after each epoch, an EpochRecord.
+
+    data: a Dataset, or (X, y) or (X, y, X_test, y_test). optimizer: default MomentumSGD(0.01, momentum=0.9). rules: called in
+    order before every epoch but the first (SET(0.3), …); [] keeps the topology. batch_size: the last, partial batch is trained
+    too; one larger than the data is the whole data. seed: None, int, SeedSequence or Generator. threads: default all cores;
+    results do not depend on it. evaluate_every: epochs between test scores, 0 for never. loss: softmax cross-entropy by
+    default. pace: seconds of training between two StepRecords, at least one mini-batch. state: a TrainingState to go on from.
+
+    Raises TypeError or ValueError naming the argument before anything is trained; DivergedError, with the model at its last
+    good step, where a loss or gradient is not finite.
+    """
+    optimizer = MomentumSGD() if optimizer is None else optimizer
+    if not all(callable(getattr(optimizer, name, None)) for name in ("init", "update", "rate")):
+        checks.fail("optimizer", optimizer, "an object with init, update and rate, such as MomentumSGD", TypeError)
+    rules = (rules,) if callable(rules) else tuple(rules)
+    if not all(callable(rule) for rule in rules):
+        checks.fail("rules", rules, "a list of rules, such as [SET(0.3)]", TypeError)
+    checks.integer("epochs", epochs, low=0)
+    checks.integer("batch_size", batch_size)
+    checks.integer("evaluate_every", evaluate_every, low=0)
+    checks.non_negative("pace", pace)
+    threads = available_cores() if threads is None else checks.integer("threads", threads)
+    run = _Run(model, as_dataset(data), optimizer, rules, batch_size, threads, evaluate_every, loss, pace)
+    state = TrainingState.start(model, optimizer, seed) if state is None else state
+    return _steps(run, state, state.epoch + epochs)
+
+
+def _steps(run, state, last_epoch):
+    try:
+        while state.epoch < last_epoch:
+            yield from run.epoch(state)
+    finally:
+        run.close()
+
+
+class _Run:
+    """One call of `steps`: what stays the same from epoch to epoch."""
+
+    def __init__(self, model, data, optimizer, rules, batch_size, threads, evaluate_every, loss, pace):
+        self.model, self.data, self.optimizer, self.rules = model, data, optimizer, rules
+        self.loss = loss_functions.get(loss or ("softmax_cross_entropy" if data.n_classes else "mean_squared_error"))
+        self.evaluate_every, self.pace = evaluate_every, pace
+        self.X = as_features("data.X_train", data.X_train, model)
+        self.targets = self.loss.targets(data.y_train, model.sizes[-1], model.dtype)
+        self.batch_size = min(batch_size, len(self.targets))
+        self.n_batches = -(-len(self.targets) // self.batch_size)
+        if data.X_test is not None:
+            self.X_test = as_features("data.X_test", data.X_test, model)
+            self.test_targets = self.loss.targets(data.y_test, model.sizes[-1], model.dtype)
+        self.engine = engines.create(model, self.loss, optimizer, self.batch_size, threads)
+
+    def close(self):
+        self.engine.close()
+
+    def epoch(self, state):
+        """Evolve (not before the first epoch), train every batch, evaluate."""
+        start, order = time.perf_counter(), state.stream(BATCHES).permutation(len(self.targets))
+        changes = [(0, 0)] * len(self.model.layers)
+        if state.epoch > 0 and state.batch == 0:
+            changes = self.evolve(state, order)
+        seconds = dict.fromkeys(PHASES, 0.0) | {"evolve": time.perf_counter() - start}
+        records = []
+        for record in self.batches(state, order, seconds):
+            records.append(record)
+            yield record
+        state.epoch, state.batch = state.epoch + 1, 0
+        yield self.epoch_record(state, records, changes, seconds)
+
+    def evolve(self, state, order):
+        """Apply the rules one after the other; (pruned, grown) of each layer."""
+        total, rng = np.zeros((len(self.model.layers), 2), int), state.stream(EVOLUTION)
+        evidence = evolution.Evidence(self.model, self.loss, self.X, self.targets, order[: self.batch_size])
+        for rule in self.rules:
+            rewirings = rule(state.epoch, self.model, state.optimizer, evidence, rng)
+            total += evolution.apply(rewirings, self.model, state.optimizer, rng)
+        return [tuple(map(int, row)) for row in total]
+
+    def batches(self, state, order, seconds):
+        """Runs of mini-batches of about `pace` seconds, a StepRecord each."""
+        n_steps, key = 1, state.dropout_key
+        while state.batch < self.n_batches:
+            start, first = time.perf_counter(), state.batch
+            stop = min(first + n_steps, self.n_batches)
+            rates = [self.optimizer.rate(state.epoch + batch / self.n_batches) for batch in range(first, stop)]
+            outcome = self.run(state, order[first * self.batch_size : stop * self.batch_size], rates, key)
+            for phase, spent in outcome.seconds.items():
+                seconds[phase] += spent
+            spent = time.perf_counter() - start
+            yield step_record(state, stop - 1, outcome, rates[-1], spent, self.has_accuracy)
+            n_steps = max(1, min(2 * n_steps, int(self.pace / max(spent, 1e-6) * (stop - first))))
+
+    def run(self, state, samples, rates, key):
+        """Hand steps to the engine; state.batch counts those that were applied, also when one was not."""
+        try:
+            outcome = self.engine.run(
+                self.X, self.targets, samples, self.batch_size, rates, self.optimizer, state.optimizer, key, state.batch
+            )
+        except NonFinite as failure:
+            first = failure.step * self.batch_size
+            state.batch += failure.step
+            where = find_fault(self.model, self.loss, self.X, self.targets, samples[first : first + self.batch_size])
+            raise DivergedError(state.epoch + 1, state.batch, *where) from None
+        state.batch += len(rates)
+        return outcome
+
+    @property
+    def has_accuracy(self):
+        return self.model.sizes[-1] > 1
+
+    def epoch_record(self, state, records, changes, seconds):
+        model, start = self.model, time.perf_counter()
+        degrees = sum(model.sizes) <= DEGREES_UP_TO
+        topologies = [layer.topology for layer in model.layers] if degrees else []
+        due = self.evaluate_every and state.epoch % self.evaluate_every == 0 and self.data.X_test is not None
+        scores = self.loss.of(self.engine.outputs(self.X_test), self.test_targets) if due else (None, None)
+        spent = time.perf_counter() - start
+        n = sum(record.n_samples for record in records)
+        mean = lambda name: sum(getattr(r, name) * r.n_samples for r in records) / n if n else float("nan")
+        return EpochRecord(
+            epoch=state.epoch,
+            phase="sequential",
+            train_loss=mean("loss"),
+            train_accuracy=mean("accuracy") if self.has_accuracy else None,
+            test_loss=scores[0],
+            test_accuracy=scores[1],
+            nnz=model.nnz,
+            pruned=tuple(pruned for pruned, _ in changes),
+            grown=tuple(grown for _, grown in changes),
+            active_neurons=model.active_neurons,
+            learning_rate=records[-1].learning_rate if records else float("nan"),
+            n_samples=n,
+            seconds=sum(record.seconds for record in records) + seconds["evolve"],
+            **{f"seconds_{phase}": value for phase, value in seconds.items()},
+            seconds_evaluate=spent,
+            fan_in=tuple(t.fan_in.astype(np.int32) for t in topologies),
+            fan_out=tuple(t.fan_out.astype(np.int32) for t in topologies),
+        )
+
+
+def step_record(state, step, outcome, rate, seconds, has_accuracy):
+    """The mean over the samples of a run of mini-batches."""
+    n = int(outcome.sizes.sum())
+    return StepRecord(
+        epoch=state.epoch + 1,
+        step=step,
+        n_steps=len(outcome.sizes),
+        n_samples=n,
+        loss=float((outcome.losses * outcome.sizes).sum() / n),
+        accuracy=float(outcome.hits.sum() / n) if has_accuracy else None,
+        learning_rate=rate,
+        seconds=seconds,
+    )
+
+
+def find_fault(model, loss, X, targets, samples):
+    """(layer from 1, what): the first weights, activations or gradients of a bad batch that are not finite (dropout off)."""
+    for number, layer in enumerate(model.layers, 1):
+        if not (np.isfinite(layer.w).all() and np.isfinite(layer.b).all()):
+            return number, "a weight or bias"
+    with np.errstate(all="ignore"):
+        flows = evolution.Evidence(model, loss, X, targets, samples).flows
+    for number, (values, _) in enumerate(flows[1:], 1):
+        if not np.isfinite(values).all():
+            return number, "an activation"
+    for number in range(len(flows), 0, -1):
+        if not np.isfinite(flows[number - 1][1]).all():
+            return number, "the loss or a gradient"
+    return len(flows), "the loss or a gradient"
+
+
+def evaluate(model, X, y, *, loss=None, threads=None):
+    """(loss, accuracy) of the model on samples X (n, features) and labels or targets y, dropout off."""
+    y = np.asarray(y)
+    loss = loss_functions.get(loss or ("softmax_cross_entropy" if y.ndim == 1 and y.dtype.kind in "iu" else "mean_squared_error"))
+    targets = loss.targets(y, model.sizes[-1], model.dtype)
+    outputs = predict(model, X, threads=threads)
+    if len(outputs) != len(targets):
+        raise ValueError(f"y has {len(targets)} entries: must be {len(outputs)}, one for each row of X")
+    return Scores(*loss.of(outputs, targets))
+
+
+def predict(model, X, *, threads=None):
+    """The net's outputs (logits) for samples X (n, features), dropout off: (n, n_out)."""
+    X = as_features("X", X, model)
+    threads = available_cores() if threads is None else checks.integer("threads", threads)
+    engine = engines.create(model, loss_functions.SoftmaxCrossEntropy(), None, max(1, X.shape[0]), threads)
+    try:
+        return engine.outputs(X)
+    finally:
+        engine.close()

@@ -1,0 +1,46 @@
+"""What every test shares: hypothesis profiles, the guard of the global generator, and where a browser is."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+# HYPOTHESIS_PROFILE=nightly looks for what a quick run cannot find. No deadline: the first call compiles.
+settings.register_profile("dev", max_examples=50, deadline=None)
+settings.register_profile("ci", max_examples=200, deadline=None, print_blob=True)
+settings.register_profile("nightly", max_examples=20_000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def find_browser():
+    """Path of a Chromium or Chrome, or None."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("browser") and find_browser() is None:
+        pytest.skip(f"no browser on this machine (looked for {', '.join(BROWSERS)}): apt-get install chromium")
+
+
+@pytest.fixture(scope="session")
+def browser_path():
+    """Path of the browser a test marked `browser` may start."""
+    return find_browser()
+
+
+def global_rng_state():
+    """The state of numpy's global generator, in a form that can be compared."""
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002 (it is watched here, not used)
+    return name, keys.tobytes(), *rest
+
+
+@pytest.fixture(autouse=True)
+def global_rng_untouched():
+    """Every random draw comes from a generator handed in: no test may move numpy's global one."""
+    before = global_rng_state()
+    yield
+    assert global_rng_state() == before, "numpy's global generator was used"

@@ -1,0 +1,84 @@
+"""pyproject.toml, environment.yml, constraints.txt and what is installed tell one story.
+
+conda cannot be asked here, so the least that can be promised is tested: same packages, same bounds, met today.
+"""
+
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())
+CONDA_NAMES = {"matplotlib-base": "matplotlib", "playwright-python": "playwright"}  # conda -> pip
+
+
+def bounds(lines):
+    """{name: bounds} of requirement lines, under pip's names; a name that comes twice is an error."""
+    requirements = [Requirement(line) for line in lines]
+    found = {CONDA_NAMES.get(r.name, r.name): r.specifier for r in requirements}
+    assert len(found) == len(requirements), "a package is listed twice"
+    return found
+
+
+def differences(ours, theirs):
+    """Names whose bounds are not the same on both sides, absent ones included."""
+    return {name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)}
+
+
+def unmet(wanted, versions):
+    """Names that are absent from `versions` or outside their bounds."""
+    return {name for name, allowed in wanted.items() if name not in versions or versions[name] not in allowed}
+
+
+REQUIRED = bounds(PYPROJECT["dependencies"] + PYPROJECT["optional-dependencies"]["test"])
+
+
+@pytest.fixture(scope="module")
+def conda():
+    return bounds(line for line in CONDA["dependencies"] if isinstance(line, str))
+
+
+@pytest.fixture(scope="module")
+def pins():
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    assert all(line.count("==") == 1 and "/" not in line for line in lines), "a pin is name==version, nothing else"
+    return {name.lower(): Version(pin) for name, pin in (line.split("==") for line in lines)}
+
+
+def test_conda_asks_for_the_same_as_pip(conda):
+    conda = dict(conda)
+    assert conda.pop("python") == SpecifierSet(PYPROJECT["requires-python"])
+    conda.pop("pip")
+    assert differences(REQUIRED, conda) == set()
+
+
+def test_conda_installs_the_project_itself_and_nothing_else_with_pip():
+    assert CONDA["channels"] == ["conda-forge", "nodefaults"]
+    assert [entry for entry in CONDA["dependencies"] if isinstance(entry, dict)] == [{"pip": ["-e ."]}]
+
+
+def test_installed_versions_are_within_bounds():
+    assert unmet(REQUIRED, {name: Version(version(name)) for name in REQUIRED}) == set()
+
+
+def test_pins_are_within_bounds(pins):
+    assert unmet(REQUIRED, pins) == set()
+
+
+def test_pins_leave_out_the_project_and_the_bench_extra(pins):
+    assert pins.keys().isdisjoint({PYPROJECT["name"], "sparselab", "torch"})
+
+
+def test_the_checks_can_fail():
+    wanted = bounds(["numpy>=2.0", "scipy>=1.13"])
+    assert differences(wanted, bounds(["numpy>=1.0", "scipy>=1.13", "torch"])) == {"numpy", "torch"}
+    assert unmet(wanted, {"numpy": Version("1.26")}) == {"numpy", "scipy"}
+    with pytest.raises(AssertionError, match="twice"):
+        bounds(["matplotlib>=3", "matplotlib-base>=3"])
