@@ -18,8 +18,8 @@ class DivergedError(ArithmeticError):
     def __init__(self, epoch, batch, layer, what):
         self.epoch, self.batch, self.layer, self.what = epoch, batch, layer, what
         super().__init__(
-            f"training diverged in epoch {epoch}, batch {batch}: {what} of layer {layer} is not finite. The step was not applied; "
-            "the model is at its last good step. A smaller learning_rate or standardised inputs usually help."
+            f"training diverged in epoch {epoch}, batch {batch}: {what} of layer {layer} is not finite. The step was not "
+            "applied; the model is at its last good step. A smaller learning_rate or standardised inputs usually help."
         )
 
     def __reduce__(self):

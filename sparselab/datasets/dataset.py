@@ -41,7 +41,7 @@ class Dataset:
         if (self.X_test is None) != (self.y_test is None):
             fail("X_test" if self.X_test is None else "y_test", None, "given, or both X_test and y_test left out")
         if self.X_test is not None and self.X_test.shape[1] != self.n_features:
-            fail("X_test.shape", self.X_test.shape, f"({self.X_test.shape[0]}, {self.n_features}), as many features as X")
+            fail("X_test.shape[1]", self.X_test.shape[1], f"{self.n_features}, as many features as X has")
         if self.image_shape is not None and math.prod(self.image_shape) != self.n_features:
             fail("image_shape", self.image_shape, f"of {self.n_features} pixels, the features of a row")
 

@@ -50,7 +50,6 @@ def fetch(remote, folder, *, place=None, progress=True, connect=CONNECT_SECONDS,
     target = Path(folder) / remote.name
     if target.is_file() and problem(target, remote) is None:
         return target
-    _prepare(target)
     failures = []
     for url in remote.urls:
         reason = _try_twice(url, remote, target, progress, connect, read)
@@ -138,6 +137,7 @@ def _try(url, remote, target, progress, connect, read):
 
     if not reachable(url, connect):
         return f"no connection within {connect:g} s"
+    _prepare(target)
     part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
     try:
         _transfer(url, part, progress, connect, read)

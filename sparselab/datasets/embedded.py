@@ -14,7 +14,7 @@ SMALL_FILE = "fashion_mnist_small.npz"
 
 
 def digits(*, standardise=True):
-    """Scikit-learn's 1,797 handwritten digits of 8 x 8 pixels in 17 greys; 1,437 to train on, 360 to test, stratified."""
+    """Scikit-learn's handwritten digits, 8 x 8 pixels in 17 greys: 1,437 + 360, stratified, always the same cut."""
     from sklearn.datasets import load_digits
 
     X, y = load_digits(return_X_y=True)

@@ -39,7 +39,7 @@ def check_features(X, name="X", *, dtype=np.float32, copy=False):
 def check_shape(shape, name):
     """Two axes, neither of them empty."""
     if len(shape) != 2:
-        fail(f"{name}.shape", shape, "(samples, features); one feature is X.reshape(-1, 1), one sample X.reshape(1, -1)")
+        fail(f"{name}.shape", shape, "(samples, features): .reshape(-1, 1) for one feature, (1, -1) for one sample")
     if 0 in shape:
         fail(f"{name}.shape", shape, "at least one sample and one feature")
 
@@ -69,11 +69,6 @@ def _from_frame(frame, name):
     """A pandas frame column by column, so that the message can name the column that is not made of numbers."""
     for column, kind in frame.dtypes.items():
         if getattr(kind, "kind", "O") not in "biuf":
-            fail(
-                f"{name}[{column!r}].dtype",
-                str(kind),
-                "bool, integer or floating: encode or drop the column",
-                TypeError,
-            )
+            fail(f"{name}[{column!r}].dtype", str(kind), "bool, integer or floating: encode or drop it", TypeError)
     plain = all(kind == np.float32 for kind in frame.dtypes)
     return frame.to_numpy() if plain else frame.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -23,7 +23,7 @@ def fashion_mnist(*, standardise=True, progress=True):
 
 
 def madelon(*, standardise=True, progress=True):
-    """Madelon of the NIPS 2003 challenge: 2,000 rows, the 600 to validate with as test part, 500 features, two classes."""
+    """Madelon of the NIPS 2003 challenge: 2,000 rows + its 600 to validate with, 500 features, two classes."""
     paths, origin = sources.obtain(sources.MADELON, progress=progress)
     X, y, X_test, y_test = (read_numbers(path, n) for path, n in zip(paths, (500, 1, 500, 1), strict=True))
     settings = {"name": "madelon", "source": origin, "standardise": standardise}

@@ -5,6 +5,7 @@ Nothing in a file is ever executed: npz without pickles, CSV cells are numbers o
 
 import csv
 import io
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -43,9 +44,11 @@ def read_csv(path, target=-1, separator=","):
     """
     path = existing(path)
     frame = _table(path, separator)
+    if frame.empty:
+        fail("path", str(path), "a table with at least one line below its header")
     column = _target_column(frame, target)
     features = frame.drop(columns=column)
-    first_line = 1 + (not isinstance(frame.columns[0], int))
+    first_line = 1 + isinstance(frame.columns[0], str)
     for name in features.columns:
         _check_column(features[name], name, first_line)
     return features.to_numpy(dtype=np.float64), _labels(frame[column], column, first_line)
@@ -65,9 +68,13 @@ def _table(path, separator):
 
     text = _text(path)
     header = _header(text, separator)
-    settings = {"header": None, "skiprows": bool(header), "names": header, "sep": separator, "index_col": False}
+    cells = {"sep": separator, "index_col": False, "keep_default_na": False, "na_values": [""]}
     try:
-        return pandas.read_csv(io.StringIO(text), **settings, keep_default_na=False, na_values=[""], float_precision="round_trip")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pandas.errors.ParserWarning)  # cells were left out
+            return pandas.read_csv(io.StringIO(text), header=None, names=header, skiprows=int(header is not None), **cells)
+    except pandas.errors.ParserWarning as error:
+        fail("path", str(path), f"a table with equally many cells in each line ({error})")
     except ValueError as error:
         fail("path", str(path), f"a table with equally many cells in each line ({str(error)[:160]})")
 

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from sparselab.datasets.csr_gate import check_finite
 
-BLOCK_BYTES = 16 * 2**20
+BLOCK_BYTES = 4 * 2**20
 
 
 def standardise(X_train, X_test=None):

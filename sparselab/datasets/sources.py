@@ -124,7 +124,7 @@ def _present(folder, remote):
 
 
 def _check_own(path, remote):
-    """A user's file is never deleted: it is named. Unpacked by the user, only a checksum of the content can be tried."""
+    """A user's file is never deleted, it is named. Once unpacked only a checksum of the content can be tried."""
     if path.name == remote.name or remote.of_content:
         if (reason := problem(path, remote)) is not None:
             fail("your file", str(path), f"the published {remote.name}: {reason}. Remove it to fetch a new one")

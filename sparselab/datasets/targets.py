@@ -16,7 +16,7 @@ LABEL_TYPES = (str, bytes, (numbers.Real, np.bool_))
 
 
 def check_targets(y, n_samples, name="y", *, task="classification", classes=None, dtype=np.float32):
-    """-> (codes (n_samples,) int64, classes (k,)) for classification, (values (n_samples, outputs), None) for regression.
+    """Labels -> (codes (n_samples,) int64, classes (k,)); for regression -> (values (n_samples, outputs), None).
 
     `classes` are the sorted labels already known (then labels outside them are refused, and one class is enough).
     Raises ValueError or TypeError naming the label, the lengths or the dtype that does not fit.
@@ -31,14 +31,11 @@ def check_targets(y, n_samples, name="y", *, task="classification", classes=None
 
 
 def _as_array(y, name):
-    """An array of at least one axis; a list of mixed strings and numbers is refused, numpy would make it all strings."""
-    if y is None or isinstance(y, str | bytes | dict | set) or not (hasattr(y, "__array__") or hasattr(y, "__len__")):
-        fail(
-            name,
-            y,
-            f"an array, a list or a series with one entry a sample, not {type(y)}",
-            TypeError if y is not None else ValueError,
-        )
+    """An array; of a list of mixed strings and numbers one of objects, where numpy would make all of them strings."""
+    if y is None:
+        fail(name, y, "the labels or numbers to predict, one for each sample")
+    if isinstance(y, str | bytes | dict | set) or not (hasattr(y, "__array__") or hasattr(y, "__len__")):
+        fail(name, y, f"an array, a list or a series with one entry a sample, not {type(y)}", TypeError)
     if np.ma.is_masked(y):
         fail(name, y, "without masked values: fill or drop them")
     try:
@@ -96,12 +93,7 @@ def _from_objects(values, name):
             return np.asarray(items)
     family = next((kind for kind in LABEL_TYPES if isinstance(items[0], kind)), ())
     i = next(i for i, item in enumerate(items) if not isinstance(item, family))
-    fail(
-        f"{name}[{i}]",
-        items[i],
-        f"a label like the others (here {shown(items[-i - 1])}): all strings or all numbers",
-        TypeError,
-    )
+    fail(f"{name}[{i}]", items[i], f"a label like the others, {shown(items[-i - 1])}: all strings or numbers", TypeError)
 
 
 def _check_whole(values, name):
@@ -127,7 +119,8 @@ def _known(labels, classes, name):
     unseen = classes[codes] != labels
     if unseen.any():
         i = int(np.argmax(unseen))
-        fail(f"{name}[{i}]", labels[i].item(), f"one of the {len(classes)} labels trained on: {shown(classes.tolist())}")
+        known = shown(classes.tolist())
+        fail(f"{name}[{i}]", labels[i].item(), f"one of the {len(classes)} labels trained on: {known}")
     return codes.astype(np.int64)
 
 

@@ -1,0 +1,187 @@
+"""The command line: `train`, `demo` and `info`. Options come from ExperimentConfig's metadata."""
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+from . import dense, environment, summary
+from .engines import DivergedError
+from .experiment import PAPER, ExperimentConfig, build
+from .history import History
+
+
+def main(arguments=None):
+    """Run a command; returns the exit code. Bad input is one line on stderr and exit code 2."""
+    options = parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (ValueError, TypeError, OSError, DivergedError) as error:
+        print(f"sparselab: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("sparselab: interrupted", file=sys.stderr)
+        return 130
+
+
+def parser():
+    """The argument parser."""
+    top = argparse.ArgumentParser(prog="python -m sparselab", description="Truly sparse neural networks.")
+    commands = top.add_subparsers(required=True, metavar="command")
+    train = commands.add_parser("train", help="train a net and print one line an epoch", argument_default=argparse.SUPPRESS)
+    train.add_argument("--paper", choices=list(PAPER), help="start from the paper's settings of a dataset")
+    train.add_argument("--config", type=Path, help="start from a JSON file of a config")
+    add_fields(train)
+    train.add_argument("--json", type=Path, help="write config, environment, costs and history to this file")
+    train.add_argument("--save", type=Path, help="write the trained model to this .npz file")
+    train.set_defaults(run=run_train)
+    demo = commands.add_parser("demo", help="the main job on embedded data: a table beside the dense net, figures in a folder")
+    demo.add_argument("--out", type=Path, default=Path("out"), help="folder of the figures (default out)")
+    demo.add_argument("--epochs", type=int, default=10, help="epochs (default 10)")
+    demo.set_defaults(run=run_demo)
+    commands.add_parser("info", help="versions, cores, memory, threading layer, caches").set_defaults(run=run_info)
+    return top
+
+
+def add_fields(command):
+    """One option for each field of ExperimentConfig."""
+    for one in dataclasses.fields(ExperimentConfig):
+        flag, m = f"--{one.name.replace('_', '-')}", one.metadata
+        text = f"{m['help']} (default {one.default})".replace("%", "%%")
+        if one.type is bool:
+            command.add_argument(flag, action=argparse.BooleanOptionalAction, help=text)
+        elif one.type is tuple:
+            command.add_argument(flag, type=int, nargs="*", metavar="N", help=text)
+        else:
+            command.add_argument(flag, type=one.type, metavar=one.name.upper(), help=text)
+
+
+def config_of(options):
+    """The config that paper preset, file and options give, in this order."""
+    given = vars(options)
+    config = ExperimentConfig.paper(given["paper"]) if "paper" in given else ExperimentConfig()
+    if "config" in given:
+        config = ExperimentConfig.from_json(given["config"].read_text())
+    names = [one.name for one in dataclasses.fields(ExperimentConfig)]
+    return config.replace(**{name: given[name] for name in names if name in given})
+
+
+def run_train(options):
+    """Train as the config says; optionally write the result."""
+    config = config_of(options)
+    experiment = build(config)
+    history = show_run(experiment)
+    given = vars(options)
+    if "json" in given:
+        given["json"].write_text(json.dumps(result(experiment, history), indent=1))
+    if "save" in given:
+        from .storage import save
+
+        print(f"model: {save(experiment.model, given['save'])}")
+    return 0
+
+
+def show_run(experiment):
+    """Train, one line an epoch, then the table beside the dense net; returns the History."""
+    print(experiment.model.summary())
+    print(f"data: {experiment.data!r}")
+    print("compiling (seconds on the first run, cached afterwards) …", end="\r", flush=True)
+    history, start = History(), time.perf_counter()
+    for record in experiment.train():
+        if not history:
+            print(" " * 70, end="\r")
+            print(
+                f"{'epoch':>5} {'train loss':>11} {'train acc':>10} {'test acc':>9} {'links':>11} {'active':>18} {'s/epoch':>8}"
+            )
+        history.append(record)
+        accuracy = "" if record.test_accuracy is None else f"{record.test_accuracy:.2%}"
+        train_accuracy = "" if record.train_accuracy is None else f"{record.train_accuracy:.2%}"
+        active = " ".join(map(str, record.active_neurons))
+        print(
+            f"{record.epoch:>5} {record.train_loss:>11.4f} {train_accuracy:>10} {accuracy:>9} {record.links:>11,} {active:>18} "
+            f"{record.seconds:>8.3f}",
+            flush=True,
+        )
+    print(f"{len(history)} epochs in {time.perf_counter() - start:.1f} s")
+    print(costs_table(costs(experiment, history)))
+    return history
+
+
+def costs(experiment, history):
+    """Measured links, bytes and seconds beside the dense equivalent, whose seconds are measured over a few mini-batches."""
+    model, config, data = experiment.model, experiment.config, experiment.data
+    ours = median(record.seconds for record in (history[2:] or history[-1:]))  # the first two load compiled code
+    other = dense.measure(model.sizes, data.n_train, min(config.batch_size, data.n_train))
+    total = summary.rows(model)[-1]
+    return {
+        "links": [total["links"], total["dense_links"]],
+        "training_bytes": [total["training_bytes"], other.n_bytes],
+        "seconds_per_epoch": [ours, other.seconds],
+        "dense_batches_timed": other.n_batches,
+    }
+
+
+def costs_table(table):
+    """The same as text."""
+    (links, dense_links), (n_bytes, dense_bytes), (seconds, dense_seconds) = (
+        table[key] for key in ("links", "training_bytes", "seconds_per_epoch")
+    )
+    lines = [f"{'':>22} {'truly sparse':>14} {'dense':>14} {'ratio':>8}"]
+    lines.append(f"{'links':>22} {links:>14,} {dense_links:>14,} {dense_links / links:>7.1f}x")
+    lines.append(
+        f"{'bytes in training':>22} {summary.size(n_bytes):>14} {summary.size(dense_bytes):>14} {dense_bytes / n_bytes:>7.1f}x"
+    )
+    if dense_seconds is None:
+        lines.append(f"{'seconds an epoch':>22} {seconds:>14.3f} {'too large to build':>23}")
+    else:
+        lines.append(f"{'seconds an epoch':>22} {seconds:>14.3f} {dense_seconds:>14.3f} {dense_seconds / seconds:>7.1f}x")
+    lines.append(
+        f"(dense: NumPy on this machine's BLAS, {table['dense_batches_timed']} mini-batches timed, no dropout, no evolution)"
+    )
+    return "\n".join(lines)
+
+
+def result(experiment, history):
+    """Everything about a run as plain values."""
+    return {
+        "config": dataclasses.asdict(experiment.config),
+        "environment": environment.describe(),
+        "source": experiment.data.source,
+        "costs": costs(experiment, history),
+        "history": json.loads(history.to_json()),
+    }
+
+
+def run_demo(options):
+    """The main job without a browser."""
+    from . import figures
+
+    config = ExperimentConfig(epochs=options.epochs)
+    experiment = build(config)
+    history = show_run(experiment)
+    model, data = experiment.model, experiment.data
+    made = {
+        "learning_curves": figures.learning_curves({"SET + All-ReLU": history}, dataset=data),
+        "input_map": figures.input_maps(history, data.image_shape, epochs=(1, options.epochs)),
+        "connectivity": figures.connectivity(model),
+        "degrees": figures.degree_histograms(model),
+        "links_and_neurons": figures.links_and_neurons(history),
+        "memory": figures.memory(model),
+        "phases": figures.phases(history),
+    }
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name, figure in made.items():
+        paths = figures.save_figure(figure, options.out / name)
+        print("figure:", ", ".join(str(path) for path in paths))
+    return 0
+
+
+def run_info(options):
+    """Print what `environment.describe` finds."""
+    for name, value in environment.describe().items():
+        shown = summary.size(value) if name.startswith("memory") and value else value
+        print(f"{name:>18}  {shown}")
+    return 0

@@ -1,0 +1,75 @@
+"""The dense equivalent, measured: a NumPy MLP of the same widths on the machine's BLAS, for "is it really faster?".
+
+Not a mask on anything: plain dense matrices, momentum SGD, the same batch size; only a few mini-batches are timed.
+"""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+LIMIT = 4 * 2**30  # bytes above which the dense net is not even built
+
+
+@dataclass(frozen=True)
+class DenseCost:
+    """seconds an epoch (None where it was not measured), bytes of its training state, batches timed."""
+
+    seconds: float | None
+    n_bytes: int
+    n_batches: int
+
+
+def dense_bytes(sizes):
+    """Bytes of weights, biases, velocities and gradients of the dense float32 net."""
+    return 3 * 4 * sum((n_in + 1) * n_out for n_in, n_out in zip(sizes, sizes[1:], strict=False))
+
+
+def measure(sizes, n_samples, batch_size, *, batches=20, seed=0):
+    """Median time of `batches` mini-batches of the dense net, scaled to an epoch of n_samples; above LIMIT bytes nothing is built."""
+    n_bytes = dense_bytes(sizes)
+    if n_bytes > LIMIT:
+        return DenseCost(None, n_bytes, 0)
+    rng = np.random.default_rng(seed)
+    net = _DenseMLP(sizes, rng)
+    X = rng.standard_normal((batch_size, sizes[0]), dtype=np.float32)
+    labels = rng.integers(0, sizes[-1], batch_size)
+    net.step(X, labels)
+    spent = []
+    for _ in range(batches):
+        start = time.perf_counter()
+        net.step(X, labels)
+        spent.append(time.perf_counter() - start)
+    return DenseCost(float(np.median(spent)) * n_samples / batch_size, n_bytes, batches)
+
+
+class _DenseMLP:
+    """ReLU hidden layers, softmax cross-entropy, momentum SGD; samples are rows, as dense libraries have it."""
+
+    def __init__(self, sizes, rng):
+        pairs = list(zip(sizes, sizes[1:], strict=False))
+        self.W = [rng.standard_normal(pair, dtype=np.float32) * np.float32(np.sqrt(2 / pair[0])) for pair in pairs]
+        self.b = [np.zeros(n, np.float32) for n in sizes[1:]]
+        self.V = [np.zeros_like(W) for W in self.W]
+
+    def step(self, X, labels):
+        """One mini-batch."""
+        rate, momentum = np.float32(0.01), np.float32(0.9)
+        values = [X]
+        for W, b in zip(self.W, self.b, strict=True):
+            Z = values[-1] @ W
+            Z += b
+            values.append(np.maximum(Z, 0, out=Z) if len(values) < len(self.W) else Z)
+        d = np.exp(values[-1] - values[-1].max(axis=1, keepdims=True))
+        d /= d.sum(axis=1, keepdims=True)
+        d[np.arange(len(labels)), labels] -= 1
+        d /= np.float32(len(labels))
+        for l in reversed(range(len(self.W))):
+            gradient = values[l].T @ d
+            self.b[l] -= rate * d.sum(axis=0)
+            if l:
+                d = (d @ self.W[l].T) * (values[l] > 0)
+            self.V[l] *= momentum
+            gradient *= rate
+            self.V[l] -= gradient
+            self.W[l] += self.V[l]

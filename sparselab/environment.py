@@ -1,0 +1,52 @@
+"""What this machine and this installation are: versions, cores, memory, threading layer, caches."""
+
+import importlib.metadata
+import os
+import platform
+
+PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "scikit-learn", "matplotlib", "ipywidgets", "jupyterlab", "torch")
+
+
+def versions():
+    """{package: version or None} of what results may depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def memory():
+    """(available, total) bytes, None where the system does not say."""
+    try:
+        with open("/proc/meminfo") as file:
+            kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in file}
+    except OSError:
+        return None, None
+    return kilobytes["MemAvailable"] * 1024, kilobytes["MemTotal"] * 1024
+
+
+def describe():
+    """A dict of plain values: the `info` command and every stored result show it."""
+    import llvmlite.binding
+    import numba
+
+    from . import __version__
+    from .kernels import JIT
+    from .training import available_cores
+
+    available, total = memory()
+    return {
+        "sparselab": __version__,
+        **versions(),
+        "system": platform.platform(),
+        "cpu": llvmlite.binding.get_host_cpu_name(),
+        "cores": available_cores(),
+        "memory_available": available,
+        "memory_total": total,
+        "jit": JIT,
+        "threading_layer": f"{numba.config.THREADING_LAYER} (not used: threads are our own)",
+        "numba_cache": os.environ.get("NUMBA_CACHE_DIR") or os.path.join(os.path.dirname(__file__), "kernels", "__pycache__"),
+    }

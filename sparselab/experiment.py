@@ -1,0 +1,191 @@
+"""A whole experiment as one frozen value; controls, command line and benchmarks are made from its fields' metadata.
+
+`build` is the only reader: there names become objects. Adding a hyper-parameter here adds its control everywhere.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from functools import partial
+
+from . import activations, checks, datasets, initializers, training
+from .evolution import SET
+from .mlp import SparseMLP
+from .optimizers import MomentumSGD
+from .schedules import Cosine, Step, WarmUp
+
+SCHEDULES = ("constant", "cosine", "step", "warm_up")
+RULES = ("set", "static")
+
+
+def knob(default, label, help, *, low=None, high=None, step=None, choices=None, log=False, group="net"):  # noqa: A002
+    """A field with what its control needs: label, help, bounds (inclusive), step, choices, logarithmic or not, group."""
+    metadata = {"label": label, "help": help, "low": low, "high": high, "step": step, "choices": choices, "log": log}
+    return field(default=default, metadata=metadata | {"group": group})
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """Everything that decides a run. Raises TypeError or ValueError naming the field, its value and what is allowed."""
+
+    dataset: str = knob("fashion_mnist_small", "dataset", "name of the data", group="data")
+    hidden: tuple = knob((1000, 1000, 1000), "hidden widths", "neurons of each hidden layer", low=1, high=2**31 - 1)
+    epsilon: float = knob(20.0, "epsilon ε", "expected links of a layer: ε (n_in + n_out)", low=0.01, high=10_000.0, step=1.0)
+    activation: str = knob("all_relu", "activation", "f of the hidden layers", choices=tuple(activations.NAMES))
+    alpha: float = knob(0.6, "slope α", "slope for z <= 0 (all_relu, leaky_relu, all_negative)", low=0.0, high=10.0, step=0.05)
+    initializer: str = knob("he_uniform", "initializer", "distribution of first values", choices=tuple(initializers.NAMES))
+    fan: str = knob("width", "fan", "scale first values by layer width (paper) or by links a neuron", choices=("width", "links"))
+    dropout: float = knob(0.3, "dropout", "share of hidden values dropped in training", low=0.0, high=0.95, step=0.05)
+    rule: str = knob("set", "topology rule", "how links change between epochs", choices=RULES, group="evolution")
+    zeta: float = knob(
+        0.3, "zeta ζ", "share of links replaced before each epoch", low=0.0, high=1.0, step=0.05, group="evolution"
+    )
+    learning_rate: float = knob(0.01, "learning rate η", "step size", low=1e-6, high=10.0, step=0.001, log=True, group="training")
+    momentum: float = knob(0.9, "momentum μ", "share of the last step kept", low=0.0, high=0.999, step=0.01, group="training")
+    weight_decay: float = knob(
+        0.0, "weight decay λ", "share of each weight taken off at every step (not times η)", low=0.0, high=0.1, step=1e-4,
+        group="training",
+    )  # fmt: skip
+    nesterov: bool = knob(False, "Nesterov", "look-ahead momentum", group="training")
+    decay_biases: bool = knob(True, "decay biases", "λ acts on biases too, as in the authors' code", group="training")
+    schedule: str = knob("constant", "schedule", "learning rate over the epochs", choices=SCHEDULES, group="training")
+    batch_size: int = knob(128, "batch size", "samples of a mini-batch", low=1, high=1_000_000, step=1, group="training")
+    epochs: int = knob(10, "epochs", "passes over the training data", low=1, high=100_000, step=1, group="training")
+    seed: int = knob(
+        0,
+        "seed",
+        "the same seed gives the same run, whatever the number of threads",
+        low=0,
+        high=2**63 - 1,
+        step=1,
+        group="training",
+    )
+    threads: int = knob(0, "threads", "0 for all cores; results do not depend on it", low=0, high=1024, step=1, group="training")
+
+    def __post_init__(self):
+        for one in dataclasses.fields(self):
+            object.__setattr__(self, one.name, checked(one, getattr(self, one.name)))
+        checks.choice("dataset", self.dataset, datasets.names())
+
+    @classmethod
+    def paper(cls, name, **changes):
+        """The settings of the paper's experiment on `name` (algorithms of Curci et al. 2021, section 4), with `changes`.
+
+        CIFAR-10 there is trained with augmentation, which is not part of this preset.
+        """
+        return cls(**PAPER[checks.choice("name", name, PAPER)] | {"dataset": name} | changes)
+
+    def replace(self, **changes):
+        """A copy with some fields changed; unknown names raise TypeError."""
+        known = [one.name for one in dataclasses.fields(self)]
+        for name in changes:
+            checks.choice("field", name, known)
+        return dataclasses.replace(self, **changes)
+
+    def to_json(self):
+        """The preset string that reproduces the run exactly."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text):
+        """What `to_json` gave, back; ValueError for anything else."""
+        try:
+            values = json.loads(text)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"preset = {checks.shown(text)}: must be the JSON text of a config ({error})") from None
+        if not isinstance(values, dict):
+            checks.fail("preset", values, "a JSON object")
+        return cls().replace(**values)
+
+
+def checked(one, value):
+    """A field's value in its type, within its bounds."""
+    m, name = one.metadata, one.name
+    if one.type is bool:
+        return bool(value) if isinstance(value, bool) else checks.fail(name, value, "True or False", TypeError)
+    if one.type is tuple:
+        if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
+            checks.fail(name, value, "a sequence of whole numbers", TypeError)
+        return tuple(checks.integer(f"{name}[{i}]", n, low=m["low"], high=m["high"]) for i, n in enumerate(value))
+    if one.type is int:
+        return checks.integer(name, value, low=m["low"], high=m["high"])
+    if one.type is float:
+        return checks.number(name, value, f"a number in [{m['low']:g}, {m['high']:g}]", low=m["low"], high=m["high"])
+    return checks.choice(name, value, m["choices"]) if m["choices"] else value
+
+
+_IMAGES = {"epochs": 500, "epsilon": 20.0, "initializer": "he_uniform", "learning_rate": 0.01, "batch_size": 128}
+PAPER = {
+    "fashion_mnist": _IMAGES | {"hidden": (1000, 1000, 1000), "alpha": 0.6},
+    "cifar10": _IMAGES | {"hidden": (4000, 1000, 4000), "alpha": 0.75},
+    "madelon": {
+        "hidden": (400, 100, 400), "epsilon": 10.0, "alpha": 0.5, "learning_rate": 0.01, "batch_size": 32,
+        "initializer": "normal", "epochs": 500,
+    },
+    "higgs": {
+        "hidden": (1000, 1000, 1000), "epsilon": 10.0, "alpha": 0.05, "learning_rate": 0.01, "batch_size": 128,
+        "initializer": "xavier_uniform", "epochs": 500,
+    },
+    "leukemia": {
+        "hidden": (27500, 27500), "epsilon": 10.0, "alpha": 0.75, "learning_rate": 0.005, "batch_size": 5,
+        "initializer": "normal", "epochs": 500,
+    },
+}  # fmt: skip
+
+
+@dataclass
+class Experiment:
+    """Objects made from a config, ready to run."""
+
+    config: ExperimentConfig
+    data: object
+    model: SparseMLP
+    optimizer: MomentumSGD
+    rules: list
+
+    @property
+    def options(self):
+        """Keyword arguments for `train` and `steps`."""
+        c = self.config
+        return {
+            "optimizer": self.optimizer, "rules": self.rules, "epochs": c.epochs, "batch_size": c.batch_size, "seed": c.seed,
+            "threads": c.threads or None,
+        }  # fmt: skip
+
+    def train(self, **changes):
+        """`sparselab.train` with the config's settings: yields EpochRecords."""
+        return training.train(self.model, self.data, **self.options | changes)
+
+    def steps(self, **changes):
+        """`sparselab.steps` with the config's settings."""
+        return training.steps(self.model, self.data, **self.options | changes)
+
+
+def build(config, *, data=None):
+    """The Experiment of a config: loads the data (or takes `data`), makes net, optimizer and rules."""
+    if not isinstance(config, ExperimentConfig):
+        checks.fail("config", config, "an ExperimentConfig", TypeError)
+    data = datasets.load(config.dataset) if data is None else data
+    sloped = config.activation in ("all_relu", "leaky_relu", "all_negative")
+    activation = activations.get(config.activation, **({"alpha": config.alpha} if sloped else {}))
+    scaled = config.initializer != "normal"
+    model = SparseMLP.create(
+        (data.n_features, *config.hidden, data.n_outputs), epsilon=config.epsilon, activation=activation, dropout=config.dropout,
+        initializer=initializers.get(config.initializer, **({"fan": config.fan} if scaled else {})), seed=config.seed,
+    )  # fmt: skip
+    optimizer = MomentumSGD(
+        rate_of(config), config.momentum, config.weight_decay, nesterov=config.nesterov, decay_biases=config.decay_biases
+    )
+    return Experiment(config, data, model, optimizer, [SET(config.zeta)] if config.rule == "set" else [])
+
+
+def rate_of(config):
+    """The learning rate, or the schedule that the config names."""
+    rate, epochs = config.learning_rate, config.epochs
+    makers = {
+        "constant": lambda: rate,
+        "cosine": partial(Cosine, rate, epochs, final=rate / 1000),
+        "step": partial(Step, rate, max(1, epochs // 4), 0.5),
+        "warm_up": partial(WarmUp, rate, max(1, epochs / 10)),
+    }
+    return makers[config.schedule]()
