@@ -26,7 +26,7 @@ def dense_bytes(sizes):
 
 
 def measure(sizes, n_samples, batch_size, *, batches=20, seed=0):
-    """Median time of `batches` mini-batches of the dense net, scaled to an epoch of n_samples; above LIMIT bytes nothing is built."""
+    """Median time of `batches` mini-batches of the dense net, scaled to n_samples; above LIMIT bytes nothing is built."""
     n_bytes = dense_bytes(sizes)
     if n_bytes > LIMIT:
         return DenseCost(None, n_bytes, 0)

@@ -138,7 +138,7 @@ class LayerwiseEngine:
         for l, layer in enumerate(self.model.layers):
             t, f = layer.topology, hidden[l] if l < last else activations.Identity()
             pair, drop = activations.slopes(f), threshold if l < last else 0
-            layer_key = key64(U64(0 if key is None else key), l)
+            layer_key = U64(key64(U64(0 if key is None else key), l))  # the dispatcher gives a Python int
             out = space.levels[l + 1] if pair else space.inputs[l + 1]
             self.kernel.spmm(
                 t.indptr, t.indices, layer.w, layer.b, space.levels[l], out, *(pair or (1.0, 1.0)),
@@ -175,7 +175,7 @@ class LayerwiseEngine:
 
 def step_key(key, step):
     """The dropout key of a step."""
-    return key64(U64(key), step)
+    return U64(key64(U64(key), step))
 
 
 def checked(result, like, activation, method):

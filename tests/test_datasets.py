@@ -327,7 +327,7 @@ def test_csv(tmp_path, header, target, encoding, newline):
 def test_csv_is_standardised_by_its_training_part(tmp_path):
     data = Dataset.from_csv(written(tmp_path / "a.csv", ROWS))
     np.testing.assert_allclose(data.X_train.mean(axis=0), 0, atol=1e-6)
-    assert abs(data.X_test.mean()) > 1e-4
+    assert abs(data.X_test[:, 0].mean()) > 1e-4
 
 
 def test_csv_regression_and_separator(tmp_path):
@@ -339,7 +339,7 @@ def test_csv_regression_and_separator(tmp_path):
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("a,b,c\n1,2,x\n3,,y\n", "column 'b', line 3 = nan"),
+        ("a,b,c\n1,2,x\n3,,y\n", "column 'b', line 3 = ''"),
         ("a,b,c\n1,2,x\n=1+1,5,y\n", "column 'a', line 3 = '=1+1'"),
         ("1,2,x\n3,red,y\n", "column 1, line 2 = 'red'"),
         ("1,2,x\n3,NaN,y\n", "column 1, line 2 = 'NaN'"),

@@ -151,7 +151,8 @@ def _try(url, remote, target, progress, connect, read):
     except requests.exceptions.ChunkedEncodingError:
         raise BadFile("the transfer broke off") from None
     except requests.RequestException as error:
-        return type(error).__name__
+        stalled = type(error) is requests.ConnectionError
+        return "the connection stalled or broke off" if stalled else type(error).__name__
     except OSError as error:
         raise DownloadError(f"cannot write {target}: {error}") from None
     finally:

@@ -118,7 +118,8 @@ def _check_column(cells, name, first_line):
     bad = pandas.to_numeric(cells, errors="coerce").isna().to_numpy()
     if bad.any() or cells.dtype.kind not in "biuf":
         row = int(np.argmax(bad))
-        fail(f"column {name!r}, line {row + first_line}", cells.iloc[row], "a finite number")
+        cell = cells.iloc[row] if isinstance(cells.iloc[row], str) else ""
+        fail(f"column {name!r}, line {row + first_line}", cell, "a finite number")
 
 
 def _labels(cells, name, first_line):

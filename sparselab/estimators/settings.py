@@ -1,0 +1,155 @@
+"""What an estimator's parameters mean: each is checked under its own name, then made an object of the core.
+
+scikit-learn stores parameters untouched in __init__ and looks at them in fit; this file is that look.
+"""
+
+import copy
+import numbers
+from dataclasses import dataclass
+
+import numpy as np
+from joblib import effective_n_jobs
+
+from .. import activations, checks, initializers
+from ..evolution import SET
+from ..mlp import SparseMLP
+from ..optimizers import MomentumSGD
+from ..topology import MAX_WIDTH
+from ..training import available_cores
+
+NET = ("hidden_layer_sizes", "epsilon", "density", "activation", "alpha", "initializer")  # read when the net is made
+SMALLEST_BATCH, LARGEST_BATCH, BATCHES = 16, 128, 50  # "auto": about 50 mini-batches an epoch
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The parameters of one fit, checked; `net` are the keyword arguments of SparseMLP.create."""
+
+    hidden: tuple
+    net: dict
+    optimizer: MomentumSGD
+    rules: tuple
+    batch_size: object
+    threads: int
+
+    @classmethod
+    def of(cls, estimator):
+        """Those of an estimator; TypeError or ValueError naming the parameter, its value and what is allowed."""
+        for name in ("nesterov", "early_stopping", "warm_start", "standardise"):
+            boolean(name, getattr(estimator, name))
+        for name in ("epochs", "n_epochs_no_change"):
+            checks.integer(name, getattr(estimator, name))
+        checks.number(
+            "validation_fraction", estimator.validation_fraction, "a number in (0, 1)", low=0, high=1, open_low=True, open_high=True
+        )
+        checks.non_negative("tol", estimator.tol)
+        if not isinstance(estimator.verbose, bool | np.bool_ | numbers.Integral):
+            checks.fail("verbose", estimator.verbose, "True or False", TypeError)
+        seeds(estimator.random_state)
+        return cls(
+            hidden_layers(estimator.hidden_layer_sizes),
+            net(estimator),
+            optimizer(estimator),
+            rules(estimator),
+            batch_size(estimator.batch_size),
+            threads(estimator.n_jobs),
+        )
+
+    def make(self, n_in, n_out, seeds):
+        """A new net."""
+        return SparseMLP.create((n_in, *self.hidden, n_out), seed=seeds, **self.net)
+
+    def batch(self, n_samples):
+        """Samples of a mini-batch."""
+        if self.batch_size == "auto":
+            return int(np.clip(n_samples // BATCHES, SMALLEST_BATCH, LARGEST_BATCH))
+        return self.batch_size
+
+
+def boolean(name, value):
+    """True or False, nothing that merely counts as such."""
+    if not isinstance(value, bool | np.bool_):
+        checks.fail(name, value, "True or False", TypeError)
+
+
+def hidden_layers(sizes):
+    """Widths of the hidden layers as a tuple; one number is one layer."""
+    if isinstance(sizes, numbers.Integral) and not isinstance(sizes, bool):
+        sizes = (sizes,)
+    if isinstance(sizes, str | bytes | dict | set) or not hasattr(sizes, "__iter__"):
+        checks.fail("hidden_layer_sizes", sizes, "a sequence of whole numbers, such as (200, 200)", TypeError)
+    return tuple(checks.integer(f"hidden_layer_sizes[{i}]", n, high=MAX_WIDTH) for i, n in enumerate(sizes))
+
+
+def net(estimator):
+    """Keyword arguments of SparseMLP.create."""
+    checks.positive("epsilon", estimator.epsilon)
+    if estimator.density is not None:
+        checks.number("density", estimator.density, "None or a number in (0, 1]", low=0, high=1, open_low=True)
+    return {
+        "epsilon": estimator.epsilon,
+        "density": estimator.density,
+        "activation": activation(estimator.activation, estimator.alpha),
+        "initializer": initializers.get(estimator.initializer),
+        "dropout": checks.fraction("dropout", estimator.dropout, open_high=True),
+    }
+
+
+def activation(name, alpha):
+    """The activation object; `alpha` is the slope of those that are given by a name and have one."""
+    checks.non_negative("alpha", alpha)
+    has_slope = isinstance(name, str) and hasattr(activations.NAMES.get(name), "alpha")
+    return activations.get(name, **({"alpha": alpha} if has_slope else {}))
+
+
+def optimizer(estimator):
+    """MomentumSGD, the one optimizer this estimator has."""
+    if isinstance(estimator.learning_rate, bool | np.bool_) or not (
+        callable(estimator.learning_rate) or isinstance(estimator.learning_rate, numbers.Real)
+    ):
+        checks.fail("learning_rate", estimator.learning_rate, "a number > 0 or a schedule (epoch -> rate)", TypeError)
+    return MomentumSGD(estimator.learning_rate, estimator.momentum, estimator.weight_decay, bool(estimator.nesterov))
+
+
+def rules(estimator):
+    """What changes the links between epochs: `rules`, or SET(zeta), or nothing."""
+    evolution = SET(estimator.zeta)
+    if estimator.rules is None:
+        return () if not callable(estimator.zeta) and estimator.zeta == 0 else (evolution,)
+    chosen = (estimator.rules,) if callable(estimator.rules) else estimator.rules
+    if not isinstance(chosen, list | tuple) or not all(map(callable, chosen)):
+        checks.fail("rules", estimator.rules, "None or a list of rules, such as [SET(0.3)]", TypeError)
+    return tuple(chosen)
+
+
+def batch_size(size):
+    """A whole number >= 1 or "auto"."""
+    if isinstance(size, str) and size == "auto":
+        return size
+    if isinstance(size, bool) or not isinstance(size, numbers.Integral) or size < 1:
+        kind = ValueError if isinstance(size, str | numbers.Integral) else TypeError
+        checks.fail("batch_size", size, 'a whole number >= 1 or "auto"', kind)
+    return int(size)
+
+
+def threads(n_jobs):
+    """Threads by joblib's rules (None: 1, -1: all cores, one inside another parallel job), never more than there are cores."""
+    if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, numbers.Integral)):
+        checks.fail("n_jobs", n_jobs, "None or a whole number other than 0 (-1: all cores)", TypeError)
+    if n_jobs == 0:
+        checks.fail("n_jobs", n_jobs, "None or a whole number other than 0 (-1: all cores)")
+    return max(1, min(effective_n_jobs(n_jobs), available_cores()))
+
+
+def seeds(random_state):
+    """The SeedSequence of a run. A generator is copied first, so that fitting leaves the caller's where it stands."""
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.SeedSequence(copy.deepcopy(random_state).randint(0, 2**32, 4, np.uint32).tolist())
+    if isinstance(random_state, np.random.Generator):
+        return checks.seed_sequence("random_state", copy.deepcopy(random_state))
+    if random_state is None or isinstance(random_state, np.random.SeedSequence):
+        return checks.seed_sequence("random_state", random_state)
+    allowed = "None, a whole number >= 0, a RandomState, a Generator or a SeedSequence"
+    if isinstance(random_state, bool) or not isinstance(random_state, numbers.Integral):
+        checks.fail("random_state", random_state, allowed, TypeError)
+    return np.random.SeedSequence(int(random_state)) if random_state >= 0 else checks.fail("random_state", random_state, allowed)
