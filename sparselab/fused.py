@@ -7,7 +7,8 @@ import scipy.sparse
 
 from . import activations
 from .engines import PHASES, NonFinite, Outcome
-from .kernels import program
+from .kernels import compiling, program
+from .optimizers import check_state
 from .workspace import Gradients, Workspace, aligned, groups_of, tiles_of
 
 NO_ROWS = np.zeros((0, 1), np.float32)
@@ -54,6 +55,7 @@ class FusedEngine:
 
         Raises NonFinite where a step was not applied; the steps before it were.
         """
+        compiling.announce(program.run_steps)
         tiles, steps = tiles_of(batch_size, self.width), len(rates)
         threads = min(self.threads, groups_of(tiles))
         self._prepare(threads, groups_of(tiles), state)
@@ -80,7 +82,7 @@ class FusedEngine:
                 batch_size, key, first_step, loss, hits, poison, phases, status,
             )  # fmt: skip
 
-        self._together(work, threads)
+        self._together(work, threads, counter)
         sizes = np.minimum(batch_size, len(samples) - np.arange(steps) * batch_size)
         if status[0] >= 0:
             raise NonFinite(int(status[0]))
@@ -110,11 +112,17 @@ class FusedEngine:
         self._together(work, threads)
         return out
 
-    def _together(self, work, threads):
+    def _together(self, work, threads, counter=None):
         others = [self.pool.submit(work, thread) for thread in range(1, threads)]
-        work(0)
-        for other in others:
-            other.result()
+        try:
+            work(0)
+        except BaseException:
+            if counter is not None:
+                counter[1] = 1  # nobody shall wait for this thread
+            raise
+        finally:
+            for other in others:
+                other.result()
 
     def _prepare(self, threads, groups, state):
         """Buffers and the table of addresses, made anew only where the model's arrays are others than last time."""
@@ -131,6 +139,8 @@ class FusedEngine:
             self.spaces = []
         if self.gradients and [len(a) for a in self.gradients[0].dw] != list(model.nnz):
             self.gradients = []
+        if training:
+            check_state(state, model)
         self.training = self.training or training
         self.spaces += [Workspace(model, self.width, training=self.training) for _ in range(threads - len(self.spaces))]
         self.gradients += [Gradients(model) for _ in range(groups - len(self.gradients))]

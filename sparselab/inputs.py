@@ -5,12 +5,12 @@ from .datasets.dataset import Dataset
 from .datasets.gate import check_features
 
 
-def as_dataset(data):
-    """A Dataset from a Dataset, (X, y) or (X, y, X_test, y_test)."""
+def as_dataset(data, dtype):
+    """A Dataset from a Dataset, (X, y) or (X, y, X_test, y_test), the arrays taken over as `dtype`."""
     if hasattr(data, "X_train") and hasattr(data, "y_train"):
         return data
     if isinstance(data, tuple | list) and len(data) in (2, 4):
-        return Dataset.from_arrays(*data)
+        return Dataset.from_arrays(*data, dtype=dtype)
     checks.fail("data", type(data).__name__, "a Dataset, (X, y) or (X, y, X_test, y_test)", TypeError)
 
 

@@ -66,7 +66,10 @@ class SparseLinear:
     def forward(self, X, out=None):
         """Z = W X + b for a tile X (n_in, W); returns Z (n_out, W), written to `out` where given."""
         X = self._tile("X", X, self._topology.n_in)
-        out = np.empty((self._topology.n_out, X.shape[1]), self._dtype) if out is None else out
+        shape = self._topology.n_out, X.shape[1]
+        out = np.empty(shape, self._dtype) if out is None else out
+        if out.shape != shape or out.dtype != self._dtype or not (out.flags.c_contiguous and out.flags.writeable):
+            checks.fail("out", f"{out.dtype} array of shape {out.shape}", f"a contiguous {self._dtype} array of shape {shape}")
         t, kernel = self._topology, kernels.select(self._dtype, X.shape[1])
         kernel.spmm(
             t.indptr,
@@ -91,6 +94,8 @@ class SparseLinear:
     def backward(self, X, dZ):
         """(dX (n_in, W), dw (nnz,), db (n_out,)) from a tile's input and dZ (n_out, W)."""
         X, dZ = self._tile("X", X, self._topology.n_in), self._tile("dZ", dZ, self._topology.n_out)
+        if X.shape[1] != dZ.shape[1]:
+            checks.fail("dZ", dZ.shape, f"as many columns as X, {X.shape[1]}")
         t, reverse, kernel = self._topology, self._topology.transposed, kernels.select(self._dtype, X.shape[1])
         dX, dw, db = np.empty_like(X), np.empty_like(self._w), np.empty_like(self._b)
         kernel.sddmm(t.indptr, t.indices, X, dZ, dw, db, False, np.zeros(1, self._dtype), 0, t.n_out)

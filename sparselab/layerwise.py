@@ -12,7 +12,7 @@ import scipy.sparse
 from . import activations, kernels
 from .engines import PHASES, NonFinite, Outcome
 from .fused import drop_threshold
-from .kernels import elementwise
+from .kernels import compiling, elementwise
 from .kernels.rng import U64, key64
 from .layers import NO_BITS
 from .workspace import Gradients, Workspace, groups_of, tiles_of
@@ -58,6 +58,7 @@ class LayerwiseEngine:
 
         key: the step's dropout key, None for no dropout. watch: a list that gets (X, dZ) copies of each layer, per tile.
         """
+        compiling.announce(self.kernel.sddmm)
         n_tiles = tiles_of(len(samples), self.width)
         groups = groups_of(n_tiles)
         self._prepare(groups)

@@ -21,6 +21,18 @@ class LayerState:
     neurons: list = field(default_factory=list)
 
 
+def check_state(state, model):
+    """Raise ValueError unless every vector of `state` (one LayerState a layer) fits its layer: kernels trust it."""
+    if len(state) != len(model.layers):
+        raise ValueError(f"state has {len(state)} entries: must be {len(model.layers)}, one for each layer")
+    for number, (layer, s) in enumerate(zip(model.layers, state, strict=True), 1):
+        for name, vectors, like in (("links", s.links, layer.w), ("neurons", s.neurons, layer.b)):
+            for vector in vectors:
+                if vector.shape != like.shape or vector.dtype != like.dtype or not vector.flags.c_contiguous:
+                    allowed = f"a contiguous {like.dtype} array of shape {like.shape}: is it the state of another model?"
+                    checks.fail(f"state of layer {number}, {name}", f"{vector.dtype} array of shape {vector.shape}", allowed)
+
+
 @dataclass
 class MomentumSGD:
     """v ← μ v − η g;  w ← w + v − λ w, with g the mini-batch mean; λ is not multiplied by η (the paper's update).

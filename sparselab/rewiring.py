@@ -26,6 +26,14 @@ class Rewiring:
     rows: np.ndarray | None = None
     cols: np.ndarray | None = None
 
+    def __post_init__(self):
+        origin, nnz = self.origin, self.topology.nnz
+        if not isinstance(origin, np.ndarray) or origin.dtype != np.int64 or origin.shape != (nnz,):
+            checks.fail("origin", origin, f"an int64 array of shape ({nnz},), one entry a link", TypeError)
+        bad = np.flatnonzero((origin < -1) | (origin >= self.n_before))
+        if len(bad):
+            raise ValueError(f"origin[{bad[0]}] = {origin[bad[0]]}: must be in [-1, {self.n_before})")
+
     @property
     def grown(self):
         """Slots of the new links, (n_grown,) int64."""

@@ -68,7 +68,7 @@ def _build(header, arrays):
     layers = []
     for i, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
         parts = {name: arrays[f"{i}.{name}"] for name in ("indptr", "indices", "w", "b")}
-        topology = Topology(n_out, n_in, parts["indptr"], parts["indices"]).validate()
+        topology = Topology(n_out, n_in, parts["indptr"], parts["indices"])
         if parts["w"].dtype != dtype or not (np.isfinite(parts["w"]).all() and np.isfinite(parts["b"]).all()):
             raise ValueError(f"layer {i + 1}: weights must be finite {dtype}")
         layers.append(SparseLinear(topology, parts["w"], parts["b"]))

@@ -4,6 +4,7 @@
 each epoch; `train` is the epochs of it. Closing the generator lets its threads go and leaves the model usable.
 """
 
+import math
 import os
 import time
 from collections import namedtuple
@@ -18,7 +19,7 @@ from .history import EpochRecord, StepRecord
 from .inputs import as_dataset, as_features
 from .kernels.rng import U64
 from .mlp import child
-from .optimizers import MomentumSGD
+from .optimizers import MomentumSGD, check_state
 
 BATCHES, DROPOUT, EVOLUTION = 1, 2, 3  # spawn keys below the run's seed; the model's first values are key 0
 DEGREES_UP_TO = 200_000  # neurons of a net whose fan-in and fan-out vectors are kept every epoch
@@ -89,8 +90,9 @@ def steps(
     checks.integer("evaluate_every", evaluate_every, low=0)
     checks.non_negative("pace", pace)
     threads = available_cores() if threads is None else checks.integer("threads", threads)
-    run = _Run(model, as_dataset(data), optimizer, rules, batch_size, threads, evaluate_every, loss, pace)
+    run = _Run(model, as_dataset(data, model.dtype), optimizer, rules, batch_size, threads, evaluate_every, loss, pace)
     state = TrainingState.start(model, optimizer, seed) if state is None else state
+    check_state(state.optimizer, model)
     return _steps(run, state, state.epoch + epochs)
 
 
@@ -128,12 +130,12 @@ class _Run:
         if state.epoch > 0 and state.batch == 0:
             changes = self.evolve(state, order)
         seconds = dict.fromkeys(PHASES, 0.0) | {"evolve": time.perf_counter() - start}
-        records = []
-        for record in self.batches(state, order, seconds):
-            records.append(record)
+        totals = _Totals()
+        for record, outcome in self.batches(state, order, seconds):
+            totals.add(record, outcome)
             yield record
         state.epoch, state.batch = state.epoch + 1, 0
-        yield self.epoch_record(state, records, changes, seconds)
+        yield self.epoch_record(state, totals, changes, seconds)
 
     def evolve(self, state, order):
         """Apply the rules one after the other; (pruned, grown) of each layer."""
@@ -142,10 +144,11 @@ class _Run:
         for rule in self.rules:
             rewirings = rule(state.epoch, self.model, state.optimizer, evidence, rng)
             total += evolution.apply(rewirings, self.model, state.optimizer, rng)
+        check_state(state.optimizer, self.model)
         return [tuple(map(int, row)) for row in total]
 
     def batches(self, state, order, seconds):
-        """Runs of mini-batches of about `pace` seconds, a StepRecord each."""
+        """Runs of mini-batches of about `pace` seconds: (StepRecord, Outcome) of each."""
         n_steps, key = 1, state.dropout_key
         while state.batch < self.n_batches:
             start, first = time.perf_counter(), state.batch
@@ -155,7 +158,7 @@ class _Run:
             for phase, spent in outcome.seconds.items():
                 seconds[phase] += spent
             spent = time.perf_counter() - start
-            yield step_record(state, stop - 1, outcome, rates[-1], spent, self.has_accuracy)
+            yield step_record(state, stop - 1, outcome, rates[-1], spent, self.has_accuracy), outcome
             n_steps = max(1, min(2 * n_steps, int(self.pace / max(spent, 1e-6) * (stop - first))))
 
     def run(self, state, samples, rates, key):
@@ -176,34 +179,46 @@ class _Run:
     def has_accuracy(self):
         return self.model.sizes[-1] > 1
 
-    def epoch_record(self, state, records, changes, seconds):
+    def epoch_record(self, state, totals, changes, seconds):
         model, start = self.model, time.perf_counter()
         degrees = sum(model.sizes) <= DEGREES_UP_TO
         topologies = [layer.topology for layer in model.layers] if degrees else []
         due = self.evaluate_every and state.epoch % self.evaluate_every == 0 and self.data.X_test is not None
         scores = self.loss.of(self.engine.outputs(self.X_test), self.test_targets) if due else (None, None)
         spent = time.perf_counter() - start
-        n = sum(record.n_samples for record in records)
-        mean = lambda name: sum(getattr(r, name) * r.n_samples for r in records) / n if n else float("nan")
         return EpochRecord(
             epoch=state.epoch,
             phase="sequential",
-            train_loss=mean("loss"),
-            train_accuracy=mean("accuracy") if self.has_accuracy else None,
+            train_loss=math.fsum(totals.losses) / totals.n_samples,
+            train_accuracy=totals.hits / totals.n_samples if self.has_accuracy else None,
             test_loss=scores[0],
             test_accuracy=scores[1],
             nnz=model.nnz,
             pruned=tuple(pruned for pruned, _ in changes),
             grown=tuple(grown for _, grown in changes),
             active_neurons=model.active_neurons,
-            learning_rate=records[-1].learning_rate if records else float("nan"),
-            n_samples=n,
-            seconds=sum(record.seconds for record in records) + seconds["evolve"],
+            learning_rate=totals.learning_rate,
+            n_samples=totals.n_samples,
+            seconds=totals.seconds + seconds["evolve"],
             **{f"seconds_{phase}": value for phase, value in seconds.items()},
             seconds_evaluate=spent,
             fan_in=tuple(t.fan_in.astype(np.int32) for t in topologies),
             fan_out=tuple(t.fan_out.astype(np.int32) for t in topologies),
         )
+
+
+class _Totals:
+    """Sums over an epoch's mini-batches, kept one by one, so that they do not depend on how `pace` bunched them."""
+
+    def __init__(self):
+        self.losses, self.hits, self.n_samples, self.seconds, self.learning_rate = [], 0, 0, 0.0, None
+
+    def add(self, record, outcome):
+        self.losses += list(outcome.losses * outcome.sizes)
+        self.hits += int(outcome.hits.sum())
+        self.n_samples += record.n_samples
+        self.seconds += record.seconds
+        self.learning_rate = record.learning_rate
 
 
 def step_record(state, step, outcome, rate, seconds, has_accuracy):

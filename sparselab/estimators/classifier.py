@@ -17,11 +17,20 @@ from ..datasets.dataset import Dataset
 from ..datasets.gate import check_features
 from ..history import History
 from ..training import TrainingState, predict
-from .fitting import BestEpoch, all_or_nothing, progress, run_epochs, with_validation
-from .settings import NET, Settings, hidden_layers, seeds, threads
+from .fitting import BestEpoch, all_or_nothing, progress, run_epochs, with_validation, writeable
+from .labels import classes_of, codes_of
+from .settings import Settings, seeds_of, threads_of
 
 # What is not finite is named by our own gate, with its place.
 VALIDATION = {"accept_sparse": "csr", "accept_large_sparse": True, "ensure_all_finite": False}
+
+
+def before_sklearn(X):
+    """Sparse X through our gate: scikit-learn's and scipy's compiled code would follow a malformed CSR's wild indices.
+
+    Masked arrays too, whose mask would be lost. Everything else as it is.
+    """
+    return check_features(X) if sparse.issparse(X) or np.ma.isMaskedArray(X) else X
 
 
 class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
@@ -116,19 +125,115 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         with all_or_nothing(self):
             settings, going_on = Settings.of(self), bool(self.warm_start) and hasattr(self, "model_")
             X, y = self._training_data(X, y, reset=not going_on)
-            classes = labels_of(y)
-            if going_on and not np.array_equal(classes, self.classes_):
-                checks.fail("y", classes.tolist(), f"of the same classes as before, {self.classes_.tolist()} (warm_start)")
-            run = copy.deepcopy(self._run) if going_on else Run.start(settings, X, classes, self)
-            return self._train(run, settings, self._dataset(run, X, y), self.epochs)
+            classes = classes_of(y, "y")
+            if not going_on:
+                return self._train(settings, *self._start(settings, X, classes), X, y, self.epochs)
+            self._check_unchanged(settings, classes)
+            # on copies: a fit that fails half way must not have trained the net before it
+            model, state = copy.deepcopy((self.model_, self._state))
+            return self._train(settings, model, state, History(self.history_), X, y, self.epochs)
 
     def partial_fit(self, X, y, classes=None):
         """Train for one epoch on X, y; returns self. `classes`, all labels there are, is needed at the first call.
 
-        Momentum, epoch and seed go on from call to call: n calls with the same data are a fit of n epochs. Each call but the
-        first replaces links first, so for a stream of small batches set zeta to 0 or a small share.
+        Momentum, epochs and seeds go on from call to call: n calls with the same data are a fit of n epochs. Each call but
+        the first replaces links first, so for a stream of small batches set zeta to 0 or to a small share.
         """
+        with all_or_nothing(self):
+            if self.early_stopping:
+                checks.fail("early_stopping", self.early_stopping, "False for partial_fit, which holds no data back")
+            settings, going_on = Settings.of(self), hasattr(self, "model_")
+            if not going_on and classes is None:
+                checks.fail("classes", classes, "all labels there are, at the first call to partial_fit")
+            X, y = self._training_data(X, y, reset=not going_on)
+            classes = None if classes is None else classes_of(np.asarray(classes), "classes")
+            if not going_on:
+                return self._train(settings, *self._start(settings, X, classes), X, y, 1)
+            self._check_unchanged(settings, classes)
+            return self._train(settings, *writeable(self.model_, self._state), self.history_, X, y, 1)
 
     def predict(self, X):
         """Labels (samples,)."""
-        return self.classes_[self._logits(X).argmax(axis=1)]
+        codes = self._logits(X).argmax(axis=1)
+        return self.classes_[codes]
+
+    def predict_proba(self, X):
+        """Probabilities (samples, classes), in the order of classes_."""
+        return np.exp(self.predict_log_proba(X))
+
+    def predict_log_proba(self, X):
+        """Logarithms of the probabilities (samples, classes), finite for any logits."""
+        logits = self._logits(X)
+        logits -= logits.max(axis=1, keepdims=True)
+        return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+    def decision_function(self, X):
+        """The net's logits (samples, classes); for two classes their difference (samples,), the log odds of the second."""
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    @property
+    def n_links_(self):
+        """Links of the net."""
+        return self.model_.n_links
+
+    @property
+    def density_(self):
+        """Links of the net as a share of those of a dense one."""
+        return self.model_.density
+
+    def _logits(self, X):
+        check_is_fitted(self, "model_")
+        X = check_features(validate_data(self, before_sklearn(X), reset=False, **VALIDATION))
+        return predict(self.model_, self._scaled(X), threads=threads_of(self.n_jobs)).astype(np.float64)
+
+    def _training_data(self, X, y, reset):
+        """X as float32, C-contiguous or CSR, and y as one column of labels; or an error naming what they are not."""
+        X, y = validate_data(self, before_sklearn(X), y, reset=reset, **VALIDATION)
+        check_classification_targets(y)
+        return check_features(X), y
+
+    def _scaled(self, X):
+        return X if self.scaler_ is None else self.scaler_.transform(X)
+
+    def _start(self, settings, X, classes):
+        """A new net and what belongs to it: (model, state, history)."""
+        seeds = seeds_of(self.random_state)
+        model = settings.make_net(X.shape[1], len(classes), seeds)
+        self.classes_, self._net = classes, settings.net
+        self.scaler_ = StandardScaler(with_mean=not sparse.issparse(X)).fit(X) if self.standardise else None
+        return model, TrainingState.start(model, settings.optimizer, seeds), History()
+
+    def _check_unchanged(self, settings, classes):
+        """Who goes on with a net must mean that net."""
+        if classes is not None and not np.array_equal(classes, self.classes_):
+            checks.fail("classes", classes.tolist(), f"those trained on before, {self.classes_.tolist()}")
+        for name, value in settings.net.items():
+            if value is not self._net[name] and value != self._net[name]:
+                checks.fail(
+                    name, value, f"{self._net[name]!r}, with which the net was made (fit makes a new one, warm_start off)"
+                )
+
+    def _train(self, settings, model, state, history, X, y, epochs):
+        model.dropout = settings.dropout
+        data = Dataset(self._scaled(X), codes_of(y, self.classes_), classes=self.classes_)
+        best, done = None, len(history)
+        if self.early_stopping:
+            data = with_validation(data, self.validation_fraction, state.seeds)
+            best = BestEpoch(model, state, self.n_epochs_no_change, self.tol)
+        try:
+            with progress(self.verbose, epochs, type(self).__name__) as bar:
+                run_epochs(model, state, history, data, settings, epochs=epochs, best=best, bar=bar)
+        except KeyboardInterrupt:
+            if len(history) > done:
+                self._keep(model, state, history, best)
+            raise
+        return self._keep(model, state, history, best)
+
+    def _keep(self, model, state, history, best):
+        self.model_, self._state, self.history_ = model, state, history
+        record = best.record if best else history[-1]
+        self.n_iter_, self.loss_ = len(history), record.train_loss
+        self.best_validation_score_ = record.test_accuracy if best else None
+        self.best_epoch_ = record.epoch if best else None
+        return self

@@ -95,3 +95,9 @@ def all_or_nothing(estimator):
             vars(estimator).clear()
             vars(estimator).update(before)
         raise
+
+
+def writeable(model, state):
+    """Both as they are, or as copies where a file that was mapped into memory (joblib) must not be written to."""
+    arrays = [array for layer, s in zip(model.layers, state.optimizer) for array in (layer.w, layer.b, *s.links, *s.neurons)]
+    return (model, state) if all(array.flags.writeable for array in arrays) else copy.deepcopy((model, state))

@@ -17,16 +17,15 @@ from ..optimizers import MomentumSGD
 from ..topology import MAX_WIDTH
 from ..training import available_cores
 
-NET = ("hidden_layer_sizes", "epsilon", "density", "activation", "alpha", "initializer")  # read when the net is made
 SMALLEST_BATCH, LARGEST_BATCH, BATCHES = 16, 128, 50  # "auto": about 50 mini-batches an epoch
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The parameters of one fit, checked; `net` are the keyword arguments of SparseMLP.create."""
+    """The parameters of one fit, checked. Those in `net` are read when a net is made, the others at every call."""
 
-    hidden: tuple
     net: dict
+    dropout: float
     optimizer: MomentumSGD
     rules: tuple
     batch_size: object
@@ -39,25 +38,26 @@ class Settings:
             boolean(name, getattr(estimator, name))
         for name in ("epochs", "n_epochs_no_change"):
             checks.integer(name, getattr(estimator, name))
-        checks.number(
-            "validation_fraction", estimator.validation_fraction, "a number in (0, 1)", low=0, high=1, open_low=True, open_high=True
-        )
+        fraction = estimator.validation_fraction
+        checks.number("validation_fraction", fraction, "a number in (0, 1)", low=0, high=1, open_low=True, open_high=True)
         checks.non_negative("tol", estimator.tol)
         if not isinstance(estimator.verbose, bool | np.bool_ | numbers.Integral):
             checks.fail("verbose", estimator.verbose, "True or False", TypeError)
-        seeds(estimator.random_state)
+        seeds_of(estimator.random_state)
         return cls(
-            hidden_layers(estimator.hidden_layer_sizes),
             net(estimator),
+            checks.fraction("dropout", estimator.dropout, open_high=True),
             optimizer(estimator),
             rules(estimator),
             batch_size(estimator.batch_size),
-            threads(estimator.n_jobs),
+            threads_of(estimator.n_jobs),
         )
 
-    def make(self, n_in, n_out, seeds):
-        """A new net."""
-        return SparseMLP.create((n_in, *self.hidden, n_out), seed=seeds, **self.net)
+    def make_net(self, n_in, n_out, seeds):
+        """A new SparseMLP."""
+        options = dict(self.net)
+        sizes = (n_in, *options.pop("hidden_layer_sizes"), n_out)
+        return SparseMLP.create(sizes, dropout=self.dropout, seed=seeds, **options)
 
     def batch(self, n_samples):
         """Samples of a mini-batch."""
@@ -82,16 +82,16 @@ def hidden_layers(sizes):
 
 
 def net(estimator):
-    """Keyword arguments of SparseMLP.create."""
+    """What a net is made with."""
     checks.positive("epsilon", estimator.epsilon)
     if estimator.density is not None:
         checks.number("density", estimator.density, "None or a number in (0, 1]", low=0, high=1, open_low=True)
     return {
+        "hidden_layer_sizes": hidden_layers(estimator.hidden_layer_sizes),
         "epsilon": estimator.epsilon,
         "density": estimator.density,
         "activation": activation(estimator.activation, estimator.alpha),
         "initializer": initializers.get(estimator.initializer),
-        "dropout": checks.fraction("dropout", estimator.dropout, open_high=True),
     }
 
 
@@ -132,7 +132,7 @@ def batch_size(size):
     return int(size)
 
 
-def threads(n_jobs):
+def threads_of(n_jobs):
     """Threads by joblib's rules (None: 1, -1: all cores, one inside another parallel job), never more than there are cores."""
     if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, numbers.Integral)):
         checks.fail("n_jobs", n_jobs, "None or a whole number other than 0 (-1: all cores)", TypeError)
@@ -141,7 +141,7 @@ def threads(n_jobs):
     return max(1, min(effective_n_jobs(n_jobs), available_cores()))
 
 
-def seeds(random_state):
+def seeds_of(random_state):
     """The SeedSequence of a run. A generator is copied first, so that fitting leaves the caller's where it stands."""
     if isinstance(random_state, np.random.RandomState):
         return np.random.SeedSequence(copy.deepcopy(random_state).randint(0, 2**32, 4, np.uint32).tolist())

@@ -28,7 +28,6 @@ def _plan(index, rewiring, model, state, rng):
     layer = model.layers[index]
     if not isinstance(rewiring, Rewiring) or rewiring.n_before != layer.topology.nnz:
         raise ValueError(f"rewirings[{index}] = {rewiring!r}: must be a Rewiring that starts from {layer.topology.nnz} links")
-    rewiring.topology.validate()
     w, grown = rewiring.carry(layer.w), rewiring.grown
     w[grown] = model.initializer(rewiring.topology, rng, layer.dtype, slots=grown)
     return {

@@ -101,7 +101,7 @@ def run_steps(
     """Steps 0 … len(rates) − 1 over consecutive batches of `samples` (the last may be partial), as one of `threads` threads.
 
     losses, hits (steps, tiles) get each tile's sums; poison (max_groups,) is 0, or NaN where a gradient was not finite; then
-    status[0] is the step (else −1), which was not applied. counter: address of the meeting point's int64, aligned.
+    status[0] is the step (else −1), which was not applied. counter: see system.meet.
     """
     clock = np.zeros(2, np.int64)
     for step in range(rates.shape[0]):
@@ -136,7 +136,8 @@ def run_steps(
                 phases[thread, FORWARD] += t2 - t1
                 phases[thread, BACKWARD] += t3 - t2
         t4 = now(clock)
-        meet(counter, threads)
+        if not meet(counter, threads):
+            return
         t5 = now(clock)
         sum_ = 0.0
         for tile in range(n_tiles):

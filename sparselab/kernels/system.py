@@ -77,15 +77,22 @@ def as_pointer(typing, address):
 
 @jit
 def meet(counter, threads):
-    """Wait until all threads are here. `counter` (address of an int64) only grows; every multiple of `threads` ends a round."""
+    """Wait until all threads are here; False where one of them will never come.
+
+    counter: address of two int64; the first only grows, every multiple of `threads` ends a round; the second is set to 1 by
+    whoever gives up.
+    """
     if threads == 1:
-        return
+        return True
     goal = (atomic_add(counter, 1) // threads + 1) * threads
     spins = 0
     while atomic_load(counter) < goal:
+        if atomic_load(counter + 8):
+            return False
         spins += 1
         if spins > SPINS:
             _give_way()
+    return True
 
 
 if WINDOWS:

@@ -1,0 +1,29 @@
+"""From labels of any kind to the codes 0 … k−1 that the loss wants; back again is `classes[codes]`."""
+
+import numpy as np
+
+from .. import checks
+
+
+def classes_of(labels, name):
+    """The sorted labels, at least two of them."""
+    try:
+        classes = np.unique(labels)
+    except TypeError:
+        checks.fail(name, labels.tolist(), "labels that can be sorted: all strings or all numbers", TypeError)
+    if len(classes) < 2:
+        checks.fail(name, classes.tolist(), f"labels of at least two classes (there is {len(classes)} class only)")
+    return classes
+
+
+def codes_of(labels, classes):
+    """(n,) int64: the place of each label among the sorted classes; a label that is not there is named."""
+    try:
+        codes = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
+        unseen = np.broadcast_to(classes[codes] != labels, len(labels))
+    except TypeError:  # strings among numbers
+        codes, unseen = np.zeros(len(labels), int), np.ones(len(labels), bool)
+    if unseen.any():
+        i = int(np.argmax(unseen))
+        checks.fail(f"y[{i}]", labels[i : i + 1].tolist()[0], f"one of the classes {checks.shown(classes.tolist())}")
+    return codes.astype(np.int64, copy=False)

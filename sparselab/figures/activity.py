@@ -1,0 +1,59 @@
+"""Activation functions and their slopes, layer by layer: what alternates in All-ReLU is seen best beside what does not."""
+
+import numpy as np
+
+from .. import activations as functions
+from .. import checks
+from . import style
+
+
+def activation_functions(activations, depth=4, *, limit=3.0, title=None):
+    """f(z) and its slope in hidden layers 1 … depth, one column a layer.
+
+    activations: one, a list, or {label: activation}; objects or names such as "all_relu". limit: z goes from −limit to limit.
+    """
+    checks.integer("depth", depth, high=12)
+    limit = checks.positive("limit", limit)
+    chosen = named(activations)
+    z = np.linspace(-limit, limit, 601)
+    tables = [sample(label, f, layer, z) for label, f in chosen.items() for layer in range(1, depth + 1)]
+    size = {"width": max(style.WIDTH, 1.6 * depth), "height": 4.4}
+    figure, axes = style.blank(2, depth, **size, sharex=True, sharey="row", title=style.heading(title))
+    for number in range(len(chosen)):
+        for layer in range(depth):
+            table = tables[number * depth + layer]
+            for ax, key in zip(axes[:, layer], ("f", "slope"), strict=True):
+                line = ax.plot(z, table[key], style.DASHES[number % len(style.DASHES)], color=style.look(number)["color"])
+                line[0].set_linewidth(1.8)
+    for layer in range(depth):
+        style.label(axes[0, layer], title=f"hidden layer {layer + 1}")
+        style.label(axes[1, layer], "z")
+    style.label(axes[0, 0], y="f(z)")
+    style.label(axes[1, 0], y="slope df/dz")
+    style.below(figure, list(axes[0, 0].lines), [style.plain(label) for label in chosen])
+    return style.finish(figure, {key: np.concatenate([table[key] for table in tables]) for key in tables[0]})
+
+
+def named(activations):
+    """{label: activation object}; names are made into objects, objects give their repr as label."""
+    if not isinstance(activations, dict):
+        several = activations if isinstance(activations, list | tuple) else [activations]
+        objects = [functions.get(activation) for activation in several]
+        activations = {_label(number, f, objects): f for number, f in enumerate(objects)}
+    if not activations:
+        checks.fail("activations", activations, "one activation or more")
+    return {label: functions.get(activation) for label, activation in activations.items()}
+
+
+def _label(number, activation, all_of_them):
+    text = repr(activation).removesuffix("()")
+    text = type(activation).__name__ if " object at " in text else text
+    return text if [repr(f) for f in all_of_them].count(repr(activation)) == 1 else f"{text} #{number + 1}"
+
+
+def sample(label, activation, layer, z):
+    """Columns of f and its slope at z (n,) in one hidden layer; the slope at a kink is the left one, as in training."""
+    here = functions.at(activation, layer)
+    values, slopes = (np.asarray(part(z[None].copy()), float).reshape(-1) for part in (here.forward, here.gradient))
+    same = lambda value: np.full(len(z), value, dtype=object if isinstance(value, str) else None)
+    return {"activation": same(str(label)), "layer": same(layer), "z": z, "f": values, "slope": slopes}

@@ -1,0 +1,98 @@
+"""In- and out-degrees beside those of a random layer: whether evolution made hubs is seen here."""
+
+import numpy as np
+from scipy.special import bdtr
+
+from . import style
+from .images import topologies_of
+from .runs import degrees_of, is_record
+
+BARS = 40  # at most, on linear axes
+POINTS = 25  # at most, on logarithmic axes
+SIDES = ("in", "out")
+
+
+def degree_histograms(source, *, log=False, title=None, dataset=None):
+    """Share of neurons by number of incoming and outgoing links, a row of panels a layer.
+
+    The line is a random (Erdős–Rényi) layer with the same number of links: degrees are binomial, nearly Poisson. source: a
+    model, a Topology or an EpochRecord. log: both axes logarithmic, share per degree; neurons without a link are only counted.
+    """
+    layers = list(layers_of(source))
+    figure, axes = style.blank(len(layers), 2, height=0.7 + 1.9 * len(layers), title=style.heading(title, dataset))
+    rows = []
+    for number, (row, layer) in enumerate(zip(axes, layers, strict=True), 1):
+        for ax, side in zip(row, SIDES, strict=True):
+            degrees, others = layer if side == "in" else layer[::-1]
+            table = distribution(degrees, len(others), log)
+            handles = _draw(ax, table, log)
+            style.label(ax, None, "share of neurons" + (" per degree" if log else ""), _caption(number, side, degrees))
+            rows += [{"layer": number, "side": side, **line} for line in table]
+    for ax, side in zip(axes[-1], SIDES, strict=True):
+        style.label(ax, f"{side}coming links" if side == "in" else "outgoing links")
+    style.below(figure, handles, ["this net", "random layer with as many links"])
+    return style.finish(figure, rows)
+
+
+def layers_of(source):
+    """(fan_in, fan_out) of each layer of a model, topology or record."""
+    if is_record(source):
+        record = degrees_of(source, "source")
+        return list(zip(record.fan_in, record.fan_out, strict=True))
+    return [(topology.fan_in, topology.fan_out) for topology in topologies_of(source)]
+
+
+def distribution(degrees, n_possible, log=False):
+    """One dict a bin of degrees [first, last]: neurons, their share, and the share a random layer would have.
+
+    degrees (neurons,); n_possible: links a neuron could have. The random share is binomial with p = mean / n_possible.
+    """
+    mean = float(np.mean(degrees))
+    edges = _log_edges(degrees) if log else _edges(degrees, mean)
+    neurons = np.histogram(degrees, edges)[0]
+    below = _binomial_cdf(edges - 1, n_possible, mean / n_possible)
+    random = np.diff(below)
+    return [
+        {"first": int(a), "last": int(b) - 1, "neurons": int(n), "share": n / len(degrees), "random_share": float(r)}
+        for a, b, n, r in zip(edges, edges[1:], neurons, random)
+    ]
+
+
+def _edges(degrees, mean):
+    spread = 4 * np.sqrt(mean) + 1
+    low, high = min(degrees.min(), int(max(0, mean - spread))), max(degrees.max(), int(mean + spread))
+    step = -(-(int(high) - int(low) + 1) // BARS)
+    return np.arange(low, high + 1 + step, step)
+
+
+def _log_edges(degrees):
+    return np.unique(np.geomspace(1, max(2, int(degrees.max()) + 1), POINTS).round().astype(np.int64))
+
+
+def _binomial_cdf(k, n, p):
+    return np.where(k < 0, 0.0, np.where(k >= n, 1.0, bdtr(np.clip(k, 0, n - 1).astype(float), n, p)))
+
+
+def _draw(ax, table, log):
+    first, width = (np.array([row["first"] for row in table]), np.array([row["last"] - row["first"] + 1 for row in table]))
+    share, random = (np.array([row[key] for row in table]) for key in ("share", "random_share"))
+    middle = np.sqrt(first * (first + width - 1.0)) if log else first + (width - 1) / 2
+    if not log:
+        bars = ax.bar(first - 0.5, share, width, align="edge", color=style.COLOURS[5], edgecolor="white", linewidth=0.3)
+        line = ax.plot(middle, random, color=style.COLOURS[1], marker="o", markersize=2.5, linewidth=1.3)
+        style.whole(ax.xaxis)
+        return [bars, line[0]]
+    seen = share > 0
+    points = ax.plot(middle[seen], (share / width)[seen], "o", color=style.COLOURS[0], markersize=4)
+    line = ax.plot(middle, np.where(random > 0, random / width, np.nan), "--", color=style.COLOURS[1], linewidth=1.3)
+    ax.set(xscale="log", yscale="log")
+    if seen.any():
+        ax.set_ylim((share / width)[seen].min() / 3, 3 * max((share / width).max(), (random / width).max()))
+    return [points[0], line[0]]
+
+
+def _caption(number, side, degrees):
+    without = int(np.count_nonzero(np.asarray(degrees) == 0))
+    empty = f", {without:,} without" if without else ""
+    kind = "outputs" if side == "in" else "inputs"
+    return f"layer {number}: {len(degrees):,} {kind}, mean {np.mean(degrees):.3g}{empty}"

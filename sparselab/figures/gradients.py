@@ -1,0 +1,73 @@
+"""How large gradients are from the last layer back to the first: where they die out, nothing is learnt."""
+
+import numpy as np
+
+from .. import checks, losses
+from ..evolution import Evidence
+from ..inputs import as_features
+from ..layerwise import LayerwiseEngine
+from ..workspace import tile_width
+from . import style
+
+PANELS = {"dZ": "‖dZ‖ (gradient of a layer's outputs)", "dw": "‖dw‖ (gradient of its links)"}
+
+
+def gradient_norm_per_layer(model, X, y, *, loss=None, n_samples=1024):
+    """{"layer", "links", "dZ", "dw"}: Euclidean norms of the gradients of the mean loss, a value a layer, dropout off.
+
+    X (n, features) and y (n,) labels or (n, outputs) targets; the first `n_samples` rows are one batch. dZ (n_out, samples)
+    is the gradient of Z, dw (nnz,) that of the links. ValueError where a gradient is not finite.
+    """
+    y, n = np.asarray(y), checks.integer("n_samples", n_samples)
+    labels = y.ndim == 1 and y.dtype.kind in "iu"
+    loss = losses.get(loss or ("softmax_cross_entropy" if labels else "mean_squared_error"))
+    X, targets = as_features("X", X[:n], model), loss.targets(y[:n], model.sizes[-1], model.dtype)
+    if len(targets) != X.shape[0] or not len(targets):
+        raise ValueError(f"y has {len(targets)} entries: must be {X.shape[0]} (and at least 1), one for each row of X")
+    samples = np.arange(len(targets))
+    flows = Evidence(model, loss, X, targets, samples).flows
+    dw = LayerwiseEngine(model, loss, tile_width(len(samples)), 1).batch_gradient(X, targets, samples, None)[2]
+    if dw is None:
+        raise ValueError("model: its gradient is not finite on these samples, so there are no norms to compare")
+    norm = lambda array: float(np.linalg.norm(array.astype(np.float64)))
+    return {
+        "layer": list(range(1, len(flows) + 1)),
+        "links": list(model.nnz),
+        "dZ": [norm(dZ) for _, dZ in flows],
+        "dw": [norm(values) for values in dw],
+    }
+
+
+def gradient_norms(norms, *, title=None, dataset=None):
+    """Norms of gradients by layer on a logarithmic axis; exact zeros, which have no place there, stand on its floor as "0".
+
+    norms: what `gradient_norm_per_layer` gave, or {label: that} to compare nets, activations or epochs.
+    """
+    tables = norms if isinstance(norms, dict) and "layer" not in norms else {"": norms}
+    if not tables or not all(isinstance(table, dict) and {"layer", *PANELS} <= table.keys() for table in tables.values()):
+        checks.fail("norms", norms, "a result of gradient_norm_per_layer, or a dict {label: result}", TypeError)
+    figure, axes = style.blank(1, 2, height=3.4, title=style.heading(title, dataset))
+    for ax, key in zip(axes.flat, PANELS, strict=True):
+        ax.set_yscale("log")
+        for number, table in enumerate(tables.values()):
+            _draw(ax, table["layer"], np.asarray(table[key], float), number)
+        style.label(ax, "layer", PANELS[key])
+        style.epochs(ax, [layer for table in tables.values() for layer in table["layer"]])
+    if list(tables) != [""]:
+        style.below(figure, list(axes[0, 0].lines), [style.plain(label) for label in tables])
+    rows = [
+        {"run": str(label), "layer": table["layer"][i], "dZ": table["dZ"][i], "dw": table["dw"][i]}
+        for label, table in tables.items()
+        for i in range(len(table["layer"]))
+    ]
+    return style.finish(figure, rows)
+
+
+def _draw(ax, layers, values, number):
+    look = style.look(number)
+    seen = np.where(values > 0, values, np.nan)
+    ax.plot(layers, seen, style.DASHES[number % len(style.DASHES)], **look, linewidth=1.5, markersize=5)
+    for layer in np.asarray(layers)[values == 0]:
+        ax.annotate(
+            "0", (layer, 0.02), xycoords=ax.get_xaxis_transform(), color=look["color"], fontsize=style.SMALL, ha="center"
+        )  # fmt: skip

@@ -1,0 +1,74 @@
+"""Which links exist, as a density image: bins are counted by a kernel, so cost is the links and memory the picture."""
+
+import numpy as np
+
+from .. import checks
+from ..kernels.binning import links_per_bin
+from . import style
+
+CELLS = 64  # up to this width a cell of the image is one possible link
+LINES = 24  # up to this width cells are parted by lines
+
+
+def connectivity(source, *, bins=256, title=None):
+    """Links per possible link, binned: rows are output neurons, columns input neurons; one panel a layer of a model.
+
+    source: a Topology, a SparseLinear or a SparseMLP. bins: at most so many along each side; every bin is the same number of
+    neurons wide (the last may be cut). Layers of at most 64 x 64 show single links.
+    """
+    checks.integer("bins", bins, high=4096)
+    layers = topologies_of(source)
+    columns = min(2, len(layers))
+    rows = -(-len(layers) // columns)
+    width = 4.6 if columns == 1 else style.WIDTH
+    height = 0.4 + (3.3 if columns == 1 else 2.9) * rows
+    figure, axes = style.blank(rows, columns, height=height, width=width, image=True, title=style.heading(title))
+    tables = []
+    for number, (ax, topology) in enumerate(zip(axes.flat, layers), 1):
+        image = density(topology, CELLS if max(topology.shape) <= CELLS else bins)
+        _draw(figure, ax, topology, image)
+        name = f"layer {number}: " if len(layers) > 1 else ""
+        style.label(ax, "input neuron", "output neuron", f"{name}{topology.n_in:,} → {topology.n_out:,}, {topology.nnz:,} links")
+        tables.append({"layer": np.full(image["links"].size, number), **{key: value.ravel() for key, value in image.items()}})
+    for ax in axes.flat[len(layers) :]:
+        ax.set_visible(False)
+    return style.finish(figure, {key: np.concatenate([table[key] for table in tables]) for key in tables[0]})
+
+
+def topologies_of(source):
+    """The topologies of a model, of one layer, or of a topology itself."""
+    if hasattr(source, "layers"):
+        return [layer.topology for layer in source.layers]
+    topology = getattr(source, "topology", source)
+    if not hasattr(topology, "indptr"):
+        checks.fail("source", source, "a Topology, a SparseLinear or a SparseMLP", TypeError)
+    return [topology]
+
+
+def density(topology, bins=256):
+    """{output, input: first neuron of each bin; links, possible: counts}, each (rows, columns) of at most `bins`; int64."""
+    n_out, n_in = topology.shape
+    height, width = (-(-n // bins) for n in (n_out, n_in))
+    outputs, inputs = np.arange(0, n_out, height, dtype=np.int64), np.arange(0, n_in, width, dtype=np.int64)
+    links = np.zeros((len(outputs), len(inputs)), np.int64)
+    links_per_bin(topology.indptr, topology.indices, height, width, links)
+    possible = np.minimum(height, n_out - outputs)[:, None] * np.minimum(width, n_in - inputs)
+    first = np.broadcast_arrays(outputs[:, None], inputs)
+    return {"output": first[0], "input": first[1], "links": links, "possible": possible}
+
+
+def _draw(figure, ax, topology, image):
+    n_out, n_in = topology.shape
+    share = image["links"] / image["possible"]
+    single = int(image["possible"].max()) == 1
+    shown = ax.imshow(
+        share, cmap="Blues" if single else "viridis", vmin=0, vmax=1 if single else max(share.max(), 1e-12), origin="upper",
+        extent=(-0.5, n_in - 0.5, n_out - 0.5, -0.5), aspect="equal" if 1 / 3 <= n_out / n_in <= 3 else "auto",
+        interpolation="nearest" if single else "antialiased",
+    )  # fmt: skip
+    style.whole(ax.xaxis)
+    style.whole(ax.yaxis)
+    if single and max(n_out, n_in) <= LINES:
+        ax.vlines(np.arange(1, n_in) - 0.5, -0.5, n_out - 0.5, style.MESH, linewidth=0.6)
+        ax.hlines(np.arange(1, n_out) - 0.5, -0.5, n_in - 0.5, style.MESH, linewidth=0.6)
+    style.colour_bar(figure, shown, ax, "links per possible link", [0, 1] if single else None)

@@ -1,0 +1,81 @@
+"""Links and neurons over a run: how large the net is, how much of it is alive, how much is replaced each epoch."""
+
+import numpy as np
+from matplotlib.patches import Patch
+
+from . import style
+from .runs import records_of
+
+LOG_FROM = 20  # layers that differ more than this are drawn on a logarithmic axis
+
+
+def links_and_neurons(history, *, stacked=False, title=None, dataset=None):
+    """Links of each layer (lines, or stacked bars), active neurons of each hidden layer, links grown and pruned, by epoch."""
+    records = records_of(history)
+    epochs, hidden = [record.epoch for record in records], len(records[0].active_neurons)
+    panels = 3 if hidden else 2
+    figure, axes = style.blank(panels, 1, height=0.6 + 1.8 * panels, sharex=True, title=style.heading(title, dataset))
+    links, turnover = axes[0, 0], axes[-1, 0]
+    nnz, grown, pruned = (np.array([getattr(record, name) for record in records]).T for name in ("nnz", "grown", "pruned"))
+    if stacked:
+        _stack(links, epochs, nnz)
+    else:
+        _lines(links, epochs, nnz)
+    style.label(links, y="links")
+    if hidden:
+        _lines(axes[1, 0], epochs, np.array([record.active_neurons for record in records]).T)
+        style.label(axes[1, 0], y="active neurons")
+    _stack(turnover, epochs, grown)
+    _stack(turnover, epochs, -pruned)
+    turnover.axhline(0, color=style.GREY, linewidth=0.8)
+    turnover.yaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
+    style.label(turnover, "epoch", "links pruned | grown")
+    style.epochs(turnover, epochs)
+    layers = range(len(nnz))
+    patches = [Patch(facecolor=_colour(l), hatch=_hatch(l), edgecolor="white") for l in layers]
+    style.below(figure, patches, [f"layer {l + 1}" + _dead_end(l, hidden) for l in layers], columns=4)
+    return style.finish(figure, _table(records))
+
+
+def _lines(ax, epochs, values):
+    for number, line in enumerate(values):
+        dash = style.DASHES[number % len(style.DASHES)]
+        look = style.look(number)
+        ax.plot(epochs, line, **look, linestyle=dash, linewidth=1.5, markersize=4, markevery=max(1, len(epochs) // 8))
+    style.whole(ax.yaxis)
+    if values.min() > 0 and values.max() > LOG_FROM * values.min():
+        ax.set_yscale("log")
+    else:
+        ax.set_ylim(0, max(1, 1.08 * values.max()))
+
+
+def _stack(ax, epochs, values):
+    bottom = np.zeros(len(epochs))
+    for number, heights in enumerate(values):
+        ax.bar(
+            epochs, heights, 0.8, bottom, color=_colour(number), hatch=_hatch(number), edgecolor="white", linewidth=0
+        )  # fmt: skip
+        bottom = bottom + heights
+    style.whole(ax.yaxis)
+
+
+def _colour(number):
+    return style.COLOURS[number % len(style.COLOURS)]
+
+
+def _hatch(number):
+    return style.HATCHES[number % len(style.HATCHES)]
+
+
+def _dead_end(number, hidden):
+    return " (output)" if number == hidden and hidden else ""
+
+
+def _table(records):
+    rows = []
+    for record in records:
+        for l, links in enumerate(record.nnz):
+            active = record.active_neurons[l] if l < len(record.active_neurons) else np.nan
+            row = {"epoch": record.epoch, "layer": l + 1, "links": links, "active_neurons": active}
+            rows.append(row | {"pruned": record.pruned[l], "grown": record.grown[l]})
+    return rows
