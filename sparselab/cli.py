@@ -88,11 +88,9 @@ def show_run(experiment):
     """Train, one line an epoch, then the table beside the dense net; returns the History."""
     print(experiment.model.summary())
     print(f"data: {experiment.data!r}")
-    print("compiling (seconds on the first run, cached afterwards) …", end="\r", flush=True)
     history, start = History(), time.perf_counter()
     for record in experiment.train():
         if not history:
-            print(" " * 70, end="\r")
             print(
                 f"{'epoch':>5} {'train loss':>11} {'train acc':>10} {'test acc':>9} {'links':>11} {'active':>18} {'s/epoch':>8}"
             )

@@ -30,11 +30,8 @@ def memory():
 
 def describe():
     """A dict of plain values: the `info` command and every stored result show it."""
-    import llvmlite.binding
-    import numba
-
     from . import __version__
-    from .kernels import JIT
+    from .kernels import settings
     from .training import available_cores
 
     available, total = memory()
@@ -42,11 +39,11 @@ def describe():
         "sparselab": __version__,
         **versions(),
         "system": platform.platform(),
-        "cpu": llvmlite.binding.get_host_cpu_name(),
+        "cpu": settings.cpu_name(),
         "cores": available_cores(),
         "memory_available": available,
         "memory_total": total,
-        "jit": JIT,
-        "threading_layer": f"{numba.config.THREADING_LAYER} (not used: threads are our own)",
+        "jit": settings.JIT,
+        "threading_layer": f"{settings.THREADING_LAYER} (not used: threads are our own)",
         "numba_cache": os.environ.get("NUMBA_CACHE_DIR") or os.path.join(os.path.dirname(__file__), "kernels", "__pycache__"),
     }

@@ -31,6 +31,15 @@ def check_sizes(sizes):
     return tuple(checks.integer(f"sizes[{i}]", n, high=MAX_WIDTH) for i, n in enumerate(sizes))
 
 
+def check_chain(layers):
+    """The layers as a list, if each takes what the one before gives, in one dtype; else ValueError."""
+    layers = list(layers)
+    for before, after in zip(layers, layers[1:], strict=False):
+        if before.topology.n_out != after.topology.n_in or before.dtype != after.dtype:
+            raise ValueError(f"layers: {after!r} cannot follow {before!r}: widths and dtypes must fit")
+    return layers
+
+
 class SparseMLP:
     """Sparse layers with one activation between them; the last layer gives logits.
 
@@ -38,10 +47,7 @@ class SparseMLP:
     """
 
     def __init__(self, layers, activation, *, dropout=0.0, initializer="he_uniform"):
-        self.layers = list(layers)
-        for before, after in zip(self.layers, self.layers[1:], strict=False):
-            if before.topology.n_out != after.topology.n_in:
-                raise ValueError(f"layers: {before} gives {before.topology.n_out} values to {after}")
+        self.layers = check_chain(layers)
         self.activation = activations.get(activation)
         self.dropout = checks.fraction("dropout", dropout, open_high=True)
         self.initializer = initializers.get(initializer)
@@ -124,8 +130,13 @@ class SparseMLP:
 
     def load(self, parameters):
         """Take over (copies of) a snapshot's topologies, weights and biases; returns self."""
-        for layer, topology, w, b in zip(self.layers, parameters.topologies, parameters.weights, parameters.biases, strict=True):
-            layer.replace(topology, w.copy(), b.copy())
+        parts = zip(parameters.topologies, parameters.weights, parameters.biases, strict=True)
+        new = check_chain([SparseLinear(topology, w.copy(), b.copy()) for topology, w, b in parts])
+        ends = lambda layers: (len(layers), layers[0].topology.n_in, layers[-1].topology.n_out, layers[0].dtype)
+        if ends(new) != ends(self.layers):
+            checks.fail("parameters", ends(new), f"{ends(self.layers)} (layers, inputs, outputs, dtype), as in this model")
+        for layer, other in zip(self.layers, new, strict=True):
+            layer.replace(other.topology, other.w, other.b)
         return self
 
     def summary(self):

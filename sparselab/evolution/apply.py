@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..layers import SparseLinear
 from ..rewiring import Rewiring
 
 
@@ -17,7 +18,8 @@ def apply(rewirings, model, state, rng):
     _check_widths(plans, model)
     for layer, plan in zip(model.layers, plans, strict=True):
         if plan:
-            layer.replace(*plan["layer"])
+            new = plan["layer"]
+            layer.replace(new.topology, new.w, new.b)
     for s, plan in zip(state or (), plans, strict=False):
         if plan:
             s.links, s.neurons = plan["links"], plan["neurons"]
@@ -31,7 +33,7 @@ def _plan(index, rewiring, model, state, rng):
     w, grown = rewiring.carry(layer.w), rewiring.grown
     w[grown] = model.initializer(rewiring.topology, rng, layer.dtype, slots=grown)
     return {
-        "layer": (rewiring.topology, w, rewiring.carry_rows(layer.b)),
+        "layer": SparseLinear(rewiring.topology, w, rewiring.carry_rows(layer.b)),
         "links": [rewiring.carry(v) for v in state[index].links] if state else [],
         "neurons": [rewiring.carry_rows(v) for v in state[index].neurons] if state else [],
         "pruned": rewiring.n_pruned,
@@ -40,7 +42,9 @@ def _plan(index, rewiring, model, state, rng):
 
 
 def _check_widths(plans, model):
-    shapes = [plan["layer"][0].shape if plan else layer.topology.shape for plan, layer in zip(plans, model.layers, strict=True)]
+    shapes = [
+        plan["layer"].topology.shape if plan else layer.topology.shape for plan, layer in zip(plans, model.layers, strict=True)
+    ]
     ends = np.array([n for n_out, n_in in shapes for n in (n_in, n_out)])
     if (ends[1:-1:2] != ends[2::2]).any():
         raise ValueError(f"rewirings: layers of shapes {shapes} (n_out, n_in) do not fit together")

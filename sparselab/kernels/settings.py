@@ -6,12 +6,19 @@ Most kernels use no fast flags at all, so that the same arithmetic compiled in t
 
 import functools
 
+import llvmlite.binding
 import numba
 
 JIT = not numba.config.DISABLE_JIT
+THREADING_LAYER = numba.config.THREADING_LAYER
 
 # nogil: threads are ours (concurrent.futures), never numba's; that is safe under every threading layer.
 # error_model "numpy": no zero-division branches inside loops.
 jit = functools.partial(numba.njit, nogil=True, cache=True, error_model="numpy")
 
 WIDTHS = (8, 16, 32, 64)  # columns of a tile that the vector kernels are made for
+
+
+def cpu_name():
+    """What LLVM calls this processor; compiled kernels are cached for it."""
+    return llvmlite.binding.get_host_cpu_name()
