@@ -195,6 +195,15 @@ def test_sparse_data_are_scaled_without_centring(rng):
     assert "CSR" in repr(data)
 
 
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_constant_features_become_exactly_zero_though_their_mean_is_rounded(kind):
+    X = np.column_stack([np.full(3, 0.1), np.arange(3.0)])
+    assert X[:, 0].mean() != 0.1
+    data = Dataset.from_arrays(kind(X), [0, 1, 0], standardise=True, dtype=np.float64)
+    assert data.X_train.dtype == np.float64
+    assert abs(data.X_train[:, [0]]).max() == 0
+
+
 @pytest.mark.parametrize("scale", [1e-30, 1e-3, 1.0, 1e30])
 def test_standardisation_of_any_scale(rng, scale):
     X = (rng.normal(1, 2, (500, 3)) * scale).astype(np.float32)

@@ -11,7 +11,7 @@ import tarfile
 import numpy as np
 
 from sparselab.checks import fail
-from sparselab.datasets.formats import BROKEN
+from sparselab.datasets.formats import BROKEN, refuse
 
 TRAIN = [f"data_batch_{i}" for i in range(1, 6)]
 TEST = ["test_batch"]
@@ -31,7 +31,7 @@ def read_cifar10(path, n_pixels=3072):
         return *_join(train, n_pixels), *_join(test, n_pixels), names
     except (tarfile.TarError, OSError, ValueError, KeyError, TypeError, AttributeError, *BROKEN) as error:
         reason = f"{type(error).__name__}: {str(error)[:160]}"
-        raise ValueError(f"path = {str(path)!r}: must be the archive of CIFAR-10's python batches ({reason})") from None
+        refuse(path, f"the archive of CIFAR-10's python batches ({reason})")
 
 
 def _read_archive(path):

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from sparselab.checks import fail
-
 GZIP = b"\x1f\x8b"
 BROKEN = (EOFError, gzip.BadGzipFile, zlib.error)
 
@@ -24,7 +22,12 @@ def opened(path):
         try:
             yield gzip.GzipFile(fileobj=raw) if packed else raw
         except BROKEN as error:
-            raise ValueError(f"path = {str(path)!r}: must be a complete gzip file ({error})") from None
+            refuse(path, f"a complete gzip file ({error})")
+
+
+def refuse(path, allowed, error=ValueError):
+    """The message about a file; its path is never shortened."""
+    raise error(f"path = {str(path)!r}: must be {allowed}") from None
 
 
 def read_idx(path):
@@ -35,7 +38,7 @@ def read_idx(path):
     with opened(path) as file:
         magic = file.read(4)
         if len(magic) != 4 or magic[:3] != b"\0\0\x08" or not 1 <= magic[3] <= 4:
-            fail("path", str(path), f"an idx file of bytes; it starts with {magic!r}")
+            refuse(path, f"an idx file of bytes; it starts with {magic!r}")
         shape = tuple(np.frombuffer(file.read(4 * magic[3]), ">u4").tolist())
         n_values = int(np.prod(shape, dtype=object))
         values = _exactly(file, n_values, path)
@@ -49,7 +52,7 @@ def _exactly(file, n_bytes, path, chunk=2**24):
         pieces.append(piece)
         left -= len(piece)
     if left != 1:
-        fail("path", str(path), f"{n_bytes} values long, as its header says; it has {'more' if not left else 'fewer'}")
+        refuse(path, f"{n_bytes} values long, as its header says; it has {'more' if not left else 'fewer'}")
     return b"".join(pieces)
 
 
@@ -59,11 +62,11 @@ def read_numbers(path, n_columns, separator=None):
         lines = [line.split(separator) for line in file.read().splitlines() if line.strip()]
     widths = {len(line) for line in lines}
     if widths != {n_columns}:
-        fail("path", str(path), f"lines of {n_columns} numbers each; found {sorted(widths)[:5]}")
+        refuse(path, f"lines of {n_columns} numbers each; found {sorted(widths)[:5]}")
     try:
         return np.array(lines, dtype=np.int32)
     except ValueError as error:
-        fail("path", str(path), f"whole numbers only ({str(error)[:100]})")
+        refuse(path, f"whole numbers only ({str(error)[:100]})")
 
 
 def read_higgs(path, n_rows):
@@ -74,9 +77,9 @@ def read_higgs(path, n_rows):
         try:
             table = pandas.read_csv(file, header=None, nrows=n_rows, dtype=np.float32).to_numpy()
         except ValueError as error:
-            fail("path", str(path), f"29 numbers a line ({str(error)[:120]})")
+            refuse(path, f"29 numbers a line ({str(error)[:120]})")
     if table.shape != (n_rows, 29):
-        fail("path", str(path), f"{n_rows} lines of a label and 28 numbers; found {table.shape}")
+        refuse(path, f"{n_rows} lines of a label and 28 numbers; found {table.shape}")
     return np.ascontiguousarray(table[:, 1:]), table[:, 0].astype(np.int8)
 
 
@@ -90,7 +93,7 @@ def read_series_matrix(path, key="leukemia class"):
         labels = _read_labels(file, key, path)
         blocks = list(_read_probes(file, len(labels), path))
     if not blocks:
-        fail("path", str(path), "a series matrix with at least one probe")
+        refuse(path, "a series matrix with at least one probe")
     return np.concatenate(blocks, axis=1), np.array(labels)
 
 
@@ -101,9 +104,9 @@ def _read_labels(file, key, path):
             labels = [cell.strip('" ').removeprefix(f"{key}:").strip() for cell in line.split("\t")[1:]]
         elif line.startswith("!series_matrix_table_begin"):
             if labels is None:
-                fail("path", str(path), f"a series matrix whose !Sample_characteristics_ch1 say {key!r}")
+                refuse(path, f"a series matrix whose !Sample_characteristics_ch1 say {key!r}")
             return labels
-    fail("path", str(path), "a GEO series matrix with its table")
+    refuse(path, "a GEO series matrix with its table")
 
 
 def _read_probes(file, n_samples, path, block=512):
@@ -118,7 +121,7 @@ def _read_probes(file, n_samples, path, block=512):
             yield np.array(rows).T
             rows = []
     else:
-        fail("path", str(path), "complete: its table has no end")
+        refuse(path, "complete: its table has no end")
     if rows:
         yield np.array(rows).T
 
@@ -130,7 +133,7 @@ def _probe(line, n_samples, path):
     except ValueError:
         values = ()
     if len(values) != n_samples:
-        fail("path", str(path), f"a table of {n_samples} numbers a probe; probe {name} is not")
+        refuse(path, f"a table of {n_samples} numbers a probe; probe {name} is not")
     return values
 
 
@@ -138,5 +141,5 @@ def _lines(file, path, limit=2**24):
     """Lines of text; one without an end would otherwise fill the memory."""
     while line := file.readline(limit):
         if len(line) == limit:
-            fail("path", str(path), f"text with lines below {limit} bytes")
+            refuse(path, f"text with lines below {limit} bytes")
         yield line.decode("utf-8", errors="replace").rstrip("\r\n")

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from sparselab.checks import choice, fail, integer
+from sparselab.datasets.formats import refuse
 
 PARTS = ("X_train", "y_train", "X_test", "y_test")
 
@@ -29,12 +30,12 @@ def read_npz(path):
             arrays = {key: file[key] for key in (*PARTS, "X", "y") if key in file}
             found = sorted(file.files)
     except (ValueError, OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"path = {str(path)!r}: must be an .npz of plain arrays ({str(error)[:120]})") from None
+        refuse(path, f"an .npz of plain arrays ({str(error)[:120]})")
     if {"X_train", "y_train"} <= arrays.keys():
         return [arrays.get(key) for key in PARTS], True
     if {"X", "y"} <= arrays.keys():
         return [arrays["X"], arrays["y"]], False
-    fail("path", str(path), f"an .npz with X_train and y_train, or X and y, not {found}")
+    refuse(path, f"an .npz with X_train and y_train, or X and y, not {found}")
 
 
 def read_csv(path, target=-1, separator=","):
@@ -45,7 +46,7 @@ def read_csv(path, target=-1, separator=","):
     path = existing(path)
     frame = _table(path, separator)
     if frame.empty:
-        fail("path", str(path), "a table with at least one line below its header")
+        refuse(path, "a table with at least one line below its header")
     column = _target_column(frame, target)
     features = frame.drop(columns=column)
     first_line = 1 + isinstance(frame.columns[0], str)
@@ -58,7 +59,7 @@ def existing(path):
     """`path` as a Path; FileNotFoundError if no file is there."""
     path = Path(path)
     if not path.is_file():
-        fail("path", str(path), "an existing file", FileNotFoundError)
+        refuse(path, "an existing file", FileNotFoundError)
     return path
 
 
@@ -74,18 +75,18 @@ def _table(path, separator):
             warnings.simplefilter("error", pandas.errors.ParserWarning)  # cells were left out
             return pandas.read_csv(io.StringIO(text), header=None, names=header, skiprows=int(header is not None), **cells)
     except pandas.errors.ParserWarning as error:
-        fail("path", str(path), f"a table with equally many cells in each line ({error})")
+        refuse(path, f"a table with equally many cells in each line ({error})")
     except ValueError as error:
-        fail("path", str(path), f"a table with equally many cells in each line ({str(error)[:160]})")
+        refuse(path, f"a table with equally many cells in each line ({str(error)[:160]})")
 
 
 def _text(path):
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        fail("path", str(path), f"UTF-8 text ({str(error)[:120]})")
+        refuse(path, f"UTF-8 text ({str(error)[:120]})")
     if not text.strip():
-        fail("path", str(path), "a table with at least one line")
+        refuse(path, "a table with at least one line")
     return text
 
 

@@ -7,9 +7,9 @@ fetched before (data/downloads/<name>/), then the network.
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparselab.checks import fail
 from sparselab.datasets.download import RemoteFile, fetch, problem
 from sparselab.datasets.folders import data_folder
+from sparselab.datasets.formats import refuse
 
 ZALANDO = (
     "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
@@ -127,4 +127,4 @@ def _check_own(path, remote):
     """A user's file is never deleted, it is named. Once unpacked only a checksum of the content can be tried."""
     if path.name == remote.name or remote.of_content:
         if (reason := problem(path, remote)) is not None:
-            fail("your file", str(path), f"the published {remote.name}: {reason}. Remove it to fetch a new one")
+            refuse(path, f"the published {remote.name}: {reason}. Remove it to fetch a new one")

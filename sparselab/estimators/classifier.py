@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -31,6 +32,13 @@ def before_sklearn(X):
     Masked arrays too, whose mask would be lost. Everything else as it is.
     """
     return check_features(X) if sparse.issparse(X) or np.ma.isMaskedArray(X) else X
+
+
+def holds_nothing_back(estimator):
+    """partial_fit is there only without early stopping, which needs a validation part that stays the same."""
+    if estimator.early_stopping:
+        checks.fail("early_stopping", estimator.early_stopping, "False for partial_fit, which holds no data back", AttributeError)
+    return True
 
 
 class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
@@ -133,6 +141,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
             model, state = copy.deepcopy((self.model_, self._state))
             return self._train(settings, model, state, History(self.history_), X, y, self.epochs)
 
+    @available_if(holds_nothing_back)
     def partial_fit(self, X, y, classes=None):
         """Train for one epoch on X, y; returns self. `classes`, all labels there are, is needed at the first call.
 
@@ -140,8 +149,6 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         the first replaces links first, so for a stream of small batches set zeta to 0 or to a small share.
         """
         with all_or_nothing(self):
-            if self.early_stopping:
-                checks.fail("early_stopping", self.early_stopping, "False for partial_fit, which holds no data back")
             settings, going_on = Settings.of(self), hasattr(self, "model_")
             if not going_on and classes is None:
                 checks.fail("classes", classes, "all labels there are, at the first call to partial_fit")

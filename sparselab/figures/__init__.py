@@ -9,7 +9,8 @@ import importlib
 # Modules are never named like a function: the import system would put the module in the function's place.
 _HOMES = {
     "activity": ["activation_functions"],
-    "costs": ["compare_costs", "memory", "phases"],
+    "clocks": ["phases"],
+    "costs": ["compare_costs", "memory"],
     "curves": ["learning_curves"],
     "degrees": ["degree_histograms"],
     "gradients": ["gradient_norm_per_layer", "gradient_norms"],

@@ -17,7 +17,7 @@ def activation_functions(activations, depth=4, *, limit=3.0, title=None):
     chosen = named(activations)
     z = np.linspace(-limit, limit, 601)
     tables = [sample(label, f, layer, z) for label, f in chosen.items() for layer in range(1, depth + 1)]
-    size = {"width": max(style.WIDTH, 1.6 * depth), "height": 4.4}
+    size = {"width": max(style.WIDTH, 1.6 * depth), "height": 4.1}
     figure, axes = style.blank(2, depth, **size, sharex=True, sharey="row", title=style.heading(title))
     for number in range(len(chosen)):
         for layer in range(depth):

@@ -26,7 +26,7 @@ def learning_curves(runs, *, x="epoch", dataset=None, band="range", title=None):
     tables = {label: summarise(label, seeds, band) for label, seeds in runs_of(runs).items()}
     rows = [row for table in tables.values() for row in table]
     metrics = [metric for metric in METRICS if metric == "loss" or any(_known(rows, part, metric) for part in PARTS)]
-    figure, axes = style.blank(1, len(metrics), height=3.4, title=style.heading(title, dataset))
+    figure, axes = style.blank(1, len(metrics), height=3.1, title=style.heading(title, dataset))
     for ax, metric in zip(axes.flat, metrics, strict=True):
         for number, table in enumerate(tables.values()):
             _draw(ax, table, x, metric, style.look(number))
@@ -78,7 +78,16 @@ def _draw(ax, table, x, metric, look):
         mean, low, high = ([row[name] for row in rows] for name in _names(part, metric))
         every = max(1, len(rows) // 8)
         hollow = "white" if part == "train" else look["color"]
-        ax.plot(places, mean, dash, **look, linewidth=1.5, markersize=4, markevery=every, markerfacecolor=hollow)
+        ax.plot(
+            places,
+            mean,
+            dash,
+            **look,
+            linewidth=1.2 if part == "train" else 1.6,
+            markersize=4,
+            markevery=every,
+            markerfacecolor=hollow,
+        )
         if max((row["n"] for row in rows), default=1) > 1:
             ax.fill_between(places, low, high, color=look["color"], alpha=0.2 if part == "test" else 0.1, linewidth=0)
 
@@ -91,9 +100,9 @@ def _legend(figure, tables, band):
         if label != "" or len(tables) > 1:
             handles.append(Line2D([], [], **style.look(number), linewidth=1.5, markersize=4))
             labels.append(style.plain(label) + (many if counts[-1] > 1 else ""))
+    ink = style.INK if handles else style.COLOURS[0]
     for part, dash in PARTS.items():
         if any(_known(table, part, "loss") for table in tables.values()):
-            ink = style.INK if handles else style.COLOURS[0]
             handles.append(Line2D([], [], linestyle=dash, color=ink, linewidth=1.5))
             labels.append(part)
     if any(row["n"] > 1 for table in tables.values() for row in table):

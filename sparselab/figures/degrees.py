@@ -1,6 +1,7 @@
 """In- and out-degrees beside those of a random layer: whether evolution made hubs is seen here."""
 
 import numpy as np
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from scipy.special import bdtr
 
 from . import style
@@ -19,7 +20,7 @@ def degree_histograms(source, *, log=False, title=None, dataset=None):
     model, a Topology or an EpochRecord. log: both axes logarithmic, share per degree; neurons without a link are only counted.
     """
     layers = list(layers_of(source))
-    figure, axes = style.blank(len(layers), 2, height=0.7 + 1.9 * len(layers), title=style.heading(title, dataset))
+    figure, axes = style.blank(len(layers), 2, height=0.6 + 1.9 * len(layers), title=style.heading(title, dataset))
     rows = []
     for number, (row, layer) in enumerate(zip(axes, layers, strict=True), 1):
         for ax, side in zip(row, SIDES, strict=True):
@@ -66,7 +67,9 @@ def _edges(degrees, mean):
 
 
 def _log_edges(degrees):
-    return np.unique(np.geomspace(1, max(2, int(degrees.max()) + 1), POINTS).round().astype(np.int64))
+    linked = degrees[degrees > 0]
+    low, high = (int(linked.min()), int(linked.max()) + 1) if len(linked) else (1, 2)
+    return np.unique(np.geomspace(low, high, POINTS).round().astype(np.int64))
 
 
 def _binomial_cdf(k, n, p):
@@ -86,6 +89,9 @@ def _draw(ax, table, log):
     points = ax.plot(middle[seen], (share / width)[seen], "o", color=style.COLOURS[0], markersize=4)
     line = ax.plot(middle, np.where(random > 0, random / width, np.nan), "--", color=style.COLOURS[1], linewidth=1.3)
     ax.set(xscale="log", yscale="log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
     if seen.any():
         ax.set_ylim((share / width)[seen].min() / 3, 3 * max((share / width).max(), (random / width).max()))
     return [points[0], line[0]]

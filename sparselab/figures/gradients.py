@@ -9,7 +9,7 @@ from ..layerwise import LayerwiseEngine
 from ..workspace import tile_width
 from . import style
 
-PANELS = {"dZ": "‖dZ‖ (gradient of a layer's outputs)", "dw": "‖dw‖ (gradient of its links)"}
+PANELS = {"dZ": "‖dZ‖ of a layer's outputs", "dw": "‖dw‖ of its links"}
 
 
 def gradient_norm_per_layer(model, X, y, *, loss=None, n_samples=1024):
@@ -46,7 +46,7 @@ def gradient_norms(norms, *, title=None, dataset=None):
     tables = norms if isinstance(norms, dict) and "layer" not in norms else {"": norms}
     if not tables or not all(isinstance(table, dict) and {"layer", *PANELS} <= table.keys() for table in tables.values()):
         checks.fail("norms", norms, "a result of gradient_norm_per_layer, or a dict {label: result}", TypeError)
-    figure, axes = style.blank(1, 2, height=3.4, title=style.heading(title, dataset))
+    figure, axes = style.blank(1, 2, height=3.1, title=style.heading(title, dataset))
     for ax, key in zip(axes.flat, PANELS, strict=True):
         ax.set_yscale("log")
         for number, table in enumerate(tables.values()):

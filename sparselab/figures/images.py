@@ -30,8 +30,7 @@ def connectivity(source, *, bins=256, title=None):
         name = f"layer {number}: " if len(layers) > 1 else ""
         style.label(ax, "input neuron", "output neuron", f"{name}{topology.n_in:,} → {topology.n_out:,}, {topology.nnz:,} links")
         tables.append({"layer": np.full(image["links"].size, number), **{key: value.ravel() for key, value in image.items()}})
-    for ax in axes.flat[len(layers) :]:
-        ax.set_visible(False)
+    style.last_row(axes, len(layers))
     return style.finish(figure, {key: np.concatenate([table[key] for table in tables]) for key in tables[0]})
 
 
@@ -57,18 +56,29 @@ def density(topology, bins=256):
     return {"output": first[0], "input": first[1], "links": links, "possible": possible}
 
 
+def typical_top(share):
+    """End of the colour scale: the largest density but for the top 0.5 % of bins, which one crowded bin would else decide."""
+    return float(np.quantile(share, 0.995)) or float(share.max()) or 1.0
+
+
 def _draw(figure, ax, topology, image):
     n_out, n_in = topology.shape
     share = image["links"] / image["possible"]
-    single = int(image["possible"].max()) == 1
+    cells, top = max(n_out, n_in) <= CELLS, typical_top(share)
     shown = ax.imshow(
-        share, cmap="Blues" if single else "viridis", vmin=0, vmax=1 if single else max(share.max(), 1e-12), origin="upper",
-        extent=(-0.5, n_in - 0.5, n_out - 0.5, -0.5), aspect="equal" if 1 / 3 <= n_out / n_in <= 3 else "auto",
-        interpolation="nearest" if single else "antialiased",
+        share, cmap="Blues", vmin=0, vmax=1 if cells else top, origin="upper", extent=(-0.5, n_in - 0.5, n_out - 0.5, -0.5),
+        aspect="equal" if cells and 1 / 3 <= n_out / n_in <= 3 else "auto", interpolation="nearest" if cells else "antialiased",
     )  # fmt: skip
-    style.whole(ax.xaxis)
+    style.whole(ax.xaxis, 5)
     style.whole(ax.yaxis)
-    if single and max(n_out, n_in) <= LINES:
+    if cells and max(n_out, n_in) <= LINES:
         ax.vlines(np.arange(1, n_in) - 0.5, -0.5, n_out - 0.5, style.MESH, linewidth=0.6)
         ax.hlines(np.arange(1, n_out) - 0.5, -0.5, n_in - 0.5, style.MESH, linewidth=0.6)
-    style.colour_bar(figure, shown, ax, "links per possible link", [0, 1] if single else None)
+    style.colour_bar(
+        figure,
+        shown,
+        ax,
+        "links per possible link",
+        ticks=[0, 1] if cells else None,
+        extend="max" if share.max() > top else "neither",
+    )

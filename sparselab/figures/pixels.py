@@ -37,16 +37,16 @@ def input_maps(history, image_shape=None, epochs=None, *, title=None, dataset=No
     images = [image_of(fan_out_of(records[epoch]), shape) for epoch in epochs]
     columns = min(PANELS, len(images))
     rows = -(-len(images) // columns)
-    figure, axes = style.blank(rows, columns, height=0.6 + 1.7 * rows, title=style.heading(title, dataset), image=True)
+    figure, axes = style.blank(
+        rows, columns, height=0.7 + 1.5 * rows, sharex=True, sharey=True, image=True, title=style.heading(title, dataset)
+    )
     top = max(1, *(image.max() for image in images))
     for ax, epoch, image in zip(axes.flat, epochs, images):
         shown = _draw(ax, image, top)
         style.label(ax, title=f"epoch {epoch}")
-    for ax in axes.flat[len(images) :]:
-        ax.set_visible(False)
     for ax in axes[:, 0]:
         style.label(ax, y="row")
-    for ax in axes[-1]:
+    for ax in style.last_row(axes, len(images)):
         style.label(ax, "column")
     style.colour_bar(figure, shown, axes, "links per pixel")
     tables = [{"epoch": np.full(image.size, epoch), **_table(image)} for epoch, image in zip(epochs, images)]
@@ -82,7 +82,7 @@ def image_of(fan_out, shape):
 
 def _draw(ax, image, top):
     for axis in (ax.xaxis, ax.yaxis):
-        style.whole(axis)
+        style.whole(axis, 4)
     return ax.imshow(image, cmap="viridis", vmin=0, vmax=top, interpolation="nearest", origin="upper")
 
 

@@ -3,6 +3,8 @@
 `rc_context` is not used: two of them in two threads leave the settings of one of them behind, and panels draw in threads.
 """
 
+import textwrap
+
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -19,10 +21,12 @@ WIDTH, LARGE, SMALL = 6.4, 10, 9  # inches; points
 
 def blank(rows=1, columns=1, *, height, width=WIDTH, title=None, image=False, **grid):
     """(figure, axes (rows, columns)) in the house style; `grid` is for `Figure.subplots`."""
-    figure = TableFigure(figsize=(width, height), dpi=100, layout="constrained", facecolor="white")
+    layout = "compressed" if image else "constrained"
+    figure = TableFigure(figsize=(width, height), dpi=100, layout=layout, facecolor="white")
+    figure.get_layout_engine().set(w_pad=0.07, h_pad=0.06)
     axes = figure.subplots(rows, columns, squeeze=False, **grid)
     if title:
-        figure.suptitle(title, fontsize=LARGE, color=INK)
+        figure.suptitle(textwrap.fill(title, int(12 * width)), fontsize=LARGE, color=INK)
     for ax in axes.flat:
         dress(ax, image)
     return figure, axes
@@ -52,20 +56,30 @@ def label(ax, x=None, y=None, title=None):
         ax.set_title(title, fontsize=SMALL, color=INK)
 
 
-def legend(place, handles, labels, *, title=None, **options):
+def legend(place, handles, labels, **options):
     """A legend of exactly these entries, on axes or (outside, below) on a figure."""
     if not handles:
         return
     labels = [f" {text}" if text.startswith("_") else text for text in labels]  # a leading "_" means "hide" to matplotlib
-    made = place.legend(
-        handles, labels, fontsize=SMALL, title=title, title_fontsize=SMALL, frameon=False, labelcolor=INK, **options
-    )
-    made.get_title().set_color(INK)
+    place.legend(handles, labels, fontsize=SMALL, frameon=False, labelcolor=INK, **options)
 
 
-def below(figure, handles, labels, *, columns=3, title=None):
-    """A legend under all axes."""
-    legend(figure, handles, labels, title=title, loc="outside lower center", ncols=min(columns, max(1, len(labels))))
+def below(figure, handles, labels):
+    """A legend under all axes, in as many columns as the longest entry allows; the figure grows by its lines."""
+    room = 0.55 + 0.075 * max(map(len, labels), default=0)  # inches of one entry, roughly
+    columns = max(1, min(4, len(labels), int(figure.get_figwidth() / room)))
+    figure.set_figheight(figure.get_figheight() + 0.2 * -(-len(labels) // columns))
+    legend(figure, list(handles), list(labels), loc="outside lower center", ncols=columns)
+
+
+def last_row(axes, used):
+    """The lowest axes in use of each column, with their tick labels; those after the first `used` are hidden."""
+    for ax in axes.flat[used:]:
+        ax.set_visible(False)
+    lowest = [[ax for ax in column if ax.get_visible()][-1] for column in axes.T]
+    for ax in lowest:
+        ax.tick_params(labelbottom=True)
+    return lowest
 
 
 def look(number):
@@ -87,25 +101,27 @@ def heading(title=None, dataset=None):
     return " · ".join(plain(part, 80) for part in (title, dataset) if part is not None) or None
 
 
-def whole(axis):
-    """Ticks of an axis at whole numbers only, written with thousands separators."""
-    axis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+def whole(axis, most=6):
+    """Ticks of an axis at whole numbers only, `most` at most, written with thousands separators."""
+    axis.set_major_locator(MaxNLocator(nbins=most, integer=True, min_n_ticks=1))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
-def colour_bar(figure, image, axes, text, ticks=None):
-    """The scale of an image, with its unit."""
-    bar = figure.colorbar(image, ax=axes, ticks=ticks)
+def colour_bar(figure, image, axes, text, *, ticks=None, extend="neither"):
+    """The scale of an image, with its unit; small and large numbers are written with a power of ten on top."""
+    bar = figure.colorbar(image, ax=axes, ticks=ticks, extend=extend)
+    bar.formatter.set_powerlimits((-2, 4))
+    bar.formatter.set_useMathText(True)
+    bar.ax.yaxis.get_offset_text().set(fontsize=SMALL, color=INK)
     bar.ax.tick_params(labelsize=SMALL, color=GREY, labelcolor=INK)
     bar.outline.set(edgecolor=GREY, linewidth=0.8)
     bar.set_label(text, fontsize=SMALL, color=INK)
 
 
 def epochs(ax, numbers):
-    """A horizontal axis of epochs; one epoch alone gets room on both sides."""
+    """A horizontal axis of whole numbers (epochs, layers) with the room of a bar at both ends."""
     whole(ax.xaxis)
-    if len(set(numbers)) == 1:
-        ax.set_xlim(numbers[0] - 1, numbers[0] + 1)
+    ax.set_xlim(min(numbers) - 0.6, max(numbers) + 0.6)
 
 
 def finish(figure, rows):

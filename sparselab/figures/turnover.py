@@ -1,6 +1,8 @@
 """Links and neurons over a run: how large the net is, how much of it is alive, how much is replaced each epoch."""
 
 import numpy as np
+from matplotlib.colors import to_rgba
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from . import style
@@ -14,7 +16,7 @@ def links_and_neurons(history, *, stacked=False, title=None, dataset=None):
     records = records_of(history)
     epochs, hidden = [record.epoch for record in records], len(records[0].active_neurons)
     panels = 3 if hidden else 2
-    figure, axes = style.blank(panels, 1, height=0.6 + 1.8 * panels, sharex=True, title=style.heading(title, dataset))
+    figure, axes = style.blank(panels, 1, height=0.5 + 1.75 * panels, sharex=True, title=style.heading(title, dataset))
     links, turnover = axes[0, 0], axes[-1, 0]
     nnz, grown, pruned = (np.array([getattr(record, name) for record in records]).T for name in ("nnz", "grown", "pruned"))
     if stacked:
@@ -31,17 +33,16 @@ def links_and_neurons(history, *, stacked=False, title=None, dataset=None):
     turnover.yaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
     style.label(turnover, "epoch", "links pruned | grown")
     style.epochs(turnover, epochs)
-    layers = range(len(nnz))
-    patches = [Patch(facecolor=_colour(l), hatch=_hatch(l), edgecolor="white") for l in layers]
-    style.below(figure, patches, [f"layer {l + 1}" + _dead_end(l, hidden) for l in layers], columns=4)
+    names = [f"layer {number + 1}" for number in range(len(nnz))]
+    if hidden:
+        names[-1] += " (output)"
+    style.below(figure, [_handle(number) for number in range(len(nnz))], names)
     return style.finish(figure, _table(records))
 
 
 def _lines(ax, epochs, values):
     for number, line in enumerate(values):
-        dash = style.DASHES[number % len(style.DASHES)]
-        look = style.look(number)
-        ax.plot(epochs, line, **look, linestyle=dash, linewidth=1.5, markersize=4, markevery=max(1, len(epochs) // 8))
+        ax.plot(epochs, line, **_line(number), markevery=max(1, len(epochs) // 8))
     style.whole(ax.yaxis)
     if values.min() > 0 and values.max() > LOG_FROM * values.min():
         ax.set_yscale("log")
@@ -52,23 +53,23 @@ def _lines(ax, epochs, values):
 def _stack(ax, epochs, values):
     bottom = np.zeros(len(epochs))
     for number, heights in enumerate(values):
-        ax.bar(
-            epochs, heights, 0.8, bottom, color=_colour(number), hatch=_hatch(number), edgecolor="white", linewidth=0
-        )  # fmt: skip
+        ax.bar(epochs, heights, 0.8, bottom, **_fill(number))
         bottom = bottom + heights
     style.whole(ax.yaxis)
 
 
-def _colour(number):
-    return style.COLOURS[number % len(style.COLOURS)]
+def _fill(number):
+    colour, hatch = style.look(number)["color"], style.HATCHES[number % len(style.HATCHES)]
+    return {"facecolor": to_rgba(colour, 0.55), "hatch": hatch, "edgecolor": "white", "linewidth": 0}
 
 
-def _hatch(number):
-    return style.HATCHES[number % len(style.HATCHES)]
+def _line(number):
+    dash = style.DASHES[number % len(style.DASHES)]
+    return {**style.look(number), "linestyle": dash, "linewidth": 1.5, "markersize": 4}
 
 
-def _dead_end(number, hidden):
-    return " (output)" if number == hidden and hidden else ""
+def _handle(number):
+    return Patch(**_fill(number)), Line2D([], [], **_line(number))
 
 
 def _table(records):

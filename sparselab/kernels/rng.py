@@ -30,17 +30,17 @@ def key64(key, counter):
 
 @jit(inline="always")
 def mix32(x):
-    """lowbias32: a bijection of 32-bit words."""
-    x = (x ^ (x >> U32(16))) * U32(0x21F0AAAD)
-    x = (x ^ (x >> U32(15))) * U32(0x735A2D97)
-    return x ^ (x >> U32(15))
+    """lowbias32: a bijection of 32-bit words. numba computes in 64 bits, hence the casts."""
+    x = U32((x ^ (x >> U32(16))) * U32(0x21F0AAAD))
+    x = U32((x ^ (x >> U32(15))) * U32(0x735A2D97))
+    return U32(x ^ (x >> U32(15)))
 
 
 @jit(inline="always")
 def dropout_word(key, lane):
     """32 random bits for columns 4·lane … 4·lane + 3 of the row with this key; byte j belongs to column 4·lane + j."""
-    x = mix32(U32(key & U64(0xFFFFFFFF)) + U32(lane) * LANE)
-    return mix32(x ^ U32(key >> U64(32)))
+    x = mix32(U32(U32(key & U64(0xFFFFFFFF)) + U32(lane) * LANE))
+    return mix32(U32(x ^ U32(key >> U64(32))))
 
 
 @jit

@@ -1,0 +1,174 @@
+"""One training as something one can start, pause, step and stop from any thread; it knows no screen.
+
+Whoever runs it pulls the generator of `steps`: a daemon thread (`begin`) or the caller (`pull`). `changed` is called after each
+record and each change of state, always by the puller and never under the lock.
+"""
+
+import dataclasses
+import threading
+import traceback
+from contextlib import closing
+
+from ..experiment import build, rate_of
+from ..history import EpochRecord, History
+
+ACTIVE = ("preparing", "running", "paused")
+KEPT = 256  # epochs of a run whose degree vectors are kept: a long run is thinned, evenly
+
+
+def set_rate(experiment, config):
+    """The learning rate of a running experiment, schedule and all."""
+    experiment.optimizer.learning_rate = rate_of(config)
+
+
+def set_on_optimizer(name):
+    """A function that hands a config's value on to the optimizer, which reads it at each step."""
+    return lambda experiment, config: setattr(experiment.optimizer, name, getattr(config, name))
+
+
+# What a running training reads anew: field -> how it gets there. Rules ask `Run.now` for zeta themselves.
+LIVE = {
+    "learning_rate": set_rate,
+    "momentum": set_on_optimizer("momentum"),
+    "weight_decay": set_on_optimizer("weight_decay"),
+    "zeta": lambda experiment, config: None,
+}
+
+
+class Run:
+    """state: ready, preparing, running, paused, stopped, finished or failed. A run is used once.
+
+    config: as at the start; now: with live changes; changes: (epoch, field, value) of each. experiment, history, last
+    (StepRecord), first (topologies before training), error (headline, traceback) or None. make: config -> Experiment.
+    """
+
+    def __init__(self, config, *, make=build, rules=None, pace=0.05, changed=lambda: None):
+        self.config = self.now = config
+        self.make, self.rules, self.pace, self.changed = make, rules, pace, changed
+        self.state, self.wanted, self.allowance = "ready", "go", 0
+        self.experiment, self.last, self.error, self.first = None, None, None, ()
+        self.history, self.changes, self.condition = History(), [], threading.Condition()
+
+    @property
+    def active(self):
+        """Whether somebody is pulling."""
+        return self.state in ACTIVE
+
+    def begin(self):
+        """Pull in a daemon thread."""
+        self.state = "preparing"
+        threading.Thread(target=self._guarded, daemon=True, name="sparselab run").start()
+
+    def pull(self):
+        """Pull here until the end, Stop or an error, which is raised again."""
+        self.state, end = "preparing", "stopped"
+        try:
+            self.changed()
+            self._prepare()
+            with closing(self.experiment.steps(pace=self.pace)) as stream:
+                end = self._through(stream)
+        except Exception as error:
+            end, self.error = "failed", (f"{type(error).__name__}: {error}", traceback.format_exc())
+            raise
+        finally:
+            self._enter(end)
+
+    def pause(self):
+        """Wait after the step that is under way."""
+        self._want("pause")
+
+    def resume(self):
+        """Go on."""
+        self._want("go")
+
+    def step(self):
+        """Pause, and go on by one record."""
+        self._want("pause", 1)
+
+    def stop(self, timeout=5.0):
+        """End after the step that is under way; waits for it. The model stays usable; True if the run has ended."""
+        self._want("stop")
+        return self.wait(timeout)
+
+    def wait(self, timeout=None):
+        """Wait until nobody pulls any more."""
+        with self.condition:
+            return self.condition.wait_for(lambda: not self.active, timeout)
+
+    def set_live(self, config):
+        """Let the running training read the live values of `config`; True if any is new."""
+        with self.condition:
+            new = {name: getattr(config, name) for name in LIVE if getattr(config, name) != getattr(self.now, name)}
+            if not new or not self.active:
+                return False
+            self.now = self.now.replace(**new)
+            self.changes += [(len(self.history) + 1, name, value) for name, value in new.items()]
+            self._hand_over(new)
+        return True
+
+    def _hand_over(self, names):
+        for name in names if self.experiment else ():
+            LIVE[name](self.experiment, self.now)
+
+    def _guarded(self):
+        try:
+            self.pull()
+        except Exception:
+            pass  # it stands in self.error, for the panel to show
+
+    def _prepare(self):
+        experiment = self.make(self.config)
+        rules = experiment.rules if self.rules is None else list(self.rules)
+        experiment.rules = [self._with_live_zeta(rule) for rule in rules]
+        self.first = tuple(layer.topology for layer in experiment.model.layers)
+        with self.condition:
+            self.experiment = experiment
+            self._hand_over({name for _, name, _ in self.changes})
+
+    def _with_live_zeta(self, rule):
+        ours = dataclasses.is_dataclass(rule) and getattr(rule, "zeta", None) == self.config.zeta
+        return dataclasses.replace(rule, zeta=lambda epoch: self.now.zeta) if ours else rule
+
+    def _through(self, stream):
+        while self._may_go_on():
+            record = next(stream, None)
+            if record is None:
+                return "finished"
+            if isinstance(record, EpochRecord):
+                self.history.append(record)
+                thin(self.history)
+            else:
+                self.last = record
+            self.changed()
+        return "stopped"
+
+    def _may_go_on(self):
+        if self.wanted == "pause" and not self.allowance:
+            self._enter("paused")
+            with self.condition:
+                self.condition.wait_for(lambda: self.wanted != "pause" or self.allowance)
+        with self.condition:
+            self.allowance = max(0, self.allowance - 1)
+        if self.wanted == "go" and self.state != "running":
+            self._enter("running")
+        return self.wanted != "stop"
+
+    def _enter(self, state):
+        with self.condition:
+            self.state = state
+            self.condition.notify_all()
+        self.changed()
+
+    def _want(self, what, allowance=0):
+        with self.condition:
+            if self.wanted != "stop":
+                self.wanted, self.allowance = what, self.allowance + allowance if allowance else 0
+            self.condition.notify_all()
+
+
+def thin(history):
+    """Drop the degree vectors of every other epoch that has them, once there are more than KEPT; first and last stay."""
+    held = [i for i, record in enumerate(history) if record.fan_out]
+    if len(held) > KEPT:
+        for i in held[1:-1:2]:
+            history[i] = dataclasses.replace(history[i], fan_in=(), fan_out=())
