@@ -58,6 +58,11 @@ class SparseLinear:
             checks.fail(name, shown, f"a contiguous, writeable {self._dtype} array of shape ({length},)")
         return values
 
+    def check(self):
+        """Raise unless w and b still fit and can be written to (a pickle may bring read-only arrays); returns self."""
+        self.w, self.b = self._w, self._b
+        return self
+
     def replace(self, topology, w, b):
         """All three at once, the only way to other links; returns self."""
         self.__init__(topology, w, b)

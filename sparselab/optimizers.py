@@ -28,8 +28,14 @@ def check_state(state, model):
     for number, (layer, s) in enumerate(zip(model.layers, state, strict=True), 1):
         for name, vectors, like in (("links", s.links, layer.w), ("neurons", s.neurons, layer.b)):
             for vector in vectors:
-                if vector.shape != like.shape or vector.dtype != like.dtype or not vector.flags.c_contiguous:
-                    allowed = f"a contiguous {like.dtype} array of shape {like.shape}: is it the state of another model?"
+                if (
+                    vector.shape != like.shape
+                    or vector.dtype != like.dtype
+                    or not (vector.flags.c_contiguous and vector.flags.writeable)
+                ):
+                    allowed = (
+                        f"a contiguous, writeable {like.dtype} array of shape {like.shape}: is it the state of another model?"
+                    )
                     checks.fail(f"state of layer {number}, {name}", f"{vector.dtype} array of shape {vector.shape}", allowed)
 
 

@@ -96,8 +96,8 @@ def _grow(shape, indptr, indices, origins, n_new, rng):
     free = n_out * n_in - len(indices)
     if n_new > free:
         raise ValueError(f"n_new = {n_new}: must be at most the {free} free positions")
-    if rng is None:
-        raise TypeError("rng = None: must be a numpy Generator where links are grown")
+    if not isinstance(rng, np.random.Generator):
+        checks.fail("rng", rng, "a numpy Generator where links are grown", TypeError)
     state = rng.integers(2**64, size=1, dtype=np.uint64)
     counts = np.empty(n_out, np.int64)
     growth.draw_counts(state, n_in, np.diff(indptr), n_new, counts)

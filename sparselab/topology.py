@@ -35,8 +35,8 @@ class Topology:
     """Links of one layer in CSR order, one row an output neuron.
 
     n_out, n_in: widths. indptr: (n_out + 1,) int64. indices: (nnz,) int32, input neurons, sorted and unique in each row.
-    Checked on the way in (`validate`, about a nanosecond a link) and made read-only: a Topology that exists is valid, and
-    kernels may trust it. Raises TypeError or ValueError naming the array, the place and what is allowed.
+    Checked on the way in (`validate`, about a nanosecond a link) and seen read-only from then on: a Topology that exists is
+    valid, and kernels may trust it. The arrays are not copied: do not write to them elsewhere. Raises TypeError or ValueError naming the array, the place and what is allowed.
     """
 
     n_out: int
@@ -46,8 +46,10 @@ class Topology:
 
     def __post_init__(self):
         self.validate()
-        for array in (self.indptr, self.indices):
-            array.flags.writeable = False
+        for name in ("indptr", "indices"):
+            frozen = getattr(self, name).view()
+            frozen.flags.writeable = False
+            object.__setattr__(self, name, frozen)
 
     def __eq__(self, other):
         return (
@@ -128,6 +130,8 @@ class Topology:
                     slot=slot, index=self.indices[slot] if self.nnz else None, n_in=self.n_in,
                 )
             )  # fmt: skip
+        if self.nnz > MAX_WIDTH:
+            raise ValueError(f"len(indices) = {self.nnz}: must be at most {MAX_WIDTH} links a layer (slots are int32)")
         if self.indptr[-1] != self.nnz:
             raise ValueError(f"indptr[-1] = {self.indptr[-1]}: must be len(indices) = {self.nnz}")
         return self
@@ -142,7 +146,8 @@ class Topology:
     @classmethod
     def from_links(cls, n_out, n_in, rows, columns):
         """From (nnz,) output and input neurons in any order; duplicates raise ValueError."""
-        rows, columns = np.asarray(rows), np.asarray(columns)
+        n_out, n_in = (checks.integer(n, v, high=MAX_WIDTH) for n, v in (("n_out", n_out), ("n_in", n_in)))
+        rows, columns = (a.astype(np.int64) if not a.size else a for a in map(np.asarray, (rows, columns)))
         for name, array, limit in (("rows", rows, n_out), ("columns", columns, n_in)):
             if array.ndim != 1 or len(array) != len(rows) or array.dtype.kind not in "iu":
                 checks.fail(name, array, f"a 1-D array of {len(rows)} whole numbers", TypeError)

@@ -93,6 +93,8 @@ def steps(
     run = _Run(model, as_dataset(data, model.dtype), optimizer, rules, batch_size, threads, evaluate_every, loss, pace)
     state = TrainingState.start(model, optimizer, seed) if state is None else state
     check_state(state.optimizer, model)
+    for layer in model.layers:
+        layer.check()
     return _steps(run, state, state.epoch + epochs)
 
 
