@@ -36,7 +36,8 @@ class Topology:
 
     n_out, n_in: widths. indptr: (n_out + 1,) int64. indices: (nnz,) int32, input neurons, sorted and unique in each row.
     Checked on the way in (`validate`, about a nanosecond a link) and seen read-only from then on: a Topology that exists is
-    valid, and kernels may trust it. The arrays are not copied: do not write to them elsewhere. Raises TypeError or ValueError naming the array, the place and what is allowed.
+    valid, and kernels may trust it. The arrays are not copied: do not write to them elsewhere. Raises TypeError or ValueError
+    naming the array, the place and what is allowed.
     """
 
     n_out: int

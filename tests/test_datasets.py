@@ -247,6 +247,16 @@ def test_regression(table):
     assert data.decode(data.y_test) is data.y_test
 
 
+def test_the_constructor_does_not_lead_round_the_gate(table):
+    X, y = np.ascontiguousarray(table[0], dtype=np.float32), np.zeros(60, dtype=np.int64)
+    assert Dataset(X, y).n_train == 60
+    for bad in (X.tolist(), np.asfortranarray(X), X.astype(int), X[0], sparse.csc_array(X)):
+        with pytest.raises(TypeError, match="from_arrays"):
+            Dataset(bad, y)
+    with pytest.raises(ValueError, match=r"len\(y_train\) = 59"):
+        Dataset(X, y[1:])
+
+
 def test_a_dataset_is_frozen_and_can_be_pickled(table):
     data = Dataset.from_arrays(*table)
     with pytest.raises(AttributeError):

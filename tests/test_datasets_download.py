@@ -107,7 +107,9 @@ class Server(ThreadingHTTPServer):
 
 
 @pytest.fixture
-def server():
+def server(monkeypatch):
+    for variable in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(variable, "127.0.0.1,localhost")
     with Server(("127.0.0.1", 0), Handler) as running:
         running.asked, running.stop = [], threading.Event()
         running.url = f"http://127.0.0.1:{running.server_port}"

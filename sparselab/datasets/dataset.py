@@ -40,6 +40,9 @@ class Dataset:
         choice("source", self.source, SOURCES)
         if (self.X_test is None) != (self.y_test is None):
             fail("X_test" if self.X_test is None else "y_test", None, "given, or both X_test and y_test left out")
+        _check_gated(self.X_train, self.y_train, "train")
+        if self.X_test is not None:
+            _check_gated(self.X_test, self.y_test, "test")
         if self.X_test is not None and self.X_test.shape[1] != self.n_features:
             fail("X_test.shape[1]", self.X_test.shape[1], f"{self.n_features}, as many features as X has")
         if self.image_shape is not None and math.prod(self.image_shape) != self.n_features:
@@ -151,6 +154,16 @@ class Dataset:
         """Itself, scaled IN PLACE: only for arrays that belong to nobody else."""
         scale(self.X_train, self.X_test)
         return self
+
+
+def _check_gated(X, y, part):
+    """The constructor's cheap look at whether X and y came through the gate."""
+    is_csr = sparse.issparse(X) and X.format == "csr"
+    is_dense = isinstance(X, np.ndarray) and X.ndim == 2 and X.flags.c_contiguous
+    if not (is_csr or is_dense) or X.dtype not in (np.float32, np.float64):
+        fail(f"X_{part}", type(X), "what the gate makes: use Dataset.from_arrays", TypeError)
+    if len(y) != X.shape[0]:
+        fail(f"len(y_{part})", len(y), f"{X.shape[0]}, one entry for each row of X_{part}")
 
 
 def _same_kind(X_test, X_train):

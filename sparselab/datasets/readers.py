@@ -26,7 +26,7 @@ def read_npz(path):
     """([X, y, X_test, y_test] or [X, y], whether it was cut into training and test part)."""
     path = existing(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {key: file[key] for key in (*PARTS, "X", "y") if key in file}
             found = sorted(file.files)
     except (ValueError, OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:

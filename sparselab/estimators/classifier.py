@@ -20,7 +20,7 @@ from ..history import History
 from ..training import TrainingState, predict
 from .fitting import BestEpoch, all_or_nothing, progress, run_epochs, with_validation, writeable
 from .labels import classes_of, codes_of
-from .settings import Settings, seeds_of, threads_of
+from .settings import Settings, net_parameters, seeds_of, threads_of
 
 # What is not finite is named by our own gate, with its place.
 VALIDATION = {"accept_sparse": "csr", "accept_large_sparse": True, "ensure_all_finite": False}
@@ -91,7 +91,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self, hidden_layer_sizes=(200, 200), *, epsilon=20, density=None, activation="all_relu", alpha=0.6,
         initializer="he_uniform", dropout=0.0, zeta=0.3, rules=None, learning_rate=0.01, momentum=0.9, nesterov=False,
-        weight_decay=0.0, batch_size=128, epochs=20, early_stopping=False, validation_fraction=0.1, n_epochs_no_change=10,
+        weight_decay=0.0, batch_size=128, epochs=50, early_stopping=False, validation_fraction=0.1, n_epochs_no_change=10,
         tol=1e-4, warm_start=False, standardise=False, random_state=None, verbose=False, n_jobs=None,
     ):  # fmt: skip
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -136,7 +136,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
             classes = classes_of(y, "y")
             if not going_on:
                 return self._train(settings, *self._start(settings, X, classes), X, y, self.epochs)
-            self._check_unchanged(settings, classes)
+            self._check_unchanged(classes)
             # on copies: a fit that fails half way must not have trained the net before it
             model, state = copy.deepcopy((self.model_, self._state))
             return self._train(settings, model, state, History(self.history_), X, y, self.epochs)
@@ -156,7 +156,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
             classes = None if classes is None else classes_of(np.asarray(classes), "classes")
             if not going_on:
                 return self._train(settings, *self._start(settings, X, classes), X, y, 1)
-            self._check_unchanged(settings, classes)
+            self._check_unchanged(classes)
             return self._train(settings, *writeable(self.model_, self._state), self.history_, X, y, 1)
 
     def predict(self, X):
@@ -207,19 +207,18 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         """A new net and what belongs to it: (model, state, history)."""
         seeds = seeds_of(self.random_state)
         model = settings.make_net(X.shape[1], len(classes), seeds)
-        self.classes_, self._net = classes, settings.net
+        self.classes_, self._made_with = classes, net_parameters(self)
         self.scaler_ = StandardScaler(with_mean=not sparse.issparse(X)).fit(X) if self.standardise else None
         return model, TrainingState.start(model, settings.optimizer, seeds), History()
 
-    def _check_unchanged(self, settings, classes):
+    def _check_unchanged(self, classes):
         """Who goes on with a net must mean that net."""
         if classes is not None and not np.array_equal(classes, self.classes_):
             checks.fail("classes", classes.tolist(), f"those trained on before, {self.classes_.tolist()}")
-        for name, value in settings.net.items():
-            if value is not self._net[name] and value != self._net[name]:
-                checks.fail(
-                    name, value, f"{self._net[name]!r}, with which the net was made (fit makes a new one, warm_start off)"
-                )
+        for name, value in net_parameters(self).items():
+            made = self._made_with[name]
+            if value is not made and value != made:
+                checks.fail(name, value, f"{made!r}, with which the net was made (fit without warm_start makes a new one)")
 
     def _train(self, settings, model, state, history, X, y, epochs):
         model.dropout = settings.dropout

@@ -30,18 +30,14 @@ class BestEpoch:
         return self.stale >= self.patience
 
     def restore(self):
-        """Bring model and optimizer back to the best epoch; its record, None where no epoch ended."""
+        """Bring model and optimizer back to the best epoch, where one has ended."""
         if self.record is not None:
             self.model.load(self.copy[0])
             self.state.optimizer = self.copy[1]
-        return self.record
 
 
 def run_epochs(model, state, history, data, settings, *, epochs, best=None, bar=None):
-    """Train in place and append to `history`; returns the record of the epoch the model stands at.
-
-    An interrupt ends the loop as early stopping does, and is then raised.
-    """
+    """Train in place, appending to `history`; the model ends at the last epoch, or at the best one, also when interrupted."""
     options = {"optimizer": settings.optimizer, "rules": settings.rules, "threads": settings.threads, "state": state}
     state.batch = 0  # an interrupted epoch is not continued
     try:
@@ -52,8 +48,8 @@ def run_epochs(model, state, history, data, settings, *, epochs, best=None, bar=
                 break
     finally:
         state.batch = 0
-        kept = best.restore() if best else None
-    return kept or history[-1]
+        if best:
+            best.restore()
 
 
 def show(bar, record):

@@ -5,6 +5,7 @@ scikit-learn stores parameters untouched in __init__ and looks at them in fit; t
 
 import copy
 import numbers
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,13 +77,20 @@ def hidden_layers(sizes):
     """Widths of the hidden layers as a tuple; one number is one layer."""
     if isinstance(sizes, numbers.Integral) and not isinstance(sizes, bool):
         sizes = (sizes,)
-    if isinstance(sizes, str | bytes | dict | set) or not hasattr(sizes, "__iter__"):
+    if not isinstance(sizes, Sequence | np.ndarray) or isinstance(sizes, str | bytes) or getattr(sizes, "ndim", 1) != 1:
         checks.fail("hidden_layer_sizes", sizes, "a sequence of whole numbers, such as (200, 200)", TypeError)
     return tuple(checks.integer(f"hidden_layer_sizes[{i}]", n, high=MAX_WIDTH) for i, n in enumerate(sizes))
 
 
+def net_parameters(estimator):
+    """The parameters that are read when a net is made: who goes on training it may not change them."""
+    names = ("epsilon", "density", "activation", "alpha", "initializer")
+    sizes = {"hidden_layer_sizes": hidden_layers(estimator.hidden_layer_sizes)}
+    return sizes | {name: getattr(estimator, name) for name in names}
+
+
 def net(estimator):
-    """What a net is made with."""
+    """Keyword arguments of SparseMLP.create, but for the ends of the net, its dropout and its seed."""
     checks.positive("epsilon", estimator.epsilon)
     if estimator.density is not None:
         checks.number("density", estimator.density, "None or a number in (0, 1]", low=0, high=1, open_low=True)

@@ -10,7 +10,7 @@ from .runs import column, runs_of
 
 CLOCKS = {"epoch": "epoch", "seconds": "training time (s), without evaluation"}
 METRICS = {"loss": "loss (mean over samples)", "accuracy": "accuracy (share correct)"}
-BANDS = {"range": "min to max", "std": "± 1 standard deviation"}
+BANDS = {"range": "mean, min to max over n seeds", "std": "mean ± 1 std over n seeds"}
 PARTS = {"train": "--", "test": "-"}
 
 
@@ -107,5 +107,5 @@ def _legend(figure, tables, band):
             labels.append(part)
     if any(row["n"] > 1 for table in tables.values() for row in table):
         handles.append(Patch(color=style.GREY, alpha=0.3, linewidth=0))
-        labels.append(f"mean over n seeds, {BANDS[band]}")
+        labels.append(BANDS[band])
     style.below(figure, handles, labels)

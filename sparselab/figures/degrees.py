@@ -27,7 +27,7 @@ def degree_histograms(source, *, log=False, title=None, dataset=None):
             degrees, others = layer if side == "in" else layer[::-1]
             table = distribution(degrees, len(others), log)
             handles = _draw(ax, table, log)
-            style.label(ax, None, "share of neurons" + (" per degree" if log else ""), _caption(number, side, degrees))
+            style.label(ax, None, "share per degree" if log else "share of neurons", _caption(number, side, degrees))
             rows += [{"layer": number, "side": side, **line} for line in table]
     for ax, side in zip(axes[-1], SIDES, strict=True):
         style.label(ax, f"{side}coming links" if side == "in" else "outgoing links")
@@ -89,7 +89,9 @@ def _draw(ax, table, log):
     points = ax.plot(middle[seen], (share / width)[seen], "o", color=style.COLOURS[0], markersize=4)
     line = ax.plot(middle, np.where(random > 0, random / width, np.nan), "--", color=style.COLOURS[1], linewidth=1.3)
     ax.set(xscale="log", yscale="log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = first[0] / 1.3, (first[-1] + width[-1]) * 1.3
+    ax.set_xlim(low, high)
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 50 * low else (1,)))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
     if seen.any():

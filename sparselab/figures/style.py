@@ -5,6 +5,7 @@
 
 import textwrap
 
+import numpy as np
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -65,11 +66,17 @@ def legend(place, handles, labels, **options):
 
 
 def below(figure, handles, labels):
-    """A legend under all axes, in as many columns as the longest entry allows; the figure grows by its lines."""
-    room = 0.55 + 0.075 * max(map(len, labels), default=0)  # inches of one entry, roughly
-    columns = max(1, min(4, len(labels), int(figure.get_figwidth() / room)))
+    """A legend under all axes, in as many columns as fit; the figure grows by its lines."""
+    labels = list(labels)
+    columns = next((n for n in range(min(5, len(labels)), 1, -1) if entries_width(labels, n) < figure.get_figwidth()), 1)
     figure.set_figheight(figure.get_figheight() + 0.2 * -(-len(labels) // columns))
-    legend(figure, list(handles), list(labels), loc="outside lower center", ncols=columns)
+    legend(figure, list(handles), labels, loc="outside lower center", ncols=columns)
+
+
+def entries_width(labels, columns):
+    """Roughly the inches that legend entries in so many columns need, filled column by column."""
+    parts = np.array_split([len(label) for label in labels], columns)
+    return sum(0.6 + 0.076 * max(part) for part in parts)
 
 
 def last_row(axes, used):

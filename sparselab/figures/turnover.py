@@ -21,6 +21,7 @@ def links_and_neurons(history, *, stacked=False, title=None, dataset=None):
     nnz, grown, pruned = (np.array([getattr(record, name) for record in records]).T for name in ("nnz", "grown", "pruned"))
     if stacked:
         _stack(links, epochs, nnz)
+        links.set_ylim(0, 1.08 * max(1, nnz.sum(axis=0).max()))
     else:
         _lines(links, epochs, nnz)
     style.label(links, y="links")
@@ -29,6 +30,8 @@ def links_and_neurons(history, *, stacked=False, title=None, dataset=None):
         style.label(axes[1, 0], y="active neurons")
     _stack(turnover, epochs, grown)
     _stack(turnover, epochs, -pruned)
+    top = 1.08 * max(1, grown.sum(axis=0).max(), pruned.sum(axis=0).max())
+    turnover.set_ylim(-top, top)
     turnover.axhline(0, color=style.GREY, linewidth=0.8)
     turnover.yaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
     style.label(turnover, "epoch", "links pruned | grown")

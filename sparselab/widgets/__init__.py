@@ -7,7 +7,7 @@ room that imports ipywidgets; where it is missing the same objects run headless 
 import importlib
 
 _HOMES = {
-    "controls": ["ConfigForm"],
+    "form": ["ConfigForm"],
     "explorer": ["Explorer"],
     "panel": ["TrainingPanel"],
     "panels": ["activation_panel", "evolution_panel", "layer_panel", "start_panel"],

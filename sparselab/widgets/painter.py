@@ -53,8 +53,9 @@ class Painter:
             self.last = time.monotonic()
             try:
                 self.paint()
-            finally:
-                self.cost = time.monotonic() - self.last
+            except Exception:
+                pass  # `paint` shows its own errors; a thread that dies would leave `busy` behind
+            self.cost = time.monotonic() - self.last
 
     def _take(self):
         with self.condition:
