@@ -3,8 +3,6 @@
 It owns no mathematics: it checks, encodes, calls training.train and remembers.
 """
 
-import copy
-
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -18,7 +16,7 @@ from ..datasets.dataset import Dataset
 from ..datasets.gate import check_features
 from ..history import History
 from ..training import TrainingState, predict
-from .fitting import BestEpoch, all_or_nothing, progress, run_epochs, with_validation, writeable
+from .fitting import BestEpoch, all_or_nothing, progress, run_epochs, twin, with_validation
 from .labels import classes_of, codes_of
 from .settings import Settings, net_parameters, seeds_of, threads_of
 
@@ -137,9 +135,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
             if not going_on:
                 return self._train(settings, *self._start(settings, X, classes), X, y, self.epochs)
             self._check_unchanged(classes)
-            # on copies: a fit that fails half way must not have trained the net before it
-            model, state = copy.deepcopy((self.model_, self._state))
-            return self._train(settings, model, state, History(self.history_), X, y, self.epochs)
+            return self._train(settings, *twin(self.model_, self._state), History(self.history_), X, y, self.epochs)
 
     @available_if(holds_nothing_back)
     def partial_fit(self, X, y, classes=None):
@@ -157,7 +153,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
             if not going_on:
                 return self._train(settings, *self._start(settings, X, classes), X, y, 1)
             self._check_unchanged(classes)
-            return self._train(settings, *writeable(self.model_, self._state), self.history_, X, y, 1)
+            return self._train(settings, *twin(self.model_, self._state), History(self.history_), X, y, 1)
 
     def predict(self, X):
         """Labels (samples,)."""

@@ -2,10 +2,15 @@
 
 import copy
 from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
 
 from ..datasets.dataset import Dataset
 from ..datasets.splits import rows_of_fraction, split_rows
+from ..layers import SparseLinear
 from ..mlp import child
+from ..optimizers import LayerState
 from ..training import train
 
 VALIDATION = 9  # spawn key of the validation split, beside those in training.py
@@ -39,7 +44,6 @@ class BestEpoch:
 def run_epochs(model, state, history, data, settings, *, epochs, best=None, bar=None):
     """Train in place, appending to `history`; the model ends at the last epoch, or at the best one, also when interrupted."""
     options = {"optimizer": settings.optimizer, "rules": settings.rules, "threads": settings.threads, "state": state}
-    state.batch = 0  # an interrupted epoch is not continued
     try:
         for record in train(model, data, epochs=epochs, batch_size=settings.batch(data.n_train), **options):
             history.append(record)
@@ -47,7 +51,6 @@ def run_epochs(model, state, history, data, settings, *, epochs, best=None, bar=
             if best and best.is_over(record):
                 break
     finally:
-        state.batch = 0
         if best:
             best.restore()
 
@@ -93,7 +96,13 @@ def all_or_nothing(estimator):
         raise
 
 
-def writeable(model, state):
-    """Both as they are, or as copies where a file that was mapped into memory (joblib) must not be written to."""
-    arrays = [array for layer, s in zip(model.layers, state.optimizer) for array in (layer.w, layer.b, *s.links, *s.neurons)]
-    return (model, state) if all(array.flags.writeable for array in arrays) else copy.deepcopy((model, state))
+def twin(model, state):
+    """Copies to go on with, so that a fit that fails half way has not trained the net before it.
+
+    Topologies are shared, for they never change; whatever is written to is an array of its own (joblib may have mapped
+    the old one from a file, read-only).
+    """
+    other = copy.copy(model)
+    other.layers = [SparseLinear(layer.topology, np.array(layer.w), np.array(layer.b)) for layer in model.layers]
+    vectors = [LayerState(*([np.array(v) for v in part] for part in (s.links, s.neurons))) for s in state.optimizer]
+    return other, replace(state, optimizer=vectors, batch=0)
