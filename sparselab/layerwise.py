@@ -91,7 +91,7 @@ class LayerwiseEngine:
         for tile in range(tiles_of(len(samples), self.width)):
             first, count = tile * self.width, min(self.width, len(samples) - tile * self.width)
             self._gather(X, samples, first, count, space)
-            self._forward(space, None, 0, training=False)
+            self._forward(space, None, 0, count, training=False)
             out[first : first + count] = space.levels[-1][:, :count].T
         return out
 
@@ -117,11 +117,11 @@ class LayerwiseEngine:
         t0 = clock()
         self._gather(X, samples, first, count, space)
         t1 = clock()
-        self._forward(space, key, first // 4, training=True)
+        self._forward(space, key, first // 4, count, training=True)
         scale = out.dtype.type(1) / out.dtype.type(len(samples))
         loss, hits = self.loss.on_tile(out, targets, samples, first, count, scale, out)
         t2 = clock()
-        self._backward(space, buffers, poison, add, key, watch)
+        self._backward(space, buffers, poison, add, key, count, watch)
         t3 = clock()
         for phase, spent in (("gather", t1 - t0), ("forward", t2 - t1), ("backward", t3 - t2)):
             seconds[phase] += spent / (self.threads if self.pool else 1)
@@ -133,7 +133,7 @@ class LayerwiseEngine:
         else:
             elementwise.gather(X, samples, first, count, space.levels[0])
 
-    def _forward(self, space, key, lane, *, training):
+    def _forward(self, space, key, lane, count, *, training):
         threshold, scale = drop_threshold(self.model.dropout if training and key is not None else 0.0)
         hidden, last = self.model.hidden, len(self.model.layers) - 1
         for l, layer in enumerate(self.model.layers):
@@ -148,10 +148,11 @@ class LayerwiseEngine:
             )  # fmt: skip
             if not pair:
                 space.levels[l + 1][:] = checked(f.forward(out), out, f, "forward")
+                space.levels[l + 1][:, count:] = 0  # padding, where a plug-in may be singular
                 if drop:
                     elementwise.drop(space.levels[l + 1], space.kept[l + 1], layer_key, lane, drop, scale)
 
-    def _backward(self, space, buffers, poison, add, key, watch):
+    def _backward(self, space, buffers, poison, add, key, count, watch):
         threshold, scale = drop_threshold(self.model.dropout if key is not None else 0.0)
         hidden, seen = self.model.hidden, []
         for l in reversed(range(len(self.model.layers))):
@@ -170,6 +171,7 @@ class LayerwiseEngine:
             )  # fmt: skip
             if not pair:
                 X *= checked(f.gradient(space.inputs[l]), X, f, "gradient")
+                X[:, count:] = 0
         if watch is not None:
             watch.append(seen)
 

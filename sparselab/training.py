@@ -8,7 +8,7 @@ import math
 import os
 import time
 from collections import namedtuple
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -28,13 +28,34 @@ Scores = namedtuple("Scores", ["loss", "accuracy"])
 
 
 @dataclass
+class EpochTotals:
+    """Sums over an epoch's mini-batches so far, kept one by one: they do not depend on how `pace` bunched them."""
+
+    changes: list = field(default_factory=list)  # (pruned, grown) of each layer
+    losses: list = field(default_factory=list)
+    hits: int = 0
+    n_samples: int = 0
+    learning_rate: float | None = None
+    seconds: dict = field(default_factory=lambda: dict.fromkeys(("all", "evolve", *PHASES), 0.0))
+
+    def add(self, outcome, rate):
+        self.losses += list(outcome.losses * outcome.sizes)
+        self.hits += int(outcome.hits.sum())
+        self.n_samples += int(outcome.sizes.sum())
+        self.learning_rate = rate
+        for phase, spent in outcome.seconds.items():
+            self.seconds[phase] += spent
+
+
+@dataclass
 class TrainingState:
-    """Where a run stands, beside the model: optimizer state, finished epochs and batches, the run's seed."""
+    """Where a run stands, beside the model: optimizer state, the run's seed, finished epochs, batches of the current one."""
 
     optimizer: list
     seeds: np.random.SeedSequence
     epoch: int = 0
     batch: int = 0
+    totals: EpochTotals = field(default_factory=EpochTotals)
 
     @classmethod
     def start(cls, model, optimizer, seed=None):
@@ -128,16 +149,14 @@ class _Run:
     def epoch(self, state):
         """Evolve (not before the first epoch), train every batch, evaluate."""
         start, order = time.perf_counter(), state.stream(BATCHES).permutation(len(self.targets))
-        changes = [(0, 0)] * len(self.model.layers)
-        if state.epoch > 0 and state.batch == 0:
-            changes = self.evolve(state, order)
-        seconds = dict.fromkeys(PHASES, 0.0) | {"evolve": time.perf_counter() - start}
-        totals = _Totals()
-        for record, outcome in self.batches(state, order, seconds):
-            totals.add(record, outcome)
-            yield record
+        if state.batch == 0:
+            state.totals = EpochTotals(changes=[(0, 0)] * len(self.model.layers))
+            if state.epoch > 0:
+                state.totals.changes = self.evolve(state, order)
+        state.totals.seconds["evolve"] += time.perf_counter() - start
+        yield from self.batches(state, order)
         state.epoch, state.batch = state.epoch + 1, 0
-        yield self.epoch_record(state, totals, changes, seconds)
+        yield self.epoch_record(state)
 
     def evolve(self, state, order):
         """Apply the rules one after the other; (pruned, grown) of each layer."""
@@ -149,18 +168,17 @@ class _Run:
         check_state(state.optimizer, self.model)
         return [tuple(map(int, row)) for row in total]
 
-    def batches(self, state, order, seconds):
-        """Runs of mini-batches of about `pace` seconds: (StepRecord, Outcome) of each."""
+    def batches(self, state, order):
+        """Runs of mini-batches of about `pace` seconds, a StepRecord each."""
         n_steps, key = 1, state.dropout_key
         while state.batch < self.n_batches:
             start, first = time.perf_counter(), state.batch
             stop = min(first + n_steps, self.n_batches)
             rates = [self.optimizer.rate(state.epoch + batch / self.n_batches) for batch in range(first, stop)]
             outcome = self.run(state, order[first * self.batch_size : stop * self.batch_size], rates, key)
-            for phase, spent in outcome.seconds.items():
-                seconds[phase] += spent
             spent = time.perf_counter() - start
-            yield step_record(state, stop - 1, outcome, rates[-1], spent, self.has_accuracy), outcome
+            state.totals.seconds["all"] += spent
+            yield step_record(state, outcome, rates[-1], spent, self.has_accuracy)
             n_steps = max(1, min(2 * n_steps, int(self.pace / max(spent, 1e-6) * (stop - first))))
 
     def run(self, state, samples, rates, key):
@@ -175,14 +193,16 @@ class _Run:
             where = find_fault(self.model, self.loss, self.X, self.targets, samples[first : first + self.batch_size])
             raise DivergedError(state.epoch + 1, state.batch, *where) from None
         state.batch += len(rates)
+        state.totals.add(outcome, rates[-1])
         return outcome
 
     @property
     def has_accuracy(self):
         return self.model.sizes[-1] > 1
 
-    def epoch_record(self, state, totals, changes, seconds):
-        model, start = self.model, time.perf_counter()
+    def epoch_record(self, state):
+        model, totals, start = self.model, state.totals, time.perf_counter()
+        seconds = dict(totals.seconds)
         degrees = sum(model.sizes) <= DEGREES_UP_TO
         topologies = [layer.topology for layer in model.layers] if degrees else []
         due = self.evaluate_every and state.epoch % self.evaluate_every == 0 and self.data.X_test is not None
@@ -196,12 +216,12 @@ class _Run:
             test_loss=scores[0],
             test_accuracy=scores[1],
             nnz=model.nnz,
-            pruned=tuple(pruned for pruned, _ in changes),
-            grown=tuple(grown for _, grown in changes),
+            pruned=tuple(pruned for pruned, _ in totals.changes),
+            grown=tuple(grown for _, grown in totals.changes),
             active_neurons=model.active_neurons,
             learning_rate=totals.learning_rate,
             n_samples=totals.n_samples,
-            seconds=totals.seconds + seconds["evolve"],
+            seconds=seconds.pop("all") + seconds["evolve"],
             **{f"seconds_{phase}": value for phase, value in seconds.items()},
             seconds_evaluate=spent,
             fan_in=tuple(t.fan_in.astype(np.int32) for t in topologies),
@@ -209,26 +229,12 @@ class _Run:
         )
 
 
-class _Totals:
-    """Sums over an epoch's mini-batches, kept one by one, so that they do not depend on how `pace` bunched them."""
-
-    def __init__(self):
-        self.losses, self.hits, self.n_samples, self.seconds, self.learning_rate = [], 0, 0, 0.0, None
-
-    def add(self, record, outcome):
-        self.losses += list(outcome.losses * outcome.sizes)
-        self.hits += int(outcome.hits.sum())
-        self.n_samples += record.n_samples
-        self.seconds += record.seconds
-        self.learning_rate = record.learning_rate
-
-
-def step_record(state, step, outcome, rate, seconds, has_accuracy):
+def step_record(state, outcome, rate, seconds, has_accuracy):
     """The mean over the samples of a run of mini-batches."""
     n = int(outcome.sizes.sum())
     return StepRecord(
         epoch=state.epoch + 1,
-        step=step,
+        step=state.batch - 1,
         n_steps=len(outcome.sizes),
         n_samples=n,
         loss=float((outcome.losses * outcome.sizes).sum() / n),

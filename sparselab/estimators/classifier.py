@@ -42,7 +42,7 @@ def holds_nothing_back(estimator):
 class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
     """A truly sparse MLP trained by momentum SGD on the cross-entropy, its links replaced between epochs (SET, All-ReLU).
 
-    Features should be standardised, as by StandardScaler in a pipeline. Sparse input (CSR) is never made dense.
+    Features are standardised inside unless `standardise=False`. Sparse input (CSR) is never made dense.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         self, hidden_layer_sizes=(200, 200), *, epsilon=20, density=None, activation="all_relu", alpha=0.6,
         initializer="he_uniform", dropout=0.0, zeta=0.3, rules=None, learning_rate=0.01, momentum=0.9, nesterov=False,
         weight_decay=0.0, batch_size=128, epochs=50, early_stopping=False, validation_fraction=0.1, n_epochs_no_change=10,
-        tol=1e-4, warm_start=False, standardise=False, random_state=None, verbose=False, n_jobs=None,
+        tol=1e-4, warm_start=False, standardise=True, random_state=None, verbose=False, n_jobs=None,
     ):  # fmt: skip
         self.hidden_layer_sizes = hidden_layer_sizes
         self.epsilon = epsilon

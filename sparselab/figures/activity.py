@@ -4,7 +4,7 @@ import numpy as np
 
 from .. import activations as functions
 from .. import checks
-from . import style
+from . import legends, style
 
 
 def activation_functions(activations, depth=4, *, limit=3.0, title=None):
@@ -23,14 +23,13 @@ def activation_functions(activations, depth=4, *, limit=3.0, title=None):
         for layer in range(depth):
             table = tables[number * depth + layer]
             for ax, key in zip(axes[:, layer], ("f", "slope"), strict=True):
-                line = ax.plot(z, table[key], style.DASHES[number % len(style.DASHES)], color=style.look(number)["color"])
-                line[0].set_linewidth(1.8)
+                ax.plot(z, table[key], style.dash(number), color=style.look(number)["color"], linewidth=1.8)
     for layer in range(depth):
         style.label(axes[0, layer], title=f"hidden layer {layer + 1}")
         style.label(axes[1, layer], "z")
     style.label(axes[0, 0], y="f(z)")
     style.label(axes[1, 0], y="slope df/dz")
-    style.below(figure, list(axes[0, 0].lines), [style.plain(label) for label in chosen])
+    legends.below(figure, list(axes[0, 0].lines), [style.plain(label) for label in chosen])
     return style.finish(figure, {key: np.concatenate([table[key] for table in tables]) for key in tables[0]})
 
 
@@ -39,21 +38,22 @@ def named(activations):
     if not isinstance(activations, dict):
         several = activations if isinstance(activations, list | tuple) else [activations]
         objects = [functions.get(activation) for activation in several]
-        activations = {_label(number, f, objects): f for number, f in enumerate(objects)}
+        texts = [_text(f) for f in objects]
+        labels = [text if texts.count(text) == 1 else f"{text} #{number}" for number, text in enumerate(texts, 1)]
+        activations = dict(zip(labels, objects, strict=True))
     if not activations:
         checks.fail("activations", activations, "one activation or more")
     return {label: functions.get(activation) for label, activation in activations.items()}
 
 
-def _label(number, activation, all_of_them):
+def _text(activation):
     text = repr(activation).removesuffix("()")
-    text = type(activation).__name__ if " object at " in text else text
-    return text if [repr(f) for f in all_of_them].count(repr(activation)) == 1 else f"{text} #{number + 1}"
+    return type(activation).__name__ if " object at " in text else text
 
 
 def sample(label, activation, layer, z):
     """Columns of f and its slope at z (n,) in one hidden layer; the slope at a kink is the left one, as in training."""
     here = functions.at(activation, layer)
     values, slopes = (np.asarray(part(z[None].copy()), float).reshape(-1) for part in (here.forward, here.gradient))
-    same = lambda value: np.full(len(z), value, dtype=object if isinstance(value, str) else None)
-    return {"activation": same(str(label)), "layer": same(layer), "z": z, "f": values, "slope": slopes}
+    names = np.full(len(z), str(label), dtype=object)
+    return {"activation": names, "layer": np.full(len(z), layer), "z": z, "f": values, "slope": slopes}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..history import PHASES
-from . import style
+from . import legends, style
 from .runs import column, records_of, runs_of
 
 SEEN_FROM = 0.001  # phases below this share of the whole are in the table but not drawn
@@ -24,8 +24,8 @@ def phases(history, *, mean=False, title=None, dataset=None):
     figure, axes = style.blank(1, 1, height=3.2, title=heading)
     handles = _stack(axes[0, 0].bar, "bottom", table["epoch"], table)
     style.label(axes[0, 0], "epoch", "seconds")
-    style.epochs(axes[0, 0], table["epoch"])
-    style.below(figure, handles.values(), handles)
+    style.numbered(axes[0, 0], table["epoch"])
+    legends.below(figure, handles.values(), handles)
     return style.finish(figure, table)
 
 
@@ -48,8 +48,8 @@ def _means(tables, heading):
     ax.tick_params(axis="y", length=0)
     ax.invert_yaxis()
     ax.grid(False, axis="y")
-    style.label(ax, "seconds an epoch, mean")
-    style.below(figure, handles.values(), handles)
+    style.label(ax, "seconds an epoch, mean", "run" if any(row["run"] for row in rows) else None)
+    legends.below(figure, handles.values(), handles)
     return style.finish(figure, rows)
 
 
@@ -69,4 +69,4 @@ def _fill(number, name):
     if name == "evaluate":
         return {"color": "white", "hatch": "///", "edgecolor": style.GREY, "linewidth": 0.5}
     colour = style.GREY if name == "other" else style.COLOURS[number % len(style.COLOURS)]
-    return {"color": colour, "hatch": style.HATCHES[number % len(style.HATCHES)], "edgecolor": "white", "linewidth": 0}
+    return {"color": colour, "hatch": style.hatch(number), "edgecolor": "white", "linewidth": 0}

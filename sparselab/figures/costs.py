@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from .. import checks, summary
-from . import style
+from . import legends, style
 
 BYTES = {"bytes": "stored: links and biases", "training_bytes": "in training, without activations"}
 UNITS = {"links": "{:,.0f}".format, "bytes": summary.size, "seconds": "{:.3g} s".format}
@@ -22,7 +22,7 @@ def memory(model, *, title=None):
     shapes = [f"\n{row['shape']}" if len(rows) <= NAMED + 1 else "" for row in rows]
     axes[1, 0].set_xticks(range(len(rows)), [row["layer"] + shape for row, shape in zip(rows, shapes, strict=True)])
     style.label(axes[1, 0], "layer")
-    style.below(figure, handles, ["this net", "dense net of the same widths"])
+    legends.below(figure, handles, ["this net", "dense net of the same widths"])
     return style.finish(figure, rows)
 
 
@@ -60,10 +60,14 @@ def compare_costs(ours, dense, *, title=None, labels=("sparse", "dense")):
     figure, axes = style.blank(1, len(names), height=2.8, width=max(3.2, 2.1 * len(names)), title=style.heading(title))
     rows = []
     for ax, name in zip(axes.flat, names, strict=True):
-        pair = [np.nan if side[name] is None else float(side[name]) for side in (ours, dense)]
+        pair = [_measured(f"{side}[{name!r}]", numbers[name]) for side, numbers in (("ours", ours), ("dense", dense))]
         _columns(ax, name, pair, [style.plain(text, 16) for text in labels])
         rows.append({"quantity": name, "ours": pair[0], "dense": pair[1], "ratio": pair[1] / pair[0] if pair[0] else np.nan})
     return style.finish(figure, rows)
+
+
+def _measured(name, value):
+    return np.nan if value is None else checks.non_negative(name, value)
 
 
 def _columns(ax, name, pair, labels):

@@ -5,7 +5,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from .. import checks
-from . import style
+from . import legends, style
 from .runs import column, runs_of
 
 CLOCKS = {"epoch": "epoch", "seconds": "training time (s), without evaluation"}
@@ -17,7 +17,7 @@ PARTS = {"train": "--", "test": "-"}
 def learning_curves(runs, *, x="epoch", dataset=None, band="range", title=None):
     """Loss and accuracy, train dashed and test solid, against epochs or cumulative seconds.
 
-    runs: a History, {label: History} or {label: [History of each seed]} (mean line; band: "range" or "std" over the n seeds).
+    runs: a History, [History of each seed] (mean line; band: "range" or "std" over the n seeds), or {label: either of them}.
     x: "epoch" or "seconds" (training without evaluation; the mean over seeds). dataset: a Dataset or name, for the title.
     Regressions, whose accuracy is None, get the loss alone. Raises ValueError for an empty run.
     """
@@ -32,7 +32,7 @@ def learning_curves(runs, *, x="epoch", dataset=None, band="range", title=None):
             _draw(ax, table, x, metric, style.look(number))
         style.label(ax, CLOCKS[x], METRICS[metric])
         if x == "epoch":
-            style.epochs(ax, [row["epoch"] for row in rows])
+            style.numbered(ax, [row["epoch"] for row in rows])
     _legend(figure, tables, band)
     return style.finish(figure, rows)
 
@@ -76,18 +76,9 @@ def _draw(ax, table, x, metric, look):
         rows = [row for row in table if _known([row], part, metric)]
         places = [row[x] for row in rows]
         mean, low, high = ([row[name] for row in rows] for name in _names(part, metric))
-        every = max(1, len(rows) // 8)
-        hollow = "white" if part == "train" else look["color"]
-        ax.plot(
-            places,
-            mean,
-            dash,
-            **look,
-            linewidth=1.2 if part == "train" else 1.6,
-            markersize=4,
-            markevery=every,
-            markerfacecolor=hollow,
-        )
+        face, thick = ("white", 1.2) if part == "train" else (look["color"], 1.6)
+        marks = {"markersize": 4, "markevery": max(1, len(rows) // 8), "markerfacecolor": face}
+        ax.plot(places, mean, dash, **look, linewidth=thick, **marks)
         if max((row["n"] for row in rows), default=1) > 1:
             ax.fill_between(places, low, high, color=look["color"], alpha=0.2 if part == "test" else 0.1, linewidth=0)
 
@@ -108,4 +99,4 @@ def _legend(figure, tables, band):
     if any(row["n"] > 1 for table in tables.values() for row in table):
         handles.append(Patch(color=style.GREY, alpha=0.3, linewidth=0))
         labels.append(BANDS[band])
-    style.below(figure, handles, labels)
+    legends.below(figure, handles, labels)

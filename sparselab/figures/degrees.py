@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from scipy.special import bdtr
 
-from . import style
+from . import legends, style
 from .images import topologies_of
 from .runs import degrees_of, is_record
 
@@ -19,7 +19,7 @@ def degree_histograms(source, *, log=False, title=None, dataset=None):
     The line is a random (Erdős–Rényi) layer with the same number of links: degrees are binomial, nearly Poisson. source: a
     model, a Topology or an EpochRecord. log: both axes logarithmic, share per degree; neurons without a link are only counted.
     """
-    layers = list(layers_of(source))
+    layers = layers_of(source)
     figure, axes = style.blank(len(layers), 2, height=0.6 + 1.9 * len(layers), title=style.heading(title, dataset))
     rows = []
     for number, (row, layer) in enumerate(zip(axes, layers, strict=True), 1):
@@ -30,8 +30,8 @@ def degree_histograms(source, *, log=False, title=None, dataset=None):
             style.label(ax, None, "share per degree" if log else "share of neurons", _caption(number, side, degrees))
             rows += [{"layer": number, "side": side, **line} for line in table]
     for ax, side in zip(axes[-1], SIDES, strict=True):
-        style.label(ax, f"{side}coming links" if side == "in" else "outgoing links")
-    style.below(figure, handles, ["this net", "random layer with as many links"])
+        style.label(ax, "incoming links" if side == "in" else "outgoing links")
+    legends.below(figure, handles, ["this net", "random layer with as many links"])
     return style.finish(figure, rows)
 
 
@@ -39,7 +39,7 @@ def layers_of(source):
     """(fan_in, fan_out) of each layer of a model, topology or record."""
     if is_record(source):
         record = degrees_of(source, "source")
-        return list(zip(record.fan_in, record.fan_out, strict=True))
+        return [(np.asarray(a), np.asarray(b)) for a, b in zip(record.fan_in, record.fan_out, strict=True)]
     return [(topology.fan_in, topology.fan_out) for topology in topologies_of(source)]
 
 
@@ -85,17 +85,22 @@ def _draw(ax, table, log):
         line = ax.plot(middle, random, color=style.COLOURS[1], marker="o", markersize=2.5, linewidth=1.3)
         style.whole(ax.xaxis)
         return [bars, line[0]]
+    return _draw_log(ax, first, width, middle, share, random)
+
+
+def _draw_log(ax, first, width, middle, share, random):
     seen = share > 0
     points = ax.plot(middle[seen], (share / width)[seen], "o", color=style.COLOURS[0], markersize=4)
     line = ax.plot(middle, np.where(random > 0, random / width, np.nan), "--", color=style.COLOURS[1], linewidth=1.3)
+    if not seen.any():  # a layer without a link has no place on logarithmic axes
+        return [points[0], line[0]]
     ax.set(xscale="log", yscale="log")
     low, high = first[0] / 1.3, (first[-1] + width[-1]) * 1.3
     ax.set_xlim(low, high)
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 50 * low else (1,)))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
-    if seen.any():
-        ax.set_ylim((share / width)[seen].min() / 3, 3 * max((share / width).max(), (random / width).max()))
+    ax.set_ylim((share / width)[seen].min() / 3, 3 * max((share / width).max(), (random / width).max()))
     return [points[0], line[0]]
 
 

@@ -7,7 +7,7 @@ from ..evolution import Evidence
 from ..inputs import as_features
 from ..layerwise import LayerwiseEngine
 from ..workspace import tile_width
-from . import style
+from . import legends, style
 
 PANELS = {"dZ": "‖dZ‖ of a layer's outputs", "dw": "‖dw‖ of its links"}
 
@@ -48,13 +48,14 @@ def gradient_norms(norms, *, title=None, dataset=None):
         checks.fail("norms", norms, "a result of gradient_norm_per_layer, or a dict {label: result}", TypeError)
     figure, axes = style.blank(1, 2, height=3.1, title=style.heading(title, dataset))
     for ax, key in zip(axes.flat, PANELS, strict=True):
-        ax.set_yscale("log")
+        if any(value > 0 for table in tables.values() for value in table[key]):
+            ax.set_yscale("log")
         for number, table in enumerate(tables.values()):
             _draw(ax, table["layer"], np.asarray(table[key], float), number)
         style.label(ax, "layer", PANELS[key])
-        style.epochs(ax, [layer for table in tables.values() for layer in table["layer"]])
+        style.numbered(ax, [layer for table in tables.values() for layer in table["layer"]])
     if list(tables) != [""]:
-        style.below(figure, list(axes[0, 0].lines), [style.plain(label) for label in tables])
+        legends.below(figure, list(axes[0, 0].lines), [style.plain(label) for label in tables])
     rows = [
         {"run": str(label), "layer": table["layer"][i], "dZ": table["dZ"][i], "dw": table["dw"][i]}
         for label, table in tables.items()
@@ -66,7 +67,7 @@ def gradient_norms(norms, *, title=None, dataset=None):
 def _draw(ax, layers, values, number):
     look = style.look(number)
     seen = np.where(values > 0, values, np.nan)
-    ax.plot(layers, seen, style.DASHES[number % len(style.DASHES)], **look, linewidth=1.5, markersize=5)
+    ax.plot(layers, seen, style.dash(number), **look, linewidth=1.5, markersize=5)
     for layer in np.asarray(layers)[values == 0]:
         ax.annotate(
             "0", (layer, 0.02), xycoords=ax.get_xaxis_transform(), color=look["color"], fontsize=style.SMALL, ha="center"

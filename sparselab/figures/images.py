@@ -74,11 +74,5 @@ def _draw(figure, ax, topology, image):
     if cells and max(n_out, n_in) <= LINES:
         ax.vlines(np.arange(1, n_in) - 0.5, -0.5, n_out - 0.5, style.MESH, linewidth=0.6)
         ax.hlines(np.arange(1, n_out) - 0.5, -0.5, n_in - 0.5, style.MESH, linewidth=0.6)
-    style.colour_bar(
-        figure,
-        shown,
-        ax,
-        "links per possible link",
-        ticks=[0, 1] if cells else None,
-        extend="max" if share.max() > top else "neither",
-    )
+    extend = "max" if share.max() > top and not cells else "neither"
+    style.colour_bar(figure, shown, ax, "links per possible link", ticks=[0, 1] if cells else None, extend=extend)

@@ -37,9 +37,8 @@ def input_maps(history, image_shape=None, epochs=None, *, title=None, dataset=No
     images = [image_of(fan_out_of(records[epoch]), shape) for epoch in epochs]
     columns = min(PANELS, len(images))
     rows = -(-len(images) // columns)
-    figure, axes = style.blank(
-        rows, columns, height=0.7 + 1.5 * rows, sharex=True, sharey=True, image=True, title=style.heading(title, dataset)
-    )
+    size = {"height": 0.7 + 1.5 * rows, "sharex": True, "sharey": True}
+    figure, axes = style.blank(rows, columns, **size, image=True, title=style.heading(title, dataset))
     top = max(1, *(image.max() for image in images))
     for ax, epoch, image in zip(axes.flat, epochs, images):
         shown = _draw(ax, image, top)

@@ -23,9 +23,10 @@ def records_of(history, name="history"):
 
 
 def runs_of(runs, name="runs"):
-    """{label: [records of each seed]} of a History, {label: History} or {label: [History, ...]}; the label of one alone is ""."""
+    """{label: [records of each seed]} of a History, [History of each seed] or {label: either}; a run alone has the label ""."""
     if not isinstance(runs, dict):
-        return {"": [records_of(runs, name)]}
+        seeds = _seeds(runs, name)
+        return {"" if len(seeds) == 1 else "mean": seeds}
     if not runs:
         checks.fail(name, runs, "a History or a dict {label: History or list of Histories} that is not empty")
     return {label: _seeds(value, f"{name}[{label!r}]") for label, value in runs.items()}

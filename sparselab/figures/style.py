@@ -5,7 +5,6 @@
 
 import textwrap
 
-import numpy as np
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -57,28 +56,6 @@ def label(ax, x=None, y=None, title=None):
         ax.set_title(title, fontsize=SMALL, color=INK)
 
 
-def legend(place, handles, labels, **options):
-    """A legend of exactly these entries, on axes or (outside, below) on a figure."""
-    if not handles:
-        return
-    labels = [f" {text}" if text.startswith("_") else text for text in labels]  # a leading "_" means "hide" to matplotlib
-    place.legend(handles, labels, fontsize=SMALL, frameon=False, labelcolor=INK, **options)
-
-
-def below(figure, handles, labels):
-    """A legend under all axes, in as many columns as fit; the figure grows by its lines."""
-    labels = list(labels)
-    columns = next((n for n in range(min(5, len(labels)), 1, -1) if entries_width(labels, n) < figure.get_figwidth()), 1)
-    figure.set_figheight(figure.get_figheight() + 0.2 * -(-len(labels) // columns))
-    legend(figure, list(handles), labels, loc="outside lower center", ncols=columns)
-
-
-def entries_width(labels, columns):
-    """Roughly the inches that legend entries in so many columns need, filled column by column."""
-    parts = np.array_split([len(label) for label in labels], columns)
-    return sum(0.6 + 0.076 * max(part) for part in parts)
-
-
 def last_row(axes, used):
     """The lowest axes in use of each column, with their tick labels; those after the first `used` are hidden."""
     for ax in axes.flat[used:]:
@@ -92,6 +69,16 @@ def last_row(axes, used):
 def look(number):
     """Colour and marker of the run or layer with this number; pairs repeat after 56."""
     return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
+
+
+def dash(number):
+    """Line style of the run or layer with this number."""
+    return DASHES[number % len(DASHES)]
+
+
+def hatch(number):
+    """Hatch of the bars of the run, layer or phase with this number."""
+    return HATCHES[number % len(HATCHES)]
 
 
 def plain(text, longest=40):
@@ -125,7 +112,7 @@ def colour_bar(figure, image, axes, text, *, ticks=None, extend="neither"):
     bar.set_label(text, fontsize=SMALL, color=INK)
 
 
-def epochs(ax, numbers):
+def numbered(ax, numbers):
     """A horizontal axis of whole numbers (epochs, layers) with the room of a bar at both ends."""
     whole(ax.xaxis)
     ax.set_xlim(min(numbers) - 0.6, max(numbers) + 0.6)

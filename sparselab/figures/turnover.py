@@ -5,7 +5,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from . import style
+from . import legends, style
 from .runs import records_of
 
 LOG_FROM = 20  # layers that differ more than this are drawn on a logarithmic axis
@@ -35,11 +35,11 @@ def links_and_neurons(history, *, stacked=False, title=None, dataset=None):
     turnover.axhline(0, color=style.GREY, linewidth=0.8)
     turnover.yaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
     style.label(turnover, "epoch", "links pruned | grown")
-    style.epochs(turnover, epochs)
+    style.numbered(turnover, epochs)
     names = [f"layer {number + 1}" for number in range(len(nnz))]
     if hidden:
         names[-1] += " (output)"
-    style.below(figure, [_handle(number) for number in range(len(nnz))], names)
+    legends.below(figure, [_handle(number) for number in range(len(nnz))], names)
     return style.finish(figure, _table(records))
 
 
@@ -62,13 +62,12 @@ def _stack(ax, epochs, values):
 
 
 def _fill(number):
-    colour, hatch = style.look(number)["color"], style.HATCHES[number % len(style.HATCHES)]
-    return {"facecolor": to_rgba(colour, 0.55), "hatch": hatch, "edgecolor": "white", "linewidth": 0}
+    colour = to_rgba(style.look(number)["color"], 0.55)
+    return {"facecolor": colour, "hatch": style.hatch(number), "edgecolor": "white", "linewidth": 0}
 
 
 def _line(number):
-    dash = style.DASHES[number % len(style.DASHES)]
-    return {**style.look(number), "linestyle": dash, "linewidth": 1.5, "markersize": 4}
+    return {**style.look(number), "linestyle": style.dash(number), "linewidth": 1.5, "markersize": 4}
 
 
 def _handle(number):

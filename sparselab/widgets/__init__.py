@@ -10,7 +10,8 @@ _HOMES = {
     "form": ["ConfigForm"],
     "explorer": ["Explorer"],
     "panel": ["TrainingPanel"],
-    "panels": ["activation_panel", "evolution_panel", "layer_panel", "start_panel"],
+    "layer": ["layer_panel"],
+    "panels": ["activation_panel", "evolution_panel", "start_panel"],
     "run": ["Run"],
     "views": ["VIEWS", "View"],
 }

@@ -5,6 +5,10 @@ from html import escape
 from .. import summary
 
 COLOURS = {"running": "#009E73", "paused": "#E69F00", "preparing": "#0072B2", "failed": "#D55E00"}
+STYLE = """<style>
+.sparselab-panel .widget-tab-contents { padding: 4px !important; }
+.sparselab-panel .jupyter-widgets-output-area, .sparselab-panel .widget-image { object-fit: contain; }
+</style>"""
 CELL = "padding:0 .8em 0 0;text-align:right;white-space:nowrap"
 
 

@@ -1,0 +1,157 @@
+"""Small studies for notebooks: a question in, a table or runs out, with a progress bar where it takes longer.
+
+A study trains or measures; what it finds is drawn by `sparselab.figures`, so that nothing here is drawn and nothing there run.
+"""
+
+import time
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from . import checks
+from .experiment import ExperimentConfig, build
+from .history import History
+from .mlp import SparseMLP
+from .optimizers import MomentumSGD
+from .summary import training_bytes
+
+RATE, MOMENTUM = np.float32(0.01), np.float32(0.9)
+
+
+def compare(variants, *, seeds=1, data=None, progress=True, **settings):
+    """{label: [History of each seed]} of runs that differ in a few settings: what `figures.learning_curves` draws.
+
+    variants: {label: {field of ExperimentConfig: value}}. seeds: how many, or a list. settings: fields common to all runs.
+    """
+    seeds = list(range(checks.integer("seeds", seeds))) if np.isscalar(seeds) else list(seeds)
+    configs = {label: ExperimentConfig(**settings | changes) for label, changes in variants.items()}
+    runs = {label: [] for label in configs}
+    with tqdm(total=len(configs) * len(seeds), disable=not progress, leave=False, unit="run") as bar:
+        for label, config in configs.items():
+            for seed in seeds:
+                bar.set_description(label)
+                runs[label].append(History(build(config.replace(seed=seed), data=data).train()))
+                bar.update()
+    return runs
+
+
+def accuracies(runs, last=5):
+    """A DataFrame: test accuracy of each run of `compare`, mean over the `last` epochs, then mean, lowest, highest of n seeds."""
+    import pandas
+
+    rows = {}
+    for label, seeds in runs.items():
+        each = [np.mean([value for value in history["test_accuracy"][-last:] if value is not None]) for history in seeds]
+        rows[label] = {"mean": np.mean(each), "lowest": min(each), "highest": max(each), "n": len(each)}
+    return pandas.DataFrame.from_dict(rows, orient="index").round(4)
+
+
+def layer_costs(n_in, n_out, *, epsilon=None, density=None, batch_size=64, repeats=7, seed=0):
+    """{"way", "links", "bytes", "forward", "step"}: one layer, four ways, (4,) arrays; seconds: the least of `repeats`.
+
+    dense: matrices on the machine's BLAS. mask: the same times a mask of ones and zeros. scipy: CSR. sparselab: this package.
+    forward: W X + b; step: forward, backward (dX, dw, db) and momentum update. bytes: weights, velocity, gradient, indices, mask.
+    """
+    model = SparseMLP.create((n_in, n_out), epsilon=epsilon, density=density, seed=seed)
+    rng = np.random.default_rng(seed)
+    X, dZ = (rng.standard_normal((n, batch_size), dtype=np.float32) for n in (n_in, n_out))
+    ways = {"dense": Dense(model), "mask": Masked(model), "scipy": Scipy(model), "sparselab": Ours(model)}
+    rows = {"way": list(ways), "links": [], "bytes": [], "forward": [], "step": []}
+    for way in ways.values():
+        rows["links"].append(way.links)
+        rows["bytes"].append(way.n_bytes)
+        rows["forward"].append(least_seconds(way.forward, X, repeats=repeats))
+        rows["step"].append(least_seconds(way.step, X, dZ, repeats=repeats))
+    return {name: np.array(values) for name, values in rows.items()}
+
+
+def least_seconds(function, *arguments, repeats):
+    """The least time of a call, after one that is not counted: what else the machine does only ever adds."""
+    spent = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        function(*arguments)
+        spent.append(time.perf_counter() - start)
+    return min(spent[1:])
+
+
+class Dense:
+    """A matrix (n_out, n_in) with as many values as it has places."""
+
+    def __init__(self, model):
+        self.W, self.b = model.layers[0].to_scipy().toarray(), model.layers[0].b.copy()
+        self.V, self.links = np.zeros_like(self.W), self.W.size
+        self.n_bytes = 3 * self.W.nbytes
+
+    def weights(self):
+        """What the input is multiplied by."""
+        return self.W
+
+    def forward(self, X):
+        """Z (n_out, batch)."""
+        return self.weights() @ X + self.b[:, None]
+
+    def gradient(self, X, dZ):
+        """dW in the shape of W."""
+        return dZ @ X.T
+
+    def step(self, X, dZ):
+        """One training step; returns Z and dX."""
+        Z, dX, dW = self.forward(X), self.weights().T @ dZ, self.gradient(X, dZ)
+        self.b -= RATE * dZ.sum(axis=1)
+        self.V *= MOMENTUM
+        self.V -= RATE * dW
+        self.W += self.V
+        return Z, dX
+
+
+class Masked(Dense):
+    """Sparse on paper: a dense matrix times a mask, as most libraries do it."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.mask = (model.layers[0].topology.to_scipy(np.ones(model.n_links, np.float32)).toarray()).astype(np.float32)
+        self.n_bytes += self.mask.nbytes
+
+    def weights(self):
+        return self.W * self.mask
+
+    def gradient(self, X, dZ):
+        return (dZ @ X.T) * self.mask
+
+
+class Scipy(Dense):
+    """scipy.sparse CSR; the gradient of the links by gathering rows of X and dZ, for which scipy has no product."""
+
+    def __init__(self, model):
+        layer = model.layers[0]
+        self.matrix, self.b = layer.to_scipy(), layer.b.copy()
+        self.rows, self.columns = layer.topology.rows, layer.topology.indices
+        self.W, self.V, self.links = self.matrix.data, np.zeros_like(self.matrix.data), len(self.matrix.data)
+        self.n_bytes = 3 * self.W.nbytes + self.rows.nbytes + self.columns.nbytes + self.matrix.indptr.nbytes
+
+    def weights(self):
+        return self.matrix
+
+    def gradient(self, X, dZ):
+        return np.einsum("kt,kt->k", dZ[self.rows], X[self.columns])
+
+
+class Ours:
+    """A SparseLinear and the optimizer that every trainer here uses."""
+
+    def __init__(self, model):
+        self.layer, self.optimizer = model.layers[0], MomentumSGD()
+        self.state, self.links = self.optimizer.init(model)[0], model.n_links
+        self.n_bytes = training_bytes(self.layer)
+        self.layer.topology.transposed  # noqa: B018 (built once, kept by the topology)
+
+    def forward(self, X):
+        """Z (n_out, batch)."""
+        return self.layer.forward(X)
+
+    def step(self, X, dZ):
+        """One training step; returns Z and dX."""
+        Z, (dX, dw, db) = self.forward(X), self.layer.backward(X, dZ)
+        self.optimizer.update(self.layer, self.state, dw, db, RATE)
+        return Z, dX

@@ -1,0 +1,27 @@
+"""What to call the runs of one picture: only what differs between their settings is said."""
+
+import dataclasses
+
+
+def labels(runs):
+    """One short, unique text for each run of a list."""
+    if len(runs) < 2:
+        return ["this run" + changed(run) for run in runs]
+    settings = [dataclasses.asdict(run.config) for run in runs]
+    names = [name for name in settings[0] if len({str(s[name]) for s in settings}) > 1]
+    texts = [", ".join(f"{name} = {value(s[name])}" for name in names) or "same" for s in settings]
+    texts = [text + changed(run) for text, run in zip(texts, runs, strict=True)]
+    repeated = {text for text in texts if texts.count(text) > 1}
+    return [f"{text} (run {i})" if text in repeated else text for i, text in enumerate(texts, 1)]
+
+
+def value(setting):
+    """A setting as short text."""
+    if isinstance(setting, tuple):
+        return "-".join(map(str, setting))
+    return f"{setting:g}" if isinstance(setting, float) else str(setting)
+
+
+def changed(run):
+    """A mark for runs that were steered by hand, which their config alone does not tell."""
+    return " (steered)" if run.changes else ""

@@ -1,0 +1,60 @@
+"""One panel a notebook, as declarations: which settings, which controls, which views.
+
+Making a panel of a kind again, as a cell does that is run twice, stops the training of the one before.
+"""
+
+import weakref
+
+from ..experiment import ExperimentConfig
+from .panel import TrainingPanel
+from .toolkit import make
+
+__all__ = ["activation_panel", "evolution_panel", "start_panel"]
+WIDTH = 300  # neurons of each hidden layer in the activations' panel
+_latest = weakref.WeakValueDictionary()  # kind -> its panel that was made last
+
+
+def start_panel(**settings):
+    """Notebook 00: a whole training with the few settings that matter first. settings: fields of ExperimentConfig."""
+    return opened(
+        "start",
+        ExperimentConfig(**{"epochs": 100} | settings),
+        controls=("learning_rate", "epsilon", "epochs"),
+        views=("curves", "connectivity", "input", "neurons", "costs"),
+    )
+
+
+def evolution_panel(**settings):
+    """Notebook 02: links that move. Drag the epoch slider of the input map; change the rule, start again, compare."""
+    return opened(
+        "evolution",
+        ExperimentConfig(**{"epochs": 60, "epsilon": 5.0} | settings),
+        controls=("zeta", "learning_rate", "rule", "epsilon", "epochs", "seed"),
+        views=("input", "curves", "degrees", "connectivity", "neurons"),
+        spans={"zeta": (0.0, 0.9, 0.05)},
+    )
+
+
+def activation_panel(depth=4, **settings):
+    """Notebook 03: what alpha, activation and depth do to the functions, to the gradients, and to the accuracy after Start."""
+    panel = opened(
+        "activation",
+        ExperimentConfig(**{"epochs": 30, "hidden": (WIDTH,) * depth} | settings),
+        controls=("learning_rate", "activation", "alpha", "hidden", "initializer", "epochs"),
+        views=("functions", "gradients", "curves"),
+    )
+    slider = make("IntSlider", value=depth, min=1, max=10, description="depth", tooltip="number of hidden layers")
+    slider.layout.width, slider.style = "97%", {"description_width": "125px"}
+    hidden = panel.form.controls["hidden"]
+    slider.observe(lambda change: hidden.write((WIDTH,) * change["new"]), "value")
+    panel.form.widget.children = (slider, *panel.form.widget.children)
+    return panel
+
+
+def opened(kind, config, **declaration):
+    """A TrainingPanel; the training of the one of this kind that was made before, if it still runs, is told to stop."""
+    earlier = _latest.get(kind)
+    if earlier is not None:
+        earlier.stop(0)
+    _latest[kind] = panel = TrainingPanel(config, **declaration)
+    return panel

@@ -1,0 +1,147 @@
+"""Views: what a panel can show, each a function of the `Subject` that gives a Figure, or None where there is nothing yet.
+
+Those marked `timeline` or `layers` obey the epoch slider and the layer menu. A new view is a function and a line in VIEWS, or a
+View handed to the panel.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from .. import activations, figures
+from ..experiment import build
+from .costs import sides
+
+POINTS = 300  # epochs of a curve that are drawn: more cannot be seen and take long
+FIRST = "Press Start: accuracy and loss appear here, epoch by epoch."
+COMPARED = ("relu", "leaky_relu")
+
+
+@dataclass(frozen=True)
+class View:
+    """A tab: its title, the function subject -> Figure or None, whether epoch slider and layer menu matter."""
+
+    title: str
+    draw: Callable
+    timeline: bool = False
+    layers: bool = False
+    empty: str = "Nothing to see yet: press Start."
+
+
+def sampled(history):
+    """At most POINTS records, the last one among them."""
+    step = -(-len(history) // POINTS) if len(history) else 1
+    return history[::-1][::step][::-1]
+
+
+def curves(subject):
+    """Loss and accuracy of this run and of those kept."""
+    runs = {label: sampled(history) for label, history in subject.runs.items()}
+    if len(runs) == 1:
+        runs = next(iter(runs.values()))
+    return figures.learning_curves(runs, dataset=subject.data) if runs else None
+
+
+def connectivity(subject):
+    """The links of one layer, now."""
+    return subject.topology and figures.connectivity(subject.topology, bins=128)
+
+
+def input_map(subject):
+    """Links of each pixel, after the epoch of the slider."""
+    fan_out = subject.fan_out
+    if fan_out is None or getattr(subject.data, "image_shape", None) is None:
+        return None
+    return figures.input_map(fan_out, title=when(subject.moment[0]), dataset=subject.data)
+
+
+def degrees(subject):
+    """Links a neuron, after the epoch of the slider."""
+    epoch, record = subject.moment
+    number = min(subject.layer_number, max(0, len(subject.topologies) - 1))
+    if record is None:
+        first = subject.current.first or subject.topologies
+        return figures.degree_histograms(first[number], title=when(0)) if first else None
+    one = replace(record, fan_in=record.fan_in[number : number + 1], fan_out=record.fan_out[number : number + 1])
+    return figures.degree_histograms(one, title=when(epoch))
+
+
+def when(epoch):
+    """A moment of a run in words."""
+    return f"after epoch {epoch}" if epoch else "before training"
+
+
+def neurons(subject):
+    """Links, active neurons, turnover."""
+    history = sampled(subject.current.history)
+    return low(figures.links_and_neurons(history)) if history else None
+
+
+def costs(subject):
+    """Links, bytes and seconds beside the measured dense equivalent."""
+    if subject.model is None:
+        return None
+    return figures.compare_costs(*sides(subject), labels=("truly sparse", "dense"), title="measured on this machine")
+
+
+def memory(subject):
+    """Bytes by layer."""
+    return low(figures.memory(subject.model)) if subject.model else None
+
+
+def phases(subject):
+    """Seconds by phase."""
+    history = sampled(subject.current.history)
+    return figures.phases(history, mean=len(history) > 60) if history else None
+
+
+def weights(subject):
+    """Weights by layer."""
+    return low(figures.weights_histogram(subject.model)) if subject.model else None
+
+
+def functions(subject):
+    """The chosen activation and its slopes beside ReLU, layer by layer."""
+    config = subject.settings()
+    chosen = {config.activation: activation_of(config), "relu": "relu"}
+    return figures.activation_functions(chosen, depth=min(6, max(1, len(config.hidden))))
+
+
+def activation_of(config):
+    """The activation object of a config."""
+    sloped = config.activation in ("all_relu", "leaky_relu", "all_negative")
+    return activations.get(config.activation, **({"alpha": config.alpha} if sloped else {}))
+
+
+def gradients(subject):
+    """Gradient norms: the untrained net with this activation beside others; the trained one where there is one."""
+    data, run = subject.data, subject.current
+    if data is None:
+        return None
+    config = subject.settings()
+    names = dict.fromkeys([config.activation, *COMPARED])
+    nets = {f"{name}, untrained": build(config.replace(activation=name), data=data).model for name in names}
+    if run.history:
+        nets[f"{run.config.activation}, after epoch {run.history[-1].epoch}"] = run.experiment.model
+    norm = lambda net: figures.gradient_norm_per_layer(net, data.X_train, data.y_train, n_samples=256)
+    return figures.gradient_norms({name: norm(net) for name, net in nets.items()}, dataset=data)
+
+
+def low(figure, height=4.3):
+    """The same figure, not higher than the place in a panel."""
+    figure.set_size_inches(figure.get_figwidth(), min(height, figure.get_figheight()))
+    return figure
+
+
+VIEWS = {
+    "curves": View("learning curves", curves, empty=FIRST),
+    "connectivity": View("connectivity", connectivity, layers=True),
+    "input": View("input map", input_map, timeline=True, empty="Only for images whose links are known."),
+    "degrees": View("degrees", degrees, timeline=True, layers=True),
+    "neurons": View("links & neurons", neurons),
+    "costs": View("time & memory", costs),
+    "memory": View("memory", memory),
+    "phases": View("phases", phases),
+    "weights": View("weights", weights),
+    "functions": View("functions", functions),
+    "gradients": View("gradients", gradients),
+}
