@@ -222,7 +222,7 @@ class _Run:
             learning_rate=totals.learning_rate,
             n_samples=totals.n_samples,
             seconds=seconds.pop("all") + seconds["evolve"],
-            **{f"seconds_{phase}": value for phase, value in seconds.items()},
+            **{f"seconds_{phase}": float(value) for phase, value in seconds.items()},
             seconds_evaluate=spent,
             fan_in=tuple(t.fan_in.astype(np.int32) for t in topologies),
             fan_out=tuple(t.fan_out.astype(np.int32) for t in topologies),

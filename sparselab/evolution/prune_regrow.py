@@ -24,7 +24,7 @@ class PruneRegrow:
             checks.fraction("zeta", self.zeta)
 
     def __call__(self, epoch, model, state, evidence, rng):
-        """A Rewiring for each layer, None for the output layer and where zeta is 0."""
+        """A Rewiring for each layer; None for the output layer, for dense ones (nowhere to grow) and where zeta is 0."""
         zeta = checks.fraction("zeta", self.zeta(epoch) if callable(self.zeta) else self.zeta)
         if zeta == 0:
             return [None] * len(model.layers)
@@ -35,6 +35,8 @@ class PruneRegrow:
         return [*hidden, None]
 
     def _rewire(self, layer, state, evidence, rng, zeta):
+        if layer.topology.density == 1:
+            return None
         keep = np.asarray(self.criterion(layer, state, evidence, rng, zeta))
         return rewire(layer.topology, keep, layer.topology.nnz - int(np.count_nonzero(keep)), rng=rng)
 

@@ -7,8 +7,6 @@ many links each row gets (sequential draws without replacement, by rejection), t
 from .rng import below
 from .settings import jit
 
-SHORT = 24  # lists up to this length are sorted by insertion
-
 
 @jit
 def draw_counts(state, n_in, kept, n_new, counts):
@@ -25,15 +23,18 @@ def draw_counts(state, n_in, kept, n_new, counts):
 
 @jit
 def _sort(values, n):
-    if n > SHORT:
-        values[:n].sort()
-        return
-    for a in range(1, n):
-        value, b = values[a], a
-        while b > 0 and values[b - 1] > value:
-            values[b] = values[b - 1]
-            b -= 1
-        values[b] = value
+    """Shell's sort of values[:n] with Knuth's gaps: rows are short, and numba's own sort takes a second to compile."""
+    gap = 1
+    while 3 * gap < n:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for a in range(gap, n):
+            value, b = values[a], a
+            while b >= gap and values[b - gap] > value:
+                values[b] = values[b - gap]
+                b -= gap
+            values[b] = value
+        gap //= 3
 
 
 @jit
