@@ -49,7 +49,7 @@ class ExperimentConfig:
     nesterov: bool = knob(False, "Nesterov", "look-ahead momentum", group="training")
     decay_biases: bool = knob(True, "decay biases", "λ acts on biases too, as in the authors' code", group="training")
     schedule: str = knob("constant", "schedule", "learning rate over the epochs", choices=SCHEDULES, group="training")
-    batch_size: int = knob(128, "batch size", "samples of a mini-batch", low=1, high=1_000_000, step=1, group="training")
+    batch_size: int = knob(32, "batch size", "samples of a mini-batch", low=1, high=1_000_000, step=1, group="training")
     epochs: int = knob(10, "epochs", "passes over the training data", low=1, high=100_000, step=1, group="training")
     seed: int = knob(
         0,
