@@ -9,10 +9,13 @@ from .kernels import JIT
 from .workspace import tile_width
 
 
+PHASES = ("gather", "forward", "backward", "wait", "update")
+
+
 class DivergedError(ArithmeticError):
     """A loss or gradient was not finite. The update was not applied: the model stands at its last good step.
 
-    epoch (from 1), batch (from 0), layer (from 1), what: where it was first seen.
+    Good means: its own loss and gradient were finite; a step that was far too long may still have led into nowhere. epoch (from 1), batch (from 0), layer (from 1), what: where it was first seen.
     """
 
     def __init__(self, epoch, batch, layer, what):
@@ -26,25 +29,27 @@ class DivergedError(ArithmeticError):
         return type(self), (self.epoch, self.batch, self.layer, self.what)
 
 
-class NonFinite(ArithmeticError):
-    """An engine's word for step `step` of a run that must not be applied; training gives it its epoch and layer."""
-
-    def __init__(self, step):
-        super().__init__(step)
-        self.step = step
-
-
 @dataclass
 class Outcome:
-    """What a run of steps gives: per step mean loss, hits, samples; seconds by phase."""
+    """What a run of steps gives, filled by the engine as it goes: an interrupt leaves what was really done.
+
+    Per step: losses (means), hits, sizes (samples). done: steps that were applied. failed: whether step `done` had a loss or
+    gradient that is not finite, and was not applied. seconds: by phase.
+    """
 
     losses: np.ndarray
     hits: np.ndarray
     sizes: np.ndarray
-    seconds: dict = field(default_factory=dict)
+    done: int = 0
+    failed: bool = False
+    seconds: dict = field(default_factory=lambda: dict.fromkeys(PHASES, 0.0))
 
-
-PHASES = ("gather", "forward", "backward", "wait", "update")
+    @classmethod
+    def of(cls, n_samples, batch_size):
+        """For consecutive batches of n samples, the last one maybe partial."""
+        steps = -(-n_samples // batch_size)
+        sizes = np.minimum(batch_size, n_samples - np.arange(steps) * batch_size)
+        return cls(np.zeros(steps), np.zeros(steps, np.int64), sizes)
 
 
 def create(model, loss, optimizer, batch_size, threads):

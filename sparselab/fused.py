@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse
 
 from . import activations
-from .engines import PHASES, NonFinite, Outcome
+from .engines import PHASES
 from .kernels import compiling, program
 from .optimizers import check_state
 from .workspace import Gradients, Workspace, aligned, groups_of, tiles_of
@@ -50,44 +50,34 @@ class FusedEngine:
         if self.pool:
             self.pool.shutdown()
 
-    def run(self, X, targets, samples, batch_size, rates, optimizer, state, key, first_step):
-        """len(rates) steps over consecutive batches of `samples`, updating model and state in place; returns an Outcome.
-
-        Raises NonFinite where a step was not applied; the steps before it were.
-        """
+    def run(self, outcome, X, targets, samples, batch_size, rates, optimizer, state, key, first_step):
+        """len(rates) steps over consecutive batches of `samples`, updating model and state in place; fills the Outcome."""
         compiling.announce(program.run_steps)
         tiles, steps = tiles_of(batch_size, self.width), len(rates)
         threads = min(self.threads, groups_of(tiles))
         self._prepare(threads, groups_of(tiles), state)
-        loss, hits = np.zeros((steps, tiles)), np.zeros((steps, tiles), np.int64)
-        poison, status = np.zeros(len(self.gradients), np.float32), np.full(1, -1)
+        losses, hits = np.zeros((steps, tiles)), np.zeros((steps, tiles), np.int64)
+        poison, status = np.zeros(len(self.gradients), np.float32), np.array([-1, 0])
         phases, counter = np.zeros((threads, len(PHASES)), np.int64), aligned((8,), np.int64)
         counter[:] = 0
-        settings = np.array(
-            [
-                optimizer.momentum,
-                optimizer.weight_decay,
-                optimizer.weight_decay * optimizer.decay_biases,
-                optimizer.nesterov,
-            ]
-        ).astype(float)
-        soft = self.loss.code == program.SOFTMAX
-        chosen = (targets, NO_TARGETS) if soft else (NO_LABELS, targets)
+        decay = optimizer.weight_decay
+        settings = np.array([optimizer.momentum, decay, decay * optimizer.decay_biases, optimizer.nesterov], float)
+        chosen = (targets, NO_TARGETS) if self.loss.code == program.SOFTMAX else (NO_LABELS, targets)
         rates = np.asarray(rates, np.float32)
 
         def work(thread):
             program.run_steps(
                 thread, threads, counter.ctypes.data, self.width, len(self.gradients), self.table, self.coefficients,
                 self.places[thread], self.dw, self.db, settings, rates, self.loss.code, *chosen, *features(X), samples,
-                batch_size, key, first_step, loss, hits, poison, phases, status,
+                batch_size, key, first_step, losses, hits, poison, phases, status,
             )  # fmt: skip
 
-        self._together(work, threads, counter)
-        sizes = np.minimum(batch_size, len(samples) - np.arange(steps) * batch_size)
-        if status[0] >= 0:
-            raise NonFinite(int(status[0]))
-        seconds = dict(zip(PHASES, phases.mean(axis=0) * 1e-9, strict=True))
-        return Outcome(loss.sum(axis=1) / sizes, hits.sum(axis=1), sizes, seconds)
+        try:
+            self._together(work, threads, counter)
+        finally:
+            outcome.failed, outcome.done = bool(status[0] >= 0), int(status[1])
+            outcome.losses[:], outcome.hits[:] = losses.sum(axis=1) / outcome.sizes, hits.sum(axis=1)
+            outcome.seconds = dict(zip(PHASES, phases.mean(axis=0) * 1e-9, strict=True))
 
     def outputs(self, X, samples=None):
         """The net's output for the samples (default all), dropout off: (n, n_out)."""

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse
 
 from . import activations, kernels
-from .engines import PHASES, NonFinite, Outcome
+from .engines import PHASES
 from .fused import drop_threshold
 from .kernels import compiling, elementwise
 from .kernels.rng import U64, key64
@@ -32,26 +32,19 @@ class LayerwiseEngine:
         if self.pool:
             self.pool.shutdown()
 
-    def run(self, X, targets, samples, batch_size, rates, optimizer, state, key, first_step):
-        """len(rates) steps over consecutive batches of `samples`, updating model and state in place; returns an Outcome.
-
-        Raises NonFinite where a step was not applied; the steps before it were.
-        """
-        seconds = dict.fromkeys(PHASES, 0.0)
-        losses, hits, sizes = [], [], []
+    def run(self, outcome, X, targets, samples, batch_size, rates, optimizer, state, key, first_step):
+        """len(rates) steps over consecutive batches of `samples`, updating model and state in place; fills the Outcome."""
         for step, rate in enumerate(rates):
             batch = samples[step * batch_size : (step + 1) * batch_size]
-            loss, right, dw, db = self.batch_gradient(X, targets, batch, step_key(key, first_step + step), seconds)
+            loss, hits, dw, db = self.batch_gradient(X, targets, batch, step_key(key, first_step + step), outcome.seconds)
             if dw is None:
-                raise NonFinite(step)
+                outcome.failed = True
+                return
             start = time.perf_counter()
             for l, layer in enumerate(self.model.layers):
                 optimizer.update(layer, state[l], dw[l], db[l], rate)
-            seconds["update"] += time.perf_counter() - start
-            losses.append(loss / len(batch))
-            hits.append(right)
-            sizes.append(len(batch))
-        return Outcome(np.array(losses), np.array(hits), np.array(sizes), seconds)
+            outcome.seconds["update"] += time.perf_counter() - start
+            outcome.losses[step], outcome.hits[step], outcome.done = loss / len(batch), hits, step + 1
 
     def batch_gradient(self, X, targets, samples, key, seconds=None, watch=None):
         """(Σ loss, hits, dw, db) of one batch, a list entry a layer; dw is None where something is not finite.

@@ -10,7 +10,7 @@ import numpy as np
 from . import checks, schedules
 from .kernels import elementwise
 
-TINY, HUGE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+TINY, HUGE = 1e-30, 1e30  # learning rates: beyond, the product with a gradient leaves float32
 
 
 @dataclass
@@ -59,10 +59,10 @@ class MomentumSGD:
         checks.fraction("weight_decay", self.weight_decay, open_high=True)
 
     def rate(self, epoch):
-        """η at `epoch` (a float); ValueError where it is not a finite number > 0 in float32."""
+        """η at `epoch` (a float); ValueError where it is not in [1e-30, 1e30]."""
         rate = checks.positive("learning_rate", schedules.get(self.learning_rate)(epoch))
         if not TINY <= rate <= HUGE:
-            checks.fail("learning_rate", rate, "a number that float32 can hold")
+            checks.fail("learning_rate", rate, f"a number in [{TINY:g}, {HUGE:g}]")
         return rate
 
     def init(self, model):

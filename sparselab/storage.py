@@ -8,10 +8,11 @@ import numpy as np
 
 from . import activations, checks, initializers
 from .layers import SparseLinear
-from .mlp import SparseMLP
+from .mlp import SparseMLP, check_sizes
 from .topology import Topology
 
 FORMAT = 1
+PARTS = ("indptr", "indices", "w", "b")
 
 
 def save(model, path):
@@ -35,6 +36,7 @@ def save(model, path):
     path = path if path.endswith(".npz") else path + ".npz"
     handle, temporary = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)), suffix=".tmp")
     try:
+        os.chmod(temporary, 0o666 & ~umask())
         with os.fdopen(handle, "wb") as file:
             np.savez(file, **arrays)
         os.replace(temporary, path)
@@ -44,10 +46,17 @@ def save(model, path):
     return path
 
 
+def umask():
+    """The user's mask for new files, which mkstemp does not heed."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 def load(path):
     """The model that `save` wrote. Raises ValueError naming what is wrong with the file; a bad index never gets through."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         header = json.loads(arrays.pop("header").tobytes())
         version = header["format"]
@@ -64,10 +73,12 @@ def load(path):
 
 
 def _build(header, arrays):
-    sizes, dtype = header["sizes"], np.dtype(header["dtype"])
-    layers = []
+    sizes, dtype, layers = check_sizes(header["sizes"]), np.dtype(header["dtype"]), []
+    names = {f"{i}.{part}" for i in range(len(sizes) - 1) for part in PARTS}
+    if set(arrays) != names:
+        raise ValueError(f"arrays {sorted(set(arrays) ^ names)} are missing or too many")
     for i, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
-        parts = {name: arrays[f"{i}.{name}"] for name in ("indptr", "indices", "w", "b")}
+        parts = {name: arrays[f"{i}.{name}"] for name in PARTS}
         topology = Topology(n_out, n_in, parts["indptr"], parts["indices"])
         if parts["w"].dtype != dtype or not (np.isfinite(parts["w"]).all() and np.isfinite(parts["b"]).all()):
             raise ValueError(f"layer {i + 1}: weights must be finite {dtype}")

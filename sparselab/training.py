@@ -14,7 +14,7 @@ import numpy as np
 
 from . import checks, engines, evolution
 from . import losses as loss_functions
-from .engines import PHASES, DivergedError, NonFinite
+from .engines import PHASES, DivergedError, Outcome
 from .history import EpochRecord, StepRecord
 from .inputs import as_dataset, as_features
 from .kernels.rng import U64
@@ -38,11 +38,13 @@ class EpochTotals:
     learning_rate: float | None = None
     seconds: dict = field(default_factory=lambda: dict.fromkeys(("all", "evolve", *PHASES), 0.0))
 
-    def add(self, outcome, rate):
-        self.losses += list(outcome.losses * outcome.sizes)
-        self.hits += int(outcome.hits.sum())
-        self.n_samples += int(outcome.sizes.sum())
-        self.learning_rate = rate
+    def add(self, outcome, rates):
+        done = slice(outcome.done)
+        self.losses += list(outcome.losses[done] * outcome.sizes[done])
+        self.hits += int(outcome.hits[done].sum())
+        self.n_samples += int(outcome.sizes[done].sum())
+        if outcome.done:
+            self.learning_rate = rates[outcome.done - 1]
         for phase, spent in outcome.seconds.items():
             self.seconds[phase] += spent
 
@@ -182,18 +184,19 @@ class _Run:
             n_steps = max(1, min(2 * n_steps, int(self.pace / max(spent, 1e-6) * (stop - first))))
 
     def run(self, state, samples, rates, key):
-        """Hand steps to the engine; state.batch counts those that were applied, also when one was not."""
+        """Hand steps to the engine. Whatever happens, `state` counts exactly those that were applied."""
+        outcome, size = Outcome.of(len(samples), self.batch_size), self.batch_size
         try:
-            outcome = self.engine.run(
-                self.X, self.targets, samples, self.batch_size, rates, self.optimizer, state.optimizer, key, state.batch
+            self.engine.run(
+                outcome, self.X, self.targets, samples, size, rates, self.optimizer, state.optimizer, key, state.batch
             )
-        except NonFinite as failure:
-            first = failure.step * self.batch_size
-            state.batch += failure.step
-            where = find_fault(self.model, self.loss, self.X, self.targets, samples[first : first + self.batch_size])
-            raise DivergedError(state.epoch + 1, state.batch, *where) from None
-        state.batch += len(rates)
-        state.totals.add(outcome, rates[-1])
+        finally:
+            state.batch += outcome.done
+            state.totals.add(outcome, rates)
+        if outcome.failed:
+            bad = samples[outcome.done * size : (outcome.done + 1) * size]
+            where = find_fault(self.model, self.loss, self.X, self.targets, bad)
+            raise DivergedError(state.epoch + 1, state.batch, *where)
         return outcome
 
     @property

@@ -1,5 +1,6 @@
 """What hypothesis draws: small topologies with everything that is odd about big ones, and values with ties and zeros."""
 
+import naive
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -25,6 +26,15 @@ def mask_of(topology):
 def places_of(topology):
     """[(row, column)] of every link, in slot order."""
     return [tuple(map(int, place)) for place in np.argwhere(mask_of(topology))]
+
+
+def lawful(topology):
+    """Every law of the class docstring, looked at without the package."""
+    t = topology
+    assert (t.indptr.dtype, t.indices.dtype) == (np.int64, np.int32)
+    assert not naive.faults(t.n_out, t.n_in, t.indptr.tolist(), t.indices.tolist())
+    assert t.nnz == len(t.indices) == t.indptr[-1]
+    return True
 
 
 @st.composite

@@ -281,7 +281,9 @@ def test_modules_have_the_same_doors():
     assert vector.__all__ == plain.__all__
     for name in plain.__all__:
         ours, theirs = (getattr(getattr(m, name), "py_func", getattr(m, name)) for m in (vector, plain))
-        assert ours.__code__.co_varnames[: ours.__code__.co_argcount] == theirs.__code__.co_varnames[: theirs.__code__.co_argcount]
+        assert (
+            ours.__code__.co_varnames[: ours.__code__.co_argcount] == theirs.__code__.co_varnames[: theirs.__code__.co_argcount]
+        )
 
 
 def test_select_gives_a_module_that_can():
@@ -298,7 +300,9 @@ DTYPES = [np.float32, np.float64]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("features", "first", "count", "width"), [(1, 0, 1, 1), (15, 2, 3, 8), (16, 0, 8, 8), (17, 1, 0, 4), (50, 3, 5, 64)])
+@pytest.mark.parametrize(
+    ("features", "first", "count", "width"), [(1, 0, 1, 1), (15, 2, 3, 8), (16, 0, 8, 8), (17, 1, 0, 4), (50, 3, 5, 64)]
+)
 def test_gather_is_a_transposed_look_up(dtype, features, first, count, width):
     random = np.random.default_rng(0)
     X = random.standard_normal((9, features)).astype(dtype)

@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import mask_of, masks, places_of, topologies, topology_of, weighted_topologies
+from strategies import lawful, mask_of, masks, places_of, topologies, topology_of, weighted_topologies
 
 from sparselab.kernels import sweeps
 from sparselab.rewiring import erdos_renyi
@@ -15,15 +15,6 @@ from sparselab.topology import MAX_WIDTH, Topology
 
 def csr(n_out=2, n_in=3, indptr=(0, 1, 3), indices=(2, 0, 1)):
     return Topology(n_out, n_in, np.array(indptr, np.int64), np.array(indices, np.int32))
-
-
-def lawful(topology):
-    """Every law of the class docstring, looked at without the package."""
-    t = topology
-    assert (t.indptr.dtype, t.indices.dtype) == (np.int64, np.int32)
-    assert not naive.faults(t.n_out, t.n_in, t.indptr.tolist(), t.indices.tolist())
-    assert t.nnz == len(t.indices) == t.indptr[-1]
-    return True
 
 
 # what it says of itself
@@ -181,7 +172,7 @@ MALFORMED = [
 @pytest.mark.parametrize(("changes", "fragments"), MALFORMED)
 def test_validate_names_the_array_the_place_and_the_bound(changes, fragments):
     with pytest.raises(ValueError) as caught:
-        csr(**changes).validate()
+        csr(**changes)
     assert [f for f in fragments if f not in str(caught.value)] == []
     assert len(str(caught.value)) < 500
 
@@ -212,7 +203,7 @@ def test_validate_names_the_array_the_place_and_the_bound(changes, fragments):
 def test_validate_names_what_is_of_the_wrong_kind(name, value):
     parts = {"n_out": 2, "n_in": 3, "indptr": np.array([0, 1, 3]), "indices": np.array([2, 0, 1], np.int32)} | {name: value}
     with pytest.raises(TypeError, match=f"^{name} = ") as caught:
-        Topology(**parts).validate()
+        Topology(**parts)
     assert len(str(caught.value)) < 500
 
 
@@ -222,18 +213,30 @@ def test_validate_names_what_is_of_the_wrong_kind(name, value):
     st.lists(st.integers(-1, 5), min_size=2, max_size=5),
     st.lists(st.integers(-1, 4), max_size=5),
 )
-def test_validate_accepts_exactly_the_lawful(n_out, n_in, indptr, indices):
-    t = Topology(n_out, n_in, np.array(indptr, np.int64), np.array(indices, np.int32))
+def test_a_topology_that_exists_is_lawful(n_out, n_in, indptr, indices):
+    arrays = np.array(indptr, np.int64), np.array(indices, np.int32)
     if naive.faults(n_out, n_in, indptr, indices):
         with pytest.raises(ValueError):
-            t.validate()
+            Topology(n_out, n_in, *arrays)
     else:
-        assert t.validate() is t
+        assert lawful(Topology(n_out, n_in, *arrays))
 
 
-@given(topologies)
-def test_validate_accepts_what_is_lawful(t):
+def test_the_arrays_handed_in_stay_the_callers():
+    indptr, indices = np.array([0, 1, 3]), np.array([2, 0, 1], np.int32)
+    t = Topology(2, 3, indptr, indices)
+    assert indptr.flags.writeable
+    assert indices.flags.writeable
+    assert np.shares_memory(t.indices, indices)  # not copied
+
+
+def test_validate_sees_what_was_changed_behind_its_back():
+    indices = np.array([2, 0, 1], np.int32)
+    t = Topology(2, 3, np.array([0, 1, 3]), indices)
     assert t.validate() is t
+    indices[1] = 3
+    with pytest.raises(ValueError, match=r"indices\[1\] = 3"):
+        t.validate()
 
 
 # sweeps
@@ -281,7 +284,7 @@ def test_the_widest_layer():
     t = Topology(1, MAX_WIDTH, np.array([0, 1]), np.array([MAX_WIDTH - 1], np.int32)).validate()
     assert t.shape == (1, MAX_WIDTH)
     with pytest.raises(ValueError):
-        Topology(1, MAX_WIDTH - 1, t.indptr, t.indices).validate()
+        Topology(1, MAX_WIDTH - 1, t.indptr, t.indices)
 
 
 def test_a_layer_with_more_places_than_int32_transposes():

@@ -101,7 +101,7 @@ def run_steps(
     """Steps 0 … len(rates) − 1 over consecutive batches of `samples` (the last may be partial), as one of `threads` threads.
 
     losses, hits (steps, tiles) get each tile's sums; poison (max_groups,) is 0, or NaN where a gradient was not finite; then
-    status[0] is the step (else −1), which was not applied. counter: see system.meet.
+    status[0] is the step, which was not applied (else −1). status[1] counts the steps that were. counter: see system.meet.
     """
     clock = np.zeros(2, np.int64)
     for step in range(rates.shape[0]):
@@ -148,6 +148,8 @@ def run_steps(
             status[0] = step
             return
         apply_update(thread, threads, table, dw, db, groups, rates[step], settings)
+        if thread == 0:
+            status[1] = step + 1
         t6 = now(clock)
         meet(counter, threads)
         phases[thread, WAIT] += t5 - t4 + now(clock) - t6

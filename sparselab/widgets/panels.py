@@ -10,6 +10,7 @@ from .panel import TrainingPanel
 from .toolkit import make
 
 __all__ = ["activation_panel", "evolution_panel", "start_panel"]
+DIGITS = {"dataset": "digits", "hidden": (300, 300), "epsilon": 5.0, "batch_size": 32, "weight_decay": 2e-4, "epochs": 300}
 WIDTH = 300  # neurons of each hidden layer in the activations' panel
 _latest = weakref.WeakValueDictionary()  # kind -> its panel that was made last
 
@@ -28,10 +29,10 @@ def evolution_panel(**settings):
     """Notebook 02: links that move. Drag the epoch slider of the input map; change the rule, start again, compare."""
     return opened(
         "evolution",
-        ExperimentConfig(**{"epochs": 60, "epsilon": 5.0} | settings),
-        controls=("zeta", "learning_rate", "rule", "epsilon", "epochs", "seed"),
+        ExperimentConfig(**DIGITS | settings),
+        controls=("zeta", "learning_rate", "weight_decay", "rule", "epsilon", "epochs"),
         views=("input", "curves", "degrees", "connectivity", "neurons"),
-        spans={"zeta": (0.0, 0.9, 0.05)},
+        spans={"zeta": (0.0, 0.9, 0.05), "weight_decay": (0.0, 0.002, 0.0001)},
     )
 
 

@@ -1,0 +1,216 @@
+"""Two engines, any number of threads, any bunching of steps: one result, bit for bit."""
+
+import threading
+
+import models
+import naive
+import numpy as np
+import pytest
+
+from sparselab import engines, kernels
+from sparselab.activations import FixedSlopes, Tanh
+from sparselab.engines import NonFinite
+from sparselab.evolution import SET
+from sparselab.fused import FusedEngine
+from sparselab.layerwise import LayerwiseEngine
+from sparselab.losses import MeanSquaredError, SoftmaxCrossEntropy
+from sparselab.optimizers import MomentumSGD
+from sparselab.training import predict
+from sparselab.workspace import MAX_GROUPS, groups_of, tile_width, tiles_of
+
+needs_jit = pytest.mark.skipif(not kernels.JIT, reason="the fused engine is compiled code")
+
+BASE = {
+    "batch": 32,
+    "n": 101,
+    "dropout": 0.3,
+    "csr": False,
+    "loss": None,
+    "nesterov": False,
+    "activation": "all_relu",
+    "threads": 1,
+}
+CASES = {
+    "base": {},
+    "tiny batch": {"batch": 5},
+    "one sample": {"batch": 1, "n": 23},
+    "width 16": {"batch": 13},
+    "two tiles": {"batch": 100, "n": 501},
+    "two full tiles": {"batch": 128, "n": 501},
+    "five tiles": {"batch": 300, "n": 701},
+    "eight tiles": {"batch": 512, "n": 1301},
+    "more tiles than groups": {"batch": 1000, "n": 2501},
+    "the whole data": {"batch": 5000, "n": 301},
+    "no dropout": {"dropout": 0.0, "batch": 100},
+    "much dropout": {"dropout": 0.95},
+    "csr": {"csr": True, "batch": 100, "n": 301},
+    "csr, tiny batch": {"csr": True, "batch": 5},
+    "squared loss": {"loss": "mean_squared_error", "batch": 100, "n": 301},
+    "nesterov": {"nesterov": True},
+    "relu": {"activation": "relu", "batch": 100},
+    "identity": {"activation": "identity"},
+    "odd slopes": {"activation": FixedSlopes(-2.0, 0.5), "batch": 100},
+}
+
+
+def trained(kind="fused", *, batch, n, dropout, csr, loss, nesterov, activation, threads, pace=0.0, epochs=3):
+    """(records, fingerprint) of three epochs with SET in between."""
+    model = models.net(dropout=dropout, activation=activation)
+    optimizer = MomentumSGD(0.02, momentum=0.9, weight_decay=1e-3, nesterov=nesterov)
+    return models.run(
+        model, models.dataset(n, as_csr=csr), optimizer=optimizer, kind=kind, rules=[SET(0.3)], epochs=epochs,
+        batch_size=batch, loss=loss, threads=threads, pace=pace,
+    )  # fmt: skip
+
+
+@needs_jit
+@pytest.mark.parametrize("changes", CASES.values(), ids=CASES.keys())
+def test_fused_and_layerwise_give_the_same_bits(changes):
+    fused, layerwise = (trained(kind, **BASE | changes) for kind in ("fused", "layerwise"))
+    assert fused[1] == layerwise[1]
+    assert fused[0] == layerwise[0]
+
+
+@pytest.mark.parametrize("kind", [pytest.param("fused", marks=needs_jit), "layerwise"])
+@pytest.mark.parametrize(
+    "changes", [{"batch": 5}, {"batch": 100, "n": 301}, {"batch": 300, "n": 701}, {"batch": 1000, "n": 2501}]
+)
+def test_results_do_not_depend_on_the_number_of_threads(kind, changes):
+    one, *others = (trained(kind, **BASE | changes | {"threads": threads, "epochs": 2}) for threads in (1, 2, 3, 4, 9))
+    for other in others:
+        assert other == one
+
+
+@needs_jit
+def test_the_threads_of_the_machine_are_the_default():
+    assert trained(**BASE | {"batch": 300, "n": 701, "threads": None}) == trained(**BASE | {"batch": 300, "n": 701})
+
+
+# one call or many
+
+
+def prepared(kind, batch, dropout=0.3, dtype=np.float32, threads=1):
+    model, optimizer, loss = models.net(dropout=dropout, dtype=dtype), MomentumSGD(0.05), SoftmaxCrossEntropy()
+    engine = (FusedEngine if kind == "fused" else LayerwiseEngine)(model, loss, tile_width(batch), threads)
+    X, y = models.rows(301, dtype=dtype)
+    return engine, (X, y), optimizer, optimizer.init(model)
+
+
+@pytest.mark.parametrize("kind", [pytest.param("fused", marks=needs_jit), "layerwise"])
+@pytest.mark.parametrize("batch", [7, 100])
+def test_steps_may_be_bunched_in_any_way(kind, batch):
+    n_steps, results = -(-301 // batch), []
+    order = np.random.default_rng(0).permutation(301)
+    for bunches in ([n_steps], [1] * n_steps, [2, n_steps - 2]):
+        engine, (X, y), optimizer, state = prepared(kind, batch)
+        first, losses, hits = 0, [], []
+        for n in bunches:
+            samples = order[first * batch : (first + n) * batch]
+            outcome = engine.run(X, y, samples, batch, [0.05] * n, optimizer, state, np.uint64(9), first)
+            first, losses, hits = first + n, [*losses, *outcome.losses], [*hits, *outcome.hits]
+        results.append((losses, hits, models.fingerprint(engine.model)))
+    assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("kind", [pytest.param("fused", marks=needs_jit), "layerwise"])
+def test_an_outcome_counts_every_sample_once(kind):
+    engine, (X, y), optimizer, state = prepared(kind, 100, dropout=0.0)
+    optimizer.learning_rate = 1e-30
+    loss, hits, _ = naive.softmax_loss(models.twin(engine.model).forward(X)[2].T, y)
+    outcome = engine.run(X, y, np.arange(301), 100, [1e-30] * 4, optimizer, state, np.uint64(0), 0)
+    assert outcome.sizes.tolist() == [100, 100, 100, 1]
+    assert (outcome.losses * outcome.sizes).sum() == pytest.approx(loss, rel=1e-6)
+    assert outcome.hits.sum() == hits
+    assert set(outcome.seconds) == set(engines.PHASES)
+
+
+@pytest.mark.parametrize("kind", [pytest.param("fused", marks=needs_jit), "layerwise"])
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("bad_step", [0, 2])
+def test_a_step_that_is_not_finite_is_not_applied_and_those_before_are(kind, threads, bad_step):
+    engine, (X, y), optimizer, state = prepared(kind, 100, threads=threads)
+    clean, _, _, clean_state = prepared(kind, 100)
+    X[100 * bad_step + 50, 3] = np.nan
+    with pytest.raises(NonFinite) as caught:
+        engine.run(X, y, np.arange(301), 100, [0.05] * 4, optimizer, state, np.uint64(0), 0)
+    assert caught.value.step == bad_step
+    if bad_step:
+        clean.run(X, y, np.arange(100 * bad_step), 100, [0.05] * bad_step, optimizer, clean_state, np.uint64(0), 0)
+    assert models.fingerprint(engine.model) == models.fingerprint(clean.model)
+    for ours, wanted in zip(state, clean_state, strict=True):
+        np.testing.assert_array_equal(ours.links[0], wanted.links[0])
+        np.testing.assert_array_equal(ours.neurons[0], wanted.neurons[0])
+    X[100 * bad_step + 50, 3] = 0  # and the engine can go on
+    engine.run(X, y, np.arange(301), 100, [0.05] * 4, optimizer, state, np.uint64(0), 0)
+    engine.close()
+
+
+# outputs
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("as_csr", [False, True])
+def test_predict_is_the_dense_twin(dtype, as_csr):
+    model = models.net(dtype=dtype, dropout=0.5)
+    X = models.dataset(150, as_csr=as_csr, dtype=dtype).X_train
+    wanted = models.twin(model).forward(X.toarray() if as_csr else X)[2]
+    np.testing.assert_allclose(
+        predict(model, X), wanted, **({"rtol": 1e-4, "atol": 1e-5} if dtype == np.float32 else {"rtol": 1e-12})
+    )
+    assert predict(model, X).dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", ["all_relu", Tanh()])
+def test_a_samples_output_does_not_depend_on_its_neighbours(dtype, activation):
+    model, (X, _) = models.net(dtype=dtype, activation=activation), models.rows(301, dtype=dtype)
+    whole = predict(model, X, threads=1)
+    for part in (np.s_[:1], np.s_[3:8], np.s_[60:77], np.s_[100:140], np.s_[200:301], np.s_[::-1]):
+        for threads in (1, 2, 5):
+            np.testing.assert_array_equal(predict(model, X[part], threads=threads), whole[part])
+
+
+@pytest.mark.parametrize("kind", [pytest.param("fused", marks=needs_jit), "layerwise"])
+def test_outputs_of_some_samples_are_rows_of_all(kind):
+    engine, (X, _), _, _ = prepared(kind, 100)
+    some = np.array([300, 0, 17, 17, 4])
+    np.testing.assert_array_equal(engine.outputs(X, some), engine.outputs(X)[some])
+    assert engine.outputs(X, some[:0]).shape == (0, 4)
+
+
+# who runs what
+
+
+@needs_jit
+def test_the_fast_engine_runs_what_it_can():
+    soft, squared, sgd = SoftmaxCrossEntropy(), MeanSquaredError(), MomentumSGD()
+
+    class Other(SoftmaxCrossEntropy):
+        code = None
+
+    class Mine(MomentumSGD):
+        pass
+
+    chosen = lambda loss=soft, optimizer=sgd, **options: type(engines.create(models.net(**options), loss, optimizer, 32, 1))
+    assert chosen() is chosen(squared) is chosen(optimizer=None) is FusedEngine
+    assert chosen(activation=FixedSlopes(3.0)) is chosen(dropout=0.5) is FusedEngine
+    assert chosen(activation="tanh") is chosen(dtype=np.float64) is chosen(Other()) is LayerwiseEngine
+    assert chosen(optimizer=Mine()) is LayerwiseEngine
+
+
+def test_tiles_hold_every_batch():
+    for batch in range(1, 2000):
+        width = tile_width(batch)
+        assert width in kernels.WIDTHS
+        assert 0 <= tiles_of(batch, width) * width - batch < width
+        assert 1 <= groups_of(tiles_of(batch, width)) <= MAX_GROUPS
+
+
+@pytest.mark.parametrize("kind", [pytest.param("fused", marks=needs_jit), "layerwise"])
+def test_closing_lets_the_threads_go(kind):
+    before = threading.active_count()
+    engine, (X, y), optimizer, state = prepared(kind, 300, threads=4)
+    engine.run(X, y, np.arange(301), 301, [0.1], optimizer, state, np.uint64(0), 0)
+    assert threading.active_count() > before
+    engine.close()
+    assert threading.active_count() == before

@@ -1,0 +1,413 @@
+"""A model file gives back the same bits, or an error that names the file: never a crash, never half a model, nothing executed."""
+
+import io
+import json
+import os
+import zipfile
+
+import models
+import numpy as np
+import pytest
+from strategies import lawful
+
+from sparselab import storage
+from sparselab.activations import AllNegative, AllReLU, FixedSlopes, Identity, LeakyReLU, ReLU, Tanh
+from sparselab.initializers import HeUniform, Normal, XavierUniform
+from sparselab.training import predict
+
+ACTIVATIONS = [AllReLU(0.3), ReLU(), LeakyReLU(0.2), AllNegative(0.9), Identity(), Tanh()]
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """(path, model) of a small stored net."""
+    model = models.net((6, 5, 3), dropout=0.25)
+    return storage.save(model, tmp_path / "net"), model
+
+
+# round trip
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=repr)
+def test_what_comes_back_is_the_same_net(tmp_path, dtype, activation):
+    model, (X, _) = models.net(dtype=dtype, activation=activation, dropout=0.3), models.rows(dtype=dtype)
+    again = storage.load(storage.save(model, tmp_path / "net.npz"))
+    assert models.fingerprint(again) == models.fingerprint(model)
+    np.testing.assert_array_equal(predict(again, X), predict(model, X))
+    assert (again.sizes, again.dtype, again.dropout) == (model.sizes, dtype, 0.3)
+    assert (again.activation, again.initializer) == (activation, model.initializer)
+    assert all(lawful(layer.topology) for layer in again.layers)
+
+
+@pytest.mark.parametrize("initializer", [HeUniform(), HeUniform("links"), XavierUniform("links"), Normal(0.3)], ids=repr)
+def test_the_initializer_comes_back(tmp_path, initializer):
+    model = models.net(initializer=initializer)
+    assert storage.load(storage.save(model, tmp_path / "net")).initializer == initializer
+
+
+def test_a_loaded_net_trains_on_like_the_one_that_was_saved(tmp_path):
+    from sparselab.evolution import SET
+    from sparselab.optimizers import MomentumSGD
+
+    model = models.net(dropout=0.3)
+    again = storage.load(storage.save(model, tmp_path / "net"))
+    results = [
+        models.run(m, models.dataset(), optimizer=MomentumSGD(0.05), rules=[SET()], epochs=3, batch_size=32)
+        for m in (model, again)
+    ]
+    assert results[0] == results[1]
+
+
+def test_empty_layers_come_back(tmp_path):
+    model = models.from_masks([np.zeros((5, 6)), np.zeros((3, 5))])
+    assert models.fingerprint(storage.load(storage.save(model, tmp_path / "net"))) == models.fingerprint(model)
+
+
+@pytest.mark.parametrize("name", ["net", "net.npz", "with space.npz", "ünïcode", ".hidden", "net.txt"])
+def test_the_suffix_is_added_where_it_is_missing(tmp_path, name):
+    path = storage.save(models.net(), tmp_path / name)
+    assert path == str(tmp_path / name) + ("" if name.endswith(".npz") else ".npz")
+    assert os.listdir(tmp_path) == [os.path.basename(path)]
+    storage.load(path)
+
+
+def test_saving_again_replaces_the_file(saved):
+    path, model = saved
+    model.layers[0].w += 1
+    assert storage.save(model, path) == path
+    assert models.fingerprint(storage.load(path)) == models.fingerprint(model)
+    assert len(os.listdir(os.path.dirname(path))) == 1
+
+
+def test_a_relative_path_works(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert storage.save(models.net(), "net") == "net.npz"
+    storage.load("net.npz")
+
+
+def test_a_file_has_the_rights_of_any_new_file(tmp_path):
+    (tmp_path / "other").write_text("")
+    path = storage.save(models.net(), tmp_path / "net")
+    assert os.stat(path).st_mode == os.stat(tmp_path / "other").st_mode
+
+
+# saving fails
+
+
+class PlugIn:
+    def forward(self, Z):
+        return Z
+
+    gradient = forward
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("activation", PlugIn()),
+        ("activation", FixedSlopes(0.1)),
+        ("initializer", lambda t, rng, dtype, slots=None: np.ones(t.nnz, dtype)),
+    ],
+)
+def test_a_plug_in_has_no_name_and_is_refused(saved, argument, value):
+    path, model = saved
+    other = models.net((6, 5, 3), **{argument: value})
+    with pytest.raises(ValueError, match=f"{argument} = .* plug-in"):
+        storage.save(other, path)
+    assert models.fingerprint(storage.load(path)) == models.fingerprint(model)
+    assert len(os.listdir(os.path.dirname(path))) == 1
+
+
+@pytest.mark.parametrize("where", ["np.savez", "os.replace"])
+def test_nothing_is_left_behind_when_saving_fails(saved, monkeypatch, where):
+    path, model = saved
+    folder, before = os.path.dirname(path), models.fingerprint(model)
+
+    def fail(*arguments, **options):
+        if where == "np.savez":
+            arguments[0].write(b"half a file")
+        raise OSError("disk full")
+
+    monkeypatch.setattr({"np.savez": np, "os.replace": storage.os}[where], where.split(".")[1], fail)
+    model.layers[0].w += 1
+    with pytest.raises(OSError, match="disk full"):
+        storage.save(model, path)
+    monkeypatch.undo()
+    assert os.listdir(folder) == ["net.npz"]
+    assert models.fingerprint(storage.load(path)) == before
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        storage.save(models.net(), tmp_path / "nowhere" / "net")
+
+
+def test_a_folder_in_the_way_is_not_replaced(tmp_path):
+    (tmp_path / "net.npz").mkdir()
+    with pytest.raises(OSError):
+        storage.save(models.net(), tmp_path / "net")
+    assert os.listdir(tmp_path) == ["net.npz"]
+
+
+# loading fails
+
+
+def arrays_of(path):
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    return json.loads(arrays.pop("header").tobytes()), arrays
+
+
+def rewritten(path, header=None, arrays=None, drop=()):
+    """The file with some of its header or arrays changed."""
+    old_header, old_arrays = arrays_of(path)
+    new = old_arrays | (arrays or {})
+    new["header"] = np.frombuffer(json.dumps(old_header | (header or {})).encode(), np.uint8)
+    with open(path, "wb") as file:
+        np.savez(file, **{name: array for name, array in new.items() if name not in drop})
+    return path
+
+
+def refused(path):
+    with pytest.raises(ValueError) as caught:
+        storage.load(path)
+    assert path in str(caught.value)
+    assert len(str(caught.value)) < 500 + len(path)
+    return str(caught.value)
+
+
+def test_rewriting_without_changes_is_accepted(saved):
+    storage.load(rewritten(saved[0]))
+
+
+HEADERS = [
+    {"format": 2},
+    {"format": None},
+    {"format": "1"},
+    {"sizes": []},
+    {"sizes": [6]},
+    {"sizes": [6, 5]},
+    {"sizes": [6, 5, 3, 2]},
+    {"sizes": [6, 4, 3]},
+    {"sizes": [6, 5, 0]},
+    {"sizes": [6, 5, -3]},
+    {"sizes": [6.0, 5, 3]},
+    {"sizes": [True, 5, 3]},
+    {"sizes": [6, 5, 2**80]},
+    {"sizes": "653"},
+    {"sizes": None},
+    {"sizes": {"a": 6}},
+    {"dtype": "float64"},
+    {"dtype": "float16"},
+    {"dtype": "int32"},
+    {"dtype": "object"},
+    {"dtype": "no such type"},
+    {"dtype": 7},
+    {"dropout": 1},
+    {"dropout": -0.1},
+    {"dropout": float("nan")},
+    {"dropout": "0.3"},
+    {"dropout": True},
+    {"activation": {"name": "os.system"}},
+    {"activation": {"name": "all_relu", "alpha": -1}},
+    {"activation": {"name": "all_relu", "alpha": "x"}},
+    {"activation": {"name": "all_relu", "beta": 1}},
+    {"activation": {"name": ["all_relu"]}},
+    {"activation": {}},
+    {"activation": "all_relu"},
+    {"activation": None},
+    {"initializer": {"name": "normal", "deviation": 0}},
+    {"initializer": {"name": "he_uniform", "fan": "none"}},
+    {"initializer": {"name": "eval"}},
+]
+
+
+@pytest.mark.parametrize("change", HEADERS, ids=str)
+def test_a_damaged_header_is_refused(saved, change):
+    refused(rewritten(saved[0], header=change))
+
+
+def bad_arrays(arrays):
+    """{what: arrays that must be refused}."""
+    indptr, indices, w, b = (arrays[f"0.{name}"] for name in ("indptr", "indices", "w", "b"))
+    changed = lambda array, place, value: np.concatenate([array[:place], [value], array[place + 1 :]]).astype(array.dtype)
+    full = int(np.argmax(np.diff(indptr) > 1))
+    swapped = indices.copy()
+    swapped[indptr[full] : indptr[full] + 2] = swapped[indptr[full] : indptr[full] + 2][::-1]
+    return {
+        "index too large": {"0.indices": changed(indices, 2, 6)},
+        "index huge": {"0.indices": changed(indices, 2, 2**31 - 1)},
+        "index negative": {"0.indices": changed(indices, 2, -1)},
+        "unsorted": {"0.indices": swapped},
+        "duplicate": {"0.indices": changed(indices, indptr[full] + 1, indices[indptr[full]])},
+        "indptr decreasing": {"0.indptr": changed(indptr, 2, -5)},
+        "indptr beyond": {"0.indptr": changed(indptr, 2, 10**9)},
+        "indptr too short": {"0.indptr": indptr[:-1]},
+        "indptr too long": {"0.indptr": np.append(indptr, indptr[-1])},
+        "indptr starts late": {"0.indptr": changed(indptr, 0, 1)},
+        "indptr ends early": {"0.indptr": changed(indptr, -1 + len(indptr), indptr[-1] - 1)},
+        "indices too few": {"0.indices": indices[:-1]},
+        "indices too many": {"0.indices": np.append(indices, np.int32(0))},
+        "weights too few": {"0.w": w[:-1]},
+        "weights too many": {"0.w": np.append(w, w[:1])},
+        "weights 2-D": {"0.w": w[:, None]},
+        "weights of another dtype": {"0.w": w.astype(np.float64)},
+        "weights big-endian": {"0.w": w.astype(">f4")},
+        "weight NaN": {"0.w": changed(w, 1, np.nan)},
+        "weight infinite": {"1.w": np.full_like(arrays["1.w"], np.inf)},
+        "bias NaN": {"1.b": changed(arrays["1.b"], 1, np.nan)},
+        "biases too few": {"0.b": b[:-1]},
+        "biases of another dtype": {"0.b": b.astype(np.float64)},
+        "biases of integers": {"0.b": b.astype(np.int32)},
+        "indptr of another dtype": {"0.indptr": indptr.astype(np.int32)},
+        "indices of another dtype": {"0.indices": indices.astype(np.int64)},
+        "indices of floats": {"0.indices": indices.astype(np.float32)},
+        "text": {"0.w": np.array(["a"] * len(w))},
+        "scalar": {"0.w": np.float32(1)},
+    }
+
+
+KINDS = list(
+    bad_arrays(
+        dict(zip(("0.indptr", "0.indices", "0.w", "0.b", "1.w", "1.b"), [np.array([0, 2, 4]), np.arange(4), *[np.ones(4)] * 4]))
+    )
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_arrays_are_refused(saved, kind):
+    path, _ = saved
+    refused(rewritten(path, arrays=bad_arrays(arrays_of(path)[1])[kind]))
+
+
+@pytest.mark.parametrize("name", ["header", "0.indptr", "0.indices", "0.w", "0.b", "1.w"])
+def test_missing_arrays_are_refused(saved, name):
+    refused(rewritten(saved[0], drop=[name]))
+
+
+class Canary:
+    """Writes a file if somebody unpickles it."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+@pytest.mark.parametrize("name", ["header", "0.w", "0.indices", "anything"])
+def test_object_arrays_are_refused_and_never_unpickled(saved, tmp_path, name):
+    path, _ = saved
+    header, arrays = arrays_of(path)
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    arrays[name] = np.array([Canary(tmp_path / "canary")], object)
+    with open(path, "wb") as file:
+        np.savez(file, **arrays)
+    refused(path)
+    assert not (tmp_path / "canary").exists()
+
+
+def test_a_pickle_is_refused_and_never_executed(tmp_path):
+    import pickle
+
+    path = str(tmp_path / "net.npz")
+    with open(path, "wb") as file:
+        pickle.dump(Canary(tmp_path / "canary"), file)
+    refused(path)
+    assert not (tmp_path / "canary").exists()
+
+
+def as_zip(members):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def header_file(text):
+    return as_zip({"header.npy": npy(np.frombuffer(text, np.uint8))})
+
+
+OTHER_FILES = {
+    "empty": b"",
+    "text": b"hello",
+    "noise": bytes(range(256)) * 4,
+    "an array": npy(np.arange(3)),
+    "an empty zip": as_zip({}),
+    "a zip of text": as_zip({"header.npy": b"{}"}),
+    "header not JSON": header_file(b"{"),
+    "header not UTF-8": header_file(b"\xff\xfe{}"),
+    "header a list": header_file(b"[1]"),
+    "header a number": header_file(b"1"),
+    "header without format": header_file(b"{}"),
+    "header deep": header_file(b"[" * 100_000),
+    "header format only": header_file(b'{"format": 1}'),
+    "a damaged npy": as_zip({"header.npy": npy(np.arange(3))[:40]}),
+    "an npy that promises too much": as_zip({"header.npy": npy(np.arange(3)).replace(b"(3,)", b"(9,)")}),
+}
+
+
+@pytest.mark.parametrize("content", OTHER_FILES.values(), ids=OTHER_FILES.keys())
+def test_other_files_are_refused(tmp_path, content):
+    path = str(tmp_path / "net.npz")
+    with open(path, "wb") as file:
+        file.write(content)
+    refused(path)
+
+
+def test_a_missing_file_is_a_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        storage.load(tmp_path / "net.npz")
+
+
+def damaged(path, content):
+    with open(path, "wb") as file:
+        file.write(content)
+    return path
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+@pytest.mark.parametrize("every", [23, pytest.param(1, marks=pytest.mark.slow)])
+def test_truncated_files_are_refused(saved, every):
+    path, _ = saved
+    whole = read(path)
+    for length in [*range(0, len(whole) - 1, every), len(whole) - 1]:
+        refused(damaged(path, whole[:length]))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("every", [23, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_flipped_bit_is_noticed_or_harmless(saved, every):
+    path, model = saved
+    whole, wanted = read(path), models.fingerprint(model)
+    for place in range(0, len(whole), every):
+        damaged(path, whole[:place] + bytes([whole[place] ^ (1 << place % 8)]) + whole[place + 1 :])
+        try:
+            again = storage.load(path)
+        except ValueError as error:
+            assert path in str(error)
+        else:
+            assert models.fingerprint(again) == wanted
+            assert (again.dropout, again.activation) == (model.dropout, model.activation)
+
+
+def test_a_refused_file_leaves_no_file_open(saved):
+    path, _ = saved
+    descriptors = lambda: len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    before = descriptors()
+    for content in (b"hello", read(path)[:-30]):
+        damaged(path, content)
+        refused(path)
+    assert descriptors() == before
