@@ -8,14 +8,14 @@ from . import activations, losses, optimizers
 from .kernels import JIT
 from .workspace import tile_width
 
-
 PHASES = ("gather", "forward", "backward", "wait", "update")
 
 
 class DivergedError(ArithmeticError):
     """A loss or gradient was not finite. The update was not applied: the model stands at its last good step.
 
-    Good means: its own loss and gradient were finite; a step that was far too long may still have led into nowhere. epoch (from 1), batch (from 0), layer (from 1), what: where it was first seen.
+    Good means: its own loss and gradient were finite; a step that was far too long may still have led into nowhere.
+    epoch (from 1), batch (from 0), layer (from 1), what: where it was first seen.
     """
 
     def __init__(self, epoch, batch, layer, what):
