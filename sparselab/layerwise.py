@@ -124,7 +124,7 @@ class LayerwiseEngine:
         if scipy.sparse.issparse(X):
             elementwise.gather_csr(X.data, X.indices, X.indptr, samples, first, count, space.levels[0])
         else:
-            elementwise.gather(X, samples, first, count, space.levels[0])
+            self.kernel.gather(X, samples, first, count, space.levels[0])
 
     def _forward(self, space, key, lane, count, *, training):
         threshold, scale = drop_threshold(self.model.dropout if training and key is not None else 0.0)

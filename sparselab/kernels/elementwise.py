@@ -37,21 +37,25 @@ def gather_csr(data, indices, indptr, samples, first, count, out):
 
 @jit
 def add_gradients(total, part, begin, end):
-    """total[begin:end] += part[begin:end]."""
-    for k in range(begin, end):
+    """total[begin:end] += part[begin:end]. Slices first: indices from 0 need no wrap-around code, and the loop vectorises."""
+    total, part = total[begin:end], part[begin:end]
+    for k in range(end - begin):
         total[k] += part[k]
 
 
 @jit
 def update(w, v, g, begin, end, rate, momentum, decay, nesterov):
     """v ← μv − ηg; w ← w + v − λw (Nesterov: w ← w + μv − ηg − λw), on [begin, end): the one update of every trainer."""
-    for k in range(begin, end):
-        step = rate * g[k]
-        new = momentum * v[k] - step
-        v[k] = new
-        if nesterov:
-            new = momentum * new - step
-        w[k] += new - decay * w[k]
+    w, v, g = w[begin:end], v[begin:end], g[begin:end]
+    if nesterov:
+        for k in range(end - begin):
+            step = rate * g[k]
+            v[k] = momentum * v[k] - step
+            w[k] += (momentum * v[k] - step) - decay * w[k]
+    else:
+        for k in range(end - begin):
+            v[k] = momentum * v[k] - rate * g[k]
+            w[k] += v[k] - decay * w[k]
 
 
 @jit

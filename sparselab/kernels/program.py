@@ -12,11 +12,12 @@ dropout are two bits an element. So a tile keeps one float an activation and no 
 import numpy as np
 from numba import carray
 
-from .elementwise import add_gradients, gather, gather_csr, softmax_loss, squared_loss, update
+from .elementwise import add_gradients, gather_csr, softmax_loss, squared_loss, update
 from .rng import key64
 from .rows import dx_rows, sddmm_rows, spmm_rows
 from .settings import jit
 from .system import as_pointer, meet, now
+from .transposing import gather
 
 # columns of `table` (int64): sizes, then addresses
 N_IN, N_OUT, NNZ, INDPTR, INDICES, W, V, B, VB, INDPTR_T, ROWS_T, SLOTS_T, THRESHOLD, FIELDS = range(14)

@@ -5,9 +5,10 @@ Same names and arguments as `plain`, whose docstrings say what each computes.
 
 import numpy as np
 
-from .elementwise import add_gradients, gather, gather_csr, softmax_loss, squared_loss, update
+from .elementwise import add_gradients, gather_csr, softmax_loss, squared_loss, update
 from .rows import dx_rows, sddmm_rows, spmm_rows
 from .settings import JIT, WIDTHS, jit
+from .transposing import gather
 
 __all__ = [
     "add_gradients", "dx", "gather", "gather_csr", "sddmm", "softmax_loss", "spmm", "squared_loss", "supports", "update",
