@@ -39,6 +39,10 @@ class FixedSlopes(Slopes):
     left: float
     right: float = 1.0
 
+    def __post_init__(self):
+        for name in ("left", "right"):
+            checks.number(name, getattr(self, name), "a finite number")
+
     @property
     def slopes(self):
         return self.left, self.right

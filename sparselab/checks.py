@@ -57,6 +57,13 @@ def integer(name, value, *, low=1, high=None):
     return int(value)
 
 
+def flag(name, value):
+    """True or False, as bool."""
+    if not isinstance(value, bool | np.bool_):
+        fail(name, value, "True or False", TypeError)
+    return bool(value)
+
+
 def choice(name, value, allowed):
     """One of the names in `allowed`, with a hint at the closest one."""
     names = list(allowed)

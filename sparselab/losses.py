@@ -66,12 +66,13 @@ class MeanSquaredError:
 NAMES = {"softmax_cross_entropy": SoftmaxCrossEntropy, "mean_squared_error": MeanSquaredError}
 
 
-def get(loss):
-    """A loss object from an object, a class or one of the names in NAMES."""
+def get(loss, default="softmax_cross_entropy"):
+    """A loss object from an object, a class or one of the names in NAMES; None for the default."""
+    loss = default if loss is None else loss
     if isinstance(loss, str):
         return NAMES[checks.choice("loss", loss, NAMES)]()
-    if isinstance(loss, type):
-        return loss()
-    if not all(callable(getattr(loss, name, None)) for name in ("targets", "on_tile", "of")):
+    if isinstance(loss, type) and hasattr(loss, "on_tile"):
+        loss = loss()
+    if isinstance(loss, type) or not all(callable(getattr(loss, name, None)) for name in ("targets", "on_tile", "of")):
         checks.fail("loss", loss, f"one of {list(NAMES)} or an object with targets, on_tile and of", TypeError)
     return loss

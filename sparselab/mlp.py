@@ -31,9 +31,20 @@ def check_sizes(sizes):
     return tuple(checks.integer(f"sizes[{i}]", n, high=MAX_WIDTH) for i, n in enumerate(sizes))
 
 
+def check_dtype(dtype):
+    """float32 or float64 as a dtype; TypeError for anything else."""
+    if dtype in ("float32", "float64", *DTYPES):
+        return np.dtype(dtype)
+    checks.fail("dtype", dtype, "float32 or float64", TypeError)
+
+
 def check_chain(layers):
-    """The layers as a list, if each takes what the one before gives, in one dtype; else ValueError."""
-    layers = list(layers)
+    """The layers as a list, if each takes what the one before gives, in one dtype; else TypeError or ValueError."""
+    layers = (
+        list(layers) if isinstance(layers, list | tuple) else checks.fail("layers", layers, "a list of SparseLinear", TypeError)
+    )
+    if not layers or not all(isinstance(layer, SparseLinear) for layer in layers):
+        checks.fail("layers", layers, "a list of at least one SparseLinear", TypeError)
     for before, after in zip(layers, layers[1:], strict=False):
         if before.topology.n_out != after.topology.n_in or before.dtype != after.dtype:
             raise ValueError(f"layers: {after!r} cannot follow {before!r}: widths and dtypes must fit")
@@ -66,16 +77,16 @@ class SparseMLP:
         exact: round the number of links instead of drawing it. Raises TypeError or ValueError naming the argument.
         """
         sizes = check_sizes(sizes)
-        if np.dtype(dtype) not in DTYPES:
-            checks.fail("dtype", dtype, "float32 or float64", TypeError)
+        dtype, exact = check_dtype(dtype), checks.flag("exact", exact)
         how = {"epsilon": epsilon} if density is None else {"density": density}
         initializer, seeds = initializers.get(initializer), checks.seed_sequence("seed", seed)
+        activation, dropout = activations.get(activation), checks.fraction("dropout", dropout, open_high=True)
         streams = [np.random.default_rng(s) for s in child(seeds, INIT).spawn(len(sizes) - 1)]
-        model = cls([], activation, dropout=dropout, initializer=initializer)
+        layers = []
         for n_in, n_out, rng in zip(sizes, sizes[1:], streams, strict=False):
             topology = erdos_renyi(n_out, n_in, exact=exact, seed=rng, **how)
-            model.layers.append(SparseLinear(topology, initializer(topology, rng, np.dtype(dtype)), np.zeros(n_out, dtype)))
-        return model
+            layers.append(SparseLinear(topology, initializer(topology, rng, dtype), np.zeros(n_out, dtype)))
+        return cls(layers, activation, dropout=dropout, initializer=initializer)
 
     @property
     def sizes(self):

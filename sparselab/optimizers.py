@@ -57,6 +57,8 @@ class MomentumSGD:
         self.rate(0)
         checks.fraction("momentum", self.momentum, open_high=True)
         checks.fraction("weight_decay", self.weight_decay, open_high=True)
+        checks.flag("nesterov", self.nesterov)
+        checks.flag("decay_biases", self.decay_biases)
 
     def rate(self, epoch):
         """η at `epoch` (a float); ValueError where it is not in [1e-30, 1e30]."""

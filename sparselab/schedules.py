@@ -62,12 +62,13 @@ class WarmUp:
     epochs: float = 5
 
     def __post_init__(self):
+        get(self.after, "after")
         checks.positive("epochs", self.epochs)
 
     def __call__(self, epoch):
         return get(self.after)(epoch) * (0.1 + 0.9 * min(epoch / self.epochs, 1))
 
 
-def get(rate):
+def get(rate, name="learning_rate"):
     """A schedule from a number or a schedule."""
-    return rate if callable(rate) else Constant(checks.positive("learning_rate", rate))
+    return rate if callable(rate) else Constant(checks.positive(name, rate))

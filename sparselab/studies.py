@@ -3,17 +3,18 @@
 A study trains or measures; what it finds is drawn by `sparselab.figures`, so that nothing here is drawn and nothing there run.
 """
 
+import sys
 import time
 
 import numpy as np
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
-from . import checks
+from . import checks, dense
 from .experiment import ExperimentConfig, build
 from .history import History
 from .mlp import SparseMLP
 from .optimizers import MomentumSGD
-from .summary import training_bytes
+from .summary import rows, training_bytes
 
 RATE, MOMENTUM = np.float32(0.01), np.float32(0.9)
 
@@ -26,7 +27,8 @@ def compare(variants, *, seeds=1, data=None, progress=True, **settings):
     seeds = list(range(checks.integer("seeds", seeds))) if np.isscalar(seeds) else list(seeds)
     configs = {label: ExperimentConfig(**settings | changes) for label, changes in variants.items()}
     runs = {label: [] for label in configs}
-    with tqdm(total=len(configs) * len(seeds), disable=not progress, leave=False, unit="run") as bar:
+    bar = tqdm(total=len(configs) * len(seeds), disable=not progress, file=sys.stdout, leave=False, unit="run")
+    with bar:
         for label, config in configs.items():
             for seed in seeds:
                 bar.set_description(label)
@@ -39,11 +41,25 @@ def accuracies(runs, last=5):
     """A DataFrame: test accuracy of each run of `compare`, mean over the `last` epochs, then mean, lowest, highest of n seeds."""
     import pandas
 
-    rows = {}
+    table = {}
     for label, seeds in runs.items():
         each = [np.mean([value for value in history["test_accuracy"][-last:] if value is not None]) for history in seeds]
-        rows[label] = {"mean": np.mean(each), "lowest": min(each), "highest": max(each), "n": len(each)}
-    return pandas.DataFrame.from_dict(rows, orient="index").round(4)
+        table[label] = {"mean": np.mean(each), "lowest": min(each), "highest": max(each), "n": len(each)}
+    return pandas.DataFrame.from_dict(table, orient="index").round(4)
+
+
+def costs(model, history, batch_size, *, repeats=3):
+    """(ours, dense): links, bytes in training and seconds an epoch of a run, beside the dense net of the same widths.
+
+    Ours is the median epoch; dense the least of `repeats` measurements of a few mini-batches (None where it is too large), so
+    that what else the machine does cannot flatter us.
+    """
+    n_samples, total = history[-1].n_samples, rows(model)[-1]
+    spent = [dense.measure(model.sizes, n_samples, min(batch_size, n_samples), batches=3).seconds for _ in range(repeats)]
+    median = float(np.median([record.seconds for record in history[1:] or history]))
+    ours = {"links": total["links"], "bytes": total["training_bytes"], "seconds": median}
+    other = {"links": total["dense_links"], "bytes": dense.dense_bytes(model.sizes)}
+    return ours, other | {"seconds": None if None in spent else min(spent, default=None)}
 
 
 def layer_costs(n_in, n_out, *, epsilon=None, density=None, batch_size=64, repeats=7, seed=0):
@@ -56,13 +72,13 @@ def layer_costs(n_in, n_out, *, epsilon=None, density=None, batch_size=64, repea
     rng = np.random.default_rng(seed)
     X, dZ = (rng.standard_normal((n, batch_size), dtype=np.float32) for n in (n_in, n_out))
     ways = {"dense": Dense(model), "mask": Masked(model), "scipy": Scipy(model), "sparselab": Ours(model)}
-    rows = {"way": list(ways), "links": [], "bytes": [], "forward": [], "step": []}
+    table = {"way": list(ways), "links": [], "bytes": [], "forward": [], "step": []}
     for way in ways.values():
-        rows["links"].append(way.links)
-        rows["bytes"].append(way.n_bytes)
-        rows["forward"].append(least_seconds(way.forward, X, repeats=repeats))
-        rows["step"].append(least_seconds(way.step, X, dZ, repeats=repeats))
-    return {name: np.array(values) for name, values in rows.items()}
+        table["links"].append(way.links)
+        table["bytes"].append(way.n_bytes)
+        table["forward"].append(least_seconds(way.forward, X, repeats=repeats))
+        table["step"].append(least_seconds(way.step, X, dZ, repeats=repeats))
+    return {name: np.array(values) for name, values in table.items()}
 
 
 def least_seconds(function, *arguments, repeats):

@@ -18,7 +18,7 @@ from .engines import PHASES, DivergedError, Outcome
 from .history import EpochRecord, StepRecord
 from .inputs import as_dataset, as_features
 from .kernels.rng import U64
-from .mlp import child
+from .mlp import SparseMLP, child
 from .optimizers import MomentumSGD, check_state
 
 BATCHES, DROPOUT, EVOLUTION = 1, 2, 3  # spawn keys below the run's seed; the model's first values are key 0
@@ -102,19 +102,23 @@ def steps(
     Raises TypeError or ValueError naming the argument before anything is trained; DivergedError, with the model at its last
     good step, where a loss or gradient is not finite.
     """
+    if not isinstance(model, SparseMLP):
+        checks.fail("model", model, "a SparseMLP", TypeError)
     optimizer = MomentumSGD() if optimizer is None else optimizer
-    if not all(callable(getattr(optimizer, name, None)) for name in ("init", "update", "rate")):
+    if isinstance(optimizer, type) or not all(callable(getattr(optimizer, name, None)) for name in ("init", "update", "rate")):
         checks.fail("optimizer", optimizer, "an object with init, update and rate, such as MomentumSGD", TypeError)
-    rules = (rules,) if callable(rules) else tuple(rules)
-    if not all(callable(rule) for rule in rules):
+    rules = (rules,) if callable(rules) else rules
+    if not isinstance(rules, tuple | list) or not all(callable(rule) for rule in rules):
         checks.fail("rules", rules, "a list of rules, such as [SET(0.3)]", TypeError)
     checks.integer("epochs", epochs, low=0)
     checks.integer("batch_size", batch_size)
     checks.integer("evaluate_every", evaluate_every, low=0)
     checks.non_negative("pace", pace)
     threads = available_cores() if threads is None else checks.integer("threads", threads)
-    run = _Run(model, as_dataset(data, model.dtype), optimizer, rules, batch_size, threads, evaluate_every, loss, pace)
+    run = _Run(model, as_dataset(data, model), optimizer, rules, batch_size, threads, evaluate_every, loss, pace)
     state = TrainingState.start(model, optimizer, seed) if state is None else state
+    if not isinstance(state, TrainingState):
+        checks.fail("state", state, "a TrainingState", TypeError)
     check_state(state.optimizer, model)
     for layer in model.layers:
         layer.check()
@@ -134,7 +138,7 @@ class _Run:
 
     def __init__(self, model, data, optimizer, rules, batch_size, threads, evaluate_every, loss, pace):
         self.model, self.data, self.optimizer, self.rules = model, data, optimizer, rules
-        self.loss = loss_functions.get(loss or ("softmax_cross_entropy" if data.n_classes else "mean_squared_error"))
+        self.loss = loss_functions.get(loss, default="softmax_cross_entropy" if data.n_classes else "mean_squared_error")
         self.evaluate_every, self.pace = evaluate_every, pace
         self.X = as_features("data.X_train", data.X_train, model)
         self.targets = self.loss.targets(data.y_train, model.sizes[-1], model.dtype)
@@ -266,7 +270,10 @@ def find_fault(model, loss, X, targets, samples):
 def evaluate(model, X, y, *, loss=None, threads=None):
     """(loss, accuracy) of the model on samples X (n, features) and labels or targets y, dropout off."""
     y = np.asarray(y)
-    loss = loss_functions.get(loss or ("softmax_cross_entropy" if y.ndim == 1 and y.dtype.kind in "iu" else "mean_squared_error"))
+    if y.ndim == 0 or y.dtype.kind not in "iuf":
+        checks.fail("y", y, "an array of labels or targets, one for each row of X", TypeError)
+    labels = y.ndim == 1 and y.dtype.kind in "iu"
+    loss = loss_functions.get(loss, default="softmax_cross_entropy" if labels else "mean_squared_error")
     targets = loss.targets(y, model.sizes[-1], model.dtype)
     outputs = predict(model, X, threads=threads)
     if len(outputs) != len(targets):

@@ -22,6 +22,8 @@ class PruneRegrow:
     def __post_init__(self):
         if not callable(self.zeta):
             checks.fraction("zeta", self.zeta)
+        if not callable(self.criterion):
+            checks.fail("criterion", self.criterion, "a function (layer, state, evidence, rng, zeta) -> keep", TypeError)
 
     def __call__(self, epoch, model, state, evidence, rng):
         """A Rewiring for each layer; None for the output layer, for dense ones (nowhere to grow) and where zeta is 0."""

@@ -10,7 +10,7 @@ from .panel import TrainingPanel
 from .toolkit import make
 
 __all__ = ["activation_panel", "evolution_panel", "start_panel"]
-DIGITS = {"dataset": "digits", "hidden": (300, 300), "epsilon": 5.0, "batch_size": 32, "weight_decay": 2e-4, "epochs": 300}
+DIGITS = {"dataset": "digits", "hidden": (300, 300), "epsilon": 5.0, "weight_decay": 2e-4, "epochs": 300}
 WIDTH = 300  # neurons of each hidden layer in the activations' panel
 _latest = weakref.WeakValueDictionary()  # kind -> its panel that was made last
 
@@ -19,7 +19,7 @@ def start_panel(**settings):
     """Notebook 00: a whole training with the few settings that matter first. settings: fields of ExperimentConfig."""
     return opened(
         "start",
-        ExperimentConfig(**{"epochs": 100} | settings),
+        ExperimentConfig(**{"epochs": 60} | settings),
         controls=("learning_rate", "epsilon", "epochs"),
         views=("curves", "connectivity", "input", "neurons", "costs"),
     )
