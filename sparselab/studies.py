@@ -7,6 +7,7 @@ import sys
 import time
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from . import checks, dense
@@ -48,14 +49,17 @@ def accuracies(runs, last=5):
     return pandas.DataFrame.from_dict(table, orient="index").round(4)
 
 
-def costs(model, history, batch_size, *, repeats=3):
+def costs(model, history, batch_size, *, repeats=2):
     """(ours, dense): links, bytes in training and seconds an epoch of a run, beside the dense net of the same widths.
 
-    Ours is the median epoch; dense the least of `repeats` measurements of a few mini-batches (None where it is too large), so
-    that what else the machine does cannot flatter us.
+    Ours is the median epoch; dense the least of `repeats` measurements of a few mini-batches with one BLAS thread and with as
+    many as there are (None where it is too large): what else the machine does cannot flatter us.
     """
     n_samples, total = history[-1].n_samples, rows(model)[-1]
-    spent = [dense.measure(model.sizes, n_samples, min(batch_size, n_samples), batches=3).seconds for _ in range(repeats)]
+    spent = []
+    for threads in [1, None] * repeats:
+        with threadpool_limits(threads, "blas"):
+            spent.append(dense.measure(model.sizes, n_samples, min(batch_size, n_samples), batches=2).seconds)
     median = float(np.median([record.seconds for record in history[1:] or history]))
     ours = {"links": total["links"], "bytes": total["training_bytes"], "seconds": median}
     other = {"links": total["dense_links"], "bytes": dense.dense_bytes(model.sizes)}

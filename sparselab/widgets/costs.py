@@ -3,7 +3,7 @@
 from .. import dense, studies, summary
 
 AT_ONCE = 256 * 2**20  # bytes of a dense net that is measured while the training waits; a larger one when the run has ended
-ONCE = 64 * 2**20  # bytes from which it is measured once and not three times
+ONCE = 64 * 2**20  # bytes from which it is measured once and not twice
 _measured = {}  # (sizes, samples, batch size) -> seconds an epoch of the dense net
 
 
@@ -20,7 +20,7 @@ def sides(subject):
 def measured(model, history, batch_size):
     """`studies.costs`, the dense net measured for the first run of its kind only."""
     key = model.sizes, history[-1].n_samples, batch_size
-    repeats = 0 if key in _measured else 1 if dense.dense_bytes(model.sizes) > ONCE else 3
+    repeats = 0 if key in _measured else 1 if dense.dense_bytes(model.sizes) > ONCE else 2
     ours, other = studies.costs(model, history, batch_size, repeats=repeats)
     _measured.setdefault(key, other["seconds"])
     return ours, other | {"seconds": _measured[key]}
