@@ -44,6 +44,8 @@ class MeanSquaredError:
     def targets(self, y, n_out, dtype):
         """(n, n_out) of the net's dtype."""
         y = np.asarray(y)
+        if y.ndim == 0 or y.dtype.kind not in "iufb" or not np.isfinite(y).all():
+            checks.fail("y", y, f"finite numbers of shape (n, {n_out}), or labels", TypeError if y.ndim == 0 else ValueError)
         if y.ndim == 1 and y.dtype.kind in "iu" and n_out > 1:
             labels = SoftmaxCrossEntropy().targets(y, n_out, dtype)
             return np.eye(n_out, dtype=dtype)[labels]

@@ -66,8 +66,8 @@ def costs(model, history, batch_size, *, repeats=2):
     return ours, other | {"seconds": None if None in spent else min(spent, default=None)}
 
 
-def layer_costs(n_in, n_out, *, epsilon=None, density=None, batch_size=64, repeats=7, seed=0):
-    """{"way", "links", "bytes", "forward", "step"}: one layer, four ways, (4,) arrays; seconds: the least of `repeats`.
+def layer_costs(n_in, n_out, *, epsilon=None, density=None, batch_size=64, repeats=4, seed=0):
+    """{"way", "links", "bytes", "forward", "step"}: one layer, four ways, (4,) arrays; seconds: the least of several.
 
     dense: matrices on the machine's BLAS. mask: the same times a mask of ones and zeros. scipy: CSR. sparselab: this package.
     forward: W X + b; step: forward, backward (dX, dw, db) and momentum update. bytes: weights, velocity, gradient, indices, mask.
@@ -86,21 +86,25 @@ def layer_costs(n_in, n_out, *, epsilon=None, density=None, batch_size=64, repea
 
 
 def least_seconds(function, *arguments, repeats):
-    """The least time of a call, after one that is not counted: what else the machine does only ever adds."""
+    """The least time of a call, with one BLAS thread or as many as there are: what else the machine does only ever adds."""
     spent = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        function(*arguments)
-        spent.append(time.perf_counter() - start)
-    return min(spent[1:])
+    for threads in (1, None):
+        with threadpool_limits(threads, "blas"):
+            function(*arguments)
+            for _ in range(repeats):
+                start = time.perf_counter()
+                function(*arguments)
+                spent.append(time.perf_counter() - start)
+    return min(spent)
 
 
 class Dense:
-    """A matrix (n_out, n_in) with as many values as it has places."""
+    """A matrix (n_out, n_in) with as many values as it has places; its buffers are made once."""
 
     def __init__(self, model):
         self.W, self.b = model.layers[0].to_scipy().toarray(), model.layers[0].b.copy()
-        self.V, self.links = np.zeros_like(self.W), self.W.size
+        self.V, self.v, self.dW = np.zeros_like(self.W), np.zeros_like(self.b), np.zeros_like(self.W)
+        self.links = self.W.size
         self.n_bytes = 3 * self.W.nbytes
 
     def weights(self):
@@ -113,15 +117,16 @@ class Dense:
 
     def gradient(self, X, dZ):
         """dW in the shape of W."""
-        return dZ @ X.T
+        return np.matmul(dZ, X.T, out=self.dW)
 
     def step(self, X, dZ):
         """One training step; returns Z and dX."""
         Z, dX, dW = self.forward(X), self.weights().T @ dZ, self.gradient(X, dZ)
-        self.b -= RATE * dZ.sum(axis=1)
-        self.V *= MOMENTUM
-        self.V -= RATE * dW
-        self.W += self.V
+        for values, velocity, gradient in ((self.W, self.V, dW), (self.b, self.v, dZ.sum(axis=1))):
+            velocity *= MOMENTUM
+            gradient *= RATE
+            velocity -= gradient
+            values += velocity
         return Z, dX
 
 
@@ -130,14 +135,17 @@ class Masked(Dense):
 
     def __init__(self, model):
         super().__init__(model)
-        self.mask = (model.layers[0].topology.to_scipy(np.ones(model.n_links, np.float32)).toarray()).astype(np.float32)
+        self.mask = model.layers[0].topology.to_scipy(np.ones(model.n_links, np.float32)).toarray()
+        self.product = np.zeros_like(self.W)
         self.n_bytes += self.mask.nbytes
 
     def weights(self):
-        return self.W * self.mask
+        return np.multiply(self.W, self.mask, out=self.product)
 
     def gradient(self, X, dZ):
-        return (dZ @ X.T) * self.mask
+        dW = super().gradient(X, dZ)
+        dW *= self.mask
+        return dW
 
 
 class Scipy(Dense):
@@ -147,7 +155,8 @@ class Scipy(Dense):
         layer = model.layers[0]
         self.matrix, self.b = layer.to_scipy(), layer.b.copy()
         self.rows, self.columns = layer.topology.rows, layer.topology.indices
-        self.W, self.V, self.links = self.matrix.data, np.zeros_like(self.matrix.data), len(self.matrix.data)
+        self.W, self.V, self.v = self.matrix.data, np.zeros_like(self.matrix.data), np.zeros_like(self.b)
+        self.links = len(self.W)
         self.n_bytes = 3 * self.W.nbytes + self.rows.nbytes + self.columns.nbytes + self.matrix.indptr.nbytes
 
     def weights(self):

@@ -102,8 +102,7 @@ def steps(
     Raises TypeError or ValueError naming the argument before anything is trained; DivergedError, with the model at its last
     good step, where a loss or gradient is not finite.
     """
-    if not isinstance(model, SparseMLP):
-        checks.fail("model", model, "a SparseMLP", TypeError)
+    check_model(model)
     optimizer = MomentumSGD() if optimizer is None else optimizer
     if isinstance(optimizer, type) or not all(callable(getattr(optimizer, name, None)) for name in ("init", "update", "rate")):
         checks.fail("optimizer", optimizer, "an object with init, update and rate, such as MomentumSGD", TypeError)
@@ -267,8 +266,15 @@ def find_fault(model, loss, X, targets, samples):
     return len(flows), "the loss or a gradient"
 
 
+def check_model(model):
+    """Raise TypeError for what is not a SparseMLP."""
+    if not isinstance(model, SparseMLP):
+        checks.fail("model", model, "a SparseMLP", TypeError)
+
+
 def evaluate(model, X, y, *, loss=None, threads=None):
     """(loss, accuracy) of the model on samples X (n, features) and labels or targets y, dropout off."""
+    check_model(model)
     y = np.asarray(y)
     if y.ndim == 0 or y.dtype.kind not in "iuf":
         checks.fail("y", y, "an array of labels or targets, one for each row of X", TypeError)
@@ -283,6 +289,7 @@ def evaluate(model, X, y, *, loss=None, threads=None):
 
 def predict(model, X, *, threads=None):
     """The net's outputs (logits) for samples X (n, features), dropout off: (n, n_out)."""
+    check_model(model)
     X = as_features("X", X, model)
     threads = available_cores() if threads is None else checks.integer("threads", threads)
     engine = engines.create(model, loss_functions.SoftmaxCrossEntropy(), None, max(1, X.shape[0]), threads)

@@ -9,7 +9,7 @@ import pytest
 
 from sparselab import engines, kernels
 from sparselab.activations import FixedSlopes, Tanh
-from sparselab.engines import NonFinite
+from sparselab.engines import Outcome
 from sparselab.evolution import SET
 from sparselab.fused import FusedEngine
 from sparselab.layerwise import LayerwiseEngine
@@ -89,6 +89,12 @@ def test_the_threads_of_the_machine_are_the_default():
 # one call or many
 
 
+def run(engine, X, y, samples, batch, rates, optimizer, state, key, first):
+    outcome = Outcome.of(len(samples), batch)
+    engine.run(outcome, X, y, samples, batch, rates, optimizer, state, np.uint64(key), first)
+    return outcome
+
+
 def prepared(kind, batch, dropout=0.3, dtype=np.float32, threads=1):
     model, optimizer, loss = models.net(dropout=dropout, dtype=dtype), MomentumSGD(0.05), SoftmaxCrossEntropy()
     engine = (FusedEngine if kind == "fused" else LayerwiseEngine)(model, loss, tile_width(batch), threads)
@@ -106,7 +112,8 @@ def test_steps_may_be_bunched_in_any_way(kind, batch):
         first, losses, hits = 0, [], []
         for n in bunches:
             samples = order[first * batch : (first + n) * batch]
-            outcome = engine.run(X, y, samples, batch, [0.05] * n, optimizer, state, np.uint64(9), first)
+            outcome = run(engine, X, y, samples, batch, [0.05] * n, optimizer, state, 9, first)
+            assert (outcome.done, outcome.failed) == (n, False)
             first, losses, hits = first + n, [*losses, *outcome.losses], [*hits, *outcome.hits]
         results.append((losses, hits, models.fingerprint(engine.model)))
     assert results[0] == results[1] == results[2]
@@ -117,7 +124,7 @@ def test_an_outcome_counts_every_sample_once(kind):
     engine, (X, y), optimizer, state = prepared(kind, 100, dropout=0.0)
     optimizer.learning_rate = 1e-30
     loss, hits, _ = naive.softmax_loss(models.twin(engine.model).forward(X)[2].T, y)
-    outcome = engine.run(X, y, np.arange(301), 100, [1e-30] * 4, optimizer, state, np.uint64(0), 0)
+    outcome = run(engine, X, y, np.arange(301), 100, [1e-30] * 4, optimizer, state, 0, 0)
     assert outcome.sizes.tolist() == [100, 100, 100, 1]
     assert (outcome.losses * outcome.sizes).sum() == pytest.approx(loss, rel=1e-6)
     assert outcome.hits.sum() == hits
@@ -131,17 +138,18 @@ def test_a_step_that_is_not_finite_is_not_applied_and_those_before_are(kind, thr
     engine, (X, y), optimizer, state = prepared(kind, 100, threads=threads)
     clean, _, _, clean_state = prepared(kind, 100)
     X[100 * bad_step + 50, 3] = np.nan
-    with pytest.raises(NonFinite) as caught:
-        engine.run(X, y, np.arange(301), 100, [0.05] * 4, optimizer, state, np.uint64(0), 0)
-    assert caught.value.step == bad_step
+    outcome = run(engine, X, y, np.arange(301), 100, [0.05] * 4, optimizer, state, 0, 0)
+    assert (outcome.done, outcome.failed) == (bad_step, True)
     if bad_step:
-        clean.run(X, y, np.arange(100 * bad_step), 100, [0.05] * bad_step, optimizer, clean_state, np.uint64(0), 0)
+        wanted = run(clean, X, y, np.arange(100 * bad_step), 100, [0.05] * bad_step, optimizer, clean_state, 0, 0)
+        assert outcome.losses[:bad_step].tolist() == wanted.losses.tolist()
+        assert outcome.hits[:bad_step].tolist() == wanted.hits.tolist()
     assert models.fingerprint(engine.model) == models.fingerprint(clean.model)
     for ours, wanted in zip(state, clean_state, strict=True):
         np.testing.assert_array_equal(ours.links[0], wanted.links[0])
         np.testing.assert_array_equal(ours.neurons[0], wanted.neurons[0])
     X[100 * bad_step + 50, 3] = 0  # and the engine can go on
-    engine.run(X, y, np.arange(301), 100, [0.05] * 4, optimizer, state, np.uint64(0), 0)
+    assert run(engine, X, y, np.arange(301), 100, [0.05] * 4, optimizer, state, 0, 0).done == 4
     engine.close()
 
 
@@ -210,7 +218,7 @@ def test_tiles_hold_every_batch():
 def test_closing_lets_the_threads_go(kind):
     before = threading.active_count()
     engine, (X, y), optimizer, state = prepared(kind, 300, threads=4)
-    engine.run(X, y, np.arange(301), 301, [0.1], optimizer, state, np.uint64(0), 0)
+    run(engine, X, y, np.arange(301), 301, [0.1], optimizer, state, 0, 0)
     assert threading.active_count() > before
     engine.close()
     assert threading.active_count() == before

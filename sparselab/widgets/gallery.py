@@ -16,7 +16,7 @@ class Gallery:
         self.views = views
         self.images = {name: make("Image", format="png", value=b"", layout={"max_width": "100%"}) for name in views}
         self.hints = {name: make("HTML", value=markup.note(view.empty)) for name, view in views.items()}
-        look = {"min_height": "370px", "align_items": "center"}
+        look = {"min_height": "405px", "align_items": "center"}
         pages = [make("VBox", children=[self.hints[name], self.images[name]], layout=look) for name in views]
         titles = [view.title for view in views.values()]
         self.tabs = make("Tab", children=pages, titles=titles, selected_index=0).add_class("sparselab-tabs")

@@ -11,7 +11,8 @@ from .views import View
 
 BATCH = 64
 WAYS = {"dense": "dense (BLAS)", "mask": "dense × mask", "scipy": "scipy CSR", "sparselab": "sparselab"}
-LOOK = {"style": {"description_width": "95px"}, "layout": {"width": "97%"}, "continuous_update": False}
+LOOK = {"style": {"description_width": "95px"}, "layout": {"width": "97%"}}
+SLIDER = LOOK | {"continuous_update": False}
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,12 @@ class Layer:
 def layer_panel(n_in=784, n_out=1000, *, epsilon=20.0, density=0.05):
     """n_in, n_out and epsilon or density → connectivity, degrees, memory, measured time of dense BLAS, mask, scipy and ours."""
     controls = {
-        "n_in": make("IntSlider", value=n_in, min=2, max=2000, description="n_in", **LOOK),
-        "n_out": make("IntSlider", value=n_out, min=2, max=2000, description="n_out", **LOOK),
-        "given": make(
-            "ToggleButtons", options=["epsilon", "density"], value="epsilon", description="given",
-            style={"button_width": "85px", "description_width": "95px"},
-        ),
-        "epsilon": make("FloatSlider", value=epsilon, min=1.0, max=100.0, step=1.0, description="epsilon ε", **LOOK),
+        "n_in": make("IntSlider", value=n_in, min=2, max=2000, description="n_in", **SLIDER),
+        "n_out": make("IntSlider", value=n_out, min=2, max=2000, description="n_out", **SLIDER),
+        "given": make("Dropdown", options=["epsilon", "density"], value="epsilon", description="given", **LOOK),
+        "epsilon": make("FloatSlider", value=epsilon, min=1.0, max=100.0, step=1.0, description="epsilon ε", **SLIDER),
         "density": make(
-            "FloatLogSlider", value=density, min=-3.0, max=0.0, step=0.05, description="density", readout_format=".3g", **LOOK
+            "FloatLogSlider", value=density, min=-3.0, max=0.0, step=0.05, description="density", readout_format=".3g", **SLIDER
         ),
     }  # fmt: skip
     panel = Explorer(controls, study, VIEWS, table, title="one sparse layer, four ways to compute it")

@@ -54,13 +54,14 @@ class Subject:
         return run.experiment if run.experiment or run.active else self._untrained()
 
     def _untrained(self):
-        try:
-            config = self.settings()
-        except (TypeError, ValueError):
-            return self.ahead
+        """Whatever is wrong with it is said at Start, and nowhere before."""
         with self.lock:
-            if self.ahead is None or self.ahead.config != config:
-                self.ahead = self.make(config) if self._is_light(config) else None
+            try:
+                config = self.settings()
+                if self.ahead is None or self.ahead.config != config:
+                    self.ahead = self.make(config) if self._is_light(config) else None
+            except Exception:
+                self.ahead = None
             return self.ahead
 
     def _is_light(self, config):

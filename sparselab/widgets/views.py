@@ -38,7 +38,7 @@ def curves(subject):
     runs = {label: sampled(history) for label, history in subject.runs.items()}
     if len(runs) == 1:
         runs = next(iter(runs.values()))
-    return figures.learning_curves(runs, dataset=subject.data) if runs else None
+    return high(figures.learning_curves(runs, dataset=subject.data), 3.9) if runs else None
 
 
 def connectivity(subject):
@@ -103,7 +103,7 @@ def functions(subject):
     """The chosen activation and its slopes beside ReLU, layer by layer."""
     config = subject.settings()
     chosen = {config.activation: activation_of(config), "relu": "relu"}
-    return figures.activation_functions(chosen, depth=min(6, max(1, len(config.hidden))))
+    return low(figures.activation_functions(chosen, depth=min(6, max(1, len(config.hidden)))))
 
 
 def activation_of(config):
@@ -126,10 +126,15 @@ def gradients(subject):
     return figures.gradient_norms({name: norm(net) for name, net in nets.items()}, dataset=data)
 
 
-def low(figure, height=4.3):
-    """The same figure, not higher than the place in a panel."""
-    figure.set_size_inches(figure.get_figwidth(), min(height, figure.get_figheight()))
+def high(figure, height):
+    """The same figure, `height` inches high."""
+    figure.set_size_inches(figure.get_figwidth(), height)
     return figure
+
+
+def low(figure, height=4.0):
+    """The same figure, not higher than the place in a panel."""
+    return high(figure, min(height, figure.get_figheight()))
 
 
 VIEWS = {

@@ -1,0 +1,130 @@
+"""The newcomer's path in a real browser: JupyterLab opens on 00, two clicks, and a curve moves.
+
+What only shows here: callbacks that come through the front end while a training runs, pictures that arrive, keys on a slider.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOK = "00_start_here.ipynb"
+FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+    --disable-component-update --disable-sync""".split()
+QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+CURVE = ".sparselab-view-curves"
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def command(port, folder):
+    """JupyterLab on the loopback only, with nothing of the user's and no news."""
+    settings = folder / "settings"
+    settings.mkdir()
+    (settings / "overrides.json").write_text(json.dumps(QUIET))
+    return [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
+        "--IdentityProvider.token=", "--ServerApp.password=", f"--ServerApp.root_dir={folder / 'root'}",
+        f"--LabApp.app_settings_dir={settings}", f"--LabApp.workspaces_dir={folder / 'workspaces'}",
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """URL of a JupyterLab over a copy of the notebooks: what is typed here is saved there."""
+    (tmp_path / "root/notebooks").mkdir(parents=True)
+    shutil.copy(ROOT / "notebooks" / NOTEBOOK, tmp_path / "root/notebooks")
+    own = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "RUNTIME", "DATA")}
+    env = os.environ | own | {"IPYTHONDIR": str(tmp_path / "ipython")}
+    port = free_port()
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(command(port, tmp_path), env=env, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/api", server, tmp_path / "log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def wait_for(url, server, log, timeout=60):
+    end = time.monotonic() + timeout
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            return urlopen(url, timeout=1).close()
+        except (URLError, OSError):
+            time.sleep(0.1)
+    raise AssertionError(f"JupyterLab did not come up\n{log.read_text()[-2000:]}")
+
+
+@pytest.fixture
+def page(browser_path):
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=browser_path, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1366, "height": 768})
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
+
+
+def status(page):
+    return page.locator(".sparselab-status").inner_text()
+
+
+def source(page):
+    return page.locator(CURVE).get_attribute("src")
+
+
+def until(condition, what, timeout=30.0):
+    """Seconds until it came."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < timeout, f"{what}: it did not come"
+        time.sleep(0.02)
+    return time.monotonic() - start
+
+
+def test_two_clicks_to_a_moving_curve(lab, page):
+    opened = time.monotonic()
+    page.goto(f"{lab}/lab/tree/notebooks/{NOTEBOOK}")
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    page.locator(".jp-CodeCell .cm-content").first.click()
+    page.keyboard.press("Shift+Enter")  # click 1: run the first cell
+
+    page.locator(".sparselab-start").click()  # click 2: Start
+    page.locator(CURVE).wait_for(state="visible")
+    first = source(page)
+    assert first.startswith(("blob:", "data:"))
+    until(lambda: source(page) != first, "a second picture")
+    print(f"\nseconds from opening to the first moving curve: {time.monotonic() - opened:.1f}")
+    assert "running" in status(page)
+
+    assert "learning rate 0.01 " in status(page)
+    page.locator(".sparselab-learning_rate .noUi-handle").focus()
+    page.keyboard.press("ArrowRight")
+    spent = until(lambda: "learning rate 0.0112 " in status(page), "the new learning rate")
+    print(f"seconds until the slider's value reached the training: {spent:.2f}")
+
+    page.locator(".sparselab-stop").click()
+    spent = until(lambda: status(page).split()[1] == "stopped", "stopped")
+    print(f"seconds until Stop was answered: {spent:.2f}")
+    assert spent < 2
+    assert page.locator(".sparselab-panel details").count() == 0  # no error
+    if folder := os.environ.get("SPARSELAB_SHOTS"):
+        page.screenshot(path=str(Path(folder) / "browser.png"))

@@ -1,0 +1,144 @@
+"""The shape of the notebooks: short, without definitions, committed with outputs and without errors.
+
+That they run is another test: `pytest --nbval-lax … notebooks/`, the last line of `make test`.
+"""
+
+import ast
+import base64
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import sparselab
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
+MOST_LINES, MOST_BYTES = 60, 1_000_000
+MOST_IN_A_CELL = 6  # without comments and blank lines
+LESSONS = {"00", "01", "02", "03", "04", "05", "06"}  # those that teach one thing, from by hand to real size
+PLUG_INS = {"02_sparse_evolution": {"by_lot"}}  # the one definition that is typed in a notebook
+PATHS = re.compile(r"(?<![\w.:/])/(?:home|root|work|tmp|Users|usr|opt)/[\w.-]+")
+
+
+def cells(notebook, kind="code"):
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == kind]
+
+
+def code(cell):
+    """The lines of a cell that are code."""
+    return [line for line in "".join(cell["source"]).splitlines() if line.strip() and not line.strip().startswith("#")]
+
+
+def definitions(notebook):
+    """Names of functions and classes defined in a notebook."""
+    trees = [ast.parse("".join(cell["source"])) for cell in cells(notebook)]
+    return {node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+
+
+def checked(notebook):
+    """Cells whose output is compared with the committed one."""
+    return [cell for cell in cells(notebook) if "".join(cell["source"]).startswith("# NBVAL_CHECK_OUTPUT")]
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def notebook(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_there_are_notebooks():
+    assert [path.stem[:2] for path in NOTEBOOKS][:4] == ["00", "01", "02", "03"]
+
+
+def test_it_is_short(notebook, path):
+    assert sum(len(code(cell)) for cell in cells(notebook)) <= MOST_LINES
+    assert max(len(code(cell)) for cell in cells(notebook)) <= MOST_IN_A_CELL
+    assert path.stat().st_size < MOST_BYTES
+
+
+def test_it_defines_nothing(notebook, path):
+    assert definitions(notebook) == PLUG_INS.get(path.stem, set())
+
+
+def test_text_and_code_alternate(notebook):
+    assert len(cells(notebook, "markdown")) >= 0.8 * len(cells(notebook))
+
+
+def test_it_asks_first_and_ends_with_where_the_code_is(notebook, path):
+    if path.stem[:2] not in LESSONS:
+        pytest.skip("not a lesson")
+    texts = ["".join(cell["source"]) for cell in cells(notebook, "markdown")]
+    assert "?" in texts[0]
+    assert [
+        head for head in ("## The words", "## By hand", "## What to try", "## Where the code is") if head not in "\n".join(texts)
+    ] == []
+    assert "| symbol | meaning | name in code |" in "\n".join(texts)
+
+
+def test_files_it_names_exist(notebook):
+    text = "\n".join("".join(cell["source"]) for cell in cells(notebook, "markdown"))
+    named = set(re.findall(r"`(sparselab/[\w/]+(?:\.py|/))`", text))
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    links = re.findall(r"\]\(((?!http)[^)#]+)\)", text)
+    assert [link for link in links if not (ROOT / "notebooks" / link).exists()] == []
+
+
+def test_one_cell_holds_the_sizes_and_fast_shrinks_them(notebook):
+    tagged = [cell for cell in cells(notebook) if "parameters" in cell["metadata"].get("tags", [])]
+    assert len(tagged) == 1
+    assert "SPARSELAB_FAST" in "".join(tagged[0]["source"])
+
+
+def test_by_hand_cells_are_checked_and_do_not_depend_on_sizes(notebook, path):
+    sizes = {"fast", "EPOCHS", "SEEDS", "HIDDEN", "LONG", "N_IN", "N_OUT", "HUGE", "DEEP", "NAMES"}
+    assert len(checked(notebook)) >= (2 if path.stem[:2] in LESSONS else 1)
+    for cell in checked(notebook):
+        names = {node.id for node in ast.walk(ast.parse("".join(cell["source"]))) if isinstance(node, ast.Name)}
+        assert not names & sizes
+        assert cell["outputs"]
+
+
+def test_it_is_committed_with_outputs_and_without_errors(notebook):
+    counts = [cell["execution_count"] for cell in cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
+    outputs = [output for cell in cells(notebook) for output in cell["outputs"]]
+    assert {output["output_type"] for output in outputs} <= {"stream", "execute_result", "display_data"}
+    assert {output.get("name", "stdout") for output in outputs} == {"stdout"}  # no warnings either
+    pictures = [output["data"]["image/png"] for output in outputs if "image/png" in output.get("data", {})]
+    assert pictures
+    assert all(base64.b64decode(picture).startswith(b"\x89PNG") for picture in pictures)
+
+
+def test_no_widget_state_no_paths_no_versions(notebook):
+    text = json.dumps(notebook, ensure_ascii=False)
+    assert "widget-view" not in text
+    assert "widgets" not in notebook["metadata"]
+    assert PATHS.findall(text) == []
+    assert "version" not in notebook["metadata"].get("language_info", {})
+
+
+def test_the_panel_is_in_its_notebook(notebook, path):
+    panels = {"00": "start_panel", "01": "layer_panel", "02": "evolution_panel", "03": "activation_panel"}
+    name = panels.get(path.stem[:2])
+    if name is None:
+        pytest.skip("no panel of its own")
+    assert hasattr(sparselab.widgets, name)
+    assert any(name in "".join(cell["source"]) for cell in cells(notebook))
+
+
+def test_the_newcomer_finds_the_panel_in_the_first_cell():
+    notebook = json.loads(NOTEBOOKS[0].read_text(encoding="utf-8"))
+    assert "start_panel()" in "".join(cells(notebook)[0]["source"])
+
+
+def test_definitions_are_seen():
+    bad = {"cells": [{"cell_type": "code", "source": ["class A:\n", "    def f(self): pass"]}]}
+    assert definitions(bad) == {"A", "f"}
+    assert PATHS.findall("see /home/me/x and https://tmp/x and /usr/bin") == ["/home/me", "/usr/bin"]
