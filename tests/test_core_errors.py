@@ -37,8 +37,7 @@ def refused(call, argument, *fragments):
 
 def label(value):
     """A name for a value that is the same in every process."""
-    text = reprlib.repr(value)
-    return type(value).__name__ if "0x" in text or "...x" in text else text
+    return type(value).__name__ if "0x" in repr(value) else reprlib.repr(value)
 
 
 def table(*rows):

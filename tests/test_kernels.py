@@ -405,6 +405,16 @@ def test_softmax_loss_of_huge_logits_is_exact(dtype, scale):
     assert dZ.tolist() == [[-1, 0], [1, 0]]
 
 
+def test_of_equal_logits_the_first_counts():
+    Z = np.array([[1.0, 0.0, 2.0], [1.0, 3.0, 2.0], [0.0, 3.0, 2.0]])
+    for label, hits in enumerate(([1, 0, 1], [0, 1, 0], [0, 0, 0])):
+        assert elementwise.softmax_loss(Z, np.full(3, label), np.arange(3), 0, 3, 1.0, np.empty_like(Z))[1] == sum(hits)
+        onehot = np.eye(3)[np.full(3, label)]
+        assert elementwise.squared_loss(Z, onehot, np.arange(3), 0, 3, 1.0, np.empty_like(Z))[1] == sum(hits)
+    tied = np.array([[0.0, 5.0, 5.0]] * 3)  # the wanted class is the first of the largest targets, 1
+    assert elementwise.squared_loss(Z, tied, np.arange(3), 0, 3, 1.0, np.empty_like(Z))[1] == 1
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("row", [0, 1, 2])
 def test_losses_do_not_hide_a_bad_logit(bad, row):

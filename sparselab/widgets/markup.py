@@ -7,7 +7,6 @@ from .. import summary
 COLOURS = {"running": "#009E73", "paused": "#E69F00", "preparing": "#0072B2", "failed": "#D55E00"}
 STYLE = """<style>
 .sparselab-panel .widget-tab-contents { padding: 4px !important; }
-.sparselab-panel .jupyter-widgets-output-area, .sparselab-panel .widget-image { object-fit: contain; }
 </style>"""
 CELL = "padding:0 .8em 0 0;text-align:right;white-space:nowrap"
 
@@ -56,7 +55,7 @@ def seconds(value):
     """Seconds as text, "…" where not (yet) measured."""
     if value is None:
         return "…"
-    return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.3g} s"
+    return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.2f} s"
 
 
 def cost_rows(ours, dense):

@@ -19,7 +19,9 @@ from .subject import Subject
 from .toolkit import bundle
 from .views import VIEWS, View
 
-CONTROLS = ("learning_rate", "zeta", "epsilon", "hidden", "activation", "alpha", "rule", "batch_size", "epochs", "seed")
+CONTROLS = (
+    "learning_rate", "zeta", "dataset", "hidden", "epsilon", "activation", "alpha", "rule", "batch_size", "epochs", "seed"
+)  # fmt: skip
 SHOWN = ("curves", "connectivity", "input", "degrees", "neurons", "costs")
 SPANS = {"epsilon": (1.0, 100.0, 1.0), "alpha": (0.0, 1.0, 0.05), "epochs": (1, 500, 1)}
 

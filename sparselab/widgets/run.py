@@ -13,7 +13,7 @@ from ..experiment import build, rate_of
 from ..history import EpochRecord, History
 
 ACTIVE = ("preparing", "running", "paused")
-KEPT = 256  # epochs of a run whose degree vectors are kept: a long run is thinned, evenly
+KEPT, BYTES = 256, 2**26  # epochs of a run whose degree vectors are kept, and bytes of them: a long run is thinned
 
 
 def set_rate(experiment, config):
@@ -102,9 +102,14 @@ class Run:
             if not new or not self.active:
                 return False
             self.now = self.now.replace(**new)
-            self.changes += [(len(self.history) + 1, name, value) for name, value in new.items()]
+            for name, value in new.items():
+                self._note(len(self.history) + 1, name, value)
             self._hand_over(new)
         return True
+
+    def _note(self, epoch, name, value):
+        """A slider that is dragged gives many values: of those within one epoch the last is kept."""
+        self.changes = [change for change in self.changes if change[:2] != (epoch, name)] + [(epoch, name, value)]
 
     def _hand_over(self, names):
         for name in names if self.experiment else ():
@@ -167,8 +172,11 @@ class Run:
 
 
 def thin(history):
-    """Drop the degree vectors of every other epoch that has them, once there are more than KEPT; first and last stay."""
-    held = [i for i, record in enumerate(history) if record.fan_out]
-    if len(held) > KEPT:
-        for i in held[1:-1:2]:
+    """Drop degree vectors, so that those of at most about KEPT epochs (or BYTES) stay, evenly; the first and last always do."""
+    last, before = history[-1], history[-2] if len(history) > 1 else history[-1]
+    size = sum(degrees.nbytes for degrees in (*last.fan_in, *last.fan_out))
+    most = max(8, min(KEPT, BYTES // max(1, size)))
+    step, step_before = (1 << ((record.epoch - 1) // most).bit_length() for record in (last, before))
+    for i in range(len(history) - 1) if step != step_before else [len(history) - 2] if step > 1 else ():
+        if history[i].epoch % step and i and history[i].fan_out:
             history[i] = dataclasses.replace(history[i], fan_in=(), fan_out=())

@@ -25,6 +25,8 @@ def progress(run):
         parts.append(f"test accuracy {percent(record.test_accuracy)}")
     if run.state in ("stopped", "finished") and record:
         parts.append(f"{sum(r.seconds for r in run.history):.1f} s of training")
+    if run.changes:
+        parts.append("steered: the preset alone does not tell")
     return "· " + " · ".join(parts)
 
 
