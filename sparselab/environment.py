@@ -1,7 +1,6 @@
 """What this machine and this installation are: versions, cores, memory, threading layer, caches."""
 
 import importlib.metadata
-import os
 import platform
 
 PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "scikit-learn", "matplotlib", "ipywidgets", "jupyterlab", "torch")
@@ -31,7 +30,7 @@ def memory():
 def describe():
     """A dict of plain values: the `info` command and every stored result show it."""
     from . import __version__
-    from .kernels import settings
+    from .kernels import cache, settings
     from .training import available_cores
 
     available, total = memory()
@@ -45,5 +44,5 @@ def describe():
         "memory_total": total,
         "jit": settings.JIT,
         "threading_layer": f"{settings.THREADING_LAYER} (not used: threads are our own)",
-        "numba_cache": os.environ.get("NUMBA_CACHE_DIR") or os.path.join(os.path.dirname(__file__), "kernels", "__pycache__"),
+        "numba_cache": str(cache.FOLDER),
     }

@@ -103,12 +103,21 @@ class FusedEngine:
         return out
 
     def _together(self, work, threads, counter=None):
-        others = [self.pool.submit(work, thread) for thread in range(1, threads)]
+        def guarded(thread):
+            try:
+                work(thread)
+            except BaseException:
+                if counter is not None:
+                    counter[1] = 1  # nobody shall wait for this thread
+                raise
+
+        others = []
         try:
-            work(0)
+            others += [self.pool.submit(guarded, thread) for thread in range(1, threads)]
+            guarded(0)
         except BaseException:
             if counter is not None:
-                counter[1] = 1  # nobody shall wait for this thread
+                counter[1] = 1
             raise
         finally:
             for other in others:

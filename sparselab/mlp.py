@@ -73,7 +73,8 @@ class SparseMLP:
         sizes: widths, input and output included. epsilon: expected links of a layer are epsilon (n_in + n_out) (paper, eq. 1),
         a layer for which that reaches n_in · n_out is dense; or `density`, the same share of links in every layer (epsilon is
         then not used). activation: an object, class or name (AllReLU(0.6)). initializer: he_uniform, xavier_uniform, normal or
-        an object. dropout: share of hidden values dropped in training, in [0, 1). seed: None, int, SeedSequence or Generator.
+        an object. dropout: share of hidden
+        values dropped in training, in [0, 1), rounded to 1/256. seed: None, int, SeedSequence or Generator.
         exact: round the number of links instead of drawing it. Raises TypeError or ValueError naming the argument.
         """
         sizes = check_sizes(sizes)

@@ -106,8 +106,8 @@ def steps(
     optimizer = MomentumSGD() if optimizer is None else optimizer
     if isinstance(optimizer, type) or not all(callable(getattr(optimizer, name, None)) for name in ("init", "update", "rate")):
         checks.fail("optimizer", optimizer, "an object with init, update and rate, such as MomentumSGD", TypeError)
-    rules = (rules,) if callable(rules) else rules
-    if not isinstance(rules, tuple | list) or not all(callable(rule) for rule in rules):
+    rules = (rules,) if callable(rules) and not isinstance(rules, type) else rules
+    if not isinstance(rules, tuple | list) or not all(callable(rule) and not isinstance(rule, type) for rule in rules):
         checks.fail("rules", rules, "a list of rules, such as [SET(0.3)]", TypeError)
     checks.integer("epochs", epochs, low=0)
     checks.integer("batch_size", batch_size)

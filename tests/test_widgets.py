@@ -398,6 +398,30 @@ def test_labels_say_what_differs():
     assert labels([run(), run()]) == ["same (run 1)", "same (run 2)"]
 
 
+def test_whatever_is_pressed_in_whatever_order_the_panel_survives(endless):
+    rng, end = np.random.default_rng(0), time.monotonic() + 2
+    orders = [rng.permutation(np.repeat(list(endless.screen.buttons), 200)) for _ in range(3)]
+
+    def press(order):
+        for name in order:
+            endless.screen.buttons[name].click()
+            endless.screen.gallery.tabs.selected_index = len(endless.history) % len(endless.views)
+            if time.monotonic() > end:
+                return
+
+    threads = [threading.Thread(target=press, args=(order,)) for order in orders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert "Traceback" not in html(endless)
+    assert endless.stop()
+    endless.reset()
+    move(endless, "epochs", 2)
+    assert len(endless.run()) == 2
+    assert show(endless, "curves").startswith(PNG)
+
+
 # --- faults
 
 

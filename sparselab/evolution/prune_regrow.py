@@ -43,6 +43,6 @@ class PruneRegrow:
         return rewire(layer.topology, keep, layer.topology.nnz - int(np.count_nonzero(keep)), rng=rng)
 
 
-def SET(zeta=0.3):
+@dataclass(frozen=True)
+class SET(PruneRegrow):
     """Sparse evolutionary training (Mocanu et al. 2018): PruneRegrow with SET's criterion, magnitude within each sign."""
-    return PruneRegrow(zeta)

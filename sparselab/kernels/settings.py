@@ -4,17 +4,25 @@ No kernel may assume that NaN or infinity cannot occur: `fastmath=True` would ma
 Most kernels use no fast flags at all, so that the same arithmetic compiled in two places gives the same bits.
 """
 
-import functools
-
 import llvmlite.binding
 import numba
+
+from . import cache
 
 JIT = not numba.config.DISABLE_JIT
 THREADING_LAYER = numba.config.THREADING_LAYER
 
 # nogil: threads are ours (concurrent.futures), never numba's; that is safe under every threading layer.
 # error_model "numpy": no zero-division branches inside loops.
-jit = functools.partial(numba.njit, nogil=True, cache=True, error_model="numpy")
+OPTIONS = {"nogil": True, "cache": cache.FOLDER is not None, "error_model": "numpy"}
+
+
+def jit(function=None, **options):
+    """numba.njit with our options and our cache folder, as a decorator with or without arguments."""
+    if function is None:
+        return lambda function: jit(function, **options)
+    return cache.kept(lambda: numba.njit(**OPTIONS | options)(function))
+
 
 WIDTHS = (8, 16, 32, 64)  # columns of a tile that the vector kernels are made for
 

@@ -144,7 +144,10 @@ class Run:
                 thin(self.history)
             else:
                 self.last = record
-            self.changed()
+            if self.wanted == "go" and self.state != "running":  # not before: the first record waits for the compiler
+                self._enter("running")
+            else:
+                self.changed()
         return "stopped"
 
     def _may_go_on(self):
@@ -154,9 +157,7 @@ class Run:
                 self.condition.wait_for(lambda: self.wanted != "pause" or self.allowance)
         with self.condition:
             self.allowance = max(0, self.allowance - 1)
-        if self.wanted == "go" and self.state != "running":
-            self._enter("running")
-        return self.wanted != "stop"
+            return self.wanted != "stop"
 
     def _enter(self, state):
         with self.condition:
