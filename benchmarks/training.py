@@ -25,7 +25,7 @@ def our_epochs(data, threads, records):
     return lambda: records.append(next(run))
 
 
-def main(rounds=7, with_sklearn=True):
+def main(rounds=7, with_sklearn=1):
     data = sl.datasets.load("fashion_mnist")
     all_cores, one_core = [], []
     calls = {"ours": our_epochs(data, None, all_cores), "ours, 1 thread": our_epochs(data, 1, one_core)}

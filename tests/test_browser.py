@@ -104,6 +104,7 @@ def test_two_clicks_to_a_moving_curve(lab, page):
     opened = time.monotonic()
     page.goto(f"{lab}/lab/tree/notebooks/{NOTEBOOK}")
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()  # JupyterLab forgets cells that are run before
     page.locator(".jp-CodeCell .cm-content").first.click()
     page.keyboard.press("Shift+Enter")  # click 1: run the first cell
 

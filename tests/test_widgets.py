@@ -15,10 +15,10 @@ from sparselab.datasets import Dataset
 from sparselab.experiment import PAPER, knob
 from sparselab.mlp import SparseMLP
 from sparselab.widgets import VIEWS, ConfigForm, Explorer, Run, TrainingPanel, View
-from sparselab.widgets import run as run_module
 from sparselab.widgets.controls import widget_of, widths
 from sparselab.widgets.labels import labels
 from sparselab.widgets.painter import Painter
+from sparselab.widgets.thinning import thin
 from sparselab.widgets.views import sampled
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -558,7 +558,7 @@ def test_a_long_run_keeps_degrees_of_some_epochs_and_draws_some_points(panel):
     record, history = panel.run(epochs=1)[0], History()
     for epoch in range(1, 1501):
         history.append(dataclasses.replace(record, epoch=epoch))
-        run_module.thin(history)
+        thin(history)
     held = [record.epoch for record in history if record.fan_out]
     assert held == [1, *range(8, 1500, 8), 1500]
     points = sampled(history)
@@ -622,7 +622,9 @@ def test_without_ipywidgets_the_same_panel_runs_and_prints():
 def test_python_ends_while_a_training_runs():
     done = python(
         "import time\nfrom sparselab.widgets import start_panel\n"
-        "panel = start_panel(hidden=(50,), epochs=10_000); panel.start(); time.sleep(1.5); print(panel.state)"
+        "panel = start_panel(hidden=(50,), epochs=100_000); panel.start()\n"
+        "while not panel.history: time.sleep(0.01)\n"
+        "print(panel.state)"
     )
     assert done.returncode == 0, done.stderr
     assert "running" in done.stdout

@@ -12,8 +12,8 @@ from ..experiment import ExperimentConfig
 from . import markup, words
 from .costs import sides
 from .form import ConfigForm
+from .live import LIVE
 from .presenter import Presenter
-from .run import LIVE
 from .screen import Screen
 from .subject import Subject
 from .toolkit import bundle

@@ -46,15 +46,16 @@ class Presenter:
         self.screen.message.value = markup.error(text) if text else ""
 
     def paint(self):
-        """The costs at a glance and the picture of the visible view."""
+        """The picture of the visible view, then the costs at a glance, for which the dense net may have to be measured."""
         screen, subject, history = self.screen, self.subject, self.subject.current.history
         screen.fit(self.views[screen.gallery.visible])
         screen.show_epoch(history[-1].epoch if history else 0)
         if subject.model:
             screen.show_layers(subject.model.sizes)
-            screen.glance.value = self.glance()
         subject.epoch, subject.layer_number = screen.timeline.value, screen.layers.value or 0
         screen.gallery.draw(subject)
+        if subject.model:
+            screen.glance.value = self.glance()
 
     def glance(self):
         """Data, net and costs beside the dense net, as a small table."""

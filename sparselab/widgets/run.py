@@ -4,35 +4,16 @@ Whoever runs it pulls the generator of `steps`: a daemon thread (`begin`) or the
 record and each change of state, always by the puller and never under the lock.
 """
 
-import dataclasses
 import threading
 import traceback
 from contextlib import closing
 
-from ..experiment import build, rate_of
+from ..experiment import build
 from ..history import EpochRecord, History
+from .live import LIVE, asking
+from .thinning import thin
 
 ACTIVE = ("preparing", "running", "paused")
-KEPT, BYTES = 256, 2**26  # epochs of a run whose degree vectors are kept, and bytes of them: a long run is thinned
-
-
-def set_rate(experiment, config):
-    """The learning rate of a running experiment, schedule and all."""
-    experiment.optimizer.learning_rate = rate_of(config)
-
-
-def set_on_optimizer(name):
-    """A function that hands a config's value on to the optimizer, which reads it at each step."""
-    return lambda experiment, config: setattr(experiment.optimizer, name, getattr(config, name))
-
-
-# What a running training reads anew: field -> how it gets there. Rules ask `Run.now` for zeta themselves.
-LIVE = {
-    "learning_rate": set_rate,
-    "momentum": set_on_optimizer("momentum"),
-    "weight_decay": set_on_optimizer("weight_decay"),
-    "zeta": lambda experiment, config: None,
-}
 
 
 class Run:
@@ -124,15 +105,11 @@ class Run:
     def _prepare(self):
         experiment = self.make(self.config)
         rules = experiment.rules if self.rules is None else list(self.rules)
-        experiment.rules = [self._with_live_zeta(rule) for rule in rules]
+        experiment.rules = [asking(rule, self) for rule in rules]
         self.first = tuple(layer.topology for layer in experiment.model.layers)
         with self.condition:
             self.experiment = experiment
             self._hand_over({name for _, name, _ in self.changes})
-
-    def _with_live_zeta(self, rule):
-        ours = dataclasses.is_dataclass(rule) and getattr(rule, "zeta", None) == self.config.zeta
-        return dataclasses.replace(rule, zeta=lambda epoch: self.now.zeta) if ours else rule
 
     def _through(self, stream):
         while self._may_go_on():
@@ -170,14 +147,3 @@ class Run:
             if self.wanted != "stop":
                 self.wanted, self.allowance = what, self.allowance + allowance if allowance else 0
             self.condition.notify_all()
-
-
-def thin(history):
-    """Drop degree vectors, so that those of at most about KEPT epochs (or BYTES) stay, evenly; the first and last always do."""
-    last, before = history[-1], history[-2] if len(history) > 1 else history[-1]
-    size = sum(degrees.nbytes for degrees in (*last.fan_in, *last.fan_out))
-    most = max(8, min(KEPT, BYTES // max(1, size)))
-    step, step_before = (1 << ((record.epoch - 1) // most).bit_length() for record in (last, before))
-    for i in range(len(history) - 1) if step != step_before else [len(history) - 2] if step > 1 else ():
-        if history[i].epoch % step and i and history[i].fan_out:
-            history[i] = dataclasses.replace(history[i], fan_in=(), fan_out=())

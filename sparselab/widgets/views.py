@@ -35,10 +35,11 @@ def sampled(history):
 
 def curves(subject):
     """Loss and accuracy of this run and of those kept."""
+    draw = figures.learning_curves  # asked for first: so matplotlib is imported while the panel waits for its Start
     runs = {label: sampled(history) for label, history in subject.runs.items()}
     if len(runs) == 1:
         runs = next(iter(runs.values()))
-    return high(figures.learning_curves(runs, dataset=subject.data), 3.9) if runs else None
+    return high(draw(runs, dataset=subject.data), 3.9) if runs else None
 
 
 def connectivity(subject):

@@ -1,0 +1,30 @@
+"""What a running training reads anew at each step, and how a moved control gets there."""
+
+import dataclasses
+
+from ..experiment import rate_of
+
+
+def set_rate(experiment, config):
+    """The learning rate of a running experiment, schedule and all."""
+    experiment.optimizer.learning_rate = rate_of(config)
+
+
+def set_on_optimizer(name):
+    """A function that hands a config's value on to the optimizer, which reads it at each step."""
+    return lambda experiment, config: setattr(experiment.optimizer, name, getattr(config, name))
+
+
+# Field -> how its value gets into a running experiment; zeta is asked for by the rules (`asking`).
+LIVE = {
+    "learning_rate": set_rate,
+    "momentum": set_on_optimizer("momentum"),
+    "weight_decay": set_on_optimizer("weight_decay"),
+    "zeta": lambda experiment, config: None,
+}
+
+
+def asking(rule, run):
+    """The rule, with a zeta that is asked of `run.now` each time, where it has the config's zeta; else as it is."""
+    ours = dataclasses.is_dataclass(rule) and getattr(rule, "zeta", None) == run.config.zeta
+    return dataclasses.replace(rule, zeta=lambda epoch: run.now.zeta) if ours else rule
