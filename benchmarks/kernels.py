@@ -13,8 +13,16 @@ from benchmarks.common import emit, interleaved, table
 from sparselab.kernels import vector
 from sparselab.layers import NO_BITS, SparseLinear
 from sparselab.rewiring import erdos_renyi
+from sparselab.workspace import aligned
 
 W = 64
+
+
+def filled(rng, shape):
+    """Random numbers in an array that starts on a cache line, as training's buffers do."""
+    array = aligned(shape, np.float32)
+    array[:] = rng.standard_normal(shape, dtype=np.float32)
+    return array
 
 
 def main(n=1000, density=0.04, batch=128):
@@ -22,9 +30,9 @@ def main(n=1000, density=0.04, batch=128):
     topology = erdos_renyi(n, n, density=density, exact=True, seed=rng)
     w = rng.standard_normal(topology.nnz, dtype=np.float32)
     layer = SparseLinear(topology, w, np.zeros(n, np.float32))
-    tiles = [rng.standard_normal((3, n, W), dtype=np.float32) for _ in range(batch // W)]
-    wide = np.ascontiguousarray(np.concatenate([tile[0] for tile in tiles], axis=1))
-    M, dense = layer.to_scipy(), np.ascontiguousarray(layer.to_scipy().toarray())
+    tiles = [[filled(rng, (n, W)) for _ in range(3)] for _ in range(batch // W)]
+    wide, dense, M = filled(rng, (n, batch)), filled(rng, (n, n)), layer.to_scipy()
+    wide[:], dense[:] = np.concatenate([tile[0] for tile in tiles], axis=1), M.toarray()
     dw, db, poison, back = np.empty_like(w), np.empty(n, np.float32), np.zeros(1, np.float32), topology.transposed
 
     def spmm():

@@ -23,7 +23,7 @@ def activation_functions(activations, depth=4, *, limit=3.0, title=None):
         for layer in range(depth):
             table = tables[number * depth + layer]
             for ax, key in zip(axes[:, layer], ("f", "slope"), strict=True):
-                ax.plot(z, table[key], style.dash(number), color=style.look(number)["color"], linewidth=1.8)
+                ax.plot(z, table[key], linestyle=style.dash(number), color=style.look(number)["color"], linewidth=1.8)
     for layer in range(depth):
         style.label(axes[0, layer], title=f"hidden layer {layer + 1}")
         style.label(axes[1, layer], "z")

@@ -67,7 +67,7 @@ def gradient_norms(norms, *, title=None, dataset=None):
 def _draw(ax, layers, values, number):
     look = style.look(number)
     seen = np.where(values > 0, values, np.nan)
-    ax.plot(layers, seen, style.dash(number), **look, linewidth=1.5, markersize=5)
+    ax.plot(layers, seen, linestyle=style.dash(number), **look, linewidth=1.5, markersize=5)
     for layer in np.asarray(layers)[values == 0]:
         ax.annotate(
             "0", (layer, 0.02), xycoords=ax.get_xaxis_transform(), color=look["color"], fontsize=style.SMALL, ha="center"
