@@ -136,10 +136,8 @@ def costs_table(table):
         lines.append(f"{'seconds an epoch':>22} {seconds:>14.3f} {'too large to build':>23}")
     else:
         lines.append(f"{'seconds an epoch':>22} {seconds:>14.3f} {dense_seconds:>14.3f} {dense_seconds / seconds:>7.1f}x")
-    lines.append(
     timed = f"{table['dense_batches_timed']} mini-batches timed, the fastest counts"
     lines.append(f"(dense: NumPy on this machine's BLAS, {timed}; no dropout, no evolution)")
-    )
     return "\n".join(lines)
 
 
