@@ -41,8 +41,11 @@ def summarise(label, seeds, band="range"):
     """One row an epoch over the seeds of a run: mean, low and high of each score, n seeds that got there, mean seconds."""
     table = []
     clocks = [dict(zip((r.epoch for r in seed), np.cumsum(column(seed, "seconds")), strict=True)) for seed in seeds]
-    for epoch in sorted({record.epoch for seed in seeds for record in seed}):
-        here = [record for seed in seeds for record in seed if record.epoch == epoch]
+    by_epoch = {}
+    for seed in seeds:
+        for record in seed:
+            by_epoch.setdefault(record.epoch, []).append(record)
+    for epoch, here in sorted(by_epoch.items()):
         seconds = float(np.mean([clock[epoch] for clock in clocks if epoch in clock]))
         row = {"run": str(label), "epoch": epoch, "seconds": seconds, "n": len(here)}
         for part in PARTS:
