@@ -73,10 +73,10 @@ def run_train(options):
     """Train as the config says; optionally write the result."""
     config = config_of(options)
     experiment = build(config)
-    history = show_run(experiment)
+    history, table = show_run(experiment)
     given = vars(options)
     if "json" in given:
-        given["json"].write_text(json.dumps(result(experiment, history), indent=1))
+        given["json"].write_text(json.dumps(result(experiment, history, table), indent=1))
     if "save" in given:
         from .storage import save
 
@@ -85,7 +85,7 @@ def run_train(options):
 
 
 def show_run(experiment):
-    """Train, one line an epoch, then the table beside the dense net; returns the History."""
+    """Train, one line an epoch, then the table beside the dense net; returns the History and the table's numbers."""
     print(experiment.model.summary())
     print(f"data: {experiment.data!r}")
     history, start = History(), time.perf_counter()
@@ -104,8 +104,9 @@ def show_run(experiment):
             flush=True,
         )
     print(f"{len(history)} epochs in {time.perf_counter() - start:.1f} s")
-    print(costs_table(costs(experiment, history)))
-    return history
+    table = costs(experiment, history)
+    print(costs_table(table))
+    return history, table
 
 
 def costs(experiment, history):
@@ -141,13 +142,13 @@ def costs_table(table):
     return "\n".join(lines)
 
 
-def result(experiment, history):
+def result(experiment, history, table):
     """Everything about a run as plain values."""
     return {
         "config": dataclasses.asdict(experiment.config),
         "environment": environment.describe(),
         "source": experiment.data.source,
-        "costs": costs(experiment, history),
+        "costs": table,
         "history": json.loads(history.to_json()),
     }
 
@@ -158,7 +159,7 @@ def run_demo(options):
 
     config = ExperimentConfig(epochs=options.epochs)
     experiment = build(config)
-    history = show_run(experiment)
+    history, _ = show_run(experiment)
     model, data = experiment.model, experiment.data
     made = {
         "learning_curves": figures.learning_curves({"SET + All-ReLU": history}, dataset=data),

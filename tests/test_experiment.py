@@ -1,0 +1,145 @@
+"""The config is one value that says everything; `build` turns names into objects; the command line is made from it."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+import sparselab as sl
+from sparselab import cli, dense, environment, summary
+from sparselab.experiment import PAPER
+
+SMALL = {"dataset": "digits", "hidden": (30, 20), "epochs": 2}
+BAD = [
+    ("zeta", 1.5), ("zeta", "0.3"), ("epsilon", 0), ("epsilon", float("nan")), ("hidden", "100"), ("hidden", (0,)),
+    ("hidden", (10, 1.5)), ("activation", "relo"), ("dataset", "fashon"), ("rule", None), ("batch_size", 0), ("epochs", True),
+    ("seed", -1), ("nesterov", 1), ("learning_rate", 0), ("dropout", 1), ("schedule", "linear"), ("initializer", "he"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_a_bad_field_is_named_with_its_value_and_what_is_allowed(name, value):
+    with pytest.raises((TypeError, ValueError), match=name) as caught:
+        sl.ExperimentConfig(**{name: value})
+    assert "must be" in str(caught.value)
+
+
+def test_close_names_are_suggested():
+    with pytest.raises(ValueError, match="did you mean 'relu'"):
+        sl.ExperimentConfig(activation="relo")
+
+
+def test_json_round_trip_and_unknown_fields():
+    config = sl.ExperimentConfig(**SMALL, schedule="cosine")
+    assert sl.ExperimentConfig.from_json(config.to_json()) == config
+    for text in ("{", "[1]", '{"zeat": 0.3}', None):
+        with pytest.raises((TypeError, ValueError)):
+            sl.ExperimentConfig.from_json(text)
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_paper_presets_are_valid(name):
+    config = sl.ExperimentConfig.paper(name, epochs=3)
+    assert (config.dataset, config.epochs, config.momentum, config.zeta, config.weight_decay) == (name, 3, 0.9, 0.3, 0)
+
+
+def test_the_paper_links_of_fashion_mnist():
+    config = sl.ExperimentConfig.paper("fashion_mnist")
+    model = sl.SparseMLP.create((784, *config.hidden, 10), epsilon=config.epsilon, exact=True, seed=0)
+    assert model.n_links == 125_680  # algorithms: ε (n_in + n_out) a layer, the last one dense
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "step", "warm_up"])
+@pytest.mark.parametrize("activation", sl.activations.NAMES)
+def test_every_choice_builds_and_learns(schedule, activation):
+    experiment = sl.build(sl.ExperimentConfig(**SMALL, schedule=schedule, activation=activation))
+    records = list(experiment.train())
+    assert [r.epoch for r in records] == [1, 2]
+    assert np.isfinite(records[-1].train_loss)
+
+
+def test_the_same_config_is_the_same_run():
+    runs = [list(sl.build(sl.ExperimentConfig(**SMALL)).train(threads=threads)) for threads in (1, 2)]
+    assert runs[0] == runs[1]
+
+
+def test_static_rule_and_initializer_fan():
+    experiment = sl.build(sl.ExperimentConfig(**SMALL, rule="static", fan="links"))
+    assert experiment.rules == []
+    assert experiment.model.initializer == sl.HeUniform("links")
+
+
+def test_command_line_trains_writes_and_saves(tmp_path, capsys):
+    out, saved = tmp_path / "out.json", tmp_path / "net.npz"
+    arguments = "train --dataset digits --hidden 30 20 --epochs 2 --alpha 0.5 --nesterov --seed 3".split()
+    assert cli.main([*arguments, "--json", str(out), "--save", str(saved)]) == 0
+    text, result = capsys.readouterr().out, json.loads(out.read_text())
+    assert "truly sparse" in text
+    assert result["config"]["hidden"] == [30, 20]
+    assert result["config"]["nesterov"] is True
+    assert result["source"] == "embedded"
+    assert len(result["history"]) == 2
+    data = sl.datasets.load("digits")
+    again = sl.evaluate(sl.load(saved), data.X_test, data.y_test)
+    assert again.accuracy == result["history"][-1]["test_accuracy"]
+
+
+def test_every_field_is_an_option():
+    text = cli.parser()._subparsers._group_actions[0].choices["train"].format_help()
+    for one in dataclasses.fields(sl.ExperimentConfig):
+        assert f"--{one.name.replace('_', '-')}" in text
+
+
+@pytest.mark.parametrize("arguments", ["--zeta 2", "--dataset nothing", "--hidden 0", "--config missing.json"])
+def test_bad_options_are_one_line_and_exit_code_2(arguments, capsys):
+    assert cli.main(["train", *arguments.split()]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("sparselab: ")
+    assert error.count("\n") == 1
+
+
+def test_info_says_what_the_machine_is(capsys):
+    assert cli.main(["info"]) == 0
+    text = capsys.readouterr().out
+    for name in ("numpy", "numba", "cores", "memory_total", "threading_layer", "numba_cache"):
+        assert name in text
+    assert environment.describe()["cores"] >= 1
+
+
+def test_demo_writes_three_files_a_figure(tmp_path, capsys):
+    assert cli.main(["demo", "--epochs", "1", "--out", str(tmp_path / "new")]) == 0
+    names = {path.stem for path in (tmp_path / "new").iterdir()}
+    assert {"learning_curves", "connectivity", "input_map", "memory"} <= names
+    for name in names:
+        assert {path.suffix for path in (tmp_path / "new").glob(f"{name}.*")} == {".pdf", ".png", ".csv"}
+
+
+def test_summary_counts_what_is_there():
+    model = sl.SparseMLP.create((784, 100, 10), epsilon=5, seed=0)
+    rows = summary.rows(model)
+    assert [row["links"] for row in rows] == [*model.nnz, model.n_links]
+    assert rows[-1]["dense_links"] == 784 * 100 + 100 * 10
+    arrays = [a for l in model.layers for a in (l.w, l.b, l.topology.indptr, l.topology.indices)]
+    assert rows[-1]["bytes"] == sum(a.nbytes for a in arrays)
+    assert f"{model.n_links:,}" in model.summary()
+
+
+def test_dense_is_measured_or_refused():
+    small, huge = dense.measure((20, 10, 2), 100, 10, batches=2), dense.measure((10**6, 10**6, 2), 100, 10)
+    assert small.seconds > 0
+    assert small.n_bytes == 12 * (21 * 10 + 11 * 2)
+    assert huge.seconds is None
+    assert huge.n_bytes > 12e12
+
+
+def test_history_reads_like_a_table(tmp_path):
+    history = sl.History(sl.build(sl.ExperimentConfig(**SMALL)).train())
+    assert history["epoch"] == [1, 2]
+    assert list(history.to_frame()["test_accuracy"]) == history["test_accuracy"]
+    assert sl.History.from_json(history.to_json()) == history
+    assert isinstance(history[:1], sl.History)
+    with pytest.raises(KeyError, match="must be one of"):
+        history["accuracy"]
+    history.to_csv(tmp_path / "h.csv")
+    assert (tmp_path / "h.csv").read_text().count("\n") == 3
