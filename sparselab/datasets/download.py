@@ -3,6 +3,7 @@
 A file gets its final name only after its content was verified, so whatever has that name is whole.
 """
 
+import contextlib
 import hashlib
 import os
 import socket
@@ -116,8 +117,9 @@ def _prepare(target):
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         for part in target.parent.glob(f".{target.name}.*.part"):
-            if time.time() - part.stat().st_mtime > 86_400:
-                part.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # another download of the same file has just ended
+                if time.time() - part.stat().st_mtime > 86_400:
+                    part.unlink()
     except OSError as error:
         raise DownloadError(f"cannot write to {target.parent}: {error}; set SPARSELAB_DATA to another folder") from None
 
