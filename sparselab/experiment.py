@@ -166,8 +166,7 @@ def build(config, *, data=None):
     if not isinstance(config, ExperimentConfig):
         checks.fail("config", config, "an ExperimentConfig", TypeError)
     data = datasets.load(config.dataset) if data is None else data
-    sloped = config.activation in ("all_relu", "leaky_relu", "all_negative")
-    activation = activations.get(config.activation, **({"alpha": config.alpha} if sloped else {}))
+    activation = activation_of(config)
     scaled = config.initializer != "normal"
     model = SparseMLP.create(
         (data.n_features, *config.hidden, data.n_outputs), epsilon=config.epsilon, activation=activation, dropout=config.dropout,
@@ -177,6 +176,12 @@ def build(config, *, data=None):
         rate_of(config), config.momentum, config.weight_decay, nesterov=config.nesterov, decay_biases=config.decay_biases
     )
     return Experiment(config, data, model, optimizer, [SET(config.zeta)] if config.rule == "set" else [])
+
+
+def activation_of(config):
+    """The activation object that the config names."""
+    sloped = config.activation in ("all_relu", "leaky_relu", "all_negative")
+    return activations.get(config.activation, **({"alpha": config.alpha} if sloped else {}))
 
 
 def rate_of(config):

@@ -4,7 +4,7 @@ The object API only: nothing here knows pyplot or changes matplotlib's settings,
 are loaded on first use; matplotlib is imported then, and only in this room.
 """
 
-import importlib
+from .. import lazy
 
 # Modules are never named like a function: the import system would put the module in the function's place.
 _HOMES = {
@@ -20,17 +20,5 @@ _HOMES = {
     "turnover": ["links_and_neurons"],
     "values": ["weights_histogram"],
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = list(_HOME_OF)
-
-
-def __getattr__(name):
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    return globals()[name]
-
-
-def __dir__():
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

@@ -4,7 +4,7 @@ A panel is a declaration (which controls, which views); the training itself is a
 room that imports ipywidgets; where it is missing the same objects run headless and print text. Names load on first use.
 """
 
-import importlib
+from .. import lazy
 
 _HOMES = {
     "form": ["ConfigForm"],
@@ -15,17 +15,5 @@ _HOMES = {
     "run": ["Run"],
     "views": ["VIEWS", "View"],
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = list(_HOME_OF)
-
-
-def __getattr__(name):
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    return globals()[name]
-
-
-def __dir__():
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

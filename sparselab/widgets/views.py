@@ -7,8 +7,8 @@ View handed to the panel.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from .. import activations, figures
-from ..experiment import build
+from .. import figures
+from ..experiment import activation_of, build
 from .costs import sides
 
 POINTS = 300  # epochs of a curve that are drawn: more cannot be seen and take long
@@ -105,12 +105,6 @@ def functions(subject):
     config = subject.settings()
     chosen = {config.activation: activation_of(config), "relu": "relu"}
     return low(figures.activation_functions(chosen, depth=min(6, max(1, len(config.hidden)))))
-
-
-def activation_of(config):
-    """The activation object of a config."""
-    sloped = config.activation in ("all_relu", "leaky_relu", "all_negative")
-    return activations.get(config.activation, **({"alpha": config.alpha} if sloped else {}))
 
 
 def gradients(subject):
