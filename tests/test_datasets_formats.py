@@ -16,7 +16,7 @@ from sparselab.datasets.formats import read_higgs, read_idx, read_numbers, read_
 
 def written(path, content, packed=False):
     content = content.encode() if isinstance(content, str) else content
-    path.write_bytes(gzip.compress(content) if packed else content)
+    path.write_bytes(gzip.compress(content, mtime=0) if packed else content)
     return path
 
 
@@ -54,8 +54,8 @@ GOOD_IDX = idx(np.arange(12, dtype=np.uint8).reshape(3, 4))
         b"\0\0\x08\0" + GOOD_IDX[4:],
         b"\0\0\x08\x03" + b"\xff" * 12 + GOOD_IDX,
         b"<html>",
-        gzip.compress(GOOD_IDX)[:-10],
-        gzip.compress(GOOD_IDX)[:20],
+        gzip.compress(GOOD_IDX, mtime=0)[:-10],
+        gzip.compress(GOOD_IDX, mtime=0)[:20],
     ],
 )
 def test_idx_damaged(tmp_path, content):
@@ -240,7 +240,7 @@ def test_cifar10_damaged(tmp_path, cifar):
     _, _, members = cifar
     path = tmp_path / "a.tar.gz"
     whole = archive(path, members).read_bytes()
-    for content in (b"", whole[:500], whole[:-200], b"<html>", gzip.compress(b"no tar")):
+    for content in (b"", whole[:500], whole[:-200], b"<html>", gzip.compress(b"no tar", mtime=0)):
         with pytest.raises(ValueError, match="must be the archive"):
             read_cifar10(written(path, content), n_pixels=12)
     for name in members.keys() - {"cifar-10-batches-py/readme.html"}:
