@@ -1,5 +1,6 @@
 """Two ways to run the same steps: `fused` (whole steps in compiled code) and `layerwise` (any plug-in), bit for bit alike."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -50,6 +51,38 @@ class Outcome:
         steps = -(-n_samples // batch_size)
         sizes = np.minimum(batch_size, n_samples - np.arange(steps) * batch_size)
         return cls(np.zeros(steps), np.zeros(steps, np.int64), sizes)
+
+
+KEEP = 2**24  # bytes of net and buffers up to which a model keeps the engine of its last prediction
+
+
+@contextmanager
+def for_outputs(model, n_samples, threads):
+    """An engine for `outputs` of n samples: the one of the last call where it fits, so that a single sample need not wait.
+
+    A model lends its engine to one caller at a time; others get one of their own.
+    """
+    width = tile_width(n_samples)
+    key = width, model.activation, model.dtype
+    kept, engine = model.__dict__.pop("_idle", (None, None))
+    if kept != key:
+        engine = None
+    small = n_samples <= width and model.nbytes + 2 * sum(model.sizes) * width * model.dtype.itemsize <= KEEP
+    try:
+        if engine is None or not small:
+            engine = create(model, losses.SoftmaxCrossEntropy(), None, n_samples, 1 if small else threads)
+        yield engine
+    finally:
+        if small and is_value(model.activation):
+            model._idle = key, engine
+        elif engine:
+            engine.close()
+
+
+def is_value(thing):
+    """Whether an object is a frozen dataclass, which can be compared and does not change."""
+    parameters = getattr(type(thing), "__dataclass_params__", None)
+    return parameters is not None and parameters.frozen and parameters.eq
 
 
 def create(model, loss, optimizer, batch_size, threads):

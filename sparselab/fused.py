@@ -1,5 +1,6 @@
 """The fast engine: a table of addresses, one nogil call a thread for many steps."""
 
+from bisect import bisect_left
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,6 +15,11 @@ from .workspace import Gradients, Workspace, aligned, groups_of, tiles_of
 NO_ROWS = np.zeros((0, 1), np.float32)
 NO_CSR = (np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(1, np.int64))
 NO_LABELS, NO_TARGETS = np.zeros(0, np.int64), np.zeros((0, 1), np.float32)
+
+
+ROW = 3  # links whose work equals a row's own
+WORTH_MEETING = 10**7  # links × columns from which it pays that threads share a tile and meet after each layer
+LARGE_TILE = 2**25  # bytes of a workspace beyond which a tile leaves the caches
 
 
 def address(array):
@@ -34,6 +40,21 @@ def drop_threshold(dropout):
     return threshold, 256 / (256 - threshold)
 
 
+def new_counter():
+    """Where threads meet: see kernels.system.meet."""
+    counter = aligned((8,), np.int64)
+    counter[:] = 0
+    return counter
+
+
+def even_cuts(indptr, parts):
+    """parts + 1 rows that cut a CSR topology into runs of about equal work; a row costs about as much as ROW links."""
+    n = len(indptr) - 1
+    total = int(indptr[-1]) + ROW * n
+    inner = [bisect_left(range(n), total * part / parts, key=lambda j: indptr[j] + ROW * j) for part in range(1, parts)]
+    return [0, *inner, n]
+
+
 class FusedEngine:
     """Runs steps of float32 nets whose activations are pairs of slopes, with a built-in loss and MomentumSGD.
 
@@ -43,7 +64,7 @@ class FusedEngine:
     def __init__(self, model, loss, width, threads):
         self.model, self.loss, self.width, self.threads = model, loss, width, threads
         self.pool = ThreadPoolExecutor(threads - 1, "sparselab") if threads > 1 else None
-        self.spaces, self.gradients, self.seen, self.training = [], [], None, False
+        self.spaces, self.gradients, self.seen, self.training, self.parts = [], [], None, False, None
 
     def close(self):
         """Let the threads go."""
@@ -54,12 +75,12 @@ class FusedEngine:
         """len(rates) steps over consecutive batches of `samples`, updating model and state in place; fills the Outcome."""
         compiling.announce(program.run_steps)
         tiles, steps = tiles_of(batch_size, self.width), len(rates)
-        threads = min(self.threads, groups_of(tiles))
-        self._prepare(threads, groups_of(tiles), state)
+        groups = groups_of(tiles)
+        threads, together = self._shared_out(groups)
+        self._prepare(1 if together else threads, groups, state)
         losses, hits = np.zeros((steps, tiles)), np.zeros((steps, tiles), np.int64)
-        poison, status = np.zeros(len(self.gradients), np.float32), np.array([-1, 0])
-        phases, counter = np.zeros((threads, len(PHASES)), np.int64), aligned((8,), np.int64)
-        counter[:] = 0
+        poison, status = np.zeros(threads, np.float32), np.array([-1, 0])
+        phases, counter, cuts = np.zeros((threads, len(PHASES)), np.int64), new_counter(), self._cuts(threads, together)
         decay = optimizer.weight_decay
         settings = np.array([optimizer.momentum, decay, decay * optimizer.decay_biases, optimizer.nesterov], float)
         chosen = (targets, NO_TARGETS) if self.loss.code == program.SOFTMAX else (NO_LABELS, targets)
@@ -67,8 +88,8 @@ class FusedEngine:
 
         def work(thread):
             program.run_steps(
-                thread, threads, counter.ctypes.data, self.width, len(self.gradients), self.table, self.coefficients,
-                self.places[thread], self.dw, self.db, settings, rates, self.loss.code, *chosen, *features(X), samples,
+                thread, threads, together, counter.ctypes.data, cuts, self.width, len(self.gradients), self.table,
+                self.coefficients, self.places[0 if together else thread], self.dw, self.db, settings, rates, self.loss.code, *chosen, *features(X), samples,
                 batch_size, key, first_step, losses, hits, poison, phases, status,
             )  # fmt: skip
 
@@ -83,32 +104,50 @@ class FusedEngine:
         """The net's output for the samples (default all), dropout off: (n, n_out)."""
         samples = np.arange(X.shape[0]) if samples is None else samples
         out = np.empty((len(samples), self.model.sizes[-1]), np.float32)
-        threads = max(1, min(self.threads, tiles_of(len(samples), self.width)))
-        self._prepare(threads, 0, None)
+        threads, together = self._shared_out(tiles_of(len(samples), self.width))
+        self._prepare(1 if together else threads, 0, None)
+        counter, cuts = new_counter(), self._cuts(threads, together)
 
         def work(thread):
             program.run_forward(
-                thread,
-                threads,
-                self.width,
-                self.table,
-                self.coefficients,
-                self.places[thread],
-                *features(X),
-                samples,
-                out,
-            )
+                thread, threads, together, counter.ctypes.data, cuts, self.width, self.table, self.coefficients,
+                self.places[0 if together else thread], *features(X), samples, out,
+            )  # fmt: skip
 
-        self._together(work, threads)
+        self._together(work, threads, counter)
         return out
 
-    def _together(self, work, threads, counter=None):
+    def _shared_out(self, shares):
+        """(threads, together) for work of so many shares: tiles, or groups of them.
+
+        The threads take whole shares where there are enough, and go through each together where there are not, or where a
+        tile is far larger than a cache, so that one workspace for all saves memory and costs no speed.
+        """
+        model = self.model
+        together = self.threads > 1 and (
+            shares < self.threads and model.n_links * self.width >= WORTH_MEETING
+            or 4 * sum(model.sizes) * self.width >= LARGE_TILE
+        )
+        return (self.threads, True) if together else (max(1, min(self.threads, shares)), False)
+
+    def _cuts(self, threads, together):
+        """(layers, 2, parts + 1) rows of the layers, and of their transposes, at which each part begins."""
+        parts, key = threads if together else 1, (threads, together)
+        if self.parts != key:
+            self.cuts = np.zeros((len(self.model.layers), 2, parts + 1), np.int64)
+            for l, layer in enumerate(self.model.layers):
+                self.cuts[l, program.BY_OUTPUT] = even_cuts(layer.topology.indptr, parts)
+                if l and self.training:
+                    self.cuts[l, program.BY_INPUT] = even_cuts(layer.topology.transposed.indptr, parts)
+            self.parts = key
+        return self.cuts
+
+    def _together(self, work, threads, counter):
         def guarded(thread):
             try:
                 work(thread)
             except BaseException:
-                if counter is not None:
-                    counter[1] = 1  # nobody shall wait for this thread
+                counter[1] = 1  # nobody shall wait for this thread
                 raise
 
         others = []
@@ -116,8 +155,7 @@ class FusedEngine:
             others += [self.pool.submit(guarded, thread) for thread in range(1, threads)]
             guarded(0)
         except BaseException:
-            if counter is not None:
-                counter[1] = 1
+            counter[1] = 1
             raise
         finally:
             for other in others:
@@ -144,7 +182,7 @@ class FusedEngine:
         self.spaces += [Workspace(model, self.width, training=self.training) for _ in range(threads - len(self.spaces))]
         self.gradients += [Gradients(model) for _ in range(groups - len(self.gradients))]
         self._write_table(training, state)
-        self.seen = now
+        self.seen, self.parts = now, None
 
     def _write_table(self, training, state):
         model = self.model
@@ -158,9 +196,10 @@ class FusedEngine:
             row[program.B] = address(layer.b)
             row[program.THRESHOLD] = threshold if l + 1 < len(model.layers) else 0
             if training:
-                back = t.transposed
                 row[program.V], row[program.VB] = address(state[l].links[0]), address(state[l].neurons[0])
-                row[program.INDPTR_T : program.THRESHOLD] = [*map(address, (back.indptr, back.rows, back.slots))]
+                if l:  # nobody asks for the gradient of the input
+                    back = t.transposed
+                    row[program.INDPTR_T : program.THRESHOLD] = [*map(address, (back.indptr, back.rows, back.slots))]
         self.places = np.array([[[*map(address, part)] for part in (s.levels, s.on, s.kept)] for s in self.spaces], np.int64)
         self.dw = np.array([[address(a) for a in g.dw] for g in self.gradients], np.int64).reshape(-1, len(model.layers))
         self.db = np.array([[address(a) for a in g.db] for g in self.gradients], np.int64).reshape(-1, len(model.layers))

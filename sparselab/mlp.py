@@ -157,6 +157,10 @@ class SparseMLP:
 
         return summarise(self)
 
+    def __getstate__(self):
+        """Copies and pickles leave the engine of the last prediction behind (engines.for_outputs)."""
+        return {name: value for name, value in vars(self).items() if name != "_idle"}
+
     def __repr__(self):
         widths = "-".join(map(str, self.sizes))
         return f"SparseMLP({widths}, {self.n_links:,} links, density {self.density:.4g}, {self.activation!r})"

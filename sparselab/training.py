@@ -292,8 +292,5 @@ def predict(model, X, *, threads=None):
     check_model(model)
     X = as_features("X", X, model)
     threads = available_cores() if threads is None else checks.integer("threads", threads)
-    engine = engines.create(model, loss_functions.SoftmaxCrossEntropy(), None, max(1, X.shape[0]), threads)
-    try:
+    with engines.for_outputs(model, X.shape[0], threads) as engine:
         return engine.outputs(X)
-    finally:
-        engine.close()

@@ -7,7 +7,7 @@ import naive
 import numpy as np
 import pytest
 
-from sparselab import engines, kernels
+from sparselab import engines, fused, kernels
 from sparselab.activations import FixedSlopes, Tanh
 from sparselab.engines import Outcome
 from sparselab.evolution import SET
@@ -15,6 +15,7 @@ from sparselab.fused import FusedEngine
 from sparselab.layerwise import LayerwiseEngine
 from sparselab.losses import MeanSquaredError, SoftmaxCrossEntropy
 from sparselab.optimizers import MomentumSGD
+from sparselab.rewiring import erdos_renyi
 from sparselab.training import predict
 from sparselab.workspace import MAX_GROUPS, groups_of, tile_width, tiles_of
 
@@ -66,9 +67,47 @@ def trained(kind="fused", *, batch, n, dropout, csr, loss, nesterov, activation,
 @needs_jit
 @pytest.mark.parametrize("changes", CASES.values(), ids=CASES.keys())
 def test_fused_and_layerwise_give_the_same_bits(changes):
-    fused, layerwise = (trained(kind, **BASE | changes) for kind in ("fused", "layerwise"))
-    assert fused[1] == layerwise[1]
-    assert fused[0] == layerwise[0]
+    whole, layered = (trained(kind, **BASE | changes) for kind in ("fused", "layerwise"))
+    assert whole[1] == layered[1]
+    assert whole[0] == layered[0]
+
+
+@needs_jit
+@pytest.mark.parametrize("changes", CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize("large_tile", [0, 2**40], ids=["always", "where tiles are few"])
+def test_threads_that_share_each_tile_give_the_same_bits(changes, large_tile, monkeypatch):
+    alone = trained(**BASE | changes)
+    monkeypatch.setattr(fused, "WORTH_MEETING", 0)
+    monkeypatch.setattr(fused, "LARGE_TILE", large_tile)
+    for threads in (2, 3):
+        assert trained(**BASE | changes | {"threads": threads}) == alone
+
+
+@needs_jit
+@pytest.mark.parametrize("as_csr", [False, True])
+def test_threads_that_share_each_tile_predict_the_same_bits(as_csr, monkeypatch):
+    model, data = models.net(), models.dataset(150, as_csr=as_csr)
+    alone = predict(model, data.X_train, threads=1)
+    monkeypatch.setattr(fused, "LARGE_TILE", 0)
+    for threads in (2, 3, 50):
+        np.testing.assert_array_equal(predict(model, data.X_train, threads=threads), alone)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 7, 100])
+def test_cuts_share_out_the_links(parts):
+    topology = erdos_renyi(500, 300, density=0.05, seed=0)
+    cuts = fused.even_cuts(topology.indptr, parts)
+    assert (cuts[0], cuts[-1], len(cuts)) == (0, 500, parts + 1)
+    work = np.diff(topology.indptr[cuts] + fused.ROW * np.array(cuts))
+    assert work.min() >= 0
+    assert abs(work - work.mean()).max() <= topology.fan_in.max() + fused.ROW
+
+
+@pytest.mark.parametrize("fan_in", [[0, 0, 0], [0, 9, 0], [9, 0, 0], [0, 0, 9]])
+def test_cuts_of_odd_topologies_cover_every_row(fan_in):
+    indptr = np.cumsum([0, *fan_in])
+    cuts = fused.even_cuts(indptr, 4)
+    assert sorted(cuts) == cuts and (cuts[0], cuts[-1], len(cuts)) == (0, 3, 5)
 
 
 @pytest.mark.parametrize("kind", [pytest.param("fused", marks=needs_jit), "layerwise"])

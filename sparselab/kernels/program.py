@@ -2,8 +2,10 @@
 
 A thread walks a table of addresses (layers × fields) tile by tile: gather, forward, loss, backward. Then the threads meet,
 look whether anything is not finite, and each updates its share of the links with the groups' gradients added in order; then
-they meet again. Nothing depends on timing or on the number of threads: tiles have a fixed width, groups of tiles are summed in
-tile order, every output element has one owner.
+they meet again. Where there are fewer tiles than threads, or a tile is far larger than a cache, all threads go through each
+tile together instead: everyone computes its own rows of every layer (`cuts`, about as many links each), and they meet between
+layers. Nothing depends on timing, on the number of threads or on which way was taken: tiles have a fixed width, groups of
+tiles are summed in tile order, every output element has one owner and one order of summation.
 
 Backward works in place: once a layer's dw is taken, its input tile is free, and dX overwrites it; what is left of f and of
 dropout are two bits an element. So a tile keeps one float an activation and no deltas.
@@ -17,7 +19,7 @@ from .rng import key64
 from .rows import dx_rows, sddmm_rows, spmm_rows
 from .settings import jit
 from .system import as_pointer, meet, now
-from .transposing import gather
+from .transposing import SIDE, gather_rows
 
 # columns of `table` (int64): sizes, then addresses
 N_IN, N_OUT, NNZ, INDPTR, INDICES, W, V, B, VB, INDPTR_T, ROWS_T, SLOTS_T, THRESHOLD, FIELDS = range(14)
@@ -31,47 +33,70 @@ GATHER, FORWARD, BACKWARD, WAIT, UPDATE, PHASES = range(6)
 MOMENTUM, DECAY, BIAS_DECAY, NESTEROV, SETTINGS = range(5)
 SOFTMAX, SQUARED = range(2)
 
+# rows of `cuts` (layers, 2, parts + 1): where each part's output neurons and input neurons begin
+BY_OUTPUT, BY_INPUT = range(2)
+
 CHUNK = 4096  # links whose gradients are added and applied while they are in the first-level cache
 
 
 @jit
-def forward(width, table, coefficients, places, key, lane, train):
-    """One tile through the net; `train` switches dropout and the bits for backward on."""
+def forward(part, parts, counter, cuts, width, table, coefficients, places, key, lane, train):
+    """This part's rows of one tile through the net, the others' awaited after each layer; False where one gave up.
+
+    `train` switches dropout and the bits for backward on.
+    """
     n_layers = table.shape[0]
     for l in range(n_layers):
         t, c = table[l], coefficients[l]
         hidden = train and l + 1 < n_layers
         spmm_rows(
-            width, 0, t[N_OUT], t[INDPTR], t[INDICES], t[W], t[B], places[ACTIVATIONS, l], places[ACTIVATIONS, l + 1],
+            width, cuts[l, BY_OUTPUT, part], cuts[l, BY_OUTPUT, part + 1], t[INDPTR], t[INDICES], t[W], t[B], places[ACTIVATIONS, l], places[ACTIVATIONS, l + 1],
             c[LEFT], c[RIGHT], places[ON, l + 1] if hidden else 0, places[KEPT, l + 1], key64(key, l), lane,
             t[THRESHOLD] if hidden else 0, c[SCALE],
         )  # fmt: skip
+        if not meet(counter, parts):
+            return False
+    return True
 
 
 @jit
-def backward(width, table, coefficients, places, dw, db, add):
-    """One tile back, from dZ of the output layer (in its place) to every dw and db; returns 0 or NaN."""
+def backward(part, parts, counter, cuts, width, table, coefficients, places, dw, db, add):
+    """This part's rows of one tile back, from dZ of the output layer (in its place) to every dw and db; returns 0 or NaN.
+
+    dX overwrites the layer's input, which every part's dw needs: hence a meeting before it and one after it.
+    """
     poison = np.float32(0)
     for back in range(table.shape[0]):
         l = table.shape[0] - 1 - back
         t, X, dZ = table[l], places[ACTIVATIONS, l], places[ACTIVATIONS, l + 1]
-        poison += sddmm_rows(width, 0, t[N_OUT], t[INDPTR], t[INDICES], X, dZ, dw[l], db[l], add)
+        poison += sddmm_rows(
+            width, cuts[l, BY_OUTPUT, part], cuts[l, BY_OUTPUT, part + 1], t[INDPTR], t[INDICES], X, dZ, dw[l], db[l], add
+        )
         if l > 0:
             c = coefficients[l - 1]
+            if not meet(counter, parts):
+                break
             dx_rows(
-                width, 0, t[N_IN], t[INDPTR_T], t[ROWS_T], t[SLOTS_T], t[W], dZ, X, c[LEFT], c[RIGHT],
+                width, cuts[l, BY_INPUT, part], cuts[l, BY_INPUT, part + 1], t[INDPTR_T], t[ROWS_T], t[SLOTS_T], t[W], dZ, X, c[LEFT], c[RIGHT],
                 places[ON, l], places[KEPT, l] if table[l - 1, THRESHOLD] else 0, c[SCALE],
             )  # fmt: skip
+            if not meet(counter, parts):
+                break
     return poison
 
 
 @jit
-def fill_input(width, table, places, X, csr_data, csr_indices, csr_indptr, samples, first, count):
-    """The tile's samples become columns of level 0; X with no rows means the CSR arrays hold the data."""
+def fill_input(part, parts, width, table, places, X, csr_data, csr_indices, csr_indptr, samples, first, count):
+    """The tile's samples become columns of level 0; X with no rows means the CSR arrays hold the data (the first part's work).
+
+    Each part turns its share of the features, in whole blocks.
+    """
     tile = carray(as_pointer(places[ACTIVATIONS, 0]), (table[0, N_IN], width), np.float32)
     if X.shape[0]:
-        gather(X, samples, first, count, tile)
-    else:
+        blocks = (tile.shape[0] + SIDE - 1) // SIDE
+        begin, end = SIDE * (blocks * part // parts), min(tile.shape[0], SIDE * (blocks * (part + 1) // parts))
+        gather_rows(X, samples, first, count, tile, begin, end)
+    elif part == 0:
         gather_csr(csr_data, csr_indices, csr_indptr, samples, first, count, tile)
 
 
@@ -95,16 +120,30 @@ def apply_update(thread, threads, table, dw, db, groups, rate, settings):
 
 
 @jit
+def output_loss(loss, Z, labels, targets, samples, first, count, scale):
+    """(Σ loss, hits) of a tile of outputs Z, in whose place dZ is left."""
+    if loss == SOFTMAX:
+        return softmax_loss(Z, labels, samples, first, count, scale, Z)
+    return squared_loss(Z, targets, samples, first, count, scale, Z)
+
+
+@jit
 def run_steps(
-    thread, threads, counter, width, max_groups, table, coefficients, places, dw, db, settings, rates, loss, labels, targets,
-    X, csr_data, csr_indices, csr_indptr, samples, batch_size, key, first_step, losses, hits, poison, phases, status,
+    thread, threads, together, counter, cuts, width, max_groups, table, coefficients, places, dw, db, settings, rates, loss,
+    labels, targets, X, csr_data, csr_indices, csr_indptr, samples, batch_size, key, first_step, losses, hits, poison, phases,
+    status,
 ):  # fmt: skip
     """Steps 0 … len(rates) − 1 over consecutive batches of `samples` (the last may be partial), as one of `threads` threads.
 
-    losses, hits (steps, tiles) get each tile's sums; poison (max_groups,) is 0, or NaN where a gradient was not finite; then
-    status[0] is the step, which was not applied (else −1). status[1] counts the steps that were. counter: see system.meet.
+    together: whether the threads share each tile (then they share `places` too) or take groups of tiles in turn; cuts fit
+    that. losses, hits (steps, tiles) get each tile's sums; poison (one for each group and each thread at least) is 0, or NaN
+    where a gradient was not finite; then status[0] is the step, which was not applied (else −1). status[1] counts the steps
+    that were. counter: see system.meet.
     """
     clock = np.zeros(2, np.int64)
+    part, parts = (thread, threads) if together else (0, 1)
+    last = table.shape[0]
+    Z = carray(as_pointer(places[ACTIVATIONS, last]), (table[last - 1, N_OUT], width), np.float32)
     for step in range(rates.shape[0]):
         start = step * batch_size
         size = min(batch_size, samples.shape[0] - start)
@@ -112,26 +151,31 @@ def run_steps(
         groups = min(max_groups, n_tiles)
         scale = np.float32(1) / np.float32(size)
         step_key = key64(key, first_step + step)
-        for group in range(thread, groups, threads):
-            poison[group] = 0
+        poison[thread] = 0
+        for group in range(0 if together else thread, groups, 1 if together else threads):
             first_tile = n_tiles * group // groups
             for tile in range(first_tile, n_tiles * (group + 1) // groups):
                 t0 = now(clock)
                 first, count = start + tile * width, min(width, size - tile * width)
-                fill_input(width, table, places, X, csr_data, csr_indices, csr_indptr, samples, first, count)
+                fill_input(part, parts, width, table, places, X, csr_data, csr_indices, csr_indptr, samples, first, count)
+                if not meet(counter, parts):
+                    return
                 t1 = now(clock)
-                forward(width, table, coefficients, places, step_key, tile * width // 4, True)
-                last = table.shape[0]
-                Z = carray(as_pointer(places[ACTIVATIONS, last]), (table[last - 1, N_OUT], width), np.float32)
-                if loss == SOFTMAX:
-                    outcome = softmax_loss(Z, labels, samples, first, count, scale, Z)
-                else:
-                    outcome = squared_loss(Z, targets, samples, first, count, scale, Z)
-                losses[step, tile], hits[step, tile] = outcome
+                lane = tile * width // 4
+                if not forward(part, parts, counter, cuts, width, table, coefficients, places, step_key, lane, True):
+                    return
+                if part == 0:
+                    losses[step, tile], hits[step, tile] = output_loss(
+                        loss, Z, labels, targets, samples, first, count, scale
+                    )
+                if not meet(counter, parts):
+                    return
                 t2 = now(clock)
-                poison[group] += backward(
-                    width, table, coefficients, places, dw[group], db[group], 0 if tile == first_tile else 1
+                poison[thread] += backward(
+                    part, parts, counter, cuts, width, table, coefficients, places, dw[group], db[group], tile > first_tile
                 )
+                if not meet(counter, parts):
+                    return
                 t3 = now(clock)
                 phases[thread, GATHER] += t1 - t0
                 phases[thread, FORWARD] += t2 - t1
@@ -143,8 +187,8 @@ def run_steps(
         sum_ = 0.0
         for tile in range(n_tiles):
             sum_ += losses[step, tile]
-        for group in range(groups):
-            sum_ += poison[group]
+        for other in range(threads):
+            sum_ += poison[other]
         if not np.isfinite(sum_):
             status[0] = step
             return
@@ -159,16 +203,22 @@ def run_steps(
 
 @jit
 def run_forward(
-    thread, threads, width, table, coefficients, places, X, csr_data, csr_indices, csr_indptr, samples, out
+    thread, threads, together, counter, cuts, width, table, coefficients, places, X, csr_data, csr_indices, csr_indptr,
+    samples, out,
 ):  # fmt: skip
-    """out[i] = the net's output for sample samples[i], dropout off; thread t takes every `threads`-th tile."""
-    last = table.shape[0]
-    n = samples.shape[0]
-    for tile in range(thread, (n + width - 1) // width, threads):
+    """out[i] = the net's output for sample samples[i], dropout off; the threads share tiles or take them in turn."""
+    part, parts = (thread, threads) if together else (0, 1)
+    last, n = table.shape[0], samples.shape[0]
+    Z = carray(as_pointer(places[ACTIVATIONS, last]), (table[last - 1, N_OUT], width), np.float32)
+    for tile in range(0 if together else thread, (n + width - 1) // width, 1 if together else threads):
         first, count = tile * width, min(width, n - tile * width)
-        fill_input(width, table, places, X, csr_data, csr_indices, csr_indptr, samples, first, count)
-        forward(width, table, coefficients, places, np.uint64(0), 0, False)
-        Z = carray(as_pointer(places[ACTIVATIONS, last]), (table[last - 1, N_OUT], width), np.float32)
-        for c in range(count):
-            for q in range(Z.shape[0]):
-                out[first + c, q] = Z[q, c]
+        fill_input(part, parts, width, table, places, X, csr_data, csr_indices, csr_indptr, samples, first, count)
+        if not (
+            meet(counter, parts)
+            and forward(part, parts, counter, cuts, width, table, coefficients, places, np.uint64(0), 0, False)
+        ):
+            return
+        if part == 0:
+            for c in range(count):
+                for q in range(Z.shape[0]):
+                    out[first + c, q] = Z[q, c]

@@ -52,18 +52,24 @@ def turn(builder, rows):
 
 
 @jit
-def gather(X, samples, first, count, out):
-    """out[:, c] = X[samples[first + c]] for c < count, 0 beyond. X (n, features), out (features, W), float32, contiguous."""
+def gather_rows(X, samples, first, count, out, begin, end):
+    """Rows [begin, end) of `gather`: these features of the samples. begin is a multiple of SIDE."""
     n_in, width = out.shape
-    whole_rows, whole_columns = n_in - n_in % SIDE, count - count % SIDE
+    whole_rows, whole_columns = end - (end - begin) % SIDE, count - count % SIDE
     for c in range(0, whole_columns, SIDE):
-        for i in range(0, whole_rows, SIDE):
+        for i in range(begin, whole_rows, SIDE):
             turn_block(X.ctypes.data, n_in, samples.ctypes.data + 8 * (first + c), i, out.ctypes.data + 4 * c, width)
     for c in range(width):
-        begin = whole_rows if c < whole_columns else 0
+        start = whole_rows if c < whole_columns else begin
         if c < count:
             sample = samples[first + c]
-            for i in range(begin, n_in):
+            for i in range(start, end):
                 out[i, c] = X[sample, i]
         else:
-            out[:, c] = 0
+            out[begin:end, c] = 0
+
+
+@jit
+def gather(X, samples, first, count, out):
+    """out[:, c] = X[samples[first + c]] for c < count, 0 beyond. X (n, features), out (features, W), float32, contiguous."""
+    gather_rows(X, samples, first, count, out, 0, out.shape[0])
