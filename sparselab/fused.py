@@ -125,7 +125,8 @@ class FusedEngine:
         """
         model = self.model
         together = self.threads > 1 and (
-            shares < self.threads and model.n_links * self.width >= WORTH_MEETING
+            shares < self.threads
+            and model.n_links * self.width >= WORTH_MEETING
             or 4 * sum(model.sizes) * self.width >= LARGE_TILE
         )
         return (self.threads, True) if together else (max(1, min(self.threads, shares)), False)

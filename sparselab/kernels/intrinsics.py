@@ -14,6 +14,7 @@ from .rng import LANE, MIX_32
 from .settings import WIDTHS
 
 F32, I1, I8, I32, I64 = ir.FloatType(), ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
+PART = 16  # columns of a row that are multiplied and added at once in SDDMM
 UNROLL = 4  # links whose rows are in flight together in SpMM and dX
 BUNCH = 4  # links whose sums share vectors in SDDMM
 
@@ -44,6 +45,29 @@ def load_row(builder, base, neuron, W):
     """Row `neuron` of the tile that begins at pointer `base` (float*)."""
     place = builder.gep(base, [builder.mul(neuron, I64(W))])
     return builder.load(builder.bitcast(place, row_type(W).as_pointer()), align=4)
+
+
+def load_parts(builder, base, neuron, W):
+    """The same row in vectors of at most PART columns."""
+    place, size = builder.gep(base, [builder.mul(neuron, I64(W))]), min(W, PART)
+    starts = [builder.gep(place, [I64(first)]) for first in range(0, W, size)]
+    return [builder.load(builder.bitcast(start, row_type(size).as_pointer()), align=4) for start in starts]
+
+
+def dot_parts(builder, a, b):
+    """Σ over the parts of a · b, each product added to the sum as it is made."""
+    sum_ = builder.fmul(a[0], b[0])
+    for x, y in zip(a[1:], b[1:]):
+        sum_ = muladd(builder, x, y, sum_)
+    return sum_
+
+
+def add_parts(builder, parts):
+    """The sum of the parts, in order."""
+    sum_ = parts[0]
+    for part in parts[1:]:
+        sum_ = builder.fadd(sum_, part)
+    return sum_
 
 
 def call(builder, name, result, arguments):
@@ -77,16 +101,14 @@ def halved(builder, row):
 
 
 def total(builder, row):
-    """The sum of a row's columns, by halving: a fixed order."""
+    """The sum of a vector's lanes, by halving: a fixed order."""
     while row.type.count > 1:
         row = halved(builder, row)
     return builder.extract_element(row, I32(0))
 
 
 def totals(builder, rows):
-    """The sums of four rows' columns as a <4 x float>: partial sums share vectors, a third of the shuffles of `total`."""
-    while rows[0].type.count > 16:
-        rows = [halved(builder, row) for row in rows]
+    """The sums of four vectors' lanes as a <4 x float>: partial sums share vectors, a third of the shuffles of `total`."""
     group, (a, b, c, d) = rows[0].type.count, rows
     row = fold(builder, fold(builder, a, b, group), fold(builder, c, d, group), group // 2)
     undefined, group = ir.Constant(row.type, ir.Undefined), group // 4
@@ -288,13 +310,13 @@ def sddmm_row(typing, width, indices, begin, end, X, dZ, dw, db, add):
             return builder.fmul(new, zero)
 
         def emit(W):
-            d = builder.load(pointer(builder, dZ, row_type(W)), align=4)
+            d = load_parts(builder, pointer(builder, dZ, F32), I64(0), W)
             tile, columns = pointer(builder, X, F32), pointer(builder, indices, I32)
             gradients = pointer(builder, dw, F32)
 
             def product(k):
                 source = builder.zext(builder.load(builder.gep(columns, [k])), I64)
-                return builder.fmul(load_row(builder, tile, source, W), d)
+                return dot_parts(builder, load_parts(builder, tile, source, W), d)
 
             def bunch(k, poison):
                 values = totals(builder, [product(builder.add(k, I64(offset))) for offset in range(BUNCH)])
@@ -305,7 +327,7 @@ def sddmm_row(typing, width, indices, begin, end, X, dZ, dw, db, add):
 
             middle = in_bulk(builder, begin, end, BUNCH)
             poison = loop(builder, begin, middle, BUNCH, ir.Constant(row_type(BUNCH), [0.0] * BUNCH), bunch)
-            poison = builder.fadd(total(builder, poison), put(total(builder, d), pointer(builder, db, F32)))
+            poison = builder.fadd(total(builder, poison), put(total(builder, add_parts(builder, d)), pointer(builder, db, F32)))
             return loop(builder, middle, end, 1, poison, single)
 
         return by_width(builder, width, emit)

@@ -165,9 +165,7 @@ def run_steps(
                 if not forward(part, parts, counter, cuts, width, table, coefficients, places, step_key, lane, True):
                     return
                 if part == 0:
-                    losses[step, tile], hits[step, tile] = output_loss(
-                        loss, Z, labels, targets, samples, first, count, scale
-                    )
+                    losses[step, tile], hits[step, tile] = output_loss(loss, Z, labels, targets, samples, first, count, scale)
                 if not meet(counter, parts):
                     return
                 t2 = now(clock)
