@@ -89,8 +89,8 @@ class FusedEngine:
         def work(thread):
             program.run_steps(
                 thread, threads, together, counter.ctypes.data, cuts, self.width, len(self.gradients), self.table,
-                self.coefficients, self.places[0 if together else thread], self.dw, self.db, settings, rates, self.loss.code, *chosen, *features(X), samples,
-                batch_size, key, first_step, losses, hits, poison, phases, status,
+                self.coefficients, self.places[0 if together else thread], self.dw, self.db, settings, rates, self.loss.code,
+                *chosen, *features(X), samples, batch_size, key, first_step, losses, hits, poison, phases, status,
             )  # fmt: skip
 
         try:

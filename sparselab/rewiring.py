@@ -9,6 +9,7 @@ import numpy as np
 
 from . import checks
 from .kernels import growth, sweeps
+from .sharing import in_parts
 from .topology import Topology
 
 
@@ -105,10 +106,15 @@ def _grow(shape, indptr, indices, origins, n_new, rng):
     new_indptr[1:] += np.cumsum(counts)
     total = len(indices) + n_new
     new_indices, origin = np.empty(total, np.int32), np.empty(total, np.int64)
-    stamp, drawn = np.full(n_in, -1, np.int64), np.empty(counts.max(), np.int32)
-    growth.grow(
-        state, n_in, indptr, indices, origins, counts, new_indptr, new_indices, origin, stamp, drawn
-    )  # fmt: skip
+    most, longest, seed = counts.max(), int(np.diff(new_indptr).max()), state[0]
+
+    def grow(begin, end):
+        stamp, drawn = np.full(0 if longest <= growth.SHORT else n_in, -1, np.int64), np.empty(most, np.int32)
+        growth.grow(
+            seed, begin, end, n_in, indptr, indices, origins, counts, new_indptr, new_indices, origin, stamp, drawn
+        )  # fmt: skip
+
+    in_parts(grow, n_out, total)
     return new_indptr, new_indices, origin
 
 

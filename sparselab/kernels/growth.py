@@ -4,8 +4,12 @@ A uniform k-subset of the free positions of an (n_out, n_in) matrix is drawn in 
 many links each row gets (sequential draws without replacement, by rejection), then that many free columns in each row.
 """
 
-from .rng import below
+import numpy as np
+
+from .rng import below, key64
 from .settings import jit
+
+SHORT = 24  # links of a row up to which looking through them beats a stamp in memory
 
 
 @jit
@@ -38,45 +42,72 @@ def _sort(values, n):
 
 
 @jit
+def walk_columns(state, n_in, taken, n_new, out):
+    """out[:n_new] = distinct free columns, sorted, by walking the row: each is chosen with its exact probability (Knuth's S)."""
+    free, wanted, t, filled = n_in - taken.shape[0], n_new, 0, 0
+    for i in range(n_in):
+        if t < taken.shape[0] and taken[t] == i:
+            t += 1
+            continue
+        if wanted and below(state, free) < wanted:
+            out[filled] = i
+            filled += 1
+            wanted -= 1
+        free -= 1
+
+
+@jit
+def holds(values, n, value):
+    """Whether value is one of values[:n], looked at one by one."""
+    for k in range(n):
+        if values[k] == value:
+            return True
+    return False
+
+
+@jit
 def draw_columns(state, n_in, taken, n_new, stamp, mark, out):
     """out[:n_new] = distinct free columns, sorted, where `taken` (sorted) are occupied.
 
-    A crowded row is walked and each free column chosen with its exact probability (Knuth's algorithm S); elsewhere columns
-    are drawn and rejected through `stamp` (n_in,) int64, in which no value equals `mark` yet.
+    Columns are drawn and rejected: in a short row by looking through it, in a long one through `stamp` (n_in,) int64, in
+    which no value equals `mark` yet. A crowded row is walked instead.
     """
-    if 2 * (taken.shape[0] + n_new) > n_in:
-        free, wanted, t, filled = n_in - taken.shape[0], n_new, 0, 0
-        for i in range(n_in):
-            if t < taken.shape[0] and taken[t] == i:
-                t += 1
-                continue
-            if wanted and below(state, free) < wanted:
-                out[filled] = i
-                filled += 1
-                wanted -= 1
-            free -= 1
+    n = taken.shape[0]
+    if 2 * (n + n_new) > n_in:
+        walk_columns(state, n_in, taken, n_new, out)
         return
-    for t in range(taken.shape[0]):
-        stamp[taken[t]] = mark
-    filled = 0
+    short, filled = n + n_new <= SHORT, 0
+    if not short:
+        for t in range(n):
+            stamp[taken[t]] = mark
     while filled < n_new:
         i = below(state, n_in)
-        if stamp[i] != mark:
+        if short:
+            if holds(taken, n, i) or holds(out, filled, i):
+                continue
+        else:
+            if stamp[i] == mark:
+                continue
             stamp[i] = mark
-            out[filled] = i
-            filled += 1
+        out[filled] = i
+        filled += 1
     _sort(out, n_new)
 
 
 @jit
-def grow(state, n_in, indptr, indices, origins, counts, new_indptr, new_indices, origin, stamp, drawn):
-    """Merge the links (indptr, indices; their old slots in `origins`) with counts[j] newly drawn ones a row.
+def grow(seed, begin, end, n_in, indptr, indices, origins, counts, new_indptr, new_indices, origin, stamp, drawn):
+    """Merge the links (indptr, indices; their old slots in `origins`) with counts[j] newly drawn ones, for rows begin … end − 1.
 
-    new_indptr is given; new_indices and origin (old slot, or −1 for a new link) are written, sorted in each row.
+    new_indptr is given; new_indices and origin (old slot, or −1 for a new link) are written, sorted in each row. What a row
+    draws is a function of (seed, row). stamp (n_in,) and drawn (most new links of a row) are scratch; stamp may be empty where
+    every row is short.
     """
-    for j in range(counts.shape[0]):
+    state = np.empty(1, np.uint64)
+    for j in range(begin, end):
         taken, old = indices[indptr[j] : indptr[j + 1]], origins[indptr[j] : indptr[j + 1]]
-        draw_columns(state, n_in, taken, counts[j], stamp, j, drawn)
+        if counts[j]:
+            state[0] = key64(seed, j)
+            draw_columns(state, n_in, taken, counts[j], stamp, j, drawn)
         a, b = 0, 0
         for k in range(new_indptr[j], new_indptr[j + 1]):
             if b >= counts[j] or (a < taken.shape[0] and taken[a] < drawn[b]):

@@ -50,9 +50,9 @@ def forward(part, parts, counter, cuts, width, table, coefficients, places, key,
         t, c = table[l], coefficients[l]
         hidden = train and l + 1 < n_layers
         spmm_rows(
-            width, cuts[l, BY_OUTPUT, part], cuts[l, BY_OUTPUT, part + 1], t[INDPTR], t[INDICES], t[W], t[B], places[ACTIVATIONS, l], places[ACTIVATIONS, l + 1],
-            c[LEFT], c[RIGHT], places[ON, l + 1] if hidden else 0, places[KEPT, l + 1], key64(key, l), lane,
-            t[THRESHOLD] if hidden else 0, c[SCALE],
+            width, cuts[l, BY_OUTPUT, part], cuts[l, BY_OUTPUT, part + 1], t[INDPTR], t[INDICES], t[W], t[B],
+            places[ACTIVATIONS, l], places[ACTIVATIONS, l + 1], c[LEFT], c[RIGHT], places[ON, l + 1] if hidden else 0,
+            places[KEPT, l + 1], key64(key, l), lane, t[THRESHOLD] if hidden else 0, c[SCALE],
         )  # fmt: skip
         if not meet(counter, parts):
             return False
@@ -77,8 +77,8 @@ def backward(part, parts, counter, cuts, width, table, coefficients, places, dw,
             if not meet(counter, parts):
                 break
             dx_rows(
-                width, cuts[l, BY_INPUT, part], cuts[l, BY_INPUT, part + 1], t[INDPTR_T], t[ROWS_T], t[SLOTS_T], t[W], dZ, X, c[LEFT], c[RIGHT],
-                places[ON, l], places[KEPT, l] if table[l - 1, THRESHOLD] else 0, c[SCALE],
+                width, cuts[l, BY_INPUT, part], cuts[l, BY_INPUT, part + 1], t[INDPTR_T], t[ROWS_T], t[SLOTS_T], t[W], dZ, X,
+                c[LEFT], c[RIGHT], places[ON, l], places[KEPT, l] if table[l - 1, THRESHOLD] else 0, c[SCALE],
             )  # fmt: skip
             if not meet(counter, parts):
                 break
