@@ -1,92 +1,107 @@
 """Seconds a step and bytes a link, from 10^4 to 10^8 links, the batch fixed: does cost follow the links and nothing else?
 
-`python -m benchmarks.growth [largest exponent] [--figure FILE] [--out FILE]`. Two families of nets with one input, three hidden
-and one output layer: the same density (1 %: wider nets have more links a neuron) and the same fan-in (16 links a neuron: wider
-nets have more neurons). Every size runs in a process of its own, all sizes in turn, round after round; medians, and the slope of
-log time against log links by least squares.
+`python -m benchmarks.growth [largest exponent] [--figure FILE] [--out FILE]`. Two families of nets with an input and three hidden
+layers of the same width: the same density (1 %: wider nets have more links a neuron) and the same fan-in (16 links a neuron:
+wider nets have more neurons, whose activations lie farther and farther apart). Every size runs in a process of its own, all sizes
+of a family in turn, round after round; medians, and the slope of log time against log links by least squares. Bytes are the peak
+of what NumPy allocated from the making of the net to the end of training (tracemalloc), in processes that are not timed.
 """
 
 import argparse
 import json
 import subprocess
 import sys
+import time
+import tracemalloc
 
 import numpy as np
 from tqdm import tqdm
 
+import sparselab as sl
 from benchmarks.common import emit, table
 
-BATCH, FEATURES, CLASSES, LAYERS = 32, 1000, 10, 4
+BATCH, STEPS, CLASSES, SPARSE_LAYERS = 32, 4, 10, 3
 DENSITY, FAN_IN = 0.01, 16
 ROUNDS, SHORTEST = 5, 0.5  # rounds; seconds of training a round at least
 
 
-def sizes_of(family, links):
-    """Widths of a net of about so many links."""
-    if family == "density":  # links = DENSITY · (n · FEATURES + 3 n² + n · CLASSES) with three square layers
-        b = FEATURES + CLASSES
-        n = (-b + np.sqrt(b * b + 12 * links / DENSITY)) / 6
-    else:
-        n = links / FAN_IN / LAYERS
-    return (FEATURES, *[round(n)] * LAYERS, CLASSES)
+def width_of(family, links):
+    """Neurons a layer of a net of about so many links."""
+    share = links / SPARSE_LAYERS
+    return round((share / DENSITY) ** 0.5 if family == "density" else share / FAN_IN)
+
+
+def training(family, links):
+    """(model, a generator of its epochs of STEPS mini-batches, seconds it took to make the net)."""
+    n, rng = width_of(family, links), np.random.default_rng(0)
+    X, y = rng.standard_normal((STEPS * BATCH, n), dtype=np.float32), rng.integers(0, CLASSES, STEPS * BATCH)
+    how = {"density": DENSITY} if family == "density" else {"epsilon": FAN_IN / 2}
+    tracemalloc.reset_peak() if tracemalloc.is_tracing() else None
+    start = time.perf_counter()
+    model = sl.SparseMLP.create((n, n, n, n, CLASSES), initializer=sl.HeUniform("links"), seed=0, **how)
+    made = time.perf_counter() - start
+    run = sl.train(model, (X, y), optimizer=sl.MomentumSGD(1e-6), epochs=10**9, batch_size=BATCH, seed=0, evaluate_every=0)
+    next(run)
+    return model, run, made
 
 
 def serve(family, links):
-    """One size, in its own process: prints a line for each line it reads, after one at the start."""
-    import resource
-    import time
-
-    import sparselab as sl
-
-    sizes, rng = sizes_of(family, links), np.random.default_rng(0)
-    peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    data = sl.datasets.load("madelon_like")  # compile and load everything before memory is counted
-    for _ in sl.train(sl.SparseMLP.create((500, 50, 2), seed=0), data, rules=[sl.SET(0.3)], epochs=2, batch_size=BATCH, seed=0):
-        pass
-    before, start = peak(), time.perf_counter()
-    how = {"density": DENSITY} if family == "density" else {"epsilon": FAN_IN / 2}
-    model = sl.SparseMLP.create(sizes, initializer=sl.HeUniform("links"), activation=sl.AllReLU(0.6), seed=0, **how)
-    made = time.perf_counter() - start
-    steps = 4
-    X, y = rng.standard_normal((steps * BATCH, FEATURES), dtype=np.float32), rng.integers(0, CLASSES, steps * BATCH)
-    run = sl.train(
-        model, (X, y), optimizer=sl.MomentumSGD(1e-6), epochs=10**9, batch_size=BATCH, seed=0, evaluate_every=0
-    )  # fmt: skip
-    next(run)
-    print(json.dumps({"links": model.n_links, "neurons": sum(sizes), "seconds to make": made}), flush=True)
+    """Time one size: prints a line at the start and one for each line it reads."""
+    training(family, 10**4)  # loads what is loaded once
+    model, run, made = training(family, links)
+    print(json.dumps({"links": model.n_links, "neurons": sum(model.sizes), "seconds to make": made}), flush=True)
     for _ in sys.stdin:
         spent = []
         while sum(spent) < SHORTEST:
             start = time.perf_counter()
             next(run)
             spent.append(time.perf_counter() - start)
-        print(json.dumps({"step": float(np.median(spent)) / steps, "bytes": peak() - before}), flush=True)
+        print(json.dumps(float(np.median(spent)) / STEPS), flush=True)
+
+
+def weigh(family, links):
+    """Weigh one size: prints the peak of what was allocated beyond the data."""
+    training(family, 10**4)  # everything is compiled and loaded now
+    tracemalloc.start()
+    n = width_of(family, links)
+    training(family, links)
+    print(tracemalloc.get_traced_memory()[1] - 4 * STEPS * BATCH * n)
+
+
+def child(command, family, exponent):
+    """A process that times or weighs one size."""
+    arguments = [sys.executable, "-m", "benchmarks.growth", command, family, str(round(10**exponent))]
+    return subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def measured(family, exponents, rounds=ROUNDS):
-    """A row for each size: links, median seconds a step, bytes beyond the imports."""
-    children = {}
-    for exponent in tqdm(exponents, desc=f"making nets, same {family}"):
-        command = [sys.executable, "-m", "benchmarks.growth", "--serve", family, str(round(10**exponent))]
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        children[exponent] = child, json.loads(child.stdout.readline()), []
-    for _ in tqdm(range(rounds), desc="rounds"):
-        for child, _, answers in children.values():
-            child.stdin.write("\n")
-            child.stdin.flush()
-            answers.append(json.loads(child.stdout.readline()))
-    for child, _, _ in children.values():
-        child.stdin.close()
-        child.wait()
-    return [row(family, first, answers) for _, first, answers in children.values()]
+    """A row for each size: links, median seconds a step, bytes."""
+    n_bytes = []
+    for exponent in tqdm(exponents, desc=f"same {family}: bytes"):
+        answer, _ = child("--weigh", family, exponent).communicate()
+        n_bytes.append(int(answer))
+    children, first = [], []
+    for exponent in tqdm(exponents, desc=f"same {family}: making"):
+        children.append(child("--serve", family, exponent))
+        first.append(json.loads(children[-1].stdout.readline()))
+    steps = [[] for _ in children]
+    for _ in tqdm(range(rounds), desc=f"same {family}: rounds"):
+        for process, answers in zip(children, steps):
+            process.stdin.write("\n")
+            process.stdin.flush()
+            answers.append(json.loads(process.stdout.readline()))
+    for process in children:
+        process.stdin.close()
+        process.wait()
+    return [row(family, *parts) for parts in zip(first, steps, n_bytes)]
 
 
-def row(family, first, answers):
-    steps = [answer["step"] for answer in answers]
-    step, n_bytes = float(np.median(steps)), answers[-1]["bytes"]
-    return {"same": family, **first, "ms a step": 1e3 * step, "ns a link": 1e9 * step / first["links"],
-            "spread": (max(steps) - min(steps)) / step, "bytes a link": n_bytes / first["links"],
-            "GiB": n_bytes / 2**30}  # fmt: skip
+def row(family, first, steps, n_bytes):
+    step = float(np.median(steps))
+    return {
+        "same": family, **first, "ms a step": 1e3 * step, "spread": (max(steps) - min(steps)) / step,
+        "ns a link": 1e9 * step / first["links"], "bytes a link": n_bytes / first["links"], "GiB": n_bytes / 2**30,
+    }  # fmt: skip
 
 
 def slope(rows):
@@ -102,7 +117,6 @@ def figure(rows, path):
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    from sparselab.figures import style
 
     fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     for i, family in enumerate(dict.fromkeys(row["same"] for row in rows)):
@@ -112,7 +126,7 @@ def figure(rows, path):
         left.loglog(links, [row["ms a step"] for row in part], label=f"same {family}: slope {slope(part):.2f}", **look)
         right.semilogx(links, [row["bytes a link"] for row in part], label=f"same {family}", **look)
     left.set(xlabel="links", ylabel="milliseconds a step")
-    right.set(xlabel="links", ylabel="bytes a link, whole process", ylim=(0, None))
+    right.set(xlabel="links", ylabel="bytes a link: net, optimizer, buffers", ylim=(0, None))
     for ax in (left, right):
         ax.grid(alpha=0.3)
         ax.legend()
@@ -121,22 +135,26 @@ def figure(rows, path):
 
 
 def main():
-    options = argparse.ArgumentParser()
-    options.add_argument("largest", type=float, nargs="?", default=8.0)
-    options.add_argument("--figure")
-    options.add_argument("--out")
-    options.add_argument("--serve", nargs=2)
-    given = options.parse_args()
-    if given.serve:
-        return serve(given.serve[0], int(given.serve[1]))
-    exponents, rows = np.arange(4, given.largest + 0.01, 0.5), []
-    for family in ("density", "fan-in"):
-        rows += measured(family, exponents)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("largest", type=float, nargs="?", default=8.0)
+    parser.add_argument("--figure")
+    parser.add_argument("--out")
+    parser.add_argument("--serve", nargs=2)
+    parser.add_argument("--weigh", nargs=2)
+    given = parser.parse_args()
+    if given.serve or given.weigh:
+        family, links = given.serve or given.weigh
+        return (serve if given.serve else weigh)(family, int(links))
+    rows, families = [], ("density", "fan-in")
+    for family in families:
+        rows += measured(family, np.arange(4, given.largest + 0.01, 0.5))
     emit("growth", rows, given.out)
     columns = ["same", "links", "neurons", "seconds to make", "ms a step", "spread", "ns a link", "bytes a link", "GiB"]
     print(table(rows, columns))
-    for family in ("density", "fan-in"):
-        print(f"same {family}: slope {slope([row for row in rows if row['same'] == family]):.3f}")
+    for family in families:
+        part = [row for row in rows if row["same"] == family]
+        weights = [row["bytes a link"] for row in part]
+        print(f"same {family}: slope {slope(part):.3f}, bytes a link {min(weights):.1f} to {max(weights):.1f}")
     if given.figure:
         figure(rows, given.figure)
 

@@ -84,6 +84,7 @@ FILLS = {
     "many new links: algorithm S": (filled((2, 20), 0), 25),
     "one row": (filled((1, 40), 0.1), 9),
     "one column": (filled((40, 1), 0), 10),
+    "long rows": (filled((2, 100), 0.2), 40),
     "all kinds of rows": (filled((8, 24), 1.0, 0.96, 0.8, 0.6, 0.5, 0.4, 0.1, 0.0), 12),
 }
 
