@@ -117,7 +117,6 @@ def figure(rows, path):
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-
     fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     for i, family in enumerate(dict.fromkeys(row["same"] for row in rows)):
         part = [row for row in rows if row["same"] == family]

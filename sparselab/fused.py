@@ -16,7 +16,6 @@ NO_ROWS = np.zeros((0, 1), np.float32)
 NO_CSR = (np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(1, np.int64))
 NO_LABELS, NO_TARGETS = np.zeros(0, np.int64), np.zeros((0, 1), np.float32)
 
-
 ROW = 3  # links whose work equals a row's own
 WORTH_MEETING = 10**7  # links × columns from which it pays that threads share a tile and meet after each layer
 LARGE_TILE = 2**25  # bytes of a workspace beyond which a tile leaves the caches
@@ -27,11 +26,28 @@ def address(array):
     return array.__array_interface__["data"][0] if array.size else 0
 
 
+class _Seen:
+    """An array's memory as one that may be written to; it keeps the array alive."""
+
+    def __init__(self, array):
+        self.array, interface = array, array.__array_interface__
+        self.__array_interface__ = interface | {"data": (interface["data"][0], False)}
+
+
+def readable(array):
+    """The array, or a view in the one type the program is compiled for: numba compiles anew for read-only arrays.
+
+    The program writes to none of these.
+    """
+    return array if array.flags.writeable or not array.size else np.asarray(_Seen(array))
+
+
 def features(X):
     """(dense rows, CSR data, indices, indptr): one of the two is empty."""
     if scipy.sparse.issparse(X):
-        return NO_ROWS, X.data, X.indices.astype(np.int32, copy=False), X.indptr.astype(np.int64, copy=False)
-    return X, *NO_CSR
+        parts = X.data, X.indices.astype(np.int32, copy=False), X.indptr.astype(np.int64, copy=False)
+        return NO_ROWS, *map(readable, parts)
+    return readable(X), *NO_CSR
 
 
 def drop_threshold(dropout):
@@ -65,6 +81,7 @@ class FusedEngine:
         self.model, self.loss, self.width, self.threads = model, loss, width, threads
         self.pool = ThreadPoolExecutor(threads - 1, "sparselab") if threads > 1 else None
         self.spaces, self.gradients, self.seen, self.training, self.parts = [], [], None, False, None
+        self.source = None
 
     def close(self):
         """Let the threads go."""
@@ -83,6 +100,7 @@ class FusedEngine:
         phases, counter, cuts = np.zeros((threads, len(PHASES)), np.int64), new_counter(), self._cuts(threads, together)
         decay = optimizer.weight_decay
         settings = np.array([optimizer.momentum, decay, decay * optimizer.decay_biases, optimizer.nesterov], float)
+        targets, data = readable(targets), self._features(X)
         chosen = (targets, NO_TARGETS) if self.loss.code == program.SOFTMAX else (NO_LABELS, targets)
         rates = np.asarray(rates, np.float32)
 
@@ -90,7 +108,7 @@ class FusedEngine:
             program.run_steps(
                 thread, threads, together, counter.ctypes.data, cuts, self.width, len(self.gradients), self.table,
                 self.coefficients, self.places[0 if together else thread], self.dw, self.db, settings, rates, self.loss.code,
-                *chosen, *features(X), samples, batch_size, key, first_step, losses, hits, poison, phases, status,
+                *chosen, *data, samples, batch_size, key, first_step, losses, hits, poison, phases, status,
             )  # fmt: skip
 
         try:
@@ -106,16 +124,22 @@ class FusedEngine:
         out = np.empty((len(samples), self.model.sizes[-1]), np.float32)
         threads, together = self._shared_out(tiles_of(len(samples), self.width))
         self._prepare(1 if together else threads, 0, None)
-        counter, cuts = new_counter(), self._cuts(threads, together)
+        counter, cuts, data = new_counter(), self._cuts(threads, together), features(X)
 
         def work(thread):
             program.run_forward(
                 thread, threads, together, counter.ctypes.data, cuts, self.width, self.table, self.coefficients,
-                self.places[0 if together else thread], *features(X), samples, out,
+                self.places[0 if together else thread], *data, samples, out,
             )  # fmt: skip
 
         self._together(work, threads, counter)
         return out
+
+    def _features(self, X):
+        """`features` of the data trained on, kept from call to call: they may be copies."""
+        if self.source is None or self.source[0] is not X:
+            self.source = X, features(X)
+        return self.source[1]
 
     def _shared_out(self, shares):
         """(threads, together) for work of so many shares: tiles, or groups of them.

@@ -12,6 +12,7 @@ from sparselab.activations import FixedSlopes, Tanh
 from sparselab.engines import Outcome
 from sparselab.evolution import SET
 from sparselab.fused import FusedEngine
+from sparselab.kernels import program
 from sparselab.layerwise import LayerwiseEngine
 from sparselab.losses import MeanSquaredError, SoftmaxCrossEntropy
 from sparselab.optimizers import MomentumSGD
@@ -262,3 +263,18 @@ def test_closing_lets_the_threads_go(kind):
     assert threading.active_count() > before
     engine.close()
     assert threading.active_count() == before
+
+
+@needs_jit
+@pytest.mark.parametrize("as_csr", [False, True])
+def test_read_only_data_needs_no_other_machine_code(as_csr):
+    data = models.dataset(101, as_csr=as_csr)
+    first = models.run(models.net(), data, optimizer=MomentumSGD(0.02), epochs=2, batch_size=32)[1]
+    compiled = len(program.run_steps.signatures), len(program.run_forward.signatures)
+    X = data.X_train
+    for array in (X.data, X.indices, X.indptr, data.y_train) if as_csr else (X, data.y_train):
+        array.flags.writeable = False
+    model = models.net()
+    assert models.run(model, data, optimizer=MomentumSGD(0.02), epochs=2, batch_size=32)[1] == first
+    predict(model, X)
+    assert (len(program.run_steps.signatures), len(program.run_forward.signatures)) == compiled
