@@ -1,5 +1,7 @@
 """The buffers of training, owned by the caller, allocated once: steps allocate nothing."""
 
+import math
+
 import numpy as np
 
 from . import activations
@@ -12,7 +14,7 @@ MAX_GROUPS = 8  # gradient buffers at most; a fixed number, so that sums do not 
 
 def aligned(shape, dtype):
     """An uninitialised array that starts on a cache line."""
-    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     raw = np.empty(n_bytes + LINE, np.uint8)
     start = -raw.ctypes.data % LINE
     return raw[start : start + n_bytes].view(dtype).reshape(shape)

@@ -16,6 +16,7 @@ from .settings import WIDTHS
 F32, I1, I8, I32, I64 = ir.FloatType(), ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 PART = 16  # columns of a row that are multiplied and added at once in SDDMM
 UNROLL = 4  # links whose rows are in flight together in SpMM and dX
+NARROW = 16  # columns up to which one sum a row would wait for itself: the links of a bunch are summed apart
 BUNCH = 4  # links whose sums share vectors in SDDMM
 
 
@@ -153,16 +154,25 @@ def weighted_rows(builder, weights, indices, slots, begin, end, tile, initial, W
     tile = pointer(builder, tile, F32)
     slots = None if slots is None else pointer(builder, slots, I32)
 
-    def body(k, sum_):
+    def factors(k):
         source = builder.zext(builder.load(builder.gep(indices, [k])), I64)
         slot = k if slots is None else builder.zext(builder.load(builder.gep(slots, [k])), I64)
         w = splat(builder, builder.load(builder.gep(weights, [slot])), W)
-        return muladd(builder, w, load_row(builder, tile, source, W), sum_)
+        return w, load_row(builder, tile, source, W)
+
+    def body(k, sum_):
+        return muladd(builder, *factors(k), sum_)
 
     def bunch(k, sum_):
-        for offset in range(UNROLL):
-            sum_ = body(builder.add(k, I64(offset)), sum_)
-        return sum_
+        links = [factors(builder.add(k, I64(offset))) for offset in range(UNROLL)]
+        if W > NARROW:
+            for pair in links:
+                sum_ = muladd(builder, *pair, sum_)
+            return sum_
+        even, odd = (builder.fmul(*pair) for pair in links[:2])
+        for pair in range(2, UNROLL, 2):
+            even, odd = muladd(builder, *links[pair], even), muladd(builder, *links[pair + 1], odd)
+        return builder.fadd(sum_, builder.fadd(even, odd))
 
     middle = in_bulk(builder, begin, end, UNROLL)
     return loop(builder, middle, end, 1, loop(builder, begin, middle, UNROLL, initial, bunch), body)
