@@ -16,7 +16,6 @@ from .settings import WIDTHS
 F32, I1, I8, I32, I64 = ir.FloatType(), ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 PART = 16  # columns of a row that are multiplied and added at once in SDDMM
 UNROLL = 4  # links whose rows are in flight together in SpMM and dX
-NARROW = 16  # columns up to which one sum a row would wait for itself: the links of a bunch are summed apart
 BUNCH = 4  # links whose sums share vectors in SDDMM
 
 
@@ -149,7 +148,10 @@ def in_bulk(builder, begin, end, size):
 
 
 def weighted_rows(builder, weights, indices, slots, begin, end, tile, initial, W):
-    """initial + Σ_k w[k] · tile[indices[k]], with w[slots[k]] where slots are given."""
+    """initial + Σ_k w[k] · tile[indices[k]], with w[slots[k]] where slots are given.
+
+    The links of a bunch are summed apart, even and odd ones, so that the row's sum waits for one addition a bunch.
+    """
     weights, indices = pointer(builder, weights, F32), pointer(builder, indices, I32)
     tile = pointer(builder, tile, F32)
     slots = None if slots is None else pointer(builder, slots, I32)
@@ -165,10 +167,6 @@ def weighted_rows(builder, weights, indices, slots, begin, end, tile, initial, W
 
     def bunch(k, sum_):
         links = [factors(builder.add(k, I64(offset))) for offset in range(UNROLL)]
-        if W > NARROW:
-            for pair in links:
-                sum_ = muladd(builder, *pair, sum_)
-            return sum_
         even, odd = (builder.fmul(*pair) for pair in links[:2])
         for pair in range(2, UNROLL, 2):
             even, odd = muladd(builder, *links[pair], even), muladd(builder, *links[pair + 1], odd)
