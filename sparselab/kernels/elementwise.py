@@ -80,7 +80,7 @@ def softmax_loss(Z, labels, samples, first, count, scale, dZ):
         for q in range(n):
             dZ[q, c] *= scale / sum_
         dZ[label, c] -= scale
-        loss += np.log(sum_) + top - logit
+        loss += np.log(sum_) + (top - logit)
         hits += best == label
     dZ[:, count:width] = 0
     return loss, hits

@@ -16,6 +16,7 @@ from .settings import WIDTHS
 F32, I1, I8, I32, I64 = ir.FloatType(), ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 PART = 16  # columns of a row that are multiplied and added at once in SDDMM
 UNROLL = 4  # links whose rows are in flight together in SpMM and dX
+TOO_LARGE = float(2**30)  # a gradient that overflows when multiplied by this counts as not finite
 BUNCH = 4  # links whose sums share vectors in SDDMM
 
 
@@ -300,7 +301,8 @@ def dx_row(typing, width, weights, rows, slots, begin, end, dZ, out, left, right
 def sddmm_row(typing, width, indices, begin, end, X, dZ, dw, db, add):
     """dw[k] (+)= <dZ, X[indices[k]]> for the row's links and db[0] (+)= Σ dZ; `add` = 0 overwrites, 1 adds.
 
-    Returns 0, or NaN where a gradient is not finite (each one is multiplied by 0 and summed).
+    Returns 0, or NaN where a gradient is not finite, or so large that a step could overflow (each one is multiplied by
+    TOO_LARGE, then by 0, and summed).
     """
     i = types.int64
     signature = types.float32(i, i, i, i, i, i, i, i, i)
@@ -315,7 +317,8 @@ def sddmm_row(typing, width, indices, begin, end, X, dZ, dw, db, add):
             place = builder.bitcast(place, value.type.as_pointer())
             new = builder.fadd(value, builder.select(adding, builder.load(place, align=4), zero))
             builder.store(new, place, align=4)
-            return builder.fmul(new, zero)
+            much = ir.Constant(value.type, TOO_LARGE if value.type is F32 else [TOO_LARGE] * BUNCH)
+            return builder.fmul(builder.fmul(new, much), zero)
 
         def emit(W):
             d = load_parts(builder, pointer(builder, dZ, F32), I64(0), W)

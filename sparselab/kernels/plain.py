@@ -8,6 +8,7 @@ column c, or shape (0, 0) for none. Rows [begin, end) are computed; nothing is a
 import numpy as np
 
 from .elementwise import add_gradients, gather, gather_csr, softmax_loss, squared_loss, update
+from .intrinsics import TOO_LARGE
 from .rng import dropout_word, key64
 from .settings import jit
 
@@ -88,18 +89,18 @@ def dx(indptr, rows, slots, w, dZ, out, left, right, on, kept, scale, begin, end
 @jit
 def sddmm(indptr, indices, X, dZ, dw, db, add, poison, begin, end):
     """dw (+)= (dZ Xᵀ) on the links, db (+)= Σ_c dZ; `add` False overwrites. poison[0] += 0, or NaN for a gradient that is
-    not finite."""
+    not finite, or so large that a step could overflow."""
     width = X.shape[1]
-    zero = dw.dtype.type(0)
+    zero, much = dw.dtype.type(0), dw.dtype.type(TOO_LARGE)
     for j in range(begin, end):
         sum_ = zero
         for c in range(width):
             sum_ += dZ[j, c]
         db[j] = sum_ + (db[j] if add else zero)
-        poison[0] += db[j] * zero
+        poison[0] += db[j] * much * zero
         for k in range(indptr[j], indptr[j + 1]):
             i, sum_ = indices[k], zero
             for c in range(width):
                 sum_ += X[i, c] * dZ[j, c]
             dw[k] = sum_ + (dw[k] if add else zero)
-            poison[0] += dw[k] * zero
+            poison[0] += dw[k] * much * zero
