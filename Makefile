@@ -11,9 +11,11 @@ REQUIREMENTS := pyproject.toml constraints.txt
 LAB_ARGS ?=
 PYTEST_ARGS ?=
 NOTEBOOKS ?=
+RELIABILITY_ARGS ?=
+PEERS_ARGS ?= --figure docs/images/break_even.png
 
 .DEFAULT_GOAL := help
-.PHONY: help lab env test test-slow demo bench notebooks constraints clean
+.PHONY: help lab env test test-slow reliability demo bench peers notebooks constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,12 +35,18 @@ test: $(VENV)/.installed-test ## lint, architecture, tests, notebooks (PYTEST_AR
 test-slow: $(VENV)/.installed-test ## the tests marked slow
 	$(BIN)/pytest -m slow $(PYTEST_ARGS)
 
+reliability: $(VENV)/.installed-test ## measure every promise of docs/reliability.md (RELIABILITY_ARGS="--quick")
+	$(BIN)/python -m reliability $(RELIABILITY_ARGS)
+
 demo: $(VENV)/.installed ## a short run without a notebook; figures and tables go to out/
 	$(BIN)/python -m sparselab demo --out out/
 
 bench: $(VENV)/.installed-bench ## compare with dense and masked PyTorch (installs it)
 	$(BIN)/python -m benchmarks.kernels
 	$(BIN)/python -m benchmarks.training
+
+peers: $(VENV)/.installed-test ## other sparse and dense libraries, each in its own environment (PEERS_ARGS="--quick")
+	$(BIN)/python -m benchmarks.peers $(PEERS_ARGS)
 
 notebooks: $(VENV)/.installed-test ## execute the notebooks in place (NOTEBOOKS="notebooks/03_all_relu.ipynb")
 	$(BIN)/python notebooks/execute.py $(NOTEBOOKS)
@@ -54,7 +62,7 @@ constraints: ## pin the newest versions our bounds allow, in constraints.txt
 
 clean: ## remove caches and build leftovers (never .venv, data/ or runs/)
 	rm -rf build dist out *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
-	find benchmarks notebooks sparselab tests \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+	find benchmarks notebooks reliability sparselab tests \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 # pip is the last thing `venv` makes: a half-made environment (Debian without python3-venv) is made again.
 $(BIN)/pip:

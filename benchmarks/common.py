@@ -26,12 +26,13 @@ def interleaved(calls, *, repeats=9, inner=1, rest=0.0):
     return {name: np.array(values) for name, values in seconds.items()}
 
 
-def emit(benchmark, rows, path=None):
-    """Print each row as a JSON line with the machine, and append to `path` where given."""
+def emit(benchmark, rows, path=None, *, show=True):
+    """Print each row (unless show=False) as a JSON line with the machine, and append to `path` where given."""
     machine = {k: v for k, v in environment.describe().items() if k not in ("numba_cache", "memory_available")}
     for row in rows:
         line = json.dumps({"benchmark": benchmark, **row, "machine": machine})
-        print(line)
+        if show:
+            print(line)
         if path:
             with open(path, "a") as file:
                 file.write(line + "\n")

@@ -13,12 +13,20 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sparselab"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 SCRIPTS = sorted((ROOT / "benchmarks").rglob("*.py"))
-TEXTS = sorted(
-    path
-    for pattern in ("*.md", "*.toml", "*.yml", "*.yaml", "*.ipynb", "*.py", "Makefile")
-    for path in ROOT.rglob(pattern)
-    if not {".venv", ".git", "out", "runs", "build", ".ipynb_checkpoints"} & set(path.relative_to(ROOT).parts)
-)
+ENDINGS = {".md", ".toml", ".yml", ".yaml", ".ipynb", ".py"}
+NOT_OURS = {".venv", ".git", "out", "runs", "build", ".ipynb_checkpoints"}
+
+
+def texts(folder):
+    """The text files below `folder`; folders that hold what others wrote are not entered."""
+    for path in folder.iterdir():
+        if path.is_dir() and path.name not in NOT_OURS and not path.is_symlink():
+            yield from texts(path)
+        elif path.suffix in ENDINGS or path.name == "Makefile":
+            yield path
+
+
+TEXTS = sorted(texts(ROOT))
 
 # Modules whose work is to print; everything else returns values or text.
 PRINTERS = {"cli.py", "__main__.py"}
