@@ -10,6 +10,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "activations": ["AllNegative", "AllReLU", "FixedSlopes", "Identity", "LeakyReLU", "ReLU", "Tanh"],
+    "checkpoints": ["Checkpoint", "load_checkpoint", "save_checkpoint"],
+    "container": ["CheckpointError"],
     "engines": ["DivergedError"],
     "estimators": ["SparseMLPClassifier"],
     "evolution": ["PruneRegrow", "SET"],
@@ -18,12 +20,15 @@ _HOMES = {
     "initializers": ["HeUniform", "Normal", "XavierUniform"],
     "layers": ["SparseLinear"],
     "losses": ["MeanSquaredError", "SoftmaxCrossEntropy"],
+    "memory": ["InsufficientMemoryError", "MemoryEstimate", "estimate_memory"],
     "mlp": ["Parameters", "SparseMLP"],
     "optimizers": ["MomentumSGD"],
     "rewiring": ["Rewiring", "erdos_renyi", "rewire"],
+    "runfolder": ["RunDirBusyError"],
+    "state": ["TrainingState"],
     "storage": ["load", "save"],
     "topology": ["Topology"],
-    "training": ["TrainingState", "evaluate", "predict", "steps", "train"],
+    "training": ["evaluate", "predict", "steps", "train"],
 }
 _ROOMS = ("activations", "datasets", "evolution", "figures", "initializers", "losses", "schedules", "widgets")
 

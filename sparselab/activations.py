@@ -41,7 +41,7 @@ class FixedSlopes(Slopes):
 
     def __post_init__(self):
         for name in ("left", "right"):
-            checks.number(name, getattr(self, name), "a finite number")
+            checks.finite_float32(name, getattr(self, name))
 
     @property
     def slopes(self):
@@ -59,7 +59,7 @@ class AllReLU(Slopes):
     alpha: float = 0.6
 
     def __post_init__(self):
-        checks.non_negative("alpha", self.alpha)
+        checks.finite_float32("alpha", self.alpha, low=0)
 
     @property
     def slopes(self):
@@ -84,7 +84,7 @@ class LeakyReLU(Slopes):
     alpha: float = 0.6
 
     def __post_init__(self):
-        checks.non_negative("alpha", self.alpha)
+        checks.finite_float32("alpha", self.alpha, low=0)
 
     @property
     def slopes(self):
@@ -98,7 +98,7 @@ class AllNegative(Slopes):
     alpha: float = 0.6
 
     def __post_init__(self):
-        checks.non_negative("alpha", self.alpha)
+        checks.finite_float32("alpha", self.alpha, low=0)
 
     @property
     def slopes(self):
@@ -143,7 +143,7 @@ def get(activation, **parameters):
     if isinstance(activation, str):
         activation = NAMES[checks.choice("activation", activation, NAMES)](**parameters)
     elif isinstance(activation, type):
-        activation = activation()
+        activation = checks.instance("activation", activation)
     if not (callable(getattr(activation, "forward", None)) and callable(getattr(activation, "gradient", None))):
         checks.fail("activation", activation, f"one of {list(NAMES)} or an object with forward(Z) and gradient(Z)", TypeError)
     return activation

@@ -9,10 +9,17 @@ import reprlib
 
 import numpy as np
 
+LONGEST = 120  # characters of a value in a message
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
 
 def shown(value):
-    """A short repr that is safe to put into a message."""
-    return reprlib.repr(value)
+    """A short repr that is safe to put into a message, also for a value whose own repr fails."""
+    try:
+        text = reprlib.repr(value)
+    except Exception:  # whatever a foreign __repr__ raises; ValueError for a whole number of thousands of digits
+        text = f"<{type(value).__name__} that cannot be shown>"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def fail(name, value, allowed, error=ValueError):
@@ -24,7 +31,10 @@ def number(name, value, allowed, *, low=None, high=None, open_low=False, open_hi
     """A finite real number within bounds (closed unless said otherwise), as float."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         fail(name, value, allowed, TypeError)
-    result = float(value)
+    try:
+        result = float(value)
+    except (OverflowError, ValueError):  # 10**400
+        fail(name, value, allowed)
     below = low is not None and (result < low or (open_low and result == low))
     above = high is not None and (result > high or (open_high and result == high))
     if not np.isfinite(result) or below or above:
@@ -47,6 +57,12 @@ def non_negative(name, value):
     return number(name, value, "a finite number >= 0", low=0)
 
 
+def finite_float32(name, value, *, low=-FLOAT32_MAX):
+    """A number that a float32 can hold, as float."""
+    allowed = "a finite float32 number" + (f" >= {low:g}" if low > -FLOAT32_MAX else "")
+    return number(name, value, allowed, low=low, high=FLOAT32_MAX)
+
+
 def integer(name, value, *, low=1, high=None):
     """A whole number within [low, high], as int."""
     allowed = f"a whole number >= {low}" if high is None else f"a whole number in [{low}, {high}]"
@@ -62,6 +78,14 @@ def flag(name, value):
     if not isinstance(value, bool | np.bool_):
         fail(name, value, "True or False", TypeError)
     return bool(value)
+
+
+def instance(name, kind):
+    """An object of a class that was handed in where an object is due; TypeError where it wants arguments."""
+    try:
+        return kind()
+    except TypeError:
+        fail(name, kind, f"an object: {kind.__name__} cannot be made without arguments", TypeError)
 
 
 def choice(name, value, allowed):

@@ -3,15 +3,17 @@
 import argparse
 import dataclasses
 import json
+import os
 import sys
 import time
 from pathlib import Path
 from statistics import median
 
-from . import dense, environment, summary
+from . import checkpoints, checks, dense, environment, summary
 from .engines import DivergedError
 from .experiment import PAPER, ExperimentConfig, build
 from .history import History
+from .runfolder import RunDirBusyError, RunFolder
 
 
 def main(arguments=None):
@@ -19,7 +21,7 @@ def main(arguments=None):
     options = parser().parse_args(arguments)
     try:
         return options.run(options)
-    except (ValueError, TypeError, OSError, DivergedError) as error:
+    except (ValueError, TypeError, OSError, DivergedError, RunDirBusyError) as error:
         print(f"sparselab: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -27,9 +29,16 @@ def main(arguments=None):
         return 130
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, however long the value is."""
+
+    def error(self, message):
+        self.exit(2, f"sparselab: {message[:400]}\n")
+
+
 def parser():
     """The argument parser."""
-    top = argparse.ArgumentParser(prog="python -m sparselab", description="Truly sparse neural networks.")
+    top = Parser(prog="python -m sparselab", description="Truly sparse neural networks.")
     commands = top.add_subparsers(required=True, metavar="command")
     train = commands.add_parser("train", help="train a net and print one line an epoch", argument_default=argparse.SUPPRESS)
     train.add_argument("--paper", choices=list(PAPER), help="start from the paper's settings of a dataset")
@@ -37,6 +46,13 @@ def parser():
     add_fields(train)
     train.add_argument("--json", type=Path, help="write config, environment, costs and history to this file")
     train.add_argument("--save", type=Path, help="write the trained model to this .npz file")
+    text = (
+        "keep the run in this folder and go on with the one that is there, with its settings and those given; epochs are in all"
+    )
+    train.add_argument("--checkpoint", type=Path, metavar="FOLDER", help=text)
+    train.add_argument("--every", type=int, metavar="N", help="epochs between two checkpoints (default 1)")
+    train.add_argument("--keep", type=int, metavar="N", help="checkpoints that stay in the folder (default 3)")
+    train.add_argument("--no-resume", action="store_false", dest="resume", help="start anew, whatever the folder has")
     train.set_defaults(run=run_train)
     demo = commands.add_parser("demo", help="the main job on embedded data: a table beside the dense net, figures in a folder")
     demo.add_argument("--out", type=Path, default=Path("out"), help="folder of the figures (default out)")
@@ -60,21 +76,43 @@ def add_fields(command):
 
 
 def config_of(options):
-    """The config that paper preset, file and options give, in this order."""
+    """The config that paper preset, file (without both: the run folder's checkpoint) and options give, in this order."""
     given = vars(options)
     config = ExperimentConfig.paper(given["paper"]) if "paper" in given else ExperimentConfig()
     if "config" in given:
-        config = ExperimentConfig.from_json(given["config"].read_text())
+        config = ExperimentConfig.from_json(text_of(given["config"]))
+    elif "paper" not in given and given.get("resume", True) and RunFolder(given.get("checkpoint", "")).files():
+        config = config.replace(**(checkpoints.load_checkpoint(given["checkpoint"]).about.get("config") or {}))
     names = [one.name for one in dataclasses.fields(ExperimentConfig)]
     return config.replace(**{name: given[name] for name in names if name in given})
 
 
+def text_of(path):
+    """The text of the file that --config names."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or NUL in the name
+        checks.fail("--config", str(path), f"a JSON file that can be read ({str(error)[:120]})")
+
+
+def check_writable(option, path):
+    """Before any training: a result that cannot be written is work lost."""
+    try:
+        good = path.name and "\0" not in path.name and not path.is_dir() and os.access(path.absolute().parent, os.W_OK | os.X_OK)
+    except (OSError, ValueError):
+        good = False
+    if not good:
+        checks.fail(option, str(path), "the name of a file in a folder that is there and can be written to")
+
+
 def run_train(options):
     """Train as the config says; optionally write the result."""
-    config = config_of(options)
-    experiment = build(config)
-    history, table = show_run(experiment)
     given = vars(options)
+    for name in {"json", "save"} & given.keys():
+        check_writable(f"--{name}", given[name])
+    experiment = build(config_of(options))
+    kept = {name: given[name] for name in ("checkpoint", "every", "keep", "resume") if name in given}
+    history, table = show_run(experiment, **kept)
     if "json" in given:
         given["json"].write_text(json.dumps(result(experiment, history, table), indent=1))
     if "save" in given:
@@ -84,12 +122,15 @@ def run_train(options):
     return 0
 
 
-def show_run(experiment):
-    """Train, one line an epoch, then the table beside the dense net; returns the History and the table's numbers."""
+def show_run(experiment, **options):
+    """Train (with `options` of sparselab.train), one line an epoch, then the table beside the dense net.
+
+    Returns the History and the table's numbers.
+    """
     print(experiment.model.summary())
     print(f"data: {experiment.data!r}")
     history, start = History(), time.perf_counter()
-    for record in experiment.train():
+    for record in experiment.train(**options):
         if not history:
             print(
                 f"{'epoch':>5} {'train loss':>11} {'train acc':>10} {'test acc':>9} {'links':>11} {'active':>18} {'s/epoch':>8}"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from .memory import dense_bytes
+
 LIMIT = 4 * 2**30  # bytes above which the dense net is not even built
 
 
@@ -19,11 +21,6 @@ class DenseCost:
     seconds: float | None
     n_bytes: int
     n_batches: int
-
-
-def dense_bytes(sizes):
-    """Bytes of weights, biases, velocities and gradients of the dense float32 net."""
-    return 3 * 4 * sum((n_in + 1) * n_out for n_in, n_out in zip(sizes, sizes[1:], strict=False))
 
 
 def measure(sizes, n_samples, batch_size, *, batches=20, seed=0):

@@ -75,7 +75,7 @@ class ExperimentConfig:
         """
         return cls(**PAPER[checks.choice("name", name, PAPER)] | {"dataset": name} | changes)
 
-    def replace(self, **changes):
+    def replace(self, /, **changes):
         """A copy with some fields changed; unknown names raise TypeError."""
         known = [one.name for one in dataclasses.fields(self)]
         for name in changes:
@@ -90,12 +90,22 @@ class ExperimentConfig:
     def from_json(cls, text):
         """What `to_json` gave, back; ValueError for anything else."""
         try:
-            values = json.loads(text)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"preset = {checks.shown(text)}: must be the JSON text of a config ({error})") from None
+            values = json.loads(text, object_pairs_hook=once)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"preset = {checks.shown(text)}: must be the JSON text of a config ({str(error)[:160]})") from None
         if not isinstance(values, dict):
             checks.fail("preset", values, "a JSON object")
         return cls().replace(**values)
+
+
+def once(pairs):
+    """A JSON object, whose keys must be all different: of two values one would be lost silently."""
+    found = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the field {key!r:.40} is there twice")
+        found[key] = value
+    return found
 
 
 def checked(one, value):
@@ -149,15 +159,15 @@ class Experiment:
         c = self.config
         return {
             "optimizer": self.optimizer, "rules": self.rules, "epochs": c.epochs, "batch_size": c.batch_size, "seed": c.seed,
-            "threads": c.threads or None,
+            "threads": c.threads or None, "config": dataclasses.asdict(c),
         }  # fmt: skip
 
     def train(self, **changes):
-        """`sparselab.train` with the config's settings: yields EpochRecords."""
+        """`sparselab.train` with the config's settings: yields EpochRecords. `checkpoint=folder` keeps run and config."""
         return training.train(self.model, self.data, **self.options | changes)
 
     def steps(self, **changes):
-        """`sparselab.steps` with the config's settings."""
+        """`sparselab.steps` with the config's settings; see `train`."""
         return training.steps(self.model, self.data, **self.options | changes)
 
 

@@ -17,6 +17,7 @@ NO_CSR = (np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(1, np.int64))
 NO_LABELS, NO_TARGETS = np.zeros(0, np.int64), np.zeros((0, 1), np.float32)
 
 ROW = 3  # links whose work equals a row's own
+LONGEST = 2 * 10**9  # links × samples of one call without the interpreter, about 0.1 s: then Ctrl-C is heard
 WORTH_MEETING = 10**7  # links × columns from which it pays that threads share a tile and meet after each layer
 LARGE_TILE = 2**25  # bytes of a workspace beyond which a tile leaves the caches
 
@@ -126,13 +127,18 @@ class FusedEngine:
         self._prepare(1 if together else threads, 0, None)
         counter, cuts, data = new_counter(), self._cuts(threads, together), features(X)
 
-        def work(thread):
-            program.run_forward(
-                thread, threads, together, counter.ctypes.data, cuts, self.width, self.table, self.coefficients,
-                self.places[0 if together else thread], *data, samples, out,
-            )  # fmt: skip
+        whole = threads * self.width  # samples that keep every thread busy
+        most = max(1, LONGEST // (self.model.n_links + 1) // whole) * whole
+        for first in range(0, len(samples), most):
+            part = slice(first, first + most)
 
-        self._together(work, threads, counter)
+            def work(thread, part=part):
+                program.run_forward(
+                    thread, threads, together, counter.ctypes.data, cuts, self.width, self.table, self.coefficients,
+                    self.places[0 if together else thread], *data, samples[part], out[part],
+                )  # fmt: skip
+
+            self._together(work, threads, counter)
         return out
 
     def _features(self, X):

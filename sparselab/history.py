@@ -1,9 +1,11 @@
 """What a run leaves behind: one frozen record an epoch, and a list of them that reads like a table."""
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
+
+from . import checks
 
 PHASES = ("gather", "forward", "backward", "wait", "update", "evolve", "evaluate")
 
@@ -62,8 +64,14 @@ class EpochRecord:
         """Links in all layers."""
         return sum(self.nnz)
 
+    def without_degrees(self):
+        """The same record without fan_in and fan_out, which are as long as the net is wide."""
+        return replace(self, fan_in=(), fan_out=())
+
 
 COLUMNS = tuple(f.name for f in fields(EpochRecord) if f.name not in ("fan_in", "fan_out"))
+TUPLES = tuple(f.name for f in fields(EpochRecord) if f.type is tuple)
+KINDS = {f.name: f.type for f in fields(EpochRecord)}
 
 
 class History(list):
@@ -94,9 +102,23 @@ class History(list):
     @classmethod
     def from_json(cls, text):
         """What `to_json` gave, back."""
-        tuples = ("nnz", "pruned", "grown", "active_neurons")
         rows = json.loads(text)
-        return cls(EpochRecord(**{k: tuple(v) if k in tuples else v for k, v in row.items()}) for row in rows)
+        return cls(EpochRecord(**{k: tuple(v) if k in TUPLES else v for k, v in row.items()}) for row in rows)
+
+    def to_table(self):
+        """{"columns": names, "rows": values} for a file's JSON header (without degree vectors)."""
+        return {"columns": list(COLUMNS), "rows": [[plain(getattr(record, name)) for name in COLUMNS] for record in self]}
+
+    @classmethod
+    def from_table(cls, table):
+        """What `to_table` gave, back, each value looked at; TypeError or ValueError naming row and column."""
+        columns = table["columns"]
+        if sorted(columns) != sorted(COLUMNS):
+            checks.fail("columns", columns, f"{list(COLUMNS)}")
+        return cls(
+            EpochRecord(**{name: checked(i, name, value) for name, value in zip(columns, row, strict=True)})
+            for i, row in enumerate(table["rows"])
+        )
 
 
 def plain(value):
@@ -104,3 +126,19 @@ def plain(value):
     if isinstance(value, tuple | list):
         return [plain(v) for v in value]
     return value.item() if isinstance(value, np.generic) else value
+
+
+def checked(row, name, value):
+    """A value of a table that came from a file, in the type of its column."""
+    kind, where = KINDS[name], f"{name} of record {row}"
+    if kind is tuple:
+        if not isinstance(value, list):
+            checks.fail(where, value, "a list of whole numbers", TypeError)
+        return tuple(checks.integer(f"{where}[{i}]", number, low=0) for i, number in enumerate(value))
+    if kind is int:
+        return checks.integer(where, value, low=0)
+    if kind is str:
+        return value if isinstance(value, str) and value.isidentifier() else checks.fail(where, value, "a short name")
+    if value is None and kind is not float:
+        return None
+    return value if type(value) in (int, float) else checks.fail(where, value, "a number", TypeError)

@@ -63,6 +63,9 @@ class XavierUniform(_Scaled):
         return np.sqrt(6 / (np.maximum(fan_in, 1) + n_out))
 
 
+MOST_DEVIATION = 1e30  # draws of many deviations still fit into float32
+
+
 @dataclass(frozen=True)
 class Normal:
     """N(0, deviation²)."""
@@ -70,7 +73,8 @@ class Normal:
     deviation: float = 0.1
 
     def __post_init__(self):
-        checks.positive("deviation", self.deviation)
+        allowed = f"a number > 0, at most {MOST_DEVIATION:g}"
+        checks.number("deviation", self.deviation, allowed, low=0, open_low=True, high=MOST_DEVIATION)
 
     def __call__(self, topology, rng, dtype=np.float32, slots=None):
         """Values of the links in `slots` (default all), (n,) of `dtype`."""
@@ -86,7 +90,7 @@ def get(initializer, **parameters):
     if isinstance(initializer, str):
         return NAMES[checks.choice("initializer", initializer, NAMES)](**parameters)
     if isinstance(initializer, type):
-        return initializer()
+        initializer = checks.instance("initializer", initializer)
     if not callable(initializer):
         checks.fail("initializer", initializer, f"one of {list(NAMES)} or a function (topology, rng, dtype, slots)", TypeError)
     return initializer

@@ -4,7 +4,7 @@ The same tiles, groups and order of sums as in `fused`; where both can run they 
 """
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import scipy.sparse
@@ -12,6 +12,7 @@ import scipy.sparse
 from . import activations, kernels
 from .engines import PHASES
 from .fused import drop_threshold
+from .interrupts import held
 from .kernels import compiling, elementwise
 from .kernels.rng import U64, key64
 from .layers import NO_BITS
@@ -25,7 +26,7 @@ class LayerwiseEngine:
         self.model, self.loss, self.width, self.threads = model, loss, width, threads
         self.kernel = kernels.select(model.dtype, width)
         self.pool = ThreadPoolExecutor(threads, "sparselab") if threads > 1 else None
-        self.spaces, self.gradients = [], []
+        self.spaces, self.gradients, self.stopped = [], [], False
 
     def close(self):
         """Let the threads go."""
@@ -41,10 +42,11 @@ class LayerwiseEngine:
                 outcome.failed = True
                 return
             start = time.perf_counter()
-            for l, layer in enumerate(self.model.layers):
-                optimizer.update(layer, state[l], dw[l], db[l], rate)
+            with held:  # all layers are updated and the step is counted, or nothing happened
+                for l, layer in enumerate(self.model.layers):
+                    optimizer.update(layer, state[l], dw[l], db[l], rate)
+                outcome.losses[step], outcome.hits[step], outcome.done = loss / len(batch), hits, step + 1
             outcome.seconds["update"] += time.perf_counter() - start
-            outcome.losses[step], outcome.hits[step], outcome.done = loss / len(batch), hits, step + 1
 
     def batch_gradient(self, X, targets, samples, key, seconds=None, watch=None):
         """(Σ loss, hits, dw, db) of one batch, a list entry a layer; dw is None where something is not finite.
@@ -61,12 +63,15 @@ class LayerwiseEngine:
             space, buffers, poison = self.spaces[group], self.gradients[group], np.zeros(1, self.model.dtype)
             loss, hits, first = 0.0, 0, n_tiles * group // groups
             for tile in range(first, n_tiles * (group + 1) // groups):
+                held.let_through()
+                if self.stopped:
+                    break
                 place = tile * self.width, min(self.width, len(samples) - tile * self.width)
                 part = self._tile(X, targets, samples, place, key, space, buffers, poison, tile > first, seconds, watch)
                 loss, hits = loss + part[0], hits + part[1]
             return loss, hits, poison[0]
 
-        parts = list(self.pool.map(work, range(groups)) if self.pool and watch is None else map(work, range(groups)))
+        parts = self._side_by_side(work, groups) if self.pool and watch is None else list(map(work, range(groups)))
         loss, hits, poison = (sum(column) for column in zip(*parts, strict=True))
         if not (np.isfinite(loss) and np.isfinite(poison)):
             return loss, hits, None, None
@@ -75,6 +80,18 @@ class LayerwiseEngine:
             for a, b in zip(total.dw + total.db, part.dw + part.db, strict=True):
                 elementwise.add_gradients(a, b, 0, len(a))
         return loss, hits, total.dw, total.db
+
+    def _side_by_side(self, work, groups):
+        """[work(0), …, work(groups − 1)], on the pool; an interrupt ends the waiting, and soon the work."""
+        self.stopped = False
+        futures = [self.pool.submit(work, group) for group in range(groups)]
+        try:
+            while wait(futures, timeout=0.1).not_done:
+                held.let_through()
+            return [future.result() for future in futures]
+        except BaseException:
+            self.stopped = True
+            raise
 
     def outputs(self, X, samples=None):
         """The net's output for the samples (default all), dropout off: (n, n_out)."""

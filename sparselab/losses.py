@@ -30,10 +30,9 @@ class SoftmaxCrossEntropy:
     def of(self, Z, targets):
         """(mean loss, accuracy) of logits (n, classes)."""
         Z = Z.astype(np.float64)
-        top = Z.max(axis=1)
-        logsum = top + np.log(np.exp(Z - top[:, None]).sum(axis=1))
-        rows = np.arange(len(Z))
-        return float(np.mean(logsum - Z[rows, targets])), float(np.mean(Z.argmax(axis=1) == targets))
+        top, rows = Z.max(axis=1), np.arange(len(Z))
+        logsum = np.log(np.exp(Z - top[:, None]).sum(axis=1))  # less top, which would swallow it where logits are large
+        return float(np.mean(logsum + (top - Z[rows, targets]))), float(np.mean(Z.argmax(axis=1) == targets))
 
 
 class MeanSquaredError:
@@ -74,7 +73,7 @@ def get(loss, default="softmax_cross_entropy"):
     if isinstance(loss, str):
         return NAMES[checks.choice("loss", loss, NAMES)]()
     if isinstance(loss, type) and hasattr(loss, "on_tile"):
-        loss = loss()
+        loss = checks.instance("loss", loss)
     if isinstance(loss, type) or not all(callable(getattr(loss, name, None)) for name in ("targets", "on_tile", "of")):
         checks.fail("loss", loss, f"one of {list(NAMES)} or an object with targets, on_tile and of", TypeError)
     return loss

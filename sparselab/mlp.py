@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import activations, checks, initializers
+from . import activations, checks, initializers, memory
 from .layers import DTYPES, SparseLinear
 from .rewiring import erdos_renyi
 from .topology import MAX_WIDTH
@@ -75,13 +75,15 @@ class SparseMLP:
         then not used). activation: an object, class or name (AllReLU(0.6)). initializer: he_uniform, xavier_uniform, normal or
         an object. dropout: share of hidden
         values dropped in training, in [0, 1), rounded to 1/256. seed: None, int, SeedSequence or Generator.
-        exact: round the number of links instead of drawing it. Raises TypeError or ValueError naming the argument.
+        exact: round the number of links instead of drawing it. Raises TypeError or ValueError naming the argument, and
+        InsufficientMemoryError, before anything is allocated, for a net that does not fit (see `estimate_memory`).
         """
         sizes = check_sizes(sizes)
         dtype, exact = check_dtype(dtype), checks.flag("exact", exact)
         how = {"epsilon": epsilon} if density is None else {"density": density}
         initializer, seeds = initializers.get(initializer), checks.seed_sequence("seed", seed)
         activation, dropout = activations.get(activation), checks.fraction("dropout", dropout, open_high=True)
+        memory.check_creation(sizes, dtype.itemsize, epsilon, density)
         streams = [np.random.default_rng(s) for s in child(seeds, INIT).spawn(len(sizes) - 1)]
         layers = []
         for n_in, n_out, rng in zip(sizes, sizes[1:], streams, strict=False):

@@ -10,7 +10,8 @@ import numpy as np
 from . import checks, schedules
 from .kernels import elementwise
 
-TINY, HUGE = 1e-30, 1e30  # learning rates: beyond, the product with a gradient leaves float32
+# Learning rates. Beyond, the product with a gradient leaves float32: a step of 1e6 times a gradient below 1e32 does not.
+TINY, HUGE = 1e-30, 1e6
 
 
 @dataclass
@@ -43,8 +44,9 @@ def check_state(state, model):
 class MomentumSGD:
     """v ← μ v − η g;  w ← w + v − λ w, with g the mini-batch mean; λ is not multiplied by η (the paper's update).
 
-    learning_rate η: a number > 0 or a schedule (epoch -> rate), read anew at every step; momentum μ in [0, 1); weight_decay λ
-    in [0, 1); decay_biases: whether λ acts on biases too, as in the authors' code; nesterov: w ← w + μ v − η g − λ w.
+    learning_rate η: a number in [1e-30, 1e6] or a schedule (epoch -> rate), read anew at every step; momentum μ in [0, 1);
+    weight_decay λ in [0, 1); decay_biases: whether λ acts on biases too, as in the authors' code;
+    nesterov: w ← w + μ v − η g − λ w.
     """
 
     learning_rate: object = 0.01
@@ -61,7 +63,7 @@ class MomentumSGD:
         checks.flag("decay_biases", self.decay_biases)
 
     def rate(self, epoch):
-        """η at `epoch` (a float); ValueError where it is not in [1e-30, 1e30]."""
+        """η at `epoch` (a float); ValueError where it is not in [1e-30, 1e6]."""
         rate = checks.positive("learning_rate", schedules.get(self.learning_rate)(epoch))
         if not TINY <= rate <= HUGE:
             checks.fail("learning_rate", rate, f"a number in [{TINY:g}, {HUGE:g}]")

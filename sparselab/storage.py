@@ -1,93 +1,143 @@
-"""A plain model in one file: arrays and a JSON header in an .npz, no pickle, nothing executed on loading."""
+"""A plain model in one file (see container.py): what training does not change stands in the header, the rest in arrays.
 
-import json
+A checkpoint holds the same and more (see checkpoints.py).
+"""
+
 import os
-import tempfile
 
 import numpy as np
 
-from . import activations, checks, initializers
+from . import activations, checks, container, initializers
+from .container import CheckpointError, UnfitError
 from .layers import SparseLinear
-from .mlp import SparseMLP, check_sizes
-from .topology import Topology
+from .mlp import SparseMLP, check_dtype, check_sizes
+from .topology import MAX_WIDTH, Topology
 
 FORMAT = 1
-PARTS = ("indptr", "indices", "w", "b")
+MOST_LAYERS = 4096
+SMALLEST_TILE = 8  # columns that the smallest mini-batch is computed with
 
 
 def save(model, path):
     """Write `model` to `path` (.npz is added where missing), through a temporary file; returns the path.
 
-    Raises ValueError where the activation or initializer is a plug-in, which has no name to be stored by.
+    Raises OSError, and ValueError where a number is not finite, or where activation or initializer is a plug-in, which has no
+    name to be stored by.
     """
-    header = {
-        "format": FORMAT,
-        "sizes": model.sizes,
-        "dtype": str(model.dtype),
-        "dropout": model.dropout,
-        "activation": activations.describe(model.activation),
-        "initializer": initializers.describe(model.initializer),
-    }
-    arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
-    for i, layer in enumerate(model.layers):
-        t = layer.topology
-        arrays |= {f"{i}.indptr": t.indptr, f"{i}.indices": t.indices, f"{i}.w": layer.w, f"{i}.b": layer.b}
-    path = os.fspath(path)
-    path = path if path.endswith(".npz") else path + ".npz"
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)), suffix=".tmp")
-    try:
-        os.chmod(temporary, 0o666 & ~umask())
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    path = with_suffix(path)
+    check_finite(arrays_of(model))
+    container.write(path, {"format": FORMAT, "kind": "model", "model": header_of(model)}, arrays_of(model))
     return path
 
 
-def umask():
-    """The user's mask for new files, which mkstemp does not heed."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def load(path):
-    """The model that `save` wrote. Raises ValueError naming what is wrong with the file; a bad index never gets through."""
-    try:
-        with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        header = json.loads(arrays.pop("header").tobytes())
-        version = header["format"]
-    except FileNotFoundError:
-        raise
-    except Exception as error:
-        raise ValueError(f"{path}: not a sparselab model ({type(error).__name__}: {error})") from error
-    if version != FORMAT:
-        raise ValueError(f"{path}: format {checks.shown(version)}, this version reads {FORMAT}")
-    try:
-        return _build(header, arrays)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path}: damaged model ({type(error).__name__}: {error})") from error
+    """The model that `save` wrote.
+
+    Raises FileNotFoundError, or CheckpointError (a ValueError) naming the file and what is wrong with it; a bad index never gets
+    through, and nothing in a file is executed.
+    """
+    with container.opened(path) as file:
+        header = check_kind(file.header, "model", "load_checkpoint(path).model")
+        return build(header["model"], file.arrays(*expected_of(header["model"])))
 
 
-def _build(header, arrays):
-    sizes, dtype, layers = check_sizes(header["sizes"]), np.dtype(header["dtype"]), []
-    names = {f"{i}.{part}" for i in range(len(sizes) - 1) for part in PARTS}
-    if set(arrays) != names:
-        raise ValueError(f"arrays {sorted(set(arrays) ^ names)} are missing or too many")
+def with_suffix(path):
+    """The path as text that ends in .npz."""
+    path = os.fspath(path)
+    return path if path.endswith(".npz") else path + ".npz"
+
+
+def check_kind(header, kind, other):
+    """The header, if it is one of this kind of file and format; `other` reads the other kind."""
+    if type(header.get("format")) is not int or header["format"] != FORMAT:
+        raise CheckpointError(f"format {checks.shown(header.get('format'))}: this version reads {FORMAT}")
+    if header.get("kind") != kind:
+        raise CheckpointError(f"kind {checks.shown(header.get('kind'))}: must be {kind!r} ({other} reads the other kind)")
+    return header
+
+
+def header_of(model, *, plug_ins=False):
+    """Plain values; `plug_ins`: what has no name of ours is stored by its class, and has to be given again at loading."""
+    checks.integer("layers", len(model.layers), high=MOST_LAYERS)
+    return {
+        "sizes": model.sizes,
+        "nnz": model.nnz,
+        "dtype": str(model.dtype),
+        "dropout": model.dropout,
+        "activation": named(activations.describe, model.activation, plug_ins),
+        "initializer": named(initializers.describe, model.initializer, plug_ins),
+    }
+
+
+def named(describe, value, plug_ins):
+    """What `describe` gives, or {"plug_in": class} where that is allowed."""
+    try:
+        return describe(value)
+    except ValueError:
+        if not plug_ins:
+            raise
+        return {"plug_in": getattr(value, "__qualname__", type(value).__qualname__)}
+
+
+def arrays_of(model):
+    """{name: array}, not copied."""
+    arrays = {}
+    for i, layer in enumerate(model.layers):
+        t = layer.topology
+        arrays |= {f"{i}.indptr": t.indptr, f"{i}.indices": t.indices, f"{i}.w": layer.w, f"{i}.b": layer.b}
+    return arrays
+
+
+def check_finite(arrays):
+    """CheckpointError naming an array with a number that is not finite: such a file could not be read again."""
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not all_finite(array):
+            raise CheckpointError(f"{name}: weights, biases and what stands beside them must be finite")
+
+
+def expected_of(header):
+    """({name: (dtype, length)}, bytes that using the net takes besides): what a model header says the file must hold.
+
+    A net may be wide without many links: the smallest tile of its activations and the transposed index have to fit too.
+    """
+    checks.integer("layers", len(header["sizes"]) - 1, high=MOST_LAYERS)
+    sizes, dtype = check_sizes(header["sizes"]), check_dtype(header["dtype"])
+    if not isinstance(header["nnz"], list) or len(header["nnz"]) != len(sizes) - 1:
+        checks.fail("nnz", header["nnz"], f"a list of {len(sizes) - 1} whole numbers")
+    arrays = {}
+    for i, (n_out, nnz) in enumerate(zip(sizes[1:], header["nnz"], strict=True)):
+        checks.integer(f"nnz[{i}]", nnz, low=0, high=MAX_WIDTH)
+        arrays |= {f"{i}.indptr": (np.int64, n_out + 1), f"{i}.indices": (np.int32, nnz)}
+        arrays |= {f"{i}.w": (dtype, nnz), f"{i}.b": (dtype, n_out)}
+    return arrays, sum(sizes) * (SMALLEST_TILE * dtype.itemsize + 8) + sum(header["nnz"]) * 8
+
+
+def build(header, arrays, like=None):
+    """The model of a header and its arrays; `like`: a model that brings activation and initializer where they are plug-ins."""
+    check_finite(arrays)
+    sizes, layers = header["sizes"], []
     for i, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
-        parts = {name: arrays[f"{i}.{name}"] for name in PARTS}
-        topology = Topology(n_out, n_in, parts["indptr"], parts["indices"])
-        if parts["w"].dtype != dtype or not (np.isfinite(parts["w"]).all() and np.isfinite(parts["b"]).all()):
-            raise ValueError(f"layer {i + 1}: weights must be finite {dtype}")
-        layers.append(SparseLinear(topology, parts["w"], parts["b"]))
+        w, b = arrays[f"{i}.w"], arrays[f"{i}.b"]
+        topology = Topology(n_out, n_in, arrays[f"{i}.indptr"], arrays[f"{i}.indices"])
+        layers.append(SparseLinear(topology, w, b))
     return SparseMLP(
-        layers, activations.get(**_named(header["activation"], "activation")), dropout=header["dropout"],
-        initializer=initializers.get(**_named(header["initializer"], "initializer")),
-    )  # fmt: skip
+        layers,
+        object_of(activations.get, header, "activation", like),
+        dropout=header["dropout"],
+        initializer=object_of(initializers.get, header, "initializer", like),
+    )
 
 
-def _named(described, argument):
-    return {argument: described["name"]} | {k: v for k, v in described.items() if k != "name"}
+def all_finite(values):
+    """Whether every number is, looked at in pieces: no second vector of their length."""
+    return all(np.isfinite(values[start : start + container.CHUNK]).all() for start in range(0, len(values), container.CHUNK))
+
+
+def object_of(get, header, argument, like):
+    """What a name in the header stands for: one of ours, or the plug-in that `like` has."""
+    described = header[argument]
+    if "plug_in" in described:
+        if like is None:
+            raise UnfitError(f"{argument} = {checks.shown(described['plug_in'])} is a plug-in: give a model that has it (model=)")
+        return getattr(like, argument)
+    return get(**{argument: described["name"]} | {k: v for k, v in described.items() if k != "name"})

@@ -1,28 +1,16 @@
 """What a net costs, beside the dense net of the same widths: the first question of every user."""
 
-UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+from functools import partial
 
-
-def size(n_bytes):
-    """Bytes as text with a unit."""
-    n_bytes = float(n_bytes)
-    for unit in UNITS:
-        if n_bytes < 1024 or unit == UNITS[-1]:
-            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
-        n_bytes /= 1024
-    return None
+from . import memory
+from .memory import size
 
 
 def training_bytes(layer):
     """Bytes of one layer while training: links and biases, their velocity and gradient, the transposed index."""
-    t = layer.topology
-    return layer.nbytes + 2 * (layer.w.nbytes + layer.b.nbytes) + 8 * t.nnz + 8 * (t.n_in + 1)
-
-
-def dense_training_bytes(layer):
-    """The same for a dense layer: weights and biases, velocity, gradient."""
-    t = layer.topology
-    return 3 * (t.n_out * t.n_in + t.n_out) * layer.dtype.itemsize
+    t, itemsize = layer.topology, layer.dtype.itemsize
+    shape = t.n_in, t.n_out, t.nnz, itemsize
+    return sum(memory.stored(*shape).values()) + sum(memory.trained(*shape).values())
 
 
 def rows(model):
@@ -30,7 +18,7 @@ def rows(model):
     table = []
     for number, layer in enumerate(model.layers, 1):
         t = layer.topology
-        cells = t.n_out * t.n_in
+        cells, dense_bytes = t.n_out * t.n_in, partial(memory.dense_bytes, (t.n_in, t.n_out), itemsize=layer.dtype.itemsize)
         table.append(
             {
                 "layer": str(number),
@@ -39,9 +27,9 @@ def rows(model):
                 "dense_links": cells,
                 "density": t.density,
                 "bytes": layer.nbytes,
-                "dense_bytes": (cells + t.n_out) * layer.dtype.itemsize,
+                "dense_bytes": dense_bytes(copies=1),
                 "training_bytes": training_bytes(layer),
-                "dense_training_bytes": dense_training_bytes(layer),
+                "dense_training_bytes": dense_bytes(),
             }
         )
     sums = {key: sum(row[key] for row in table) for key in table[0] if key not in ("layer", "shape", "density")}

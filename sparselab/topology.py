@@ -165,8 +165,14 @@ class Topology:
     @classmethod
     def from_scipy(cls, matrix):
         """(topology, w) of a scipy sparse matrix (n_out, n_in); explicit zeros are links, duplicates an error."""
-        if not hasattr(matrix, "tocoo"):
+        import scipy.sparse
+
+        from .datasets.csr_gate import check_kind, check_parts
+
+        if not scipy.sparse.issparse(matrix):
             checks.fail("matrix", type(matrix).__name__, "a scipy sparse matrix", TypeError)
+        check_parts(matrix, "matrix")  # scipy's own conversion follows wild indices
+        check_kind("matrix.data.dtype", matrix.dtype)
         coo = matrix.tocoo()
         rows, columns = coo.row, coo.col
         topology = cls.from_links(*coo.shape, rows, columns)

@@ -5,76 +5,28 @@ each epoch; `train` is the epochs of it. Closing the generator lets its threads 
 """
 
 import math
-import os
 import time
 from collections import namedtuple
-from dataclasses import dataclass, field
+from contextlib import nullcontext
 
 import numpy as np
 
-from . import checks, engines, evolution
+from . import checks, engines, evolution, memory
 from . import losses as loss_functions
-from .engines import PHASES, DivergedError, Outcome
+from .datasets.targets import as_labels
+from .engines import DivergedError, Outcome
 from .history import EpochRecord, StepRecord
 from .inputs import as_dataset, as_features
-from .kernels.rng import U64
-from .mlp import SparseMLP, child
+from .interrupts import held
+from .layerwise import LayerwiseEngine
+from .memory import DEGREES_UP_TO
+from .mlp import SparseMLP
 from .optimizers import MomentumSGD, check_state
-
-BATCHES, DROPOUT, EVOLUTION = 1, 2, 3  # spawn keys below the run's seed; the model's first values are key 0
-DEGREES_UP_TO = 200_000  # neurons of a net whose fan-in and fan-out vectors are kept every epoch
+from .resuming import Keeper
+from .sharing import available_cores
+from .state import BATCHES, EVOLUTION, EpochTotals, TrainingState
 
 Scores = namedtuple("Scores", ["loss", "accuracy"])
-
-
-@dataclass
-class EpochTotals:
-    """Sums over an epoch's mini-batches so far, kept one by one: they do not depend on how `pace` bunched them."""
-
-    changes: list = field(default_factory=list)  # (pruned, grown) of each layer
-    losses: list = field(default_factory=list)
-    hits: int = 0
-    n_samples: int = 0
-    learning_rate: float | None = None
-    seconds: dict = field(default_factory=lambda: dict.fromkeys(("all", "evolve", *PHASES), 0.0))
-
-    def add(self, outcome, rates):
-        done = slice(outcome.done)
-        self.losses += list(outcome.losses[done] * outcome.sizes[done])
-        self.hits += int(outcome.hits[done].sum())
-        self.n_samples += int(outcome.sizes[done].sum())
-        if outcome.done:
-            self.learning_rate = rates[outcome.done - 1]
-        for phase, spent in outcome.seconds.items():
-            self.seconds[phase] += spent
-
-
-@dataclass
-class TrainingState:
-    """Where a run stands, beside the model: optimizer state, the run's seed, finished epochs, batches of the current one."""
-
-    optimizer: list
-    seeds: np.random.SeedSequence
-    epoch: int = 0
-    batch: int = 0
-    totals: EpochTotals = field(default_factory=EpochTotals)
-
-    @classmethod
-    def start(cls, model, optimizer, seed=None):
-        return cls(optimizer.init(model), checks.seed_sequence("seed", seed))
-
-    def stream(self, purpose):
-        """The random generator of this epoch for one purpose: the same whenever asked, so resuming is exact."""
-        return np.random.default_rng(child(self.seeds, purpose, self.epoch))
-
-    @property
-    def dropout_key(self):
-        return U64(child(self.seeds, DROPOUT, self.epoch).generate_state(1, np.uint64)[0])
-
-
-def available_cores():
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def train(model, data, *, evaluate_every=1, **options):
@@ -83,13 +35,13 @@ def train(model, data, *, evaluate_every=1, **options):
     Source: Curci et al. 2021, algorithm 1 with a single worker.
     """
     for record in steps(model, data, evaluate_every=evaluate_every, pace=0.1, **options):
-        if isinstance(record, EpochRecord):
+        if record.__class__ is EpochRecord:  # no call: an interrupt is not let in between here and whoever pulls
             yield record
 
 
 def steps(
     model, data, *, optimizer=None, rules=(), epochs=10, batch_size=128, seed=None, threads=None, evaluate_every=1, loss=None,
-    pace=0.0, state=None,
+    pace=0.0, state=None, checkpoint=None, every=1, keep=3, resume=True, config=None,
 ):  # fmt: skip
     """Train `model` in place; yields StepRecords and, after each epoch, an EpochRecord.
 
@@ -99,8 +51,19 @@ def steps(
     results do not depend on it. evaluate_every: epochs between test scores, 0 for never. loss: softmax cross-entropy by
     default. pace: seconds of training between two StepRecords, at least one mini-batch. state: a TrainingState to go on from.
 
-    Raises TypeError or ValueError naming the argument before anything is trained; DivergedError, with the model at its last
-    good step, where a loss or gradient is not finite.
+    checkpoint: a folder in which the run is kept, a file after each `every` epochs, at the end, and where it is closed or
+    interrupted; the newest `keep` stay. With it, `epochs` is the total. Where the folder has a run already (and `resume`), this
+    call goes on with it: the model is loaded in place, the EpochRecords of its finished epochs come first (without fan_in and
+    fan_out), then training goes on, so that the records, the weights and the seeds are those of a run that was never
+    interrupted. Stored are arguments, seeds, links, weights, biases and what the optimizer keeps beside links and neurons; a
+    plug-in that remembers something elsewhere is not resumed exactly. Other data, net, loss, dtype or (where it is given) seed
+    are refused, as is another batch size in the middle of an epoch; other numbers of optimizer and rules and other versions
+    are warned of. config: plain values to be stored with it. What cannot be saved is warned of, and training goes on.
+
+    Raises TypeError or ValueError naming the argument before anything is trained; InsufficientMemoryError, before anything is
+    allocated, where there is no room for it (see estimate_memory); DivergedError, with the model at its last
+    good step, where a loss or gradient is not finite; with `checkpoint`, at the first record, CheckpointError where the folder's
+    run is another one, and RunDirBusyError where another training uses the folder.
     """
     check_model(model)
     optimizer = MomentumSGD() if optimizer is None else optimizer
@@ -109,19 +72,21 @@ def steps(
     rules = (rules,) if callable(rules) and not isinstance(rules, type) else rules
     if not isinstance(rules, tuple | list) or not all(callable(rule) and not isinstance(rule, type) for rule in rules):
         checks.fail("rules", rules, "a list of rules, such as [SET(0.3)]", TypeError)
-    checks.integer("epochs", epochs, low=0)
-    checks.integer("batch_size", batch_size)
-    checks.integer("evaluate_every", evaluate_every, low=0)
-    checks.non_negative("pace", pace)
+    epochs, batch_size = checks.integer("epochs", epochs, low=0), checks.integer("batch_size", batch_size)
+    evaluate_every, pace = checks.integer("evaluate_every", evaluate_every, low=0), checks.non_negative("pace", pace)
     threads = available_cores() if threads is None else checks.integer("threads", threads)
-    run = _Run(model, as_dataset(data, model), optimizer, rules, batch_size, threads, evaluate_every, loss, pace)
+    run = _Run(
+        model, as_dataset(data, model), optimizer, rules, batch_size, threads, evaluate_every, loss, pace, state is not None
+    )
     state = TrainingState.start(model, optimizer, seed) if state is None else state
     if not isinstance(state, TrainingState):
         checks.fail("state", state, "a TrainingState", TypeError)
     check_state(state.optimizer, model)
     for layer in model.layers:
         layer.check()
-    return _steps(run, state, state.epoch + epochs)
+    if checkpoint is None:
+        return _steps(run, state, state.epoch + epochs)
+    return _kept_steps(run, state, Keeper(checkpoint, every, keep, resume, seed, config), epochs)
 
 
 def _steps(run, state, last_epoch):
@@ -132,10 +97,21 @@ def _steps(run, state, last_epoch):
         run.close()
 
 
+def _kept_steps(run, state, keeper, epochs):
+    """The same from a run folder on, and into it."""
+    try:
+        with keeper.opened(run, state, epochs) as finished:
+            yield from finished
+            while state.epoch < epochs:
+                yield from keeper.watched(run.epoch(state))
+    finally:
+        run.close()
+
+
 class _Run:
     """One call of `steps`: what stays the same from epoch to epoch."""
 
-    def __init__(self, model, data, optimizer, rules, batch_size, threads, evaluate_every, loss, pace):
+    def __init__(self, model, data, optimizer, rules, batch_size, threads, evaluate_every, loss, pace, has_state):
         self.model, self.data, self.optimizer, self.rules = model, data, optimizer, rules
         self.loss = loss_functions.get(loss, default="softmax_cross_entropy" if data.n_classes else "mean_squared_error")
         self.evaluate_every, self.pace = evaluate_every, pace
@@ -147,21 +123,40 @@ class _Run:
             self.X_test = as_features("data.X_test", data.X_test, model)
             self.test_targets = self.loss.targets(data.y_test, model.sizes[-1], model.dtype)
         self.engine = engines.create(model, self.loss, optimizer, self.batch_size, threads)
+        memory.check_training(
+            model, self.batch_size, threads, n_test=0 if data.X_test is None else data.X_test.shape[0], evolution=bool(rules),
+            layerwise=isinstance(self.engine, LayerwiseEngine), has_state=has_state,
+        )  # fmt: skip
 
     def close(self):
         self.engine.close()
 
     def epoch(self, state):
         """Evolve (not before the first epoch), train every batch, evaluate."""
+        self.check_finite(state)
         start, order = time.perf_counter(), state.stream(BATCHES).permutation(len(self.targets))
-        if state.batch == 0:
-            state.totals = EpochTotals(changes=[(0, 0)] * len(self.model.layers))
-            if state.epoch > 0:
-                state.totals.changes = self.evolve(state, order)
+        if state.batch == 0 and not state.evolved:
+            self.begin(state, order)
         state.totals.seconds["evolve"] += time.perf_counter() - start
         yield from self.batches(state, order)
-        state.epoch, state.batch = state.epoch + 1, 0
-        yield self.epoch_record(state)
+        self.check_finite(state)
+        record = self.epoch_record(state)
+        state.epoch, state.batch, state.evolved = state.epoch + 1, 0, False  # after the scores: an interrupt loses no record
+        yield record
+
+    def begin(self, state, order):
+        """Start an epoch: all rules are applied and `state` says so, or nothing happened."""
+        with evolution.Undo(self.model, state.optimizer) as undo:
+            changes = self.evolve(state, order) if state.epoch > 0 else [(0, 0)] * len(self.model.layers)
+            with held:
+                state.totals, state.evolved = EpochTotals(changes=changes), True
+                undo.give_up()
+
+    def check_finite(self, state):
+        """What no gradient sees: NaN in a neuron without outgoing links, an update that overflowed. 0.15 ns a link."""
+        for number, layer in enumerate(self.model.layers, 1):
+            if not (all_finite(layer.w) and all_finite(layer.b)):
+                raise DivergedError(state.epoch + 1, state.batch, number, "a weight or bias")
 
     def evolve(self, state, order):
         """Apply the rules one after the other; (pruned, grown) of each layer."""
@@ -176,6 +171,8 @@ class _Run:
     def batches(self, state, order):
         """Runs of mini-batches of about `pace` seconds, a StepRecord each."""
         n_steps, key = 1, state.dropout_key
+        if state.batch < self.n_batches:
+            self.run(state, order[:0], [], key)  # no steps: compiles and prepares, before interrupts are held back
         while state.batch < self.n_batches:
             start, first = time.perf_counter(), state.batch
             stop = min(first + n_steps, self.n_batches)
@@ -189,13 +186,14 @@ class _Run:
     def run(self, state, samples, rates, key):
         """Hand steps to the engine. Whatever happens, `state` counts exactly those that were applied."""
         outcome, size = Outcome.of(len(samples), self.batch_size), self.batch_size
-        try:
-            self.engine.run(
-                outcome, self.X, self.targets, samples, size, rates, self.optimizer, state.optimizer, key, state.batch
-            )
-        finally:
-            state.batch += outcome.done
-            state.totals.add(outcome, rates)
+        with held if rates else nullcontext():
+            try:
+                self.engine.run(
+                    outcome, self.X, self.targets, samples, size, rates, self.optimizer, state.optimizer, key, state.batch
+                )
+            finally:
+                state.batch += outcome.done
+                state.totals.add(outcome, rates)
         if outcome.failed:
             bad = samples[outcome.done * size : (outcome.done + 1) * size]
             where = find_fault(self.model, self.loss, self.X, self.targets, bad)
@@ -211,11 +209,12 @@ class _Run:
         seconds = dict(totals.seconds)
         degrees = sum(model.sizes) <= DEGREES_UP_TO
         topologies = [layer.topology for layer in model.layers] if degrees else []
-        due = self.evaluate_every and state.epoch % self.evaluate_every == 0 and self.data.X_test is not None
+        number = state.epoch + 1
+        due = self.evaluate_every and number % self.evaluate_every == 0 and self.data.X_test is not None
         scores = self.loss.of(self.engine.outputs(self.X_test), self.test_targets) if due else (None, None)
         spent = time.perf_counter() - start
         return EpochRecord(
-            epoch=state.epoch,
+            epoch=number,
             phase="sequential",
             train_loss=math.fsum(totals.losses) / totals.n_samples,
             train_accuracy=totals.hits / totals.n_samples if self.has_accuracy else None,
@@ -266,6 +265,12 @@ def find_fault(model, loss, X, targets, samples):
     return len(flows), "the loss or a gradient"
 
 
+def all_finite(values):
+    """Whether every number is; the dot product says so in most cases, without a temporary array."""
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(np.dot(values, values))) or bool(np.isfinite(values).all())
+
+
 def check_model(model):
     """Raise TypeError for what is not a SparseMLP."""
     if not isinstance(model, SparseMLP):
@@ -275,7 +280,7 @@ def check_model(model):
 def evaluate(model, X, y, *, loss=None, threads=None):
     """(loss, accuracy) of the model on samples X (n, features) and labels or targets y, dropout off."""
     check_model(model)
-    y = np.asarray(y)
+    y = as_labels(y)
     if y.ndim == 0 or y.dtype.kind not in "iuf":
         checks.fail("y", y, "an array of labels or targets, one for each row of X", TypeError)
     labels = y.ndim == 1 and y.dtype.kind in "iu"

@@ -3,7 +3,10 @@
 import gzip
 import hashlib
 import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -68,6 +71,28 @@ class Handler(BaseHTTPRequestHandler):
 
     def moved_away(self):
         self.answer(b"", 302, Location=f"http://localhost:{self.server.server_port}/good/elsewhere")
+
+    def moved_to_a_file(self):
+        self.answer(b"", 302, Location="file:///etc/passwd")
+
+    def nothing(self):
+        self.answer(b"")
+
+    def forbidden(self):
+        self.answer(b"no", 403)
+
+    def busy(self):
+        self.answer(b"later", 429)
+
+    def garbled(self):
+        self.wfile.write(b"\x16\x03\x01 this is not HTTP\r\n\r\n")
+        self.close_connection = True
+
+    def hangs_up(self):
+        self.close_connection = True
+
+    def more_than_said(self):
+        self.answer(CONTENT, length=1000)
 
     def circle(self):
         self.answer(b"", 302, Location="/circle")
@@ -150,6 +175,13 @@ def test_good_file_is_fetched_once(server, tmp_path, path):
         ("wrong", "sha256 is"),
         ("missing", "HTTP 404"),
         ("broken", "HTTP 500"),
+        ("forbidden", "HTTP 403"),
+        ("busy", "HTTP 429"),
+        ("nothing", "sha256 is"),
+        ("more-than-said", "sha256 is"),
+        ("garbled", "broke off"),
+        ("hangs-up", "broke off"),
+        ("moved-to-a-file", "InvalidSchema"),
         ("circle", "TooManyRedirects"),
         ("page", "it is a web page"),
         ("slow", "no answer within 0.5 s"),
@@ -165,7 +197,7 @@ def test_bad_servers_leave_nothing_behind(server, tmp_path, path, reason):
     assert reason in message
     assert str(tmp_path / "mine" / "data.bin") in message
     assert SHA in message
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 8  # the server would wait 10
     assert left_in(tmp_path) == []
 
 
@@ -241,6 +273,36 @@ def test_interrupt_leaves_nothing_behind(server, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         get(remote(server, "good"), tmp_path)
     assert left_in(tmp_path) == []
+
+
+KILLED = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from sparselab.datasets.download import RemoteFile, fetch
+folder = Path(sys.argv[2])
+def kill_when_half_is_there():
+    while not any(path.stat().st_size for path in folder.glob(".*.part")):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
+threading.Thread(target=kill_when_half_is_there, daemon=True).start()
+fetch(RemoteFile("data.bin", (sys.argv[1],), (sys.argv[3],)), folder, progress=False, connect=5, read=20)
+"""
+
+
+def test_a_download_that_is_killed_leaves_no_file_of_that_name(server, tmp_path):
+    """The part stays, nobody takes it for the file, and the next download works."""
+    command = [sys.executable, "-c", KILLED, f"{server.url}/endless", str(tmp_path), SHA]
+    run = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert run.returncode == -signal.SIGKILL, run.stderr
+    (part,) = left_in(tmp_path)
+    assert part.endswith(".part")
+    assert (tmp_path / part).stat().st_size > 0
+    assert get(remote(server, "good"), tmp_path).read_bytes() == CONTENT
+    assert left_in(tmp_path) == [part, "data.bin"]
+    os.utime(tmp_path / part, (1, 1))
+    (tmp_path / "data.bin").unlink()
+    get(remote(server, "good"), tmp_path)
+    assert left_in(tmp_path) == ["data.bin"]
 
 
 def test_progress_bar(server, tmp_path, capsys):

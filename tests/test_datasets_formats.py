@@ -256,6 +256,30 @@ def test_cifar10_archive_is_never_unpacked(tmp_path, cifar):
     assert [path.name for path in tmp_path.iterdir()] == ["a.tar.gz"]
 
 
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+@pytest.mark.parametrize("target", ["/etc/passwd", "../../../etc/passwd", "cifar-10-batches-py/data_batch_2"])
+def test_cifar10_members_that_are_no_files_are_not_followed(tmp_path, cifar, kind, target):
+    members = {name: content for name, content in cifar[2].items() if not name.endswith("data_batch_1")}
+    path = archive(tmp_path / "plain.tar.gz", members)
+    with tarfile.open(path) as plain, tarfile.open(tmp_path / "a.tar.gz", "w:gz") as file:
+        for member in plain:
+            file.addfile(member, plain.extractfile(member))
+        info = tarfile.TarInfo("cifar-10-batches-py/data_batch_1")
+        info.type, info.linkname = kind, target
+        file.addfile(info)
+    with pytest.raises(ValueError, match="must be the archive.*data_batch_1"):
+        read_cifar10(tmp_path / "a.tar.gz", n_pixels=12)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tar.gz", "plain.tar.gz"]
+
+
+def test_cifar10_names_that_point_elsewhere_are_only_names(tmp_path, cifar):
+    """Whatever folder a member claims to be in, it is read from the archive and written nowhere."""
+    members = {name.replace("cifar-10-batches-py", "/tmp/../.."): content for name, content in cifar[2].items()}
+    X, *_ = read_cifar10(archive(tmp_path / "a.tar.gz", members), n_pixels=12)
+    np.testing.assert_array_equal(X, cifar[0][:5].reshape(20, 12))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tar.gz"]
+
+
 class Calls:
     def __init__(self, function, *arguments):
         self.function, self.arguments = function, arguments

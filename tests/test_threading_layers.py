@@ -10,6 +10,7 @@ from pathlib import Path
 import models
 import pytest
 
+from reliability import environment
 from sparselab import kernels
 from sparselab.evolution import SET
 from sparselab.optimizers import MomentumSGD
@@ -47,3 +48,7 @@ def test_two_trainings_at_once_under(layer):
     )  # fmt: skip
     assert child.returncode == 0, child.stderr[-2000:]
     assert json.loads(child.stdout.splitlines()[-1]) == fingerprints(False)
+
+
+def test_one_result_for_all_layers_and_numbers_of_threads():
+    assert environment.good_layers(environment.threading_layers())

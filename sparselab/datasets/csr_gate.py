@@ -26,7 +26,7 @@ def as_csr(X, name="X", dtype=np.float32, *, copy=False):
     Memory is shared with X where X is such a CSR already (the values not with `copy`). X is never changed.
     Explicit zeros stay.
     """
-    _check_other_formats(X, name)
+    check_parts(X, name)
     X = X.tocsr()
     _check_compressed(X, *X.shape, name, "column")
     check_kind(f"{name}.data.dtype", X.data.dtype)
@@ -68,10 +68,17 @@ def _first_bad(values, block=1024):
     return None
 
 
-def _check_other_formats(X, name):
-    """The raw arrays of those formats whose very conversion to CSR would follow a wild index."""
+def check_parts(X, name="X"):
+    """Refuse a sparse matrix whose raw arrays do not fit its shape, before any conversion follows a wild index.
+
+    Values are not looked at. Raises TypeError for wrong dtypes, else ValueError naming the array, the place and the value.
+    """
+    if len(X.shape) != 2:
+        fail(f"{name}.shape", X.shape, "of two axes")
     rows, columns = X.shape
-    if X.format == "csc":
+    if X.format == "csr":
+        _check_compressed(X, rows, columns, name, "column")
+    elif X.format == "csc":
         _check_compressed(X, columns, rows, name, "row")
     elif X.format == "bsr":
         _check_blocks(X, name)

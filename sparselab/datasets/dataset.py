@@ -4,12 +4,13 @@
 """
 
 import math
+import numbers
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
 
-from sparselab.checks import choice, fail, integer
+from sparselab.checks import choice, fail, flag, integer
 from sparselab.datasets import readers
 from sparselab.datasets.gate import check_features, check_targets
 from sparselab.datasets.scaling import standardise as scale
@@ -45,8 +46,8 @@ class Dataset:
             _check_gated(self.X_test, self.y_test, "test")
         if self.X_test is not None and self.X_test.shape[1] != self.n_features:
             fail("X_test.shape[1]", self.X_test.shape[1], f"{self.n_features}, as many features as X has")
-        if self.image_shape is not None and math.prod(self.image_shape) != self.n_features:
-            fail("image_shape", self.image_shape, f"of {self.n_features} pixels, the features of a row")
+        if self.image_shape is not None:
+            _check_image(self.image_shape, self.n_features)
 
     n_features = property(lambda self: self.X_train.shape[1], doc="Columns of X.")
     n_train = property(lambda self: self.X_train.shape[0], doc="Rows to train on.")
@@ -80,6 +81,7 @@ class Dataset:
         `overwrite=True` lets it work inside the caller's arrays instead of a copy.
         Raises ValueError or TypeError naming the argument, the value and what is allowed.
         """
+        standardise, overwrite = flag("standardise", standardise), flag("overwrite", overwrite)
         keep = standardise and not overwrite
         X_train = check_features(X, dtype=dtype, copy=keep)
         y_train, classes = check_targets(y, X_train.shape[0], task=task, dtype=dtype)
@@ -87,7 +89,8 @@ class Dataset:
             X_test = _same_kind(check_features(X_test, "X_test", dtype=dtype, copy=keep), X_train)
             if y_test is not None:
                 y_test, _ = check_targets(y_test, X_test.shape[0], "y_test", task=task, classes=classes, dtype=dtype)
-        made = cls(X_train, y_train, X_test, y_test, source, name, classes, image_shape and tuple(image_shape))
+        image_shape = tuple(image_shape) if isinstance(image_shape, list) else image_shape
+        made = cls(X_train, y_train, X_test, y_test, source, name, classes, image_shape)
         return made._standardised() if standardise else made
 
     @classmethod
@@ -164,6 +167,14 @@ def _check_gated(X, y, part):
         fail(f"X_{part}", type(X), "what the gate makes: use Dataset.from_arrays", TypeError)
     if len(y) != X.shape[0]:
         fail(f"len(y_{part})", len(y), f"{X.shape[0]}, one entry for each row of X_{part}")
+
+
+def _check_image(shape, n_pixels):
+    """(height, width) or (height, width, channels) of as many pixels as a row has features."""
+    sides = list(shape) if isinstance(shape, tuple | list) else []
+    whole = all(isinstance(side, numbers.Integral) and not isinstance(side, bool) and side > 0 for side in sides)
+    if len(sides) not in (2, 3) or not whole or math.prod(sides) != n_pixels:
+        fail("image_shape", shape, f"of {n_pixels} pixels, the features of a row: (height, width) or (height, width, channels)")
 
 
 def _same_kind(X_test, X_train):

@@ -23,8 +23,7 @@ def check_features(X, name="X", *, dtype=np.float32, copy=False):
     `copy` its values never do. `dtype` is float32 or float64.
     Raises TypeError for what is not made of numbers, ValueError for NaN, infinity, overflow and wrong shapes.
     """
-    if np.dtype(dtype) not in (np.float32, np.float64):
-        fail("dtype", dtype, "float32 or float64")
+    check_dtype(dtype)
     if sparse.issparse(X):
         check_shape(X.shape, name)
         return as_csr(X, name, dtype, copy=copy)
@@ -37,6 +36,16 @@ def check_features(X, name="X", *, dtype=np.float32, copy=False):
         result = np.require(values, dtype, ["C_CONTIGUOUS", "ALIGNED", "ENSUREARRAY"])
     check_finite(result, values, name)
     return result.copy() if copy and np.may_share_memory(result, values) else result
+
+
+def check_dtype(dtype):
+    """float32 or float64, as a numpy type, dtype or name."""
+    try:
+        good = dtype is not None and np.dtype(dtype) in (np.float32, np.float64)  # numpy takes None for float64
+    except TypeError:
+        good = False
+    if not good:
+        fail("dtype", dtype, "float32 or float64")
 
 
 def check_shape(shape, name):
@@ -68,10 +77,14 @@ def _to_array(X, name):
         fail(name, X, f"numbers in rows of equal length ({str(error)[:120]})")
 
 
-def _from_frame(frame, name):
-    """A pandas frame column by column, so that the message can name the column that is not made of numbers."""
+def check_frame(frame, name="X"):
+    """Raise TypeError naming the first column of a pandas frame that is not made of numbers."""
     for column, kind in frame.dtypes.items():
         if getattr(kind, "kind", "O") not in "biuf":
             fail(f"{name}[{column!r}].dtype", str(kind), "bool, integer or floating: encode or drop it", TypeError)
+
+
+def _from_frame(frame, name):
+    check_frame(frame, name)
     plain = all(kind == np.float32 for kind in frame.dtypes)
     return frame.to_numpy() if plain else frame.to_numpy(dtype=np.float64, na_value=np.nan)

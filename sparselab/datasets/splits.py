@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sparselab.checks import fail, number
+from sparselab.checks import fail, generator, number
 
 
 def split_rows(codes, n_samples, n_second, seed=0):
@@ -11,8 +11,8 @@ def split_rows(codes, n_samples, n_second, seed=0):
     `codes` (n_samples,) int: each class gives its share (largest remainders), its last row stays in the first part.
     `codes` None: no strata.
     """
-    generator = np.random.default_rng(seed)
-    order = generator.permutation(n_samples)
+    rng = generator("seed", seed)
+    order = rng.permutation(n_samples)
     if codes is None:
         return order[n_second:], order[:n_second]
     share = _shares(np.bincount(codes), n_second)

@@ -22,7 +22,7 @@ def check_targets(y, n_samples, name="y", *, task="classification", classes=None
     Raises ValueError or TypeError naming the label, the lengths or the dtype that does not fit.
     """
     choice("task", task, TASKS)
-    values = _as_array(y, name)
+    values = as_labels(y, name)
     _check_length(values, n_samples, name)
     if task == "regression":
         return _numbers(values, name, dtype), None
@@ -30,8 +30,11 @@ def check_targets(y, n_samples, name="y", *, task="classification", classes=None
     return (_known(labels, classes, name), classes) if classes is not None else _encode(labels, name)
 
 
-def _as_array(y, name):
-    """An array; of a list of mixed strings and numbers one of objects, where numpy would make all of them strings."""
+def as_labels(y, name="y"):
+    """An array; of a list of mixed strings and numbers one of objects, where numpy would make all of them strings.
+
+    Masked entries are refused, for numpy forgets the mask. Raises ValueError or TypeError naming what y is.
+    """
     if y is None:
         fail(name, y, "the labels or numbers to predict, one for each sample")
     if isinstance(y, str | bytes | dict | set) or not (hasattr(y, "__array__") or hasattr(y, "__len__")):

@@ -3,6 +3,8 @@
 It owns no mathematics: it checks, encodes, calls training.train and remembers.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -13,10 +15,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import checks
 from ..datasets.dataset import Dataset
-from ..datasets.gate import check_features
+from ..datasets.gate import check_features, check_frame
+from ..datasets.targets import as_labels
 from ..history import History
 from ..training import TrainingState, predict
-from .fitting import BestEpoch, all_or_nothing, progress, run_epochs, twin, with_validation
+from .fitting import BestEpoch, all_or_nothing, progress, run_epochs, seeds_kept, twin, with_validation
 from .labels import classes_of, codes_of
 from .settings import Settings, net_parameters, seeds_of, threads_of
 
@@ -29,6 +32,10 @@ def before_sklearn(X):
 
     Masked arrays too, whose mask would be lost. Everything else as it is.
     """
+    if hasattr(X, "iloc") and hasattr(X, "columns"):
+        check_frame(X)
+    if getattr(getattr(X, "dtype", None), "kind", "") == "c":
+        raise ValueError(f"Complex data not supported: X.dtype = {X.dtype}: must be bool, integer or floating")
     return check_features(X) if sparse.issparse(X) or np.ma.isMaskedArray(X) else X
 
 
@@ -69,6 +76,9 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         were and the same estimator fits the same net twice. None takes fresh entropy, never numpy's global generator.
     verbose : a bar over the epochs.
     n_jobs : threads; None: 1, -1: all cores. Results do not depend on it.
+    checkpoint : None, or a folder: fit saves the run there after every epoch, and goes on with it where the folder has it
+        already (same data and parameters; `epochs` is the total), to the same result as if it had never been interrupted. One
+        folder for one fit: not with warm_start, in cross-validation or in a grid search. partial_fit does not look at it.
 
     Attributes
     ----------
@@ -91,6 +101,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         initializer="he_uniform", dropout=0.0, zeta=0.3, rules=None, learning_rate=0.01, momentum=0.9, nesterov=False,
         weight_decay=0.0, batch_size=128, epochs=50, early_stopping=False, validation_fraction=0.1, n_epochs_no_change=10,
         tol=1e-4, warm_start=False, standardise=True, random_state=None, verbose=False, n_jobs=None,
+        checkpoint=None,
     ):  # fmt: skip
         self.hidden_layer_sizes = hidden_layer_sizes
         self.epsilon = epsilon
@@ -116,6 +127,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
         self.n_jobs = n_jobs
+        self.checkpoint = checkpoint
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -145,11 +157,11 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         the first replaces links first, so for a stream of small batches set zeta to 0 or to a small share.
         """
         with all_or_nothing(self):
-            settings, going_on = Settings.of(self), hasattr(self, "model_")
+            settings, going_on = replace(Settings.of(self), kept={}), hasattr(self, "model_")
             if not going_on and classes is None:
                 checks.fail("classes", classes, "all labels there are, at the first call to partial_fit")
             X, y = self._training_data(X, y, reset=not going_on)
-            classes = None if classes is None else classes_of(np.asarray(classes), "classes")
+            classes = None if classes is None else classes_of(classes, "classes")
             if not going_on:
                 return self._train(settings, *self._start(settings, X, classes), X, y, 1)
             self._check_unchanged(classes)
@@ -192,6 +204,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
 
     def _training_data(self, X, y, reset):
         """X as float32, C-contiguous or CSR, and y as one column of labels; or an error naming what they are not."""
+        y = y if y is None else as_labels(y)
         X, y = validate_data(self, before_sklearn(X), y, reset=reset, **VALIDATION)
         check_classification_targets(y)
         return check_features(X), y
@@ -203,6 +216,8 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         """A new net and what belongs to it: (model, state, history)."""
         seeds = seeds_of(self.random_state)
         model = settings.make_net(X.shape[1], len(classes), seeds)
+        if settings.kept and self.random_state is None:
+            seeds = seeds_kept(settings.kept["checkpoint"], model) or seeds
         self.classes_, self._made_with = classes, net_parameters(self)
         self.scaler_ = StandardScaler(with_mean=not sparse.issparse(X)).fit(X) if self.standardise else None
         return model, TrainingState.start(model, settings.optimizer, seeds), History()
@@ -222,7 +237,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         best, done = None, len(history)
         if self.early_stopping:
             data = with_validation(data, self.validation_fraction, state.seeds)
-            best = BestEpoch(model, state, self.n_epochs_no_change, self.tol)
+            best = BestEpoch(model, state, self.n_epochs_no_change, self.tol, settings.kept.get("checkpoint"))
         try:
             with progress(self.verbose, epochs, type(self).__name__) as bar:
                 run_epochs(model, state, history, data, settings, epochs=epochs, best=best, bar=bar)

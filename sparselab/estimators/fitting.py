@@ -1,16 +1,21 @@
 """The loop of a fit: epochs, a bar, and the best epoch of a validation part; and what a failed fit leaves behind."""
 
 import copy
-from contextlib import contextmanager
+import os
+import warnings
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import numpy as np
 
+from ..checkpoints import load_checkpoint, read, save_checkpoint
+from ..container import CheckpointError
 from ..datasets.dataset import Dataset
 from ..datasets.splits import rows_of_fraction, split_rows
 from ..layers import SparseLinear
 from ..mlp import child
 from ..optimizers import LayerState
+from ..runfolder import RunFolder
 from ..training import train
 
 VALIDATION = 9  # spawn key of the validation split, beside those in training.py
@@ -19,24 +24,43 @@ VALIDATION = 9  # spawn key of the validation split, beside those in training.py
 class BestEpoch:
     """Watches the validation accuracy: holds a copy of the best epoch, says when it has not grown for long.
 
-    The copy has the optimizer's vectors too, for they lie beside links that evolution replaces.
+    The copy has the optimizer's vectors too, for they lie beside links that evolution replaces. `folder`: where the fit is
+    kept, or None; the best epoch is there as best.npz, for a fit that goes on sees records of earlier epochs without their nets.
     """
 
-    def __init__(self, model, state, patience, tol):
+    def __init__(self, model, state, patience, tol, folder=None):
         self.model, self.state, self.patience, self.tol = model, state, patience, tol
         self.record, self.copy, self.stale = None, None, 0
+        self.file = None if folder is None else os.path.join(folder, "best.npz")
 
     def is_over(self, record):
         """Look at the epoch that just ended; True after `patience` epochs in a row without a gain of more than `tol`."""
         best = -1.0 if self.record is None else self.record.test_accuracy
         self.stale = 0 if record.test_accuracy > best + self.tol else self.stale + 1
         if record.test_accuracy > best:
-            self.record, self.copy = record, (self.model.snapshot(), copy.deepcopy(self.state.optimizer))
+            self.record, self.copy = record, None
+            if self.state.position == (record.epoch, 0, False):  # else the net is further already
+                self._keep()
         return self.stale >= self.patience
+
+    def _keep(self):
+        self.copy = (self.model.snapshot(), copy.deepcopy(self.state.optimizer))
+        try:
+            if self.file:
+                save_checkpoint(self.model, self.state, self.file)
+        except CheckpointError as error:
+            warnings.warn(f"{error}. Training goes on", stacklevel=2)
 
     def restore(self):
         """Bring model and optimizer back to the best epoch, where one has ended."""
-        if self.record is not None:
+        if self.record is None:
+            return
+        if self.copy is None:
+            best = load_checkpoint(self.file, self.model)
+            if best.state.epoch != self.record.epoch:
+                raise CheckpointError(f"{self.file}: is of epoch {best.state.epoch}, must be of epoch {self.record.epoch}")
+            self.state.optimizer = best.state.optimizer
+        else:
             self.model.load(self.copy[0])
             self.state.optimizer = self.copy[1]
 
@@ -44,15 +68,23 @@ class BestEpoch:
 def run_epochs(model, state, history, data, settings, *, epochs, best=None, bar=None):
     """Train in place, appending to `history`; the model ends at the last epoch, or at the best one, also when interrupted."""
     options = {"optimizer": settings.optimizer, "rules": settings.rules, "threads": settings.threads, "state": state}
+    options |= {"epochs": epochs, "batch_size": settings.batch(data.n_train), **settings.kept}
     try:
-        for record in train(model, data, epochs=epochs, batch_size=settings.batch(data.n_train), **options):
-            history.append(record)
-            show(bar, record)
-            if best and best.is_over(record):
-                break
+        with closing(train(model, data, **options)) as records:  # closed, and saved, before the best epoch is brought back
+            for record in records:
+                history.append(record)
+                show(bar, record)
+                if best and best.is_over(record):
+                    break
     finally:
         if best:
             best.restore()
+
+
+def seeds_kept(folder, model):
+    """The SeedSequence of the run in a folder, or None; `model` has the plug-ins that its net may have."""
+    found = RunFolder(folder).last_good(lambda path: read(path, model))
+    return found and found[1].state.seeds
 
 
 def show(bar, record):
@@ -105,4 +137,4 @@ def twin(model, state):
     other = copy.copy(model)
     other.layers = [SparseLinear(layer.topology, np.array(layer.w), np.array(layer.b)) for layer in model.layers]
     vectors = [LayerState(*([np.array(v) for v in part] for part in (s.links, s.neurons))) for s in state.optimizer]
-    return other, replace(state, optimizer=vectors, batch=0)
+    return other, replace(state, optimizer=vectors, batch=0, evolved=False)

@@ -3,10 +3,12 @@
 import numpy as np
 
 from .. import checks
+from ..datasets.targets import as_labels
 
 
 def classes_of(labels, name):
     """The sorted labels, at least two of them."""
+    labels = as_labels(labels, name)
     try:
         classes = np.unique(labels)
     except TypeError:

@@ -5,6 +5,7 @@ scikit-learn stores parameters untouched in __init__ and looks at them in fit; t
 
 import copy
 import numbers
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ class Settings:
     rules: tuple
     batch_size: object
     threads: int
+    kept: dict
 
     @classmethod
     def of(cls, estimator):
@@ -52,6 +54,7 @@ class Settings:
             rules(estimator),
             batch_size(estimator.batch_size),
             threads_of(estimator.n_jobs),
+            kept(estimator),
         )
 
     def make_net(self, n_in, n_out, seeds):
@@ -128,6 +131,18 @@ def rules(estimator):
     if not isinstance(chosen, list | tuple) or not all(map(callable, chosen)):
         checks.fail("rules", estimator.rules, "None or a list of rules, such as [SET(0.3)]", TypeError)
     return tuple(chosen)
+
+
+def kept(estimator):
+    """Keyword arguments of `train` that keep the fit in a folder; a random_state of None takes the seed that is there."""
+    folder = estimator.checkpoint
+    if folder is None:
+        return {}
+    if not isinstance(folder, str | os.PathLike):
+        checks.fail("checkpoint", folder, "None or the path of a folder", TypeError)
+    if estimator.warm_start:
+        checks.fail("checkpoint", str(folder), "None with warm_start, which goes on with the net in memory")
+    return {"checkpoint": folder, "seed": None if estimator.random_state is None else seeds_of(estimator.random_state)}
 
 
 def batch_size(size):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..interrupts import held
 from ..layers import SparseLinear
 from ..rewiring import Rewiring
 
@@ -16,14 +17,41 @@ def apply(rewirings, model, state, rng):
         raise ValueError(f"rewirings: got {len(rewirings)}, must be one for each of the {len(model.layers)} layers")
     plans = [None if rewiring is None else _plan(index, rewiring, model, state, rng) for index, rewiring in enumerate(rewirings)]
     _check_widths(plans, model)
-    for layer, plan in zip(model.layers, plans, strict=True):
-        if plan:
-            new = plan["layer"]
-            layer.replace(new.topology, new.w, new.b)
-    for s, plan in zip(state or (), plans, strict=False):
-        if plan:
-            s.links, s.neurons = plan["links"], plan["neurons"]
+    with held:
+        for layer, plan in zip(model.layers, plans, strict=True):
+            if plan:
+                new = plan["layer"]
+                layer.replace(new.topology, new.w, new.b)
+        for s, plan in zip(state or (), plans, strict=False):
+            if plan:
+                s.links, s.neurons = plan["links"], plan["neurons"]
     return [(plan["pruned"], plan["grown"]) if plan else (0, 0) for plan in plans]
+
+
+class Undo:
+    """`with Undo(model, state) as undo:` puts topologies, weights and state back at the end, unless `undo.give_up()` was called.
+
+    So several rules are applied all or not at all, whatever is raised between them. Evolution replaces arrays and writes into
+    none, so that references are enough: nothing is copied. What a rule of one's own writes in place stays.
+    """
+
+    def __init__(self, model, state):
+        self.layers = [(layer, layer.topology, layer.w, layer.b) for layer in model.layers]
+        self.states = [(s, s.links, s.neurons) for s in state or ()]
+
+    def __enter__(self):
+        return self
+
+    def give_up(self):
+        """From now on the changes stay."""
+        self.layers, self.states = [], []
+
+    def __exit__(self, *_):
+        with held:
+            for layer, *before in self.layers:
+                layer.replace(*before)
+            for s, links, neurons in self.states:
+                s.links, s.neurons = links, neurons
 
 
 def _plan(index, rewiring, model, state, rng):

@@ -1,17 +1,14 @@
-"""Say so when people have to wait for the compiler: once a machine, then kernels come from numba's cache."""
+"""Say so when people have to wait for the compiler: once a machine, then kernels come from our cache."""
 
-import sys
 from pathlib import Path
 
-_said = []
+from .cache_files import say_once
 
 
 def announce(dispatcher):
     """One line on stderr, once a process, if `dispatcher` is neither compiled nor in the cache yet."""
-    if _said or getattr(dispatcher, "signatures", True):
+    if getattr(dispatcher, "signatures", True):
         return
-    _said.append(True)
-    folder, name = Path(dispatcher.stats.cache_path), dispatcher.py_func.__qualname__
-    if not any(folder.glob(f"*{name}-*.nbi")):
-        sys.stderr.write("sparselab: compiling kernels for this machine, about ten seconds, once …\n")
-        sys.stderr.flush()
+    folder, name = dispatcher.stats.cache_path, dispatcher.py_func.__qualname__
+    if folder is None or not any(Path(folder).glob(f"*{name}-*.nbc")):
+        say_once("compiling", "compiling kernels for this machine, about ten seconds, once …")

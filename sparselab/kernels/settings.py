@@ -14,14 +14,15 @@ THREADING_LAYER = numba.config.THREADING_LAYER
 
 # nogil: threads are ours (concurrent.futures), never numba's; that is safe under every threading layer.
 # error_model "numpy": no zero-division branches inside loops.
-OPTIONS = {"nogil": True, "cache": cache.FOLDER is not None, "error_model": "numpy"}
+OPTIONS = {"nogil": True, "error_model": "numpy"}
 
 
 def jit(function=None, **options):
     """numba.njit with our options and our cache folder, as a decorator with or without arguments."""
     if function is None:
         return lambda function: jit(function, **options)
-    return cache.kept(lambda: numba.njit(**OPTIONS | options)(function))
+    made = numba.njit(**OPTIONS | options)(function)
+    return cache.kept(made) if JIT else made
 
 
 WIDTHS = (8, 16, 32, 64)  # columns of a tile that the vector kernels are made for

@@ -31,10 +31,14 @@ class TrainingPanel:
 
     config: an ExperimentConfig (default: its defaults). data: a Dataset to use in place of the config's. controls: names of
     fields. views: names of VIEWS, or View objects. spans: {name: (low, high, step)} of sliders. rules: topology rules in
-    place of the config's. Learning rate, momentum, weight decay and zeta reach a training that is under way.
+    place of the config's. Learning rate, momentum, weight decay and zeta reach a training that is under way. checkpoint: a
+    folder in which the run is kept: after Stop, or in another session, Start goes on with it; after Reset it begins anew.
     """
 
-    def __init__(self, config=None, *, data=None, controls=CONTROLS, views=SHOWN, spans=None, rules=None, title="", pace=0.05):
+    def __init__(
+        self, config=None, *, data=None, controls=CONTROLS, views=SHOWN, spans=None, rules=None, title="", pace=0.05,
+        checkpoint=None,
+    ):  # fmt: skip
         fields = dataclasses.asdict(ExperimentConfig() if config is None else config)
         names = [name for name in controls if data is None or name != "dataset"]
         self.form = ConfigForm(names, spans=SPANS | (spans or {}), live=[name for name in names if name in LIVE], **fields)
@@ -43,6 +47,7 @@ class TrainingPanel:
         self.screen = Screen(self.form, self.views, title)
         self.presenter = Presenter(self.subject, self.screen, self.form, self.views)
         self.lock, self.pace = threading.RLock(), pace
+        self.kept = {"checkpoint": checkpoint, "resume": True}
         self._listen()
         self._settle()
 
@@ -86,6 +91,7 @@ class TrainingPanel:
                 return self.presenter.say("still working (loading data or compiling): try again in a moment")
             if not self.form.faults:
                 self.subject.clear()
+            self.kept["resume"] = False
             self._settle()
 
     @property
@@ -114,7 +120,8 @@ class TrainingPanel:
                 raise ValueError(text)
             if text:
                 return None
-            run = self.subject.new_run(self.form.config.replace(**dict(changes)), pace=self.pace)
+            run = self.subject.new_run(self.form.config.replace(**dict(changes)), pace=self.pace, **self.kept)
+            self.kept["resume"] = True
             run.changed, run.state = lambda: self.presenter.changed(run), "preparing"
             self.screen.preset.value = self.preset
             return run

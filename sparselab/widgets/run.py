@@ -21,11 +21,13 @@ class Run:
 
     config: as at the start; now: with live changes; changes: (epoch, field, value) of each. experiment, history, last
     (StepRecord), first (topologies before training), error (headline, traceback) or None. make: config -> Experiment.
+    checkpoint: None, or the folder of a run that is kept there and goes on (see `sparselab.train`); resume=False starts anew.
     """
 
-    def __init__(self, config, *, make=build, rules=None, pace=0.05, changed=lambda: None):
+    def __init__(self, config, *, make=build, rules=None, pace=0.05, changed=lambda: None, checkpoint=None, resume=True):
         self.config = self.now = config
         self.make, self.rules, self.pace, self.changed = make, rules, pace, changed
+        self.kept = {"checkpoint": checkpoint, "resume": resume}
         self.state, self.wanted, self.allowance = "ready", "go", 0
         self.experiment, self.last, self.error, self.first = None, None, None, ()
         self.history, self.changes, self.condition = History(), [], threading.Condition()
@@ -46,7 +48,7 @@ class Run:
         try:
             self.changed()
             self._prepare()
-            with closing(self.experiment.steps(pace=self.pace)) as stream:
+            with closing(self.experiment.steps(pace=self.pace, **self.kept)) as stream:
                 end = self._through(stream)
         except Exception as error:
             end, self.error = "failed", (f"{type(error).__name__}: {error}", traceback.format_exc())

@@ -1,0 +1,152 @@
+"""Every gradient is the slope of the loss: float64, central differences, every link and every bias, all combinations.
+
+`python -m reliability --only gradients`; tests/test_gradients.py runs the same functions.
+"""
+
+from itertools import product
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from sparselab import activations, losses
+from sparselab.layerwise import LayerwiseEngine
+
+from .common import Row
+from .nets import from_masks
+
+COMMAND = "python -m reliability --only gradients"
+H = 1e-5
+MOST = 1e-7  # ‖g − n‖ / (‖g‖ + ‖n‖)
+ROUNDING = 4 * np.finfo(np.float64).eps / H  # of a difference quotient, for a loss of 1
+KEY = np.uint64(2**63 + 12345)
+N = 11
+
+
+class Swish:
+    """A plug-in activation with the two methods and nothing else."""
+
+    def forward(self, Z):
+        return Z / (1 + np.exp(-Z))
+
+    def gradient(self, Z):
+        s = 1 / (1 + np.exp(-Z))
+        return s + Z * s * (1 - s)
+
+
+def log_cosh(values):
+    """log cosh, which itself does not overflow."""
+    return np.logaddexp(values, -values) - np.log(2)
+
+
+class LogCosh:
+    """A plug-in loss: Σ log cosh(z − t)."""
+
+    code = None
+
+    def targets(self, y, n_out, dtype):
+        return losses.MeanSquaredError().targets(y, n_out, dtype)
+
+    def on_tile(self, Z, targets, samples, first, count, scale, dZ):
+        difference = Z[:, :count] - targets[samples[first : first + count]].T
+        dZ[:, :count], dZ[:, count:] = np.tanh(difference) * scale, 0
+        return float(log_cosh(difference).sum()), 0
+
+    def of(self, Z, targets):
+        return float(log_cosh(Z - targets).sum(axis=1).mean()), None
+
+
+ACTIVATIONS = {name: kind() for name, kind in activations.NAMES.items()}
+ACTIVATIONS |= {"fixed_slopes": activations.FixedSlopes(-1.5, 2.0), "plug-in": Swish()}
+LOSSES = {name: kind() for name, kind in losses.NAMES.items()} | {"plug-in": LogCosh()}
+PATTERNS = ("dense", "sparse", "holes", "an empty layer", "no link at all")
+DROPOUTS = (0.0, 0.3, 0.9)
+
+
+def masks(kind):
+    """Links of a 6-7-5-7-3 net."""
+    random = np.random.default_rng(7)
+    shapes = [(7, 6), (5, 7), (7, 5), (3, 7)]
+    made = [np.ones(s, bool) if kind == "dense" else random.random(s) < 0.5 for s in shapes]
+    if kind == "holes":
+        made[0][2] = made[1][3] = made[3][1] = False  # neurons without incoming links
+        made[0][:, 4] = made[1][:, 0] = made[2][:, 1] = False  # without outgoing ones
+    if kind == "an empty layer":
+        made[1][:] = False
+    if kind == "no link at all":
+        made = [mask & False for mask in made]
+    return made
+
+
+def targets_for(loss, n=N):
+    """Labels for cross-entropy, numbers for the others; three outputs."""
+    y = np.random.default_rng(3).integers(0, 3, n)
+    return loss.targets(y if loss.code == 0 else np.random.default_rng(4).standard_normal((n, 3)), 3, np.float64)
+
+
+def nearest_kink(model, X, targets, loss, key):
+    """The smallest |pre-activation| of a hidden neuron; inputs of layers are the engine's own, dropout included."""
+    watch, n = [], len(X)
+    LayerwiseEngine(model, loss, 8, 1).batch_gradient(X, targets, np.arange(n), key, watch=watch)
+    found = np.inf
+    for l, layer in enumerate(model.layers[:-1]):
+        inputs = np.concatenate([tile[l][0] for tile in watch], axis=1)[:, :n]
+        found = min(found, abs(layer.to_scipy() @ inputs + layer.b[:, None]).min())
+    return found
+
+
+def away_from_kinks(make, loss, key, n=N):
+    """(model, X) in which no pre-activation is so close to 0 that the difference quotient could step over it."""
+    for seed in range(200):
+        model, X = make(seed), np.random.default_rng(seed).standard_normal((n, 6))
+        if nearest_kink(model, X, targets_for(loss, n), loss, key) > 10 * H:
+            return model, X
+    raise AssertionError("no draw without a kink nearby")
+
+
+def relative_errors(model, X, targets, loss, key):
+    """‖g − n‖ / (‖g‖ + ‖n‖) of every layer's dw and db, less what rounding alone does to a difference quotient."""
+    engine, samples = LayerwiseEngine(model, loss, 8, 1), np.random.default_rng(0).permutation(len(X))
+    value = lambda: engine.batch_gradient(X, targets, samples, key)[0] / len(X)
+    _, _, dw, db = engine.batch_gradient(X, targets, samples, key)
+    gradients = [(layer.w, g.copy()) for layer, g in zip(model.layers, dw, strict=True)]
+    gradients += [(layer.b, g.copy()) for layer, g in zip(model.layers, db, strict=True)]
+    errors = []
+    for array, gradient in gradients:
+        numeric = np.empty_like(array)
+        for k, old in enumerate(array.tolist()):
+            array[k] = old + H
+            up = value()
+            array[k] = old - H
+            numeric[k] = (up - value()) / (2 * H)
+            array[k] = old
+        rounding = ROUNDING * max(1.0, abs(value())) * np.sqrt(len(array))
+        difference, size = np.linalg.norm(gradient - numeric), np.linalg.norm(gradient) + np.linalg.norm(numeric)
+        errors.append(0.0 if difference <= rounding else (difference - rounding) / size)
+    return errors
+
+
+def worst(activation, loss, pattern, dropout, n_seeds=1):
+    """The largest relative error of a combination of names."""
+    loss, key = LOSSES[loss], KEY if dropout else None
+    found = 0.0
+    for first in range(n_seeds):
+        make = lambda seed, first=first: from_masks(
+            masks(pattern), activation=ACTIVATIONS[activation], seed=1000 * first + seed, dropout=dropout
+        )
+        found = max(found, *relative_errors(*away_from_kinks(make, loss, key), targets_for(loss), loss, key))
+    return found
+
+
+def combinations():
+    """Every (activation, loss, pattern, dropout)."""
+    return list(product(ACTIVATIONS, LOSSES, PATTERNS, DROPOUTS))
+
+
+def rows(scale=1.0):
+    """The worst gradient of all combinations; less than full size takes every fifth of them."""
+    chosen = combinations()[:: 1 if scale >= 1 else 5]
+    errors = {one: worst(*one) for one in tqdm(chosen, "gradients")}
+    at = max(errors, key=errors.get)
+    figure = f"{errors[at]:.1e} ({', '.join(map(str, at))}; {len(chosen)} combinations)"
+    what = "gradient against central differences, float64: worst relative error"
+    return [Row(what, figure, f"<= {MOST:g}", errors[at] <= MOST, COMMAND)]

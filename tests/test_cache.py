@@ -1,0 +1,190 @@
+"""Compiled code is kept, found again, and never run where a bit of it changed."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sparselab import kernels
+from sparselab.kernels import cache, cache_files, settings, sweeps
+
+pytestmark = pytest.mark.skipif(not kernels.JIT, reason="about compiled code")
+INDICES = np.array([0, 2, 2], np.int32)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty cache folder, and a process that has said nothing yet."""
+    monkeypatch.setattr(cache, "FOLDER", tmp_path)
+    monkeypatch.setattr(cache_files, "_said", set())
+    return tmp_path
+
+
+def fresh():
+    """A kernel as a new process has it: nothing loaded."""
+    return settings.jit(sweeps.count_columns.py_func)
+
+
+def use(kernel, kind=np.int64):
+    """Run it; the cache hits."""
+    counts = np.zeros(3, kind)
+    kernel(INDICES, counts)
+    assert counts.tolist() == [1, 0, 2]
+    return sum(kernel.stats.cache_hits.values())
+
+
+def files(folder):
+    return sorted(folder.rglob("*.nbc"))
+
+
+def test_a_kernel_is_compiled_once_a_signature(folder, capfd):
+    assert [use(fresh()), use(fresh()), use(fresh(), np.int32), use(fresh(), np.int32), use(fresh())] == [0, 1, 0, 1, 1]
+    assert len(files(folder)) == 2
+    assert [path.suffix for path in folder.rglob("*") if path.is_file()] == [".nbc", ".nbc"]
+    assert capfd.readouterr().err == ""
+
+
+DAMAGES = {
+    "empty": lambda content: b"",
+    "half": lambda content: content[: len(content) // 2],
+    "only-the-digest": lambda content: content[: cache_files.DIGEST],
+    "shorter-than-it": lambda content: content[:7],
+    "garbled": lambda content: bytes(255 - byte for byte in content),
+    "longer": lambda content: content + b"\0",
+    "last-bit": lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_file_is_compiled_once_more_with_one_line(folder, capfd, kind):
+    use(fresh())
+    (path,) = files(folder)
+    path.write_bytes(DAMAGES[kind](path.read_bytes()))
+    assert [use(fresh()), use(fresh())] == [0, 1]
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert "damaged" in said
+    assert files(folder) == [path]
+
+
+def test_another_pickle_with_a_right_digest_is_compiled_once_more(folder, capfd):
+    use(fresh())
+    (path,) = files(folder)
+    content = cache_files.pickle.dumps(("not", "a compile result"))
+    path.write_bytes(cache_files.hashlib.sha256(content).digest() + content)
+    assert [use(fresh()), use(fresh())] == [0, 1]
+    assert capfd.readouterr().err.count("\n") == 1
+
+
+def test_every_flipped_bit_is_noticed(folder):
+    use(fresh())
+    (path,) = files(folder)
+    whole, random = path.read_bytes(), np.random.default_rng(0)
+    assert bytes(cache_files.payload(path)) == whole[cache_files.DIGEST :]
+    for bit in [*range(300), *random.integers(8 * len(whole), size=300)]:
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="checksum"):
+            cache_files.payload(path)
+
+
+def test_a_full_disk_costs_the_cache_and_nothing_else(folder, capfd, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cache_files.os, "replace", full)
+    assert [use(fresh()), use(fresh())] == [0, 0]
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert "No space left" in said
+    assert [path for path in folder.rglob("*") if path.is_file()] == []  # no half file stays
+
+
+def test_an_unreadable_file_is_compiled_again(folder, capfd):
+    use(fresh())
+    (path,) = files(folder)
+    path.unlink()
+    path.mkdir()
+    assert [use(fresh()), use(fresh())] == [0, 0]
+    assert 1 <= capfd.readouterr().err.count("\n") <= 2
+
+
+def test_numbas_own_setting_is_untouched():
+    assert cache.numba.config.CACHE_DIR == os.environ.get("NUMBA_CACHE_DIR", "")
+
+
+# the folder
+
+
+def test_the_name_of_the_folder_depends_on_all_that_code_depends_on(monkeypatch):
+    before = cache.fingerprint()
+    assert cache.NAME.fullmatch(f"kernels-{before}")
+    for place, name in (
+        (cache.numba, "__version__"), (cache.llvmlite, "__version__"), (cache.numba.config, "CPU_NAME"),
+        (cache.numba.config, "CPU_FEATURES"), (cache.numba.config, "BOUNDSCHECK"),
+    ):  # fmt: skip
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, "other")
+            assert cache.fingerprint() != before
+    assert cache.fingerprint() == before
+
+
+def test_only_old_folders_of_ours_are_removed(tmp_path):
+    names = ("kernels-0123456789ab", "kernels-ba9876543210", "kernels-notahexname!", "kernels-0123", "mine")
+    for name in names:
+        (tmp_path / name / "inner").mkdir(parents=True)
+        (tmp_path / name / "inner" / "file").write_text("x")
+    for name in names[1:]:
+        os.utime(tmp_path / name, (time.time() - 40 * 86400,) * 2)
+    (tmp_path / "kernels-aaaaaaaaaaaa").symlink_to(tmp_path / "mine")
+    made = cache.own_folder(tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {*names, made.name, "kernels-aaaaaaaaaaaa"} - {names[1]}
+    assert (tmp_path / "mine" / "inner" / "file").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="about POSIX permissions")
+def test_the_folder_is_ours_alone(tmp_path, monkeypatch):
+    made = cache.own_folder(tmp_path)
+    assert made.stat().st_mode & 0o777 == 0o700
+    made.chmod(0o777)
+    assert cache.own_folder(tmp_path).stat().st_mode & 0o777 == 0o700
+    monkeypatch.setattr(cache.os, "getuid", lambda: made.stat().st_uid + 1)
+    if made.stat().st_uid == 0:  # root's folders are trusted by everybody: give this one away
+        os.chown(made, 12345, -1)
+    with pytest.raises(PermissionError, match="another user"):
+        cache.own_folder(tmp_path)
+
+
+def test_a_used_folder_says_so(tmp_path):
+    made = cache.own_folder(tmp_path)
+    os.utime(made, (0, 0))
+    cache.own_folder(tmp_path)
+    assert made.stat().st_mtime > time.time() - 3600
+
+
+def test_a_home_that_is_not_there_is_no_error(monkeypatch):
+    def nobody():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(cache.Path, "home", nobody)
+    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    assert list(cache.bases()) == [Path(cache.__file__).parent / "__pycache__"]
+
+
+def test_what_cannot_be_kept_is_said_once(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(cache, "bases", lambda: [tmp_path / "file", tmp_path / "nul\0"])
+    with pytest.warns(RuntimeWarning, match="each process will compile") as caught:
+        assert cache.find() is None
+    assert len(caught) == 1
+    monkeypatch.setattr(cache, "bases", lambda: [tmp_path / "file", tmp_path])
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
+    with pytest.warns(RuntimeWarning, match="NUMBA_CACHE_DIR cannot be used") as caught:
+        assert cache.find().parent == tmp_path
+    assert len(caught) == 1
