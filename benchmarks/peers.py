@@ -29,7 +29,7 @@ from benchmarks.common import emit
 from benchmarks.peer_host import PEERS, PeerError, gather
 from benchmarks.peer_measure import LONGEST, LONGEST_BUILD, measure, no_room, reader, rows_of, too_much, trainer
 from benchmarks.peer_report import latest, report
-from sparselab.training import available_cores
+from sparselab.machine import cores
 
 ROOT = Path(__file__).parents[1]
 SIZES, BATCH, MANY = (784, 1000, 1000, 1000, 10), 128, 10_000
@@ -309,7 +309,7 @@ def main(argv=None):
 
 def measure_all(chosen):
     """Run what was chosen; the number of settings that the time did not suffice for."""
-    scale, threads, load = QUICK if chosen.quick else FULL, available_cores(), psutil.getloadavg()[0]
+    scale, threads, load = QUICK if chosen.quick else FULL, cores(), psutil.getloadavg()[0]
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     peers, absent = gather(chosen.peers, chosen.venvs, threads, tqdm.write)
     n_settings = len(scale.widths) * len(scale.batches) * (len(scale.densities) + len(scale.beyond))

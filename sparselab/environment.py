@@ -31,7 +31,7 @@ def describe():
     """A dict of plain values: the `info` command and every stored result show it."""
     from . import __version__
     from .kernels import cache, settings
-    from .training import available_cores
+    from .machine import cores
 
     available, total = memory()
     return {
@@ -39,7 +39,7 @@ def describe():
         **versions(),
         "system": platform.platform(),
         "cpu": settings.cpu_name(),
-        "cores": available_cores(),
+        "cores": cores(),
         "memory_available": available,
         "memory_total": total,
         "jit": settings.JIT,

@@ -1,14 +1,10 @@
 """Threads for one-off passes over many links: making, rewiring and transposing topologies."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
+from .machine import cores
+
 WORTH_SHARING = 10**6  # links from which it pays to start threads
-
-
-def available_cores():
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_parts(function, n, work):
@@ -16,7 +12,7 @@ def in_parts(function, n, work):
 
     Whatever it computes must not depend on the cuts. The functions are compiled code without the interpreter's lock.
     """
-    parts = available_cores() if work >= WORTH_SHARING else 1
+    parts = cores() if work >= WORTH_SHARING else 1
     cuts = [n * part // parts for part in range(parts + 1)]
     if parts == 1:
         function(0, n)

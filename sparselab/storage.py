@@ -91,7 +91,7 @@ def arrays_of(model):
 def check_finite(arrays):
     """CheckpointError naming an array with a number that is not finite: such a file could not be read again."""
     for name, array in arrays.items():
-        if array.dtype.kind == "f" and not all_finite(array):
+        if array.dtype.kind == "f" and not checks.all_finite(array):
             raise CheckpointError(f"{name}: weights, biases and what stands beside them must be finite")
 
 
@@ -126,11 +126,6 @@ def build(header, arrays, like=None):
         dropout=header["dropout"],
         initializer=object_of(initializers.get, header, "initializer", like),
     )
-
-
-def all_finite(values):
-    """Whether every number is, looked at in pieces: no second vector of their length."""
-    return all(np.isfinite(values[start : start + container.CHUNK]).all() for start in range(0, len(values), container.CHUNK))
 
 
 def object_of(get, header, argument, like):

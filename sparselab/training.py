@@ -19,12 +19,14 @@ from .history import EpochRecord, StepRecord
 from .inputs import as_dataset, as_features
 from .interrupts import held
 from .layerwise import LayerwiseEngine
+from .machine import cores
 from .memory import DEGREES_UP_TO
 from .mlp import SparseMLP
 from .optimizers import MomentumSGD, check_state
 from .resuming import Keeper
-from .sharing import available_cores
 from .state import BATCHES, EVOLUTION, EpochTotals, TrainingState
+
+LONGEST = 0.2  # seconds of steps in one run of them, for Ctrl-C is heard between two runs
 
 Scores = namedtuple("Scores", ["loss", "accuracy"])
 
@@ -49,7 +51,8 @@ def steps(
     order before every epoch but the first (SET(0.3), …); [] keeps the topology. batch_size: the last, partial batch is trained
     too; one larger than the data is the whole data. seed: None, int, SeedSequence or Generator. threads: default all cores;
     results do not depend on it. evaluate_every: epochs between test scores, 0 for never. loss: softmax cross-entropy by
-    default. pace: seconds of training between two StepRecords, at least one mini-batch. state: a TrainingState to go on from.
+    default. pace: seconds of training between two StepRecords, at most
+    0.2, at least one mini-batch. state: a TrainingState to go on from.
 
     checkpoint: a folder in which the run is kept, a file after each `every` epochs, at the end, and where it is closed or
     interrupted; the newest `keep` stay. With it, `epochs` is the total. Where the folder has a run already (and `resume`), this
@@ -74,7 +77,7 @@ def steps(
         checks.fail("rules", rules, "a list of rules, such as [SET(0.3)]", TypeError)
     epochs, batch_size = checks.integer("epochs", epochs, low=0), checks.integer("batch_size", batch_size)
     evaluate_every, pace = checks.integer("evaluate_every", evaluate_every, low=0), checks.non_negative("pace", pace)
-    threads = available_cores() if threads is None else checks.integer("threads", threads)
+    threads = cores() if threads is None else checks.integer("threads", threads)
     run = _Run(
         model, as_dataset(data, model), optimizer, rules, batch_size, threads, evaluate_every, loss, pace, state is not None
     )
@@ -155,6 +158,12 @@ class _Run:
     def check_finite(self, state):
         """What no gradient sees: NaN in a neuron without outgoing links, an update that overflowed. 0.15 ns a link."""
         for number, layer in enumerate(self.model.layers, 1):
+            if not (checks.all_finite(layer.w) and checks.all_finite(layer.b)):
+                raise DivergedError(state.epoch + 1, state.batch, number, "a weight or bias")
+
+    def check_finite(self, state):
+        """What no gradient sees: NaN in a neuron without outgoing links, an update that overflowed. 0.15 ns a link."""
+        for number, layer in enumerate(self.model.layers, 1):
             if not (all_finite(layer.w) and all_finite(layer.b)):
                 raise DivergedError(state.epoch + 1, state.batch, number, "a weight or bias")
 
@@ -181,7 +190,7 @@ class _Run:
             spent = time.perf_counter() - start
             state.totals.seconds["all"] += spent
             yield step_record(state, outcome, rates[-1], spent, self.has_accuracy)
-            n_steps = max(1, min(2 * n_steps, int(self.pace / max(spent, 1e-6) * (stop - first))))
+            n_steps = max(1, min(2 * n_steps, int(min(self.pace, LONGEST) / max(spent, 1e-6) * (stop - first))))
 
     def run(self, state, samples, rates, key):
         """Hand steps to the engine. Whatever happens, `state` counts exactly those that were applied."""
@@ -296,6 +305,6 @@ def predict(model, X, *, threads=None):
     """The net's outputs (logits) for samples X (n, features), dropout off: (n, n_out)."""
     check_model(model)
     X = as_features("X", X, model)
-    threads = available_cores() if threads is None else checks.integer("threads", threads)
+    threads = cores() if threads is None else checks.integer("threads", threads)
     with engines.for_outputs(model, X.shape[0], threads) as engine:
         return engine.outputs(X)

@@ -14,10 +14,10 @@ from joblib import effective_n_jobs
 
 from .. import activations, checks, initializers
 from ..evolution import SET
+from ..machine import cores
 from ..mlp import SparseMLP
 from ..optimizers import MomentumSGD
 from ..topology import MAX_WIDTH
-from ..training import available_cores
 
 SMALLEST_BATCH, LARGEST_BATCH, BATCHES = 16, 128, 50  # "auto": about 50 mini-batches an epoch
 
@@ -161,7 +161,7 @@ def threads_of(n_jobs):
         checks.fail("n_jobs", n_jobs, "None or a whole number other than 0 (-1: all cores)", TypeError)
     if n_jobs == 0:
         checks.fail("n_jobs", n_jobs, "None or a whole number other than 0 (-1: all cores)")
-    return max(1, min(effective_n_jobs(n_jobs), available_cores()))
+    return max(1, min(effective_n_jobs(n_jobs), cores()))
 
 
 def seeds_of(random_state):
