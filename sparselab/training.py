@@ -156,15 +156,9 @@ class _Run:
                 undo.give_up()
 
     def check_finite(self, state):
-        """What no gradient sees: NaN in a neuron without outgoing links, an update that overflowed. 0.15 ns a link."""
+        """What no gradient sees: NaN in a neuron without outgoing links, an update that overflowed. Half a nanosecond a link."""
         for number, layer in enumerate(self.model.layers, 1):
             if not (checks.all_finite(layer.w) and checks.all_finite(layer.b)):
-                raise DivergedError(state.epoch + 1, state.batch, number, "a weight or bias")
-
-    def check_finite(self, state):
-        """What no gradient sees: NaN in a neuron without outgoing links, an update that overflowed. 0.15 ns a link."""
-        for number, layer in enumerate(self.model.layers, 1):
-            if not (all_finite(layer.w) and all_finite(layer.b)):
                 raise DivergedError(state.epoch + 1, state.batch, number, "a weight or bias")
 
     def evolve(self, state, order):
@@ -272,12 +266,6 @@ def find_fault(model, loss, X, targets, samples):
         if not np.isfinite(flows[number - 1][1]).all():
             return number, "the loss or a gradient"
     return len(flows), "the loss or a gradient"
-
-
-def all_finite(values):
-    """Whether every number is; the dot product says so in most cases, without a temporary array."""
-    with np.errstate(all="ignore"):
-        return bool(np.isfinite(np.dot(values, values))) or bool(np.isfinite(values).all())
 
 
 def check_model(model):
