@@ -1,6 +1,5 @@
 """Two ways to run the same steps: `fused` (whole steps in compiled code) and `layerwise` (any plug-in), bit for bit alike."""
 
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,18 +11,25 @@ from .workspace import tile_width
 PHASES = ("gather", "forward", "backward", "wait", "update")
 
 
+WEIGHT = "a weight or bias"  # not finite in the model itself
+
+
 class DivergedError(ArithmeticError):
     """A loss or gradient was not finite. The update was not applied: the model stands at its last good step.
 
+    Only what no gradient sees, such as NaN in a neuron without outgoing links, is found in the model itself, between epochs.
     Good means: its own loss and gradient were finite; a step that was far too long may still have led into nowhere.
     epoch (from 1), batch (from 0), layer (from 1), what: where it was first seen.
     """
 
     def __init__(self, epoch, batch, layer, what):
         self.epoch, self.batch, self.layer, self.what = epoch, batch, layer, what
+        where = "The step was not applied; the model is at its last good step."
+        if what == WEIGHT:
+            where = "The model holds it since its last good step: go on from a checkpoint or a new model."
         super().__init__(
-            f"training diverged in epoch {epoch}, batch {batch}: {what} of layer {layer} is not finite. The step was not "
-            "applied; the model is at its last good step. A smaller learning_rate or standardised inputs usually help."
+            f"training diverged in epoch {epoch}, batch {batch}: {what} of layer {layer} is not finite. {where} A smaller "
+            "learning_rate or standardised inputs usually help."
         )
 
     def __reduce__(self):
@@ -56,26 +62,24 @@ class Outcome:
 KEEP = 2**24  # bytes of net and buffers up to which a model keeps the engine of its last prediction
 
 
-@contextmanager
-def for_outputs(model, n_samples, threads):
-    """An engine for `outputs` of n samples: the one of the last call where it fits, so that a single sample need not wait.
+def outputs(model, X, threads):
+    """The net's outputs for checked samples X: (n, n_out), dropout off.
 
-    A model lends its engine to one caller at a time; others get one of their own.
+    A model keeps the engine of its last single tile, so that one sample need not wait for buffers and tables to be made; it
+    lends it to one caller at a time, others get one of their own.
     """
-    width = tile_width(n_samples)
-    key = width, model.activation, model.dtype
-    kept, engine = model.__dict__.pop("_idle", (None, None))
-    if kept != key:
-        engine = None
-    small = n_samples <= width and model.nbytes + 2 * sum(model.sizes) * width * model.dtype.itemsize <= KEEP
+    n, width = X.shape[0], tile_width(X.shape[0])
+    key, (kept, engine) = (width, model.activation, model.dtype), model.__dict__.pop("_idle", (None, None))
+    if kept != key or n > width:
+        small = n <= width and model.nbytes + 2 * sum(model.sizes) * width * model.dtype.itemsize <= KEEP
+        engine = create(model, losses.SoftmaxCrossEntropy(), None, n, 1 if small else threads)
+        key = key if small and is_value(model.activation) else None
     try:
-        if engine is None or not small:
-            engine = create(model, losses.SoftmaxCrossEntropy(), None, n_samples, 1 if small else threads)
-        yield engine
+        return engine.outputs(X)
     finally:
-        if small and is_value(model.activation):
+        if key:
             model._idle = key, engine
-        elif engine:
+        else:
             engine.close()
 
 

@@ -10,7 +10,7 @@ from . import activations
 from .engines import PHASES
 from .kernels import compiling, program
 from .optimizers import check_state
-from .workspace import Gradients, Workspace, aligned, groups_of, tiles_of
+from .workspace import LINE, Gradients, Workspace, groups_of, tiles_of
 
 NO_ROWS = np.zeros((0, 1), np.float32)
 NO_CSR = (np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(1, np.int64))
@@ -59,9 +59,9 @@ def drop_threshold(dropout):
 
 def new_counter():
     """Where threads meet: see kernels.system.meet."""
-    counter = aligned((8,), np.int64)
-    counter[:] = 0
-    return counter
+    words = np.zeros(16, np.int64)
+    start = -address(words) % LINE // 8  # a cache line of its own
+    return words[start : start + 8]
 
 
 def even_cuts(indptr, parts):
@@ -128,7 +128,7 @@ class FusedEngine:
         counter, cuts, data = new_counter(), self._cuts(threads, together), features(X)
 
         whole = threads * self.width  # samples that keep every thread busy
-        most = max(1, LONGEST // (self.model.n_links + 1) // whole) * whole
+        most = whole if len(samples) <= whole else max(1, LONGEST // (self.model.n_links + 1) // whole) * whole
         for first in range(0, len(samples), most):
             part = slice(first, first + most)
 
@@ -153,6 +153,8 @@ class FusedEngine:
         The threads take whole shares where there are enough, and go through each together where there are not, or where a
         tile is far larger than a cache, so that one workspace for all saves memory and costs no speed.
         """
+        if self.threads == 1:
+            return 1, False
         model = self.model
         together = self.threads > 1 and (
             shares < self.threads

@@ -160,7 +160,7 @@ class SparseMLP:
         return summarise(self)
 
     def __getstate__(self):
-        """Copies and pickles leave the engine of the last prediction behind (engines.for_outputs)."""
+        """Copies and pickles leave the engine of the last prediction behind (engines.outputs)."""
         return {name: value for name, value in vars(self).items() if name != "_idle"}
 
     def __repr__(self):

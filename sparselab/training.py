@@ -14,7 +14,7 @@ import numpy as np
 from . import checks, engines, evolution, memory
 from . import losses as loss_functions
 from .datasets.targets import as_labels
-from .engines import DivergedError, Outcome
+from .engines import WEIGHT, DivergedError, Outcome
 from .history import EpochRecord, StepRecord
 from .inputs import as_dataset, as_features
 from .interrupts import held
@@ -159,7 +159,7 @@ class _Run:
         """What no gradient sees: NaN in a neuron without outgoing links, an update that overflowed. Half a nanosecond a link."""
         for number, layer in enumerate(self.model.layers, 1):
             if not (checks.all_finite(layer.w) and checks.all_finite(layer.b)):
-                raise DivergedError(state.epoch + 1, state.batch, number, "a weight or bias")
+                raise DivergedError(state.epoch + 1, state.batch, number, WEIGHT)
 
     def evolve(self, state, order):
         """Apply the rules one after the other; (pruned, grown) of each layer."""
@@ -256,7 +256,7 @@ def find_fault(model, loss, X, targets, samples):
     """(layer from 1, what): the first weights, activations or gradients of a bad batch that are not finite (dropout off)."""
     for number, layer in enumerate(model.layers, 1):
         if not (np.isfinite(layer.w).all() and np.isfinite(layer.b).all()):
-            return number, "a weight or bias"
+            return number, WEIGHT
     with np.errstate(all="ignore"):
         flows = evolution.Evidence(model, loss, X, targets, samples).flows
     for number, (values, _) in enumerate(flows[1:], 1):
@@ -294,5 +294,4 @@ def predict(model, X, *, threads=None):
     check_model(model)
     X = as_features("X", X, model)
     threads = cores() if threads is None else checks.integer("threads", threads)
-    with engines.for_outputs(model, X.shape[0], threads) as engine:
-        return engine.outputs(X)
+    return engines.outputs(model, X, threads)
