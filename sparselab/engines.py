@@ -59,20 +59,22 @@ class Outcome:
         return cls(np.zeros(steps), np.zeros(steps, np.int64), sizes)
 
 
+WORTH_THREADS = 2 * 10**7  # links × samples from which it pays to start threads: about half a millisecond of one
 KEEP = 2**24  # bytes of net and buffers up to which a model keeps the engine of its last prediction
 
 
 def outputs(model, X, threads):
     """The net's outputs for checked samples X: (n, n_out), dropout off.
 
-    A model keeps the engine of its last single tile, so that one sample need not wait for buffers and tables to be made; it
-    lends it to one caller at a time, others get one of their own.
+    Little work is done by one thread, whose engine the model keeps for the next time, so that a sample need not wait for
+    buffers, tables and threads to be made; it lends it to one caller at a time, others get one of their own.
     """
     n, width = X.shape[0], tile_width(X.shape[0])
     key, (kept, engine) = (width, model.activation, model.dtype), model.__dict__.pop("_idle", (None, None))
-    if kept != key or n > width:
-        small = n <= width and model.nbytes + 2 * sum(model.sizes) * width * model.dtype.itemsize <= KEEP
-        engine = create(model, losses.SoftmaxCrossEntropy(), None, n, 1 if small else threads)
+    threads = threads if n * model.n_links >= WORTH_THREADS else 1
+    if kept != key or threads > 1:
+        engine = create(model, losses.SoftmaxCrossEntropy(), None, n, threads)
+        small = threads == 1 and model.nbytes + 2 * sum(model.sizes) * width * model.dtype.itemsize <= KEEP
         key = key if small and is_value(model.activation) else None
     try:
         return engine.outputs(X)

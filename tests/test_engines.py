@@ -1,6 +1,8 @@
 """Two engines, any number of threads, any bunching of steps: one result, bit for bit."""
 
+import copy
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import models
 import naive
@@ -278,3 +280,26 @@ def test_read_only_data_needs_no_other_machine_code(as_csr):
     assert models.run(model, data, optimizer=MomentumSGD(0.02), epochs=2, batch_size=32)[1] == first
     predict(model, X)
     assert (len(program.run_steps.signatures), len(program.run_forward.signatures)) == compiled
+
+
+def test_a_kept_engine_follows_the_model():
+    model, data, other = models.net(activation="all_relu"), models.dataset(40), models.net(activation="all_relu", seed=9)
+    fresh = lambda: predict(copy.deepcopy(model), data.X_train[:5])
+    predict(model, data.X_train[:5])
+    assert "_idle" in vars(model)
+    assert "_idle" not in vars(copy.deepcopy(model))
+    for layer, new in zip(model.layers, other.layers, strict=True):  # other links, weights and biases
+        layer.replace(new.topology, new.w, new.b)
+    np.testing.assert_array_equal(predict(model, data.X_train[:5]), predict(other, data.X_train[:5]))
+    model.layers[0].w *= 2  # in place
+    np.testing.assert_array_equal(predict(model, data.X_train[:5]), fresh())
+    model.activation = Tanh()
+    np.testing.assert_array_equal(predict(model, data.X_train[:5]), fresh())
+
+
+def test_predictions_at_once_do_not_share_an_engine():
+    model, X = models.net(), models.dataset(200).X_train
+    alone = predict(model, X)
+    with ThreadPoolExecutor(4) as pool:
+        for i, found in enumerate(pool.map(lambda i: predict(model, X[i : i + 7]), range(190))):
+            np.testing.assert_array_equal(found, alone[i : i + 7])
