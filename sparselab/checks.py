@@ -125,8 +125,8 @@ FEW = 2**13  # numbers whose dot product is taken by one thread, at once
 
 def all_finite(values):
     """Whether every number of a vector is. The sum of a piece says so in most cases, and nothing long is allocated."""
-    if len(values) <= FEW and math.isfinite(np.dot(values, values)):
-        return True
     with np.errstate(all="ignore"):
+        if len(values) <= FEW:
+            return math.isfinite(np.dot(values, values)) or bool(np.isfinite(values).all())
         pieces = (values[start : start + PIECE] for start in range(0, len(values), PIECE))
         return all(np.isfinite(piece.sum()) or np.isfinite(piece).all() for piece in pieces)
