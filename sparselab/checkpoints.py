@@ -197,11 +197,10 @@ def totals_of(stored, losses, n_layers):
 
 def put(model, into):
     """Move a loaded net's layers into another net with the same ends, in place; CheckpointError where they do not fit."""
-    ends = lambda net: [len(net.layers), net.sizes[0], net.sizes[-1], str(net.dtype)]
-    if ends(model) != ends(into):
-        raise CheckpointError(f"layers, inputs, outputs, dtype = {ends(model)}: must be {ends(into)}, those of the model given")
-    for layer, other in zip(into.layers, model.layers, strict=True):
-        layer.replace(other.topology, other.w, other.b)
+    try:
+        into.take_over(model.layers, "layers, inputs, outputs, dtype")
+    except ValueError as error:
+        raise CheckpointError(str(error)) from error
 
 
 # what a run is run with

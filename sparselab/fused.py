@@ -72,6 +72,18 @@ def even_cuts(indptr, parts):
     return [0, *inner, n]
 
 
+def shared_out(threads, shares, width, n_links, n_neurons):
+    """(threads, together) for work of so many shares, tiles or groups of them; together they need one workspace, else one each.
+
+    The threads take whole shares where there are enough, and go through each together where there are not, or where a tile is
+    far larger than a cache, so that one workspace for all saves memory and costs no speed.
+    """
+    few = shares < threads and n_links * width >= WORTH_MEETING
+    if threads > 1 and (few or 4 * n_neurons * width >= LARGE_TILE):
+        return threads, True
+    return max(1, min(threads, shares)), False
+
+
 class FusedEngine:
     """Runs steps of float32 nets whose activations are pairs of slopes, with a built-in loss and MomentumSGD.
 
@@ -148,20 +160,10 @@ class FusedEngine:
         return self.source[1]
 
     def _shared_out(self, shares):
-        """(threads, together) for work of so many shares: tiles, or groups of them.
-
-        The threads take whole shares where there are enough, and go through each together where there are not, or where a
-        tile is far larger than a cache, so that one workspace for all saves memory and costs no speed.
-        """
+        """`shared_out` for this net; for one thread without looking at it."""
         if self.threads == 1:
             return 1, False
-        model = self.model
-        together = self.threads > 1 and (
-            shares < self.threads
-            and model.n_links * self.width >= WORTH_MEETING
-            or 4 * sum(model.sizes) * self.width >= LARGE_TILE
-        )
-        return (self.threads, True) if together else (max(1, min(self.threads, shares)), False)
+        return shared_out(self.threads, shares, self.width, self.model.n_links, sum(self.model.sizes))
 
     def _cuts(self, threads, together):
         """(layers, 2, parts + 1) rows of the layers, and of their transposes, at which each part begins."""

@@ -37,6 +37,12 @@ def _fields(path):
     return {words[0]: int(words[1]) for words in lines if len(words) > 1 and words[1].isdecimal()}
 
 
+def total():
+    """Bytes of memory the machine has; None where the system does not say."""
+    kilobytes = _fields(ROOT / "proc/meminfo").get("MemTotal")
+    return None if kilobytes is None else 1024 * kilobytes
+
+
 def _of_machine():
     kilobytes = _fields(ROOT / "proc/meminfo").get("MemAvailable")
     if kilobytes is not None:

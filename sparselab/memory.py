@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import activations, checks, machine
-from .fused import LARGE_TILE, WORTH_MEETING
+from .fused import shared_out
 from .topology import MAX_WIDTH
 from .workspace import groups_of, tile_width, tiles_of
 
@@ -131,10 +131,9 @@ class _Net:
         return activations_ + inputs + (masks if training else 0)
 
     def shared(self, shares, threads, width):
-        """Workspaces of the fused engine for so many shares of work: one a thread, or one for all (FusedEngine._shared_out)."""
-        few = shares < threads and self.nnz.sum() * width >= WORTH_MEETING
-        together = threads > 1 and (few or 4 * self.sizes.sum() * width >= LARGE_TILE)
-        return 1 if together else max(1, min(threads, shares))
+        """Workspaces of the fused engine for so many shares of work: one a thread, or one for all."""
+        parts, together = shared_out(threads, shares, width, self.nnz.sum(), self.sizes.sum())
+        return 1 if together else parts
 
     def creation(self):
         """Bytes that are needed only while a layer's links are drawn, beyond what the finished net has: slots and counts."""

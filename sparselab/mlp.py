@@ -145,10 +145,14 @@ class SparseMLP:
     def load(self, parameters):
         """Take over (copies of) a snapshot's topologies, weights and biases; returns self."""
         parts = zip(parameters.topologies, parameters.weights, parameters.biases, strict=True)
-        new = check_chain([SparseLinear(topology, w.copy(), b.copy()) for topology, w, b in parts])
-        ends = lambda layers: (len(layers), layers[0].topology.n_in, layers[-1].topology.n_out, layers[0].dtype)
+        return self.take_over([SparseLinear(topology, w.copy(), b.copy()) for topology, w, b in parts], "parameters")
+
+    def take_over(self, layers, name="layers"):
+        """Go on with other layers' topologies, weights and biases, not copied; ValueError naming `name` where ends differ."""
+        new = check_chain(layers)
+        ends = lambda layers: [len(layers), layers[0].topology.n_in, layers[-1].topology.n_out, str(layers[0].dtype)]
         if ends(new) != ends(self.layers):
-            checks.fail("parameters", ends(new), f"{ends(self.layers)} (layers, inputs, outputs, dtype), as in this model")
+            checks.fail(name, ends(new), f"{ends(self.layers)} (layers, inputs, outputs, dtype), as in this model")
         for layer, other in zip(self.layers, new, strict=True):
             layer.replace(other.topology, other.w, other.b)
         return self

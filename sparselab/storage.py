@@ -24,9 +24,9 @@ def save(model, path):
     Raises OSError, and ValueError where a number is not finite, or where activation or initializer is a plug-in, which has no
     name to be stored by.
     """
-    path = with_suffix(path)
-    check_finite(arrays_of(model))
-    container.write(path, {"format": FORMAT, "kind": "model", "model": header_of(model)}, arrays_of(model))
+    path, arrays = with_suffix(path), arrays_of(model)
+    check_finite(arrays)
+    container.write(path, {"format": FORMAT, "kind": "model", "model": header_of(model)}, arrays)
     return path
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
+from reliability.doors.values import read_only, strided, unaligned
 from sparselab.datasets import Dataset, check_csr, check_features, check_targets
 
 X = np.arange(24, dtype=np.float64).reshape(6, 4) / 7 - 1
@@ -103,24 +104,6 @@ def test_dtype_of_the_result():
 def test_every_real_dtype(dtype):
     values = np.array([[0, 1], [1, 0], [1, 1]]).astype(dtype)
     np.testing.assert_array_equal(check_features(values), np.array([[0, 1], [1, 0], [1, 1]], dtype=np.float32))
-
-
-def unaligned(values):
-    packed = np.zeros(values.shape[0], dtype=[("pad", "u1"), ("x", values.dtype, values.shape[1:])])
-    packed["x"] = values
-    return packed["x"]
-
-
-def strided(values):
-    wide = np.zeros((2 * values.shape[0], 2 * values.shape[1]), dtype=values.dtype)
-    wide[::2, ::2] = values
-    return wide[::2, ::2]
-
-
-def read_only(values):
-    result = values.copy()
-    result.flags.writeable = False
-    return result
 
 
 LAYOUTS = {

@@ -11,7 +11,8 @@ compiled = pytest.mark.skipif(not kernels.JIT, reason="about compiled code")
 
 @compiled
 def test_garbled_cache_files():
-    assert environment.damaged_caches(["garbled"], each=False, code=environment.SMALL) == (1, 1)
+    good, tried = environment.damaged_caches(["garbled"], code=environment.SMALL)
+    assert good == tried > 1
 
 
 @compiled
