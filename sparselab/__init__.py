@@ -13,8 +13,8 @@ _HOMES = {
     "checkpoints": ["Checkpoint", "load_checkpoint", "save_checkpoint"],
     "container": ["CheckpointError"],
     "engines": ["DivergedError"],
-    "estimators": ["SparseMLPClassifier"],
-    "evolution": ["PruneRegrow", "SET"],
+    "estimators": ["SparseFeatureSelector", "SparseMLPClassifier"],
+    "evolution": ["SET", "ImportancePruning", "PruneRegrow"],
     "experiment": ["ExperimentConfig", "build"],
     "history": ["EpochRecord", "History", "StepRecord"],
     "initializers": ["HeUniform", "Normal", "XavierUniform"],
@@ -22,7 +22,9 @@ _HOMES = {
     "losses": ["MeanSquaredError", "SoftmaxCrossEntropy"],
     "memory": ["InsufficientMemoryError", "MemoryEstimate", "estimate_memory"],
     "mlp": ["Parameters", "SparseMLP"],
+    "neurons": ["Neurons"],
     "optimizers": ["MomentumSGD"],
+    "pruning": ["prune_curve"],
     "rewiring": ["Rewiring", "erdos_renyi", "rewire"],
     "runfolder": ["RunDirBusyError"],
     "state": ["TrainingState"],
@@ -30,6 +32,9 @@ _HOMES = {
     "topology": ["Topology"],
     "training": ["evaluate", "predict", "steps", "train"],
 }
-_ROOMS = ("activations", "datasets", "evolution", "figures", "initializers", "losses", "schedules", "widgets")
+_ROOMS = (
+    "activations", "analysis", "criteria", "datasets", "evolution", "export", "figures", "importances", "initializers", "losses",
+    "regrowths", "schedules", "widgets",
+)  # fmt: skip
 
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES, _ROOMS)

@@ -112,6 +112,7 @@ def header_of(state):
         "batch": state.batch,
         "evolved": state.evolved,
         "changes": totals.changes,
+        "neurons_pruned": totals.neurons_pruned,
         "hits": totals.hits,
         "n_samples": totals.n_samples,
         "learning_rate": None if totals.learning_rate is None else float(totals.learning_rate),
@@ -183,6 +184,9 @@ def totals_of(stored, losses, n_layers):
     rate, totals = stored["learning_rate"], EpochTotals()
     if stored["evolved"] and (len(changes) != n_layers or any(len(pair) != 2 for pair in changes)):
         checks.fail("changes", stored["changes"], f"{n_layers} pairs")
+    neurons = [checks.integer("neurons_pruned", n, low=0) for n in stored["neurons_pruned"]]
+    if stored["evolved"] and len(neurons) != n_layers - 1:
+        checks.fail("neurons_pruned", neurons, f"{n_layers - 1} numbers")
     if stored["seconds"].keys() != totals.seconds.keys():
         checks.fail("seconds", list(stored["seconds"]), f"{list(totals.seconds)}")
     return EpochTotals(
@@ -192,13 +196,14 @@ def totals_of(stored, losses, n_layers):
         checks.integer("n_samples", stored["n_samples"], low=0),
         None if rate is None else checks.non_negative("learning_rate", rate),
         {phase: checks.non_negative(phase, spent) for phase, spent in stored["seconds"].items()},
+        neurons,
     )
 
 
 def put(model, into):
     """Move a loaded net's layers into another net with the same ends, in place; CheckpointError where they do not fit."""
     try:
-        into.take_over(model.layers, "layers, inputs, outputs, dtype")
+        into.take_over(model.layers, "layers, inputs, outputs, dtype", model.neurons)
     except ValueError as error:
         raise CheckpointError(str(error)) from error
 

@@ -47,6 +47,7 @@ class EpochRecord:
     active_neurons: tuple
     learning_rate: float
     n_samples: int
+    neurons_pruned: tuple = ()  # per hidden layer: neurons that went, or lost their last incoming link
     staleness: float | None = None
     seconds: float = _timing()
     seconds_gather: float = _timing()

@@ -119,6 +119,12 @@ class SparseLinear:
         sweeps.strength(self._topology.indptr, self._w, out)
         return out
 
+    def strength_out(self):
+        """(n_in,) Σ |w| over the outgoing links of each input (Atashgahi et al. 2022: the strength of a feature)."""
+        out = np.zeros(self._topology.n_in)
+        sweeps.strength_out(self._topology.indices, self._w, out)
+        return out.astype(self._dtype)
+
     @property
     def nbytes(self):
         """Bytes of links and biases: values, indices and row pointers."""

@@ -1,11 +1,13 @@
 """A truly sparse multilayer perceptron: a list of sparse layers and what stands between them."""
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
 
 from . import activations, checks, initializers, memory
 from .layers import DTYPES, SparseLinear
+from .neurons import Neurons
 from .rewiring import erdos_renyi
 from .topology import MAX_WIDTH
 
@@ -14,11 +16,12 @@ INIT = 0  # spawn key of the first values; the run's keys are in training.py
 
 @dataclass(frozen=True)
 class Parameters:
-    """Everything that training changes, by value: per layer (topology, w, b)."""
+    """Everything that training changes, by value: per layer (topology, w, b), and which neurons are left (None: all)."""
 
     topologies: tuple
     weights: tuple
     biases: tuple
+    neurons: Neurons | None = None
 
 
 def check_sizes(sizes):
@@ -54,7 +57,8 @@ def check_chain(layers):
 class SparseMLP:
     """Sparse layers with one activation between them; the last layer gives logits.
 
-    Make one with `SparseMLP.create`. `layers` is a list of SparseLinear; `activation` is asked for its form at each depth.
+    Make one with `SparseMLP.create`. `layers` is a list of SparseLinear; `activation` is asked for its form at each depth;
+    `neurons` tells which of the original neurons are left.
     """
 
     def __init__(self, layers, activation, *, dropout=0.0, initializer="he_uniform"):
@@ -62,6 +66,7 @@ class SparseMLP:
         self.activation = activations.get(activation)
         self.dropout = checks.fraction("dropout", dropout, open_high=True)
         self.initializer = initializers.get(initializer)
+        self.neurons = Neurons.of(self.sizes)
 
     @classmethod
     def create(
@@ -130,6 +135,16 @@ class SparseMLP:
         return sum(layer.nbytes for layer in self.layers)
 
     @property
+    def original_topologies(self):
+        """One a layer, numbered as in the original net where neurons have gone since (same links, same order)."""
+        return tuple(self.neurons.original(layer.topology, l) for l, layer in enumerate(self.layers))
+
+    @property
+    def linked_neurons(self):
+        """Per hidden layer: neurons that have an incoming link."""
+        return tuple(int(np.count_nonzero(layer.topology.fan_in)) for layer in self.layers[:-1])
+
+    @property
     def active_neurons(self):
         """Per hidden layer: neurons that have an incoming and an outgoing link."""
         return tuple(
@@ -137,24 +152,38 @@ class SparseMLP:
             for a, b in zip(self.layers, self.layers[1:], strict=False)
         )
 
+    def copy(self):
+        """The same net with arrays of its own; topologies are shared, for they never change."""
+        other = copy.copy(self)
+        other.layers = [SparseLinear(layer.topology, np.array(layer.w), np.array(layer.b)) for layer in self.layers]
+        return other
+
     def snapshot(self):
         """A copy of everything that training changes."""
         layers = self.layers
-        return Parameters(tuple(a.topology for a in layers), tuple(a.w.copy() for a in layers), tuple(a.b.copy() for a in layers))
+        arrays = (tuple(a.topology for a in layers), tuple(a.w.copy() for a in layers), tuple(a.b.copy() for a in layers))
+        return Parameters(*arrays, self.neurons)
 
     def load(self, parameters):
         """Take over (copies of) a snapshot's topologies, weights and biases; returns self."""
         parts = zip(parameters.topologies, parameters.weights, parameters.biases, strict=True)
-        return self.take_over([SparseLinear(topology, w.copy(), b.copy()) for topology, w, b in parts], "parameters")
+        layers = [SparseLinear(topology, w.copy(), b.copy()) for topology, w, b in parts]
+        return self.take_over(layers, "parameters", parameters.neurons)
 
-    def take_over(self, layers, name="layers"):
-        """Go on with other layers' topologies, weights and biases, not copied; ValueError naming `name` where ends differ."""
+    def take_over(self, layers, name="layers", neurons=None):
+        """Go on with other layers' topologies, weights and biases, not copied; ValueError naming `name` where ends differ.
+
+        neurons: which of the original ones the layers have; by default these, where the widths are the same, or all.
+        """
         new = check_chain(layers)
         ends = lambda layers: [len(layers), layers[0].topology.n_in, layers[-1].topology.n_out, str(layers[0].dtype)]
         if ends(new) != ends(self.layers):
             checks.fail(name, ends(new), f"{ends(self.layers)} (layers, inputs, outputs, dtype), as in this model")
+        sizes = (new[0].topology.n_in, *(layer.topology.n_out for layer in new))
+        neurons = (self.neurons if sizes == self.sizes else Neurons.of(sizes)) if neurons is None else neurons
         for layer, other in zip(self.layers, new, strict=True):
             layer.replace(other.topology, other.w, other.b)
+        self.neurons = neurons
         return self
 
     def summary(self):

@@ -17,8 +17,9 @@ from .topology import Topology
 class Rewiring:
     """The way from an old topology to `topology`.
 
-    origin: (new nnz,) int64, the old slot of each link, −1 for a new one. rows, cols: ids of the outputs and inputs that were
-    kept, or None for all. n_before: links of the old topology.
+    origin: (new nnz,) int64, the old slot of each link, −1 for a new one. n_before: links of the old topology. rows, cols: the
+    outputs and inputs that were kept, or None for all. shift: None, or (n_out,) what is added to the biases of
+    the outputs that are left: what the inputs that are gone used to give.
     """
 
     topology: Topology
@@ -26,6 +27,7 @@ class Rewiring:
     n_before: int
     rows: np.ndarray | None = None
     cols: np.ndarray | None = None
+    shift: np.ndarray | None = None
 
     def __post_init__(self):
         origin, nnz = self.origin, self.topology.nnz
@@ -34,6 +36,12 @@ class Rewiring:
         bad = np.flatnonzero((origin < -1) | (origin >= self.n_before))
         if len(bad):
             raise ValueError(f"origin[{bad[0]}] = {origin[bad[0]]}: must be in [-1, {self.n_before})")
+        for name, n in (("rows", self.topology.n_out), ("cols", self.topology.n_in)):
+            ids = getattr(self, name)
+            if ids is not None and len(ids) != n:
+                raise ValueError(f"len({name}) = {len(ids)}: must be {n}, one for each neuron that is left")
+        if self.shift is not None:
+            check_shift(self.shift, self.topology.n_out)
 
     @property
     def grown(self):
@@ -57,6 +65,11 @@ class Rewiring:
         """What an old vector (n_out,) such as a bias becomes: the kept rows, as a copy."""
         return values.copy() if self.rows is None else values[self.rows]
 
+    def carry_biases(self, b):
+        """What old biases (n_out,) become: the kept rows with `shift` added, in the dtype of b."""
+        b = self.carry_rows(b)
+        return b if self.shift is None else (b + self.shift).astype(b.dtype)
+
     def then(self, later):
         """This rewiring followed by `later`, as one."""
         if later.n_before != self.topology.nnz:
@@ -64,7 +77,18 @@ class Rewiring:
         rows, cols = (
             b if a is None else (a if b is None else a[b]) for a, b in ((self.rows, later.rows), (self.cols, later.cols))
         )
-        return Rewiring(later.topology, later_origin(self.origin, later.origin), self.n_before, rows, cols)
+        shift = later.shift
+        if self.shift is not None:
+            shift = later.carry_rows(self.shift) + (0 if shift is None else shift)
+        return Rewiring(later.topology, later_origin(self.origin, later.origin), self.n_before, rows, cols, shift)
+
+
+def check_shift(shift, n_out):
+    """Raise unless `shift` is (n_out,) finite numbers."""
+    if not isinstance(shift, np.ndarray) or shift.dtype.kind != "f" or shift.shape != (n_out,):
+        checks.fail("shift", shift, f"an array of floats of shape ({n_out},)", TypeError)
+    if not checks.all_finite(shift):
+        raise ValueError("shift: must be finite")
 
 
 def later_origin(first, second):
@@ -80,33 +104,120 @@ def rewire(topology, keep, n_new=0, *, rng=None):
     A position freed here may be drawn again; such a link counts as new. Time and memory O(links + n_out + n_in). Raises
     ValueError where `keep` does not fit or there are fewer free positions than `n_new`.
     """
-    keep = np.asarray(keep)
-    if keep.shape != (topology.nnz,) or keep.dtype != bool:
-        checks.fail("keep", keep, f"a bool array of shape ({topology.nnz},)")
     n_new = checks.integer("n_new", n_new, low=0)
-    kept = int(np.count_nonzero(keep))
-    indptr, indices, origin = np.empty_like(topology.indptr), np.empty(kept, np.int32), np.empty(kept, np.int64)
-    sweeps.compact(topology.indptr, topology.indices, keep, indptr, indices, origin)
+    indptr, indices, origin = _compact(topology, keep)
     if n_new:
-        indptr, indices, origin = _grow(topology.shape, indptr, indices, origin, n_new, rng)
+        check_free(topology.shape, len(indices), n_new)
+        state = _random_state(rng)
+        counts = np.empty(topology.n_out, np.int64)
+        growth.draw_counts(state, topology.n_in, np.diff(indptr), n_new, counts)
+        indptr, indices, origin = _grow(topology.n_in, indptr, indices, origin, counts, state[0])
     return Rewiring(Topology(*topology.shape, indptr, indices), origin, topology.nnz)
 
 
-def _grow(shape, indptr, indices, origins, n_new, rng):
-    n_out, n_in = shape
-    free = n_out * n_in - len(indices)
+def regrow_rows(topology, counts, rng):
+    """Grow counts[j] links of output j at free positions drawn uniformly: a Rewiring. ValueError where a row has no room."""
+    counts = np.ascontiguousarray(counts, np.int64)
+    if counts.shape != (topology.n_out,) or (counts < 0).any() or (counts > topology.n_in - topology.fan_in).any():
+        checks.fail("counts", counts, f"{topology.n_out} whole numbers, each at most the free positions of its row")
+    origin = np.arange(topology.nnz)
+    indptr, indices, origin = _grow(topology.n_in, topology.indptr, topology.indices, origin, counts, _random_state(rng)[0])
+    return Rewiring(Topology(*topology.shape, indptr, indices), origin, topology.nnz)
+
+
+def grow(topology, rows, columns):
+    """Add the links from columns[k] to rows[k], which must be free: a Rewiring. ValueError naming the first that is not."""
+    new = Topology.from_links(*topology.shape, rows, columns)
+    taken = np.flatnonzero(between(topology, new).origin >= 0)
+    if len(taken):
+        place = int(new.rows[taken[0]]), int(new.indices[taken[0]])
+        raise ValueError(f"link (row, column) = {place}: must be a free position, and this link exists already")
+    return union([topology, new])[1][0]
+
+
+def keep_neurons(topology, rows=None, cols=None, shift=None):
+    """Only the links between outputs `rows` and inputs `cols` (bool masks; None: all), renumbered: a smaller topology.
+
+    shift: see Rewiring. Time and memory O(links + n_out + n_in).
+    """
+    keep = np.ones(topology.nnz, bool) if cols is None else cols[topology.indices]
+    if rows is not None:
+        keep &= np.repeat(rows, topology.fan_in)
+    indptr, indices, origin = _compact(topology, keep)
+    if rows is not None:
+        indptr = np.concatenate([[0], np.cumsum(np.diff(indptr)[rows])])
+    if cols is not None:
+        indices = (np.cumsum(cols, dtype=np.int32) - 1).astype(np.int32)[indices]
+    ids = lambda mask: None if mask is None else np.flatnonzero(mask)
+    n_out, n_in = (n if mask is None else int(np.count_nonzero(mask)) for n, mask in zip(topology.shape, (rows, cols)))
+    return Rewiring(Topology(n_out, n_in, indptr, indices), origin, topology.nnz, ids(rows), ids(cols), shift)
+
+
+def between(before, after):
+    """The Rewiring from one topology to another of the same shape, by place: a link that was dropped and grown again stays."""
+    check_shapes([before, after])
+    origin = np.empty(after.nnz, np.int64)
+    sweeps.matches(before.indptr, before.indices, after.indptr, after.indices, origin)
+    return Rewiring(after, origin, before.nnz)
+
+
+def union(topologies):
+    """(the topology with the links of all, the Rewiring from each to it). Time and memory O(links · topologies)."""
+    check_shapes(topologies)
+    whole, origins = topologies[0], [np.arange(topologies[0].nnz)]
+    for other in topologies[1:]:
+        whole, first, second = _union(whole, other)
+        origins = [*(later_origin(origin, first) for origin in origins), second]
+    return whole, [Rewiring(whole, origin, t.nnz) for origin, t in zip(origins, topologies, strict=True)]
+
+
+def check_shapes(topologies):
+    """Raise unless these are topologies of one shape, at least one."""
+    if not len(topologies) or not all(isinstance(t, Topology) for t in topologies):
+        checks.fail("topologies", topologies, "at least one Topology", TypeError)
+    shapes = {t.shape for t in topologies}
+    if len(shapes) > 1:
+        checks.fail("topologies", [t.shape for t in topologies], "of one shape (n_out, n_in)")
+
+
+def _union(a, b):
+    room = a.nnz + b.nnz
+    indptr, indices = np.empty(a.n_out + 1, np.int64), np.empty(room, np.int32)
+    first, second = np.empty(room, np.int64), np.empty(room, np.int64)
+    sweeps.union(a.indptr, a.indices, b.indptr, b.indices, indptr, indices, first, second)
+    n = indptr[-1]
+    return Topology(*a.shape, indptr, indices[:n].copy()), first[:n].copy(), second[:n].copy()
+
+
+def check_free(shape, nnz, n_new):
+    """Raise where a layer with `nnz` links has no room for `n_new` more."""
+    free = shape[0] * shape[1] - nnz
     if n_new > free:
         raise ValueError(f"n_new = {n_new}: must be at most the {free} free positions")
+
+
+def _compact(topology, keep):
+    keep = np.asarray(keep)
+    if keep.shape != (topology.nnz,) or keep.dtype != bool:
+        checks.fail("keep", keep, f"a bool array of shape ({topology.nnz},)")
+    kept = int(np.count_nonzero(keep))
+    indptr, indices, origin = np.empty_like(topology.indptr), np.empty(kept, np.int32), np.empty(kept, np.int64)
+    sweeps.compact(topology.indptr, topology.indices, keep, indptr, indices, origin)
+    return indptr, indices, origin
+
+
+def _random_state(rng):
     if not isinstance(rng, np.random.Generator):
         checks.fail("rng", rng, "a numpy Generator where links are grown", TypeError)
-    state = rng.integers(2**64, size=1, dtype=np.uint64)
-    counts = np.empty(n_out, np.int64)
-    growth.draw_counts(state, n_in, np.diff(indptr), n_new, counts)
+    return rng.integers(2**64, size=1, dtype=np.uint64)
+
+
+def _grow(n_in, indptr, indices, origins, counts, seed):
     new_indptr = indptr.copy()
     new_indptr[1:] += np.cumsum(counts)
-    total = len(indices) + n_new
+    total, n_out = int(new_indptr[-1]), len(counts)
     new_indices, origin = np.empty(total, np.int32), np.empty(total, np.int64)
-    most, longest, seed = counts.max(), int(np.diff(new_indptr).max()), state[0]
+    most, longest = counts.max(), int(np.diff(new_indptr).max())
 
     def grow(begin, end):
         stamp, drawn = np.full(0 if longest <= growth.SHORT else n_in, -1, np.int64), np.empty(most, np.int32)

@@ -1,4 +1,4 @@
-"""Learning rates as pure functions of the epoch (a float: 2.5 is half way through the third)."""
+"""Learning rates, and shares such as zeta, as pure functions of the epoch (a float: 2.5 is half way through the third)."""
 
 import math
 from dataclasses import dataclass
@@ -67,6 +67,21 @@ class WarmUp:
 
     def __call__(self, epoch):
         return get(self.after)(epoch) * (0.1 + 0.9 * min(epoch / self.epochs, 1))
+
+
+@dataclass(frozen=True)
+class Until:
+    """`before` (a number or a schedule) until epoch `stop`, 0 from then on: for a zeta, so that the topology comes to rest."""
+
+    before: object
+    stop: int
+
+    def __post_init__(self):
+        get(self.before, "before")
+        checks.integer("stop", self.stop, low=0)
+
+    def __call__(self, epoch):
+        return get(self.before)(epoch) if epoch < self.stop else 0.0
 
 
 def get(rate, name="learning_rate"):

@@ -25,6 +25,7 @@ class EpochTotals:
     n_samples: int = 0
     learning_rate: float | None = None
     seconds: dict = field(default_factory=lambda: dict.fromkeys(("all", "evolve", *PHASES), 0.0))
+    neurons_pruned: list = field(default_factory=list)  # of each hidden layer
 
     def add(self, outcome, rates):
         done = slice(outcome.done)

@@ -11,9 +11,10 @@ from . import activations, checks, container, initializers
 from .container import CheckpointError, UnfitError
 from .layers import SparseLinear
 from .mlp import SparseMLP, check_dtype, check_sizes
+from .neurons import Neurons
 from .topology import MAX_WIDTH, Topology
 
-FORMAT = 1
+FORMAT = 2
 MOST_LAYERS = 4096
 SMALLEST_TILE = 8  # columns that the smallest mini-batch is computed with
 
@@ -61,6 +62,7 @@ def header_of(model, *, plug_ins=False):
     checks.integer("layers", len(model.layers), high=MOST_LAYERS)
     return {
         "sizes": model.sizes,
+        "original_sizes": model.neurons.sizes,
         "nnz": model.nnz,
         "dtype": str(model.dtype),
         "dropout": model.dropout,
@@ -85,6 +87,8 @@ def arrays_of(model):
     for i, layer in enumerate(model.layers):
         t = layer.topology
         arrays |= {f"{i}.indptr": t.indptr, f"{i}.indices": t.indices, f"{i}.w": layer.w, f"{i}.b": layer.b}
+        if model.neurons.kept[i + 1] is not None:
+            arrays[f"{i}.neurons"] = model.neurons.kept[i + 1]
     return arrays
 
 
@@ -104,11 +108,16 @@ def expected_of(header):
     sizes, dtype = check_sizes(header["sizes"]), check_dtype(header["dtype"])
     if not isinstance(header["nnz"], list) or len(header["nnz"]) != len(sizes) - 1:
         checks.fail("nnz", header["nnz"], f"a list of {len(sizes) - 1} whole numbers")
+    original = check_sizes(header["original_sizes"])
+    if len(original) != len(sizes) or (original[0], original[-1]) != (sizes[0], sizes[-1]):
+        checks.fail("original_sizes", original, f"{len(sizes)} widths with the ends of sizes, {sizes}")
     arrays = {}
     for i, (n_out, nnz) in enumerate(zip(sizes[1:], header["nnz"], strict=True)):
         checks.integer(f"nnz[{i}]", nnz, low=0, high=MAX_WIDTH)
         arrays |= {f"{i}.indptr": (np.int64, n_out + 1), f"{i}.indices": (np.int32, nnz)}
         arrays |= {f"{i}.w": (dtype, nnz), f"{i}.b": (dtype, n_out)}
+        if n_out != original[i + 1]:
+            arrays[f"{i}.neurons"] = (np.int64, n_out)
     return arrays, sum(sizes) * (SMALLEST_TILE * dtype.itemsize + 8) + sum(header["nnz"]) * 8
 
 
@@ -120,12 +129,15 @@ def build(header, arrays, like=None):
         w, b = arrays[f"{i}.w"], arrays[f"{i}.b"]
         topology = Topology(n_out, n_in, arrays[f"{i}.indptr"], arrays[f"{i}.indices"])
         layers.append(SparseLinear(topology, w, b))
-    return SparseMLP(
+    model = SparseMLP(
         layers,
         object_of(activations.get, header, "activation", like),
         dropout=header["dropout"],
         initializer=object_of(initializers.get, header, "initializer", like),
     )
+    kept = [arrays.get(f"{i}.neurons") for i in range(len(layers))]
+    model.neurons = Neurons(tuple(header["original_sizes"]), (None, *kept))
+    return model
 
 
 def object_of(get, header, argument, like):

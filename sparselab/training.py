@@ -87,6 +87,9 @@ def steps(
     check_state(state.optimizer, model)
     for layer in model.layers:
         layer.check()
+    for rule in rules:
+        if hasattr(rule, "prepare"):
+            rule.prepare(model, epochs if checkpoint is not None else state.epoch + epochs)
     if checkpoint is None:
         return _steps(run, state, state.epoch + epochs)
     return _kept_steps(run, state, Keeper(checkpoint, every, keep, resume, seed, config), epochs)
@@ -150,9 +153,10 @@ class _Run:
     def begin(self, state, order):
         """Start an epoch: all rules are applied and `state` says so, or nothing happened."""
         with evolution.Undo(self.model, state.optimizer) as undo:
-            changes = self.evolve(state, order) if state.epoch > 0 else [(0, 0)] * len(self.model.layers)
+            n_layers = len(self.model.layers)
+            changes, neurons = self.evolve(state, order) if state.epoch > 0 else ([(0, 0)] * n_layers, [0] * (n_layers - 1))
             with held:
-                state.totals, state.evolved = EpochTotals(changes=changes), True
+                state.totals, state.evolved = EpochTotals(changes, neurons_pruned=neurons), True
                 undo.give_up()
 
     def check_finite(self, state):
@@ -162,14 +166,17 @@ class _Run:
                 raise DivergedError(state.epoch + 1, state.batch, number, WEIGHT)
 
     def evolve(self, state, order):
-        """Apply the rules one after the other; (pruned, grown) of each layer."""
-        total, rng = np.zeros((len(self.model.layers), 2), int), state.stream(EVOLUTION)
-        evidence = evolution.Evidence(self.model, self.loss, self.X, self.targets, order[: self.batch_size])
+        """Apply the rules one after the other; (pruned, grown) of each layer, and neurons pruned of each hidden one."""
+        model, rng = self.model, state.stream(EVOLUTION)
+        total, neurons = np.zeros((len(model.layers), 2), int), np.zeros(len(model.layers) - 1, int)
         for rule in self.rules:
-            rewirings = rule(state.epoch, self.model, state.optimizer, evidence, rng)
-            total += evolution.apply(rewirings, self.model, state.optimizer, rng)
-        check_state(state.optimizer, self.model)
-        return [tuple(map(int, row)) for row in total]
+            linked = np.array(model.linked_neurons, int)
+            evidence = evolution.Evidence(model, self.loss, self.X, self.targets, order[: self.batch_size])
+            rewirings = rule(state.epoch, model, state.optimizer, evidence, rng)
+            total += evolution.apply(rewirings, model, state.optimizer, rng)
+            neurons += np.maximum(0, linked - np.array(model.linked_neurons, int))
+        check_state(state.optimizer, model)
+        return [tuple(map(int, row)) for row in total], list(map(int, neurons))
 
     def batches(self, state, order):
         """Runs of mini-batches of about `pace` seconds, a StepRecord each."""
@@ -227,6 +234,7 @@ class _Run:
             pruned=tuple(pruned for pruned, _ in totals.changes),
             grown=tuple(grown for _, grown in totals.changes),
             active_neurons=model.active_neurons,
+            neurons_pruned=tuple(totals.neurons_pruned),
             learning_rate=totals.learning_rate,
             n_samples=totals.n_samples,
             seconds=seconds.pop("all") + seconds["evolve"],

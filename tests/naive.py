@@ -260,3 +260,28 @@ class DenseMLP:
             self.W[l], self.vW[l] = update(self.W[l], self.vW[l], dW[l], rate, momentum, decay, nesterov)
             self.b[l], self.vb[l] = update(self.b[l], self.vb[l], db[l], rate, momentum, decay * decay_biases, nesterov)
         return value
+
+
+def shrunk(weights, biases, slopes, gone):
+    """(weights, biases) without the hidden neurons in `gone` (a bool list a hidden layer), one neuron after the other.
+
+    slopes: (left, right) of each hidden layer. What a neuron gives without its incoming links goes to the biases of those that
+    hear it.
+    """
+    weights, biases = [W.copy() for W in weights], [b.copy() for b in biases]
+    for l, mask in enumerate(gone):
+        left, right = slopes[l]
+        for j in reversed(range(len(mask))):
+            if not mask[j]:
+                continue
+            given = biases[l][j] * (right if biases[l][j] > 0 else left)
+            dead = gone[l + 1] if l + 1 < len(gone) else []
+            for k in range(len(biases[l + 1])):
+                if not (len(dead) and dead[k]):
+                    biases[l + 1][k] += weights[l + 1][k, j] * given
+    keep = [None, *([not g for g in mask] for mask in gone), None]
+    for l, W in enumerate(weights):
+        rows = range(len(W)) if keep[l + 1] is None else [j for j, stays in enumerate(keep[l + 1]) if stays]
+        columns = range(W.shape[1]) if keep[l] is None else [i for i, stays in enumerate(keep[l]) if stays]
+        weights[l], biases[l] = W[np.ix_(list(rows), list(columns))], biases[l][list(rows)]
+    return weights, biases

@@ -4,5 +4,6 @@ This is the only room that knows those conventions; nothing below it imports it,
 """
 
 from .classifier import SparseMLPClassifier
+from .selector import SparseFeatureSelector
 
-__all__ = ["SparseMLPClassifier"]
+__all__ = ["SparseFeatureSelector", "SparseMLPClassifier"]

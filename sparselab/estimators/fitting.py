@@ -12,7 +12,6 @@ from ..checkpoints import load_checkpoint, read, save_checkpoint
 from ..container import CheckpointError
 from ..datasets.dataset import Dataset
 from ..datasets.splits import rows_of_fraction, split_rows
-from ..layers import SparseLinear
 from ..mlp import child
 from ..optimizers import LayerState
 from ..runfolder import RunFolder
@@ -131,10 +130,7 @@ def all_or_nothing(estimator):
 def twin(model, state):
     """Copies to go on with, so that a fit that fails half way has not trained the net before it.
 
-    Topologies are shared, for they never change; whatever is written to is an array of its own (joblib may have mapped
-    the old one from a file, read-only).
+    Whatever is written to is an array of its own (joblib may have mapped the old one from a file, read-only).
     """
-    other = copy.copy(model)
-    other.layers = [SparseLinear(layer.topology, np.array(layer.w), np.array(layer.b)) for layer in model.layers]
     vectors = [LayerState(*([np.array(v) for v in part] for part in (s.links, s.neurons))) for s in state.optimizer]
-    return other, replace(state, optimizer=vectors, batch=0, evolved=False)
+    return model.copy(), replace(state, optimizer=vectors, batch=0, evolved=False)

@@ -1,11 +1,17 @@
 """Rules that change topologies between epochs, and the one function that applies them.
 
-A rule is any callable (epoch, model, state, evidence, rng) -> [Rewiring or None for each layer].
+A rule is any callable (epoch, model, state, evidence, rng) -> [Rewiring or None for each layer]. One that has a method
+`prepare(model, epochs)` is told before a training starts how many epochs there will be in all.
 """
 
+from . import criteria, importances, regrowths
 from .apply import Undo, apply
 from .criteria import magnitude, magnitude_within_sign
-from .evidence import Evidence
+from .evidence import Evidence, Flow
+from .importance_pruning import ImportancePruning, least_important, shrink, widths_without
 from .prune_regrow import SET, PruneRegrow
 
-__all__ = ["SET", "Evidence", "PruneRegrow", "Undo", "apply", "magnitude", "magnitude_within_sign"]
+__all__ = [
+    "SET", "Evidence", "Flow", "ImportancePruning", "PruneRegrow", "Undo", "apply", "criteria", "importances",
+    "least_important", "magnitude", "magnitude_within_sign", "regrowths", "shrink", "widths_without",
+]  # fmt: skip

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..interrupts import held
 from ..layers import SparseLinear
+from ..neurons import check_ids
 from ..rewiring import Rewiring
 
 
@@ -17,11 +18,14 @@ def apply(rewirings, model, state, rng):
         raise ValueError(f"rewirings: got {len(rewirings)}, must be one for each of the {len(model.layers)} layers")
     plans = [None if rewiring is None else _plan(index, rewiring, model, state, rng) for index, rewiring in enumerate(rewirings)]
     _check_widths(plans, model)
+    _check_kept(rewirings)
+    neurons = model.neurons.after(rewirings)
     with held:
         for layer, plan in zip(model.layers, plans, strict=True):
             if plan:
                 new = plan["layer"]
                 layer.replace(new.topology, new.w, new.b)
+        model.neurons = neurons
         for s, plan in zip(state or (), plans, strict=False):
             if plan:
                 s.links, s.neurons = plan["links"], plan["neurons"]
@@ -38,13 +42,14 @@ class Undo:
     def __init__(self, model, state):
         self.layers = [(layer, layer.topology, layer.w, layer.b) for layer in model.layers]
         self.states = [(s, s.links, s.neurons) for s in state or ()]
+        self.model, self.neurons = model, model.neurons
 
     def __enter__(self):
         return self
 
     def give_up(self):
         """From now on the changes stay."""
-        self.layers, self.states = [], []
+        self.layers, self.states, self.neurons = [], [], None
 
     def __exit__(self, *_):
         with held:
@@ -52,16 +57,21 @@ class Undo:
                 layer.replace(*before)
             for s, links, neurons in self.states:
                 s.links, s.neurons = links, neurons
+            self.model.neurons = self.neurons or self.model.neurons
 
 
 def _plan(index, rewiring, model, state, rng):
     layer = model.layers[index]
     if not isinstance(rewiring, Rewiring) or rewiring.n_before != layer.topology.nnz:
         raise ValueError(f"rewirings[{index}] = {rewiring!r}: must be a Rewiring that starts from {layer.topology.nnz} links")
+    for name, ids, n in (("rows", rewiring.rows, layer.topology.n_out), ("cols", rewiring.cols, layer.topology.n_in)):
+        if ids is not None:
+            check_ids(f"rewirings[{index}].{name}", ids, n)
     w, grown = rewiring.carry(layer.w), rewiring.grown
-    w[grown] = model.initializer(rewiring.topology, rng, layer.dtype, slots=grown)
+    if len(grown):
+        w[grown] = model.initializer(rewiring.topology, rng, layer.dtype, slots=grown)
     return {
-        "layer": SparseLinear(rewiring.topology, w, rewiring.carry_rows(layer.b)),
+        "layer": SparseLinear(rewiring.topology, w, rewiring.carry_biases(layer.b)),
         "links": [rewiring.carry(v) for v in state[index].links] if state else [],
         "neurons": [rewiring.carry_rows(v) for v in state[index].neurons] if state else [],
         "pruned": rewiring.n_pruned,
@@ -78,3 +88,11 @@ def _check_widths(plans, model):
         raise ValueError(f"rewirings: layers of shapes {shapes} (n_out, n_in) do not fit together")
     if (ends[0], ends[-1]) != (model.sizes[0], model.sizes[-1]):
         raise ValueError(f"rewirings: inputs and outputs must stay {model.sizes[0]} and {model.sizes[-1]}")
+
+
+def _check_kept(rewirings):
+    """The neurons that one layer keeps as outputs, and no others, the next one keeps as inputs."""
+    for index, (first, second) in enumerate(zip(rewirings, rewirings[1:], strict=False)):
+        rows, cols = (getattr(rewiring, name, None) for rewiring, name in ((first, "rows"), (second, "cols")))
+        if (rows is None) != (cols is None) or (rows is not None and not np.array_equal(rows, cols)):
+            raise ValueError(f"rewirings[{index + 1}].cols: must be the neurons that rewirings[{index}].rows keeps")

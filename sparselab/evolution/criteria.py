@@ -1,7 +1,12 @@
-"""Which links go: a criterion is a function (layer, state, evidence, rng, zeta) -> keep (nnz,) bool."""
+"""Which links go: a criterion is a function (layer, state, evidence, rng, zeta) of a SparseLinear, its LayerState, an Evidence, a
+Generator and the share that shall go.
+
+It answers with scores (nnz,), numbers of which the lowest ⌊zeta · nnz⌋ go, or with keep (nnz,) bool.
+"""
 
 import numpy as np
 
+from .. import checks
 from ..kernels import sweeps
 
 
@@ -29,9 +34,59 @@ def magnitude_within_sign(layer, state, evidence, rng, zeta):
 
 
 def magnitude(layer, state, evidence, rng, zeta):
-    """The share zeta of the weights closest to 0 goes, whatever their sign."""
-    size = np.abs(layer.w)
-    threshold, ties = cut(size, zeta)
-    keep = size >= threshold
-    keep[np.flatnonzero(size == threshold)[:ties]] = False
+    """|w|: the weights closest to 0 go, whatever their sign."""
+    return all_but_lowest(np.abs(layer.w), zeta)
+
+
+def random(layer, state, evidence, rng, zeta):
+    """By lot: the control of every criterion."""
+    return all_but_lowest(rng.random(layer.topology.nnz), zeta)
+
+
+def sensitivity(layer, state, evidence, rng, zeta):
+    """|w · g|, g the gradient of a batch: how much the loss would change, to first order (Lee et al. 2019, SNIP, eq. 4)."""
+    return all_but_lowest(np.abs(layer.w * evidence.gradient(layer)), zeta)
+
+
+def momentum(layer, state, evidence, rng, zeta):
+    """|v|, the velocity: links that no gradient has moved of late go (after Dettmers & Zettlemoyer 2019, sparse momentum)."""
+    if state is None or not state.links:
+        checks.fail("criterion", "momentum", "used with an optimizer that keeps a velocity beside the links")
+    return all_but_lowest(np.abs(state.links[0]), zeta)
+
+
+NAMES = {
+    "magnitude_within_sign": magnitude_within_sign,
+    "magnitude": magnitude,
+    "random": random,
+    "sensitivity": sensitivity,
+    "momentum": momentum,
+}
+
+
+def all_but_lowest(scores, zeta):
+    """keep (nnz,) bool: the ⌊zeta · nnz⌋ lowest scores go, ties in slot order. ValueError for a score that is not finite."""
+    check_finite("scores", scores)
+    threshold, ties = cut(scores, zeta)
+    keep = np.ones(len(scores), bool)
+    if int(zeta * len(scores)):
+        keep = scores >= threshold
+        keep[np.flatnonzero(scores == threshold)[:ties]] = False
     return keep
+
+
+def kept(answer, nnz, zeta):
+    """keep (nnz,) bool of a criterion's answer, which is that or scores; ValueError for anything else."""
+    answer = np.asarray(answer)
+    if answer.shape == (nnz,) and answer.dtype.kind in "iuf":
+        return all_but_lowest(answer, zeta)
+    if answer.shape != (nnz,) or answer.dtype != bool:
+        checks.fail("keep", answer, f"a bool array of shape ({nnz},), or as many scores: the criterion's answer")
+    return answer
+
+
+def check_finite(name, values):
+    """ValueError naming the first number that is not finite."""
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise ValueError(f"{name}[{bad[0]}] = {values[bad[0]]}: must be finite")

@@ -5,25 +5,35 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import checks
-from ..rewiring import rewire
-from .criteria import magnitude_within_sign
+from ..rewiring import check_free, grow, rewire
+from . import criteria, regrowths
+
+SHAPES = {
+    "criterion": "(layer, state, evidence, rng, zeta) -> scores or keep",
+    "regrowth": "(layer, topology, n_new, evidence, rng) -> (rows, columns)",
+}
 
 
 @dataclass(frozen=True)
 class PruneRegrow:
-    """On every layer but the output one: the criterion says which links go, as many are grown at free positions, uniformly.
+    """On every layer but the output one: the criterion says which links go, the regrowth where as many are grown.
 
-    zeta: share replaced, in [0, 1], or a function epoch -> share. criterion: see criteria.py.
+    zeta: share replaced, in [0, 1], or a function epoch -> share (see schedules.py). criterion: a function
+    of criteria.py, or your own; regrowth: of regrowths.py, or your own. Raises TypeError or ValueError naming the argument; a bad
+    answer of a criterion or regrowth is a ValueError before anything is changed.
     """
 
     zeta: object = 0.3
-    criterion: object = magnitude_within_sign
+    criterion: object = criteria.magnitude_within_sign
+    regrowth: object = regrowths.uniform
 
     def __post_init__(self):
         if not callable(self.zeta):
             checks.fraction("zeta", self.zeta)
-        if not callable(self.criterion):
-            checks.fail("criterion", self.criterion, "a function (layer, state, evidence, rng, zeta) -> keep", TypeError)
+        for name, shape in SHAPES.items():
+            plug_in = getattr(self, name)
+            if not callable(plug_in) or isinstance(plug_in, type):
+                checks.fail(name, plug_in, f"a function {shape}", TypeError)
 
     def __call__(self, epoch, model, state, evidence, rng):
         """A Rewiring for each layer; None for the output layer, for dense ones (nowhere to grow) and where zeta is 0."""
@@ -37,10 +47,30 @@ class PruneRegrow:
         return [*hidden, None]
 
     def _rewire(self, layer, state, evidence, rng, zeta):
-        if layer.topology.density == 1:
+        topology = layer.topology
+        if topology.density == 1:
             return None
-        keep = np.asarray(self.criterion(layer, state, evidence, rng, zeta))
-        return rewire(layer.topology, keep, layer.topology.nnz - int(np.count_nonzero(keep)), rng=rng)
+        keep = criteria.kept(self.criterion(layer, state, evidence, rng, zeta), topology.nnz, zeta)
+        n_new = topology.nnz - int(np.count_nonzero(keep))
+        if self.regrowth is regrowths.uniform:  # the same links, in one pass
+            return rewire(topology, keep, n_new, rng=rng)
+        pruned = rewire(topology, keep)
+        check_free(topology.shape, pruned.topology.nnz, n_new)
+        rows, columns = self._answer(self.regrowth(layer, pruned.topology, n_new, evidence, rng), n_new)
+        try:
+            return pruned.then(grow(pruned.topology, rows, columns))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"regrowth: {error}") from error
+
+    def _answer(self, answer, n_new):
+        """(rows, columns) of a regrowth, as many as were asked for."""
+        if not isinstance(answer, tuple | list) or len(answer) != 2:
+            checks.fail("regrowth's answer", answer, "(rows, columns)")
+        rows, columns = map(np.asarray, answer)
+        if rows.shape != (n_new,) or columns.shape != (n_new,):
+            shapes = rows.shape, columns.shape
+            checks.fail("regrowth's answer", shapes, f"two arrays of shape ({n_new},), a place for each link that was pruned")
+        return rows, columns
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,16 @@ from .. import lazy
 # Modules are never named like a function: the import system would put the module in the function's place.
 _HOMES = {
     "activity": ["activation_functions"],
+    "arithmetic": ["run_costs"],
     "clocks": ["phases"],
     "costs": ["compare_costs", "memory"],
     "curves": ["learning_curves"],
     "degrees": ["degree_histograms"],
     "gradients": ["gradient_norm_per_layer", "gradient_norms"],
+    "hubs": ["degree_evolution"],
     "images": ["connectivity"],
+    "lifetimes": ["link_ages"],
+    "neurons": ["neuron_health", "reach"],
     "pixels": ["input_map", "input_maps"],
     "tables": ["TableFigure", "png_bytes", "save_figure", "to_frame"],
     "turnover": ["links_and_neurons"],

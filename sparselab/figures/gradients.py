@@ -2,40 +2,11 @@
 
 import numpy as np
 
-from .. import checks, losses
-from ..evolution import Evidence
-from ..inputs import as_features
-from ..layerwise import LayerwiseEngine
-from ..workspace import tile_width
+from .. import checks
+from ..analysis.gradients import gradient_norm_per_layer as gradient_norm_per_layer  # its old place
 from . import legends, style
 
 PANELS = {"dZ": "‖dZ‖ of a layer's outputs", "dw": "‖dw‖ of its links"}
-
-
-def gradient_norm_per_layer(model, X, y, *, loss=None, n_samples=1024):
-    """{"layer", "links", "dZ", "dw"}: Euclidean norms of the gradients of the mean loss, a value a layer, dropout off.
-
-    X (n, features) and y (n,) labels or (n, outputs) targets; the first `n_samples` rows are one batch. dZ (n_out, samples)
-    is the gradient of Z, dw (nnz,) that of the links. ValueError where a gradient is not finite.
-    """
-    y, n = np.asarray(y), checks.integer("n_samples", n_samples)
-    labels = y.ndim == 1 and y.dtype.kind in "iu"
-    loss = losses.get(loss or ("softmax_cross_entropy" if labels else "mean_squared_error"))
-    X, targets = as_features("X", X[:n], model), loss.targets(y[:n], model.sizes[-1], model.dtype)
-    if len(targets) != X.shape[0] or not len(targets):
-        raise ValueError(f"y has {len(targets)} entries: must be {X.shape[0]} (and at least 1), one for each row of X")
-    samples = np.arange(len(targets))
-    flows = Evidence(model, loss, X, targets, samples).flows
-    dw = LayerwiseEngine(model, loss, tile_width(len(samples)), 1).batch_gradient(X, targets, samples, None)[2]
-    if dw is None:
-        raise ValueError("model: its gradient is not finite on these samples, so there are no norms to compare")
-    norm = lambda array: float(np.linalg.norm(array.astype(np.float64)))
-    return {
-        "layer": list(range(1, len(flows) + 1)),
-        "links": list(model.nnz),
-        "dZ": [norm(dZ) for _, dZ in flows],
-        "dw": [norm(values) for values in dw],
-    }
 
 
 def gradient_norms(norms, *, title=None, dataset=None):

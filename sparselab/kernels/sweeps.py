@@ -1,4 +1,4 @@
-"""Single passes over a topology's links: validation, transposition, compaction, counting, strength."""
+"""Single passes over a topology's links: validation, transposition, compaction, merging, counting, strength."""
 
 from .settings import jit
 
@@ -90,6 +90,35 @@ def compact(indptr, indices, keep, new_indptr, new_indices, origin):
 
 
 @jit
+def matches(indptr_a, indices_a, indptr_b, indices_b, origin):
+    """origin[k] = the slot of `a` that has the same place as slot k of `b`, or −1; two topologies of one shape."""
+    for j in range(indptr_b.shape[0] - 1):
+        a = indptr_a[j]
+        for k in range(indptr_b[j], indptr_b[j + 1]):
+            while a < indptr_a[j + 1] and indices_a[a] < indices_b[k]:
+                a += 1
+            origin[k] = a if a < indptr_a[j + 1] and indices_a[a] == indices_b[k] else -1
+
+
+@jit
+def union(indptr_a, indices_a, indptr_b, indices_b, indptr, indices, origin_a, origin_b):
+    """The links of both; origin_*[slot] = slot in `a` or `b`, or −1. Arrays of links have room for all; the union's number
+    of links is indptr[-1]."""
+    place = 0
+    indptr[0] = 0
+    for j in range(indptr.shape[0] - 1):
+        a, b = indptr_a[j], indptr_b[j]
+        end_a, end_b = indptr_a[j + 1], indptr_b[j + 1]
+        while a < end_a or b < end_b:
+            in_a = a < end_a and (b == end_b or indices_a[a] <= indices_b[b])
+            in_b = b < end_b and (a == end_a or indices_b[b] <= indices_a[a])
+            indices[place] = indices_a[a] if in_a else indices_b[b]
+            origin_a[place], origin_b[place] = a if in_a else -1, b if in_b else -1
+            a, b, place = a + in_a, b + in_b, place + 1
+        indptr[j + 1] = place
+
+
+@jit
 def row_of_links(indptr, rows):
     """rows[k] = the output neuron of link k."""
     for j in range(indptr.shape[0] - 1):
@@ -105,6 +134,13 @@ def strength(indptr, w, out):
         for k in range(indptr[j], indptr[j + 1]):
             sum_ += abs(w[k])
         out[j] = sum_
+
+
+@jit
+def strength_out(indices, w, out):
+    """out[i] += |w| of each link from input i; out is float64."""
+    for k in range(indices.shape[0]):
+        out[indices[k]] += abs(w[k])
 
 
 @jit
