@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from . import activations, checks, datasets, initializers, training
-from .evolution import SET
+from .evolution import SET, ImportancePruning, PruneRegrow, criteria, importances, regrowths
 from .mlp import SparseMLP
 from .optimizers import MomentumSGD
-from .schedules import Cosine, Step, WarmUp
+from .schedules import Cosine, Step, Until, WarmUp
 
 SCHEDULES = ("constant", "cosine", "step", "warm_up")
 RULES = ("set", "static")
+ZETA_SCHEDULES = ("constant", "cosine")
+PRUNING = ("none", "shrink", "links")
 
 
 def knob(default, label, help, *, low=None, high=None, step=None, choices=None, log=False, group="net"):  # noqa: A002
@@ -40,6 +42,38 @@ class ExperimentConfig:
     zeta: float = knob(
         0.3, "zeta ζ", "share of links replaced before each epoch", low=0.0, high=1.0, step=0.05, group="evolution"
     )
+    zeta_schedule: str = knob(
+        "constant", "ζ schedule", "cosine: zeta falls to 0 along half a cosine", choices=ZETA_SCHEDULES, group="evolution"
+    )
+    zeta_stop: int = knob(
+        0, "ζ stops", "epochs after which links stay where they are; 0: they never do", low=0, high=100_000, step=1,
+        group="evolution",
+    )  # fmt: skip
+    criterion: str = knob(
+        "magnitude_within_sign", "criterion", "which links go", choices=tuple(criteria.NAMES), group="evolution"
+    )
+    regrowth: str = knob("uniform", "regrowth", "where new links come", choices=tuple(regrowths.NAMES), group="evolution")
+    pruning: str = knob(
+        "none", "importance pruning", "shrink: weak neurons go; links: they lose their incoming links", choices=PRUNING,
+        group="pruning",
+    )  # fmt: skip
+    pruning_amount: float = knob(
+        0.6, "amount", "shrink: share of the original hidden neurons that go", low=0.0, high=1.0, step=0.05, group="pruning"
+    )
+    pruning_percentile: float = knob(
+        20.0, "percentile", "links: neurons up to this percentile of importance are emptied", low=0.0, high=100.0, step=1.0,
+        group="pruning",
+    )  # fmt: skip
+    pruning_start: int = knob(10, "pruning starts", "epochs before the first event", low=1, high=100_000, step=1, group="pruning")
+    pruning_stop: int = knob(
+        30, "pruning stops", "shrink: epochs before the last event; 0: all at the first", low=0, high=100_000, step=1,
+        group="pruning",
+    )  # fmt: skip
+    pruning_every: int = knob(5, "every", "epochs between two events", low=1, high=100_000, step=1, group="pruning")
+    importance: str = knob(
+        "incoming", "importance", "what makes a neuron important: strength of its links", choices=tuple(importances.NAMES),
+        group="pruning",
+    )  # fmt: skip
     learning_rate: float = knob(0.01, "learning rate η", "step size", low=1e-6, high=10.0, step=0.001, log=True, group="training")
     momentum: float = knob(0.9, "momentum μ", "share of the last step kept", low=0.0, high=0.999, step=0.01, group="training")
     weight_decay: float = knob(
@@ -185,7 +219,44 @@ def build(config, *, data=None):
     optimizer = MomentumSGD(
         rate_of(config), config.momentum, config.weight_decay, nesterov=config.nesterov, decay_biases=config.decay_biases
     )
-    return Experiment(config, data, model, optimizer, [SET(config.zeta)] if config.rule == "set" else [])
+    return Experiment(config, data, model, optimizer, rules_of(config))
+
+
+def rules_of(config):
+    """The rules that the config names: importance pruning first, then evolution (Curci et al. 2021, algorithm 2)."""
+    return [*pruning_of(config), *evolution_of(config)]
+
+
+def pruning_of(config):
+    """[ImportancePruning] or []."""
+    if config.pruning == "none":
+        return []
+    start, stop = config.pruning_start, config.pruning_stop
+    if stop and stop < start:
+        checks.fail("pruning_stop", stop, f"0 or a whole number >= pruning_start = {start}")
+    return [
+        ImportancePruning(
+            config.pruning_amount, start, stop or None, config.pruning_every, config.pruning, config.pruning_percentile,
+            importances.NAMES[config.importance],
+        )
+    ]  # fmt: skip
+
+
+def evolution_of(config):
+    """[SET], [PruneRegrow] with the criterion and regrowth that the config names, or []."""
+    if config.rule == "static":
+        return []
+    zeta, parts = zeta_of(config), (criteria.NAMES[config.criterion], regrowths.NAMES[config.regrowth])
+    plain = SET(zeta)
+    return [plain if parts == (plain.criterion, plain.regrowth) else PruneRegrow(zeta, *parts)]
+
+
+def zeta_of(config):
+    """The share replaced before an epoch, or the schedule of it that the config names."""
+    zeta = config.zeta
+    if config.zeta_schedule == "cosine" and zeta > 0:
+        zeta = Cosine(zeta, config.zeta_stop or config.epochs, final=zeta / 1000)
+    return Until(zeta, config.zeta_stop) if config.zeta_stop and config.zeta > 0 else zeta
 
 
 def activation_of(config):

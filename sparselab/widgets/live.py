@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from ..experiment import rate_of
+from ..experiment import rate_of, zeta_of
 
 
 def set_rate(experiment, config):
@@ -26,5 +26,11 @@ LIVE = {
 
 def asking(rule, run):
     """The rule, with a zeta that is asked of `run.now` each time, where it has the config's zeta; else as it is."""
-    ours = dataclasses.is_dataclass(rule) and getattr(rule, "zeta", None) == run.config.zeta
-    return dataclasses.replace(rule, zeta=lambda epoch: run.now.zeta) if ours else rule
+    ours = dataclasses.is_dataclass(rule) and getattr(rule, "zeta", None) == zeta_of(run.config)
+    return dataclasses.replace(rule, zeta=lambda epoch: zeta_at(run.now, epoch)) if ours else rule
+
+
+def zeta_at(config, epoch):
+    """The share that the config wants replaced before this epoch."""
+    zeta = zeta_of(config)
+    return zeta(epoch) if callable(zeta) else zeta
