@@ -103,6 +103,20 @@ class FusedEngine:
 
     def run(self, outcome, X, targets, samples, batch_size, rates, optimizer, state, key, first_step):
         """len(rates) steps over consecutive batches of `samples`, updating model and state in place; fills the Outcome."""
+        decay = optimizer.weight_decay
+        settings = np.array([optimizer.momentum, decay, decay * optimizer.decay_biases, optimizer.nesterov], float)
+        self._run(outcome, X, targets, samples, batch_size, rates, settings, state, key, first_step, True)
+
+    def gradient(self, outcome, X, targets, samples, key, step):
+        """(dw, db), an array a layer, of one batch, with the dropout of step `step`; nothing is updated. Fills the Outcome.
+
+        The arrays are the engine's own and hold until its next call; None, None where something is not finite.
+        """
+        settings = np.zeros(program.SETTINGS)
+        self._run(outcome, X, targets, samples, len(samples), [0.0], settings, None, key, step, False)
+        return (None, None) if outcome.failed else (self.gradients[0].dw, self.gradients[0].db)
+
+    def _run(self, outcome, X, targets, samples, batch_size, rates, settings, state, key, first_step, applies):
         compiling.announce(program.run_steps)
         tiles, steps = tiles_of(batch_size, self.width), len(rates)
         groups = groups_of(tiles)
@@ -111,8 +125,6 @@ class FusedEngine:
         losses, hits = np.zeros((steps, tiles)), np.zeros((steps, tiles), np.int64)
         poison, status = np.zeros(threads, np.float32), np.array([-1, 0])
         phases, counter, cuts = np.zeros((threads, len(PHASES)), np.int64), new_counter(), self._cuts(threads, together)
-        decay = optimizer.weight_decay
-        settings = np.array([optimizer.momentum, decay, decay * optimizer.decay_biases, optimizer.nesterov], float)
         targets, data = readable(targets), self._features(X)
         chosen = (targets, NO_TARGETS) if self.loss.code == program.SOFTMAX else (NO_LABELS, targets)
         rates = np.asarray(rates, np.float32)
@@ -122,6 +134,7 @@ class FusedEngine:
                 thread, threads, together, counter.ctypes.data, cuts, self.width, len(self.gradients), self.table,
                 self.coefficients, self.places[0 if together else thread], self.dw, self.db, settings, rates, self.loss.code,
                 *chosen, *data, samples, batch_size, key, first_step, losses, hits, poison, phases, status,
+                applies,
             )  # fmt: skip
 
         try:
@@ -200,7 +213,7 @@ class FusedEngine:
         """Buffers and the table of addresses, made anew only where the model's arrays are others than last time."""
         model, training = self.model, groups > 0
         arrays = [[a.topology, a.w, a.b] for a in model.layers]
-        if training:
+        if training and state is not None:
             for row, s in zip(arrays, state, strict=True):
                 row += [s.links[0], s.neurons[0]]
         now = [item for row in arrays for item in row]
@@ -211,7 +224,7 @@ class FusedEngine:
             self.spaces = []
         if self.gradients and [len(a) for a in self.gradients[0].dw] != list(model.nnz):
             self.gradients = []
-        if training:
+        if training and state is not None:
             check_state(state, model)
         self.training = self.training or training
         self.spaces += [Workspace(model, self.width, training=self.training) for _ in range(threads - len(self.spaces))]
@@ -230,8 +243,9 @@ class FusedEngine:
             row[: program.V] = t.n_in, t.n_out, t.nnz, *map(address, (t.indptr, t.indices, layer.w))
             row[program.B] = address(layer.b)
             row[program.THRESHOLD] = threshold if l + 1 < len(model.layers) else 0
-            if training:
+            if training and state is not None:
                 row[program.V], row[program.VB] = address(state[l].links[0]), address(state[l].neurons[0])
+            if training:
                 if l:  # nobody asks for the gradient of the input
                     back = t.transposed
                     row[program.INDPTR_T : program.THRESHOLD] = [*map(address, (back.indptr, back.rows, back.slots))]

@@ -48,6 +48,15 @@ class LayerwiseEngine:
                 outcome.losses[step], outcome.hits[step], outcome.done = loss / len(batch), hits, step + 1
             outcome.seconds["update"] += time.perf_counter() - start
 
+    def gradient(self, outcome, X, targets, samples, key, step):
+        """(dw, db), an array a layer, of one batch, with the dropout of step `step`; nothing is updated. Fills the Outcome.
+
+        The arrays are the engine's own and hold until its next call; None, None where something is not finite.
+        """
+        loss, outcome.hits[0], dw, db = self.batch_gradient(X, targets, samples, step_key(key, step), outcome.seconds)
+        outcome.losses[0], outcome.failed, outcome.done = loss / len(samples), dw is None, int(dw is not None)
+        return dw, db
+
     def batch_gradient(self, X, targets, samples, key, seconds=None, watch=None):
         """(Σ loss, hits, dw, db) of one batch, a list entry a layer; dw is None where something is not finite.
 

@@ -153,10 +153,10 @@ class _Run:
     def begin(self, state, order):
         """Start an epoch: all rules are applied and `state` says so, or nothing happened."""
         with evolution.Undo(self.model, state.optimizer) as undo:
-            n_layers = len(self.model.layers)
-            changes, neurons = self.evolve(state, order) if state.epoch > 0 else ([(0, 0)] * n_layers, [0] * (n_layers - 1))
+            changes = self.evolve(state, order) if state.epoch > 0 else evolution.Changes.none(len(self.model.layers))
             with held:
-                state.totals, state.evolved = EpochTotals(changes, neurons_pruned=neurons), True
+                state.totals = EpochTotals(changes.links, neurons_pruned=changes.neurons_pruned)
+                state.evolved = True
                 undo.give_up()
 
     def check_finite(self, state):
@@ -166,17 +166,11 @@ class _Run:
                 raise DivergedError(state.epoch + 1, state.batch, number, WEIGHT)
 
     def evolve(self, state, order):
-        """Apply the rules one after the other; (pruned, grown) of each layer, and neurons pruned of each hidden one."""
-        model, rng = self.model, state.stream(EVOLUTION)
-        total, neurons = np.zeros((len(model.layers), 2), int), np.zeros(len(model.layers) - 1, int)
-        for rule in self.rules:
-            linked = np.array(model.linked_neurons, int)
-            evidence = evolution.Evidence(model, self.loss, self.X, self.targets, order[: self.batch_size])
-            rewirings = rule(state.epoch, model, state.optimizer, evidence, rng)
-            total += evolution.apply(rewirings, model, state.optimizer, rng)
-            neurons += np.maximum(0, linked - np.array(model.linked_neurons, int))
-        check_state(state.optimizer, model)
-        return [tuple(map(int, row)) for row in total], list(map(int, neurons))
+        """Apply the rules one after the other; returns the Changes."""
+        arguments = self.model, self.loss, self.X, self.targets, order[: self.batch_size]
+        return evolution.evolve(
+            self.rules, state.epoch, self.model, state.optimizer, lambda: evolution.Evidence(*arguments), state.stream(EVOLUTION)
+        )
 
     def batches(self, state, order):
         """Runs of mini-batches of about `pace` seconds, a StepRecord each."""
@@ -215,34 +209,40 @@ class _Run:
         return self.model.sizes[-1] > 1
 
     def epoch_record(self, state):
-        model, totals, start = self.model, state.totals, time.perf_counter()
-        seconds = dict(totals.seconds)
-        degrees = sum(model.sizes) <= DEGREES_UP_TO
-        topologies = [layer.topology for layer in model.layers] if degrees else []
-        number = state.epoch + 1
+        """The record of the epoch that `state` has just finished."""
+        start, number = time.perf_counter(), state.epoch + 1
         due = self.evaluate_every and number % self.evaluate_every == 0 and self.data.X_test is not None
         scores = self.loss.of(self.engine.outputs(self.X_test), self.test_targets) if due else (None, None)
-        spent = time.perf_counter() - start
-        return EpochRecord(
-            epoch=number,
-            phase="sequential",
-            train_loss=math.fsum(totals.losses) / totals.n_samples,
-            train_accuracy=totals.hits / totals.n_samples if self.has_accuracy else None,
-            test_loss=scores[0],
-            test_accuracy=scores[1],
-            nnz=model.nnz,
-            pruned=tuple(pruned for pruned, _ in totals.changes),
-            grown=tuple(grown for _, grown in totals.changes),
-            active_neurons=model.active_neurons,
-            neurons_pruned=tuple(totals.neurons_pruned),
-            learning_rate=totals.learning_rate,
-            n_samples=totals.n_samples,
-            seconds=seconds.pop("all") + seconds["evolve"],
-            **{f"seconds_{phase}": float(value) for phase, value in seconds.items()},
-            seconds_evaluate=spent,
-            fan_in=tuple(t.fan_in.astype(np.int32) for t in topologies),
-            fan_out=tuple(t.fan_out.astype(np.int32) for t in topologies),
-        )
+        return epoch_record(self.model, state.totals, number, scores, time.perf_counter() - start)
+
+
+def epoch_record(model, totals, number, scores, seconds_evaluate, **more):
+    """An EpochRecord of epoch `number` (from 1) of a model as it stands after it; scores: (loss, accuracy) on test samples.
+
+    totals: an EpochTotals; more: other fields.
+    """
+    seconds = dict(totals.seconds)
+    topologies = [layer.topology for layer in model.layers] if sum(model.sizes) <= DEGREES_UP_TO else []
+    return EpochRecord(
+        epoch=number,
+        train_loss=math.fsum(totals.losses) / totals.n_samples,
+        train_accuracy=totals.hits / totals.n_samples if model.sizes[-1] > 1 else None,
+        test_loss=scores[0],
+        test_accuracy=scores[1],
+        nnz=model.nnz,
+        pruned=tuple(pruned for pruned, _ in totals.changes),
+        grown=tuple(grown for _, grown in totals.changes),
+        active_neurons=model.active_neurons,
+        neurons_pruned=tuple(totals.neurons_pruned),
+        learning_rate=totals.learning_rate,
+        n_samples=totals.n_samples,
+        seconds=seconds.pop("all") + seconds["evolve"],
+        **{f"seconds_{phase}": float(value) for phase, value in seconds.items()},
+        seconds_evaluate=seconds_evaluate,
+        fan_in=tuple(t.fan_in.astype(np.int32) for t in topologies),
+        fan_out=tuple(t.fan_out.astype(np.int32) for t in topologies),
+        **{"phase": "sequential"} | more,
+    )
 
 
 def step_record(state, outcome, rate, seconds, has_accuracy):

@@ -8,10 +8,11 @@ from . import criteria, importances, regrowths
 from .apply import Undo, apply
 from .criteria import magnitude, magnitude_within_sign
 from .evidence import Evidence, Flow
+from .evolving import Changes, chained, evolve
 from .importance_pruning import ImportancePruning, least_important, shrink, widths_without
 from .prune_regrow import SET, PruneRegrow
 
 __all__ = [
-    "SET", "Evidence", "Flow", "ImportancePruning", "PruneRegrow", "Undo", "apply", "criteria", "importances",
-    "least_important", "magnitude", "magnitude_within_sign", "regrowths", "shrink", "widths_without",
+    "SET", "Changes", "Evidence", "Flow", "ImportancePruning", "PruneRegrow", "Undo", "apply", "chained", "criteria", "evolve",
+    "importances", "least_important", "magnitude", "magnitude_within_sign", "regrowths", "shrink", "widths_without",
 ]  # fmt: skip

@@ -66,7 +66,7 @@ NAMES = {
 
 def all_but_lowest(scores, zeta):
     """keep (nnz,) bool: the ⌊zeta · nnz⌋ lowest scores go, ties in slot order. ValueError for a score that is not finite."""
-    check_finite("scores", scores)
+    check_finite("criterion's scores", scores)
     threshold, ties = cut(scores, zeta)
     keep = np.ones(len(scores), bool)
     if int(zeta * len(scores)):
@@ -77,12 +77,12 @@ def all_but_lowest(scores, zeta):
 
 def kept(answer, nnz, zeta):
     """keep (nnz,) bool of a criterion's answer, which is that or scores; ValueError for anything else."""
-    answer = np.asarray(answer)
-    if answer.shape == (nnz,) and answer.dtype.kind in "iuf":
-        return all_but_lowest(answer, zeta)
-    if answer.shape != (nnz,) or answer.dtype != bool:
+    found = checks.as_array(answer)
+    if found.shape == (nnz,) and found.dtype.kind in "iuf":
+        return all_but_lowest(found, zeta)
+    if found.shape != (nnz,) or found.dtype != bool:
         checks.fail("keep", answer, f"a bool array of shape ({nnz},), or as many scores: the criterion's answer")
-    return answer
+    return found
 
 
 def check_finite(name, values):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .. import checks
 from ..layerwise import LayerwiseEngine
 from ..workspace import tile_width
 
@@ -18,8 +19,15 @@ class Flow(NamedTuple):
     dZ: np.ndarray
 
     def gradient_at(self, rows, columns):
-        """(k,) gradient of the links from columns[k] to rows[k], existing or not: dZ[row] · X[column]. Memory O(k)."""
-        rows, columns = np.asarray(rows), np.asarray(columns)
+        """(k,) gradient of the links from columns[k] to rows[k], existing or not: dZ[row] · X[column]. Memory O(k).
+
+        TypeError or ValueError naming what is not a place.
+        """
+        rows = checks.whole_array("rows", rows)
+        columns = checks.whole_array("columns", columns, len(rows))
+        for name, places, n in (("rows", rows, len(self.dZ)), ("columns", columns, len(self.X))):
+            if len(places) and not 0 <= places.min() <= places.max() < n:
+                checks.fail(name, places, f"in [0, {n})")
         out, piece = np.empty(len(rows), self.X.dtype), max(1, AT_ONCE // self.X.shape[1])
         for start in range(0, len(rows), piece):
             part = slice(start, start + piece)
@@ -43,9 +51,11 @@ class Evidence:
         return [Flow(*flow) for flow in flows]
 
     def of(self, layer):
-        """The Flow of one of the model's layers."""
-        number = [other is layer for other in self._arguments[0].layers].index(True)
-        return self.flows[number]
+        """The Flow of one of the model's layers; ValueError for another one."""
+        for flow, other in zip(self.flows, self._arguments[0].layers, strict=True):
+            if other is layer:
+                return flow
+        checks.fail("layer", layer, "one of the layers of the model that is trained")
 
     def gradient(self, layer):
         """(nnz,) gradient of the links of a layer."""

@@ -3,8 +3,6 @@
 layer: the SparseLinear whose outputs the neurons are; following: the one whose inputs they are.
 """
 
-import numpy as np
-
 from .. import checks
 from .criteria import check_finite
 
@@ -31,7 +29,7 @@ def scores(importance, model):
     """[(neurons,) of each hidden layer], the function's answers looked at; ValueError where one does not fit."""
     found = []
     for layer, following in zip(model.layers, model.layers[1:], strict=False):
-        answer, n = np.asarray(importance(layer, following)), layer.topology.n_out
+        answer, n = checks.as_array(importance(layer, following)), layer.topology.n_out
         if answer.shape != (n,) or answer.dtype.kind not in "iuf":
             checks.fail("importance's answer", answer, f"an array of numbers of shape ({n},)")
         check_finite("importance's answer", answer)

@@ -52,7 +52,7 @@ class PruneRegrow:
             return None
         keep = criteria.kept(self.criterion(layer, state, evidence, rng, zeta), topology.nnz, zeta)
         n_new = topology.nnz - int(np.count_nonzero(keep))
-        if self.regrowth is regrowths.uniform:  # the same links, in one pass
+        if self.regrowth is regrowths.uniform or not n_new:  # uniform: the same links, in one pass
             return rewire(topology, keep, n_new, rng=rng)
         pruned = rewire(topology, keep)
         check_free(topology.shape, pruned.topology.nnz, n_new)
@@ -65,12 +65,8 @@ class PruneRegrow:
     def _answer(self, answer, n_new):
         """(rows, columns) of a regrowth, as many as were asked for."""
         if not isinstance(answer, tuple | list) or len(answer) != 2:
-            checks.fail("regrowth's answer", answer, "(rows, columns)")
-        rows, columns = map(np.asarray, answer)
-        if rows.shape != (n_new,) or columns.shape != (n_new,):
-            shapes = rows.shape, columns.shape
-            checks.fail("regrowth's answer", shapes, f"two arrays of shape ({n_new},), a place for each link that was pruned")
-        return rows, columns
+            checks.fail("regrowth's answer", answer, f"(rows, columns), {n_new} each: a place for each link that was pruned")
+        return [checks.whole_array(f"regrowth's {name}", part, n_new) for name, part in zip(("rows", "columns"), answer)]
 
 
 @dataclass(frozen=True)

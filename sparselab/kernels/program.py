@@ -120,6 +120,18 @@ def apply_update(thread, threads, table, dw, db, groups, rate, settings):
 
 
 @jit
+def sum_groups(thread, threads, table, dw, db, groups):
+    """This thread's share of the links and biases: gradients of all groups, in order, added to those of the first."""
+    for l in range(table.shape[0]):
+        for kind in range(2):
+            n = table[l, N_OUT] if kind else table[l, NNZ]
+            total = carray(as_pointer(db[0, l] if kind else dw[0, l]), (n,), np.float32)
+            for g in range(1, groups):
+                part = carray(as_pointer(db[g, l] if kind else dw[g, l]), (n,), np.float32)
+                add_gradients(total, part, n * thread // threads, n * (thread + 1) // threads)
+
+
+@jit
 def output_loss(loss, Z, labels, targets, samples, first, count, scale):
     """(Σ loss, hits) of a tile of outputs Z, in whose place dZ is left."""
     if loss == SOFTMAX:
@@ -131,14 +143,15 @@ def output_loss(loss, Z, labels, targets, samples, first, count, scale):
 def run_steps(
     thread, threads, together, counter, cuts, width, max_groups, table, coefficients, places, dw, db, settings, rates, loss,
     labels, targets, X, csr_data, csr_indices, csr_indptr, samples, batch_size, key, first_step, losses, hits, poison, phases,
-    status,
+    status, applies,
 ):  # fmt: skip
     """Steps 0 … len(rates) − 1 over consecutive batches of `samples` (the last may be partial), as one of `threads` threads.
 
     together: whether the threads share each tile (then they share `places` too) or take groups of tiles in turn; cuts fit
     that. losses, hits (steps, tiles) get each tile's sums; poison (one for each group and each thread at least) is 0, or NaN
     where a gradient was not finite; then status[0] is the step, which was not applied (else −1). status[1] counts the steps
-    that were. counter: see system.meet.
+    that were. `applies`: whether gradients are applied; else a step leaves their sum in the first group's. counter: see
+    system.meet.
     """
     clock = np.zeros(2, np.int64)
     part, parts = (thread, threads) if together else (0, 1)
@@ -190,7 +203,10 @@ def run_steps(
         if not np.isfinite(sum_):
             status[0] = step
             return
-        apply_update(thread, threads, table, dw, db, groups, rates[step], settings)
+        if applies:
+            apply_update(thread, threads, table, dw, db, groups, rates[step], settings)
+        else:
+            sum_groups(thread, threads, table, dw, db, groups)
         if thread == 0:
             status[1] = step + 1
         t6 = now(clock)
