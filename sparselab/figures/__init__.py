@@ -20,7 +20,9 @@ _HOMES = {
     "lifetimes": ["link_ages"],
     "neurons": ["neuron_health", "reach"],
     "pixels": ["input_map", "input_maps"],
+    "strengths": ["strength_histogram"],
     "tables": ["TableFigure", "png_bytes", "save_figure", "to_frame"],
+    "trades": ["trade_off"],
     "turnover": ["links_and_neurons"],
     "values": ["weights_histogram"],
 }

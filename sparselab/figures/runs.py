@@ -3,23 +3,9 @@
 import numpy as np
 
 from .. import checks
-
-
-def is_record(value):
-    """Whether this looks like an EpochRecord."""
-    return hasattr(value, "epoch") and hasattr(value, "train_loss")
-
-
-def records_of(history, name="history"):
-    """The records of one run as a list; raises TypeError or ValueError naming the argument."""
-    wanted = "a History, or a list of EpochRecords, with at least one epoch"
-    if is_record(history):
-        return [history]
-    if not isinstance(history, list | tuple) or not all(map(is_record, history)):
-        checks.fail(name, history, wanted, TypeError)
-    if not history:
-        checks.fail(name, list(history), wanted)
-    return list(history)
+from ..analysis.subjects import degrees_of as degrees_of
+from ..analysis.subjects import is_record as is_record
+from ..analysis.subjects import records_of as records_of
 
 
 def runs_of(runs, name="runs"):
@@ -40,11 +26,3 @@ def _seeds(value, name):
 def column(records, name):
     """(epochs,) floats of one field, NaN where it is None."""
     return np.array([np.nan if (value := getattr(record, name)) is None else value for record in records], float)
-
-
-def degrees_of(record, name="record"):
-    """The record itself if it holds fan-in and fan-out vectors; ValueError otherwise."""
-    if not len(record.fan_out):
-        text = "which is not kept for nets above 200,000 neurons nor in CSV or JSON; take the model instead"
-        raise ValueError(f"{name}: epoch {record.epoch} has no fan_in and fan_out, {text}")
-    return record

@@ -12,7 +12,10 @@ LOG_FROM = 20  # layers that differ more than this are drawn on a logarithmic ax
 
 
 def links_and_neurons(history, *, stacked=False, title=None, dataset=None):
-    """Links of each layer (lines, or stacked bars), active neurons of each hidden layer, links grown and pruned, by epoch."""
+    """Links of each layer (lines, or stacked bars), active neurons of each hidden layer, links grown and pruned, by epoch.
+
+    Where importance pruning took neurons, bars under the active ones tell how many went before that epoch.
+    """
     records = records_of(history)
     epochs, hidden = [record.epoch for record in records], len(records[0].active_neurons)
     panels = 3 if hidden else 2
@@ -27,7 +30,11 @@ def links_and_neurons(history, *, stacked=False, title=None, dataset=None):
     style.label(links, y="links")
     if hidden:
         _lines(axes[1, 0], epochs, np.array([record.active_neurons for record in records]).T)
-        style.label(axes[1, 0], y="active neurons")
+        gone = np.array([record.neurons_pruned or (0,) * hidden for record in records]).T
+        if gone.any():
+            _stack(axes[1, 0], epochs, gone)
+            axes[1, 0].set_ylim(top=max(axes[1, 0].get_ylim()[1], 1.08 * gone.sum(axis=0).max()))
+        style.label(axes[1, 0], y="active | bars: gone" if gone.any() else "active neurons")
     _stack(turnover, epochs, grown)
     _stack(turnover, epochs, -pruned)
     top = 1.08 * max(1, grown.sum(axis=0).max(), pruned.sum(axis=0).max())
@@ -79,6 +86,7 @@ def _table(records):
     for record in records:
         for l, links in enumerate(record.nnz):
             active = record.active_neurons[l] if l < len(record.active_neurons) else np.nan
-            row = {"epoch": record.epoch, "layer": l + 1, "links": links, "active_neurons": active}
+            gone = record.neurons_pruned[l] if l < len(record.neurons_pruned) else np.nan
+            row = {"epoch": record.epoch, "layer": l + 1, "links": links, "active_neurons": active, "neurons_pruned": gone}
             rows.append(row | {"pruned": record.pruned[l], "grown": record.grown[l]})
     return rows

@@ -1,0 +1,38 @@
+"""What callers hand in: the records of a run, the degrees in a record; errors name the argument."""
+
+from .. import checks
+
+SIDES = ("in", "out")
+
+
+def is_record(value):
+    """Whether this looks like an EpochRecord."""
+    return hasattr(value, "epoch") and hasattr(value, "train_loss")
+
+
+def records_of(history, name="history"):
+    """The records of one run as a list; raises TypeError or ValueError naming the argument."""
+    wanted = "a History, or a list of EpochRecords, with at least one epoch"
+    if is_record(history):
+        return [history]
+    if not isinstance(history, list | tuple) or not all(map(is_record, history)):
+        checks.fail(name, history, wanted, TypeError)
+    if not history:
+        checks.fail(name, list(history), wanted)
+    return list(history)
+
+
+def degrees_of(record, name="record"):
+    """The record itself if it holds fan-in and fan-out vectors; ValueError otherwise."""
+    if not len(record.fan_out):
+        text = "which is not kept for nets above 200,000 neurons nor in CSV or JSON; take the model instead"
+        raise ValueError(f"{name}: epoch {record.epoch} has no fan_in and fan_out, {text}")
+    return record
+
+
+def degrees_in(record, layer, side, name="history"):
+    """(degrees (neurons,), links a neuron could have) of one side of layer 1, 2, … in a record."""
+    record = degrees_of(record, name)
+    pair = record.fan_in[layer - 1], record.fan_out[layer - 1]
+    degrees, others = pair if side == "in" else pair[::-1]
+    return degrees, len(others)

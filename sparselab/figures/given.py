@@ -1,0 +1,35 @@
+"""Tables of sparselab.analysis as figures take them: one, or {label: table}."""
+
+from .. import checks
+from . import style
+
+BAR = 0.8  # width of a group of bars
+
+
+def tables_of(name, tables, columns, maker):
+    """{label: DataFrame}; a table alone has the label "". TypeError where it is not one that `maker` gave, or has no row."""
+    found = tables if isinstance(tables, dict) else {"": tables}
+    wanted = f"a result of {maker} with at least one row, or a dict {{label: result}}"
+    for table in found.values():
+        if not hasattr(table, "columns") or not set(columns) <= set(table.columns) or not len(table):
+            checks.fail(name, tables, wanted, TypeError)
+    if not found:
+        checks.fail(name, tables, wanted)
+    return found
+
+
+def grouped_bars(ax, places, columns):
+    """A group of bars at each place, one bar for each of {name: heights}; returns {name: handle}."""
+    width, handles = BAR / len(columns), {}
+    for number, (name, heights) in enumerate(columns.items()):
+        look = {"color": style.COLOURS[number], "hatch": style.hatch(number), "edgecolor": "white", "linewidth": 0}
+        handles[name] = ax.bar([place - BAR / 2 + (number + 0.5) * width for place in places], heights, 0.92 * width, **look)
+    ax.grid(False, axis="x")
+    return handles
+
+
+def joined(tables):
+    """One table, {column: values}, of {label: DataFrame}, the label as column "run"."""
+    columns = next(iter(tables.values())).columns
+    whole = {"run": [str(label) for label, table in tables.items() for _ in range(len(table))]}
+    return whole | {column: [value for table in tables.values() for value in table[column]] for column in columns}
