@@ -14,7 +14,7 @@ _HOMES = {
     "container": ["CheckpointError"],
     "engines": ["DivergedError"],
     "estimators": ["SparseFeatureSelector", "SparseMLPClassifier"],
-    "evolution": ["SET", "ImportancePruning", "PruneRegrow"],
+    "evolution": ["SET", "ImportancePruning", "PruneRegrow", "criteria", "importances", "regrowths"],
     "experiment": ["ExperimentConfig", "build"],
     "history": ["EpochRecord", "History", "StepRecord"],
     "initializers": ["HeUniform", "Normal", "XavierUniform"],
@@ -24,6 +24,7 @@ _HOMES = {
     "mlp": ["Parameters", "SparseMLP"],
     "neurons": ["Neurons"],
     "optimizers": ["MomentumSGD"],
+    "parallel": ["ParameterServer", "WorkerLostError", "average", "train_parallel"],
     "pruning": ["prune_curve"],
     "rewiring": ["Rewiring", "erdos_renyi", "rewire"],
     "runfolder": ["RunDirBusyError"],
@@ -33,8 +34,7 @@ _HOMES = {
     "training": ["evaluate", "predict", "steps", "train"],
 }
 _ROOMS = (
-    "activations", "analysis", "criteria", "datasets", "evolution", "export", "figures", "importances", "initializers", "losses",
-    "regrowths", "schedules", "widgets",
+    "activations", "analysis", "datasets", "evolution", "export", "figures", "initializers", "losses", "schedules", "widgets",
 )  # fmt: skip
 
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES, _ROOMS)

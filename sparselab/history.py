@@ -59,6 +59,7 @@ class EpochRecord:
     seconds_evaluate: float = _timing()
     fan_in: tuple = field(default=(), compare=False, repr=False)  # of each layer (n_out,); () for nets above 200,000 neurons
     fan_out: tuple = field(default=(), compare=False, repr=False)  # of each layer (n_in,)
+    workers: object = field(default=None, compare=False, repr=False)  # of parallel training: staleness, timeline and more
 
     @property
     def links(self):
@@ -66,11 +67,12 @@ class EpochRecord:
         return sum(self.nnz)
 
     def without_degrees(self):
-        """The same record without fan_in and fan_out, which are as long as the net is wide."""
-        return replace(self, fan_in=(), fan_out=())
+        """The same record without fan_in and fan_out, which are as long as the net is wide, and without `workers`."""
+        return replace(self, fan_in=(), fan_out=(), workers=None)
 
 
-COLUMNS = tuple(f.name for f in fields(EpochRecord) if f.name not in ("fan_in", "fan_out"))
+LONG = ("fan_in", "fan_out", "workers")  # not in tables and files
+COLUMNS = tuple(f.name for f in fields(EpochRecord) if f.name not in LONG)
 TUPLES = tuple(f.name for f in fields(EpochRecord) if f.type is tuple)
 KINDS = {f.name: f.type for f in fields(EpochRecord)}
 
@@ -80,8 +82,8 @@ class History(list):
 
     def __getitem__(self, key):
         if isinstance(key, str):
-            if key not in COLUMNS and key not in ("links", "fan_in", "fan_out"):
-                raise KeyError(f"{key!r}: must be one of {[*COLUMNS, 'links', 'fan_in', 'fan_out']}")
+            if key not in COLUMNS and key not in ("links", *LONG):
+                raise KeyError(f"{key!r}: must be one of {[*COLUMNS, 'links', *LONG]}")
             return [getattr(record, key) for record in self]
         chosen = super().__getitem__(key)
         return History(chosen) if isinstance(key, slice) else chosen

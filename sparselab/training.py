@@ -69,12 +69,7 @@ def steps(
     run is another one, and RunDirBusyError where another training uses the folder.
     """
     check_model(model)
-    optimizer = MomentumSGD() if optimizer is None else optimizer
-    if isinstance(optimizer, type) or not all(callable(getattr(optimizer, name, None)) for name in ("init", "update", "rate")):
-        checks.fail("optimizer", optimizer, "an object with init, update and rate, such as MomentumSGD", TypeError)
-    rules = (rules,) if callable(rules) and not isinstance(rules, type) else rules
-    if not isinstance(rules, tuple | list) or not all(callable(rule) and not isinstance(rule, type) for rule in rules):
-        checks.fail("rules", rules, "a list of rules, such as [SET(0.3)]", TypeError)
+    optimizer, rules = check_optimizer(optimizer), check_rules(rules)
     epochs, batch_size = checks.integer("epochs", epochs, low=0), checks.integer("batch_size", batch_size)
     evaluate_every, pace = checks.integer("evaluate_every", evaluate_every, low=0), checks.non_negative("pace", pace)
     threads = cores() if threads is None else checks.integer("threads", threads)
@@ -274,6 +269,23 @@ def find_fault(model, loss, X, targets, samples):
         if not np.isfinite(flows[number - 1][1]).all():
             return number, "the loss or a gradient"
     return len(flows), "the loss or a gradient"
+
+
+def check_optimizer(optimizer):
+    """An optimizer, MomentumSGD by default; TypeError for what is none."""
+    if optimizer is None:
+        return MomentumSGD()
+    if isinstance(optimizer, type) or not all(callable(getattr(optimizer, name, None)) for name in ("init", "update", "rate")):
+        checks.fail("optimizer", optimizer, "an object with init, update and rate, such as MomentumSGD", TypeError)
+    return optimizer
+
+
+def check_rules(rules):
+    """Rules as a list or tuple; one alone is a list of one. TypeError for what is none."""
+    rules = (rules,) if callable(rules) and not isinstance(rules, type) else rules
+    if not isinstance(rules, tuple | list) or not all(callable(rule) and not isinstance(rule, type) for rule in rules):
+        checks.fail("rules", rules, "a list of rules, such as [SET(0.3)]", TypeError)
+    return rules
 
 
 def check_model(model):

@@ -1,0 +1,173 @@
+"""What a worker does: the gradient of a mini-batch, or an epoch of its own. Both are functions of what they are given.
+
+A task that is lost with its worker is simply done again: the same (worker, round) gives the same answer.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .. import engines
+from ..datasets.dataset import Dataset
+from ..engines import Outcome
+from ..layers import SparseLinear
+from ..mlp import Parameters, SparseMLP
+from ..optimizers import LayerState
+from ..state import TrainingState
+from ..training import steps
+from .shards import Batches, shard_of, worker_seeds
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all workers know from the start: how the net computes, what is minimised, seeds, and how the work is shared.
+
+    local_rules: the rules of the local phase (SET and the like; neurons are pruned by the server only).
+    """
+
+    activation: object
+    dropout: float
+    initializer: object
+    loss: object
+    optimizer: object
+    local_rules: tuple
+    batch_size: int
+    seeds: np.random.SeedSequence
+    n_workers: int
+    classes: object = None
+    steps_per_push: int = 1
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The server's parameters at `version`; `generation` counts its evolutions, within one the links stay the same (None: not
+    to be compared)."""
+
+    version: int
+    generation: int
+    parameters: Parameters
+
+
+@dataclass
+class Push:
+    """The gradient of one round: Σ loss and hits over its samples, dw and db of each layer, and what it was computed with.
+
+    failed: something was not finite, and there is no gradient. seconds: of the computation.
+    """
+
+    number: int
+    round: int
+    version: int
+    generation: int
+    losses: list
+    hits: int
+    n_samples: int
+    dw: list
+    db: list
+    failed: bool
+    seconds: float = 0.0
+
+
+@dataclass
+class LocalEpoch:
+    """What a worker's own epoch led to: parameters, optimizer state, and its record."""
+
+    number: int
+    epoch: int
+    parameters: Parameters
+    optimizer: list
+    record: object
+
+
+class Worker:
+    """One worker: its shard, its copy of the net, its engine. It computes, and decides nothing."""
+
+    def __init__(self, job, number, X, targets):
+        self.job, self.number = job, number
+        self.shard = shard_of(job.seeds, len(targets), number, job.n_workers)
+        self.X, self.targets = X, targets
+        self.seeds = worker_seeds(job.seeds, number, job.n_workers)
+        self.batches = Batches(self.seeds, len(self.shard), min(job.batch_size, len(self.shard)))
+        self.model, self.engine, self.generation = None, None, None
+        self.epoch, self.order, self.key = None, None, None
+
+    def load(self, snapshot):
+        """Copy the server's parameters into this worker's net."""
+        parameters = snapshot.parameters
+        if self.model is None or snapshot.generation is None or snapshot.generation != self.generation:
+            parts = zip(parameters.topologies, parameters.weights, parameters.biases, strict=True)
+            layers = [SparseLinear(topology, np.array(w), np.array(b)) for topology, w, b in parts]
+            if self.model is None:
+                job = self.job
+                self.model = SparseMLP(layers, job.activation, dropout=job.dropout, initializer=job.initializer)
+                self.engine = engines.create(self.model, job.loss, job.optimizer, self.batches.batch_size, 1)
+            self.model.take_over(layers, "snapshot", parameters.neurons)
+        else:
+            for layer, w, b in zip(self.model.layers, parameters.weights, parameters.biases, strict=True):
+                np.copyto(layer.w, w)
+                np.copyto(layer.b, b)
+        self.version, self.generation = snapshot.version, snapshot.generation
+
+    def gradient(self, round_):
+        """The Push of a round: of `steps_per_push` mini-batches at the parameters loaded last, their gradients added."""
+        total = None
+        for part in range(self.job.steps_per_push):
+            push = self._gradient(round_ * self.job.steps_per_push + part)
+            total = push if total is None else added(total, push)
+            if total.failed:
+                break
+        total.round = round_
+        return total
+
+    def _gradient(self, batch):
+        epoch, place = self.batches.place(batch)
+        if epoch != self.epoch:
+            self.epoch, self.order, self.key = epoch, self.shard[self.batches.order(epoch)], self.batches.dropout_key(epoch)
+        size = self.batches.batch_size
+        samples = self.order[place * size : (place + 1) * size]
+        outcome = Outcome.of(len(samples), len(samples))
+        dw, db = self.engine.gradient(outcome, self.X, self.targets, samples, self.key, place)
+        spent = sum(outcome.seconds.values())
+        losses = [float(outcome.losses[0] * len(samples))]
+        return Push(
+            self.number, batch, self.version, self.generation, losses, int(outcome.hits[0]), len(samples), dw, db, outcome.failed,
+            spent,
+        )  # fmt: skip
+
+    @cached_property
+    def data(self):
+        """The shard as a Dataset of its own."""
+        everything = len(self.shard) == len(self.targets)
+        parts = (self.X, self.targets) if everything else (self.X[self.shard], self.targets[self.shard])
+        return Dataset(*parts, classes=self.job.classes)
+
+    def local(self, parameters, optimizer, epoch):
+        """One epoch of this worker alone, from these parameters and this optimizer state (both are copied)."""
+        job = self.job
+        self.load(Snapshot(0, None, parameters))
+        state = TrainingState(copied(optimizer), self.seeds, epoch)
+        options = {"optimizer": job.optimizer, "rules": list(job.local_rules), "batch_size": job.batch_size, "loss": job.loss}
+        (record,) = (
+            record
+            for record in steps(self.model, self.data, state=state, epochs=1, threads=1, evaluate_every=0, **options)
+            if hasattr(record, "train_loss")
+        )
+        return LocalEpoch(self.number, epoch, self.model.snapshot(), state.optimizer, record)
+
+
+def added(total, push):
+    """Two pushes of one snapshot as one: sums of gradients, losses and samples."""
+    if push.failed:
+        return push
+    dw = [a + b for a, b in zip(total.dw, push.dw, strict=True)]
+    db = [a + b for a, b in zip(total.db, push.db, strict=True)]
+    return Push(
+        push.number, total.round, push.version, push.generation, total.losses + push.losses, total.hits + push.hits,
+        total.n_samples + push.n_samples, dw, db, False, total.seconds + push.seconds,
+    )  # fmt: skip
+
+
+def copied(optimizer):
+    """A LayerState a layer with arrays of their own."""
+    return [LayerState([np.array(v) for v in s.links], [np.array(v) for v in s.neurons]) for s in optimizer]

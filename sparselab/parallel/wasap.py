@@ -1,0 +1,311 @@
+"""WASAP-SGD and WASSP-SGD: train with several workers and a parameter server. Contribution 1 of the paper.
+
+Source: Curci et al. 2021, algorithm 3. First an asynchronous (WASAP) or synchronous (WASSP) phase on the server's net, then each
+worker alone, then the average of all.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .. import checks, evolution
+from .. import losses as loss_functions
+from ..engines import DivergedError, outputs
+from ..evolution import Evidence, ImportancePruning
+from ..inputs import as_dataset, as_features
+from ..interrupts import held
+from ..machine import cores
+from ..state import BATCHES, EVOLUTION, EpochTotals, TrainingState
+from ..training import check_model, check_optimizer, check_rules, epoch_record, find_fault
+from . import backends
+from .averaging import average
+from .crew import Crew
+from .server import ParameterServer
+from .tasks import Job
+
+WARM_UP = 5  # epochs over which WASSP's rate grows to that of the larger batch
+
+
+def train_parallel(
+    model, data, *, backend="threads", n_jobs=None, async_fraction=0.7, synchronous=False, optimizer=None, rules=(), epochs=10,
+    batch_size=128, seed=None, loss=None, evaluate_every=1, steps_per_push=1, max_staleness=None, damping=0.0, schedule=(),
+    task_timeout=None, max_restarts=3,
+):  # fmt: skip
+    """Train `model` in place with `n_jobs` workers; yields an EpochRecord after each epoch. The result is in `model`.
+
+    backend: "threads", "processes" (this machine), "dask" (a local cluster), "serial" (one after the other, for tests; `schedule`
+    says whose gradient comes next), or a backend object. n_jobs: default all cores. async_fraction: share of the epochs in the
+    first phase. synchronous: WASSP-SGD; with one worker it is `train`, bit for bit. optimizer, rules, epochs, batch_size, seed,
+    loss, evaluate_every: as for `train`; importance pruning works in the first phase only. steps_per_push: mini-batches whose
+    gradients are added before they are sent. max_staleness, damping: see ParameterServer. task_timeout: seconds after which a
+    worker counts as hanging (default max(30, 20 × the median)); max_restarts: how often in a row.
+
+    Records have phase "asynchronous" or "synchronous", then "local", whose test scores are the workers' mean, and at last
+    "average", that of the average; `record.workers` (not stored in files) tells staleness, entries dropped, idle time and more.
+    Raises TypeError or ValueError naming the argument before any work starts, DivergedError as `train`, and WorkerLostError where
+    workers cannot be kept alive.
+    """
+    run = _Parallel.of(
+        model, data, n_jobs=n_jobs, async_fraction=async_fraction, synchronous=synchronous, optimizer=optimizer, rules=rules,
+        epochs=epochs, batch_size=batch_size, seed=seed, loss=loss, evaluate_every=evaluate_every, steps_per_push=steps_per_push,
+    )  # fmt: skip
+    run.server = ParameterServer(
+        model, run.optimizer, state=run.state.optimizer, max_staleness=max_staleness, damping=damping
+    )  # fmt: skip
+    if task_timeout is not None:
+        checks.positive("task_timeout", task_timeout)
+    checks.integer("max_restarts", max_restarts, low=0)
+    chosen = backends.get(backend, schedule)
+    return run.records(chosen, {"task_timeout": task_timeout, "max_restarts": max_restarts})
+
+
+@dataclass
+class Workers:
+    """What an epoch was like for the workers: n; staleness of each push; share of gradient entries dropped; refused pushes;
+    seconds that workers waited for the server (sum); tasks that waited at most at the same time; restarts; timeline: (worker,
+    start, end) of each task in seconds from the start of training; accuracies: of each worker's own net in the local phase."""
+
+    n: int
+    staleness: list = field(default_factory=list)
+    dropped: float = 0.0
+    refused: int = 0
+    idle_seconds: float = 0.0
+    restarts: int = 0
+    timeline: list = field(default_factory=list)
+    accuracies: tuple = ()
+
+
+class _Parallel:
+    """One call of train_parallel."""
+
+    @classmethod
+    def of(cls, model, data, *, n_jobs, async_fraction, synchronous, optimizer, rules, epochs, batch_size, seed, loss,
+           evaluate_every, steps_per_push):  # fmt: skip
+        """Every argument looked at."""
+        check_model(model)
+        run = cls()
+        run.model, run.data = model, as_dataset(data, model)
+        run.optimizer, run.rules = check_optimizer(optimizer), tuple(check_rules(rules))
+        run.epochs, run.batch_size = checks.integer("epochs", epochs), checks.integer("batch_size", batch_size)
+        run.synchronous = checks.flag("synchronous", synchronous)
+        run.split = round(checks.fraction("async_fraction", async_fraction) * run.epochs)
+        run.evaluate_every = checks.integer("evaluate_every", evaluate_every, low=0)
+        run.loss = loss_functions.get(loss, default="softmax_cross_entropy" if run.data.n_classes else "mean_squared_error")
+        run.X = as_features("data.X_train", run.data.X_train, model)
+        run.targets = run.loss.targets(run.data.y_train, model.sizes[-1], model.dtype)
+        run.batch_size = min(run.batch_size, len(run.targets))
+        run.n = cores() if n_jobs is None else checks.integer("n_jobs", n_jobs)
+        run.n_batches = -(-len(run.targets) // run.batch_size)
+        if run.n > run.n_batches:
+            checks.fail("n_jobs", run.n, f"at most {run.n_batches}, the mini-batches of an epoch")
+        if run.data.X_test is not None:
+            run.X_test = as_features("data.X_test", run.data.X_test, model)
+            run.test_targets = run.loss.targets(run.data.y_test, model.sizes[-1], model.dtype)
+        run.state = TrainingState.start(model, run.optimizer, seed)
+        local = tuple(rule for rule in run.rules if not isinstance(rule, ImportancePruning))
+        run.job = Job(
+            model.activation, model.dropout, model.initializer, run.loss, run.optimizer, local, run.batch_size, run.state.seeds,
+            run.n, run.data.classes, checks.integer("steps_per_push", steps_per_push),
+        )  # fmt: skip
+        return run
+
+    def records(self, backend, options):
+        """The EpochRecords, phase after phase."""
+        self.begin = time.perf_counter()
+        try:
+            self.crew = Crew(backend, self.job, self.X, self.targets, **options)
+            yield from self.synchronous_phase() if self.synchronous else self.asynchronous_phase()
+            yield from self.local_phase()
+        finally:
+            backend.close()
+
+    # phase 1
+
+    def asynchronous_phase(self):
+        """Each worker pulls, computes, pushes; nobody waits for anybody (WASAP)."""
+        server, crew = self.server, self.crew
+        per_epoch = -(-self.n_batches // self.job.steps_per_push)
+        left, rounds, updates = self.split * per_epoch, [0] * self.n, 0
+        waiting = list(range(self.n))
+        while self.state.epoch < self.split:
+            if updates == 0:
+                self.start_epoch()
+            for number in waiting[:left]:
+                crew.submit(number, "gradient", server.view, rounds[number])
+                rounds[number] += 1
+            left -= len(waiting[:left])
+            number, push = crew.next()
+            waiting = [number]
+            self.apply(push, push.dw, push.db, self.optimizer.rate(self.state.epoch + updates / per_epoch))
+            updates += 1
+            server.forget(server.generation - 64)
+            if updates == per_epoch:
+                updates = 0
+                yield self.finish_epoch("asynchronous")
+
+    def synchronous_phase(self):
+        """All workers compute on the same net; the mean of their gradients is one step (WASSP)."""
+        server, crew, n = self.server, self.crew, self.n
+        per_epoch, rounds, last_rate = -(-self.n_batches // n), 0, None
+        while self.state.epoch < self.split:
+            self.start_epoch()
+            for step in range(per_epoch):
+                for number in range(n):
+                    crew.submit(number, "gradient", server.view, rounds)
+                pushes = sorted((crew.next()[1] for _ in range(n)), key=lambda push: push.number)
+                rounds += 1
+                rate = self.optimizer.rate(self.state.epoch + step / per_epoch) * (
+                    1 + (n - 1) * min(self.state.epoch / WARM_UP, 1)
+                )
+                if last_rate not in (None, rate):
+                    self.correct_momentum(rate / last_rate)
+                last_rate = rate
+                self.apply(joined(pushes), *mean_of(pushes), rate)
+            yield self.finish_epoch("synchronous")
+
+    def apply(self, push, dw, db, rate):
+        """One update by the server; counts it."""
+        if push.failed:
+            where = find_fault(self.model, self.loss, self.X, self.targets, np.arange(min(len(self.targets), 1024)))
+            raise DivergedError(self.state.epoch + 1, self.updates, *where)
+        with held:
+            self.server.push(push, dw, db, rate)
+            totals = self.state.totals
+            totals.losses += push.losses
+            totals.hits += push.hits
+            totals.n_samples += push.n_samples
+            totals.learning_rate = rate
+            self.updates += 1
+
+    def correct_momentum(self, factor):
+        """The velocity in units of the new rate: v ← v · η_new / η_old."""
+        for state in self.state.optimizer:
+            for vector in (*state.links, *state.neurons):
+                vector *= vector.dtype.type(factor)
+
+    def start_epoch(self):
+        """Evolve (not before the first epoch), then count anew."""
+        start, state = time.perf_counter(), self.state
+        changes = evolution.Changes.none(len(self.model.layers))
+        if state.epoch > 0:
+            order = state.stream(BATCHES).permutation(len(self.targets))
+            evidence = lambda: Evidence(self.model, self.loss, self.X, self.targets, order[: self.batch_size])
+            changes = self.server.evolve(self.rules, state.epoch, evidence, state.stream(EVOLUTION))
+        state.totals = EpochTotals(changes.links, neurons_pruned=changes.neurons_pruned)
+        state.totals.seconds["evolve"] = time.perf_counter() - start
+        self.epoch_begin, self.updates = time.perf_counter(), 0
+
+    def finish_epoch(self, phase):
+        """The record of the epoch that is over."""
+        totals, state = self.state.totals, self.state
+        totals.seconds["all"] = time.perf_counter() - self.epoch_begin
+        traffic = self.server.take_traffic()
+        workers = Workers(
+            self.n, traffic.staleness, traffic.dropped / max(1, traffic.entries), traffic.refused, 0.0, self.crew.restarts,
+            self.take_timeline(),
+        )  # fmt: skip
+        start, number = time.perf_counter(), state.epoch + 1
+        scores = self.scores(self.model) if self.due(number) else (None, None)
+        record = epoch_record(
+            self.model, totals, number, scores, time.perf_counter() - start, phase=phase,
+            staleness=float(np.mean(traffic.staleness)), workers=workers,
+        )  # fmt: skip
+        state.epoch = number
+        return record
+
+    def take_timeline(self):
+        """(worker, start, end) of the tasks since the last call, in seconds from the start of training."""
+        timeline, self.crew.timeline = self.crew.timeline, []
+        return [(number, begun - self.begin, ended - self.begin) for number, begun, ended in timeline]
+
+    def due(self, number):
+        """Whether epoch `number` is evaluated."""
+        return self.evaluate_every and number % self.evaluate_every == 0 and self.data.X_test is not None
+
+    def scores(self, model):
+        """(loss, accuracy) on the test samples."""
+        return self.loss.of(outputs(model, self.X_test, 1), self.test_targets)
+
+    # phase 2
+
+    def local_phase(self):
+        """Each worker alone with its shard, from the server's net and velocity; then the average of all."""
+        if self.split == self.epochs:
+            return
+        start, crew, first = self.model.snapshot(), self.crew, self.split
+        before = self.model.nnz
+        done = {}  # (worker, epoch) -> LocalEpoch
+        for number in range(self.n):
+            crew.submit(number, "local", start, self.state.optimizer, first)
+        for epoch in range(first, self.epochs):
+            self.epoch_begin = time.perf_counter()
+            while any((number, epoch) not in done for number in range(self.n)):
+                number, result = crew.next()
+                done[number, result.epoch] = result
+                if result.epoch + 1 < self.epochs:
+                    crew.submit(number, "local", result.parameters, result.optimizer, result.epoch + 1)
+            yield self.local_record([done.pop((number, epoch)) for number in range(self.n)], epoch, before)
+
+    def local_record(self, results, epoch, n_links):
+        """The record of an epoch that all workers have finished; at the last one the model becomes their average."""
+        spent, number, last = time.perf_counter() - self.epoch_begin, epoch + 1, epoch + 1 == self.epochs
+        nets = [self.model.copy().load(result.parameters) for result in results] if self.due(number) or last else []
+        if last:
+            start = time.perf_counter()
+            mean = average(nets, n_links)
+            with held:
+                self.model.take_over(mean.layers, "average", mean.neurons)
+                self.state.optimizer[:] = self.optimizer.init(
+                    self.model
+                )  # the velocity of the workers says nothing about the mean
+                self.state.epoch = self.epochs
+            spent += time.perf_counter() - start
+        own = [self.scores(net) for net in nets] if self.due(number) else []
+        accuracies = tuple(accuracy for _, accuracy in own)
+        workers = Workers(self.n, restarts=self.crew.restarts, timeline=self.take_timeline(), accuracies=accuracies)
+        scores = (None, None)
+        if own:
+            scores = self.scores(self.model) if last else (float(np.mean([loss for loss, _ in own])), mean_or_none(accuracies))
+        totals = summed([result.record for result in results], spent)
+        return epoch_record(
+            self.model if last else nets[0] if nets else self.model, totals, number, scores, 0.0,
+            phase="average" if last else "local", workers=workers,
+        )  # fmt: skip
+
+
+def joined(pushes):
+    """The sums of a round's pushes as one; no gradient."""
+    first = pushes[0]
+    return type(first)(
+        first.number, first.round, first.version, first.generation, [x for push in pushes for x in push.losses],
+        sum(push.hits for push in pushes), sum(push.n_samples for push in pushes), None, None,
+        any(push.failed for push in pushes),
+    )  # fmt: skip
+
+
+def mean_of(pushes):
+    """(dw, db) of the mean gradient; that of one push is its own."""
+    if len(pushes) == 1 or any(push.failed for push in pushes):
+        return pushes[0].dw, pushes[0].db
+    mean = lambda arrays: sum(arrays[1:], arrays[0].copy()) / arrays[0].dtype.type(len(arrays))
+    return tuple(
+        [mean(arrays) for arrays in zip(*(getattr(push, name) for push in pushes), strict=True)] for name in ("dw", "db")
+    )
+
+
+def mean_or_none(values):
+    """The mean, or None where there are no numbers (regressions)."""
+    return None if any(value is None for value in values) else float(np.mean(values))
+
+
+def summed(records, seconds):
+    """EpochTotals of what all workers did in an epoch."""
+    totals = EpochTotals(
+        [(sum(p), sum(g)) for p, g in zip(zip(*(r.pruned for r in records)), zip(*(r.grown for r in records)), strict=True)],
+        [r.train_loss * r.n_samples for r in records], 0, sum(r.n_samples for r in records), records[0].learning_rate,
+        neurons_pruned=[0] * (len(records[0].nnz) - 1),
+    )  # fmt: skip
+    totals.hits = sum(round((r.train_accuracy or 0) * r.n_samples) for r in records)
+    totals.seconds["all"] = seconds
+    return totals
