@@ -28,7 +28,7 @@ from tqdm.auto import tqdm
 from .common import Row
 from .doors import Acceptance, Case
 
-DOORS = ("python", "classifier", "command", "config_file")
+DOORS = ("python", "classifier", "selector", "command", "config_file")
 ERROR, ACCEPTED, FAULT = "named error", "accepted, as documented", "FAULT"
 LONGEST = 500  # characters of a message
 CASE_SECONDS, CPU_SECONDS, BYTES = 20, 300, 6 * 2**30

@@ -7,7 +7,7 @@ import numpy as np
 
 import sparselab as sl
 
-from . import Made, acceptances, not_a_flag, not_a_name, not_a_number, not_a_seed, not_whole, refusals, values, without
+from . import NAN, Made, acceptances, not_a_flag, not_a_name, not_a_number, not_a_seed, not_whole, refusals, values, without
 from .scene import digest
 
 DOOR = "classifier"
@@ -101,6 +101,17 @@ def parameters():
     table["checkpoint"] = {"number": 3, "object": object(), "list": ["runs"], "bool": True}
     for name, faults in table.items():
         yield from refusals(DOOR, name, parameter(name), faults, shows_value=name not in ("hidden_layer_sizes", "rules"))
+    fit = lambda s, v: make(rules=v, epochs=3).fit(s.X, s.y)
+    early = lambda **options: [sl.ImportancePruning(**{"start": 1} | options), sl.SET(0.3)]
+    spoilt = {
+        "class": [sl.ImportancePruning], "function that names nobody": early(importance=lambda *layers: None),
+        "function that says NaN": early(importance=lambda layer, following: layer.strength() * NAN),
+        "amount that is none": early(amount=lambda epoch: 2), "answers of wrong length": [lambda *arguments: [None]],
+        "criterion of wrong length": [sl.SET(0.3, criterion=lambda layer, *rest: layer.w[1:])],
+        "regrowth that is not there": [sl.SET(0.3, regrowth=lambda layer, topology, n, *rest: (np.full(n, 10**6), np.arange(n)))],
+    }  # fmt: skip
+    named = ("rules", "importance", "amount", "rewirings", "criterion", "regrowth")
+    yield from refusals(DOOR, "rules", fit, spoilt, names=named, shows_value=False)
     unknown = lambda s, v: sl.SparseMLPClassifier().set_params(**{v: 1})
     yield from refusals(
         DOOR, "set_params(name)", unknown, {"unknown": "epsilom", "empty": "", "capital": "Epsilon"}, names=("parameter",)
@@ -223,6 +234,23 @@ def accepted():
     yield from acceptances(
         DOOR, "random_state", twice, states, lambda r, s: r[0] == r[1], "the generator is copied: a fit twice is the same net"
     )
+    pruned = {
+        "one rule": sl.ImportancePruning(0.5, start=1), "beside SET": [sl.ImportancePruning(0.5, start=1), sl.SET(0.3)],
+        "all of them": [sl.ImportancePruning(1.0, start=1)], "with the mean": [sl.ImportancePruning(0.5, start=1, fold="mean")],
+    }  # fmt: skip
+    call = lambda s, v: make(rules=v, epochs=4).fit(s.X, s.y)
+    smaller = lambda result, scene: (
+        result.model_.sizes[1] < 8 == result.model_.neurons.sizes[1]
+        and np.isfinite(result.predict_proba(scene.X)).all()
+        and digest(result.partial_fit(scene.X, scene.y).model_) != scene.digest
+    )
+    yield from acceptances(DOOR, "rules", call, pruned, smaller, "hidden neurons go, and the classifier predicts and learns on")
+    cut = {"links": [sl.ImportancePruning(mode="links", start=1, percentile=50)]}
+    emptied = lambda result, scene: result.model_.sizes[1] == 8 and result.model_.nnz[0] < scene.fitted.model_.nnz[0]
+    yield from acceptances(DOOR, "rules", call, cut, emptied, "in mode links the widths stay")
+    late = {"importance pruning from epoch 200 on": [sl.ImportancePruning()]}
+    whole = lambda result, scene: result.model_.sizes[1] == 8
+    yield from acceptances(DOOR, "rules", call, late, whole, "a start after the end is warned of, and nothing is pruned")
     beyond = {"more than the rows": 10**6, "auto": "auto", "1": 1}
     yield from acceptances(
         DOOR, "batch_size", parameter("batch_size"), beyond, finite, "a batch larger than the data is the data"

@@ -10,7 +10,7 @@ from pathlib import Path
 from sparselab import cli
 from sparselab.experiment import ExperimentConfig
 
-from . import Refused, refusals, without
+from . import Refused, acceptances, refusals, without
 
 DOOR = "command line"
 CODE = 2
@@ -71,7 +71,7 @@ NAMES = {
 
 def cases():
     """Every case of this door."""
-    return chain(fields(), commands())
+    return chain(fields(), across(), commands(), accepted())
 
 
 def fields():
@@ -108,6 +108,33 @@ def fields():
             {"no value": names[1]} if one.type not in (bool, tuple) else {},
             **how,
         )
+
+
+def across():
+    """Fields that do not fit together; the data must not even be looked at."""
+    stops = {
+        f"{mode}, before it starts": ["--pruning", mode, "--pruning-start", "20", "--pruning-stop", "10"]
+        for mode in ("shrink", "links")
+    } | {"shrink, before it starts, as it comes": ["--pruning", "shrink", "--pruning-start", "31"]}
+    call = lambda s, v: run("train", "--dataset", "digits", "--hidden", "8", "--json", "out.json", *v, folder=s.folder)
+    yield from refusals(DOOR, "pruning_stop", call, stops, words=("pruning_stop", "pruning_start"), shows_value=False)
+
+
+def accepted():
+    """Options of pruning and evolution that work, in a training of three epochs."""
+    quick = ("--dataset", "digits", "--hidden", "8", "--epochs", "3", "--pruning-start", "1", "--pruning-every", "1")
+    ways = {
+        "shrink": ["--pruning", "shrink", "--pruning-stop", "0"],
+        "shrink to the end": ["--pruning", "shrink", "--pruning-stop", "2"],
+        "all that can go": ["--pruning", "shrink", "--pruning-amount", "1"],
+        "links": ["--pruning", "links", "--pruning-percentile", "100"],
+        "by outgoing links": ["--pruning", "shrink", "--importance", "outgoing"],
+        "gradient regrowth": ["--criterion", "sensitivity", "--regrowth", "gradient"],
+        "zeta that stops": ["--zeta-schedule", "cosine", "--zeta-stop", "2"], "no zeta": ["--zeta", "0", "--zeta-stop", "2"],
+    }  # fmt: skip
+    call = lambda s, v: run("train", *quick, *v, folder=s.folder)
+    finished = lambda result, scene: result.startswith("code 0: ")
+    yield from acceptances(DOOR, "pruning", call, ways, finished, "training runs to its end")
 
 
 def commands():

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from itertools import chain
 
-from sparselab.experiment import ExperimentConfig
+from sparselab.experiment import ExperimentConfig, build
 
 from . import refusals
 from .command import Scene as Scene  # noqa: PLC0414 (the same scene)
@@ -51,7 +51,7 @@ def field(name):
 
 def cases():
     """Every case of this door."""
-    return chain(fields(), files())
+    return chain(fields(), across(), files())
 
 
 def fields():
@@ -82,6 +82,30 @@ def fields():
         else:
             faults = NAMES
         yield from refusals(DOOR, name, field(name), faults, **how)
+
+
+def across():
+    """Fields that are good alone and not together: `build` refuses them, before anything is trained."""
+    texts = {
+        f"{mode}, before it starts": json.dumps({"dataset": "digits", "pruning": mode, "pruning_start": 20, "pruning_stop": 10})
+        for mode in ("shrink", "links")
+    }
+    words = {"words": ("pruning_stop", "pruning_start"), "shows_value": False}
+    yield from refusals(DOOR, "pruning_stop", built, texts, **words)
+    yield from refusals(DOOR, "pruning_stop", by_command, {f"command, {fault}": text for fault, text in texts.items()}, **words)
+
+
+def built(scene, text):
+    return build(ExperimentConfig.from_json(text))
+
+
+def by_command(scene, text):
+    path = scene.folder / "config.json"
+    path.write_text(text)
+    try:
+        return run("train", "--config", str(path))
+    finally:
+        path.unlink()
 
 
 def files():

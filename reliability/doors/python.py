@@ -10,6 +10,8 @@ from sparselab.training import TrainingState
 
 from . import NAN, Made, not_a_flag, not_a_name, not_a_number, not_a_seed, not_whole, refusals, values, without
 from .python_data import data, datasets, matrices, topologies
+from .python_pruning import pruning
+from .python_rules import rules
 from .python_unusual import accepted
 from .scene import SIZES, Scene, create, layer, of, steps
 
@@ -19,7 +21,7 @@ DOOR = "Python"
 
 def cases():
     """Every case of this door."""
-    return chain(nets(), parts(), training(), data(), matrices(), topologies(), datasets(), accepted())
+    return chain(nets(), parts(), training(), data(), matrices(), topologies(), datasets(), rules(), pruning(), accepted())
 
 
 def nets():
@@ -105,11 +107,8 @@ def parts():
         (initializers.Normal, "deviation", {}, not_positive),
         (initializers.HeUniform, "fan", {}, not_a_name()),
         (initializers.XavierUniform, "fan", {}, not_a_name()),
-        (sl.SET, "zeta", {}, numbers | {"negative": -0.1, "above 1": 1.1}),
     ):
         yield from refusals(DOOR, f"{function.__name__}({argument})", of(function, argument, **rest), faults)
-    not_callable = {"nothing": None, "number": 3, "text": "magnitude", "object": object()}
-    yield from refusals(DOOR, "PruneRegrow(criterion)", of(sl.PruneRegrow, "criterion"), not_callable)
     beyond = {"slope beyond float32": 1e39, "negative slope beyond float32": -1e39}
     yield from refusals(DOOR, "FixedSlopes(left)", of(activations.FixedSlopes, "left"), beyond)
     yield from refusals(DOOR, "AllReLU(alpha)", of(activations.AllReLU, "alpha"), {"slope beyond float32": 1e39})
