@@ -389,7 +389,7 @@ def slow_health(model, X, threshold):
     return rows
 
 
-@pytest.mark.parametrize("activation", ["all_relu", "relu", "tanh", Bump(), sl.LeakyReLU(0.005)], ids=str)
+@pytest.mark.parametrize("activation", ["all_relu", "relu", "tanh", Bump(), sl.LeakyReLU(0.005)], ids=range(5))
 @pytest.mark.parametrize("n", [1, 20, 64, 101])
 def test_health_is_that_of_whole_matrices(activation, n):
     model = models.net((20, 40, 30, 20, 4), density=0.08, activation=activation, dtype=np.float64)
