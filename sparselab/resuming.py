@@ -14,7 +14,7 @@ from .history import EpochRecord, History
 from .interrupts import held
 from .runfolder import RunFolder
 
-REFUSED = ("data", "net", "loss", "dtype", "activation")  # with others this would be another run
+REFUSED = ("data", "net", "loss", "dtype", "activation", "parallel")  # with others this would be another run
 
 
 class Keeper:
@@ -139,6 +139,7 @@ def about(run, config):
         "optimizer": checkpoints.described(run.optimizer),
         "rules": checkpoints.described(run.rules),
         "evaluate_every": run.evaluate_every,
+        "parallel": getattr(run, "parallel", None),
         "versions": checkpoints.versions(),
         "config": config,
     }

@@ -120,6 +120,48 @@ def test_a_gradient_that_is_not_finite_ends_it_with_the_net_at_its_last_good_ste
     assert models.fingerprint(model) == before
 
 
+# kept in a folder
+
+
+@pytest.mark.parametrize("stop", [1, 3, 4, 5])
+@pytest.mark.parametrize("seed", [5, None])
+def test_a_synchronous_run_goes_on_exactly(stop, seed, tmp_path):
+    options = {"backend": "threads", "n_jobs": 2, "synchronous": True, "async_fraction": 0.5}
+    model = models.net(dropout=0.3)
+    rest = {"epochs": 6, "batch_size": 32, "optimizer": sl.MomentumSGD(0.05), "rules": [SET(0.3)], "checkpoint": tmp_path}
+    first = sl.train_parallel(model, models.dataset(400, 50), seed=seed, **options, **rest)
+    begun = [next(first) for _ in range(stop)]
+    first.close()
+    again = models.net(dropout=0.3)
+    records = list(sl.train_parallel(again, models.dataset(400, 50), seed=seed, **options, **rest))
+    assert records[:stop] == begun
+    assert [record.epoch for record in records] == [1, 2, 3, 4, 5, 6]
+    seeds = sl.load_checkpoint(tmp_path).state.seeds
+    whole, found, _ = run(seed=seeds, **options, optimizer=rest["optimizer"])
+    assert models.fingerprint(again) == found
+    assert records == whole
+    assert not list(tmp_path.glob("local-*"))
+    assert len(list(sl.train_parallel(models.net(dropout=0.3), models.dataset(400, 50), seed=seed, **options, **rest))) == 6
+
+
+def test_an_asynchronous_run_goes_on_from_the_end_of_an_epoch(tmp_path):
+    options = {"backend": "threads", "n_jobs": 2, "checkpoint": tmp_path}
+    first = sl.train_parallel(models.net(), models.dataset(400, 50), epochs=4, seed=1, batch_size=32, **options)
+    begun = [next(first), next(first)]
+    first.close()
+    records = list(sl.train_parallel(models.net(), models.dataset(400, 50), epochs=4, seed=1, batch_size=32, **options))
+    assert records[:2] == begun
+    assert [record.phase for record in records] == ["asynchronous"] * 3 + ["average"]
+
+
+def test_a_run_with_other_workers_is_refused(tmp_path):
+    data = models.dataset(400, 50)
+    list(sl.train_parallel(models.net(), data, backend="serial", n_jobs=2, epochs=2, seed=1, checkpoint=tmp_path, batch_size=32))
+    for train, changes in ((sl.train_parallel, {"n_jobs": 3, "backend": "serial"}), (sl.train, {})):
+        with pytest.raises(sl.CheckpointError, match="parallel = "):
+            list(train(models.net(), data, epochs=2, seed=1, checkpoint=tmp_path, batch_size=32, **changes))
+
+
 # the server
 
 

@@ -5,7 +5,8 @@ worker alone, then the average of all.
 """
 
 import time
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,11 +17,13 @@ from ..evolution import Evidence, ImportancePruning
 from ..inputs import as_dataset, as_features
 from ..interrupts import held
 from ..machine import cores
+from ..resuming import Keeper
 from ..state import BATCHES, EVOLUTION, EpochTotals, TrainingState
 from ..training import check_model, check_optimizer, check_rules, epoch_record, find_fault
 from . import backends
 from .averaging import average
 from .crew import Crew
+from .keeping import LocalFiles
 from .server import ParameterServer
 from .tasks import Job
 
@@ -30,7 +33,7 @@ WARM_UP = 5  # epochs over which WASSP's rate grows to that of the larger batch
 def train_parallel(
     model, data, *, backend="threads", n_jobs=None, async_fraction=0.7, synchronous=False, optimizer=None, rules=(), epochs=10,
     batch_size=128, seed=None, loss=None, evaluate_every=1, steps_per_push=1, max_staleness=None, damping=0.0, schedule=(),
-    task_timeout=None, max_restarts=3,
+    task_timeout=None, max_restarts=3, checkpoint=None, every=1, keep=3, resume=True, config=None,
 ):  # fmt: skip
     """Train `model` in place with `n_jobs` workers; yields an EpochRecord after each epoch. The result is in `model`.
 
@@ -40,6 +43,9 @@ def train_parallel(
     loss, evaluate_every: as for `train`; importance pruning works in the first phase only. steps_per_push: mini-batches whose
     gradients are added before they are sent. max_staleness, damping: see ParameterServer. task_timeout: seconds after which a
     worker counts as hanging (default max(30, 20 × the median)); max_restarts: how often in a row.
+
+    checkpoint, every, keep, resume, config: as for `train`, the workers' nets of the local phase included, with the same workers
+    and epochs; a synchronous run goes on exactly, an asynchronous one from the server's net at the end of an epoch.
 
     Records have phase "asynchronous" or "synchronous", then "local", whose test scores are the workers' mean, and at last
     "average", that of the average; `record.workers` (not stored in files) tells staleness, entries dropped, idle time and more.
@@ -57,6 +63,8 @@ def train_parallel(
         checks.positive("task_timeout", task_timeout)
     checks.integer("max_restarts", max_restarts, low=0)
     chosen = backends.get(backend, schedule)
+    run.keeper = None if checkpoint is None else Keeper(checkpoint, every, keep, resume, seed, config)
+    run.local_files = LocalFiles(run.keeper and run.keeper.folder.path, run.n)
     return run.records(chosen, {"task_timeout": task_timeout, "max_restarts": max_restarts})
 
 
@@ -108,17 +116,37 @@ class _Parallel:
             model.activation, model.dropout, model.initializer, run.loss, run.optimizer, local, run.batch_size, run.state.seeds,
             run.n, run.data.classes, checks.integer("steps_per_push", steps_per_push),
         )  # fmt: skip
+        run.parallel = {
+            "n_jobs": run.n, "synchronous": run.synchronous, "first_phase": run.split, "epochs": run.epochs,
+            "steps_per_push": run.job.steps_per_push,
+        }  # fmt: skip
         return run
 
     def records(self, backend, options):
         """The EpochRecords, phase after phase."""
-        self.begin = time.perf_counter()
+        self.begin, self.crew, started = time.perf_counter(), None, False
         try:
-            self.crew = Crew(backend, self.job, self.X, self.targets, **options)
-            yield from self.synchronous_phase() if self.synchronous else self.asynchronous_phase()
-            yield from self.local_phase()
+            with self.keeper.opened(self, self.state, self.epochs) if self.keeper else nullcontext([]) as finished:
+                self.server.state, self.job = self.state.optimizer, replace(self.job, seeds=self.state.seeds)
+                yield from finished
+                if self.state.epoch < self.epochs:
+                    started = True
+                    self.crew = Crew(backend, self.job, self.X, self.targets, **options)
+                    yield from self.watched(self.phases())
         finally:
-            backend.close()
+            if started:
+                backend.close()
+
+    def phases(self):
+        """The records of what is left to do."""
+        if self.state.epoch < self.split or (self.keeper and not self.keeper.resume):
+            self.local_files.clear()  # those of another run
+        yield from self.synchronous_phase() if self.synchronous else self.asynchronous_phase()
+        yield from self.local_phase()
+
+    def watched(self, records):
+        """The same, into the run's folder where there is one."""
+        return self.keeper.watched(records) if self.keeper else records
 
     # phase 1
 
@@ -126,7 +154,8 @@ class _Parallel:
         """Each worker pulls, computes, pushes; nobody waits for anybody (WASAP)."""
         server, crew = self.server, self.crew
         per_epoch = -(-self.n_batches // self.job.steps_per_push)
-        left, rounds, updates = self.split * per_epoch, [0] * self.n, 0
+        left, updates = max(0, self.split - self.state.epoch) * per_epoch, 0
+        rounds = [self.state.epoch * -(-self.n_batches // (self.n * self.job.steps_per_push))] * self.n
         waiting = list(range(self.n))
         while self.state.epoch < self.split:
             if updates == 0:
@@ -147,7 +176,9 @@ class _Parallel:
     def synchronous_phase(self):
         """All workers compute on the same net; the mean of their gradients is one step (WASSP)."""
         server, crew, n = self.server, self.crew, self.n
-        per_epoch, rounds, last_rate = -(-self.n_batches // n), 0, None
+        per_epoch = -(-self.n_batches // n)
+        rounds = self.state.epoch * per_epoch
+        last_rate = self.large_batch_rate(self.state.epoch - 1 / per_epoch) if rounds else None
         while self.state.epoch < self.split:
             self.start_epoch()
             for step in range(per_epoch):
@@ -163,6 +194,10 @@ class _Parallel:
                 last_rate = rate
                 self.apply(joined(pushes), *mean_of(pushes), rate)
             yield self.finish_epoch("synchronous")
+
+    def large_batch_rate(self, epoch):
+        """WASSP's rate for n times the batch, reached over the first epochs: η (1 + (n − 1) min(⌊epoch⌋ / 5, 1))."""
+        return self.optimizer.rate(epoch) * (1 + (self.n - 1) * min(int(epoch) / WARM_UP, 1))
 
     def apply(self, push, dw, db, rate):
         """One update by the server; counts it."""
@@ -187,6 +222,8 @@ class _Parallel:
     def start_epoch(self):
         """Evolve (not before the first epoch), then count anew."""
         start, state = time.perf_counter(), self.state
+        if self.keeper:
+            self.keeper.saved = state.position  # the net in the middle of an epoch is not to be saved as that of its beginning
         changes = evolution.Changes.none(len(self.model.layers))
         if state.epoch > 0:
             order = state.stream(BATCHES).permutation(len(self.targets))
@@ -233,11 +270,16 @@ class _Parallel:
         """Each worker alone with its shard, from the server's net and velocity; then the average of all."""
         if self.split == self.epochs:
             return
-        start, crew, first = self.model.snapshot(), self.crew, self.split
-        before = self.model.nnz
+        crew, before, first, kept = self.crew, self.model.nnz, self.split, self.local_files.load(self.model)
+        starts = [(self.model.snapshot(), self.state.optimizer)] * self.n
+        if kept:
+            first, files = kept
+            starts = [(file.model.snapshot(), file.state.optimizer) for file in files]
+            for record in files[0].history[self.split :]:
+                yield record
         done = {}  # (worker, epoch) -> LocalEpoch
-        for number in range(self.n):
-            crew.submit(number, "local", start, self.state.optimizer, first)
+        for number, (parameters, optimizer) in enumerate(starts):
+            crew.submit(number, "local", parameters, optimizer, first)
         for epoch in range(first, self.epochs):
             self.epoch_begin = time.perf_counter()
             while any((number, epoch) not in done for number in range(self.n)):
@@ -245,7 +287,21 @@ class _Parallel:
                 done[number, result.epoch] = result
                 if result.epoch + 1 < self.epochs:
                     crew.submit(number, "local", result.parameters, result.optimizer, result.epoch + 1)
-            yield self.local_record([done.pop((number, epoch)) for number in range(self.n)], epoch, before)
+            results = [done.pop((number, epoch)) for number in range(self.n)]
+            record = self.local_record(results, epoch, before)
+            self.keep_local(results, epoch + 1, record)
+            yield record
+
+    def keep_local(self, results, epoch, record):
+        """The workers' nets into the run's folder; at the end the run's own checkpoint has the average."""
+        if not self.keeper:
+            return
+        if epoch == self.epochs:
+            self.local_files.clear()
+        elif epoch % self.keeper.every == 0:
+            nets = [self.model.copy().load(result.parameters) for result in results]
+            history = [*self.keeper.history, record.without_degrees()]
+            self.local_files.save(nets, [result.optimizer for result in results], self.state.seeds, epoch, history)
 
     def local_record(self, results, epoch, n_links):
         """The record of an epoch that all workers have finished; at the last one the model becomes their average."""
