@@ -74,6 +74,30 @@ def integer(name, value, *, low=1, high=None):
     return int(value)
 
 
+def as_array(values):
+    """np.asarray; of a ragged list, and of anything else of which none can be made, a 0-D array of None."""
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError):
+        return np.asarray(None)
+
+
+def whole_array(name, values, n=None):
+    """A 1-D array of n (None: any number of) whole numbers, which an empty list is too."""
+    array = as_array(values)
+    array = array.astype(np.int64) if array.shape == (0,) else array
+    if array.ndim != 1 or array.dtype.kind not in "iu" or n not in (None, len(array)):
+        fail(name, values, f"a 1-D array of {'' if n is None else f'{n} '}whole numbers", TypeError)
+    return array
+
+
+def mask(name, values, n):
+    """A bool array of shape (n,)."""
+    if not isinstance(values, np.ndarray) or values.dtype != bool or values.shape != (n,):
+        fail(name, values, f"a bool array of shape ({n},)")
+    return values
+
+
 def flag(name, value):
     """True or False, as bool."""
     if not isinstance(value, bool | np.bool_):

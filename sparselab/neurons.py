@@ -23,6 +23,8 @@ class Neurons:
     kept: tuple
 
     def __post_init__(self):
+        if not isinstance(self.kept, tuple) or len(self.kept) != len(self.sizes):
+            checks.fail("kept", self.kept, f"a tuple of {len(self.sizes)}: ids or None for each level", TypeError)
         for level, (n, ids) in enumerate(zip(self.sizes, self.kept, strict=True)):
             if ids is not None:
                 check_ids(f"kept[{level}]", ids, n)
@@ -39,6 +41,8 @@ class Neurons:
 
     def after(self, rewirings):
         """Those that are left when `rewirings` (one a layer, or None) have been applied."""
+        if len(rewirings) != len(self.sizes) - 1:
+            checks.fail("rewirings", rewirings, f"one (or None) for each of the {len(self.sizes) - 1} layers")
         rows = [None if rewiring is None else rewiring.rows for rewiring in rewirings]
         kept = [
             ids if chosen is None or len(chosen) == len(self.ids(level)) else self.ids(level)[chosen]

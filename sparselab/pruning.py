@@ -3,8 +3,6 @@
 import sys
 import time
 
-import numpy as np
-
 from . import checks, evolution, losses
 from .evolution import Evidence, importances
 from .inputs import as_dataset, as_features
@@ -22,6 +20,7 @@ def prune(model, amount, *, data=None, importance=importances.incoming, min_neur
     is not changed. Raises TypeError or ValueError naming the argument.
     """
     check_model(model)
+    seed = checks.generator("seed", seed)
     evidence = None if data is None else evidence_of(model, as_dataset(data, model), seed)
     return _pruned(model, checks.fraction("amount", amount), importance, min_neurons, evidence)
 
@@ -45,7 +44,8 @@ def prune_curve(
     data, epochs = as_dataset(data, model), checks.integer("fine_tune_epochs", fine_tune_epochs, low=0)
     if data.X_test is None:
         raise ValueError("data: must have test samples: (X, y, X_test, y_test), or a Dataset with X_test")
-    repeats = checks.integer("repeats", repeats)
+    repeats, batch_size = checks.integer("repeats", repeats), checks.integer("batch_size", batch_size)
+    progress = checks.flag("progress", progress)
     amounts = [checks.fraction(f"amounts[{i}]", amount) for i, amount in enumerate(as_list("amounts", amounts))]
     X_test, evidence, rows = as_features("data.X_test", data.X_test, model), evidence_of(model, data, seed), []
     for amount in tqdm(amounts, disable=not progress, file=sys.stdout, leave=False, unit="net"):
@@ -63,7 +63,8 @@ def prune_curve(
 
 def as_list(name, values):
     """A non-empty list of a sequence or of one number."""
-    values = [values] if np.ndim(values) == 0 else list(values)
+    several = hasattr(values, "__len__") and not isinstance(values, str) and getattr(values, "ndim", 1)
+    values = list(values) if several else [values]
     return values or checks.fail(name, values, "at least one share in [0, 1]")
 
 
@@ -87,6 +88,7 @@ def least_seconds(model, X, threads, repeats):
 
 
 def _pruned(model, amount, importance, min_neurons, evidence):
+    importances.check(importance)
     widths = evolution.widths_without(model.sizes[1:-1], amount, checks.integer("min_neurons", min_neurons))
     gone, net = evolution.least_important(model, importance, widths), model.copy()
     evolution.apply(evolution.shrink(model, gone, evidence), net, None, None)

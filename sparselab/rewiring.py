@@ -117,9 +117,10 @@ def rewire(topology, keep, n_new=0, *, rng=None):
 
 def regrow_rows(topology, counts, rng):
     """Grow counts[j] links of output j at free positions drawn uniformly: a Rewiring. ValueError where a row has no room."""
-    counts = np.ascontiguousarray(counts, np.int64)
-    if counts.shape != (topology.n_out,) or (counts < 0).any() or (counts > topology.n_in - topology.fan_in).any():
+    counts = checks.whole_array("counts", counts, topology.n_out)
+    if (counts < 0).any() or (counts > topology.n_in - topology.fan_in).any():
         checks.fail("counts", counts, f"{topology.n_out} whole numbers, each at most the free positions of its row")
+    counts = np.ascontiguousarray(counts, np.int64)
     origin = np.arange(topology.nnz)
     indptr, indices, origin = _grow(topology.n_in, topology.indptr, topology.indices, origin, counts, _random_state(rng)[0])
     return Rewiring(Topology(*topology.shape, indptr, indices), origin, topology.nnz)
@@ -140,6 +141,9 @@ def keep_neurons(topology, rows=None, cols=None, shift=None):
 
     shift: see Rewiring. Time and memory O(links + n_out + n_in).
     """
+    for name, mask, n in zip(("rows", "cols"), (rows, cols), topology.shape, strict=True):
+        if mask is not None and not checks.mask(name, mask, n).any():
+            checks.fail(name, mask, "True somewhere: at least one neuron stays")
     keep = np.ones(topology.nnz, bool) if cols is None else cols[topology.indices]
     if rows is not None:
         keep &= np.repeat(rows, topology.fan_in)
@@ -155,6 +159,9 @@ def keep_neurons(topology, rows=None, cols=None, shift=None):
 
 def between(before, after):
     """The Rewiring from one topology to another of the same shape, by place: a link that was dropped and grown again stays."""
+    for name, topology in (("before", before), ("after", after)):
+        if not isinstance(topology, Topology):
+            checks.fail(name, topology, "a Topology", TypeError)
     check_shapes([before, after])
     origin = np.empty(after.nnz, np.int64)
     sweeps.matches(before.indptr, before.indices, after.indptr, after.indices, origin)
@@ -172,9 +179,9 @@ def union(topologies):
 
 
 def check_shapes(topologies):
-    """Raise unless these are topologies of one shape, at least one."""
-    if not len(topologies) or not all(isinstance(t, Topology) for t in topologies):
-        checks.fail("topologies", topologies, "at least one Topology", TypeError)
+    """Raise unless this is a list of topologies of one shape, at least one."""
+    if not isinstance(topologies, list | tuple) or not topologies or not all(isinstance(t, Topology) for t in topologies):
+        checks.fail("topologies", topologies, "a list of at least one Topology", TypeError)
     shapes = {t.shape for t in topologies}
     if len(shapes) > 1:
         checks.fail("topologies", [t.shape for t in topologies], "of one shape (n_out, n_in)")
@@ -198,8 +205,7 @@ def check_free(shape, nnz, n_new):
 
 def _compact(topology, keep):
     keep = np.asarray(keep)
-    if keep.shape != (topology.nnz,) or keep.dtype != bool:
-        checks.fail("keep", keep, f"a bool array of shape ({topology.nnz},)")
+    checks.mask("keep", keep, topology.nnz)
     kept = int(np.count_nonzero(keep))
     indptr, indices, origin = np.empty_like(topology.indptr), np.empty(kept, np.int32), np.empty(kept, np.int64)
     sweeps.compact(topology.indptr, topology.indices, keep, indptr, indices, origin)

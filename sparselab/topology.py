@@ -150,10 +150,9 @@ class Topology:
     def from_links(cls, n_out, n_in, rows, columns):
         """From (nnz,) output and input neurons in any order; duplicates raise ValueError."""
         n_out, n_in = (checks.integer(n, v, high=MAX_WIDTH) for n, v in (("n_out", n_out), ("n_in", n_in)))
-        rows, columns = (a.astype(np.int64) if not a.size else a for a in map(np.asarray, (rows, columns)))
+        rows = checks.whole_array("rows", rows)
+        columns = checks.whole_array("columns", columns, len(rows))
         for name, array, limit in (("rows", rows, n_out), ("columns", columns, n_in)):
-            if array.ndim != 1 or len(array) != len(rows) or array.dtype.kind not in "iu":
-                checks.fail(name, array, f"a 1-D array of {len(rows)} whole numbers", TypeError)
             bad = np.flatnonzero((array < 0) | (array >= limit))
             if len(bad):
                 raise ValueError(f"{name}[{bad[0]}] = {array[bad[0]]}: must be in [0, {limit})")

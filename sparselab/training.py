@@ -73,9 +73,10 @@ def steps(
     epochs, batch_size = checks.integer("epochs", epochs, low=0), checks.integer("batch_size", batch_size)
     evaluate_every, pace = checks.integer("evaluate_every", evaluate_every, low=0), checks.non_negative("pace", pace)
     threads = cores() if threads is None else checks.integer("threads", threads)
-    run = _Run(
-        model, as_dataset(data, model), optimizer, rules, batch_size, threads, evaluate_every, loss, pace, state is not None
-    )
+    run = Run.of(
+        model, as_dataset(data, model), optimizer, rules, loss, batch_size=batch_size, threads=threads,
+        evaluate_every=evaluate_every, pace=pace, has_state=state is not None,
+    )  # fmt: skip
     state = TrainingState.start(model, optimizer, seed) if state is None else state
     if not isinstance(state, TrainingState):
         checks.fail("state", state, "a TrainingState", TypeError)
@@ -109,25 +110,39 @@ def _kept_steps(run, state, keeper, epochs):
         run.close()
 
 
-class _Run:
-    """One call of `steps`: what stays the same from epoch to epoch."""
+class Run:
+    """What stays the same from epoch to epoch of a training.
 
-    def __init__(self, model, data, optimizer, rules, batch_size, threads, evaluate_every, loss, pace, has_state):
-        self.model, self.data, self.optimizer, self.rules = model, data, optimizer, rules
-        self.loss = loss_functions.get(loss, default="softmax_cross_entropy" if data.n_classes else "mean_squared_error")
+    X (n, features), targets: checked training samples; samples: those of them to train on, by number (default all). test: None,
+    or (X, targets). The other arguments: as for `steps`.
+    """
+
+    def __init__(
+        self, model, loss, optimizer, rules, X, targets, *, batch_size, threads, samples=None, test=None, evaluate_every=1,
+        pace=0.0, has_state=False,
+    ):  # fmt: skip
+        self.model, self.loss, self.optimizer, self.rules = model, loss, optimizer, rules
+        self.X, self.targets, self.samples, self.test = X, targets, samples, test
         self.evaluate_every, self.pace = evaluate_every, pace
-        self.X = as_features("data.X_train", data.X_train, model)
-        self.targets = self.loss.targets(data.y_train, model.sizes[-1], model.dtype)
-        self.batch_size = min(batch_size, len(self.targets))
-        self.n_batches = -(-len(self.targets) // self.batch_size)
-        if data.X_test is not None:
-            self.X_test = as_features("data.X_test", data.X_test, model)
-            self.test_targets = self.loss.targets(data.y_test, model.sizes[-1], model.dtype)
+        self.n_samples = len(targets) if samples is None else len(samples)
+        self.batch_size = min(batch_size, self.n_samples)
+        self.n_batches = -(-self.n_samples // self.batch_size)
         self.engine = engines.create(model, self.loss, optimizer, self.batch_size, threads)
         memory.check_training(
-            model, self.batch_size, threads, n_test=0 if data.X_test is None else data.X_test.shape[0], evolution=bool(rules),
+            model, self.batch_size, threads, n_test=0 if test is None else test[0].shape[0], evolution=bool(rules),
             layerwise=isinstance(self.engine, LayerwiseEngine), has_state=has_state,
         )  # fmt: skip
+
+    @classmethod
+    def of(cls, model, data, optimizer, rules, loss=None, **options):
+        """The same of a Dataset, whose arrays are looked at; X_test and y_test are the test samples."""
+        loss = loss_functions.get(loss, default="softmax_cross_entropy" if data.n_classes else "mean_squared_error")
+        parts = ((part, getattr(data, f"X_{part}"), getattr(data, f"y_{part}")) for part in ("train", "test"))
+        train, test = (
+            None if X is None else (as_features(f"data.X_{part}", X, model), loss.targets(y, model.sizes[-1], model.dtype))
+            for part, X, y in parts
+        )
+        return cls(model, loss, optimizer, rules, *train, test=test, **options)
 
     def close(self):
         self.engine.close()
@@ -135,7 +150,8 @@ class _Run:
     def epoch(self, state):
         """Evolve (not before the first epoch), train every batch, evaluate."""
         self.check_finite(state)
-        start, order = time.perf_counter(), state.stream(BATCHES).permutation(len(self.targets))
+        start, order = time.perf_counter(), state.stream(BATCHES).permutation(self.n_samples)
+        order = order if self.samples is None else self.samples[order]
         if state.batch == 0 and not state.evolved:
             self.begin(state, order)
         state.totals.seconds["evolve"] += time.perf_counter() - start
@@ -206,8 +222,8 @@ class _Run:
     def epoch_record(self, state):
         """The record of the epoch that `state` has just finished."""
         start, number = time.perf_counter(), state.epoch + 1
-        due = self.evaluate_every and number % self.evaluate_every == 0 and self.data.X_test is not None
-        scores = self.loss.of(self.engine.outputs(self.X_test), self.test_targets) if due else (None, None)
+        due = self.evaluate_every and number % self.evaluate_every == 0 and self.test is not None
+        scores = self.loss.of(self.engine.outputs(self.test[0]), self.test[1]) if due else (None, None)
         return epoch_record(self.model, state.totals, number, scores, time.perf_counter() - start)
 
 

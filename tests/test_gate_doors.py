@@ -70,6 +70,37 @@ CATALOGUE = {
     "random_state": {"negative", "fraction", "2^64", "RandomState", "Generator"},
     "n_jobs": {"zero", "fraction", "more than cores"},
     "erdos_renyi(n_out, n_in)": {"2^31 positions", "4e18 positions"},
+    # pruning and regrowth
+    "ImportancePruning(amount)": {"NaN", "above 1", "none", "all", "function that says nothing", "function of the epoch"},
+    "ImportancePruning(start)": {"zero", "fraction", "last epoch", "far beyond"},
+    "ImportancePruning(stop)": {"before start"},
+    "ImportancePruning(percentile)": {"NaN", "above 100", "all"},
+    "ImportancePruning(importance)": {"class", "shrink, function that says NaN", "links, function that says too short"},
+    "SET(criterion)": {
+        "text",
+        "function that says too short",
+        "function that says NaN",
+        "function that says objects",
+        "keep none",
+    },
+    "SET(regrowth)": {
+        "text",
+        "function that says too few",
+        "function that says floats",
+        "function that says occupied",
+        "function that says row beyond",
+        "function that says the same twice",
+        "function that says nothing",
+    },
+    "SampledGradient(candidates)": {"zero", "more candidates than free places"},
+    "Until(stop)": {"negative", "never"},
+    "prune(amount)": {"above 1", "all"},
+    "prune_curve(amounts)": {"one of them is above 1", "none", "nested", "one number"},
+    "prune_curve(data)": {"without test samples", "too wide", "NaN in the test samples"},
+    "rules": {"text", "function that says NaN", "regrowth that is not there", "beside SET", "all of them"},
+    "ExperimentConfig(regrowth)": {"misspelt", "nothing"},
+    "pruning_stop": {"shrink, before it starts", "command, links, before it starts"},
+    "pruning": {"misspelt", "shrink", "links", "gradient regrowth"},
     # files and options
     "config": {"empty", "not JSON", "nested 100 000 deep", "not UTF-8", "folder", "missing"},
     "field": {"unknown", "twice", "of Python"},
@@ -90,7 +121,7 @@ def test_every_input_ends_in_a_named_error_or_a_documented_acceptance(outcomes):
 def test_enough_distinct_pairs_of_argument_and_fault_are_tried(outcomes):
     assert len(gate.pairs(outcomes)) >= gate.GOAL
     doors_seen = Counter(outcome.door for outcome in outcomes)
-    assert doors_seen.keys() == {"Python", "classifier", "command line", "config file"}
+    assert doors_seen.keys() == {"Python", "classifier", "selector", "command line", "config file"}
     assert all(len(gate.pairs(o for o in outcomes if o.door == door)) >= gate.GOAL for door in doors_seen)
     assert sum(map(doors_seen.get, doors_seen)) == sum(len(gate.cases_of(door)) for door in gate.DOORS)
 

@@ -220,7 +220,7 @@ def place_evolve(monkeypatch):
 
 def place_evolved(monkeypatch):
     """When all rules are applied, before the first step."""
-    monkeypatch.setattr(training._Run, "batches", counting(training._Run.batches, [], 2, ctrl_c))
+    monkeypatch.setattr(training.Run, "batches", counting(training.Run.batches, [], 2, ctrl_c))
 
 
 def place_step(monkeypatch):
@@ -235,7 +235,7 @@ def place_layers(monkeypatch):
 
 def place_scores(monkeypatch):
     """In the evaluation after the last step of an epoch."""
-    monkeypatch.setattr(training._Run, "epoch_record", counting(training._Run.epoch_record, [], 2, ctrl_c))
+    monkeypatch.setattr(training.Run, "epoch_record", counting(training.Run.epoch_record, [], 2, ctrl_c))
 
 
 @pytest.mark.parametrize("options", [{}, {"dtype": "float64"}], ids=["fused", "layerwise"])

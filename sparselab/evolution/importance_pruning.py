@@ -53,8 +53,7 @@ class ImportancePruning:
         checks.integer("every", self.every)
         checks.choice("mode", self.mode, MODES)
         checks.number("percentile", self.percentile, "a number in [0, 100]", low=0, high=100)
-        if not callable(self.importance):
-            checks.fail("importance", self.importance, "a function (layer, following) -> (neurons,) numbers", TypeError)
+        importances.check(self.importance)
         checks.integer("min_neurons", self.min_neurons)
         checks.choice("ramp", self.ramp, RAMPS)
         checks.choice("fold", self.fold, FOLDS)

@@ -25,6 +25,12 @@ def product(layer, following):
 NAMES = {"incoming": incoming, "outgoing": outgoing, "product": product}
 
 
+def check(importance):
+    """Raise TypeError for what is no function."""
+    if not callable(importance) or isinstance(importance, type):
+        checks.fail("importance", importance, "a function (layer, following) -> (neurons,) numbers", TypeError)
+
+
 def scores(importance, model):
     """[(neurons,) of each hidden layer], the function's answers looked at; ValueError where one does not fit."""
     found = []

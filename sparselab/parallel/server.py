@@ -53,13 +53,16 @@ class ParameterServer:
         """A Snapshot: copies of everything that a worker needs."""
         return Snapshot(self.version, self.generation, self.model.snapshot())
 
-    def push(self, snapshot, dw, db, rate):
+    def push(self, snapshot, dw, db, rate, *, checked=False):
         """Apply gradients dw, db (a list each, an array a layer) that were computed with `snapshot`; returns the staleness.
 
-        snapshot: a Snapshot, or anything with its version and generation. rate: learning rate. ValueError for gradients that do
+        snapshot: a Snapshot, or anything with its version and generation. rate: learning rate. checked: the gradients come from an
+        engine of this process, which has looked at them. ValueError for gradients that do
         not fit that snapshot or are not finite: nothing is applied then.
         """
         staleness = self.version - snapshot.version
+        if not checked:
+            self._check(snapshot.generation, dw, db)
         dw, db = self.moved(snapshot.generation, dw, db)
         self.traffic.staleness.append(staleness)
         if self.max_staleness is not None and staleness > self.max_staleness:
@@ -73,9 +76,6 @@ class ParameterServer:
 
     def moved(self, generation, dw, db):
         """The gradients on the links and neurons of now; what has no place any more is dropped and counted."""
-        if generation != self.generation and generation not in self.ways:
-            checks.fail("generation", generation, f"one of {[*self.ways, self.generation]}")
-        self._check(generation, dw, db)
         self.traffic.entries += sum(map(len, dw))
         if generation == self.generation:
             return dw, db
@@ -117,6 +117,8 @@ class ParameterServer:
 
     def _check(self, generation, dw, db):
         """Raise ValueError unless these are finite gradients of the net of that generation."""
+        if generation != self.generation and generation not in self.ways:
+            checks.fail("generation", generation, f"one of {[*self.ways, self.generation]}")
         shapes = self._shapes() if generation == self.generation else self.shapes[generation]
         if len(dw) != len(shapes) or len(db) != len(shapes):
             checks.fail("gradients", (len(dw), len(db)), f"{len(shapes)} arrays each, one a layer")

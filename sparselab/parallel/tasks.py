@@ -4,18 +4,16 @@ A task that is lost with its worker is simply done again: the same (worker, roun
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from .. import engines
-from ..datasets.dataset import Dataset
 from ..engines import Outcome
 from ..layers import SparseLinear
 from ..mlp import Parameters, SparseMLP
 from ..optimizers import LayerState
 from ..state import TrainingState
-from ..training import steps
+from ..training import LONGEST, Run
 from .shards import Batches, shard_of, worker_seeds
 
 
@@ -35,7 +33,6 @@ class Job:
     batch_size: int
     seeds: np.random.SeedSequence
     n_workers: int
-    classes: object = None
     steps_per_push: int = 1
 
 
@@ -89,7 +86,7 @@ class Worker:
         self.X, self.targets = X, targets
         self.seeds = worker_seeds(job.seeds, number, job.n_workers)
         self.batches = Batches(self.seeds, len(self.shard), min(job.batch_size, len(self.shard)))
-        self.model, self.engine, self.generation = None, None, None
+        self.model, self.engine, self.run, self.generation = None, None, None, None
         self.epoch, self.order, self.key = None, None, None
 
     def load(self, snapshot):
@@ -135,24 +132,18 @@ class Worker:
             spent,
         )  # fmt: skip
 
-    @cached_property
-    def data(self):
-        """The shard as a Dataset of its own."""
-        everything = len(self.shard) == len(self.targets)
-        parts = (self.X, self.targets) if everything else (self.X[self.shard], self.targets[self.shard])
-        return Dataset(*parts, classes=self.job.classes)
-
     def local(self, parameters, optimizer, epoch):
         """One epoch of this worker alone, from these parameters and this optimizer state (both are copied)."""
         job = self.job
         self.load(Snapshot(0, None, parameters))
+        if self.run is None:
+            samples = None if len(self.shard) == len(self.targets) else self.shard
+            self.run = Run(
+                self.model, job.loss, job.optimizer, job.local_rules, self.X, self.targets, batch_size=job.batch_size, threads=1,
+                samples=samples, pace=LONGEST,
+            )  # fmt: skip
         state = TrainingState(copied(optimizer), self.seeds, epoch)
-        options = {"optimizer": job.optimizer, "rules": list(job.local_rules), "batch_size": job.batch_size, "loss": job.loss}
-        (record,) = (
-            record
-            for record in steps(self.model, self.data, state=state, epochs=1, threads=1, evaluate_every=0, **options)
-            if hasattr(record, "train_loss")
-        )
+        *_, record = self.run.epoch(state)
         return LocalEpoch(self.number, epoch, self.model.snapshot(), state.optimizer, record)
 
 

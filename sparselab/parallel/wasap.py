@@ -114,7 +114,7 @@ class _Parallel:
         local = tuple(rule for rule in run.rules if not isinstance(rule, ImportancePruning))
         run.job = Job(
             model.activation, model.dropout, model.initializer, run.loss, run.optimizer, local, run.batch_size, run.state.seeds,
-            run.n, run.data.classes, checks.integer("steps_per_push", steps_per_push),
+            run.n, checks.integer("steps_per_push", steps_per_push),
         )  # fmt: skip
         run.parallel = {
             "n_jobs": run.n, "synchronous": run.synchronous, "first_phase": run.split, "epochs": run.epochs,
@@ -130,7 +130,7 @@ class _Parallel:
                 self.server.state, self.job = self.state.optimizer, replace(self.job, seeds=self.state.seeds)
                 yield from finished
                 if self.state.epoch < self.epochs:
-                    started = True
+                    started, self.trusted = True, isinstance(backend, backends.Local)
                     self.crew = Crew(backend, self.job, self.X, self.targets, **options)
                     yield from self.watched(self.phases())
         finally:
@@ -205,7 +205,7 @@ class _Parallel:
             where = find_fault(self.model, self.loss, self.X, self.targets, np.arange(min(len(self.targets), 1024)))
             raise DivergedError(self.state.epoch + 1, self.updates, *where)
         with held:
-            self.server.push(push, dw, db, rate)
+            self.server.push(push, dw, db, rate, checked=self.trusted)
             totals = self.state.totals
             totals.losses += push.losses
             totals.hits += push.hits

@@ -1,0 +1,141 @@
+"""What parallel training costs on this machine, piece by piece: the simulation's times, measured on the real thing."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import checks
+from ..evolution import SET
+from ..inputs import as_dataset
+from ..training import check_model
+from .averaging import average
+from .backends import Threads
+from .events import Network, Times
+from .wasap import train_parallel
+
+EPOCHS, FIRST_PHASE = 4, 0.75
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds of everything that takes time in parallel training; compute and push: numbers or distributions (see `events`).
+
+    compute: a worker's gradient of one whole mini-batch; push: the server's work on it; pull: a copy of the net; handover: from
+    thread to thread, there and back; evolve: the rules; step: a mini-batch of the local phase (None: compute + push); setup: what
+    an epoch of the local phase costs beside; average: of each net in the average. All of one thread on an idle machine.
+    """
+
+    compute: object
+    push: object = 0.0
+    pull: float = 0.0
+    handover: float = 0.0
+    evolve: float = 0.0
+    step: float | None = None
+    setup: float = 0.0
+    average: float = 0.0
+
+    def __post_init__(self):
+        for name in ("compute", "push"):
+            Times(name, getattr(self, name))
+        for name in ("pull", "handover", "evolve", "setup", "average"):
+            checks.non_negative(name, getattr(self, name))
+        if self.step is not None:
+            checks.non_negative("step", self.step)
+
+    @property
+    def local_step(self):
+        """Seconds of a mini-batch in the local phase."""
+        return Times("compute", self.compute).mean() + Times("push", self.push).mean() if self.step is None else self.step
+
+
+def calibrate(model, data, batch_size=128, *, n_batches=48, rules=None, seed=0, **options):
+    """Measure the Costs of training this net on this machine: a short training of a copy by one worker, on backend "threads".
+
+    n_batches: mini-batches an epoch of that training, at most; rules: default [SET(0.3)]; options: as for `train_parallel`
+    (optimizer, loss). Times are means without the highest and lowest tenth. Takes about 4 n_batches mini-batches.
+    """
+    check_model(model)
+    batch_size, n_batches = checks.integer("batch_size", batch_size), checks.integer("n_batches", n_batches)
+    data, model, meter = as_dataset(data, model), model.copy(), Metered()
+    data = data.head(min(data.X_train.shape[0], n_batches * batch_size))
+    before = model.copy()
+    records = list(train_parallel(
+        model, data, backend=meter, n_jobs=1, epochs=EPOCHS, async_fraction=FIRST_PHASE, evaluate_every=0, batch_size=batch_size,
+        rules=[SET(0.3)] if rules is None else rules, seed=seed, **options,
+    ))  # fmt: skip
+    ((whole, result),) = meter.locals
+    start = time.perf_counter()
+    average([before, model])
+    spent = time.perf_counter() - start
+    steps = result.record.n_samples / min(batch_size, result.record.n_samples)
+    return Costs(
+        compute=typical(meter.compute), push=typical(meter.push), pull=typical(meter.pull), handover=typical(meter.handover),
+        evolve=typical([record.seconds_evolve for record in records[1 : EPOCHS - 1]]),
+        step=(result.record.seconds - result.record.seconds_evolve) / steps, setup=max(0.0, whole - result.record.seconds),
+        average=spent / 2,
+    )  # fmt: skip
+
+
+def saturation(costs, network=None, n_bytes=0):
+    """Workers from which the server is busy all the time: (compute + network) / server + 1; inf where it costs nothing.
+
+    network: a Network (default none); n_bytes: of a snapshot and a push together. A model, not a measurement.
+    """
+    network = Network() if network is None else network
+    server = Times("push", costs.push).mean() + costs.pull
+    away = Times("compute", costs.compute).mean() + costs.handover + 2 * network.seconds(n_bytes / 2)
+    return away / server + 1 if server > 0 else math.inf
+
+
+def typical(seconds):
+    """The mean without the highest and the lowest tenth: one interruption by something else does not count."""
+    seconds = np.sort(np.asarray(seconds, float))
+    cut = len(seconds) // 10
+    return float(seconds[cut : len(seconds) - cut].mean())
+
+
+class Metered(Threads):
+    """Threads with a stop watch at every hand-over; for one worker."""
+
+    def open(self, job, X, targets):
+        super().open(job, X, targets)
+        self.compute, self.push, self.pull, self.handover, self.locals = [], [], [], [], []
+        self.received = self.asked = self.begun = self.ended = None
+
+    def gradient(self, number, snapshot, round_):
+        """As of Threads; what went by since the last answer came is the server's work on it."""
+        start = time.perf_counter()
+        if self.received is not None and round_ % self.workers[0].batches.per_epoch:  # not what comes between two epochs
+            self.push.append(start - self.received)
+        self.workers[number].load(snapshot)
+        self.asked = time.perf_counter()
+        self.pull.append(self.asked - start)
+        return self._start(self._gradient, number, round_)
+
+    def local(self, number, *arguments):
+        """As of Threads, timed."""
+        return self._start(self._local, number, arguments)
+
+    def completed(self, timeout):
+        """As of Threads; notes when the answer came."""
+        future, self.received = super().completed(timeout), time.perf_counter()
+        if self.begun is not None:
+            self.handover.append(self.begun - self.asked + self.received - self.ended)
+            self.begun = None
+        return future
+
+    def _gradient(self, number, round_):
+        begun = time.perf_counter()
+        push = self.workers[number].gradient(round_)
+        self.ended = time.perf_counter()
+        self.compute.append(self.ended - begun)
+        self.begun = begun
+        return push
+
+    def _local(self, number, arguments):
+        start = time.perf_counter()
+        result = self.workers[number].local(*arguments)
+        self.locals.append((time.perf_counter() - start, result))
+        return result
