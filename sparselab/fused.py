@@ -8,8 +8,8 @@ import scipy.sparse
 
 from . import activations
 from .engines import PHASES
-from .kernels import compiling, program
-from .optimizers import check_state
+from .kernels import JIT, compiling, program
+from .optimizers import MomentumSGD, check_state
 from .workspace import LINE, Gradients, Workspace, groups_of, tiles_of
 
 NO_ROWS = np.zeros((0, 1), np.float32)
@@ -94,7 +94,7 @@ class FusedEngine:
         self.model, self.loss, self.width, self.threads = model, loss, width, threads
         self.pool = ThreadPoolExecutor(threads - 1, "sparselab") if threads > 1 else None
         self.spaces, self.gradients, self.seen, self.training, self.parts = [], [], None, False, None
-        self.source = None
+        self.source = self.table = None
 
     def close(self):
         """Let the threads go."""
@@ -103,9 +103,7 @@ class FusedEngine:
 
     def run(self, outcome, X, targets, samples, batch_size, rates, optimizer, state, key, first_step):
         """len(rates) steps over consecutive batches of `samples`, updating model and state in place; fills the Outcome."""
-        decay = optimizer.weight_decay
-        settings = np.array([optimizer.momentum, decay, decay * optimizer.decay_biases, optimizer.nesterov], float)
-        self._run(outcome, X, targets, samples, batch_size, rates, settings, state, key, first_step, True)
+        self._run(outcome, X, targets, samples, batch_size, rates, settings_of(optimizer), state, key, first_step, True)
 
     def gradient(self, outcome, X, targets, samples, key, step):
         """(dw, db), an array a layer, of one batch, with the dropout of step `step`; nothing is updated. Fills the Outcome.
@@ -117,7 +115,8 @@ class FusedEngine:
         return (None, None) if outcome.failed else (self.gradients[0].dw, self.gradients[0].db)
 
     def _run(self, outcome, X, targets, samples, batch_size, rates, settings, state, key, first_step, applies):
-        compiling.announce(program.run_steps)
+        if self.table is None:
+            compiling.announce(program.run_steps)
         tiles, steps = tiles_of(batch_size, self.width), len(rates)
         groups = groups_of(tiles)
         threads, together = self._shared_out(groups)
@@ -142,7 +141,7 @@ class FusedEngine:
         finally:
             outcome.failed, outcome.done = bool(status[0] >= 0), int(status[1])
             outcome.losses[:], outcome.hits[:] = losses.sum(axis=1) / outcome.sizes, hits.sum(axis=1)
-            outcome.seconds = dict(zip(PHASES, phases.mean(axis=0) * 1e-9, strict=True))
+            outcome.seconds = dict(zip(PHASES, (phases.sum(axis=0) * (1e-9 / threads)).tolist(), strict=True))
 
     def outputs(self, X, samples=None):
         """The net's output for the samples (default all), dropout off: (n, n_out)."""
@@ -252,3 +251,34 @@ class FusedEngine:
         self.places = np.array([[[*map(address, part)] for part in (s.levels, s.on, s.kept)] for s in self.spaces], np.int64)
         self.dw = np.array([[address(a) for a in g.dw] for g in self.gradients], np.int64).reshape(-1, len(model.layers))
         self.db = np.array([[address(a) for a in g.db] for g in self.gradients], np.int64).reshape(-1, len(model.layers))
+
+
+class FusedUpdate:
+    """The optimizer's update of a whole net in one call, bit for bit `optimizer.update` on each layer: for the parameter server,
+    whose time is everybody's. `made_for(model, optimizer)` says whether it can do it."""
+
+    def __init__(self, model, optimizer):
+        self.model, self.optimizer, self.seen = model, optimizer, None
+
+    @staticmethod
+    def made_for(model, optimizer):
+        """float32 and MomentumSGD, compiled."""
+        return JIT and model.dtype == np.float32 and type(optimizer) is MomentumSGD
+
+    def __call__(self, state, dw, db, rate):
+        """Apply gradients dw, db (float32, contiguous, an array a layer) to the model and its LayerStates."""
+        arrays = [a for layer, s in zip(self.model.layers, state, strict=True) for a in (layer.w, layer.b, *s.links, *s.neurons)]
+        if self.seen is None or any(a is not b for a, b in zip(arrays, self.seen, strict=True)):
+            check_state(state, self.model)
+            self.table, self.seen = np.zeros((len(state), program.FIELDS), np.int64), arrays
+            for row, layer, s in zip(self.table, self.model.layers, state, strict=True):
+                row[[program.NNZ, program.N_OUT]] = len(layer.w), len(layer.b)
+                row[[program.W, program.B, program.V, program.VB]] = [*map(address, (layer.w, layer.b, s.links[0], s.neurons[0]))]
+        gradients = [np.array([[*map(address, part)]], np.int64) for part in (dw, db)]
+        program.apply_gradients(self.table, *gradients, np.float32(rate), settings_of(self.optimizer))
+
+
+def settings_of(optimizer):
+    """MomentumSGD's numbers, in the order of program.SETTINGS."""
+    decay = optimizer.weight_decay
+    return np.array([optimizer.momentum, decay, decay * optimizer.decay_biases, optimizer.nesterov], float)

@@ -120,6 +120,12 @@ def apply_update(thread, threads, table, dw, db, groups, rate, settings):
 
 
 @jit
+def apply_gradients(table, dw, db, rate, settings):
+    """One update of the whole net with gradients at the addresses dw, db (1, layers): the server's part of a step."""
+    apply_update(0, 1, table, dw, db, 1, rate, settings)
+
+
+@jit
 def sum_groups(thread, threads, table, dw, db, groups):
     """This thread's share of the links and biases: gradients of all groups, in order, added to those of the first."""
     for l in range(table.shape[0]):

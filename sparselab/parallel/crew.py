@@ -8,9 +8,11 @@ from concurrent.futures import BrokenExecutor
 from statistics import median
 
 from ..engines import DivergedError
+from ..interrupts import held
 from .tasks import LocalEpoch, Push
 
 PATIENCE, SLOW = 30.0, 20  # a task may take PATIENCE seconds, or SLOW times the median task
+HEARD = 0.1  # seconds of waiting at once: then Ctrl-C is heard
 REMEMBERED = 101  # tasks whose median counts
 
 
@@ -39,7 +41,8 @@ class Crew:
     def next(self):
         """(number, Push or LocalEpoch) of the task that was finished first; failed ones are done again before."""
         while True:
-            future = self.backend.completed(max(0.01, self._deadline() - time.perf_counter()))
+            future = self.backend.completed(min(HEARD, max(0.01, self._deadline() - time.perf_counter())))
+            held.let_through()
             number = self.futures.get(future)
             if future is None and time.perf_counter() >= self._deadline():
                 self._again(self._late(), TimeoutError(f"no answer for {self.patience:.3g} s"), restart=True)

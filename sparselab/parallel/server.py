@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .. import checks, evolution
+from ..fused import FusedUpdate
 from ..mlp import Parameters
 from ..optimizers import MomentumSGD, check_state
 from .tasks import Snapshot
@@ -38,6 +39,7 @@ class ParameterServer:
         self.model, self.optimizer = model, MomentumSGD() if optimizer is None else optimizer
         self.state = self.optimizer.init(model) if state is None else state
         check_state(self.state, model)
+        self.whole = FusedUpdate(model, self.optimizer) if FusedUpdate.made_for(model, self.optimizer) else None
         self.max_staleness = None if max_staleness is None else checks.integer("max_staleness", max_staleness, low=0)
         self.damping = checks.non_negative("damping", damping)
         self.version = self.generation = 0
@@ -56,9 +58,9 @@ class ParameterServer:
     def push(self, snapshot, dw, db, rate, *, checked=False):
         """Apply gradients dw, db (a list each, an array a layer) that were computed with `snapshot`; returns the staleness.
 
-        snapshot: a Snapshot, or anything with its version and generation. rate: learning rate. checked: the gradients come from an
-        engine of this process, which has looked at them. ValueError for gradients that do
-        not fit that snapshot or are not finite: nothing is applied then.
+        snapshot: a Snapshot, or anything with its version and generation. rate: learning rate. checked: whether they come from
+        an engine of this process, which has looked at them. ValueError for gradients that do not fit that snapshot or are not
+        finite: nothing is applied then.
         """
         staleness = self.version - snapshot.version
         if not checked:
@@ -69,8 +71,7 @@ class ParameterServer:
             self.traffic.refused += 1
             return staleness
         rate = rate / (1 + staleness) ** self.damping
-        for layer, state, weights, biases in zip(self.model.layers, self.state, dw, db, strict=True):
-            self.optimizer.update(layer, state, weights, biases, rate)
+        self._update(dw, db, rate)
         self.version += 1
         return staleness
 
@@ -105,6 +106,13 @@ class ParameterServer:
         """The Traffic since the last call."""
         taken, self.traffic = self.traffic, Traffic()
         return taken
+
+    def _update(self, dw, db, rate):
+        if self.whole is not None:
+            self.whole(self.state, dw, db, rate)
+            return
+        for layer, state, weights, biases in zip(self.model.layers, self.state, dw, db, strict=True):
+            self.optimizer.update(layer, state, weights, biases, rate)
 
     def _way_from(self, generation):
         """A Rewiring (or None) a layer from a generation to now."""

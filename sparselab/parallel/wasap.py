@@ -124,7 +124,7 @@ class _Parallel:
 
     def records(self, backend, options):
         """The EpochRecords, phase after phase."""
-        self.begin, self.crew, started = time.perf_counter(), None, False
+        self.begin, self.crew, self.pulled, started = time.perf_counter(), None, {}, False
         try:
             with self.keeper.opened(self, self.state, self.epochs) if self.keeper else nullcontext([]) as finished:
                 self.server.state, self.job = self.state.optimizer, replace(self.job, seeds=self.state.seeds)
@@ -154,24 +154,21 @@ class _Parallel:
         """Each worker pulls, computes, pushes; nobody waits for anybody (WASAP)."""
         server, crew = self.server, self.crew
         per_epoch = -(-self.n_batches // self.job.steps_per_push)
-        left, updates = max(0, self.split - self.state.epoch) * per_epoch, 0
+        left = max(0, self.split - self.state.epoch) * per_epoch
         rounds = [self.state.epoch * -(-self.n_batches // (self.n * self.job.steps_per_push))] * self.n
-        waiting = list(range(self.n))
+        waiting = list(range(self.n))  # at the first pulls, then whoever was served last
         while self.state.epoch < self.split:
-            if updates == 0:
-                self.start_epoch()
-            for number in waiting[:left]:
-                crew.submit(number, "gradient", server.view, rounds[number])
-                rounds[number] += 1
-            left -= len(waiting[:left])
-            number, push = crew.next()
-            waiting = [number]
-            self.apply(push, push.dw, push.db, self.optimizer.rate(self.state.epoch + updates / per_epoch))
-            updates += 1
-            server.forget(server.generation - 64)
-            if updates == per_epoch:
-                updates = 0
-                yield self.finish_epoch("asynchronous")
+            self.start_epoch()
+            with held:  # Ctrl-C is heard while the crew waits
+                for updates in range(per_epoch):
+                    for number in waiting[:left]:
+                        crew.submit(number, "gradient", server.view, rounds[number])
+                        rounds[number], self.pulled[number] = rounds[number] + 1, server.generation
+                    left -= len(waiting[:left])
+                    number, push = crew.next()
+                    waiting = [number]
+                    self.apply(push, push.dw, push.db, self.optimizer.rate(self.state.epoch + updates / per_epoch))
+            yield self.finish_epoch("asynchronous")
 
     def synchronous_phase(self):
         """All workers compute on the same net; the mean of their gradients is one step (WASSP)."""
@@ -200,18 +197,17 @@ class _Parallel:
         return self.optimizer.rate(epoch) * (1 + (self.n - 1) * min(int(epoch) / WARM_UP, 1))
 
     def apply(self, push, dw, db, rate):
-        """One update by the server; counts it."""
+        """One update by the server; counts it. Ctrl-C is held back meanwhile."""
         if push.failed:
             where = find_fault(self.model, self.loss, self.X, self.targets, np.arange(min(len(self.targets), 1024)))
             raise DivergedError(self.state.epoch + 1, self.updates, *where)
-        with held:
-            self.server.push(push, dw, db, rate, checked=self.trusted)
-            totals = self.state.totals
-            totals.losses += push.losses
-            totals.hits += push.hits
-            totals.n_samples += push.n_samples
-            totals.learning_rate = rate
-            self.updates += 1
+        self.server.push(push, dw, db, rate, checked=self.trusted)
+        totals = self.state.totals
+        totals.losses += push.losses
+        totals.hits += push.hits
+        totals.n_samples += push.n_samples
+        totals.learning_rate = rate
+        self.updates += 1
 
     def correct_momentum(self, factor):
         """The velocity in units of the new rate: v ← v · η_new / η_old."""
@@ -230,6 +226,7 @@ class _Parallel:
             evidence = lambda: Evidence(self.model, self.loss, self.X, self.targets, order[: self.batch_size])
             changes = self.server.evolve(self.rules, state.epoch, evidence, state.stream(EVOLUTION))
         state.totals = EpochTotals(changes.links, neurons_pruned=changes.neurons_pruned)
+        self.server.forget(min(self.pulled.values(), default=0))
         state.totals.seconds["evolve"] = time.perf_counter() - start
         self.epoch_begin, self.updates = time.perf_counter(), 0
 
