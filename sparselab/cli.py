@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from pathlib import Path
 from statistics import median
 
@@ -20,7 +21,9 @@ def main(arguments=None):
     """Run a command; returns the exit code. Bad input is one line on stderr and exit code 2."""
     options = parser().parse_args(arguments)
     try:
-        return options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: print(f"sparselab: {message}", file=sys.stderr)
+            return options.run(options)
     except (ValueError, TypeError, OSError, DivergedError, RunDirBusyError) as error:
         print(f"sparselab: {error}", file=sys.stderr)
         return 2

@@ -54,7 +54,7 @@ class ExperimentConfig:
     )
     regrowth: str = knob("uniform", "regrowth", "where new links come", choices=tuple(regrowths.NAMES), group="evolution")
     pruning: str = knob(
-        "none", "importance pruning", "shrink: weak neurons go; links: they lose their incoming links", choices=PRUNING,
+        "none", "pruning", "importance pruning: shrink: weak neurons go; links: they lose their incoming links", choices=PRUNING,
         group="pruning",
     )  # fmt: skip
     pruning_amount: float = knob(
@@ -66,10 +66,10 @@ class ExperimentConfig:
     )  # fmt: skip
     pruning_start: int = knob(10, "pruning starts", "epochs before the first event", low=1, high=100_000, step=1, group="pruning")
     pruning_stop: int = knob(
-        30, "pruning stops", "shrink: epochs before the last event; 0: all at the first", low=0, high=100_000, step=1,
+        8, "pruning stops", "epochs before the last event; 0: shrink only at the first, links for ever", low=0, high=100_000, step=1,
         group="pruning",
     )  # fmt: skip
-    pruning_every: int = knob(5, "every", "epochs between two events", low=1, high=100_000, step=1, group="pruning")
+    pruning_every: int = knob(1, "every", "epochs between two events", low=1, high=100_000, step=1, group="pruning")
     importance: str = knob(
         "incoming", "importance", "what makes a neuron important: strength of its links", choices=tuple(importances.NAMES),
         group="pruning",
@@ -209,6 +209,7 @@ def build(config, *, data=None):
     """The Experiment of a config: loads the data (or takes `data`), makes net, optimizer and rules."""
     if not isinstance(config, ExperimentConfig):
         checks.fail("config", config, "an ExperimentConfig", TypeError)
+    rules = rules_of(config)  # refuses what does not fit together, before anything is loaded
     data = datasets.load(config.dataset) if data is None else data
     activation = activation_of(config)
     scaled = config.initializer != "normal"
@@ -219,7 +220,7 @@ def build(config, *, data=None):
     optimizer = MomentumSGD(
         rate_of(config), config.momentum, config.weight_decay, nesterov=config.nesterov, decay_biases=config.decay_biases
     )
-    return Experiment(config, data, model, optimizer, rules_of(config))
+    return Experiment(config, data, model, optimizer, rules)
 
 
 def rules_of(config):

@@ -3,6 +3,8 @@
 import sys
 import time
 
+import numpy as np
+
 from . import checks, evolution, losses
 from .evolution import Evidence, importances
 from .inputs import as_dataset, as_features
@@ -47,12 +49,12 @@ def prune_curve(
     repeats, batch_size = checks.integer("repeats", repeats), checks.integer("batch_size", batch_size)
     progress = checks.flag("progress", progress)
     amounts = [checks.fraction(f"amounts[{i}]", amount) for i, amount in enumerate(as_list("amounts", amounts))]
-    X_test, evidence, rows = as_features("data.X_test", data.X_test, model), evidence_of(model, data, seed), []
-    for amount in tqdm(amounts, disable=not progress, file=sys.stdout, leave=False, unit="net"):
-        net = _pruned(model, amount, importance, min_neurons, evidence)
+    X_test, evidence = as_features("data.X_test", data.X_test, model), evidence_of(model, data, seed)
+    nets = [_pruned(model, amount, importance, min_neurons, evidence) for amount in amounts]
+    seconds, rows = least_seconds(nets, X_test, threads, repeats), []
+    for amount, net, spent in zip(tqdm(amounts, disable=not progress, file=sys.stdout, leave=False, unit="net"), nets, seconds):
         row = {"amount": amount, "neurons": sum(net.sizes[1:-1]), "links": net.n_links, "bytes": net.nbytes}
-        row |= evaluate(net, X_test, data.y_test, threads=threads)._asdict()
-        row["seconds"] = least_seconds(net, X_test, threads, repeats)
+        row |= evaluate(net, X_test, data.y_test, threads=threads)._asdict() | {"seconds": spent}
         if epochs:
             options = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "threads": threads, "evaluate_every": epochs}
             *_, last = train(net, data, optimizer=optimizer, **options)
@@ -77,14 +79,15 @@ def evidence_of(model, data, seed):
     return Evidence(model, loss, X, targets, samples)
 
 
-def least_seconds(model, X, threads, repeats):
-    """The least time of a prediction of X: what else the machine does only ever adds."""
-    spent = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        predict(model, X, threads=threads)
-        spent.append(time.perf_counter() - start)
-    return min(spent)
+def least_seconds(nets, X, threads, repeats):
+    """The least time of a prediction of X by each net, in rounds: a busy moment of the machine hits all alike, and only adds."""
+    spent = np.full((repeats, len(nets)), np.inf)
+    for turn in range(repeats):
+        for i, net in enumerate(nets):
+            start = time.perf_counter()
+            predict(net, X, threads=threads)
+            spent[turn, i] = time.perf_counter() - start
+    return spent.min(axis=0).tolist()
 
 
 def _pruned(model, amount, importance, min_neurons, evidence):

@@ -298,6 +298,22 @@ def test_in_links_mode_set_may_grow_into_emptied_neurons_and_keeps_the_reduced_n
     assert model.sizes == models.SIZES
 
 
+def test_in_links_mode_stop_is_the_end():
+    rule = ImportancePruning(mode="links", start=2, every=2, stop=7)
+    assert [epoch for epoch in range(12) if rule.is_due(epoch)] == [2, 4, 6]
+    assert [epoch for epoch in range(12) if ImportancePruning(mode="links", start=2, every=4).is_due(epoch)] == [2, 6, 10]
+
+
+def test_partial_fit_does_not_warn_of_a_start_that_is_to_come():
+    X, y = models.rows()
+    classifier = sl.SparseMLPClassifier((30,), rules=[ImportancePruning(0.5, start=2)], density=0.5, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(3):
+            classifier.partial_fit(X, y, classes=[0, 1, 2, 3])
+    assert classifier.model_.sizes == (20, 15, 4)
+
+
 def test_links_mode_leaves_the_strongest():
     model = models.net()
     strongest = np.argsort(model.layers[0].strength())[-3:]

@@ -3,6 +3,7 @@
 It owns no mathematics: it checks, encodes, calls training.train and remembers.
 """
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -156,7 +157,8 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         Momentum, epochs and seeds go on from call to call: n calls with the same data are a fit of n epochs. Each call but
         the first replaces links first, so for a stream of small batches set zeta to 0 or to a small share.
         """
-        with all_or_nothing(self):
+        with all_or_nothing(self), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "start = .*: nothing will be pruned")  # how many calls will come nobody knows
             settings, going_on = replace(Settings.of(self), kept={}), hasattr(self, "model_")
             if not going_on and classes is None:
                 checks.fail("classes", classes, "all labels there are, at the first call to partial_fit")

@@ -25,7 +25,7 @@ class ImportancePruning:
 
     mode="links", the paper's and its code's: every neuron whose importance is at most the `percentile`-th percentile of its
     layer loses its incoming links; width, bias and outgoing links stay, and SET, if it comes after, may grow links into it
-    again (Curci et al. 2021, algorithm 2; their runs: start 200, every 10, percentile 20).
+    again (Curci et al. 2021, algorithm 2; their runs: start 200, every 10, percentile 20). No event comes after `stop`.
 
     importance: a function of importances.py (incoming strength, as in the paper; outgoing; product), or your own.
     fold: what a neuron that goes is taken to give: "bias", f(b), exactly what it gives once its incoming links are cut, or
@@ -60,7 +60,10 @@ class ImportancePruning:
 
     def is_due(self, epoch):
         """Whether there is an event before epoch `epoch` + 1, that is after `epoch` epochs."""
-        return epoch >= self.start and ((epoch - self.start) % self.every == 0 or epoch == self.stop)
+        in_turn = epoch >= self.start and (epoch - self.start) % self.every == 0
+        if self.mode == "links":
+            return in_turn and (self.stop is None or epoch <= self.stop)
+        return in_turn or epoch == self.stop
 
     def share(self, epoch):
         """Share of the original neurons that shall be gone after the event at `epoch` (mode "shrink")."""
