@@ -9,6 +9,7 @@ import pytest
 import sparselab as sl
 from sparselab import evolution
 from sparselab.evolution import SET, ImportancePruning
+from sparselab.history import EpochRecord
 from sparselab.parallel.server import ParameterServer
 
 BACKENDS = ["serial", "threads", pytest.param("processes", marks=pytest.mark.slow), pytest.param("dask", marks=pytest.mark.slow)]
@@ -347,3 +348,17 @@ def test_what_cannot_be_pickled_is_named_before_any_work():
 def test_a_wrong_schedule_is_named():
     with pytest.raises(ValueError, match="schedule = 2"):
         run(backend="serial", n_jobs=2, schedule=[0, 1, 2])
+
+
+@pytest.mark.parametrize("synchronous", [False, True])
+def test_step_records_add_up_to_their_epoch_and_change_nothing(synchronous):
+    options = {"backend": "serial", "n_jobs": 2, "synchronous": synchronous}
+    plain, paced = run(**options), run(pace=0.0, **options)
+    assert paced[1] == plain[1]
+    epochs = [record for record in paced[0] if isinstance(record, EpochRecord)]
+    assert epochs == plain[0]
+    steps = [record for record in paced[0] if not isinstance(record, EpochRecord)]
+    for record in epochs[:4]:
+        own = [step for step in steps if step.epoch == record.epoch]
+        assert sum(step.n_samples for step in own) == record.n_samples
+        assert sum(step.loss * step.n_samples for step in own) / record.n_samples == pytest.approx(record.train_loss)

@@ -4,8 +4,11 @@ from .. import lazy
 
 _HOMES = {
     "averaging": ["average"],
+    "calibration": ["Costs", "calibrate", "saturation"],
     "crew": ["WorkerLostError"],
+    "events": ["Failures", "Network"],
     "server": ["ParameterServer"],
+    "simulate": ["simulate_parallel"],
     "tasks": ["Snapshot"],
     "wasap": ["train_parallel"],
 }

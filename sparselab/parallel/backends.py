@@ -1,16 +1,21 @@
 """Where workers live. Every backend takes tasks for worker 0, 1, … and tells which is done; what is computed is the same.
 
 A backend has open(job, X, targets); gradient(number, snapshot, round) and local(number, parameters, optimizer, epoch), which
-start a task and return its Future; completed(timeout) -> the Future that was done first, or None; result(future); restart() and
-close(). A snapshot may be a view: it is copied before `gradient` returns. Names read like joblib's.
+start a task and return its Future, a failed one where it cannot be started; completed(timeout) -> the Future that was done first,
+or None; result(future); restart(numbers) -> numbers: new workers for these, and whose tasks were lost by that; and close(). A
+snapshot may be a view: it is copied before `gradient` returns. Names read like joblib's.
 """
 
 import queue
+import threading
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 
 from .. import checks
+from . import arena
 from .tasks import Worker
+
+LAST_WORD = 1.0  # seconds that threads have to end what they are at
 
 
 class Local:
@@ -18,25 +23,31 @@ class Local:
 
     def open(self, job, X, targets):
         """Make the workers."""
-        self.workers = [Worker(job, number, X, targets) for number in range(job.n_workers)]
+        self.made_of = job, X, targets
+        self.workers = [self._worker(number) for number in range(job.n_workers)]
 
     def gradient(self, number, snapshot, round_):
         """Start a round of a worker with these parameters."""
         self.workers[number].load(snapshot)
-        return self._start(self.workers[number].gradient, round_)
+        return self._start(number, self.workers[number].gradient, round_)
 
     def local(self, number, *arguments):
         """Start an epoch of a worker on its own."""
-        return self._start(self.workers[number].local, *arguments)
+        return self._start(number, self.workers[number].local, *arguments)
 
     def result(self, future):
         """The task's result, or its exception."""
         return future.result()
 
-    def restart(self):
-        """Nothing here can be killed: what hangs, hangs on."""
-        self.close()
-        raise RuntimeError(f"a worker of backend {self.name!r} does not answer, and threads cannot be killed")
+    def restart(self, numbers):
+        """New workers in the place of these."""
+        for number in numbers:
+            self.workers[number] = self._worker(number)
+        return numbers
+
+    def _worker(self, number):
+        job, X, targets = self.made_of
+        return Worker(job, number, X, targets)
 
 
 class Serial(Local):
@@ -50,7 +61,7 @@ class Serial(Local):
     def __init__(self, schedule=()):
         self.schedule, self.waiting = deque(schedule), deque()
 
-    def _start(self, function, *arguments):
+    def _start(self, number, function, *arguments):
         future = Future()
         self.waiting.append((future, function, arguments))
         return future
@@ -85,31 +96,74 @@ class Threads(Local):
 
     def open(self, job, X, targets):
         super().open(job, X, targets)
-        self.pool, self.done = ThreadPoolExecutor(job.n_workers, "sparselab-worker"), queue.SimpleQueue()
+        self.done, self.tasks, self.under_way = queue.SimpleQueue(), {}, {}
+        self.threads = [self._thread(number) for number in range(job.n_workers)]
 
-    def _start(self, function, *arguments):
-        future = self.pool.submit(function, *arguments)
-        future.add_done_callback(self.done.put)
+    def _thread(self, number):
+        """A daemon: one that hangs must not keep the interpreter from ending."""
+        tasks = self.tasks[number] = queue.SimpleQueue()
+        thread = threading.Thread(target=serve, args=(tasks, self.done), name=f"sparselab-worker-{number}", daemon=True)
+        thread.start()
+        return thread
+
+    def _start(self, number, function, *arguments):
+        future = self.under_way[number] = Future()
+        self.tasks[number].put((future, function, arguments))
         return future
 
     def completed(self, timeout):
         """The Future of the task that was finished first, or None after `timeout` seconds."""
-        try:
-            return self.done.get(timeout=timeout)
-        except queue.Empty:
-            return None
+        return first_of(self.done, timeout)
+
+    def restart(self, numbers):
+        """New workers in the place of these; RuntimeError where one hangs, for a thread cannot be killed."""
+        for number in numbers:
+            if not self.under_way[number].done():
+                raise RuntimeError(f"worker {number} of backend {self.name!r} does not answer, and threads cannot be killed")
+        return super().restart(numbers)
 
     def close(self):
-        """Let the threads go, after the tasks they are at."""
-        self.pool.shutdown(wait=True, cancel_futures=True)
+        """Let the threads go, after the mini-batches they are at."""
+        for worker in getattr(self, "workers", ()):
+            worker.stopped = True
+        for tasks in getattr(self, "tasks", {}).values():
+            tasks.put(None)
+        for thread in getattr(self, "threads", ()):
+            thread.join(LAST_WORD)
+
+
+def serve(tasks, done):
+    """Do (future, function, arguments) one after the other until None comes."""
+    while (task := tasks.get()) is not None:
+        future, function, arguments = task
+        try:
+            future.set_result(function(*arguments))
+        except BaseException as error:
+            future.set_exception(error if isinstance(error, Exception) else RuntimeError(f"the task was given up: {error!r}"))
+        done.put(future)
+
+
+def first_of(done, timeout):
+    """The next entry of a queue, or None after `timeout` seconds."""
+    try:
+        return done.get(timeout=timeout)
+    except queue.Empty:
+        return None
 
 
 def get(backend, schedule=()):
-    """A backend from a name or an object; TypeError or ValueError naming it, ImportError where an extra is missing."""
+    """A backend from a name, an executor or an object; TypeError or ValueError naming it, ImportError where an extra is missing.
+
+    executor: any concurrent.futures.Executor (or distributed.Client); it stays its owner's and is not shut down.
+    """
     if not isinstance(backend, str):
-        needed = ("open", "gradient", "local", "completed", "result", "restart", "close")
-        if not all(callable(getattr(backend, name, None)) for name in needed):
-            checks.fail("backend", backend, f"one of {list(NAMES)} or an object with {', '.join(needed)}", TypeError)
+        if isinstance(backend, Executor):
+            return of_executor(backend)
+        if type(backend).__module__.startswith("distributed."):
+            return dask(backend)
+        if not all(callable(getattr(backend, name, None)) for name in NEEDED):
+            allowed = f"one of {list(NAMES)}, an Executor, or an object with {', '.join(NEEDED)}"
+            checks.fail("backend", backend, allowed, TypeError)
         return backend
     if "://" in backend:
         return dask(backend)
@@ -118,10 +172,21 @@ def get(backend, schedule=()):
 
 
 def processes():
-    """Workers in processes of this machine."""
+    """Workers in processes of this machine; where memory without a name does not exist (not Linux), all goes by value."""
+    if not arena.AVAILABLE:
+        from .executors import OwnProcesses
+
+        return OwnProcesses()
     from .processes import Processes
 
     return Processes()
+
+
+def of_executor(executor):
+    """Workers in somebody's executor."""
+    from .executors import Executors
+
+    return Executors(executor)
 
 
 def dask(address=None):
@@ -132,4 +197,5 @@ def dask(address=None):
     return Cluster(address)
 
 
+NEEDED = ("open", "gradient", "local", "completed", "result", "restart", "close")
 NAMES = {"serial": Serial, "threads": Threads, "processes": processes, "dask": dask}

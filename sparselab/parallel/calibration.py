@@ -54,21 +54,18 @@ def calibrate(model, data, batch_size=128, *, n_batches=48, rules=None, seed=0, 
     """Measure the Costs of training this net on this machine: a short training of a copy by one worker, on backend "threads".
 
     n_batches: mini-batches an epoch of that training, at most; rules: default [SET(0.3)]; options: as for `train_parallel`
-    (optimizer, loss). Times are means without the highest and lowest tenth. Takes about 4 n_batches mini-batches.
+    (optimizer, loss). Times are means without the highest and lowest tenth. Takes as long as 4 n_batches mini-batches.
     """
     check_model(model)
     batch_size, n_batches = checks.integer("batch_size", batch_size), checks.integer("n_batches", n_batches)
-    data, model, meter = as_dataset(data, model), model.copy(), Metered()
-    data = data.head(min(data.X_train.shape[0], n_batches * batch_size))
-    before = model.copy()
-    records = list(train_parallel(
-        model, data, backend=meter, n_jobs=1, epochs=EPOCHS, async_fraction=FIRST_PHASE, evaluate_every=0, batch_size=batch_size,
-        rules=[SET(0.3)] if rules is None else rules, seed=seed, **options,
-    ))  # fmt: skip
+    data, options = as_dataset(data, model), options | {"rules": [SET(0.3)] if rules is None else rules, "seed": seed}
+    short(model, data, batch_size, 2, **options)  # compiles
+    meter, records, end = short(model, data, batch_size, n_batches, **options)
     ((whole, result),) = meter.locals
-    start = time.perf_counter()
-    average([before, model])
-    spent = time.perf_counter() - start
+    for _ in range(2):
+        start = time.perf_counter()
+        average([model, end])
+        spent = time.perf_counter() - start
     steps = result.record.n_samples / min(batch_size, result.record.n_samples)
     return Costs(
         compute=typical(meter.compute), push=typical(meter.push), pull=typical(meter.pull), handover=typical(meter.handover),
@@ -76,6 +73,16 @@ def calibrate(model, data, batch_size=128, *, n_batches=48, rules=None, seed=0, 
         step=(result.record.seconds - result.record.seconds_evolve) / steps, setup=max(0.0, whole - result.record.seconds),
         average=spent / 2,
     )  # fmt: skip
+
+
+def short(model, data, batch_size, n_batches, **options):
+    """(Metered, records, net at the end) of a short training of a copy by one worker."""
+    meter, model, part = Metered(), model.copy(), data.head(min(data.X_train.shape[0], n_batches * batch_size))
+    records = train_parallel(
+        model, part, backend=meter, n_jobs=1, epochs=EPOCHS, async_fraction=FIRST_PHASE, evaluate_every=0, batch_size=batch_size,
+        **options,
+    )  # fmt: skip
+    return meter, list(records), model
 
 
 def saturation(costs, network=None, n_bytes=0):

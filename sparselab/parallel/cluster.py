@@ -5,16 +5,22 @@ travel by value, so on slow links `steps_per_push` is the knob to turn.
 """
 
 import logging
+import os
 import queue
+import signal
 import uuid
 from concurrent.futures import Future
+from contextlib import suppress
 
 from .. import checks
-from .processes import THREADS, packed
-from .tasks import Worker
+from ..interrupts import held
+from .backends import first_of
+from .executors import forget, gradient_task, local_task, owned
+from .processes import THREADS, packed, without_interrupts
 
 CONNECT = 10  # seconds that a scheduler has to answer
 START_UP = 60  # seconds that workers have to come
+LETTING_GO = 5  # seconds that a cluster of this machine has to end by itself
 
 
 class Cluster:
@@ -25,11 +31,12 @@ class Cluster:
 
     def __init__(self, address=None):
         self.address, self.client, self.cluster = address, None, None
+        self.data, self.under_way, self.shunned = None, {}, set()
 
     def open(self, job, X, targets):
         """Connect or start, and send the samples to every worker."""
-        self.job, self.X, self.targets = job, X, targets
-        self.packed, self.done = packed(job), queue.SimpleQueue()
+        self.job, self.done = job, queue.SimpleQueue()
+        self.samples = packed(job), X, targets
         self._connect()
         self._send()
 
@@ -43,36 +50,49 @@ class Cluster:
 
     def completed(self, timeout):
         """The Future of the task that was finished first, or None after `timeout` seconds."""
-        try:
-            return self.done.get(timeout=timeout)
-        except queue.Empty:
-            return None
+        return first_of(self.done, timeout)
 
     def result(self, future):
         """The task's result, or its exception."""
         return future.result()
 
-    def restart(self):
-        """A new local cluster; with a cluster of somebody else, the samples are sent again."""
-        if self.cluster is not None:
-            self._disconnect()
-            self._connect()
+    def restart(self, numbers):
+        """New workers for these. A process that hangs is killed if it is ours, else it gets no more tasks; samples that were lost
+        with their processes are sent again. ConnectionError where the scheduler is gone."""
+        self._check_scheduler()
+        hanging = [self.under_way[number].theirs.key for number in numbers if not self.under_way[number].done()]
+        if hanging:
+            self._give_up(hanging)
         self._send()
+        return numbers
 
     def close(self):
         """Forget the samples everywhere; end what was started here."""
-        self._disconnect()
-        self.X = self.targets = None
+        with held:  # a second Ctrl-C must not leave processes behind
+            client, cluster = self.client, self.cluster
+            under_way, self.under_way, self.data, self.samples = self.under_way, {}, None, None
+            self.client = self.cluster = None
+            if client is not None and cluster is None and client.status == "running":
+                client.cancel([mine.theirs for mine in under_way.values() if not mine.done()])
+                client.run(forget, self.key, wait=False)
+            if cluster is not None:
+                kill(cluster)
+            with suppress(Exception):  # what is gone cannot say goodbye
+                if client is not None and client is not self.address:
+                    client.close(LETTING_GO)
+            with suppress(Exception):
+                if cluster is not None:
+                    cluster.close(LETTING_GO)
 
     def _connect(self):
         distributed = imported()
         address = self.address
         if address is None:
-            self.cluster = distributed.LocalCluster(
-                n_workers=self.job.n_workers, threads_per_worker=1, processes=True, host="127.0.0.1",
-                dashboard_address="127.0.0.1:0", security=True, silence_logs=logging.CRITICAL, env=THREADS,
-            )  # fmt: skip
-            address = self.cluster
+            with without_interrupts():  # the threads and processes that start here
+                address = self.cluster = distributed.LocalCluster(
+                    n_workers=self.job.n_workers, threads_per_worker=1, processes=True, host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0", security=True, silence_logs=logging.CRITICAL, env=THREADS,
+                )  # fmt: skip
         if isinstance(address, distributed.Client):
             self.client = address
         else:
@@ -84,23 +104,52 @@ class Cluster:
                 ) from None
         self.client.wait_for_workers(1 if self.cluster is None else self.job.n_workers, timeout=START_UP)
 
-    def _disconnect(self):
-        client, cluster = self.client, self.cluster
-        self.client = self.cluster = self.data = None
-        if client is not None and client is not self.address:
-            client.close()
-        if cluster is not None:
-            cluster.close()
+    def _check_scheduler(self):
+        if self.client is None or self.client.status != "running":
+            raise ConnectionError("the scheduler is gone")
+
+    def _give_up(self, keys):
+        """Find who is at these tasks, and see to it that nobody waits for them."""
+        at_work = self.client.sync(self.client.scheduler.processing, workers=None, callback_timeout=CONNECT)
+        hanging = {address for address, theirs in at_work.items() if set(theirs) & set(keys)}
+        self.client.cancel([mine.theirs for mine in self.under_way.values() if mine.theirs.key in keys])
+        if self.cluster is None:
+            self.shunned |= hanging
+            return
+        for nanny in self.cluster.workers.values():
+            if nanny.worker_address in hanging:
+                with suppress(ProcessLookupError):
+                    os.kill(nanny.pid, signal.SIGKILL)
 
     def _send(self):
+        """The samples to all workers; a new key, so that they make their workers anew."""
         self.key = uuid.uuid4().hex
-        self.data = self.client.scatter([(self.packed, self.X, self.targets)], broadcast=True, hash=False)[0]
+        if self.data is None or self.data.status != "finished":
+            fit = self._fit_for_work()
+            self.data = self.client.scatter([self.samples], workers=fit, broadcast=True, hash=False, timeout=START_UP)[0]
+
+    def _fit_for_work(self):
+        """Addresses of the workers that do not hang, or None for all."""
+        if not self.shunned:
+            return None
+        fit = [address for address in self.client.scheduler_info(n_workers=-1)["workers"] if address not in self.shunned]
+        if not fit:
+            raise RuntimeError("all workers of the cluster hang")
+        return fit
 
     def _start(self, task, number, *arguments):
         mine = Future()
-        theirs = self.client.submit(task, self.key, self.data, number, *arguments, pure=False)
-        theirs.add_done_callback(lambda theirs: hand_over(theirs, mine, self.done))
-        mine.theirs = theirs  # Dask forgets a task that nobody holds
+        try:
+            self._check_scheduler()
+            mine.theirs = self.client.submit(
+                task, self.key, self.data, number, *arguments, pure=False, workers=self._fit_for_work()
+            )
+        except Exception as error:
+            mine.set_exception(error)
+            self.done.put(mine)
+            return mine
+        self.under_way[number] = mine  # Dask forgets a task that nobody holds
+        mine.theirs.add_done_callback(lambda theirs: hand_over(theirs, mine, self.done))
         return mine
 
 
@@ -124,44 +173,10 @@ def imported():
     return distributed
 
 
-def owned(snapshot):
-    """A snapshot with arrays of its own: Dask may look at them after the server has gone on."""
-    from ..mlp import Parameters
-    from .tasks import Snapshot
-
-    p = snapshot.parameters
-    copies = [tuple(array.copy() for array in arrays) for arrays in (p.weights, p.biases)]
-    return Snapshot(snapshot.version, snapshot.generation, Parameters(p.topologies, *copies, p.neurons))
-
-
-# in the worker's process
-
-_HERE = {}
-
-
-def worker(key, data, number):
-    """The Worker of a training, made on first use in this process; those of earlier trainings are let go."""
-    import pickle
-
-    if key not in _HERE:
-        _HERE.clear()
-        _HERE[key] = {}
-    if number not in _HERE[key]:
-        job, X, targets = data
-        _HERE[key][number] = Worker(pickle.loads(job), number, X, targets)
-    return _HERE[key][number]
-
-
-def gradient_task(key, data, number, snapshot, round_):
-    """The Push of a round, with arrays of its own."""
-    me = worker(key, data, number)
-    me.load(snapshot)
-    push = me.gradient(round_)
-    if not push.failed:
-        push.dw, push.db = [a.copy() for a in push.dw], [a.copy() for a in push.db]
-    return push
-
-
-def local_task(key, data, number, parameters, optimizer, epoch):
-    """The LocalEpoch of a worker."""
-    return worker(key, data, number).local(parameters, optimizer, epoch)
+def kill(cluster):
+    """End the processes of a cluster of this machine: polite ways take seconds where one hangs."""
+    for nanny in list(cluster.workers.values()):
+        nanny.auto_restart = False
+        if nanny.pid:
+            with suppress(ProcessLookupError):
+                os.kill(nanny.pid, signal.SIGKILL)

@@ -4,15 +4,16 @@ A task is a function of (worker, round): doing it again changes nothing but time
 """
 
 import time
+from collections import defaultdict, deque
 from concurrent.futures import BrokenExecutor
 from statistics import median
 
 from ..engines import DivergedError
-from ..interrupts import held
 from .tasks import LocalEpoch, Push
 
 PATIENCE, SLOW = 30.0, 20  # a task may take PATIENCE seconds, or SLOW times the median task
-HEARD = 0.1  # seconds of waiting at once: then Ctrl-C is heard
+FIRST = 60.0  # seconds more for the first task of its kind in a new worker: kernels are loaded, or even compiled
+UNKNOWN = 3600.0  # seconds for an epoch where none has been seen
 REMEMBERED = 101  # tasks whose median counts
 
 
@@ -20,17 +21,24 @@ class WorkerLostError(RuntimeError):
     """A worker was lost, or failed, more often than allowed. The model stands where the server was: it can be used and saved."""
 
 
+class NotFiniteError(ArithmeticError):
+    """The gradient of a task was not finite."""
+
+
 class Crew:
     """The workers of one training. `submit` tasks, `next` gives (number, result) in the order in which they were finished.
 
-    task_timeout: seconds after which a task counts as hanging (default max(30, 20 × the median task)); max_restarts: how often in
-    a row the same task may fail before WorkerLostError.
+    check: function of a Push or LocalEpoch that raises ValueError where it does not fit the net. task_timeout: seconds after which a
+    task counts as hanging (default max(30, 20 × the median task)); max_restarts: how often in a row the same task may fail before
+    WorkerLostError. What is not finite is computed again once, by a new worker, before it is believed. `restarts` counts workers
+    that were replaced; `noticed` has (worker, error, seconds from the start of the task) of each failure.
     """
 
-    def __init__(self, backend, job, X, targets, *, task_timeout=None, max_restarts=3):
-        self.backend, self.task_timeout, self.max_restarts = backend, task_timeout, max_restarts
-        self.under_way, self.futures, self.started, self.tries = {}, {}, {}, {}
-        self.spent, self.restarts, self.timeline = [], 0, []
+    def __init__(self, backend, job, X, targets, *, check=lambda result: None, task_timeout=None, max_restarts=3):
+        self.backend, self.check, self.task_timeout, self.max_restarts = backend, check, task_timeout, max_restarts
+        self.under_way, self.futures, self.started, self.tries = {}, {}, {}, defaultdict(int)
+        self.seen, self.spent, self.usual = set(), defaultdict(lambda: deque(maxlen=REMEMBERED)), {}
+        self.restarts, self.timeline, self.noticed = 0, [], []
         backend.open(job, X, targets)
 
     def submit(self, number, kind, *arguments):
@@ -41,31 +49,29 @@ class Crew:
     def next(self):
         """(number, Push or LocalEpoch) of the task that was finished first; failed ones are done again before."""
         while True:
-            future = self.backend.completed(min(HEARD, max(0.01, self._deadline() - time.perf_counter())))
-            held.let_through()
-            number = self.futures.get(future)
-            if future is None and time.perf_counter() >= self._deadline():
-                self._again(self._late(), TimeoutError(f"no answer for {self.patience:.3g} s"), restart=True)
-            if number is None:  # nothing yet, or the answer of somebody who was given up
-                continue
-            del self.futures[future]
-            try:
-                result = check(self.backend.result(future), number, self.under_way[number])
-            except Exception as error:
-                self._again([number], error, restart=isinstance(error, BrokenExecutor))
-                continue
-            return number, self._finished(number, result)
+            future = self.backend.completed(max(0.01, min(1.0, self._deadline() - time.perf_counter())))
+            number = None if future is None else self.futures.pop(future, None)  # None: of somebody who was given up
+            if number is not None:
+                try:
+                    return number, self._finished(number, self._result(future, number))
+                except Exception as error:
+                    self._again(number, error)
+            for late in self._late():
+                self._again(late, TimeoutError(f"no answer for {self.patience(late):.3g} s"))
 
-    @property
-    def patience(self):
-        """Seconds that a task may take."""
+    def patience(self, number):
+        """Seconds that the task of a worker may take."""
+        kind = self.under_way[number][0]
+        more = 0.0 if (number, kind) in self.seen else FIRST
         if self.task_timeout is not None:
-            return self.task_timeout
-        return max(PATIENCE, SLOW * median(self.spent)) if self.spent else PATIENCE
+            return self.task_timeout + more
+        if kind not in self.usual:
+            return more + (PATIENCE if kind == "gradient" else UNKNOWN)
+        return more + max(PATIENCE, SLOW * self.usual[kind])
 
     def close(self):
         """Let the workers go."""
-        self.under_way = {}
+        self.under_way, self.futures = {}, {}
         self.backend.close()
 
     def _start(self, number):
@@ -78,41 +84,66 @@ class Crew:
             future = self.backend.local(number, *arguments)
         self.futures[future] = number
 
+    def _result(self, future, number):
+        result = checked(self.backend.result(future), number, self.under_way[number])
+        if not getattr(result, "failed", False):
+            self.check(result)
+        elif not self.tries[number]:
+            raise NotFiniteError("a loss or gradient was not finite")
+        return result
+
     def _deadline(self):
-        return min((self.started[number] for number in self.under_way), default=time.perf_counter()) + self.patience
+        return min((self.started[number] + self.patience(number) for number in self.under_way), default=0.0)
 
     def _finished(self, number, result):
         now, begun = time.perf_counter(), self.started.pop(number)
-        del self.under_way[number]
+        kind, _ = self.under_way.pop(number)
         self.tries.pop(number, None)
-        self.spent = [*self.spent[1 - REMEMBERED :], now - begun]
+        if (number, kind) in self.seen:
+            self.spent[kind].append(now - begun)
+            self.usual[kind] = median(self.spent[kind])
+        self.seen.add((number, kind))
         self.timeline.append((number, begun, now))
         return result
 
     def _late(self):
         """The workers whose task takes too long."""
         now = time.perf_counter()
-        return [number for number in self.under_way if now - self.started[number] >= self.patience]
+        if now < self._deadline():
+            return []
+        return [number for number in self.under_way if now >= self.started[number] + self.patience(number)]
 
-    def _again(self, guilty, error, *, restart):
-        """Do the tasks of `guilty` workers again, or with `restart` all tasks, on new workers; WorkerLostError where that has
-        not helped."""
-        for one in guilty:
-            self.tries[one] = self.tries.get(one, 0) + 1
-        worst = max(guilty, key=self.tries.get)
-        if isinstance(error, DivergedError):
+    def _again(self, number, error):
+        """Do the task of a worker again: at once where it raised an error the first time, else by a new worker. WorkerLostError
+        where that has not helped."""
+        self.tries[number] += 1
+        tries, kind = self.tries[number], self.under_way[number][0]
+        self.noticed.append((number, error, time.perf_counter() - self.started[number]))
+        if isinstance(error, DivergedError) and tries > 1:
             raise error
-        if self.tries[worst] > self.max_restarts:
-            text = f"worker {worst} failed {self.tries[worst]} times in a row at {self.under_way[worst][0]}"
-            raise WorkerLostError(f"{text}: {type(error).__name__}: {error}") from error
-        if restart:
-            self.restarts, self.futures = self.restarts + 1, {}
-            self.backend.restart()
-        for one in list(self.under_way) if restart else guilty:
-            self._start(one)
+        text = f"worker {number} failed {tries} time{'s' * (tries > 1)} in a row at {kind}: {type(error).__name__}: {error}"
+        if tries > self.max_restarts:
+            raise WorkerLostError(text) from error
+        again = [number]
+        if tries > 1 or isinstance(error, (BrokenExecutor, TimeoutError, ArithmeticError)):
+            again = self._replace(number, text)
+        for one in again:
+            if one in self.under_way:
+                self._start(one)
+
+    def _replace(self, number, text):
+        """A new worker for this one; the workers whose tasks are lost by it."""
+        try:
+            lost = self.backend.restart([number])
+        except Exception as error:
+            raise WorkerLostError(f"{text}; no new worker could be had: {error}") from error
+        self.restarts += 1
+        self.futures = {future: one for future, one in self.futures.items() if one not in lost}
+        self.seen = {(one, kind) for one, kind in self.seen if one not in lost}
+        return lost
 
 
-def check(result, number, task):
+def checked(result, number, task):
     """The result of a task, if it is one: a worker may answer anything."""
     kind, arguments = task
     if kind == "gradient" and not (isinstance(result, Push) and (result.number, result.round) == (number, arguments[1])):

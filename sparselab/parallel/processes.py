@@ -1,7 +1,7 @@
 """Workers in processes of this machine (loky, joblib's engine).
 
 Samples are shared once; a snapshot and a gradient go through memory that both sides map, so that a task is a few hundred bytes
-of message. Whatever dies, the executor says so at once, and new processes take over.
+of message. Every worker is an executor of one process: whoever dies, loky says so at once, and only that one is replaced.
 """
 
 import os
@@ -11,15 +11,19 @@ import signal
 import threading
 import time
 import uuid
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import scipy.sparse
 
 from .. import checks
+from ..interrupts import held
 from ..mlp import Parameters
 from ..topology import Topology
 from . import arena
-from .tasks import Snapshot, Worker
+from .backends import first_of
+from .tasks import Push, Snapshot, Worker
 
 START_UP = 120.0  # seconds that new processes may take to be ready
 THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")}
@@ -31,84 +35,141 @@ class Processes:
 
     name = "processes"
 
+    def __init__(self):
+        self.pools, self.lent, self.posts, self.data, self.letter = {}, {}, {}, None, None
+
     def open(self, job, X, targets):
         """Share the data, start the processes and wait until all are ready."""
-        self.job, self.done, self.arenas = job, queue.SimpleQueue(), {}
-        self.packed = packed(job)
+        self.job, self.done, self.letter = job, queue.SimpleQueue(), arena.Post()
         sparse = scipy.sparse.issparse(X)
         arrays = [*((X.data, X.indices, X.indptr) if sparse else (X,)), targets]
         self.data = arena.Arena(arena.end_of(arena.layout([(a.dtype, a.shape) for a in arrays])))
         plan = self.data.place(arrays)
-        self.setup = uuid.uuid4().hex, self.packed, self.data.path, plan, X.shape if sparse else None
-        self._start()
+        sizes = self.letter.write((packed(job), plan, X.shape if sparse else None))
+        self.setup = os.getpid(), uuid.uuid4().hex, self.data.path, self.letter.path, sizes
+        self._begin(range(job.n_workers))
 
     def gradient(self, number, snapshot, round_):
         """Copy the snapshot into the worker's memory and start the round."""
-        header = self._lend(number, snapshot)
-        future = self.pool.submit(gradient_task, self.setup[0], number, header, round_)
-        return self._watched(future, number)
+        lent = self.lent.get(number)
+        if lent is None or lent.generation != snapshot.generation:
+            lent = self.lent[number] = Lent(snapshot, lent)
+        lent.put(snapshot.parameters)
+        return self._start(number, gradient_task, *lent.found_at, snapshot.version, snapshot.generation, round_)
 
     def local(self, number, parameters, optimizer, epoch):
-        """Start an epoch of a worker on its own; everything goes by value."""
-        return self._watched(self.pool.submit(local_task, self.setup[0], number, parameters, optimizer, epoch), number)
+        """Start an epoch of a worker on its own."""
+        post = self.posts[number] = self.posts.get(number) or arena.Post()
+        return self._start(number, local_task, post.path, post.write((parameters, optimizer)), epoch)
 
     def completed(self, timeout):
         """The Future of the task that was finished first, or None after `timeout` seconds."""
-        try:
-            return self.done.get(timeout=timeout)
-        except queue.Empty:
-            return None
-
-    def restart(self):
-        """Kill all processes and start new ones."""
-        self.pool.shutdown(wait=True, kill_workers=True)
-        self._start()
-
-    def close(self):
-        """Kill the processes and give the memory back."""
-        if getattr(self, "pool", None):
-            self.pool.shutdown(wait=True, kill_workers=True)
-            self.pool = None
-        for one in [*getattr(self, "arenas", {}).values(), *filter(None, [getattr(self, "data", None)])]:
-            one.close()
-        self.arenas, self.data = {}, None
-
-    def _start(self):
-        from loky import ProcessPoolExecutor
-
-        self.pool = ProcessPoolExecutor(
-            self.job.n_workers, timeout=None, env=THREADS, initializer=begin, initargs=(os.getpid(), *self.setup)
-        )
-        ready = [self.pool.submit(hello, 0.2) for _ in range(self.job.n_workers)]
-        deadline = time.monotonic() + START_UP
-        for future in ready:
-            future.result(timeout=max(0.1, deadline - time.monotonic()))
-
-    def _watched(self, future, number):
-        """A Future whose result has its arrays, out of the worker's memory."""
-        future.add_done_callback(self.done.put)
-        future.arena = self.arenas.get(number)
-        return future
+        return first_of(self.done, timeout)
 
     def result(self, future):
         """The task's result; gradients are views that hold until the worker's next task."""
-        return brought_back(future.result(), future.arena)
+        answer, number = future.result(), future.number
+        if isinstance(answer, list):
+            return self.posts[number].read(answer)
+        if isinstance(answer, Push) and not answer.failed:
+            answer.dw, answer.db = self.lent[number].gradients()
+        return answer
 
-    def _lend(self, number, snapshot):
-        """Write a snapshot into the worker's memory; what the task has to know about it."""
-        p = snapshot.parameters
-        arrays = [*(t.indptr for t in p.topologies), *(t.indices for t in p.topologies), *p.weights, *p.biases]
-        kinds = [(a.dtype, a.shape) for a in arrays]
-        gradients = [(a.dtype, a.shape) for a in (*p.weights, *p.biases)]
-        plan = arena.layout(kinds + gradients)
-        mine = self.arenas.get(number)
-        if mine is None or arena.end_of(plan) > mine.size:
-            if mine is not None:
-                mine.close()
-            mine = self.arenas[number] = arena.Arena(int(ROOM * arena.end_of(plan)))
-        mine.place(arrays)
-        shapes = [t.shape for t in p.topologies]
-        return mine.path, plan, shapes, snapshot.version, snapshot.generation, p.neurons
+    def restart(self, numbers):
+        """Kill the processes of these workers and start new ones."""
+        self._end(numbers)
+        self._begin(numbers)
+        return numbers
+
+    def close(self):
+        """Kill the processes and give the memory back."""
+        with held:  # a second Ctrl-C must not leave processes behind
+            self._end(list(self.pools))
+            for one in [*self.lent.values(), *self.posts.values(), *filter(None, [self.data, self.letter])]:
+                one.close()
+            self.lent, self.posts, self.data, self.letter = {}, {}, None, None
+
+    def _begin(self, numbers):
+        from loky import ProcessPoolExecutor
+
+        ready = {}
+        with without_interrupts():
+            for number in numbers:
+                self.pools[number] = ProcessPoolExecutor(1, timeout=None, env=THREADS)
+                ready[number] = self.pools[number].submit(begin, *self.setup)
+        deadline = time.monotonic() + START_UP
+        for future in ready.values():
+            future.result(timeout=max(0.1, deadline - time.monotonic()))
+
+    def _end(self, numbers):
+        pools = [self.pools.pop(number) for number in numbers if number in self.pools]
+        for pool in pools:
+            for process in list((pool._processes or {}).values()):  # all at once, before any is waited for
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+        for pool in pools:
+            pool.shutdown(wait=True, kill_workers=True)
+
+    def _start(self, number, task, *arguments):
+        """A Future that comes to `done` when its task is over, or could not be started."""
+        try:
+            future = self.pools[number].submit(task, self.setup[1], number, *arguments)
+        except Exception as error:  # the process died between two tasks
+            future = Future()
+            future.set_exception(error)
+        future.number = number
+        future.add_done_callback(self.done.put)
+        return future
+
+
+class Lent:
+    """The memory in which a worker finds the nets of one generation of the server, and leaves its gradients.
+
+    Links are put there once; then only weights and biases come and go.
+    """
+
+    def __init__(self, snapshot, before):
+        p, self.generation = snapshot.parameters, snapshot.generation
+        links = [*(t.indptr for t in p.topologies), *(t.indices for t in p.topologies)]
+        self.n, values = len(p.topologies), [(a.dtype, a.shape) for a in (*p.weights, *p.biases)]
+        plan = arena.layout([(a.dtype, a.shape) for a in links] + values + values)
+        self.memory, self.letter = (before.memory, before.letter) if before else (None, arena.Post())
+        if self.memory is None or arena.end_of(plan) > self.memory.size:
+            if self.memory:
+                self.memory.close()
+            self.memory = arena.Arena(int(ROOM * arena.end_of(plan)))
+        self.arrays = arena.views(self.memory.memory, plan)
+        for view, array in zip(self.arrays, links):
+            np.copyto(view, array)
+        sizes = self.letter.write((self.memory.path, plan, [t.shape for t in p.topologies], p.neurons))
+        self.found_at = self.letter.path, sizes
+
+    def put(self, parameters):
+        """Weights and biases of now."""
+        for view, array in zip(self.arrays[2 * self.n :], (*parameters.weights, *parameters.biases)):
+            np.copyto(view, array)
+
+    def gradients(self):
+        """(dw, db) that the worker left: views."""
+        return self.arrays[4 * self.n : 5 * self.n], self.arrays[5 * self.n :]
+
+    def close(self):
+        """Give the memory back."""
+        self.memory.close()
+        self.letter.close()
+
+
+@contextmanager
+def without_interrupts():
+    """Processes that are started here do not hear Ctrl-C, from their first instruction on; this one hears it afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def packed(job):
@@ -124,28 +185,19 @@ def packed(job):
         ) from error
 
 
-def brought_back(push, memory):
-    """A Push with the arrays that the worker left in its memory."""
-    if getattr(push, "dw", None) is not None and memory is not None and isinstance(push.dw, tuple):
-        n = len(push.dw)
-        arrays = arena.views(memory.memory, [*push.dw, *push.db])
-        push.dw, push.db = arrays[:n], arrays[n:]
-    return push
-
-
 # in the worker's process
 
 _HERE = {}
 
 
-def begin(driver, key, job, path, plan, csr_shape):
+def begin(driver, key, data, letter, sizes):
     """Once a process: leave Ctrl-C to the driver, end with it, look at the data."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with, args=(driver,), daemon=True).start()
-    *X, targets = arena.views(arena.opened(path), plan)
+    job, plan, csr_shape = arena.read_at(letter, sizes)
+    *X, targets = arena.views(arena.opened(data), plan)
     X = X[0] if csr_shape is None else scipy.sparse.csr_array(tuple(X), shape=csr_shape, copy=False)
-    _HERE.clear()
-    _HERE.update(key=key, job=pickle.loads(job), X=X, targets=targets, workers={}, memory={}, topologies={})
+    _HERE.update(key=key, job=pickle.loads(job), X=X, targets=targets, workers={}, lent={})
 
 
 def end_with(driver):
@@ -155,54 +207,46 @@ def end_with(driver):
     os._exit(0)
 
 
-def hello(seconds):
-    """Something to do for each process at the start, so that all are started."""
-    time.sleep(seconds)
-    return os.getpid()
-
-
+@contextmanager
 def worker(number):
-    """The Worker with this number, made on first use in this process."""
-    if number not in _HERE["workers"]:
-        _HERE["workers"][number] = Worker(_HERE["job"], number, _HERE["X"], _HERE["targets"])
-    return _HERE["workers"][number]
+    """The Worker with this number, made on first use; after an error it is not used again."""
+    one = _HERE["workers"].pop(number, None) or Worker(_HERE["job"], number, _HERE["X"], _HERE["targets"])
+    yield one
+    _HERE["workers"][number] = one
 
 
-def gradient_task(key, number, header, round_):
+def gradient_task(key, number, path, sizes, version, generation, round_):
     """The Push of a round, whose arrays stay in the shared memory."""
     check_key(key)
-    path, plan, shapes, version, generation, neurons = header
-    memory = _HERE["memory"].get(number)
-    if memory is None or memory[0] != path:
-        memory = _HERE["memory"][number] = path, arena.opened(path)
-    arrays, n = arena.views(memory[1], plan), len(shapes)
-    parameters = parameters_of(arrays[: 4 * n], shapes, generation, neurons)
-    me = worker(number)
-    me.load(Snapshot(version, generation, parameters))
-    push = me.gradient(round_)
-    if not push.failed:
-        for view, gradient in zip(arrays[4 * n :], [*push.dw, *push.db], strict=True):
-            np.copyto(view, gradient)
-        push.dw, push.db = tuple(plan[4 * n : 5 * n]), tuple(plan[5 * n :])
+    if _HERE["lent"].get(number, (None,))[0] != generation:
+        _HERE["lent"][number] = generation, *borrowed(path, sizes)
+    _, topologies, weights, biases, gradients, neurons = _HERE["lent"][number]
+    with worker(number) as me:
+        me.load(Snapshot(version, generation, Parameters(topologies, weights, biases, neurons)))
+        push = me.gradient(round_)
+        if not push.failed:
+            for view, gradient in zip(gradients, [*push.dw, *push.db], strict=True):
+                if view.shape != gradient.shape:
+                    checks.fail("gradient", gradient, f"of shape {view.shape}")
+                np.copyto(view, gradient)
+            push.dw = push.db = None
     return push
 
 
-def parameters_of(arrays, shapes, generation, neurons):
-    """Parameters out of shared arrays; the topologies of a generation are copied and looked at once."""
-    n = len(shapes)
-    if _HERE["topologies"].get("generation") != generation:
-        made = [
-            Topology(*shape, indptr.copy(), indices.copy())
-            for shape, indptr, indices in zip(shapes, arrays[:n], arrays[n : 2 * n], strict=True)
-        ]
-        _HERE["topologies"] = {"generation": generation, "made": tuple(made)}
-    return Parameters(_HERE["topologies"]["made"], tuple(arrays[2 * n : 3 * n]), tuple(arrays[3 * n :]), neurons)
+def borrowed(path, sizes):
+    """(topologies, weights, biases, gradients, neurons) of a Lent; topologies are copied and looked at, the rest are views."""
+    memory, plan, shapes, neurons = arena.read_at(path, sizes)
+    arrays, n = arena.views(arena.opened(memory), plan), len(shapes)
+    links = zip(shapes, arrays[:n], arrays[n : 2 * n], strict=True)
+    topologies = tuple(Topology(*shape, indptr.copy(), indices.copy()) for shape, indptr, indices in links)
+    return topologies, tuple(arrays[2 * n : 3 * n]), tuple(arrays[3 * n : 4 * n]), arrays[4 * n :], neurons
 
 
-def local_task(key, number, parameters, optimizer, epoch):
-    """The LocalEpoch of a worker."""
+def local_task(key, number, path, sizes, epoch):
+    """Leaves the LocalEpoch of a worker where its task was; returns its sizes."""
     check_key(key)
-    return worker(number).local(parameters, optimizer, epoch)
+    with worker(number) as me:
+        return arena.write_at(path, me.local(*arena.read_at(path, sizes), epoch))
 
 
 def check_key(key):

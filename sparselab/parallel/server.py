@@ -64,7 +64,7 @@ class ParameterServer:
         """
         staleness = self.version - snapshot.version
         if not checked:
-            self._check(snapshot.generation, dw, db)
+            self.check(snapshot.generation, dw, db)
         dw, db = self.moved(snapshot.generation, dw, db)
         self.traffic.staleness.append(staleness)
         if self.max_staleness is not None and staleness > self.max_staleness:
@@ -123,25 +123,25 @@ class ParameterServer:
             self.to_now[generation] = ways
         return self.to_now[generation]
 
-    def _check(self, generation, dw, db):
-        """Raise ValueError unless these are finite gradients of the net of that generation."""
+    def check(self, generation, dw, db, finite=True):
+        """Raise ValueError unless these are gradients of the net of that generation, and finite."""
         if generation != self.generation and generation not in self.ways:
             checks.fail("generation", generation, f"one of {[*self.ways, self.generation]}")
         shapes = self._shapes() if generation == self.generation else self.shapes[generation]
         if len(dw) != len(shapes) or len(db) != len(shapes):
             checks.fail("gradients", (len(dw), len(db)), f"{len(shapes)} arrays each, one a layer")
         for l, (nnz, n_out) in enumerate(shapes):
-            check_gradient(f"dw[{l}]", dw[l], nnz, self.model.dtype)
-            check_gradient(f"db[{l}]", db[l], n_out, self.model.dtype)
+            check_gradient(f"dw[{l}]", dw[l], nnz, self.model.dtype, finite)
+            check_gradient(f"db[{l}]", db[l], n_out, self.model.dtype, finite)
 
     def _shapes(self):
         """(links, outputs) of each layer now."""
         return [(layer.topology.nnz, layer.topology.n_out) for layer in self.model.layers]
 
 
-def check_gradient(name, array, n, dtype):
-    """ValueError unless `array` is n finite values of this dtype."""
+def check_gradient(name, array, n, dtype, finite=True):
+    """ValueError unless `array` is n values of this dtype, and finite."""
     if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != (n,):
         checks.fail(name, array, f"a {dtype} array of shape ({n},)")
-    if not checks.all_finite(array):
+    if finite and not checks.all_finite(array):
         raise ValueError(f"{name}: must be finite")

@@ -11,7 +11,7 @@ import numpy as np
 from .. import checks
 from ..history import PHASES
 from ..inputs import as_dataset
-from ..mlp import SparseMLP, child
+from ..mlp import child
 from ..training import check_model
 from .backends import Local
 from .calibration import Costs, calibrate
@@ -29,7 +29,7 @@ class SimulatedFailure(RuntimeError):
 
 def simulate_parallel(
     model, data=None, n_workers=2, *, compute=None, network=None, server=None, stragglers=None, failures=(), costs=None,
-    synchronous=False, batch_size=128, seed=None, **options,
+    synchronous=False, batch_size=None, seed=None, **options,
 ):  # fmt: skip
     """Train `model` in place as `n_workers` workers would; yields EpochRecords with simulated seconds. Deterministic.
 
@@ -53,12 +53,13 @@ def simulate_parallel(
         if name in options:
             checks.fail(name, options[name], "left out: a simulation has none", TypeError)
     if all(hasattr(model, name) for name in ("model", "data", "options")):
-        known = {name: value for name, value in model.options.items() if name not in ("threads", "config")}
-        experiment, data = model, model.data if data is None else data
-        model, options = experiment.model, known | options
-        batch_size = known.pop("batch_size") if batch_size == 128 else batch_size
-        seed = known["seed"] if seed is None else seed
-        options = {name: value for name, value in options.items() if name not in ("batch_size", "seed")}
+        settings = {name: value for name, value in model.options.items() if name not in ("threads", "config")}
+        data, model, options = model.data if data is None else data, model.model, settings | options
+        of_config = options.pop("batch_size"), options.pop("seed")
+        batch_size, seed = (
+            theirs if given is None else given for given, theirs in zip((batch_size, seed), of_config, strict=True)
+        )
+    batch_size = 128 if batch_size is None else batch_size
     check_model(model)
     n_workers, data = checks.integer("n_workers", n_workers), as_dataset(data, model)
     seeds = checks.seed_sequence("seed", seed)
@@ -95,7 +96,8 @@ def simulate_parallel(
 class SimulatedWorkers(Workers):
     """Workers of an epoch in simulated time. Beside those of Workers: queue_seconds: waiting of each push before the server took
     it up; utilisation: of each worker, the share of the epoch in which it computed; server_utilisation: the same of the server;
-    lost: tasks that failed; clock: seconds from the start to the end of the epoch. timeline: computing, from start to end."""
+    lost: tasks that had to be given
+    anew; clock: seconds from the start to the end of the epoch. timeline: computing, from start to end."""
 
     queue_seconds: list = field(default_factory=list)
     utilisation: tuple = ()
@@ -144,7 +146,7 @@ class Simulated(Local):
         self.draws = [np.random.default_rng(child(seeds, SIMULATION, 0, number)) for number in range(n_workers)]
         self.server_draws = np.random.default_rng(child(seeds, SIMULATION, 2))
         self.costs, self.nets, self.waiting, self.begin = None, {}, {}, 0.0
-        self.known, self.generation, self.links, self.local_workers = {}, 0, None, set()
+        self.known, self.generation, self.links, self.local_workers, self.computing = {}, 0, None, set(), []
         self.forget()
 
     def open(self, job, X, targets):
@@ -156,8 +158,7 @@ class Simulated(Local):
 
     def forget(self):
         """Count anew, for the next epoch."""
-        self.waited, self.idle, self.lost, self.evolved, self.computing_before = [], 0.0, 0, 0.0, getattr(self, "computing", [])
-        self.computing, self.busy_before = [], self.queue.busy
+        self.waited, self.idle, self.lost, self.evolved, self.busy_before = [], 0.0, 0, 0.0, self.queue.busy
 
     # what the crew asks for
 
@@ -172,7 +173,7 @@ class Simulated(Local):
         links = sum(topology.nnz for topology in snapshot.parameters.topologies)
         self.links = links if self.links is None else self.links
         size = push.n_samples / self.workers[number].job.batch_size * links / max(1, self.links)
-        seconds = self.compute_times(self.draws[number]) * self.factors[number] * size
+        seconds = self.compute_times(self.draws[number]) * float(self.factors[number]) * size
         return self.ask(number, (lambda: push), self.costs.pull, down, seconds, up)
 
     def local(self, number, parameters, optimizer, epoch):
@@ -180,7 +181,7 @@ class Simulated(Local):
         worker, costs = self.workers[number], self.costs
         n_batches = len(worker.shard) / min(worker.job.batch_size, len(worker.targets))
         evolve = costs.evolve if worker.job.local_rules and epoch > 0 else 0.0
-        seconds = (costs.setup + evolve + costs.local_step * n_batches) * self.factors[number]
+        seconds = (costs.setup + evolve + costs.local_step * n_batches) * float(self.factors[number])
         new = number not in self.local_workers
         self.local_workers.add(number)
         down = parameters_bytes(parameters) if new else None
@@ -197,6 +198,7 @@ class Simulated(Local):
         future, work = self.waiting.pop(id(task))
         if task.lost:
             self.lost += 1
+            self.known.pop(task.number, None)
             future.set_exception(SimulatedFailure(f"worker {task.number} failed"))
             return future
         try:
@@ -226,8 +228,9 @@ class Simulated(Local):
     def ask(self, number, work, serve, down, compute, up):
         """Put a task into the queue; returns its Future. down, up: bytes, or None for no message."""
         ways = [0.0 if n is None else self.network.seconds(n) for n in (down, up)]
-        self.idle += serve
+        before = self.queue.now
         task, future = self.queue.ask(number, serve, ways[0], compute, ways[1]), Future()
+        self.idle += self.queue.now - before
         self.computing.append((number, task.begin, task.end))
         self.waiting[id(task)] = future, work
         return future
@@ -245,19 +248,19 @@ class Simulated(Local):
             queue.now += self.network.seconds(sent)
             queue.serve(self.costs.average * n)
         seconds = queue.now - self.begin
-        tasks = [(number, begin, min(end, queue.now)) for number, begin, end in self.computing_before + self.computing]
+        tasks = [(number, max(begin, self.begin), min(end, queue.now)) for number, begin, end in self.computing]
+        tasks = [task for task in tasks if task[2] > task[1]]
         spent = np.zeros(n)
         for number, begin, end in tasks:
-            spent[number] += max(0.0, end - max(begin, self.begin))
+            spent[number] += end - begin
         workers = SimulatedWorkers(**vars(record.workers) | {
-            "timeline": [task for task in tasks if task[2] > max(task[1], self.begin)], "idle_seconds": self.idle, "restarts": 0,
-            "queue_seconds": self.waited, "utilisation": tuple(np.divide(spent, seconds, where=seconds > 0, out=0 * spent)),
-            "server_utilisation": (queue.busy - self.busy_before) / seconds if seconds > 0 else 0.0, "lost": self.lost,
-            "clock": queue.now,
+            "timeline": tasks, "idle_seconds": self.idle, "restarts": 0, "queue_seconds": self.waited, "lost": self.lost,
+            "utilisation": tuple((spent / seconds).tolist()) if seconds > 0 else (0.0,) * n, "clock": queue.now,
+            "server_utilisation": (queue.busy - self.busy_before) / seconds if seconds > 0 else 0.0,
         })  # fmt: skip
         times = dict.fromkeys((f"seconds_{phase}" for phase in PHASES), 0.0) | {"seconds_evolve": self.evolved}
         self.begin = queue.now
-        self.computing = [task for task in self.computing_before + self.computing if task[2] > queue.now]
+        self.computing = [task for task in self.computing if task[2] > queue.now]
         self.forget()
         return replace(record, seconds=seconds, workers=workers, **times)
 

@@ -3,6 +3,7 @@
 A task that is lost with its worker is simply done again: the same (worker, round) gives the same answer.
 """
 
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,6 +89,7 @@ class Worker:
         self.batches = Batches(self.seeds, len(self.shard), min(job.batch_size, len(self.shard)))
         self.model, self.engine, self.run, self.generation = None, None, None, None
         self.epoch, self.order, self.key = None, None, None
+        self.stopped = False  # set by another thread: an epoch of its own ends at once
 
     def load(self, snapshot):
         """Copy the server's parameters into this worker's net."""
@@ -143,7 +145,9 @@ class Worker:
                 samples=samples, pace=LONGEST,
             )  # fmt: skip
         state = TrainingState(copied(optimizer), self.seeds, epoch)
-        *_, record = self.run.epoch(state)
+        for record in self.run.epoch(state):  # noqa: B007 (the last one is the epoch's)
+            if self.stopped:
+                raise CancelledError("the training is over")
         return LocalEpoch(self.number, epoch, self.model.snapshot(), state.optimizer, record)
 
 

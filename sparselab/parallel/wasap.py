@@ -14,9 +14,11 @@ from .. import checks, evolution
 from .. import losses as loss_functions
 from ..engines import DivergedError, outputs
 from ..evolution import Evidence, ImportancePruning
+from ..history import StepRecord
 from ..inputs import as_dataset, as_features
 from ..interrupts import held
 from ..machine import cores
+from ..optimizers import check_state
 from ..resuming import Keeper
 from ..state import BATCHES, EVOLUTION, EpochTotals, TrainingState
 from ..training import check_model, check_optimizer, check_rules, epoch_record, find_fault
@@ -25,7 +27,7 @@ from .averaging import average
 from .crew import Crew
 from .keeping import LocalFiles
 from .server import ParameterServer
-from .tasks import Job
+from .tasks import Job, Push
 
 WARM_UP = 5  # epochs over which WASSP's rate grows to that of the larger batch
 
@@ -33,7 +35,7 @@ WARM_UP = 5  # epochs over which WASSP's rate grows to that of the larger batch
 def train_parallel(
     model, data, *, backend="threads", n_jobs=None, async_fraction=0.7, synchronous=False, optimizer=None, rules=(), epochs=10,
     batch_size=128, seed=None, loss=None, evaluate_every=1, steps_per_push=1, max_staleness=None, damping=0.0, schedule=(),
-    task_timeout=None, max_restarts=3, checkpoint=None, every=1, keep=3, resume=True, config=None,
+    task_timeout=None, max_restarts=3, checkpoint=None, every=1, keep=3, resume=True, config=None, pace=None,
 ):  # fmt: skip
     """Train `model` in place with `n_jobs` workers; yields an EpochRecord after each epoch. The result is in `model`.
 
@@ -45,7 +47,8 @@ def train_parallel(
     worker counts as hanging (default max(30, 20 × the median)); max_restarts: how often in a row.
 
     checkpoint, every, keep, resume, config: as for `train`, the workers' nets of the local phase included, with the same workers
-    and epochs; a synchronous run goes on exactly, an asynchronous one from the server's net at the end of an epoch.
+    and epochs; a synchronous run goes on exactly, an asynchronous one from the server's net at the end of an epoch. pace: None,
+    or seconds between two StepRecords, which are yielded too in the first phase.
 
     Records have phase "asynchronous" or "synchronous", then "local", whose test scores are the workers' mean, and at last
     "average", that of the average; `record.workers` (not stored in files) tells staleness, entries dropped, idle time and more.
@@ -63,6 +66,7 @@ def train_parallel(
         checks.positive("task_timeout", task_timeout)
     checks.integer("max_restarts", max_restarts, low=0)
     chosen = backends.get(backend, schedule)
+    run.pace = None if pace is None else checks.non_negative("pace", pace)
     run.keeper = None if checkpoint is None else Keeper(checkpoint, every, keep, resume, seed, config)
     run.local_files = LocalFiles(run.keeper and run.keeper.folder.path, run.n)
     return run.records(chosen, {"task_timeout": task_timeout, "max_restarts": max_restarts})
@@ -131,11 +135,20 @@ class _Parallel:
                 yield from finished
                 if self.state.epoch < self.epochs:
                     started, self.trusted = True, isinstance(backend, backends.Local)
-                    self.crew = Crew(backend, self.job, self.X, self.targets, **options)
+                    self.crew = Crew(backend, self.job, self.X, self.targets, check=self.check, **options)
                     yield from self.watched(self.phases())
         finally:
             if started:
                 backend.close()
+
+    def check(self, result):
+        """ValueError where the answer of a worker does not fit the net; what comes from another process must be finite too."""
+        if isinstance(result, Push):
+            self.server.check(result.generation, result.dw, result.db, finite=not self.trusted)
+        elif not self.trusted:
+            check_state(result.optimizer, self.model.copy().load(result.parameters))
+            if not all(checks.all_finite(a) for a in (*result.parameters.weights, *result.parameters.biases)):
+                raise ValueError("parameters: must be finite")
 
     def phases(self):
         """The records of what is left to do."""
@@ -159,15 +172,19 @@ class _Parallel:
         waiting = list(range(self.n))  # at the first pulls, then whoever was served last
         while self.state.epoch < self.split:
             self.start_epoch()
-            with held:  # Ctrl-C is heard while the crew waits
-                for updates in range(per_epoch):
-                    for number in waiting[:left]:
-                        crew.submit(number, "gradient", server.view, rounds[number])
-                        rounds[number], self.pulled[number] = rounds[number] + 1, server.generation
-                    left -= len(waiting[:left])
-                    number, push = crew.next()
-                    waiting = [number]
-                    self.apply(push, push.dw, push.db, self.optimizer.rate(self.state.epoch + updates / per_epoch))
+            while self.updates < per_epoch:
+                seen = self.seen()
+                with held:  # Ctrl-C is heard while the crew waits
+                    while self.updates < per_epoch and not self.is_time(seen):
+                        for number in waiting[:left]:
+                            crew.submit(number, "gradient", server.view, rounds[number])
+                            rounds[number], self.pulled[number] = rounds[number] + 1, server.generation
+                        left -= len(waiting[:left])
+                        number, push = crew.next()
+                        waiting = [number]
+                        self.apply(push, push.dw, push.db, self.optimizer.rate(self.state.epoch + self.updates / per_epoch))
+                if self.pace is not None:
+                    yield self.step_record(seen)
             yield self.finish_epoch("asynchronous")
 
     def synchronous_phase(self):
@@ -192,6 +209,26 @@ class _Parallel:
                 self.apply(joined(pushes), *mean_of(pushes), rate)
             yield self.finish_epoch("synchronous")
 
+    def seen(self):
+        """Where the epoch stands: what the next StepRecord begins with."""
+        totals = self.state.totals
+        return time.perf_counter(), self.updates, len(totals.losses), totals.hits, totals.n_samples
+
+    def is_time(self, seen):
+        """Whether a StepRecord is due."""
+        return self.pace is not None and self.updates > seen[1] and time.perf_counter() - seen[0] >= self.pace
+
+    def step_record(self, seen):
+        """The StepRecord of the updates since `seen`."""
+        begun, updates, n_losses, hits, samples = seen
+        totals, n = self.state.totals, self.state.totals.n_samples - samples
+        return StepRecord(
+            epoch=self.state.epoch + 1, step=self.updates - 1, n_steps=self.updates - updates, n_samples=n,
+            loss=float(sum(totals.losses[n_losses:]) / n),
+            accuracy=(totals.hits - hits) / n if self.model.sizes[-1] > 1 else None,
+            learning_rate=totals.learning_rate, seconds=time.perf_counter() - begun,
+        )  # fmt: skip
+
     def large_batch_rate(self, epoch):
         """WASSP's rate for n times the batch, reached over the first epochs: η (1 + (n − 1) min(⌊epoch⌋ / 5, 1))."""
         return self.optimizer.rate(epoch) * (1 + (self.n - 1) * min(int(epoch) / WARM_UP, 1))
@@ -201,7 +238,7 @@ class _Parallel:
         if push.failed:
             where = find_fault(self.model, self.loss, self.X, self.targets, np.arange(min(len(self.targets), 1024)))
             raise DivergedError(self.state.epoch + 1, self.updates, *where)
-        self.server.push(push, dw, db, rate, checked=self.trusted)
+        self.server.push(push, dw, db, rate, checked=self.trusted or not self.synchronous)
         totals = self.state.totals
         totals.losses += push.losses
         totals.hits += push.hits

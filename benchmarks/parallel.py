@@ -1,0 +1,159 @@
+"""Parallel training against sequential training: workers × backend × {WASAP, WASSP}, both phases, evolution and average counted.
+
+`python -m benchmarks.parallel [--only times accuracy cifar traffic] [--epochs 10] [--seeds 3] [--cifar FILE]`.
+times: complete FashionMNIST, 784-1000-1000-1000-10, ε = 20, batch 128, dropout .3, SET; evaluation off; ratios of wall time to
+sequential training on one thread, in turn in one run; what processes and clusters take to start is said apart. accuracy: 30
+epochs, several seeds. cifar: the paper's CIFAR-10 net (3072-4000-1000-4000-10, ε = 20) on images in FILE (.npz with JPEG bytes:
+source "stand-in"). traffic: bytes and server time of a push by net size, and the workers that keep one server busy.
+"""
+
+import argparse
+import io
+import time
+
+import numpy as np
+from tqdm import tqdm
+
+import sparselab as sl
+from benchmarks.common import emit, table
+from benchmarks.kept import spread
+from sparselab.parallel.server import ParameterServer
+
+STANDARD, CIFAR = (784, 1000, 1000, 1000, 10), (3072, 4000, 1000, 4000, 10)
+BACKENDS = ("threads", "processes", "dask")
+
+
+def net(sizes, seed):
+    return sl.SparseMLP.create(sizes, epsilon=20, activation=sl.AllReLU(0.6), dropout=0.3, seed=seed)
+
+
+def options(epochs, seed):
+    return {"rules": [sl.SET(0.3)], "epochs": epochs, "batch_size": 128, "seed": seed}
+
+
+def timed(train, sizes, data, epochs, seed=0, **more):
+    """Seconds from the first call to the end, and from the first epoch's begin (workers are ready then)."""
+    model, begin = net(sizes, seed), time.perf_counter()
+    records = list(train(model, data, optimizer=sl.MomentumSGD(0.01, 0.9), evaluate_every=0, **options(epochs, seed), **more))
+    return time.perf_counter() - begin, records
+
+
+def working(records, whole):
+    """Seconds without the start of the workers: the first task of any began then."""
+    first = min((begun for record in records for _, begun, _ in record.workers.timeline), default=0.0)
+    return whole - first
+
+
+def times(data, sizes, epochs, backends, name):
+    """Rows: wall seconds and their ratio to sequential training on one thread."""
+    timed(sl.train, sizes, data, 1, threads=1)  # compiles and warms up
+    ways = [(backend, n, sync) for backend in backends for n in (1, 2) for sync in (False, True)]
+    rows, sequential = [], []
+    for backend, n, sync in tqdm(ways, desc=f"times, {name}"):
+        sequential.append(timed(sl.train, sizes, data, epochs, threads=1)[0])  # in turn: a slow spell hits both
+        whole, records = timed(sl.train_parallel, sizes, data, epochs, backend=backend, n_jobs=n, synchronous=sync)
+        work = working(records, whole)
+        rows.append({
+            "job": name, "backend": backend, "workers": n, "kind": "WASSP" if sync else "WASAP", "epochs": epochs,
+            "sequential s": sequential[-1], "seconds": work, "start s": whole - work, "ratio": work / sequential[-1],
+            "ratio with start": whole / sequential[-1],
+        })  # fmt: skip
+    return rows
+
+
+def accuracy(data, epochs, seeds):
+    """Rows: test accuracy % after `epochs`, sequential, WASAP and WASSP with 2 workers, and the workers of the average."""
+    ways = {
+        "sequential": lambda **o: sl.train(threads=1, **o),
+        "WASAP": lambda **o: sl.train_parallel(backend="threads", n_jobs=2, **o),
+        "WASSP": lambda **o: sl.train_parallel(backend="threads", n_jobs=2, synchronous=True, **o),
+    }
+    rows = []
+    for name, train in ways.items():
+        last = []
+        for seed in tqdm(range(seeds), desc=name):
+            settings = options(epochs, seed) | {"optimizer": sl.MomentumSGD(0.01, 0.9), "evaluate_every": epochs}
+            *_, record = train(model=net(STANDARD, seed), data=data, **settings)
+            last.append(record)
+        each = [100 * record.test_accuracy for record in last]
+        own = [100 * value for record in last if record.workers for value in record.workers.accuracies]
+        rows.append({
+            "way": name, "epochs": epochs, "n": seeds, "accuracy %": spread(each),
+            "workers' own %": spread(own) if own else "", "each": " ".join(f"{value:.2f}" for value in each),
+        })  # fmt: skip
+    return rows
+
+
+def traffic(widths=(250, 1000, 4000, 16000), batch_size=128, repeats=30):
+    """Rows by net size: bytes of a push and a snapshot, seconds of compute, server and copy, workers that saturate the server."""
+    rng, rows = np.random.default_rng(0), []
+    for width in tqdm(widths, desc="traffic"):
+        model = net((784, width, width, width, 10), 0)
+        X, y = rng.standard_normal((batch_size, 784), dtype=np.float32), rng.integers(0, 10, batch_size)
+        server = ParameterServer(model, sl.MomentumSGD(0.001, 0.9))
+        dw, db = ([np.zeros_like(getattr(layer, name)) for layer in model.layers] for name in ("w", "b"))
+        compute = least(lambda: list(sl.train(model.copy(), (X, y), epochs=1, batch_size=batch_size, threads=1)), 5)  # noqa: B023
+        epochs = least(lambda: list(sl.train(model.copy(), (X, y), epochs=repeats, batch_size=batch_size, threads=1)), 3)  # noqa: B023
+        step = (epochs - compute) / (repeats - 1)  # without what a call of train costs
+        push = least(lambda: server.push(server.view(), dw, db, 0.001), repeats)  # noqa: B023
+        pull = least(server.pull, repeats)
+        rows.append({
+            "net": "-".join(map(str, model.sizes)), "links": model.n_links, "bytes a push": sum(g.nbytes for g in (*dw, *db)),
+            "compute ms": 1e3 * step, "server ms": 1e3 * push, "pull ms": 1e3 * pull,
+            "workers at saturation": (step + pull) / push + 1,
+        })  # fmt: skip
+    return rows
+
+
+def least(function, repeats):
+    """The least seconds of a call: what else the machine does only adds."""
+    spent = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        spent.append(time.perf_counter() - start)
+    return min(spent)
+
+
+def cifar(path):
+    """The Dataset of a .npz with JPEG bytes: jpeg_*, offset_*, y_* for train and test."""
+    from PIL import Image
+
+    with np.load(path) as file:
+        parts = []
+        for part in ("train", "test"):
+            data, ends, y = (file[f"{name}_{part}"] for name in ("jpeg", "offset", "y"))
+            images = [
+                np.asarray(Image.open(io.BytesIO(data[a:b].tobytes()))).reshape(-1)
+                for a, b in zip(ends, ends[1:], strict=False)
+            ]  # fmt: skip
+            parts += [np.array(images, np.float32), y]
+    return sl.datasets.Dataset.from_arrays(*parts, name="cifar10", source="stand-in", standardise=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="*", default=["times", "traffic", "accuracy"])
+    parser.add_argument("--backends", nargs="*", default=["threads", "processes"], choices=BACKENDS)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--cifar")
+    given = parser.parse_args()
+    tables = []
+    if {"times", "accuracy"} & set(given.only):
+        data = sl.datasets.load("fashion_mnist")
+    if "times" in given.only:
+        tables.append(times(data, STANDARD, given.epochs, given.backends, "FashionMNIST"))
+    if "cifar" in given.only:
+        tables.append(times(cifar(given.cifar), CIFAR, given.epochs, given.backends, "CIFAR-10"))
+    if "accuracy" in given.only:
+        tables.append(accuracy(data, 30, given.seeds))
+    if "traffic" in given.only:
+        tables.append(traffic())
+    for rows in tables:
+        emit("parallel", rows)
+        print(table(rows, list(rows[0])), "\n")
+
+
+if __name__ == "__main__":
+    main()
