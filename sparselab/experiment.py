@@ -66,10 +66,10 @@ class ExperimentConfig:
     )  # fmt: skip
     pruning_start: int = knob(10, "pruning starts", "epochs before the first event", low=1, high=100_000, step=1, group="pruning")
     pruning_stop: int = knob(
-        8, "pruning stops", "epochs before the last event; 0: shrink only at the first, links for ever", low=0, high=100_000, step=1,
-        group="pruning",
+        30, "pruning stops", "epochs before the last event; 0: shrink only at the first, links for ever", low=0, high=100_000,
+        step=1, group="pruning",
     )  # fmt: skip
-    pruning_every: int = knob(1, "every", "epochs between two events", low=1, high=100_000, step=1, group="pruning")
+    pruning_every: int = knob(5, "every", "epochs between two events", low=1, high=100_000, step=1, group="pruning")
     importance: str = knob(
         "incoming", "importance", "what makes a neuron important: strength of its links", choices=tuple(importances.NAMES),
         group="pruning",

@@ -49,21 +49,66 @@ def accuracies(runs, last=5):
     return pandas.DataFrame.from_dict(table, orient="index").round(4)
 
 
+def first_and_last(runs, epochs=5):
+    """A DataFrame: links, hidden neurons and seconds an epoch at the beginning and at the end of each run of `compare`.
+
+    Links and neurons: of the first and the last epoch, mean over seeds. Seconds: median over the first and the last `epochs`
+    epochs of all seeds, without evaluation; faster: how many times less an epoch takes at the end.
+    """
+    import pandas
+
+    table = {}
+    for label, seeds in runs.items():
+        first, last = ([record for history in seeds for record in part(history)] for part in (
+            lambda history: history[:epochs], lambda history: history[-epochs:]))  # fmt: skip
+        ends = {"first": [history[0] for history in seeds], "last": [history[-1] for history in seeds]}
+        row = {f"links_{end}": round(np.mean([record.links for record in records])) for end, records in ends.items()}
+        neurons = {end: np.mean([sum(record.active_neurons) for record in records]) for end, records in ends.items()}
+        row |= {f"neurons_{end}": round(value) for end, value in neurons.items()}
+        spent = [float(np.median([record.seconds for record in records])) for records in (first, last)]
+        table[label] = row | {"seconds_first": spent[0], "seconds_last": spent[1], "faster": spent[0] / spent[1]}
+    return pandas.DataFrame.from_dict(table, orient="index").round(3)
+
+
 def costs(model, history, batch_size, *, repeats=2):
-    """(ours, dense): links, bytes in training and seconds an epoch of a run, beside the dense net of the same widths.
+    """(ours, dense): links, bytes in training and seconds an epoch of a run, beside the dense net of its original widths.
 
     Ours is the median epoch; dense the least of `repeats` measurements of a few mini-batches with one BLAS thread and with as
     many as there are (None where it is too large): what else the machine does cannot flatter us.
     """
-    n_samples, total = history[-1].n_samples, rows(model)[-1]
+    n_samples, total, sizes = history[-1].n_samples, rows(model)[-1], model.neurons.sizes
     spent = []
     for threads in [1, None] * repeats:
         with threadpool_limits(threads, "blas"):
-            spent.append(dense.measure(model.sizes, n_samples, min(batch_size, n_samples), batches=2).seconds)
+            spent.append(dense.measure(sizes, n_samples, min(batch_size, n_samples), batches=2).seconds)
     median = float(np.median([record.seconds for record in history[1:] or history]))
     ours = {"links": total["links"], "bytes": total["training_bytes"], "seconds": median}
-    other = {"links": total["dense_links"], "bytes": dense.dense_bytes(model.sizes)}
+    other = {"links": dense_links(sizes), "bytes": dense.dense_bytes(sizes)}
     return ours, other | {"seconds": None if None in spent else min(spent, default=None)}
+
+
+def dense_links(sizes):
+    """Weights of the dense net of these widths."""
+    return sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
+
+
+def dense_inference(sizes, n_samples, *, repeats=3, limit=dense.LIMIT, seed=0):
+    """Least seconds in which a dense net of these widths predicts n_samples; None above `limit` bytes, where none is made."""
+    shapes = list(zip(sizes[1:], sizes, strict=False))
+    if dense.dense_bytes(sizes, copies=1) > limit:
+        return None
+    rng = np.random.default_rng(seed)
+    weights = [rng.standard_normal(shape, dtype=np.float32) for shape in shapes]
+    X = rng.standard_normal((sizes[0], n_samples), dtype=np.float32)
+    return least_seconds(dense_outputs, weights, X, repeats=repeats)
+
+
+def dense_outputs(weights, X):
+    """What a dense ReLU net without biases makes of X (n_in, samples)."""
+    for W in weights[:-1]:
+        X = W @ X
+        np.maximum(X, 0, out=X)
+    return weights[-1] @ X
 
 
 def layer_costs(n_in, n_out, *, epsilon=None, density=None, batch_size=64, repeats=4, seed=0):

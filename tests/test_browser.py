@@ -1,4 +1,4 @@
-"""The newcomer's path in a real browser: JupyterLab opens on 00, two clicks, and a curve moves.
+"""The newcomer's path in a real browser: JupyterLab opens on 00, two clicks, and a curve moves; on 04 a threshold is dragged.
 
 What only shows here: callbacks that come through the front end while a training runs, pictures that arrive, keys on a slider.
 """
@@ -17,10 +17,13 @@ from urllib.request import urlopen
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOK = "00_start_here.ipynb"
+NOTEBOOK, PRUNING = "00_start_here.ipynb", "04_importance_pruning.ipynb"
 FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
     --disable-component-update --disable-sync""".split()
-QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+QUIET = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},  # cells out of sight are there, too
+}
 CURVE = ".sparselab-view-curves"
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -48,7 +51,8 @@ def command(port, folder):
 def lab(tmp_path):
     """URL of a JupyterLab over a copy of the notebooks: what is typed here is saved there."""
     (tmp_path / "root/notebooks").mkdir(parents=True)
-    shutil.copy(ROOT / "notebooks" / NOTEBOOK, tmp_path / "root/notebooks")
+    for name in (NOTEBOOK, PRUNING):
+        shutil.copy(ROOT / "notebooks" / name, tmp_path / "root/notebooks")
     own = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "RUNTIME", "DATA")}
     env = os.environ | own | {"IPYTHONDIR": str(tmp_path / "ipython")}
     port = free_port()
@@ -83,6 +87,18 @@ def page(browser_path):
         browser.close()
 
 
+@pytest.fixture
+def fast(monkeypatch):
+    """Kernels of small sizes; to be asked for before `lab`."""
+    monkeypatch.setenv("SPARSELAB_FAST", "1")
+
+
+def open_notebook(page, lab, name):
+    page.goto(f"{lab}/lab/tree/notebooks/{name}")
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()  # JupyterLab forgets cells that are run before
+
+
 def status(page):
     return page.locator(".sparselab-status").inner_text()
 
@@ -102,9 +118,7 @@ def until(condition, what, timeout=30.0):
 
 def test_two_clicks_to_a_moving_curve(lab, page):
     opened = time.monotonic()
-    page.goto(f"{lab}/lab/tree/notebooks/{NOTEBOOK}")
-    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()  # JupyterLab forgets cells that are run before
+    open_notebook(page, lab, NOTEBOOK)
     page.locator(".jp-CodeCell .cm-content").first.click()
     page.keyboard.press("Shift+Enter")  # click 1: run the first cell
 
@@ -129,3 +143,28 @@ def test_two_clicks_to_a_moving_curve(lab, page):
     assert page.locator(".sparselab-panel details").count() == 0  # no error
     if folder := os.environ.get("SPARSELAB_SHOTS"):
         page.screenshot(path=str(Path(folder) / "browser.png"))
+
+
+@pytest.mark.slow
+def test_a_threshold_is_dragged_and_a_net_shrinks(fast, lab, page):
+    open_notebook(page, lab, PRUNING)
+    page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
+    page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
+
+    picture = page.locator(".sparselab-view-trade-off").first  # the one of the threshold panel stands first
+    picture.wait_for(state="visible")
+    first, table = picture.get_attribute("src"), page.locator(".sparselab-panel").first.locator("table").inner_text()
+    page.locator(".sparselab-amount .noUi-handle").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    spent = until(lambda: picture.get_attribute("src") != first, "the mark at another place")
+    print(f"\nseconds until the mark had moved: {spent:.2f}")
+    until(lambda: page.locator(".sparselab-panel").first.locator("table").inner_text() != table, "another table")
+
+    assert "50-50 → 20-20" in page.locator(".sparselab-plan").inner_text()
+    page.locator(".sparselab-start").click()
+    until(lambda: status(page).split()[1] == "finished", "the end of the training", 60)
+    until(lambda: "784-20-20-10" in page.locator(".sparselab-glance").inner_text(), "the smaller net")
+    assert page.locator(".sparselab-panel details").count() == 0  # no error
+    if folder := os.environ.get("SPARSELAB_SHOTS"):
+        page.locator(".sparselab-panel").last.screenshot(path=str(Path(folder) / "pruning_panel.png"))

@@ -195,18 +195,21 @@ class _Parallel:
         last_rate = self.large_batch_rate(self.state.epoch - 1 / per_epoch) if rounds else None
         while self.state.epoch < self.split:
             self.start_epoch()
-            for step in range(per_epoch):
-                for number in range(n):
-                    crew.submit(number, "gradient", server.view, rounds)
-                pushes = sorted((crew.next()[1] for _ in range(n)), key=lambda push: push.number)
-                rounds += 1
-                rate = self.optimizer.rate(self.state.epoch + step / per_epoch) * (
-                    1 + (n - 1) * min(self.state.epoch / WARM_UP, 1)
-                )
-                if last_rate not in (None, rate):
-                    self.correct_momentum(rate / last_rate)
-                last_rate = rate
-                self.apply(joined(pushes), *mean_of(pushes), rate)
+            while self.updates < per_epoch:
+                seen = self.seen()
+                with held:
+                    while self.updates < per_epoch and not self.is_time(seen):
+                        for number in range(n):
+                            crew.submit(number, "gradient", server.view, rounds)
+                        pushes = sorted((crew.next()[1] for _ in range(n)), key=lambda push: push.number)
+                        rounds += 1
+                        rate = self.large_batch_rate(self.state.epoch + self.updates / per_epoch)
+                        if last_rate not in (None, rate):
+                            self.correct_momentum(rate / last_rate)
+                        last_rate = rate
+                        self.apply(joined(pushes), *mean_of(pushes), rate)
+                if self.pace is not None:
+                    yield self.step_record(seen)
             yield self.finish_epoch("synchronous")
 
     def seen(self):

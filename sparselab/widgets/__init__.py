@@ -11,8 +11,9 @@ _HOMES = {
     "explorer": ["Explorer"],
     "panel": ["TrainingPanel"],
     "layer": ["layer_panel"],
-    "panels": ["activation_panel", "evolution_panel", "start_panel"],
+    "panels": ["activation_panel", "evolution_panel", "pruning_panel", "start_panel"],
     "run": ["Run"],
+    "threshold": ["threshold_panel"],
     "views": ["VIEWS", "View"],
 }
 

@@ -84,6 +84,10 @@ class Control:
             text = ""
         except (TypeError, ValueError) as error:
             text = str(error)
+        return self.show(text)
+
+    def show(self, text):
+        """Say under the widget what is wrong, "" for nothing; returns the text."""
         self.fault.value = markup.fault(text) if text else ""
         self.fault.layout.display = "" if text else "none"
         return text

@@ -1,4 +1,7 @@
-"""Links, bytes and seconds of a run beside its dense equivalent, which is measured once, then kept for all runs of its kind."""
+"""Links, bytes and seconds of a run beside its dense equivalent, which is measured once, then kept for all runs of its kind.
+
+The equivalent has the original widths: importance pruning makes a net smaller, and the dense one would not have been pruned.
+"""
 
 from .. import dense, studies, summary
 
@@ -10,17 +13,19 @@ _measured = {}  # (sizes, samples, batch size) -> seconds an epoch of the dense 
 def sides(subject):
     """(ours, dense): two dicts of links, bytes, seconds; seconds are None where they were not measured yet."""
     model, run = subject.model, subject.current
-    if run.history and (dense.dense_bytes(model.sizes) <= AT_ONCE or not run.active):
+    sizes = model.neurons.sizes
+    if run.history and (dense.dense_bytes(sizes) <= AT_ONCE or not run.active):
         return measured(model, run.history, run.config.batch_size)
     total = summary.rows(model)[-1]
     ours = {"links": total["links"], "bytes": total["training_bytes"], "seconds": None}
-    return ours, {"links": total["dense_links"], "bytes": dense.dense_bytes(model.sizes), "seconds": None}
+    return ours, {"links": studies.dense_links(sizes), "bytes": dense.dense_bytes(sizes), "seconds": None}
 
 
 def measured(model, history, batch_size):
     """`studies.costs`, the dense net measured for the first run of its kind only."""
-    key = model.sizes, history[-1].n_samples, batch_size
-    repeats = 0 if key in _measured else 1 if dense.dense_bytes(model.sizes) > ONCE else 2
+    sizes = model.neurons.sizes
+    key = sizes, history[-1].n_samples, batch_size
+    repeats = 0 if key in _measured else 1 if dense.dense_bytes(sizes) > ONCE else 2
     ours, other = studies.costs(model, history, batch_size, repeats=repeats)
     _measured.setdefault(key, other["seconds"])
     return ours, other | {"seconds": _measured[key]}

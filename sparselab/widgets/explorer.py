@@ -11,13 +11,14 @@ from .toolkit import bundle, make
 class Explorer:
     """controls: {name: widget}. study: (values) -> subject, done when a value changed. views: {name: View} of that subject.
 
-    table: subject -> HTML beside the controls. `values` are the controls'; `subject` is what the study gave last.
+    table: subject -> HTML beside the controls. `values` are the controls'; `subject` is what the study gave last. limited: at
+    most four pictures a second, for sliders that are heard while they are dragged.
     """
 
-    def __init__(self, controls, study, views, table=lambda subject: "", title=""):
+    def __init__(self, controls, study, views, table=lambda subject: "", title="", limited=False):
         self.controls, self.study, self.table, self.title = controls, study, table, title
         self.gallery, self.glance, self.message = Gallery(views), make("HTML", value=""), make("HTML", value="")
-        self.painter, self.subject, self.studied = Painter(self._paint), None, None
+        self.painter, self.subject, self.studied = Painter(self._paint, limited=limited), None, None
         for name, control in controls.items():
             control.add_class(f"sparselab-{name}").observe(lambda change: self.painter.ask(), "value")
         self.gallery.tabs.observe(lambda change: self.painter.ask(), "selected_index")

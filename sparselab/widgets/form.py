@@ -1,6 +1,6 @@
 """A form of controls that gives an ExperimentConfig, or says beside each field why it cannot."""
 
-from ..experiment import ExperimentConfig
+from ..experiment import ExperimentConfig, rules_of
 from . import markup
 from .controls import FIELDS, Control
 from .toolkit import make
@@ -33,7 +33,18 @@ class ConfigForm:
     @property
     def faults(self):
         """{name: what is wrong}, checked anew and shown beside the fields."""
-        return {name: text for name, control in self.controls.items() if (text := control.check())}
+        return {name: text for name, control in self.controls.items() if (text := control.check())} or self._together()
+
+    def _together(self):
+        """{name: what is wrong} of values that are good alone and do not fit each other."""
+        try:
+            rules_of(self.config)
+        except ValueError as error:
+            name, text = str(error).split(" ", 1)[0], str(error)
+            if name in self.controls:
+                self.controls[name].show(text)
+            return {name: text}
+        return {}
 
     def load(self, config):
         """Show the values of a config; those without a control are kept too."""

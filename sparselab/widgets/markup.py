@@ -8,7 +8,7 @@ COLOURS = {"running": "#009E73", "paused": "#E69F00", "preparing": "#0072B2", "f
 STYLE = """<style>
 .sparselab-panel .widget-tab-contents { padding: 4px !important; }
 </style>"""
-CELL = "padding:0 .8em 0 0;text-align:right;white-space:nowrap"
+CELL = "padding:0 .55em 0 0;text-align:right;white-space:nowrap"
 
 
 def status(state, text):

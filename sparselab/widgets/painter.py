@@ -20,10 +20,13 @@ def png(make):
 
 
 class Painter:
-    """Calls `paint()` in a thread that lives as long as there is something to paint."""
+    """Calls `paint()` in a thread that lives as long as there is something to paint.
 
-    def __init__(self, paint):
-        self.paint, self.condition = paint, threading.Condition()
+    limited: at most one picture in LEAST seconds, whoever asks; without it only those who ask `due` keep to that.
+    """
+
+    def __init__(self, paint, *, limited=False):
+        self.paint, self.condition, self.limited = paint, threading.Condition(), limited
         self.wanted = self.busy = False
         self.last, self.cost = -1e9, 0.0
 
@@ -50,6 +53,8 @@ class Painter:
 
     def _work(self):
         while self._take():
+            if self.limited:
+                time.sleep(max(0.0, self.last + LEAST - time.monotonic()))
             self.last = time.monotonic()
             try:
                 self.paint()

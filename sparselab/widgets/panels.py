@@ -6,11 +6,13 @@ Making a panel of a kind again, as a cell does that is run twice, stops the trai
 import weakref
 
 from ..experiment import ExperimentConfig
+from . import planned
 from .panel import TrainingPanel
 from .toolkit import make
 
-__all__ = ["activation_panel", "evolution_panel", "start_panel"]
+__all__ = ["activation_panel", "evolution_panel", "pruning_panel", "start_panel"]
 DIGITS = {"dataset": "digits", "hidden": (300, 300), "epsilon": 5.0, "weight_decay": 2e-4, "epochs": 300}
+PRUNING = {"epochs": 60, "pruning": "shrink", "pruning_start": 10, "pruning_stop": 30, "pruning_every": 5}
 WIDTH = 300  # neurons of each hidden layer in the activations' panel
 _latest = weakref.WeakValueDictionary()  # kind -> its panel that was made last
 
@@ -50,6 +52,21 @@ def activation_panel(depth=4, **settings):
     slider.observe(lambda change: hidden.write((WIDTH,) * change["new"]), "value")
     panel.form.widget.children = (slider, *panel.form.widget.children)
     return panel
+
+
+def pruning_panel(**settings):
+    """Notebook 04: weak neurons go while the net trains. What will go stands under the controls before you press Start."""
+    panel = opened(
+        "pruning",
+        ExperimentConfig(**PRUNING | settings),
+        controls=(
+            "zeta", "learning_rate", "pruning", "pruning_amount", "pruning_percentile", "pruning_start", "pruning_stop",
+            "pruning_every", "importance", "epochs",
+        ),
+        views=("curves", "neurons", "strength", "trade-off", "connectivity"),
+        spans={"zeta": (0.0, 0.9, 0.05), "pruning_start": (1, 100, 1), "pruning_stop": (0, 100, 1), "pruning_every": (1, 50, 1)},
+    )  # fmt: skip
+    return planned.attach(panel)
 
 
 def opened(kind, config, **declaration):

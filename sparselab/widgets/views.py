@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from .. import figures
+from ..evolution import importances, widths_without
 from ..experiment import activation_of, build
 from .costs import sides
+from .trade import curve_of
 
 POINTS = 300  # epochs of a curve that are drawn: more cannot be seen and take long
 FIRST = "Press Start: accuracy and loss appear here, epoch by epoch."
@@ -74,7 +76,7 @@ def when(epoch):
 def neurons(subject):
     """Links, active neurons, turnover."""
     history = sampled(subject.current.history)
-    return low(figures.links_and_neurons(history)) if history else None
+    return low(figures.links_and_neurons(history), 4.6) if history else None
 
 
 def costs(subject):
@@ -121,6 +123,35 @@ def gradients(subject):
     return figures.gradient_norms({name: norm(net) for name, net in nets.items()}, dataset=data)
 
 
+def strengths(subject):
+    """Neurons by importance, now, and those that the form's pruning would still take."""
+    model, config = subject.model, subject.settings()
+    if model is None or len(model.layers) < 2:
+        return None
+    title = when(subject.current.history[-1].epoch if subject.current.history else 0)
+    return low(figures.strength_histogram(model, share_ahead(model, config), config.importance, title=title))
+
+
+def share_ahead(model, config):
+    """Share of the neurons of today that the config's pruning still takes; None without pruning."""
+    if config.pruning == "links":
+        return config.pruning_percentile / 100
+    left = widths_without(model.neurons.sizes[1:-1], config.pruning_amount)
+    return None if config.pruning == "none" else max(0.0, 1 - left[0] / model.sizes[1])
+
+
+def trade_off(subject):
+    """What the net of now loses and saves at each amount of pruning; computed once an epoch, when somebody looks."""
+    run, model, data = subject.current, subject.model, subject.data
+    if not run.history or len(model.layers) < 2:
+        return None
+    importance = importances.NAMES[subject.settings().importance]
+    threads = run.config.threads or None
+    curve = curve_of(model, data, run.history[-1].epoch, importance, training=run.active, threads=threads)
+    on = "" if data.X_test is not None else ", on the training samples"
+    return high(figures.trade_off(curve.table, title=f"pruned {when(curve.epoch)}{on}"), 4.5)
+
+
 def high(figure, height):
     """The same figure, `height` inches high."""
     figure.set_size_inches(figure.get_figwidth(), height)
@@ -138,6 +169,8 @@ VIEWS = {
     "input": View("input map", input_map, timeline=True, empty="Only for images whose links are known."),
     "degrees": View("degrees", degrees, timeline=True, layers=True),
     "neurons": View("links & neurons", neurons),
+    "strength": View("neuron strength", strengths),
+    "trade-off": View("trade-off", trade_off, empty="Press Start: what would be left of the accuracy appears here."),
     "costs": View("time & memory", costs),
     "memory": View("memory", memory),
     "phases": View("phases", phases),
