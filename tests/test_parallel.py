@@ -86,6 +86,17 @@ def test_accuracies_of_the_workers_and_of_their_average():
     assert records[-2].test_accuracy == pytest.approx(np.mean(records[-2].workers.accuracies))
 
 
+def test_what_the_workers_did_is_told():
+    records, _, _ = run(backend="threads", n_jobs=2, async_fraction=1.0)
+    for record in records:
+        workers = record.workers
+        assert len(workers.staleness) == len(workers.queue) == len(workers.timeline) == 13
+        assert set(workers.queue) <= {0, 1}
+        assert 0 <= workers.idle_seconds <= 2 * record.seconds
+        assert all(begun < ended for _, begun, ended in workers.timeline)
+        assert {number for number, _, _ in workers.timeline} <= {0, 1}
+
+
 def test_several_mini_batches_a_push():
     one, two = (
         run(backend="serial", n_jobs=2, steps_per_push=s, async_fraction=1.0, optimizer=sl.MomentumSGD(0.01))[0] for s in (1, 3)

@@ -75,8 +75,9 @@ def train_parallel(
 @dataclass
 class Workers:
     """What an epoch was like for the workers: n; staleness of each push; share of gradient entries dropped; refused pushes;
-    seconds that workers waited for the server (sum); tasks that waited at most at the same time; restarts; timeline: (worker,
-    start, end) of each task in seconds from the start of training; accuracies: of each worker's own net in the local phase."""
+    seconds in which workers did not compute (sum); restarts; timeline: (worker, start, end) of each task in seconds from the
+    start of training; accuracies: of each worker's own net in the local phase; queue: answers that still waited when one was
+    served."""
 
     n: int
     staleness: list = field(default_factory=list)
@@ -86,6 +87,7 @@ class Workers:
     restarts: int = 0
     timeline: list = field(default_factory=list)
     accuracies: tuple = ()
+    queue: list = field(default_factory=list)
 
 
 class _Parallel:
@@ -242,7 +244,9 @@ class _Parallel:
             where = find_fault(self.model, self.loss, self.X, self.targets, np.arange(min(len(self.targets), 1024)))
             raise DivergedError(self.state.epoch + 1, self.updates, *where)
         self.server.push(push, dw, db, rate, checked=self.trusted or not self.synchronous)
-        totals = self.state.totals
+        totals, waiting = self.state.totals, getattr(self.crew.backend, "done", None)
+        self.computed += push.seconds
+        self.queue.append(waiting.qsize() if waiting is not None else 0)
         totals.losses += push.losses
         totals.hits += push.hits
         totals.n_samples += push.n_samples
@@ -268,7 +272,7 @@ class _Parallel:
         state.totals = EpochTotals(changes.links, neurons_pruned=changes.neurons_pruned)
         self.server.forget(min(self.pulled.values(), default=0))
         state.totals.seconds["evolve"] = time.perf_counter() - start
-        self.epoch_begin, self.updates = time.perf_counter(), 0
+        self.epoch_begin, self.updates, self.computed, self.queue = time.perf_counter(), 0, 0.0, []
 
     def finish_epoch(self, phase):
         """The record of the epoch that is over."""
@@ -276,8 +280,8 @@ class _Parallel:
         totals.seconds["all"] = time.perf_counter() - self.epoch_begin
         traffic = self.server.take_traffic()
         workers = Workers(
-            self.n, traffic.staleness, traffic.dropped / max(1, traffic.entries), traffic.refused, 0.0, self.crew.restarts,
-            self.take_timeline(),
+            self.n, traffic.staleness, traffic.dropped / max(1, traffic.entries), traffic.refused,
+            max(0.0, self.n * totals.seconds["all"] - self.computed), self.crew.restarts, self.take_timeline(), queue=self.queue,
         )  # fmt: skip
         start, number = time.perf_counter(), state.epoch + 1
         scores = self.scores(self.model) if self.due(number) else (None, None)
@@ -373,7 +377,7 @@ def joined(pushes):
     return type(first)(
         first.number, first.round, first.version, first.generation, [x for push in pushes for x in push.losses],
         sum(push.hits for push in pushes), sum(push.n_samples for push in pushes), None, None,
-        any(push.failed for push in pushes),
+        any(push.failed for push in pushes), sum(push.seconds for push in pushes),
     )  # fmt: skip
 
 
