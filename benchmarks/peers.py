@@ -26,6 +26,7 @@ from tqdm import tqdm
 import sparselab as sl
 from benchmarks import break_even
 from benchmarks.common import emit
+from benchmarks.kept import end_last_line, read
 from benchmarks.peer_host import PEERS, PeerError, gather
 from benchmarks.peer_measure import LONGEST, LONGEST_BUILD, measure, no_room, reader, rows_of, too_much, trainer
 from benchmarks.peer_report import latest, report
@@ -56,6 +57,7 @@ class Run:
         self.done = {row["block"] for row in self.rows}
 
     def add(self, rows):
+        end_last_line(self.out)
         emit("peers", rows, self.out, show=False)
         self.rows += rows
 
@@ -72,17 +74,6 @@ class Run:
 
     def job(self, **options):
         return {**NET, "x": self.data["x"], "y": self.data["y"], **options}
-
-
-def read(path):
-    """The rows of a results file; a last line that was cut off is left out."""
-    rows = []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return rows
 
 
 def build(peers, job):
