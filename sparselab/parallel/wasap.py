@@ -6,7 +6,7 @@ worker alone, then the average of all.
 
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,11 +23,12 @@ from ..resuming import Keeper
 from ..state import BATCHES, EVOLUTION, EpochTotals, TrainingState
 from ..training import check_model, check_optimizer, check_rules, epoch_record, find_fault
 from . import backends
-from .averaging import average
 from .crew import Crew
 from .keeping import LocalFiles
+from .local_phase import LocalPhase
 from .server import ParameterServer
 from .tasks import Job, Push
+from .workers import Workers
 
 WARM_UP = 5  # epochs over which WASSP's rate grows to that of the larger batch
 
@@ -70,24 +71,6 @@ def train_parallel(
     run.keeper = None if checkpoint is None else Keeper(checkpoint, every, keep, resume, seed, config)
     run.local_files = LocalFiles(run.keeper and run.keeper.folder.path, run.n)
     return run.records(chosen, {"task_timeout": task_timeout, "max_restarts": max_restarts})
-
-
-@dataclass
-class Workers:
-    """What an epoch was like for the workers: n; staleness of each push; share of gradient entries dropped; refused pushes;
-    seconds in which workers did not compute (sum); restarts; timeline: (worker, start, end) of each task in seconds from the
-    start of training; accuracies: of each worker's own net in the local phase; queue: answers that still waited when one was
-    served."""
-
-    n: int
-    staleness: list = field(default_factory=list)
-    dropped: float = 0.0
-    refused: int = 0
-    idle_seconds: float = 0.0
-    restarts: int = 0
-    timeline: list = field(default_factory=list)
-    accuracies: tuple = ()
-    queue: list = field(default_factory=list)
 
 
 class _Parallel:
@@ -157,7 +140,7 @@ class _Parallel:
         if self.state.epoch < self.split or (self.keeper and not self.keeper.resume):
             self.local_files.clear()  # those of another run
         yield from self.synchronous_phase() if self.synchronous else self.asynchronous_phase()
-        yield from self.local_phase()
+        yield from LocalPhase(self).records()
 
     def watched(self, records):
         """The same, into the run's folder where there is one."""
@@ -305,71 +288,6 @@ class _Parallel:
         """(loss, accuracy) on the test samples."""
         return self.loss.of(outputs(model, self.X_test, 1), self.test_targets)
 
-    # phase 2
-
-    def local_phase(self):
-        """Each worker alone with its shard, from the server's net and velocity; then the average of all."""
-        if self.split == self.epochs:
-            return
-        crew, before, first, kept = self.crew, self.model.nnz, self.split, self.local_files.load(self.model)
-        starts = [(self.model.snapshot(), self.state.optimizer)] * self.n
-        if kept:
-            first, files = kept
-            starts = [(file.model.snapshot(), file.state.optimizer) for file in files]
-            for record in files[0].history[self.split :]:
-                yield record
-        done = {}  # (worker, epoch) -> LocalEpoch
-        for number, (parameters, optimizer) in enumerate(starts):
-            crew.submit(number, "local", parameters, optimizer, first)
-        for epoch in range(first, self.epochs):
-            self.epoch_begin = time.perf_counter()
-            while any((number, epoch) not in done for number in range(self.n)):
-                number, result = crew.next()
-                done[number, result.epoch] = result
-                if result.epoch + 1 < self.epochs:
-                    crew.submit(number, "local", result.parameters, result.optimizer, result.epoch + 1)
-            results = [done.pop((number, epoch)) for number in range(self.n)]
-            record = self.local_record(results, epoch, before)
-            self.keep_local(results, epoch + 1, record)
-            yield record
-
-    def keep_local(self, results, epoch, record):
-        """The workers' nets into the run's folder; at the end the run's own checkpoint has the average."""
-        if not self.keeper:
-            return
-        if epoch == self.epochs:
-            self.local_files.clear()
-        elif epoch % self.keeper.every == 0:
-            nets = [self.model.copy().load(result.parameters) for result in results]
-            history = [*self.keeper.history, record.without_degrees()]
-            self.local_files.save(nets, [result.optimizer for result in results], self.state.seeds, epoch, history)
-
-    def local_record(self, results, epoch, n_links):
-        """The record of an epoch that all workers have finished; at the last one the model becomes their average."""
-        spent, number, last = time.perf_counter() - self.epoch_begin, epoch + 1, epoch + 1 == self.epochs
-        nets = [self.model.copy().load(result.parameters) for result in results] if self.due(number) or last else []
-        if last:
-            start = time.perf_counter()
-            mean = average(nets, n_links)
-            with held:
-                self.model.take_over(mean.layers, "average", mean.neurons)
-                self.state.optimizer[:] = self.optimizer.init(
-                    self.model
-                )  # the velocity of the workers says nothing about the mean
-                self.state.epoch = self.epochs
-            spent += time.perf_counter() - start
-        own = [self.scores(net) for net in nets] if self.due(number) else []
-        accuracies = tuple(accuracy for _, accuracy in own)
-        workers = Workers(self.n, restarts=self.crew.restarts, timeline=self.take_timeline(), accuracies=accuracies)
-        scores = (None, None)
-        if own:
-            scores = self.scores(self.model) if last else (float(np.mean([loss for loss, _ in own])), mean_or_none(accuracies))
-        totals = summed([result.record for result in results], spent)
-        return epoch_record(
-            self.model if last else nets[0] if nets else self.model, totals, number, scores, 0.0,
-            phase="average" if last else "local", workers=workers,
-        )  # fmt: skip
-
 
 def joined(pushes):
     """The sums of a round's pushes as one; no gradient."""
@@ -389,20 +307,3 @@ def mean_of(pushes):
     return tuple(
         [mean(arrays) for arrays in zip(*(getattr(push, name) for push in pushes), strict=True)] for name in ("dw", "db")
     )
-
-
-def mean_or_none(values):
-    """The mean, or None where there are no numbers (regressions)."""
-    return None if any(value is None for value in values) else float(np.mean(values))
-
-
-def summed(records, seconds):
-    """EpochTotals of what all workers did in an epoch."""
-    totals = EpochTotals(
-        [(sum(p), sum(g)) for p, g in zip(zip(*(r.pruned for r in records)), zip(*(r.grown for r in records)), strict=True)],
-        [r.train_loss * r.n_samples for r in records], 0, sum(r.n_samples for r in records), records[0].learning_rate,
-        neurons_pruned=[0] * (len(records[0].nnz) - 1),
-    )  # fmt: skip
-    totals.hits = sum(round((r.train_accuracy or 0) * r.n_samples) for r in records)
-    totals.seconds["all"] = seconds
-    return totals

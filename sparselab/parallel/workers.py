@@ -1,0 +1,21 @@
+"""What a parallel epoch was like for its workers: the part of an EpochRecord that only parallel training has."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Workers:
+    """What an epoch was like for the workers: n; staleness of each push; share of gradient entries dropped; refused pushes;
+    seconds in which workers did not compute (sum); restarts; timeline: (worker, start, end) of each task in seconds from the
+    start of training; accuracies: of each worker's own net in the local phase; queue: answers that still waited when one was
+    served."""
+
+    n: int
+    staleness: list = field(default_factory=list)
+    dropped: float = 0.0
+    refused: int = 0
+    idle_seconds: float = 0.0
+    restarts: int = 0
+    timeline: list = field(default_factory=list)
+    accuracies: tuple = ()
+    queue: list = field(default_factory=list)
