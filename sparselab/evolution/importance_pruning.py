@@ -80,8 +80,15 @@ class ImportancePruning:
         return tuple(min(width, target) for width, target in zip(model.sizes[1:-1], targets, strict=True))
 
     def plan(self, model, epochs):
-        """[(epoch, widths of the hidden layers after it)] of every event in a training of `epochs` epochs (mode "shrink")."""
-        return [(epoch, self.widths(model, epoch)) for epoch in range(1, epochs) if self.is_due(epoch)]
+        """[(epoch, widths of the hidden layers after it)] of the events of a training of `epochs` epochs at which neurons go
+        (mode "shrink")."""
+        events, now = [], model.sizes[1:-1]
+        for epoch in filter(self.is_due, range(1, epochs)):
+            left = tuple(map(min, now, self.widths(model, epoch)))
+            if left != now:
+                events.append((epoch, left))
+            now = left
+        return events
 
     def prepare(self, model, epochs):
         """Before a training of `epochs` epochs in all: a warning where no event falls into it."""
