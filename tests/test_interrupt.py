@@ -11,7 +11,7 @@ import pytest
 
 from reliability import interrupt
 from sparselab import engines, evolution, state, training
-from sparselab.evolution import SET, evolving
+from sparselab.evolution import SET
 from sparselab.history import EpochRecord
 from sparselab.interrupts import held
 from sparselab.layers import SparseLinear
@@ -215,7 +215,7 @@ def with_interrupts(patch, epochs, **options):
 
 def place_evolve(monkeypatch):
     """After the first of two rules."""
-    monkeypatch.setattr(evolving, "apply", counting(evolving.apply, [], 3, ctrl_c))
+    monkeypatch.setattr("sparselab.evolution.evolving.apply", counting(evolution.apply, [], 3, ctrl_c))
 
 
 def place_evolved(monkeypatch):
