@@ -15,6 +15,7 @@ import numpy as np
 import pandas
 import pytest
 import test_figures_analysis
+import test_figures_parallel
 import test_figures_pruning
 from PIL import Image
 
@@ -99,8 +100,8 @@ def close(column, expected):
 
 def test_every_public_figure_is_tried_here(makers):
     no_figures = {"TableFigure", "png_bytes", "save_figure", "to_frame", "gradient_norm_per_layer"}
-    elsewhere = {name for tests in (test_figures_analysis, test_figures_pruning) for module in tests.MODULES
-                 for name in figures._HOMES[module]}  # fmt: skip
+    tests = test_figures_analysis, test_figures_parallel, test_figures_pruning
+    elsewhere = {name for one in tests for module in one.MODULES for name in figures._HOMES[module]}
     assert {name.split()[0].strip(",") for name in makers} == set(figures.__all__) - no_figures - elsewhere
 
 

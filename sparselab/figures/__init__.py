@@ -20,11 +20,15 @@ _HOMES = {
     "lifetimes": ["link_ages"],
     "neurons": ["neuron_health", "reach"],
     "pixels": ["input_map", "input_maps"],
+    "pushes": ["dropped_entries", "staleness_histogram"],
+    "speeds": ["speed_up"],
     "strengths": ["strength_histogram"],
     "tables": ["TableFigure", "png_bytes", "save_figure", "to_frame"],
+    "teams": ["accuracy_by_phase"],
     "trades": ["trade_off"],
     "turnover": ["links_and_neurons"],
     "values": ["weights_histogram"],
+    "workers": ["worker_timeline"],
 }
 
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

@@ -15,7 +15,7 @@ from .backends import Threads
 from .events import Network, Times
 from .wasap import train_parallel
 
-EPOCHS, FIRST_PHASE = 4, 0.75
+EPOCHS, FIRST_PHASE = 5, 0.6  # three epochs in common, the first without evolution, and two of the worker's own
 
 
 @dataclass(frozen=True)
@@ -54,22 +54,22 @@ def calibrate(model, data, batch_size=128, *, n_batches=48, rules=None, seed=0, 
     """Measure the Costs of training this net on this machine: a short training of a copy by one worker, on backend "threads".
 
     n_batches: mini-batches an epoch of that training, at most; rules: default [SET(0.3)]; options: as for `train_parallel`
-    (optimizer, loss). Times are means without the highest and lowest tenth. Takes as long as 4 n_batches mini-batches.
+    (optimizer, loss). Times are medians. Takes as long as 5 n_batches mini-batches.
     """
     check_model(model)
     batch_size, n_batches = checks.integer("batch_size", batch_size), checks.integer("n_batches", n_batches)
     data, options = as_dataset(data, model), options | {"rules": [SET(0.3)] if rules is None else rules, "seed": seed}
     short(model, data, batch_size, 2, **options)  # compiles
     meter, records, end = short(model, data, batch_size, n_batches, **options)
-    ((whole, result),) = meter.locals
+    whole, result = meter.locals[-1]
     for _ in range(2):
         start = time.perf_counter()
         average([model, end])
         spent = time.perf_counter() - start
     steps = result.record.n_samples / min(batch_size, result.record.n_samples)
     return Costs(
-        compute=typical(meter.compute), push=typical(meter.push), pull=typical(meter.pull), handover=typical(meter.handover),
-        evolve=typical([record.seconds_evolve for record in records[1 : EPOCHS - 1]]),
+        compute=typical(meter.compute), push=typical(meter.push), pull=typical(meter.pull),
+        handover=max(0.0, typical(meter.handover)), evolve=typical([record.seconds_evolve for record in records[1:3]]),
         step=(result.record.seconds - result.record.seconds_evolve) / steps, setup=max(0.0, whole - result.record.seconds),
         average=spent / 2,
     )  # fmt: skip
@@ -97,10 +97,8 @@ def saturation(costs, network=None, n_bytes=0):
 
 
 def typical(seconds):
-    """The mean without the highest and the lowest tenth: one interruption by something else does not count."""
-    seconds = np.sort(np.asarray(seconds, float))
-    cut = len(seconds) // 10
-    return float(seconds[cut : len(seconds) - cut].mean())
+    """The median: interruptions by something else do not count."""
+    return float(np.median(seconds))
 
 
 class Metered(Threads):
@@ -110,39 +108,39 @@ class Metered(Threads):
         super().open(job, X, targets)
         self.compute, self.push, self.pull, self.handover, self.locals = [], [], [], [], []
         self.received = self.asked = self.begun = self.ended = None
+        (worker,) = self.workers
+        worker.gradient, worker.local = self.timed(worker.gradient), self.timed(worker.local)
+
+    def timed(self, function):
+        """The same function, and when it was called and done last."""
+
+        def work(*arguments):
+            begun = time.perf_counter()
+            result = function(*arguments)
+            self.begun, self.ended = begun, time.perf_counter()
+            return result
+
+        return work
 
     def gradient(self, number, snapshot, round_):
         """As of Threads; what went by since the last answer came is the server's work on it."""
         start = time.perf_counter()
-        if self.received is not None and round_ % self.workers[0].batches.per_epoch:  # not what comes between two epochs
+        if round_ % self.workers[0].batches.per_epoch:  # else there is what comes between two epochs
             self.push.append(start - self.received)
-        self.workers[number].load(snapshot)
+        future = super().gradient(number, snapshot, round_)
         self.asked = time.perf_counter()
         self.pull.append(self.asked - start)
-        return self._start(self._gradient, number, round_)
-
-    def local(self, number, *arguments):
-        """As of Threads, timed."""
-        return self._start(self._local, number, arguments)
+        return future
 
     def completed(self, timeout):
         """As of Threads; notes when the answer came."""
         future, self.received = super().completed(timeout), time.perf_counter()
-        if self.begun is not None:
+        if future is None:
+            return None
+        result, spent = future.result(), self.ended - self.begun
+        if hasattr(result, "dw"):
+            self.compute.append(spent)
             self.handover.append(self.begun - self.asked + self.received - self.ended)
-            self.begun = None
+        else:
+            self.locals.append((spent, result))
         return future
-
-    def _gradient(self, number, round_):
-        begun = time.perf_counter()
-        push = self.workers[number].gradient(round_)
-        self.ended = time.perf_counter()
-        self.compute.append(self.ended - begun)
-        self.begun = begun
-        return push
-
-    def _local(self, number, arguments):
-        start = time.perf_counter()
-        result = self.workers[number].local(*arguments)
-        self.locals.append((time.perf_counter() - start, result))
-        return result

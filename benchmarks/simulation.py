@@ -1,0 +1,122 @@
+"""What many workers would do, simulated, and how far the simulation can be trusted: beside measured runs of one and two workers.
+
+`python -m benchmarks.simulation [--quick] [--epochs 10] [--out FILE]`
+
+The job: fashion_mnist_small (5,000 training images), 784-1000-1000-1000-10, ε = 20, dropout 0.3, SET; mini-batches of 16, so that
+256 workers have one each. First part: seconds an epoch of `train_parallel` on backend "threads", in turn with calibrations, and
+what the simulation makes of their costs; of both the least. Second part: accuracy, staleness and speed-up of 1 … 256 workers.
+"""
+
+import argparse
+import dataclasses
+import time
+
+import numpy as np
+from tqdm import tqdm
+
+import sparselab as sl
+from benchmarks.common import emit, table
+from sparselab.parallel import Costs, calibrate, saturation
+
+SIZES, BATCH, WORKERS = (784, 1000, 1000, 1000, 10), 16, (1, 2, 4, 8, 16, 64, 256)
+COLUMNS = ("workers", "phase 1", "measured", "simulated", "ratio")
+
+
+def net(sizes=SIZES):
+    """The net at its start."""
+    return sl.SparseMLP.create(sizes, epsilon=20, activation=sl.AllReLU(0.6), dropout=0.3, seed=0)
+
+
+def least(costs):
+    """The least of several Costs, field by field: what else the machine does only ever adds."""
+    names = [one.name for one in dataclasses.fields(Costs)]
+    return Costs(**{name: min(getattr(one, name) for one in costs) for name in names})
+
+
+def seconds_of(records):
+    """{phase: seconds an epoch}: the least of each; the first epoch, which has no evolution, is left out."""
+    found = {}
+    for record in records[1:]:
+        found[record.phase] = min(record.seconds, found.get(record.phase, record.seconds))
+    return found
+
+
+def validate(data, *, sizes=SIZES, batch_size=BATCH, epochs=8, rounds=5, workers=(1, 2), bar=None):
+    """(rows, Costs): seconds an epoch of measured and of simulated runs, by workers and phase, calibrated in turn with them."""
+    options = {"rules": [sl.SET(0.3)], "epochs": epochs, "batch_size": batch_size, "seed": 0, "evaluate_every": 0}
+    settings = [(n, synchronous) for n in workers for synchronous in (False, True)]
+    costs, measured = [], {setting: [] for setting in settings}
+    for _ in range(rounds):
+        costs.append(calibrate(net(sizes), data, batch_size))
+        for n, synchronous in settings:
+            records = sl.train_parallel(net(sizes), data, backend="threads", n_jobs=n, synchronous=synchronous, **options)
+            measured[n, synchronous].append(seconds_of(list(records)))
+            if bar is not None:
+                bar.update()
+    rows, costs = [], least(costs)
+    for n, synchronous in settings:
+        records = sl.simulate_parallel(net(sizes), data, n, costs=costs, synchronous=synchronous, **options)
+        for phase, seconds in seconds_of(list(records)).items():
+            real = min(one[phase] for one in measured[n, synchronous])
+            first = "synchronous" if synchronous else "asynchronous"
+            name = first if phase == first else f"{first}, {phase}"
+            rows.append({"workers": n, "phase 1": name, "measured": real, "simulated": seconds, "ratio": seconds / real})
+    return rows, costs
+
+
+def outlook(data, costs, *, sizes=SIZES, batch_size=BATCH, epochs=10, workers=WORKERS, **options):
+    """A row for each number of workers, as it comes: accuracy, staleness, speed-up of a simulated run, or why there is none."""
+    alone = None
+    for n in workers:
+        model, start = net(sizes), time.perf_counter()
+        row = {
+            "workers": n,
+            "phase 1": "synchronous" if options.get("synchronous") else "asynchronous",
+            "damping": 0.0,
+            **options,
+        }
+        run = sl.simulate_parallel(
+            model, data, n, costs=costs, rules=[sl.SET(0.3)], epochs=epochs, batch_size=batch_size, seed=0,
+            evaluate_every=epochs, **options,
+        )  # fmt: skip
+        try:
+            records = list(run)
+        except sl.DivergedError as error:
+            yield row | {"accuracy": float("nan"), "note": f"diverged in epoch {error.epoch}"}
+            continue
+        clock, stale = records[-1].workers.clock, [s for record in records for s in record.workers.staleness]
+        alone = clock if n == 1 else alone
+        first = [record for record in records if record.phase not in ("local", "average")]
+        yield row | {
+            "accuracy": records[-1].test_accuracy, "staleness": float(np.mean(stale)) if stale else 0.0, "seconds": clock,
+            "speed-up": alone / clock if alone else float("nan"), "took": time.perf_counter() - start, "note": "",
+            "server busy": float(np.mean([record.workers.server_utilisation for record in first])),
+        }  # fmt: skip
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a small net and few workers")
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--out", help="append rows as JSON lines")
+    arguments = parser.parse_args()
+    data, quick = sl.datasets.load("fashion_mnist_small"), arguments.quick
+    sizes, workers = ((784, 100, 100, 10), (1, 4, 16)) if quick else (SIZES, WORKERS)
+    with tqdm(total=(4 if quick else 20) + 3 * len(workers), unit="run") as bar:
+        rows, costs = validate(data, sizes=sizes, rounds=1 if quick else 5, bar=bar)
+        emit("simulation, validated", rows, arguments.out, show=False)
+        simulated = []
+        for options in ({}, {"damping": 1.0}, {"synchronous": True}):
+            for row in outlook(data, costs, sizes=sizes, epochs=arguments.epochs, workers=workers, **options):
+                emit("simulation", [row], arguments.out, show=False)
+                simulated.append(row)
+                bar.update()
+    print(table(rows, COLUMNS))
+    print("\nmilliseconds:", ", ".join(f"{name} {1e3 * value:.3f}" for name, value in dataclasses.asdict(costs).items()))
+    print(f"the server is busy all the time from {saturation(costs):.1f} workers on\n")
+    columns = ("workers", "phase 1", "damping", "accuracy", "staleness", "seconds", "speed-up", "server busy", "took", "note")
+    print(table([{name: row.get(name, "") for name in columns} for row in simulated], columns))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""What workers do when: a bar a task, a row a worker."""
+
+import numpy as np
+from matplotlib.collections import PolyCollection
+
+from .. import checks
+from . import legends, style
+from .runs import records_of
+
+PHASES = ("asynchronous", "synchronous", "local")
+MOST_NAMES = 16  # workers whose rows have a number each
+
+
+def worker_timeline(history, *, window=None, title=None, dataset=None):
+    """A row for each worker, a bar for each of its tasks, against seconds from the start; dotted lines end epochs.
+
+    history: EpochRecords (or one) of `train_parallel`, whose tasks last from being given out until the server takes their result,
+    or of `simulate_parallel`, whose bars are computing alone. window: (from, to) in seconds, default everything. Busy: the
+    share of that time in which a worker had a task. ValueError for records without workers and for a window without tasks.
+    """
+    records = [record for record in records_of(history) if getattr(record, "workers", None) is not None]
+    if not records:
+        checks.fail("history", history, "records of train_parallel or simulate_parallel, as they came (files keep no timelines)")
+    names = {"average": "local"}  # the average comes after an epoch of the workers' own
+    rows = [
+        {"epoch": record.epoch, "phase": names.get(record.phase, record.phase), "worker": number, "start": start, "end": end}
+        for record in records for number, start, end in record.workers.timeline
+    ]  # fmt: skip
+    low, high = window_of(window, rows)
+    rows = [row for row in rows if row["end"] > low and row["start"] < high]
+    if not rows:
+        checks.fail("window", window, "(from, to) in seconds, with tasks between them")
+    n = max(record.workers.n for record in records)
+    figure, axes = style.blank(1, 1, height=1.3 + min(3.5, 0.3 * n), title=style.heading(title, dataset))
+    ax = axes[0, 0]
+    handles = _bars(ax, rows, low, high)
+    _ends(ax, records, low, high)
+    ax.set(xlim=(low, high), ylim=(n - 0.4, -0.6))
+    ax.grid(False, axis="y")
+    if n <= MOST_NAMES:
+        ax.set_yticks(range(n))
+        ax.set_title("busy", loc="right", fontsize=style.SMALL, color=style.INK)
+        for number, share in enumerate(shares(rows, n, low, high)):
+            ax.annotate(f"{share:.0%}", (1.005, number), xycoords=("axes fraction", "data"), va="center", fontsize=style.SMALL,
+                        color=style.INK)  # fmt: skip
+    else:
+        style.whole(ax.yaxis)
+    style.label(ax, "seconds from the start", "worker")
+    legends.below(figure, handles.values(), handles)
+    return style.finish(figure, rows)
+
+
+def window_of(window, rows):
+    """(from, to) as floats."""
+    if window is None:
+        return min((row["start"] for row in rows), default=0.0), max((row["end"] for row in rows), default=0.0)
+    if not isinstance(window, list | tuple) or len(window) != 2:
+        checks.fail("window", window, "(from, to) in seconds", TypeError)
+    low, high = (checks.non_negative(f"window[{i}]", value) for i, value in enumerate(window))
+    return (low, high) if low < high else checks.fail("window", window, "(from, to) with from < to")
+
+
+def shares(rows, n, low, high):
+    """(n,) share of the window in which each worker had a task."""
+    spent = np.zeros(n)
+    for row in rows:
+        spent[row["worker"]] += min(row["end"], high) - max(row["start"], low)
+    return spent / (high - low)
+
+
+def _bars(ax, rows, low, high):
+    """One collection a phase: there may be very many tasks. {phase: handle}"""
+    handles, thin = {}, (high - low) / 1000
+    for number, phase in enumerate(PHASES):
+        here = [row for row in rows if row["phase"] == phase]
+        if here:
+            boxes = [_box(row["start"], row["end"], row["worker"]) for row in here]
+            gap = 0.6 if np.median([row["end"] - row["start"] for row in here]) > 5 * thin else 0
+            look = {"facecolor": style.COLOURS[number], "edgecolor": "white", "linewidth": gap}
+            handles[phase] = ax.add_collection(PolyCollection(boxes, **look))
+    return handles
+
+
+def _box(start, end, row):
+    return [(start, row - 0.38), (end, row - 0.38), (end, row + 0.38), (start, row + 0.38)]
+
+
+def _ends(ax, records, low, high):
+    for record in records:
+        end = max((end for _, _, end in record.workers.timeline), default=None)
+        if end is not None and low < end < high:
+            ax.axvline(end, color=style.INK, linestyle=":", linewidth=1)
