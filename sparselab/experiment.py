@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from functools import partial
 
-from . import activations, checks, datasets, initializers, training
+from . import activations, checks, datasets, initializers, parallel, training
 from .evolution import SET, ImportancePruning, PruneRegrow, criteria, importances, regrowths
 from .mlp import SparseMLP
 from .optimizers import MomentumSGD
@@ -18,6 +18,7 @@ SCHEDULES = ("constant", "cosine", "step", "warm_up")
 RULES = ("set", "static")
 ZETA_SCHEDULES = ("constant", "cosine")
 PRUNING = ("none", "shrink", "links")
+BACKENDS = ("threads", "processes", "dask")
 
 
 def knob(default, label, help, *, low=None, high=None, step=None, choices=None, log=False, group="net"):  # noqa: A002
@@ -64,12 +65,12 @@ class ExperimentConfig:
         20.0, "percentile", "links: neurons up to this percentile of importance are emptied", low=0.0, high=100.0, step=1.0,
         group="pruning",
     )  # fmt: skip
-    pruning_start: int = knob(10, "pruning starts", "epochs before the first event", low=1, high=100_000, step=1, group="pruning")
+    pruning_start: int = knob(3, "pruning starts", "epochs before the first event", low=1, high=100_000, step=1, group="pruning")
     pruning_stop: int = knob(
-        30, "pruning stops", "epochs before the last event; 0: shrink only at the first, links for ever", low=0, high=100_000,
+        8, "pruning stops", "epochs before the last event; 0: shrink only at the first, links for ever", low=0, high=100_000,
         step=1, group="pruning",
     )  # fmt: skip
-    pruning_every: int = knob(5, "every", "epochs between two events", low=1, high=100_000, step=1, group="pruning")
+    pruning_every: int = knob(1, "every", "epochs between two events", low=1, high=100_000, step=1, group="pruning")
     importance: str = knob(
         "incoming", "importance", "what makes a neuron important: strength of its links", choices=tuple(importances.NAMES),
         group="pruning",
@@ -95,6 +96,22 @@ class ExperimentConfig:
         group="training",
     )
     threads: int = knob(0, "threads", "0 for all cores; results do not depend on it", low=0, high=1024, step=1, group="training")
+    workers: int = knob(
+        0, "workers", "workers that train in parallel, a core each; 0: one training, without workers", low=0, high=64, step=1,
+        group="parallel",
+    )  # fmt: skip
+    backend: str = knob("threads", "backend", "where workers live; dask: a local cluster", choices=BACKENDS, group="parallel")
+    async_fraction: float = knob(
+        0.7, "first phase", "share of the epochs with a common net; then each worker trains its own, and the average is taken",
+        low=0.0, high=1.0, step=0.05, group="parallel",
+    )  # fmt: skip
+    synchronous: bool = knob(
+        False, "synchronous", "WASSP-SGD: in the first phase all wait for all; else WASAP-SGD: nobody waits", group="parallel"
+    )
+    steps_per_push: int = knob(
+        1, "batches a push", "mini-batches whose gradients a worker adds before it sends them", low=1, high=1000, step=1,
+        group="parallel",
+    )  # fmt: skip
 
     def __post_init__(self):
         for one in dataclasses.fields(self):
@@ -189,19 +206,36 @@ class Experiment:
 
     @property
     def options(self):
-        """Keyword arguments for `train` and `steps`."""
+        """Keyword arguments for `train` and `steps`, and those that `train_parallel` shares with them."""
         c = self.config
         return {
             "optimizer": self.optimizer, "rules": self.rules, "epochs": c.epochs, "batch_size": c.batch_size, "seed": c.seed,
             "threads": c.threads or None, "config": dataclasses.asdict(c),
         }  # fmt: skip
 
+    @property
+    def parallel_options(self):
+        """Keyword arguments for `train_parallel`: a worker has one thread, whatever `threads` says."""
+        c, options = self.config, self.options
+        del options["threads"]
+        return options | {
+            "n_jobs": c.workers, "backend": c.backend, "async_fraction": c.async_fraction, "synchronous": c.synchronous,
+            "steps_per_push": c.steps_per_push,
+        }  # fmt: skip
+
     def train(self, **changes):
-        """`sparselab.train` with the config's settings: yields EpochRecords. `checkpoint=folder` keeps run and config."""
+        """`sparselab.train` with the config's settings: yields EpochRecords. `checkpoint=folder` keeps run and config.
+
+        With `workers` in the config it is `sparselab.train_parallel`; changes are then arguments of that.
+        """
+        if self.config.workers:
+            return parallel.train_parallel(self.model, self.data, **self.parallel_options | changes)
         return training.train(self.model, self.data, **self.options | changes)
 
     def steps(self, **changes):
-        """`sparselab.steps` with the config's settings; see `train`."""
+        """`sparselab.steps` with the config's settings; see `train`. With workers the local phase has no StepRecords."""
+        if self.config.workers:
+            return self.train(**{"pace": 0.0} | changes)
         return training.steps(self.model, self.data, **self.options | changes)
 
 
@@ -211,6 +245,9 @@ def build(config, *, data=None):
         checks.fail("config", config, "an ExperimentConfig", TypeError)
     rules = rules_of(config)  # refuses what does not fit together, before anything is loaded
     data = datasets.load(config.dataset) if data is None else data
+    n_batches = -(-data.n_train // config.batch_size)
+    if config.workers > n_batches:
+        checks.fail("workers", config.workers, f"at most {n_batches}, the mini-batches of an epoch")
     activation = activation_of(config)
     scaled = config.initializer != "normal"
     model = SparseMLP.create(

@@ -10,7 +10,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from . import checks, dense
+from . import checks, dense, parallel
+from .engines import DivergedError
 from .experiment import ExperimentConfig, build
 from .history import History
 from .mlp import SparseMLP
@@ -68,6 +69,88 @@ def first_and_last(runs, epochs=5):
         spent = [float(np.median([record.seconds for record in records])) for records in (first, last)]
         table[label] = row | {"seconds_first": spent[0], "seconds_last": spent[1], "faster": spent[0] / spent[1]}
     return pandas.DataFrame.from_dict(table, orient="index").round(3)
+
+
+def average_and_workers(runs):
+    """A DataFrame: test accuracy of the average that parallel runs end with, beside the nets it was made of; mean over n seeds.
+
+    workers, best, worst: mean, highest and lowest accuracy of the workers' own nets; gain: average minus mean, in points.
+    """
+    import pandas
+
+    table = {}
+    for label, seeds in runs.items():
+        ends = [history[-1] for history in seeds if history[-1].phase == "average"]
+        own = [end.workers.accuracies for end in ends]
+        if not ends or not all(own):
+            continue
+        row = {"average": [end.test_accuracy for end in ends], "workers": [np.mean(one) for one in own]}
+        row = {name: np.mean(values) for name, values in row.items()}
+        row |= {"best": np.mean([max(one) for one in own]), "worst": np.mean([min(one) for one in own])}
+        table[label] = row | {"gain": 100 * (row["average"] - row["workers"]), "n": len(ends)}
+    return pandas.DataFrame.from_dict(table, orient="index").round(4)
+
+
+def epoch_seconds(runs):
+    """A DataFrame: median seconds of an epoch of each run of `compare`, by phase, without evaluation and the first two epochs."""
+    import pandas
+
+    table = {}
+    for label, seeds in runs.items():
+        records = [record for history in seeds for record in (history[2:] or history)]
+        for phase in dict.fromkeys(record.phase for record in records):
+            here = [record.seconds for record in records if record.phase == phase]
+            table[label, phase] = {"seconds": np.median(here), "epochs": len(here)}
+    return pandas.DataFrame.from_dict(table, orient="index").round(4)
+
+
+def simulate(workers, *, data=None, damping=0.0, progress=True, **settings):
+    """{"K workers": [History]} of `simulate_parallel` for each number K: real gradients, simulated time. One seed each.
+
+    damping: see `ParameterServer`; settings: fields of ExperimentConfig common to all (async_fraction and synchronous count too).
+    All runs have the costs that `parallel.calibrate` measures here, once. Of a run that diverges, as gradients that come too late
+    can make it, there are the epochs before, and it is said.
+    """
+    config = ExperimentConfig(**settings)
+    phases = {name: getattr(config, name) for name in ("async_fraction", "synchronous", "steps_per_push")}
+    runs, costs = {}, None
+    with tqdm(total=len(workers), disable=not progress, file=sys.stdout, leave=False, unit="run") as bar:
+        for n in workers:
+            experiment, history = build(config, data=data), History()
+            if costs is None:
+                costs = parallel.calibrate(experiment.model, experiment.data, config.batch_size, rules=experiment.rules)
+            try:
+                with np.errstate(invalid="ignore", over="ignore"):  # losses of nets that are about to diverge
+                    for record in parallel.simulate_parallel(experiment, n_workers=n, costs=costs, damping=damping, **phases):
+                        history.append(record)
+            except DivergedError as error:
+                bar.write(f"{n} workers: {str(error).split(':')[0]}", file=sys.stdout)
+            runs["1 worker" if n == 1 else f"{n} workers"] = [history]
+            bar.update()
+    return {label: seeds for label, seeds in runs.items() if seeds[0]}
+
+
+def of_workers(runs):
+    """A DataFrame, a row for each run of `simulate`: workers, epochs (finished), test accuracy after the last of them; then of
+    the first phase: mean (simulated) seconds of an epoch, staleness, dropped entries (%), server_busy (share of the time)."""
+    import pandas
+
+    rows = []
+    for history in (seed for seeds in runs.values() for seed in seeds):
+        first = [record for record in history if record.workers.staleness]
+        rows.append({
+            "workers": history[-1].workers.n, "epochs": len(history), "accuracy": history[-1].test_accuracy,
+            "seconds": mean_of([record.seconds for record in first]),
+            "staleness": mean_of([value for record in first for value in record.workers.staleness]),
+            "dropped": 100 * mean_of([record.workers.dropped for record in first]),
+            "server_busy": mean_of([record.workers.server_utilisation for record in first]),
+        })  # fmt: skip
+    return pandas.DataFrame(rows).round(4)
+
+
+def mean_of(values):
+    """The mean, NaN of nothing."""
+    return float(np.mean(values)) if len(values) else float("nan")
 
 
 def costs(model, history, batch_size, *, repeats=2):

@@ -1,4 +1,6 @@
-"""The newcomer's path in a real browser: JupyterLab opens on 00, two clicks, and a curve moves; on 04 a threshold is dragged.
+"""The newcomer's path in a real browser: JupyterLab opens on 00, two clicks, and a curve moves.
+
+On 04 a threshold is dragged, on 05 workers train.
 
 What only shows here: callbacks that come through the front end while a training runs, pictures that arrive, keys on a slider.
 """
@@ -17,7 +19,7 @@ from urllib.request import urlopen
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOK, PRUNING = "00_start_here.ipynb", "04_importance_pruning.ipynb"
+NOTEBOOK, PRUNING, PARALLEL = "00_start_here.ipynb", "04_importance_pruning.ipynb", "05_parallel_training.ipynb"
 FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
     --disable-component-update --disable-sync""".split()
 QUIET = {
@@ -51,7 +53,7 @@ def command(port, folder):
 def lab(tmp_path):
     """URL of a JupyterLab over a copy of the notebooks: what is typed here is saved there."""
     (tmp_path / "root/notebooks").mkdir(parents=True)
-    for name in (NOTEBOOK, PRUNING):
+    for name in (NOTEBOOK, PRUNING, PARALLEL):
         shutil.copy(ROOT / "notebooks" / name, tmp_path / "root/notebooks")
     own = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "RUNTIME", "DATA")}
     env = os.environ | own | {"IPYTHONDIR": str(tmp_path / "ipython")}
@@ -168,3 +170,24 @@ def test_a_threshold_is_dragged_and_a_net_shrinks(fast, lab, page):
     assert page.locator(".sparselab-panel details").count() == 0  # no error
     if folder := os.environ.get("SPARSELAB_SHOTS"):
         page.locator(".sparselab-panel").last.screenshot(path=str(Path(folder) / "pruning_panel.png"))
+
+
+@pytest.mark.slow
+def test_workers_train_and_what_they_did_is_seen(fast, lab, page):
+    open_notebook(page, lab, PARALLEL)
+    page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
+    page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
+
+    page.locator(".sparselab-plan").wait_for(timeout=120_000)
+    plan = lambda: page.locator(".sparselab-plan").inner_text()
+    assert "2 workers send gradients, and nobody waits" in plan()
+    page.locator(".sparselab-synchronous input").check()
+    until(lambda: "all wait for all" in plan(), "the plan of the other phase 1")
+    page.locator(".sparselab-start").click()
+    until(lambda: status(page).split()[1] == "finished", "the end of the training", 60)
+    for title, name in (("timeline", "workers"), ("staleness", "staleness"), ("average", "average")):
+        page.locator(".lm-TabBar-tab", has_text=title).first.click()
+        page.locator(f".sparselab-view-{name}").wait_for(state="visible")
+    assert page.locator(".sparselab-panel details").count() == 0  # no error
+    if folder := os.environ.get("SPARSELAB_SHOTS"):
+        page.locator(".sparselab-panel").last.screenshot(path=str(Path(folder) / "parallel_panel.png"))

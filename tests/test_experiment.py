@@ -14,7 +14,9 @@ SMALL = {"dataset": "digits", "hidden": (30, 20), "epochs": 2}
 BAD = [
     ("zeta", 1.5), ("zeta", "0.3"), ("epsilon", 0), ("epsilon", float("nan")), ("hidden", "100"), ("hidden", (0,)),
     ("hidden", (10, 1.5)), ("activation", "relo"), ("dataset", "fashon"), ("rule", None), ("batch_size", 0), ("epochs", True),
-    ("seed", -1), ("nesterov", 1), ("learning_rate", 0), ("dropout", 1), ("schedule", "linear"), ("initializer", "he"),
+    ("seed", -1), ("workers", -1), ("workers", 65), ("workers", 1.5), ("backend", "thread"), ("backend", "serial"),
+    ("async_fraction", 1.01), ("async_fraction", "most"), ("synchronous", 1), ("steps_per_push", 0),
+    ("nesterov", 1), ("learning_rate", 0), ("dropout", 1), ("schedule", "linear"), ("initializer", "he"),
 ]  # fmt: skip
 
 
@@ -68,6 +70,53 @@ def test_static_rule_and_initializer_fan():
     experiment = sl.build(sl.ExperimentConfig(**SMALL, rule="static", fan="links"))
     assert experiment.rules == []
     assert experiment.model.initializer == sl.HeUniform("links")
+
+
+@pytest.mark.parametrize("synchronous", [False, True])
+def test_workers_make_it_parallel_training(synchronous):
+    config = sl.ExperimentConfig(**SMALL | {"epochs": 4}, workers=2, synchronous=synchronous, async_fraction=0.5)
+    first = "synchronous" if synchronous else "asynchronous"
+    records = list(sl.build(config).train(evaluate_every=4))
+    assert [record.phase for record in records] == [first, first, "local", "average"]
+    assert records[0].workers.n == 2
+    both = list(sl.build(config).steps())
+    steps, epochs = ([r for r in both if isinstance(r, kind)] for kind in (sl.StepRecord, sl.EpochRecord))
+    for number in (1, 2, 3):
+        here = sum(step.n_samples for step in steps if step.epoch == number)
+        assert here == (epochs[number - 1].n_samples if number < 3 else 0)
+
+
+def test_the_config_s_parallel_run_is_train_parallel():
+    config = sl.ExperimentConfig(
+        **SMALL, workers=2, synchronous=True, async_fraction=1.0, steps_per_push=3, threads=7, seed=5, learning_rate=0.02
+    )
+    experiment, other = sl.build(config), sl.build(config)
+    records = list(experiment.train())
+    options = {"n_jobs": 2, "synchronous": True, "async_fraction": 1.0, "steps_per_push": 3, "epochs": 2, "batch_size": 32}
+    direct = sl.train_parallel(other.model, other.data, optimizer=other.optimizer, rules=other.rules, seed=5, **options)
+    assert records == list(direct)
+    one = sl.build(config.replace(workers=1, steps_per_push=1))
+    alone = sl.build(config.replace(workers=0))
+    assert [r.train_loss for r in one.train()] == [r.train_loss for r in alone.train()]
+
+
+def test_more_workers_than_mini_batches_are_refused_before_training():
+    data = sl.datasets.load("digits")
+    with pytest.raises(ValueError, match="workers = 3: must be at most 2, the mini-batches of an epoch"):
+        sl.build(sl.ExperimentConfig(**SMALL, workers=3, batch_size=-(-data.n_train // 2)))
+
+
+def test_parallel_runs_are_kept_and_asked_for_again(tmp_path, capsys):
+    arguments = "train --dataset digits --hidden 20 --epochs 3 --workers 2 --synchronous --checkpoint".split()
+    shown = []
+    for changes in ([], [], ["--workers", "1"]):
+        code = cli.main([*arguments, str(tmp_path / "run"), *changes])
+        text = capsys.readouterr()
+        shown.append((code, [line.split()[:5] for line in text.out.splitlines() if line[:5].strip().isdigit()][-3:]))
+    assert shown[0][0] == 0
+    assert shown[1] == shown[0]  # the finished run, read from its folder
+    assert shown[2][0] == 2
+    assert "'n_jobs': 1" in text.err
 
 
 def test_command_line_trains_writes_and_saves(tmp_path, capsys):

@@ -53,7 +53,7 @@ def notebook(path):
 
 
 def test_there_are_notebooks():
-    assert [path.stem[:2] for path in NOTEBOOKS][:5] == ["00", "01", "02", "03", "04"]
+    assert [path.stem[:2] for path in NOTEBOOKS][:6] == ["00", "01", "02", "03", "04", "05"]
 
 
 def test_it_is_short(notebook, path):
@@ -98,7 +98,7 @@ def test_one_cell_holds_the_sizes_and_fast_shrinks_them(notebook):
 
 def test_by_hand_cells_are_checked_and_do_not_depend_on_sizes(notebook, path):
     sizes = {"fast", "EPOCHS", "SEEDS", "HIDDEN", "LONG", "N_IN", "N_OUT", "HUGE", "DEEP", "NAMES"}
-    sizes |= {"TUNE", "START", "STOP", "EVERY", "WHEN"}
+    sizes |= {"TUNE", "START", "STOP", "EVERY", "WHEN", "MANY"}
     assert len(checked(notebook)) >= (2 if path.stem[:2] in LESSONS else 1)
     for cell in checked(notebook):
         names = {node.id for node in ast.walk(ast.parse("".join(cell["source"]))) if isinstance(node, ast.Name)}
@@ -126,7 +126,10 @@ def test_no_widget_state_no_paths_no_versions(notebook):
 
 
 def test_the_panel_is_in_its_notebook(notebook, path):
-    panels = {"00": "start_panel", "01": "layer_panel", "02": "evolution_panel", "03": "activation_panel", "04": "pruning_panel"}
+    panels = {
+        "00": "start_panel", "01": "layer_panel", "02": "evolution_panel", "03": "activation_panel", "04": "pruning_panel",
+        "05": "parallel_panel",
+    }  # fmt: skip
     name = panels.get(path.stem[:2])
     if name is None:
         pytest.skip("no panel of its own")

@@ -119,9 +119,14 @@ def across():
     call = lambda s, v: run("train", "--dataset", "digits", "--hidden", "8", "--json", "out.json", *v, folder=s.folder)
     yield from refusals(DOOR, "pruning_stop", call, stops, words=("pruning_stop", "pruning_start"), shows_value=False)
 
+    few = ["--dataset", "digits", "--hidden", "8", "--json", "out.json"]
+    call = lambda s, v: run("train", *few, *v, folder=s.folder)
+    many = {"one a mini-batch and one": ["--batch-size", "720", "--workers", "3"], "64": ["--workers", "64"]}
+    yield from refusals(DOOR, "workers", call, many, words=("workers", "mini-batches"), shows_value=False)
+
 
 def accepted():
-    """Options of pruning and evolution that work, in a training of three epochs."""
+    """Options of pruning, evolution and workers that work, in a training of three epochs."""
     quick = ("--dataset", "digits", "--hidden", "8", "--epochs", "3", "--pruning-start", "1", "--pruning-every", "1")
     ways = {
         "shrink": ["--pruning", "shrink", "--pruning-stop", "0"],
@@ -135,6 +140,15 @@ def accepted():
     call = lambda s, v: run("train", *quick, *v, folder=s.folder)
     finished = lambda result, scene: result.startswith("code 0: ")
     yield from acceptances(DOOR, "pruning", call, ways, finished, "training runs to its end")
+    ways = {
+        "two": ["--workers", "2"], "one that waits for itself": ["--workers", "1", "--synchronous"],
+        "no first phase": ["--workers", "2", "--async-fraction", "0"], "no second": ["--workers", "2", "--async-fraction", "1"],
+        "one a mini-batch": ["--workers", "2", "--batch-size", "720"],
+        "all in one push": ["--workers", "2", "--steps-per-push", "1000"],
+        "with pruning": ["--workers", "2", "--pruning", "shrink", "--pruning-stop", "0"],
+        "nobody, on processes": ["--backend", "processes"],
+    }  # fmt: skip
+    yield from acceptances(DOOR, "workers", call, ways, finished, "training runs to its end")
 
 
 def commands():

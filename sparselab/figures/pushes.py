@@ -9,23 +9,26 @@ from .runs import runs_of
 
 FIRST = ("asynchronous", "synchronous")  # phases with pushes
 BARS = 40  # at most
+USUAL = 0.999  # share of the pushes that have bars of their own: a worker that lost its core for a moment comes very late
 
 
 def staleness_histogram(runs, *, title=None, dataset=None):
     """Share of the pushes by staleness: updates of the server between a push and the snapshot that it was computed with.
 
     runs: a History of `train_parallel` or `simulate_parallel`, seeds of it, or {label: either}. Dashed: the mean of each run.
-    More than 40 different values are put together. ValueError for runs without pushes.
+    More than 40 different values are put together, and the latest of a thousand in the last bar. ValueError without pushes.
     """
     pushes = {label: staleness_of(seeds) for label, seeds in runs_of(runs).items()}
     for label, values in pushes.items():
         if not len(values):
             checks.fail(f"runs[{label!r}]" if label else "runs", runs, "records with pushes, as train_parallel gave them")
-    edges = edges_of(max(values.max() for values in pushes.values()))
+    highest = max(values.max() for values in pushes.values())
+    usual = max(np.quantile(values, USUAL, method="higher") for values in pushes.values())
+    edges = edges_of(usual if usual == highest else usual + 1)
     figure, axes = style.blank(1, 1, height=3.0, title=style.heading(title, dataset))
     ax, rows, handles = axes[0, 0], [], {}
     for number, (label, values) in enumerate(pushes.items()):
-        counts = np.histogram(values, edges)[0]
+        counts = np.histogram(np.minimum(values, edges[-1] - 1), edges)[0]
         share, colour, name = counts / len(values), style.COLOURS[number % len(style.COLOURS)], style.plain(label)
         text = (
             f"{name}: mean {values.mean():.3g}, n = {len(values):,}" if name else f"mean {values.mean():.3g}, n = {len(values):,}"
@@ -38,7 +41,8 @@ def staleness_histogram(runs, *, title=None, dataset=None):
             {"run": str(label), "from": int(low), "to": int(high) - 1, "pushes": int(count), "share": float(part)}
             for low, high, count, part in zip(edges, edges[1:], counts, share, strict=False)
         ]  # fmt: skip
-    style.label(ax, "staleness (updates of the server)", "share of the pushes")
+    beyond = "" if highest < edges[-1] else f"; last bar: {edges[-2]} and more"
+    style.label(ax, f"staleness (updates of the server{beyond})", "share of the pushes")
     style.whole(ax.xaxis)
     ax.set_xlim(-0.9, edges[-1] - 0.1)
     ax.set_ylim(0, None)

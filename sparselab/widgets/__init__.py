@@ -11,7 +11,7 @@ _HOMES = {
     "explorer": ["Explorer"],
     "panel": ["TrainingPanel"],
     "layer": ["layer_panel"],
-    "panels": ["activation_panel", "evolution_panel", "pruning_panel", "start_panel"],
+    "panels": ["activation_panel", "evolution_panel", "parallel_panel", "pruning_panel", "start_panel"],
     "run": ["Run"],
     "threshold": ["threshold_panel"],
     "views": ["VIEWS", "View"],

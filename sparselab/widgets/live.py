@@ -1,6 +1,7 @@
 """What a running training reads anew at each step, and how a moved control gets there."""
 
 import dataclasses
+from functools import partial
 
 from ..experiment import rate_of, zeta_of
 
@@ -27,7 +28,20 @@ LIVE = {
 def asking(rule, run):
     """The rule, with a zeta that is asked of `run.now` each time, where it has the config's zeta; else as it is."""
     ours = dataclasses.is_dataclass(rule) and getattr(rule, "zeta", None) == zeta_of(run.config)
-    return dataclasses.replace(rule, zeta=lambda epoch: zeta_at(run.now, epoch)) if ours else rule
+    return dataclasses.replace(rule, zeta=Asked(run)) if ours else rule
+
+
+class Asked:
+    """The zeta that `run.now` wants, as a function of the epoch; a copy in another process keeps that of when it was sent."""
+
+    def __init__(self, run):
+        self.run = run
+
+    def __call__(self, epoch):
+        return zeta_at(self.run.now, epoch)
+
+    def __reduce__(self):
+        return partial, (zeta_at, self.run.now)
 
 
 def zeta_at(config, epoch):

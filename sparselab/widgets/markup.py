@@ -7,6 +7,7 @@ from .. import summary
 COLOURS = {"running": "#009E73", "paused": "#E69F00", "preparing": "#0072B2", "failed": "#D55E00"}
 STYLE = """<style>
 .sparselab-panel .widget-tab-contents { padding: 4px !important; }
+.sparselab-panel .sparselab-tabs .lm-TabBar-tab { flex: 0 1 auto !important; min-width: 0 !important; padding: 0 8px !important; }
 </style>"""
 CELL = "padding:0 .55em 0 0;text-align:right;white-space:nowrap"
 

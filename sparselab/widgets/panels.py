@@ -6,13 +6,14 @@ Making a panel of a kind again, as a cell does that is run twice, stops the trai
 import weakref
 
 from ..experiment import ExperimentConfig
-from . import planned
+from . import planned, teamwork
 from .panel import TrainingPanel
 from .toolkit import make
 
-__all__ = ["activation_panel", "evolution_panel", "pruning_panel", "start_panel"]
+__all__ = ["activation_panel", "evolution_panel", "parallel_panel", "pruning_panel", "start_panel"]
 DIGITS = {"dataset": "digits", "hidden": (300, 300), "epsilon": 5.0, "weight_decay": 2e-4, "epochs": 300}
 PRUNING = {"epochs": 60, "pruning": "shrink", "pruning_start": 10, "pruning_stop": 30, "pruning_every": 5}
+PARALLEL = {"epochs": 30, "workers": 2, "threads": 1}  # a thread for one training alone, too: as many as a worker has
 WIDTH = 300  # neurons of each hidden layer in the activations' panel
 _latest = weakref.WeakValueDictionary()  # kind -> its panel that was made last
 
@@ -66,7 +67,19 @@ def pruning_panel(**settings):
         views=("curves", "neurons", "strength", "trade-off", "connectivity"),
         spans={"zeta": (0.0, 0.9, 0.05), "pruning_start": (1, 100, 1), "pruning_stop": (0, 100, 1), "pruning_every": (1, 50, 1)},
     )  # fmt: skip
-    return planned.attach(panel)
+    return planned.attach(panel, planned.plan, planned.counting)
+
+
+def parallel_panel(**settings):
+    """Notebook 05: several workers train one net, then each its own. Start it with 0 workers too, and compare."""
+    panel = opened(
+        "parallel",
+        ExperimentConfig(**PARALLEL | settings),
+        controls=("learning_rate", "zeta", "workers", "backend", "async_fraction", "synchronous", "epochs"),
+        views=("curves", "workers", "staleness", "dropped", "average", "speed-up", "costs"),
+        spans={"zeta": (0.0, 0.9, 0.05), "workers": (0, 8, 1)},
+    )
+    return planned.attach(panel, teamwork.plan, teamwork.counting)
 
 
 def opened(kind, config, **declaration):

@@ -1,4 +1,4 @@
-"""What importance pruning will do, said beside its controls before anything runs; controls that do not count are hidden."""
+"""What will happen, said beside the controls before anything runs; controls that do not count are hidden. Here: pruning."""
 
 from ..evolution import widths_without
 from ..experiment import pruning_of
@@ -13,26 +13,35 @@ COUNT = {  # pruning -> controls that count
 SEVERAL = 4  # events that are named one by one
 
 
-def attach(panel):
-    """Put the plan under the controls of a TrainingPanel, and keep it true; returns the panel."""
+def attach(panel, plan, counting):
+    """Put plan(config), a sentence, under the controls of a TrainingPanel, and keep it true; returns the panel.
+
+    counting(controls): {name: whether this control counts}; those that do not are hidden.
+    """
     remark = make("HTML", value="").add_class("sparselab-plan")
     panel.plan = remark
     panel.form.widget.children = (*panel.form.widget.children, remark)
-    panel.form.observe(lambda name: follow(panel))
-    follow(panel)
+    panel.form.observe(lambda name: follow(panel, plan, counting))
+    follow(panel, plan, counting)
     return panel
 
 
-def follow(panel):
-    """Hide what does not count with this kind of pruning, and say what will happen."""
+def follow(panel, plan, counting):
+    """Hide what does not count, and say what will happen."""
     controls = panel.form.controls
-    counts = COUNT.get(controls["pruning"].input.value, ())
-    for name in set().union(*COUNT.values()) & set(controls):
-        controls[name].widget.layout.display = SHOWN if name in counts else HIDDEN
+    for name, counts in counting(controls).items():
+        if name in controls:
+            controls[name].widget.layout.display = SHOWN if counts else HIDDEN
     try:
         panel.plan.value = markup.note(plan(panel.form.config))
     except (TypeError, ValueError):  # said beside the field
         panel.plan.value = ""
+
+
+def counting(controls):
+    """{name: whether it counts with the kind of pruning that is chosen}."""
+    counts = COUNT.get(controls["pruning"].input.value, ())
+    return {name: name in counts for name in set().union(*COUNT.values())}
 
 
 def plan(config):

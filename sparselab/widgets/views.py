@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from .. import figures
 from ..evolution import importances, widths_without
 from ..experiment import activation_of, build
+from . import teams
 from .costs import sides
+from .heights import high, low
 from .trade import curve_of
 
 POINTS = 300  # epochs of a curve that are drawn: more cannot be seen and take long
@@ -41,7 +43,7 @@ def curves(subject):
     runs = {label: sampled(history) for label, history in subject.runs.items()}
     if len(runs) == 1:
         runs = next(iter(runs.values()))
-    return high(draw(runs, dataset=subject.data), 3.9) if runs else None
+    return high(teams.marked(draw(runs, dataset=subject.data), subject.current), 3.9) if runs else None
 
 
 def connectivity(subject):
@@ -152,17 +154,6 @@ def trade_off(subject):
     return high(figures.trade_off(curve.table, title=f"pruned {when(curve.epoch)}{on}"), 4.5)
 
 
-def high(figure, height):
-    """The same figure, `height` inches high."""
-    figure.set_size_inches(figure.get_figwidth(), height)
-    return figure
-
-
-def low(figure, height=4.0):
-    """The same figure, not higher than the place in a panel."""
-    return high(figure, min(height, figure.get_figheight()))
-
-
 VIEWS = {
     "curves": View("learning curves", curves, empty=FIRST),
     "connectivity": View("connectivity", connectivity, layers=True),
@@ -175,6 +166,11 @@ VIEWS = {
     "memory": View("memory", memory),
     "phases": View("phases", phases),
     "weights": View("weights", weights),
+    "workers": View("timeline", teams.timeline, empty=teams.ALONE),
+    "staleness": View("staleness", teams.staleness, empty=teams.NO_PUSHES),
+    "dropped": View("dropped", teams.dropped, empty=teams.NO_PUSHES),
+    "average": View("average", teams.average, empty=FIRST),
+    "speed-up": View("speed-up", teams.speed_up, empty=teams.NOT_COMPARED),
     "functions": View("functions", functions),
     "gradients": View("gradients", gradients),
 }

@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 from .. import environment
+from . import teamwork
 
 
 def percent(share):
@@ -18,8 +19,12 @@ def progress(run):
         return "· press Start"
     if run.state == "preparing":
         return "· loading data, compiling kernels (seconds on the very first run)"
-    parts = [f"epoch {last.epoch if last else 0} of {config.epochs}"]
-    if run.state in ("running", "paused") and last:
+    alone = teamwork.alone(run)  # then no StepRecords come
+    seen = record if alone else last
+    parts = [f"epoch {seen.epoch if seen else 0} of {config.epochs}"]
+    if run.state in ("running", "paused") and alone:
+        parts.append("each worker alone, the average comes at the end")
+    elif run.state in ("running", "paused") and last:
         parts += [f"loss {last.loss:.3f}", f"learning rate {last.learning_rate:.3g}"]
     if record and record.test_accuracy is not None:
         parts.append(f"test accuracy {percent(record.test_accuracy)}")
