@@ -37,7 +37,7 @@ class Local:
 
     def result(self, future):
         """The task's result, or its exception."""
-        return future.result()
+        return outcome(future)
 
     def restart(self, numbers):
         """New workers in the place of these."""
@@ -56,7 +56,7 @@ class Serial(Local):
     schedule: numbers of workers; after its end, and by default, the task that was started first.
     """
 
-    name = "serial"
+    name, in_turn = "serial", True  # a task that waits for its turn does not hang
 
     def __init__(self, schedule=()):
         self.schedule, self.waiting = deque(schedule), deque()
@@ -138,9 +138,19 @@ def serve(tasks, done):
         future, function, arguments = task
         try:
             future.set_result(function(*arguments))
-        except BaseException as error:
-            future.set_exception(error if isinstance(error, Exception) else RuntimeError(f"the task was given up: {error!r}"))
+        except BaseException as error:  # SystemExit too: `outcome` looks at it
+            future.set_exception(error)
         done.put(future)
+
+
+def outcome(future):
+    """The result of a Future that is done, or its exception, which never passes for one of this process: SystemExit, say."""
+    if future.cancelled():
+        raise RuntimeError("the task was given up")
+    error = future.exception()
+    if error is not None and not isinstance(error, Exception):
+        raise RuntimeError(f"the task was given up: {error!r}") from error
+    return future.result()
 
 
 def first_of(done, timeout):

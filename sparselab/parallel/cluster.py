@@ -8,13 +8,14 @@ import logging
 import os
 import queue
 import signal
+import threading
 import uuid
 from concurrent.futures import Future
 from contextlib import suppress
 
 from .. import checks
 from ..interrupts import held
-from .backends import first_of
+from .backends import first_of, outcome
 from .executors import forget, gradient_task, local_task, owned
 from .processes import THREADS, packed, without_interrupts
 
@@ -54,7 +55,7 @@ class Cluster:
 
     def result(self, future):
         """The task's result, or its exception."""
-        return future.result()
+        return outcome(future)
 
     def restart(self, numbers):
         """New workers for these. A process that hangs is killed if it is ours, else it gets no more tasks; samples that were lost
@@ -71,18 +72,24 @@ class Cluster:
         with held:  # a second Ctrl-C must not leave processes behind
             client, cluster = self.client, self.cluster
             under_way, self.under_way, self.data, self.samples = self.under_way, {}, None, None
-            self.client = self.cluster = None
+            self.cluster = None
             if client is not None and cluster is None and client.status == "running":
-                client.cancel([mine.theirs for mine in under_way.values() if not mine.done()])
-                client.run(forget, self.key, wait=False)
+                with suppress(Exception):  # a favour to a cluster that lives on
+                    self._clear_up(client, under_way)
             if cluster is not None:
                 kill(cluster)
-            with suppress(Exception):  # what is gone cannot say goodbye
-                if client is not None and client is not self.address:
-                    client.close(LETTING_GO)
-            with suppress(Exception):
-                if cluster is not None:
-                    cluster.close(LETTING_GO)
+            self.client, client = None, None if client is self.address else client
+            ending = threading.Thread(target=end, args=(client, cluster), daemon=True)  # what is gone cannot say goodbye
+            ending.start()
+            ending.join(LETTING_GO)
+
+    def _clear_up(self, client, under_way):
+        """Nothing of this training stays in a cluster of somebody else."""
+        from distributed import fire_and_forget
+
+        client.cancel([mine.theirs for mine in under_way.values() if not mine.done()])
+        for address in self._fit_for_work() or client.nthreads():
+            fire_and_forget(client.submit(forget, self.key, workers=[address], pure=False))
 
     def _connect(self):
         distributed = imported()
@@ -114,7 +121,10 @@ class Cluster:
         hanging = {address for address, theirs in at_work.items() if set(theirs) & set(keys)}
         self.client.cancel([mine.theirs for mine in self.under_way.values() if mine.theirs.key in keys])
         if self.cluster is None:
-            self.shunned |= hanging
+            rest = set(at_work) - self.shunned - hanging
+            self.shunned = (
+                self.shunned | hanging if rest else hanging
+            )  # not all: who was slow before may do better than who is now
             return
         for nanny in self.cluster.workers.values():
             if nanny.worker_address in hanging:
@@ -132,10 +142,10 @@ class Cluster:
         """Addresses of the workers that do not hang, or None for all."""
         if not self.shunned:
             return None
-        fit = [address for address in self.client.scheduler_info(n_workers=-1)["workers"] if address not in self.shunned]
-        if not fit:
-            raise RuntimeError("all workers of the cluster hang")
-        return fit
+        fit = [address for address in self.client.nthreads() if address not in self.shunned]
+        if not fit:  # then it was not they who were slow
+            self.shunned.clear()
+        return fit or None
 
     def _start(self, task, number, *arguments):
         mine = Future()
@@ -158,7 +168,7 @@ def hand_over(theirs, mine, done):
     try:
         mine.set_result(theirs.result(timeout=START_UP))
     except BaseException as error:
-        mine.set_exception(error if isinstance(error, Exception) else RuntimeError(f"the task was given up: {error!r}"))
+        mine.set_exception(error)
     done.put(mine)
 
 
@@ -171,6 +181,14 @@ def imported():
             "backend='dask' needs the package distributed: install the extra, pip install -e '.[cluster]'"
         ) from None
     return distributed
+
+
+def end(*things):
+    """Close those that are there."""
+    for one in things:
+        if one is not None:
+            with suppress(Exception):
+                one.close(LETTING_GO)
 
 
 def kill(cluster):

@@ -9,11 +9,13 @@ from concurrent.futures import BrokenExecutor
 from statistics import median
 
 from ..engines import DivergedError
+from ..interrupts import held
 from .tasks import LocalEpoch, Push
 
 PATIENCE, SLOW = 30.0, 20  # a task may take PATIENCE seconds, or SLOW times the median task
 FIRST = 60.0  # seconds more for the first task of its kind in a new worker: kernels are loaded, or even compiled
 UNKNOWN = 3600.0  # seconds for an epoch where none has been seen
+LISTEN = 0.1  # seconds between two looks whether there was a Ctrl-C
 REMEMBERED = 101  # tasks whose median counts
 
 
@@ -28,10 +30,11 @@ class NotFiniteError(ArithmeticError):
 class Crew:
     """The workers of one training. `submit` tasks, `next` gives (number, result) in the order in which they were finished.
 
-    check: function of a Push or LocalEpoch that raises ValueError where it does not fit the net. task_timeout: seconds after which a
-    task counts as hanging (default max(30, 20 × the median task)); max_restarts: how often in a row the same task may fail before
-    WorkerLostError. What is not finite is computed again once, by a new worker, before it is believed. `restarts` counts workers
-    that were replaced; `noticed` has (worker, error, seconds from the start of the task) of each failure.
+    check: function of a Push or LocalEpoch that raises ValueError where it does not fit the net. task_timeout: seconds after
+    which a task counts as hanging (default max(30, 20 × the median task); the first of its kind in a new worker may take a minute
+    more); max_restarts: how often in a row the same task may fail before WorkerLostError. What is not finite is computed again
+    once, by a new worker, before it is believed. `restarts` counts workers that were replaced; `noticed` has (worker, error,
+    seconds from the start of the task) of each failure.
     """
 
     def __init__(self, backend, job, X, targets, *, check=lambda result: None, task_timeout=None, max_restarts=3):
@@ -49,7 +52,8 @@ class Crew:
     def next(self):
         """(number, Push or LocalEpoch) of the task that was finished first; failed ones are done again before."""
         while True:
-            future = self.backend.completed(max(0.01, min(1.0, self._deadline() - time.perf_counter())))
+            held.let_through()  # nothing is half done here
+            future = self.backend.completed(max(0.01, min(LISTEN, self._deadline() - time.perf_counter())))
             number = None if future is None else self.futures.pop(future, None)  # None: of somebody who was given up
             if number is not None:
                 try:
@@ -109,9 +113,10 @@ class Crew:
     def _late(self):
         """The workers whose task takes too long."""
         now = time.perf_counter()
-        if now < self._deadline():
+        if now < self._deadline() or getattr(self.backend, "in_turn", False):
             return []
-        return [number for number in self.under_way if now >= self.started[number] + self.patience(number)]
+        still = [number for future, number in self.futures.items() if not future.done()]  # the driver itself may have been away
+        return [number for number in still if now >= self.started[number] + self.patience(number)]
 
     def _again(self, number, error):
         """Do the task of a worker again: at once where it raised an error the first time, else by a new worker. WorkerLostError

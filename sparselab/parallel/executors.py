@@ -9,7 +9,7 @@ import uuid
 from concurrent.futures import Future
 
 from ..mlp import Parameters
-from .backends import first_of
+from .backends import first_of, outcome
 from .processes import THREADS, packed
 from .tasks import Snapshot, Worker
 
@@ -43,14 +43,14 @@ class Executors:
     def completed(self, timeout):
         """The Future of the task that was finished first, or None after `timeout` seconds."""
         mine = first_of(self.done, timeout)
-        if mine is None or mine.theirs.cancelled() or not isinstance(mine.theirs.exception(), MissingError):
-            return mine
-        self._submit(mine, self.data)
-        return None
+        if mine is not None and not mine.done():
+            self._submit(mine, self.data)
+            return None
+        return mine
 
     def result(self, future):
         """The task's result, or its exception."""
-        return future.theirs.result()
+        return outcome(future.theirs)
 
     def restart(self, numbers):
         """Workers made anew; the executor is what it is."""
@@ -74,7 +74,13 @@ class Executors:
         except Exception as error:  # broken, or shut down
             mine.theirs = Future()
             mine.theirs.set_exception(error)
-        mine.theirs.add_done_callback(lambda theirs: self.done.put(mine))
+        mine.theirs.add_done_callback(lambda theirs: self._over(mine))
+
+    def _over(self, mine):
+        """Some thread of the executor calls this: here nothing may be submitted."""
+        if mine.theirs.cancelled() or not isinstance(mine.theirs.exception(), MissingError):
+            mine.set_result(None)
+        self.done.put(mine)
 
 
 class OwnProcesses(Executors):

@@ -22,7 +22,7 @@ from ..interrupts import held
 from ..mlp import Parameters
 from ..topology import Topology
 from . import arena
-from .backends import first_of
+from .backends import first_of, outcome
 from .tasks import Push, Snapshot, Worker
 
 START_UP = 120.0  # seconds that new processes may take to be ready
@@ -47,7 +47,9 @@ class Processes:
         plan = self.data.place(arrays)
         sizes = self.letter.write((packed(job), plan, X.shape if sparse else None))
         self.setup = os.getpid(), uuid.uuid4().hex, self.data.path, self.letter.path, sizes
-        self._begin(range(job.n_workers))
+        deadline = time.monotonic() + START_UP
+        for future in self._begin(range(job.n_workers)):
+            future.result(timeout=max(0.1, deadline - time.monotonic()))
 
     def gradient(self, number, snapshot, round_):
         """Copy the snapshot into the worker's memory and start the round."""
@@ -68,7 +70,7 @@ class Processes:
 
     def result(self, future):
         """The task's result; gradients are views that hold until the worker's next task."""
-        answer, number = future.result(), future.number
+        answer, number = outcome(future), future.number
         if isinstance(answer, list):
             return self.posts[number].read(answer)
         if isinstance(answer, Push) and not answer.failed:
@@ -76,7 +78,7 @@ class Processes:
         return answer
 
     def restart(self, numbers):
-        """Kill the processes of these workers and start new ones."""
+        """Kill the processes of these workers and start new ones; the others go on in the meantime."""
         self._end(numbers)
         self._begin(numbers)
         return numbers
@@ -92,14 +94,10 @@ class Processes:
     def _begin(self, numbers):
         from loky import ProcessPoolExecutor
 
-        ready = {}
         with without_interrupts():
             for number in numbers:
                 self.pools[number] = ProcessPoolExecutor(1, timeout=None, env=THREADS)
-                ready[number] = self.pools[number].submit(begin, *self.setup)
-        deadline = time.monotonic() + START_UP
-        for future in ready.values():
-            future.result(timeout=max(0.1, deadline - time.monotonic()))
+            return [self.pools[number].submit(begin, *self.setup) for number in numbers]
 
     def _end(self, numbers):
         pools = [self.pools.pop(number) for number in numbers if number in self.pools]
@@ -162,9 +160,15 @@ class Lent:
 @contextmanager
 def without_interrupts():
     """Processes that are started here do not hear Ctrl-C, from their first instruction on; this one hears it afterwards."""
+    import multiprocessing.resource_tracker
+
+    import loky.backend.resource_tracker
+
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    for tracker in (loky.backend.resource_tracker, multiprocessing.resource_tracker):
+        tracker.ensure_running()  # its start would take the mask off again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -252,4 +256,4 @@ def local_task(key, number, path, sizes, epoch):
 def check_key(key):
     """A process that was made for another training must not answer."""
     if _HERE.get("key") != key:
-        checks.fail("key", key, f"{_HERE.get('key')}, with which this process was started")
+        raise RuntimeError("this process has not got the samples: it could not begin")

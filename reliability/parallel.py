@@ -1,0 +1,264 @@
+"""Workers that die, hang or lie, and drivers that are interrupted or killed: does parallel training go on as if nothing was?
+
+Faults happen inside real workers, at random places of both phases; a synchronous run must end with the same bits as one that
+was never disturbed. Ctrl-C goes to the process group of a script, as from a terminal.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+import sparselab as sl
+from reliability import faults, nets
+from reliability.common import Row
+from reliability.processes import ROOT
+from sparselab.datasets import Dataset
+
+COMMAND = "python -m reliability parallel"
+NOTICED = 2.0  # seconds from a death until its task is done again
+HANGING = 1.0  # seconds that a task may take here
+GONE = 2.0  # seconds after which nothing is left of an interrupted or killed driver
+UPDATES = 13  # an epoch
+OPTIONS = {"n_jobs": 2, "epochs": 5, "batch_size": 32, "seed": 5, "async_fraction": 0.4, "task_timeout": HANGING}
+
+# hash and model at the end; updates of each epoch of the first phase; seconds from the fault until its task was begun again (None
+# where it was not, or there was no fault); replaced workers; seconds in all
+Trained = namedtuple("Trained", "hash model updates again restarts seconds")
+
+
+def train(folder, backend, fault=None, *, synchronous=True, **options):
+    """Trained: a small net with a fault (a dict of arguments for Faulty)."""
+    X, y = nets.data_rows(450)
+    data = Dataset(X[:400], y[:400], X[400:], y[400:], classes=np.arange(4))
+    model = sl.SparseMLP.create(nets.SIZES, density=0.4, dropout=0.3, seed=1)
+    loss, begun = faults.Faulty(Path(folder), **fault or {}), time.perf_counter()
+    records = list(
+        sl.train_parallel(
+            model, data, backend=backend, synchronous=synchronous, loss=loss, rules=[sl.SET(0.3)],
+            optimizer=sl.MomentumSGD(0.02), **OPTIONS | options,
+        )
+    )  # fmt: skip
+    updates = [len(record.workers.staleness) for record in records if record.workers.staleness]
+    seconds = time.perf_counter() - begun
+    return Trained(
+        nets.fingerprint(model), model, updates, again_after(folder), records[-1].workers.restarts, seconds
+    )  # fmt: skip
+
+
+def again_after(folder):
+    """Seconds from the first fault until the task was begun again; None without."""
+    at = [float(path.read_text()) for path in (Path(folder) / "fault-0", Path(folder) / "again") if path.exists()]
+    return at[1] - at[0] if len(at) == 2 else None
+
+
+def random_place(random):
+    """A worker and a round of the first phase, or an epoch of the second."""
+    if random.random() < 0.3:
+        return {"phase": "local", "worker": int(random.integers(2)), "at": 3}
+    return {"phase": "gradient", "worker": int(random.integers(2)), "at": int(random.integers(1, 14))}
+
+
+def disturbed(backend, kinds, n, synchronous=True):
+    """(runs that were as they should be, seconds until the task was begun again) of n runs with a fault each."""
+    random, good, waited, wanted = np.random.default_rng(0), 0, [], None
+    for i in tqdm(range(n), desc=f"{backend}, {', '.join(kinds)}", leave=False):
+        with tempfile.TemporaryDirectory() as folder:
+            wanted = train(folder, "serial").hash if wanted is None else wanted
+            fault = random_place(random)
+            if not synchronous and fault["phase"] == "gradient":
+                fault |= {"at": min(fault["at"], 8), "worker": None}  # who comes how far depends on who is quick
+            found = train(folder, backend, {"kind": kinds[i % len(kinds)], **fault}, synchronous=synchronous)
+            happened = (Path(folder) / "fault-0").exists()
+            as_wanted = found.hash == wanted if synchronous else found.updates == [UPDATES] * 2 and nets.is_finite(found.model)
+            good += happened and as_wanted
+            waited += [found.again] if found.again is not None else []
+    return good, waited
+
+
+# a script that is interrupted, or killed
+
+SCRIPT = """
+import json, os, sys, time
+import numpy as np
+import sparselab as sl
+from reliability import nets
+
+if __name__ == "__main__":
+    backend, synchronous = sys.argv[1], sys.argv[2] == "True"
+    X, y = nets.data_rows(2000)
+    data = sl.datasets.Dataset(X, y, X[:50], y[:50], classes=np.arange(4))
+    model = sl.SparseMLP.create((20, 300, 300, 4), epsilon=20, seed=1)
+    options = {"backend": backend, "n_jobs": 2, "batch_size": 16, "rules": [sl.SET(0.3)], "synchronous": synchronous}
+    say = lambda **what: print(json.dumps(what), flush=True)
+    try:
+        for record in sl.train_parallel(model, data, epochs=10**5, async_fraction=float(sys.argv[3]), **options):
+            say(epoch=record.epoch, phase=record.phase)
+    except KeyboardInterrupt:
+        say(back=time.time())
+    finite = all(np.isfinite(layer.check().w).all() for layer in model.layers)
+    again = [record.epoch for record in sl.train(model, data, epochs=1)]
+    say(good=bool(finite and again == [1] and np.isfinite(sl.evaluate(model, data.X_test, data.y_test).loss)))
+"""
+
+Stopped = namedtuple(
+    "Stopped", "good back gone ports shm err"
+)  # usable afterwards; seconds; listeners beyond loopback; left overs
+
+
+class Script:
+    """A driver in a session of its own, and what belongs to it."""
+
+    def __init__(self, folder, backend, synchronous=False, share=1.0):
+        path = Path(folder) / "script.py"
+        path.write_text(SCRIPT)
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        self.shm = set(os.listdir("/dev/shm"))
+        self.process = subprocess.Popen(
+            [sys.executable, str(path), backend, str(synchronous), str(share)], cwd=ROOT, env=environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+
+    def wait_for_epochs(self, n):
+        """Read until n epochs are finished; what still comes is left for the end."""
+        for _ in range(n):
+            if not self.process.stdout.readline():
+                raise RuntimeError(f"the script ended: {self.process.stderr.read()[-3000:]}")
+
+    def family(self):
+        """The processes that it has started."""
+        import psutil
+
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def ports(self):
+        """(address, port) on which it or one of its processes listens, beyond loopback."""
+        import psutil
+
+        found = []
+        for process in [psutil.Process(self.process.pid), *self.family()]:
+            found += [c.laddr for c in process.net_connections("inet") if c.status == "LISTEN"]
+        return [tuple(address) for address in found if address.ip not in ("127.0.0.1", "::1")]
+
+    def left(self, patience=5.0):
+        """New names in /dev/shm, but for those that carry the id of another process; the resource tracker tidies up last."""
+        limit, foreign = time.monotonic() + patience, re.compile(rf".*-(?!{self.process.pid}-)\d+-.*")
+        while True:
+            left = sorted(name for name in set(os.listdir("/dev/shm")) - self.shm if not foreign.fullmatch(name))
+            if not left or time.monotonic() > limit:
+                return left
+            time.sleep(0.05)
+
+    def end(self):
+        """Whatever happens: nothing of it stays."""
+        for process in [*(self.family() if self.process.poll() is None else []), self.process]:
+            try:
+                process.kill()
+            except Exception:  # it is gone
+                continue
+
+
+def gone_after(family, begun, limit=30.0):
+    """Seconds from `begun` (time.time()) until none of these processes runs."""
+    while any(process.is_running() and process.status() != "zombie" for process in family if alive(process)):
+        if time.time() - begun > limit:
+            return float("inf")
+        time.sleep(0.01)
+    return time.time() - begun
+
+
+def alive(process):
+    """Whether psutil still finds it."""
+    import psutil
+
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def interrupted(backend, *, synchronous=False, share=1.0, epochs=3, wait=0.3):
+    """Stopped: SIGINT to the process group of a script that trains, as from a terminal."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Script(folder, backend, synchronous, share)
+        try:
+            script.wait_for_epochs(epochs)
+            time.sleep(wait)
+            family, ports = script.family(), script.ports()
+            sent = time.time()
+            os.killpg(script.process.pid, signal.SIGINT)
+            gone = gone_after([one for one in family if "resource_tracker" not in " ".join(safe_line(one))], sent)
+            out, err = script.process.communicate(timeout=120)
+            said = [json.loads(line) for line in out.splitlines()]
+            back = [line["back"] - sent for line in said if "back" in line]
+            good = bool(back) and said[-1].get("good") is True and script.process.returncode == 0
+            return Stopped(good, back[0] if back else float("inf"), gone, ports, script.left(), err)
+        finally:
+            script.end()
+
+
+def safe_line(process):
+    """The command line of a process, empty where it is gone."""
+    import psutil
+
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def killed(backend, *, synchronous=False, share=1.0, epochs=3):
+    """Stopped: SIGKILL to the driver alone; back is 0."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Script(folder, backend, synchronous, share)
+        try:
+            script.wait_for_epochs(epochs)
+            family, ports = script.family(), script.ports()
+            sent = time.time()
+            script.process.kill()
+            gone = gone_after(family, sent)
+            script.process.wait(30)
+            return Stopped(gone < float("inf"), 0.0, gone, ports, script.left(), "")
+        finally:
+            script.end()
+
+
+def rows(scale=1.0):
+    """Every promise about faults of parallel training."""
+    several, table = lambda n, least=2: max(least, int(n * scale)), []
+
+    def row(what, figure, goal, good):
+        table.append(Row(f"parallel: {what}", figure, goal, bool(good), COMMAND))
+
+    plans = [
+        ("processes", faults.DEATHS, several(100, 6), True), ("processes", faults.DEATHS, several(40, 3), False),
+        ("processes", faults.HANGS, several(20, 3), True), ("processes", faults.ERRORS + faults.ANSWERS, several(27, 9), True),
+        ("dask", faults.DEATHS, several(20, 3), True), ("dask", faults.HANGS, several(9, 3), True),
+        ("dask", faults.ERRORS + faults.ANSWERS, several(18, 9), True),
+    ]  # fmt: skip
+    for backend, kinds, n, synchronous in plans:
+        good, waited = disturbed(backend, kinds, n, synchronous)
+        name = f"{backend}, {'synchronous' if synchronous else 'asynchronous'}, {', '.join(kinds)}"
+        goal = "the bits of an undisturbed run" if synchronous else "all updates, finite"
+        row(name, f"{good} of {n}", goal, good == n)
+        limit = NOTICED + (HANGING if kinds == faults.HANGS else 0)
+        if kinds in (faults.DEATHS, faults.HANGS) and waited:
+            row(f"{name}: done again after", f"at most {max(waited):.2f} s", f"< {limit} s", max(waited) < limit)
+    for backend in ("processes", "dask"):
+        for what, stop in (("Ctrl-C", interrupted), ("the driver is killed", killed)):
+            found = [stop(backend, share=share) for share in (1.0, 0.0) * several(5, 1)]
+            n = len(found)
+            good = sum(one.good and not one.shm and not one.ports for one in found)
+            row(f"{what}, {backend}: usable, nothing left, loopback only", f"{good} of {n}", "all", good == n)
+            slowest = max(max(one.gone, one.back) for one in found)
+            row(f"{what}, {backend}: back, and workers gone, after", f"at most {slowest:.2f} s", f"< {GONE} s", slowest < GONE)
+    return table

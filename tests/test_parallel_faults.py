@@ -1,0 +1,391 @@
+"""Workers that die, hang, raise or lie: noticed, replaced, and the training goes on as if nothing had happened."""
+
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+
+import models
+import numpy as np
+import pytest
+
+import sparselab as sl
+from reliability import faults, parallel
+from sparselab.parallel import backends, crew, executors
+from sparselab.parallel.tasks import Push
+
+pytestmark = pytest.mark.timeout(240)
+slow = pytest.mark.slow
+EVERY = faults.DEATHS + faults.HANGS + faults.ERRORS + faults.ANSWERS
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The hash of a synchronous run without faults; one for all backends."""
+    return parallel.train(tmp_path_factory.mktemp("none"), "serial").hash
+
+
+def fault(kind, phase, **more):
+    return {"kind": kind, "phase": phase, "at": {"gradient": 5, "local": 3}[phase], **more}
+
+
+def places(backend, kinds, marks=()):
+    """Each kind in the one phase or the other, both for those that kill or hang."""
+    for i, kind in enumerate(kinds):
+        both = ("gradient", "local")
+        for phase in both if kind in ("kill", "stop") else (both[i % 2],):
+            yield pytest.param(backend, kind, phase, marks=marks, id=f"{backend}-{kind}-{phase}")
+
+
+IN_PROCESS = ("raise", "memory", "system exit", "text", "shapes", "NaN")
+ALL = [
+    *places("threads", IN_PROCESS),
+    pytest.param("processes", "kill", "gradient", id="processes-kill-gradient-fast"),
+    *places("processes", EVERY, slow),
+    *places("dask", ("kill", "exit", "stop", "raise", "text", "NaN gradient", "cannot be sent"), slow),
+]
+
+
+@pytest.mark.parametrize("backend, kind, phase", ALL)
+def test_a_fault_leaves_no_trace(tmp_path, undisturbed, backend, kind, phase):
+    found = parallel.train(tmp_path, backend, fault(kind, phase))
+    assert (tmp_path / "fault-0").exists()
+    assert found.hash == undisturbed
+    assert found.updates == [7, 7]
+    if kind in faults.DEATHS + faults.HANGS + ("NaN",):
+        assert found.again < 30  # seconds, on a machine with other work; reliability/parallel.py measures it
+        assert found.restarts >= 1 or backend == "dask"  # whose own scheduler does it where it can
+
+
+@pytest.mark.parametrize(
+    "backend, kind",
+    [pytest.param("processes", "kill", marks=slow), pytest.param("dask", "kill", marks=slow), ("threads", "raise")],
+)
+def test_asynchronous_runs_lose_no_update(tmp_path, backend, kind):
+    found = parallel.train(tmp_path, backend, {"kind": kind, "at": 4, "worker": None}, synchronous=False)
+    assert (tmp_path / "fault-0").exists()
+    assert found.updates == [parallel.UPDATES] * 2
+    assert np.isfinite([layer.w.sum() for layer in found.model.layers]).all()
+
+
+@slow
+@pytest.mark.parametrize("backend", ["processes", "dask"])
+def test_all_workers_die_at_once(tmp_path, undisturbed, backend):
+    found = parallel.train(tmp_path, backend, fault("kill", "gradient", worker=None, times=2))
+    assert found.hash == undisturbed
+    assert (tmp_path / "fault-1").exists()
+
+
+def train(backend, loss, **options):
+    """(model, data, the generator) of a run without evolution."""
+    model, data = models.net(), models.dataset(400, 50)
+    options = {"n_jobs": 2, "epochs": 3, "batch_size": 32, "seed": 5, "async_fraction": 1.0, "synchronous": True} | options
+    return model, data, sl.train_parallel(model, data, backend=backend, loss=loss, **options)
+
+
+def check_usable(model, data):
+    assert np.isfinite(sl.evaluate(model, data.X_test, data.y_test).loss)
+    assert [record.epoch for record in sl.train(model, data, epochs=1)] == [1]
+
+
+@pytest.mark.parametrize(
+    "backend, kind",
+    [("threads", "raise"), pytest.param("processes", "kill", marks=slow), pytest.param("processes", "raise", marks=slow)],
+)
+def test_what_fails_again_and_again_ends_with_the_worker_named(tmp_path, backend, kind):
+    """The model stands at the server's last state: that after the first epoch, for the fault comes in the next round."""
+    model, data, records = train(backend, faults.Faulty(tmp_path, kind, at=7, times=100), max_restarts=2)
+    next(records)
+    after_one = models.fingerprint(model)
+    with pytest.raises(sl.parallel.WorkerLostError, match="worker 1 failed 3 times in a row at gradient"):
+        next(records)
+    assert models.fingerprint(model) == after_one
+    check_usable(model, data)
+
+
+def test_a_thread_that_hangs_is_an_error_and_not_a_hang(tmp_path, monkeypatch):
+    model, data, records = train("threads", faults.Faulty(tmp_path, "sleep"), task_timeout=1)
+    begun = time.perf_counter()
+    with pytest.raises(sl.parallel.WorkerLostError, match=r"worker 1 .*threads cannot be killed"):
+        list(records)
+    assert time.perf_counter() - begun < 15
+    check_usable(model, data)
+
+
+@pytest.mark.parametrize("backend", ["serial", "threads", pytest.param("processes", marks=slow)])
+def test_divergence_that_is_nobodys_fault_is_told_as_such(tmp_path, backend):
+    model, data, records = train(backend, faults.Faulty(tmp_path))
+    model.layers[0].w[0] = np.inf
+    with pytest.raises(sl.DivergedError):
+        list(records)
+
+
+def test_local_divergence_is_told_as_such(tmp_path):
+    model, data, records = train("threads", faults.Faulty(tmp_path), async_fraction=0.0)
+    model.layers[0].w[0] = np.inf
+    with pytest.raises(sl.DivergedError):
+        list(records)
+
+
+# the crew alone
+
+
+class Slow(backends.Serial):
+    """Worker 0 never answers; a new one does."""
+
+    in_turn = False
+
+    def completed(self, timeout):
+        time.sleep(min(timeout, 0.05))
+        return super().completed(timeout) if self.replaced else None
+
+    def open(self, *arguments):
+        self.replaced = []
+
+    def gradient(self, number, snapshot, round_):
+        push = Push(number, round_, 0, 0, [], 0, 0, [], [], False)
+        return self._start(number, lambda: push)
+
+    def restart(self, numbers):
+        self.replaced += numbers
+        self.waiting.clear()
+        return numbers
+
+
+def test_a_hang_is_noticed_at_the_deadline(monkeypatch):
+    monkeypatch.setattr(crew, "FIRST", 0.0)
+    backend = Slow()
+    team = crew.Crew(backend, None, None, None, task_timeout=0.3)
+    team.submit(0, "gradient", lambda: None, 0)
+    number, push = team.next()
+    assert (number, push.round, backend.replaced, team.restarts) == (0, 0, [0], 1)
+    ((worker, error, seconds),) = team.noticed
+    assert worker == 0
+    assert isinstance(error, TimeoutError)
+    assert 0.3 <= seconds < 10
+
+
+def test_patience_is_20_times_the_median_of_its_kind_and_more_for_the_first():
+    team = crew.Crew(Slow(), None, None, None)
+    team.under_way = {0: ("gradient", ()), 1: ("local", ())}
+    assert team.patience(0) == crew.FIRST + crew.PATIENCE
+    assert team.patience(1) == crew.FIRST + crew.UNKNOWN
+    team.seen |= {(0, "gradient"), (1, "local")}
+    team.usual = {"gradient": 0.01, "local": 100.0}
+    assert team.patience(0) == crew.PATIENCE
+    assert team.patience(1) == 2000
+    team.task_timeout = 1.0
+    assert team.patience(0) == team.patience(1) == 1.0
+
+
+# executors of others
+
+
+def executor_of(kind):
+    if kind == "threads":
+        return ThreadPoolExecutor(2)
+    if kind == "loky":
+        import loky
+
+        return loky.ProcessPoolExecutor(2)
+    return ProcessPoolExecutor(2, mp_context=get_context("spawn"))
+
+
+@pytest.mark.parametrize("kind", ["threads", pytest.param("processes", marks=slow), pytest.param("loky", marks=slow)])
+def test_any_executor_is_a_backend_and_stays_its_owners(tmp_path, undisturbed, kind):
+    with executor_of(kind) as executor:
+        assert parallel.train(tmp_path, executor, task_timeout=60).hash == undisturbed
+        assert executor.submit(pow, 2, 3).result(timeout=60) == 8
+
+
+@slow
+def test_processes_by_value_where_memory_cannot_be_shared(tmp_path, undisturbed, monkeypatch):
+    monkeypatch.setattr("sparselab.parallel.arena.AVAILABLE", False)
+    assert isinstance(backends.get("processes"), executors.OwnProcesses)
+    assert parallel.train(tmp_path, "processes", fault("kill", "gradient")).hash == undisturbed
+
+
+def test_an_executor_that_breaks_is_named(tmp_path):
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    _, _, records = train(executor, None)
+    with pytest.raises(sl.parallel.WorkerLostError, match=r"worker \d .*shutdown"):
+        list(records)
+
+
+# clusters of others
+
+
+@pytest.fixture
+def scheduler():
+    """A scheduler and two workers as processes of their own, as on a cluster; (address, the processes)."""
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address, quiet = f"tcp://127.0.0.1:{port}", {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    command = lambda *arguments: subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]], **quiet
+    )
+    started = [command("dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--dashboard-address", "127.0.0.1:0")]
+    started += [
+        command("dask_worker", address, "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--no-nanny") for _ in "12"
+    ]
+    yield address, started
+    for process in started:
+        process.kill()
+        process.wait(30)
+
+
+@slow
+def test_an_existing_cluster_its_client_and_the_end_of_its_scheduler(tmp_path, undisturbed, scheduler):
+    from distributed import Client
+
+    address, processes = scheduler
+    with Client(address, timeout=60, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+        for i, backend in enumerate((client, address, client.get_executor())):
+            folder = tmp_path / str(i)
+            folder.mkdir()
+            assert parallel.train(folder, backend, task_timeout=60).hash == undisturbed
+            assert client.submit(pow, 2, 3).result(timeout=60) == 8
+        model, data, records = train(client, None, epochs=1000)
+        next(records)
+        processes[0].kill()
+        begun = time.perf_counter()
+        with pytest.raises(sl.parallel.WorkerLostError, match="scheduler is gone"):
+            list(records)
+        assert time.perf_counter() - begun < 30
+        check_usable(model, data)
+
+
+@slow
+def test_who_hangs_in_a_cluster_of_others_gets_no_more_tasks(tmp_path, undisturbed, scheduler, monkeypatch):
+    from distributed import Client
+
+    monkeypatch.setattr(crew, "FIRST", 5.0)
+    with Client(scheduler[0], timeout=60, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+        assert parallel.train(tmp_path, client, fault("stop", "gradient")).hash == undisturbed
+
+
+# the end of the driver
+
+
+@slow
+@pytest.mark.parametrize("share", [1.0, 0.0])
+@pytest.mark.parametrize("backend", ["threads", "processes", "dask"])
+def test_ctrl_c_leaves_a_model_that_works_and_nothing_else(backend, share):
+    found = parallel.interrupted(backend, share=share)
+    assert (found.good, found.ports, found.shm, found.err) == (True, [], [], "")
+    assert max(found.back, found.gone) < 10  # seconds, on a machine with other work; reliability/parallel.py measures it
+
+
+@slow
+@pytest.mark.parametrize("backend", ["processes", "dask"])
+def test_workers_end_with_their_driver(backend):
+    found = parallel.killed(backend)
+    assert (found.ports, found.shm) == ([], [])
+    assert found.gone < 10
+
+
+def stumble(records):
+    """A consumer with an error of its own."""
+    for record in records:
+        record.epoch / 0
+
+
+def children():
+    import psutil
+
+    return {
+        process.pid
+        for process in psutil.Process().children(recursive=True)
+        if "resource_tracker" not in " ".join(process.cmdline())
+    }
+
+
+@slow
+@pytest.mark.parametrize("backend", ["processes", "dask"])
+@pytest.mark.parametrize("ending", ["close", "error"])
+def test_whoever_stops_asking_leaves_no_process(backend, ending):
+    before = children()
+    model, data, records = train(backend, None, epochs=1000)
+    next(records)
+    assert children() - before
+    if ending == "close":
+        records.close()
+    else:
+        with pytest.raises(ZeroDivisionError):
+            stumble(records)
+        del records
+    limit = time.monotonic() + 10
+    while children() - before and time.monotonic() < limit:
+        time.sleep(0.05)
+    assert not children() - before
+    check_usable(model, data)
+
+
+CELLS = """
+import numpy as np, sparselab as sl
+from reliability import nets
+X, y = nets.data_rows(2000)
+data = sl.datasets.Dataset(X, y, X[:50], y[:50], classes=np.arange(4))
+model = sl.SparseMLP.create((20, 300, 300, 4), epsilon=20, seed=1)
+options = dict(backend="processes", n_jobs=2, batch_size=16, seed=0)
+""", """
+for record in sl.train_parallel(model, data, epochs=10**5, async_fraction=1.0, **options):
+    print(record.epoch, flush=True)
+""", """
+again = [record.phase for record in sl.train_parallel(model, data, epochs=2, **options)]
+print("usable", np.isfinite(sl.evaluate(model, data.X_test, data.y_test).loss), again)
+"""  # fmt: skip
+
+
+def messages(client, id, until, timeout=120):
+    """(text, error name) of a cell until it is idle or the text is found."""
+    text, error, limit = "", None, time.monotonic() + timeout
+    while time.monotonic() < limit:
+        message = client.get_iopub_msg(timeout=timeout)
+        if message["parent_header"].get("msg_id") != id:
+            continue
+        content = message["content"]
+        text += content.get("text", "")
+        error = content.get("ename", error)
+        if (until and until in text) or content.get("execution_state") == "idle":
+            return text, error
+    raise TimeoutError(text)
+
+
+@slow
+def test_stop_in_a_notebook():
+    """The kernel's Stop: KeyboardInterrupt in the cell, the workers gone, and the next cell trains again."""
+    import psutil
+    from jupyter_client import KernelManager
+
+    manager = KernelManager()
+    manager.start_kernel(cwd=str(parallel.ROOT))
+    client = manager.client()
+    try:
+        client.start_channels()
+        client.wait_for_ready(timeout=60)
+        messages(client, client.execute(CELLS[0]), None)
+        id = client.execute(CELLS[1])
+        messages(client, id, "3\n")
+        kernel = psutil.Process(manager.provisioner.pid)
+        family = [p for p in kernel.children(recursive=True) if "resource_tracker" not in " ".join(p.cmdline())]
+        assert len(family) >= 2
+        sent = time.time()
+        manager.interrupt_kernel()
+        text, error = messages(client, id, None)
+        assert error == "KeyboardInterrupt"
+        assert "resource_tracker" not in text
+        assert parallel.gone_after(family, sent) < 10
+        text, error = messages(client, client.execute(CELLS[2]), None)
+        assert "usable True" in text, (text, error)
+        assert "asynchronous" in text
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
