@@ -113,6 +113,16 @@ def instance(name, kind):
         fail(name, kind, f"an object: {kind.__name__} cannot be made without arguments", TypeError)
 
 
+MOST_NAMES = 24  # in a message
+
+
+def few(names):
+    """A list of names as text; the end of a long one is only counted."""
+    if len(names) <= MOST_NAMES:
+        return str(names)
+    return f"{str(names[:MOST_NAMES])[:-1]}, … {len(names) - MOST_NAMES} more]"
+
+
 def choice(name, value, allowed):
     """One of the names in `allowed`, with a hint at the closest one."""
     names = list(allowed)
@@ -121,7 +131,7 @@ def choice(name, value, allowed):
     if value not in names:
         close = difflib.get_close_matches(value, names, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
-        fail(name, value, f"one of {names}{hint}")
+        fail(name, value, f"one of {few(names)}{hint}")
     return value
 
 
