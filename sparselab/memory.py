@@ -89,6 +89,11 @@ def trained(n_in, n_out, nnz, itemsize, *, vectors=1, groups=1):
     }
 
 
+def dense_links(sizes):
+    """Weights of the dense net of these widths."""
+    return sum(n_in * n_out for n_in, n_out in zip(sizes, sizes[1:], strict=False))
+
+
 def dense_bytes(sizes, *, itemsize=4, copies=3):
     """Bytes of the dense net: weights and biases, and by default their velocities and gradients."""
     return copies * itemsize * sum((n_in + 1) * n_out for n_in, n_out in zip(sizes, sizes[1:], strict=False))

@@ -23,6 +23,11 @@ class Parameters:
     biases: tuple
     neurons: Neurons | None = None
 
+    def layers(self):
+        """A SparseLinear a layer, with arrays of its own."""
+        parts = zip(self.topologies, self.weights, self.biases, strict=True)
+        return [SparseLinear(topology, np.array(w), np.array(b)) for topology, w, b in parts]
+
 
 def check_sizes(sizes):
     """Layer widths, input and output included, as a tuple of ints."""
@@ -123,7 +128,7 @@ class SparseMLP:
     @property
     def n_dense(self):
         """Weights of the dense net of the same widths."""
-        return sum(a * b for a, b in zip(self.sizes, self.sizes[1:], strict=False))
+        return memory.dense_links(self.sizes)
 
     @property
     def density(self):
@@ -166,9 +171,7 @@ class SparseMLP:
 
     def load(self, parameters):
         """Take over (copies of) a snapshot's topologies, weights and biases; returns self."""
-        parts = zip(parameters.topologies, parameters.weights, parameters.biases, strict=True)
-        layers = [SparseLinear(topology, w.copy(), b.copy()) for topology, w, b in parts]
-        return self.take_over(layers, "parameters", parameters.neurons)
+        return self.take_over(parameters.layers(), "parameters", parameters.neurons)
 
     def take_over(self, layers, name="layers", neurons=None):
         """Go on with other layers' topologies, weights and biases, not copied; ValueError naming `name` where ends differ.

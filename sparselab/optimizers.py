@@ -21,6 +21,10 @@ class LayerState:
     links: list = field(default_factory=list)
     neurons: list = field(default_factory=list)
 
+    def copy(self):
+        """The same with vectors of its own (which may be written to, also where these are mapped from a file)."""
+        return LayerState([np.array(v) for v in self.links], [np.array(v) for v in self.neurons])
+
 
 def check_state(state, model):
     """Raise ValueError unless every vector of `state` (one LayerState a layer) fits its layer: kernels trust it."""

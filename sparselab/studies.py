@@ -10,7 +10,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from . import checks, dense, parallel
+from . import checks, dense, memory, parallel
 from .engines import DivergedError
 from .experiment import ExperimentConfig, build
 from .history import History
@@ -111,9 +111,7 @@ def simulate(workers, *, data=None, damping=0.0, progress=True, **settings):
     All runs have the costs that `parallel.calibrate` measures here, once. Of a run that diverges, as gradients that come too late
     can make it, there are the epochs before, and it is said.
     """
-    config = ExperimentConfig(**settings)
-    phases = {name: getattr(config, name) for name in ("async_fraction", "synchronous", "steps_per_push")}
-    runs, costs = {}, None
+    config, runs, costs = ExperimentConfig(**settings), {}, None
     with tqdm(total=len(workers), disable=not progress, file=sys.stdout, leave=False, unit="run") as bar:
         for n in workers:
             experiment, history = build(config, data=data), History()
@@ -121,7 +119,7 @@ def simulate(workers, *, data=None, damping=0.0, progress=True, **settings):
                 costs = parallel.calibrate(experiment.model, experiment.data, config.batch_size, rules=experiment.rules)
             try:
                 with np.errstate(invalid="ignore", over="ignore"):  # losses of nets that are about to diverge
-                    for record in parallel.simulate_parallel(experiment, n_workers=n, costs=costs, damping=damping, **phases):
+                    for record in parallel.simulate_parallel(experiment, n_workers=n, costs=costs, damping=damping):
                         history.append(record)
             except DivergedError as error:
                 bar.write(f"{n} workers: {str(error).split(':')[0]}", file=sys.stdout)
@@ -166,19 +164,14 @@ def costs(model, history, batch_size, *, repeats=2):
             spent.append(dense.measure(sizes, n_samples, min(batch_size, n_samples), batches=2).seconds)
     median = float(np.median([record.seconds for record in history[1:] or history]))
     ours = {"links": total["links"], "bytes": total["training_bytes"], "seconds": median}
-    other = {"links": dense_links(sizes), "bytes": dense.dense_bytes(sizes)}
+    other = {"links": memory.dense_links(sizes), "bytes": memory.dense_bytes(sizes)}
     return ours, other | {"seconds": None if None in spent else min(spent, default=None)}
-
-
-def dense_links(sizes):
-    """Weights of the dense net of these widths."""
-    return sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
 
 
 def dense_inference(sizes, n_samples, *, repeats=3, limit=dense.LIMIT, seed=0):
     """Least seconds in which a dense net of these widths predicts n_samples; None above `limit` bytes, where none is made."""
     shapes = list(zip(sizes[1:], sizes, strict=False))
-    if dense.dense_bytes(sizes, copies=1) > limit:
+    if memory.dense_bytes(sizes, copies=1) > limit:
         return None
     rng = np.random.default_rng(seed)
     weights = [rng.standard_normal(shape, dtype=np.float32) for shape in shapes]

@@ -1,19 +1,15 @@
 """The loop of a fit: epochs, a bar, and the best epoch of a validation part; and what a failed fit leaves behind."""
 
-import copy
 import os
 import warnings
 from contextlib import closing, contextmanager
 from dataclasses import replace
-
-import numpy as np
 
 from ..checkpoints import load_checkpoint, read, save_checkpoint
 from ..container import CheckpointError
 from ..datasets.dataset import Dataset
 from ..datasets.splits import rows_of_fraction, split_rows
 from ..mlp import child
-from ..optimizers import LayerState
 from ..runfolder import RunFolder
 from ..training import train
 
@@ -43,7 +39,7 @@ class BestEpoch:
         return self.stale >= self.patience
 
     def _keep(self):
-        self.copy = (self.model.snapshot(), copy.deepcopy(self.state.optimizer))
+        self.copy = (self.model.snapshot(), [s.copy() for s in self.state.optimizer])
         try:
             if self.file:
                 save_checkpoint(self.model, self.state, self.file)
@@ -132,5 +128,5 @@ def twin(model, state):
 
     Whatever is written to is an array of its own (joblib may have mapped the old one from a file, read-only).
     """
-    vectors = [LayerState(*([np.array(v) for v in part] for part in (s.links, s.neurons))) for s in state.optimizer]
+    vectors = [s.copy() for s in state.optimizer]
     return model.copy(), replace(state, optimizer=vectors, batch=0, evolved=False)

@@ -5,12 +5,14 @@ import numpy as np
 from .. import checks, memory
 from ..datasets.csr_gate import check_kind
 from ..topology import Topology
-from .parts import check_model, check_tolerance, links_over, named_error, net_of, paired
+from ..training import check_model
+from .parts import check_tolerance, links_over, named_error, net_of, paired
 
 
 def to_scipy(model):
     """[(W, b)], one a layer: W scipy CSR (n_out, n_in), b (n_out,), copies. A link whose value is 0 stays an explicit zero."""
-    return [(layer.to_scipy(), layer.b.copy()) for layer in check_model(model).layers]
+    check_model(model)
+    return [(layer.to_scipy(), layer.b.copy()) for layer in model.layers]
 
 
 def from_scipy(matrices, biases=None, *, activation="all_relu", dropout=0.0, initializer="he_uniform", dtype=None):

@@ -3,8 +3,9 @@
 from itertools import pairwise, zip_longest
 
 from .. import activations, checks
+from ..training import check_model
 from .matrices import check_room, dense
-from .parts import check_model, check_tolerance, named_error, net_of
+from .parts import check_tolerance, named_error, net_of
 
 LAYOUTS = "dense", "csr"
 

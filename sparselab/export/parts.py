@@ -13,11 +13,6 @@ from ..topology import Topology
 PIECE = 2**20  # entries of a dense matrix looked at at once
 
 
-def check_model(model):
-    """The model, if it is one; else TypeError."""
-    return model if isinstance(model, SparseMLP) else checks.fail("model", model, "a SparseMLP", TypeError)
-
-
 def check_tolerance(tolerance):
     """A number of at least 0: entries up to it are no links."""
     return checks.non_negative("tolerance", tolerance)

@@ -10,9 +10,7 @@ import numpy as np
 
 from .. import engines
 from ..engines import Outcome
-from ..layers import SparseLinear
 from ..mlp import Parameters, SparseMLP
-from ..optimizers import LayerState
 from ..state import TrainingState
 from ..training import LONGEST, Run
 from .shards import Batches, shard_of, worker_seeds
@@ -95,8 +93,7 @@ class Worker:
         """Copy the server's parameters into this worker's net."""
         parameters = snapshot.parameters
         if self.model is None or snapshot.generation is None or snapshot.generation != self.generation:
-            parts = zip(parameters.topologies, parameters.weights, parameters.biases, strict=True)
-            layers = [SparseLinear(topology, np.array(w), np.array(b)) for topology, w, b in parts]
+            layers = parameters.layers()
             if self.model is None:
                 job = self.job
                 self.model = SparseMLP(layers, job.activation, dropout=job.dropout, initializer=job.initializer)
@@ -144,25 +141,35 @@ class Worker:
                 self.model, job.loss, job.optimizer, job.local_rules, self.X, self.targets, batch_size=job.batch_size, threads=1,
                 samples=samples, pace=LONGEST,
             )  # fmt: skip
-        state = TrainingState(copied(optimizer), self.seeds, epoch)
+        state = TrainingState([s.copy() for s in optimizer], self.seeds, epoch)
         for record in self.run.epoch(state):  # noqa: B007 (the last one is the epoch's)
             if self.stopped:
                 raise CancelledError("the training is over")
         return LocalEpoch(self.number, epoch, self.model.snapshot(), state.optimizer, record)
 
 
-def added(total, push):
-    """Two pushes of one snapshot as one: sums of gradients, losses and samples."""
-    if push.failed:
-        return push
-    dw = [a + b for a, b in zip(total.dw, push.dw, strict=True)]
-    db = [a + b for a, b in zip(total.db, push.db, strict=True)]
+def together(pushes, dw, db):
+    """Pushes of one snapshot as one, with these gradients: sums of losses, hits, samples and seconds."""
+    first = pushes[0]
     return Push(
-        push.number, total.round, push.version, push.generation, total.losses + push.losses, total.hits + push.hits,
-        total.n_samples + push.n_samples, dw, db, False, total.seconds + push.seconds,
+        first.number, first.round, first.version, first.generation, [loss for push in pushes for loss in push.losses],
+        sum(push.hits for push in pushes), sum(push.n_samples for push in pushes), dw, db, any(push.failed for push in pushes),
+        sum(push.seconds for push in pushes),
     )  # fmt: skip
 
 
-def copied(optimizer):
-    """A LayerState a layer with arrays of their own."""
-    return [LayerState([np.array(v) for v in s.links], [np.array(v) for v in s.neurons]) for s in optimizer]
+def added(total, push):
+    """Two pushes of one worker as one, their gradients added; nothing but the failure where there is one."""
+    if push.failed:
+        return push
+    dw, db = ([a + b for a, b in zip(getattr(total, name), getattr(push, name), strict=True)] for name in ("dw", "db"))
+    return together([total, push], dw, db)
+
+
+def averaged(pushes):
+    """Pushes of all workers as one, with the mean of their gradients; that of one push is its own."""
+    if len(pushes) == 1 or any(push.failed for push in pushes):
+        return together(pushes, pushes[0].dw, pushes[0].db)
+    mean = lambda arrays: sum(arrays[1:], arrays[0].copy()) / arrays[0].dtype.type(len(arrays))
+    dw, db = ([mean(arrays) for arrays in zip(*(getattr(p, name) for p in pushes), strict=True)] for name in ("dw", "db"))
+    return together(pushes, dw, db)

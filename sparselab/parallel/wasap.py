@@ -27,7 +27,7 @@ from .crew import Crew
 from .keeping import LocalFiles
 from .local_phase import LocalPhase
 from .server import ParameterServer
-from .tasks import Job, Push
+from .tasks import Job, Push, averaged
 from .workers import Workers
 
 WARM_UP = 5  # epochs over which WASSP's rate grows to that of the larger batch
@@ -167,7 +167,7 @@ class _Parallel:
                         left -= len(waiting[:left])
                         number, push = crew.next()
                         waiting = [number]
-                        self.apply(push, push.dw, push.db, self.optimizer.rate(self.state.epoch + self.updates / per_epoch))
+                        self.apply(push, self.optimizer.rate(self.state.epoch + self.updates / per_epoch))
                 if self.pace is not None:
                     yield self.step_record(seen)
             yield self.finish_epoch("asynchronous")
@@ -192,7 +192,7 @@ class _Parallel:
                         if last_rate not in (None, rate):
                             self.correct_momentum(rate / last_rate)
                         last_rate = rate
-                        self.apply(joined(pushes), *mean_of(pushes), rate)
+                        self.apply(averaged(pushes), rate)
                 if self.pace is not None:
                     yield self.step_record(seen)
             yield self.finish_epoch("synchronous")
@@ -221,12 +221,12 @@ class _Parallel:
         """WASSP's rate for n times the batch, reached over the first epochs: η (1 + (n − 1) min(⌊epoch⌋ / 5, 1))."""
         return self.optimizer.rate(epoch) * (1 + (self.n - 1) * min(int(epoch) / WARM_UP, 1))
 
-    def apply(self, push, dw, db, rate):
+    def apply(self, push, rate):
         """One update by the server; counts it. Ctrl-C is held back meanwhile."""
         if push.failed:
             where = find_fault(self.model, self.loss, self.X, self.targets, np.arange(min(len(self.targets), 1024)))
             raise DivergedError(self.state.epoch + 1, self.updates, *where)
-        self.server.push(push, dw, db, rate, checked=self.trusted or not self.synchronous)
+        self.server.push(push, push.dw, push.db, rate, checked=self.trusted or not self.synchronous)
         totals, waiting = self.state.totals, getattr(self.crew.backend, "done", None)
         self.computed += push.seconds
         self.queue.append(waiting.qsize() if waiting is not None else 0)
@@ -287,23 +287,3 @@ class _Parallel:
     def scores(self, model):
         """(loss, accuracy) on the test samples."""
         return self.loss.of(outputs(model, self.X_test, 1), self.test_targets)
-
-
-def joined(pushes):
-    """The sums of a round's pushes as one; no gradient."""
-    first = pushes[0]
-    return type(first)(
-        first.number, first.round, first.version, first.generation, [x for push in pushes for x in push.losses],
-        sum(push.hits for push in pushes), sum(push.n_samples for push in pushes), None, None,
-        any(push.failed for push in pushes), sum(push.seconds for push in pushes),
-    )  # fmt: skip
-
-
-def mean_of(pushes):
-    """(dw, db) of the mean gradient; that of one push is its own."""
-    if len(pushes) == 1 or any(push.failed for push in pushes):
-        return pushes[0].dw, pushes[0].db
-    mean = lambda arrays: sum(arrays[1:], arrays[0].copy()) / arrays[0].dtype.type(len(arrays))
-    return tuple(
-        [mean(arrays) for arrays in zip(*(getattr(push, name) for push in pushes), strict=True)] for name in ("dw", "db")
-    )

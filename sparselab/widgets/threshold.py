@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from .. import checks, figures, pruning, studies, summary
 from ..evolution import importances
-from ..memory import dense_bytes
+from ..memory import dense_bytes, dense_links
 from ..mlp import SparseMLP
 from . import markup
 from .costs import AT_ONCE
@@ -100,7 +100,7 @@ class Thinker:
         sizes = self.model.neurons.sizes
         if self.dense_seconds is None:
             self.dense_seconds = (studies.dense_inference(sizes, self.data.n_test, limit=AT_ONCE),)
-        size = {"links": studies.dense_links(sizes), "neurons": sum(sizes[1:-1]), "bytes": dense_bytes(sizes, copies=1)}
+        size = {"links": dense_links(sizes), "neurons": sum(sizes[1:-1]), "bytes": dense_bytes(sizes, copies=1)}
         return size | {"seconds": self.dense_seconds[0]}
 
 
