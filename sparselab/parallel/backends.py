@@ -3,7 +3,8 @@
 A backend has open(job, X, targets); gradient(number, snapshot, round) and local(number, parameters, optimizer, epoch), which
 start a task and return its Future, a failed one where it cannot be started; completed(timeout) -> the Future that was done first,
 or None; result(future); restart(numbers) -> numbers: new workers for these, and whose tasks were lost by that; and close(). A
-snapshot may be a view: it is copied before `gradient` returns. Names read like joblib's.
+snapshot may be a view: it is copied before `gradient` returns. A backend with an attribute `taken` gets a function there, which
+may be called with a finished Future in any thread, and says whether it is dealt with. Names read like joblib's.
 """
 
 import queue
@@ -20,6 +21,8 @@ LAST_WORD = 1.0  # seconds that threads have to end what they are at
 
 class Local:
     """Workers in this process: their nets, engines and shards are ordinary objects."""
+
+    taken = staticmethod(lambda future: False)  # the crew puts itself here
 
     def open(self, job, X, targets):
         """Make the workers."""
@@ -102,7 +105,8 @@ class Threads(Local):
     def _thread(self, number):
         """A daemon: one that hangs must not keep the interpreter from ending."""
         tasks = self.tasks[number] = queue.SimpleQueue()
-        thread = threading.Thread(target=serve, args=(tasks, self.done), name=f"sparselab-worker-{number}", daemon=True)
+        arguments = tasks, self.done, self.taken
+        thread = threading.Thread(target=serve, args=arguments, name=f"sparselab-worker-{number}", daemon=True)
         thread.start()
         return thread
 
@@ -132,15 +136,16 @@ class Threads(Local):
             thread.join(LAST_WORD)
 
 
-def serve(tasks, done):
-    """Do (future, function, arguments) one after the other until None comes."""
+def serve(tasks, done, taken):
+    """Do (future, function, arguments) one after the other until None comes; what `taken` has not dealt with is done."""
     while (task := tasks.get()) is not None:
         future, function, arguments = task
         try:
             future.set_result(function(*arguments))
         except BaseException as error:  # SystemExit too: `outcome` looks at it
             future.set_exception(error)
-        done.put(future)
+        if not taken(future):
+            done.put(future)
 
 
 def outcome(future):

@@ -105,9 +105,9 @@ class Metered(Threads):
     """Threads with a stop watch at every hand-over; for one worker."""
 
     def open(self, job, X, targets):
-        super().open(job, X, targets)
         self.compute, self.push, self.pull, self.handover, self.locals = [], [], [], [], []
-        self.received = self.asked = self.begun = self.ended = None
+        self.asked, self.let, self.taken = None, self.taken, self.timed_turn
+        super().open(job, X, targets)
         (worker,) = self.workers
         worker.gradient, worker.local = self.timed(worker.gradient), self.timed(worker.local)
 
@@ -122,25 +122,24 @@ class Metered(Threads):
 
         return work
 
+    def timed_turn(self, future):
+        """The worker's turn at the server: its work on the answer, then, within an epoch, a pull."""
+        received, asked, self.asked = time.perf_counter(), self.asked, None
+        if future.exception() is None and hasattr(future.result(), "dw"):
+            self.compute.append(self.ended - self.begun)
+            if asked is not None:
+                self.handover.append(self.begun - asked + received - self.ended)
+        elif future.exception() is None:
+            self.locals.append((self.ended - self.begun, future.result()))
+        dealt_with = self.let(future)
+        if self.asked is not None:
+            self.push.append(self.asked - self.pull[-1] - received)
+        return dealt_with
+
     def gradient(self, number, snapshot, round_):
-        """As of Threads; what went by since the last answer came is the server's work on it."""
+        """As of Threads, timed."""
         start = time.perf_counter()
-        if round_ % self.workers[0].batches.per_epoch:  # else there is what comes between two epochs
-            self.push.append(start - self.received)
         future = super().gradient(number, snapshot, round_)
         self.asked = time.perf_counter()
         self.pull.append(self.asked - start)
-        return future
-
-    def completed(self, timeout):
-        """As of Threads; notes when the answer came."""
-        future, self.received = super().completed(timeout), time.perf_counter()
-        if future is None:
-            return None
-        result, spent = future.result(), self.ended - self.begun
-        if hasattr(result, "dw"):
-            self.compute.append(spent)
-            self.handover.append(self.begun - self.asked + self.received - self.ended)
-        else:
-            self.locals.append((spent, result))
         return future

@@ -3,6 +3,7 @@
 A task is a function of (worker, round): doing it again changes nothing but time.
 """
 
+import threading
 import time
 from collections import defaultdict, deque
 from concurrent.futures import BrokenExecutor
@@ -28,7 +29,10 @@ class NotFiniteError(ArithmeticError):
 
 
 class Crew:
-    """The workers of one training. `submit` tasks, `next` gives (number, result) in the order in which they were finished.
+    """The workers of one training. `submit` tasks, `serve` what they answer in the order in which they were finished.
+
+    Workers that are threads of this process take their turn at the server themselves, one at a time: handing a gradient over to
+    another thread, and waiting for its answer, took a third of a small step. Whatever fails is left to the driver.
 
     check: function of a Push or LocalEpoch that raises ValueError where it does not fit the net. task_timeout: seconds after
     which a task counts as hanging (default max(30, 20 × the median task); the first of its kind in a new worker may take a minute
@@ -42,26 +46,64 @@ class Crew:
         self.under_way, self.futures, self.started, self.tries = {}, {}, {}, defaultdict(int)
         self.seen, self.spent, self.usual = set(), defaultdict(lambda: deque(maxlen=REMEMBERED)), {}
         self.restarts, self.timeline, self.noticed = 0, [], []
+        self.lock, self.at_the_door, self.early = threading.RLock(), [], deque()
+        self.turn, self.over, self.error = None, True, None
+        if hasattr(backend, "taken"):
+            backend.taken = self.taken
         backend.open(job, X, targets)
 
     def submit(self, number, kind, *arguments):
         """Start "gradient" (a function that gives a Snapshot, round) or "local" (parameters, optimizer, epoch)."""
-        self.under_way[number] = kind, arguments
-        self._start(number)
+        with self.lock:
+            self.under_way[number] = kind, arguments
+            self._start(number)
+
+    def serve(self, turn):
+        """Give every result to turn(number, Push or LocalEpoch) until it answers False; failed tasks are done again before."""
+        with self.lock:
+            self.turn, self.over, self.error = turn, False, None
+        try:
+            while not self.over:
+                held.let_through()  # nothing is half done here
+                future = self.early.popleft() if self.early else self.backend.completed(self._until())
+                if future is not None:
+                    self._served(future)
+                self._look_after_the_late()
+        finally:
+            with self.lock:  # whoever is at the server ends first
+                self.turn, self.over = None, True
+        if self.error is not None:
+            raise self.error
 
     def next(self):
-        """(number, Push or LocalEpoch) of the task that was finished first; failed ones are done again before."""
-        while True:
-            held.let_through()  # nothing is half done here
-            future = self.backend.completed(max(0.01, min(LISTEN, self._deadline() - time.perf_counter())))
-            number = None if future is None else self.futures.pop(future, None)  # None: of somebody who was given up
-            if number is not None:
-                try:
-                    return number, self._finished(number, self._result(future, number))
-                except Exception as error:
-                    self._again(number, error)
-            for late in self._late():
-                self._again(late, TimeoutError(f"no answer for {self.patience(late):.3g} s"))
+        """(number, Push or LocalEpoch) of the task that was finished first."""
+        found = []
+        self.serve(lambda *one: bool(found.append(one)))
+        return found[0]
+
+    def taken(self, future):
+        """The turn of a worker that is a thread, called there; False where the driver has to look: a failed task, or an end."""
+        self.at_the_door.append(future)
+        with self.lock:
+            self.at_the_door.remove(future)
+            number = self.futures.get(future)
+            if self.over or number is None:
+                return False
+            try:
+                result = self._result(future, number)
+            except Exception:
+                return False
+            try:
+                self._turn(future, number, result)
+            except BaseException as error:
+                self.error, self.over = error, True
+            return not self.over
+
+    @property
+    def queue_length(self):
+        """Answers that wait to be served."""
+        done = getattr(self.backend, "done", None)
+        return len(self.at_the_door) + (0 if done is None else done.qsize())
 
     def patience(self, number):
         """Seconds that the task of a worker may take."""
@@ -75,8 +117,30 @@ class Crew:
 
     def close(self):
         """Let the workers go."""
-        self.under_way, self.futures = {}, {}
+        with self.lock:
+            self.under_way, self.futures = {}, {}
         self.backend.close()
+
+    def _served(self, future):
+        """The turn of a worker that cannot take it itself, or has failed."""
+        with self.lock:
+            number = self.futures.get(future)
+            if number is None:  # of somebody who was given up, or just a call: it is over
+                return
+            if self.over:
+                self.early.append(future)
+                return
+            try:
+                result = self._result(future, number)
+            except Exception as error:
+                self.futures.pop(future)
+                self._again(number, error)
+                return
+            self._turn(future, number, result)
+
+    def _turn(self, future, number, result):
+        self.futures.pop(future)
+        self.over = self.turn(number, self._finished(number, result)) is False
 
     def _start(self, number):
         kind, arguments = self.under_way[number]
@@ -96,6 +160,11 @@ class Crew:
             raise NotFiniteError("a loss or gradient was not finite")
         return result
 
+    def _until(self):
+        """Seconds until somebody has to be looked at."""
+        with self.lock:
+            return max(0.01, min(LISTEN, self._deadline() - time.perf_counter()))
+
     def _deadline(self):
         return min((self.started[number] + self.patience(number) for number in self.under_way), default=0.0)
 
@@ -110,13 +179,15 @@ class Crew:
         self.timeline.append((number, begun, now))
         return result
 
-    def _late(self):
-        """The workers whose task takes too long."""
-        now = time.perf_counter()
-        if now < self._deadline() or getattr(self.backend, "in_turn", False):
-            return []
-        still = [number for future, number in self.futures.items() if not future.done()]  # the driver itself may have been away
-        return [number for number in still if now >= self.started[number] + self.patience(number)]
+    def _look_after_the_late(self):
+        """Give the workers up whose task takes too long."""
+        with self.lock:
+            now = time.perf_counter()
+            if now < self._deadline() or getattr(self.backend, "in_turn", False):
+                return
+            still = [number for future, number in self.futures.items() if not future.done()]  # the driver may have been away
+            for late in [number for number in still if now >= self.started[number] + self.patience(number)]:
+                self._again(late, TimeoutError(f"no answer for {self.patience(late):.3g} s"))
 
     def _again(self, number, error):
         """Do the task of a worker again: at once where it raised an error the first time, else by a new worker. WorkerLostError

@@ -24,13 +24,12 @@ from ..state import BATCHES, EVOLUTION, EpochTotals, TrainingState
 from ..training import check_model, check_optimizer, check_rules, epoch_record, find_fault
 from . import backends
 from .crew import Crew
+from .first_phase import Asynchronous, Synchronous
 from .keeping import LocalFiles
 from .local_phase import LocalPhase
 from .server import ParameterServer
-from .tasks import Job, Push, averaged
+from .tasks import Job, Push
 from .workers import Workers
-
-WARM_UP = 5  # epochs over which WASSP's rate grows to that of the larger batch
 
 
 def train_parallel(
@@ -139,72 +138,35 @@ class _Parallel:
         """The records of what is left to do."""
         if self.state.epoch < self.split or (self.keeper and not self.keeper.resume):
             self.local_files.clear()  # those of another run
-        yield from self.synchronous_phase() if self.synchronous else self.asynchronous_phase()
+        yield from self.first_phase()
         yield from LocalPhase(self).records()
 
     def watched(self, records):
         """The same, into the run's folder where there is one."""
         return self.keeper.watched(records) if self.keeper else records
 
-    # phase 1
-
-    def asynchronous_phase(self):
-        """Each worker pulls, computes, pushes; nobody waits for anybody (WASAP)."""
-        server, crew = self.server, self.crew
-        per_epoch = -(-self.n_batches // self.job.steps_per_push)
-        left = max(0, self.split - self.state.epoch) * per_epoch
-        rounds = [self.state.epoch * -(-self.n_batches // (self.n * self.job.steps_per_push))] * self.n
-        waiting = list(range(self.n))  # at the first pulls, then whoever was served last
+    def first_phase(self):
+        """Workers push, the server updates; who may go on when is a matter of `way`."""
+        way = (Synchronous if self.synchronous else Asynchronous)(self)
         while self.state.epoch < self.split:
             self.start_epoch()
-            while self.updates < per_epoch:
-                seen = self.seen()
+            while self.updates < way.per_epoch:
+                self.seen = seen = self.seen_now()
                 with held:  # Ctrl-C is heard while the crew waits
-                    while self.updates < per_epoch and not self.is_time(seen):
-                        for number in waiting[:left]:
-                            crew.submit(number, "gradient", server.view, rounds[number])
-                            rounds[number], self.pulled[number] = rounds[number] + 1, server.generation
-                        left -= len(waiting[:left])
-                        number, push = crew.next()
-                        waiting = [number]
-                        self.apply(push, self.optimizer.rate(self.state.epoch + self.updates / per_epoch))
+                    way.start()
+                    self.crew.serve(way.turn)
                 if self.pace is not None:
                     yield self.step_record(seen)
-            yield self.finish_epoch("asynchronous")
+            yield self.finish_epoch(way.name)
 
-    def synchronous_phase(self):
-        """All workers compute on the same net; the mean of their gradients is one step (WASSP)."""
-        server, crew, n = self.server, self.crew, self.n
-        per_epoch = -(-self.n_batches // n)
-        rounds = self.state.epoch * per_epoch
-        last_rate = self.large_batch_rate(self.state.epoch - 1 / per_epoch) if rounds else None
-        while self.state.epoch < self.split:
-            self.start_epoch()
-            while self.updates < per_epoch:
-                seen = self.seen()
-                with held:
-                    while self.updates < per_epoch and not self.is_time(seen):
-                        for number in range(n):
-                            crew.submit(number, "gradient", server.view, rounds)
-                        pushes = sorted((crew.next()[1] for _ in range(n)), key=lambda push: push.number)
-                        rounds += 1
-                        rate = self.large_batch_rate(self.state.epoch + self.updates / per_epoch)
-                        if last_rate not in (None, rate):
-                            self.correct_momentum(rate / last_rate)
-                        last_rate = rate
-                        self.apply(averaged(pushes), rate)
-                if self.pace is not None:
-                    yield self.step_record(seen)
-            yield self.finish_epoch("synchronous")
-
-    def seen(self):
+    def seen_now(self):
         """Where the epoch stands: what the next StepRecord begins with."""
         totals = self.state.totals
         return time.perf_counter(), self.updates, len(totals.losses), totals.hits, totals.n_samples
 
-    def is_time(self, seen):
+    def is_time(self):
         """Whether a StepRecord is due."""
-        return self.pace is not None and self.updates > seen[1] and time.perf_counter() - seen[0] >= self.pace
+        return self.pace is not None and self.updates > self.seen[1] and time.perf_counter() - self.seen[0] >= self.pace
 
     def step_record(self, seen):
         """The StepRecord of the updates since `seen`."""
@@ -217,30 +179,20 @@ class _Parallel:
             learning_rate=totals.learning_rate, seconds=time.perf_counter() - begun,
         )  # fmt: skip
 
-    def large_batch_rate(self, epoch):
-        """WASSP's rate for n times the batch, reached over the first epochs: η (1 + (n − 1) min(⌊epoch⌋ / 5, 1))."""
-        return self.optimizer.rate(epoch) * (1 + (self.n - 1) * min(int(epoch) / WARM_UP, 1))
-
     def apply(self, push, rate):
         """One update by the server; counts it. Ctrl-C is held back meanwhile."""
         if push.failed:
             where = find_fault(self.model, self.loss, self.X, self.targets, np.arange(min(len(self.targets), 1024)))
             raise DivergedError(self.state.epoch + 1, self.updates, *where)
         self.server.push(push, push.dw, push.db, rate, checked=self.trusted or not self.synchronous)
-        totals, waiting = self.state.totals, getattr(self.crew.backend, "done", None)
+        totals = self.state.totals
         self.computed += push.seconds
-        self.queue.append(waiting.qsize() if waiting is not None else 0)
+        self.queue.append(self.crew.queue_length)
         totals.losses += push.losses
         totals.hits += push.hits
         totals.n_samples += push.n_samples
         totals.learning_rate = rate
         self.updates += 1
-
-    def correct_momentum(self, factor):
-        """The velocity in units of the new rate: v ← v · η_new / η_old."""
-        for state in self.state.optimizer:
-            for vector in (*state.links, *state.neurons):
-                vector *= vector.dtype.type(factor)
 
     def start_epoch(self):
         """Evolve (not before the first epoch), then count anew."""

@@ -1,0 +1,82 @@
+"""Who may go on when in the first phase: nobody waits (WASAP), or all wait for all (WASSP).
+
+`start` gives tasks to those who wait; `turn` is the server's work on one answer, called in whatever thread has it, one at a time.
+"""
+
+from .tasks import averaged
+
+WARM_UP = 5  # epochs over which WASSP's rate grows to that of the larger batch
+
+
+class Asynchronous:
+    """Each worker pulls, computes, pushes; nobody waits for anybody (WASAP)."""
+
+    name = "asynchronous"
+
+    def __init__(self, run):
+        self.run, self.per_epoch = run, -(-run.n_batches // run.job.steps_per_push)
+        self.left = max(0, run.split - run.state.epoch) * self.per_epoch
+        self.rounds = [run.state.epoch * -(-run.n_batches // (run.n * run.job.steps_per_push))] * run.n
+        self.waiting = list(range(run.n))  # at the first pulls, then whoever was served last
+
+    def start(self):
+        """A pull for whoever waits, while gradients are wanted."""
+        run, chosen, self.waiting = self.run, self.waiting[: self.left], []
+        for number in chosen:
+            run.crew.submit(number, "gradient", run.server.view, self.rounds[number])
+            self.rounds[number] += 1
+            run.pulled[number] = run.server.generation
+        self.left -= len(chosen)
+
+    def turn(self, number, push):
+        """One update, at once; False where the epoch is over or a record is due."""
+        run = self.run
+        run.apply(push, run.optimizer.rate(run.state.epoch + run.updates / self.per_epoch))
+        self.waiting.append(number)
+        if run.updates == self.per_epoch or run.is_time():
+            return False
+        self.start()
+
+
+class Synchronous:
+    """All workers compute on the same net; the mean of their gradients is one step (WASSP)."""
+
+    name = "synchronous"
+
+    def __init__(self, run):
+        self.run, self.per_epoch, self.pushes = run, -(-run.n_batches // run.n), []
+        self.rounds = run.state.epoch * self.per_epoch
+        self.last_rate = self.rate(run.state.epoch - 1 / self.per_epoch) if self.rounds else None
+
+    def start(self):
+        """The next round for all."""
+        for number in range(self.run.n):
+            self.run.crew.submit(number, "gradient", self.run.server.view, self.rounds)
+        self.rounds += 1
+
+    def turn(self, number, push):
+        """One update when all are here; False where the epoch is over or a record is due."""
+        run = self.run
+        self.pushes.append(push)
+        if len(self.pushes) < run.n:
+            return True
+        pushes, self.pushes = sorted(self.pushes, key=lambda push: push.number), []
+        rate = self.rate(run.state.epoch + run.updates / self.per_epoch)
+        if self.last_rate not in (None, rate):
+            correct_momentum(run.state.optimizer, rate / self.last_rate)
+        self.last_rate = rate
+        run.apply(averaged(pushes), rate)
+        if run.updates == self.per_epoch or run.is_time():
+            return False
+        self.start()
+
+    def rate(self, epoch):
+        """The rate for n times the batch, reached over the first epochs: η (1 + (n − 1) min(⌊epoch⌋ / 5, 1))."""
+        return self.run.optimizer.rate(epoch) * (1 + (self.run.n - 1) * min(int(epoch) / WARM_UP, 1))
+
+
+def correct_momentum(optimizer, factor):
+    """The velocity in units of the new rate: v ← v · η_new / η_old."""
+    for state in optimizer:
+        for vector in (*state.links, *state.neurons):
+            vector *= vector.dtype.type(factor)
