@@ -58,6 +58,15 @@ class Crew:
             self.under_way[number] = kind, arguments
             self._start(number)
 
+    def get_ready(self, n, snapshot):
+        """Let n workers compute once what nobody uses. Kernels are loaded in each process then: else the first that is ready
+        does all the work at first, and the others' first gradients come dozens of versions late."""
+        for number in range(n):
+            self.submit(number, "gradient", snapshot, 0)
+        ready = []
+        self.serve(lambda *one: ready.append(one) or len(ready) < n)
+        self.timeline = []
+
     def serve(self, turn):
         """Give every result to turn(number, Push or LocalEpoch) until it answers False; failed tasks are done again before."""
         with self.lock:

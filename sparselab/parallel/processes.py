@@ -1,12 +1,14 @@
 """Workers in processes of this machine (loky, joblib's engine).
 
 Samples are shared once; a snapshot and a gradient go through memory that both sides map, so that a task is a few hundred bytes
-of message. Every worker is an executor of one process: whoever dies, loky says so at once, and only that one is replaced.
+of message. Every worker is an executor of one process with one endless task, that of answering on its Line: whoever dies, loky
+says so at once, and only that one is replaced.
 """
 
 import os
 import pickle
 import queue
+import selectors
 import signal
 import threading
 import time
@@ -23,6 +25,7 @@ from ..mlp import Parameters
 from ..topology import Topology
 from . import arena
 from .backends import first_of, outcome
+from .lines import Far, Line
 from .tasks import Push, Snapshot, Worker
 
 START_UP = 120.0  # seconds that new processes may take to be ready
@@ -36,11 +39,12 @@ class Processes:
     name = "processes"
 
     def __init__(self):
-        self.pools, self.lent, self.posts, self.data, self.letter = {}, {}, {}, None, None
+        self.pools, self.lines, self.under_way, self.lent, self.posts = {}, {}, {}, {}, {}
+        self.data, self.letter, self.bell, self.lock = None, None, None, threading.Lock()
 
     def open(self, job, X, targets):
         """Share the data, start the processes and wait until all are ready."""
-        self.job, self.done, self.letter = job, queue.SimpleQueue(), arena.Post()
+        self.job, self.done, self.letter, self.bell = job, queue.SimpleQueue(), arena.Post(), Bell()
         sparse = scipy.sparse.issparse(X)
         arrays = [*((X.data, X.indices, X.indptr) if sparse else (X,)), targets]
         self.data = arena.Arena(arena.end_of(arena.layout([(a.dtype, a.shape) for a in arrays])))
@@ -66,7 +70,9 @@ class Processes:
 
     def completed(self, timeout):
         """The Future of the task that was finished first, or None after `timeout` seconds."""
-        return first_of(self.done, timeout)
+        for line in self.bell.wait(timeout if self.done.empty() else 0):
+            self._received(line)
+        return first_of(self.done, 0)
 
     def result(self, future):
         """The task's result; gradients are views that hold until the worker's next task."""
@@ -87,9 +93,9 @@ class Processes:
         """Kill the processes and give the memory back."""
         with held:  # a second Ctrl-C must not leave processes behind
             self._end(list(self.pools))
-            for one in [*self.lent.values(), *self.posts.values(), *filter(None, [self.data, self.letter])]:
+            for one in [*self.lent.values(), *self.posts.values(), *filter(None, [self.data, self.letter, self.bell])]:
                 one.close()
-            self.lent, self.posts, self.data, self.letter = {}, {}, None, None
+            self.lent, self.posts, self.data, self.letter, self.bell = {}, {}, None, None, None
 
     def _begin(self, numbers):
         from loky import ProcessPoolExecutor
@@ -97,7 +103,13 @@ class Processes:
         with without_interrupts():
             for number in numbers:
                 self.pools[number] = ProcessPoolExecutor(1, timeout=None, env=THREADS)
-            return [self.pools[number].submit(begin, *self.setup) for number in numbers]
+            begun = [self.pools[number].submit(begin, *self.setup) for number in numbers]
+        for number in numbers:
+            line = self.lines[number] = Line()
+            self.bell.listen(line.answers, (number, line))
+            endless = self.pools[number].submit(attend, self.setup[1], number, *line.paths)
+            endless.add_done_callback(lambda end, number=number, line=line: self._died(number, line, end))
+        return begun
 
     def _end(self, numbers):
         pools = [self.pools.pop(number) for number in numbers if number in self.pools]
@@ -105,19 +117,84 @@ class Processes:
             for process in list((pool._processes or {}).values()):  # all at once, before any is waited for
                 with suppress(ProcessLookupError):
                     os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+        for line in [self.lines.pop(number) for number in numbers if number in self.lines]:
+            self.bell.ignore(line.answers)
+            line.close()
         for pool in pools:
             pool.shutdown(wait=True, kill_workers=True)
 
     def _start(self, number, task, *arguments):
         """A Future that comes to `done` when its task is over, or could not be started."""
-        try:
-            future = self.pools[number].submit(task, self.setup[1], number, *arguments)
-        except Exception as error:  # the process died between two tasks
-            future = Future()
-            future.set_exception(error)
+        future = self.under_way[number] = Future()
         future.number = number
-        future.add_done_callback(self.done.put)
+        self.lines[number].send((task, arguments))
+        if self.lines[number].end is not None:  # it died between two tasks
+            self._fail(future, self.lines[number].end)
         return future
+
+    def _received(self, found):
+        """The answer that has come on a line."""
+        number, line = found
+        try:
+            good, answer = line.receive()
+        except Exception as error:  # what was sent cannot be read
+            good, answer = False, error
+        future = self.under_way[number]
+        (future.set_result if good else future.set_exception)(answer)
+        self.done.put(future)
+
+    def _died(self, number, line, end):
+        """A thread of loky's calls this when a process is gone."""
+        line.end = end.exception() or RuntimeError("the process has ended")
+        future = self.under_way.get(number)
+        if self.lines.get(number) is line and future is not None:
+            self._fail(future, line.end)
+
+    def _fail(self, future, error):
+        with self.lock:
+            if future.done():
+                return
+            future.set_exception(error)
+        self.done.put(future)
+        self.bell.ring()
+
+
+class Bell:
+    """Waits for answers on many lines, or until somebody rings."""
+
+    def __init__(self):
+        self.selector, self.ends = selectors.DefaultSelector(), os.pipe()
+        os.set_blocking(self.ends[1], False)
+        self.selector.register(self.ends[0], selectors.EVENT_READ)
+
+    def listen(self, descriptor, what):
+        """From now on `wait` answers with `what` when there is something to read."""
+        self.selector.register(descriptor, selectors.EVENT_READ, what)
+
+    def ignore(self, descriptor):
+        """Not any more."""
+        self.selector.unregister(descriptor)
+
+    def wait(self, timeout):
+        """Of all descriptors at which there is something, what they stand for."""
+        found = []
+        for key, _ in self.selector.select(timeout):
+            if key.data is None:
+                os.read(key.fd, 4096)
+            else:
+                found.append(key.data)
+        return found
+
+    def ring(self):
+        """End the waiting; any thread may."""
+        with suppress(OSError):  # full: it rings already; closed: nobody waits
+            os.write(self.ends[1], b"!")
+
+    def close(self):
+        """Give the descriptors back."""
+        self.selector.close()
+        for end in self.ends:
+            os.close(end)
 
 
 class Lent:
@@ -204,6 +281,22 @@ def begin(driver, key, data, letter, sizes):
     _HERE.update(key=key, job=pickle.loads(job), X=X, targets=targets, workers={}, lent={})
 
 
+def attend(key, number, *paths):
+    """Do the tasks that come on a Line, one after the other, until the driver is gone."""
+    check_key(key)
+    line = Far(*paths)
+    while (found := line.receive()) is not None:
+        task, arguments = found
+        try:
+            answer = True, task(number, *arguments)
+        except BaseException as error:  # SystemExit too: `outcome` looks at it
+            answer = False, error
+        try:
+            line.send(answer)
+        except Exception as error:
+            line.send((False, RuntimeError(f"the answer cannot be sent ({type(error).__name__}: {error})")))
+
+
 def end_with(driver):
     """End this process when the driver is gone: whoever was killed cannot say goodbye."""
     while os.getppid() == driver:
@@ -219,9 +312,8 @@ def worker(number):
     _HERE["workers"][number] = one
 
 
-def gradient_task(key, number, path, sizes, version, generation, round_):
+def gradient_task(number, path, sizes, version, generation, round_):
     """The Push of a round, whose arrays stay in the shared memory."""
-    check_key(key)
     if _HERE["lent"].get(number, (None,))[0] != generation:
         _HERE["lent"][number] = generation, *borrowed(path, sizes)
     _, topologies, weights, biases, gradients, neurons = _HERE["lent"][number]
@@ -246,9 +338,8 @@ def borrowed(path, sizes):
     return topologies, tuple(arrays[2 * n : 3 * n]), tuple(arrays[3 * n : 4 * n]), arrays[4 * n :], neurons
 
 
-def local_task(key, number, path, sizes, epoch):
+def local_task(number, path, sizes, epoch):
     """Leaves the LocalEpoch of a worker where its task was; returns its sizes."""
-    check_key(key)
     with worker(number) as me:
         return arena.write_at(path, me.local(*arena.read_at(path, sizes), epoch))
 

@@ -148,6 +148,9 @@ class _Parallel:
     def first_phase(self):
         """Workers push, the server updates; who may go on when is a matter of `way`."""
         way = (Synchronous if self.synchronous else Asynchronous)(self)
+        if self.state.epoch < self.split and not self.trusted:
+            with held:
+                self.crew.get_ready(self.n, self.server.view)
         while self.state.epoch < self.split:
             self.start_epoch()
             while self.updates < way.per_epoch:
