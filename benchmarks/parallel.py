@@ -1,8 +1,9 @@
 """Parallel training against sequential training: workers × backend × {WASAP, WASSP}, both phases, evolution and average counted.
 
-`python -m benchmarks.parallel [--only times accuracy cifar traffic] [--epochs 10] [--seeds 3] [--cifar FILE]`.
+`python -m benchmarks.parallel [--only times accuracy cifar traffic] [--epochs 10] [--rounds 3] [--seeds 3] [--cifar FILE]`.
 times: complete FashionMNIST, 784-1000-1000-1000-10, ε = 20, batch 128, dropout .3, SET; evaluation off; ratios of wall time to
-sequential training on one thread, in turn in one run; what processes and clusters take to start is said apart. accuracy: 30
+sequential training on one thread just before, the median of some rounds; what processes and clusters take to start, until the
+first gradient that counts, is said apart. accuracy: 30
 epochs, several seeds. cifar: the paper's CIFAR-10 net (3072-4000-1000-4000-10, ε = 20) on images in FILE (.npz with JPEG bytes:
 source "stand-in"). traffic: bytes and server time of a push by net size, and the workers that keep one server busy.
 """
@@ -44,21 +45,30 @@ def working(records, whole):
     return whole - first
 
 
-def times(data, sizes, epochs, backends, name):
-    """Rows: wall seconds and their ratio to sequential training on one thread."""
+def times(data, sizes, epochs, rounds, ways, name):
+    """Rows: median wall seconds, and ratios to sequential training on one thread, of each (backend, workers, synchronous)."""
     timed(sl.train, sizes, data, 1, threads=1)  # compiles and warms up
-    ways = [(backend, n, sync) for backend in backends for n in (1, 2) for sync in (False, True)]
-    rows, sequential = [], []
-    for backend, n, sync in tqdm(ways, desc=f"times, {name}"):
-        sequential.append(timed(sl.train, sizes, data, epochs, threads=1)[0])  # in turn: a slow spell hits both
-        whole, records = timed(sl.train_parallel, sizes, data, epochs, backend=backend, n_jobs=n, synchronous=sync)
-        work = working(records, whole)
-        rows.append({
-            "job": name, "backend": backend, "workers": n, "kind": "WASSP" if sync else "WASAP", "epochs": epochs,
-            "sequential s": sequential[-1], "seconds": work, "start s": whole - work, "ratio": work / sequential[-1],
-            "ratio with start": whole / sequential[-1],
-        })  # fmt: skip
-    return rows
+    found = {way: [] for way in ways}
+    with tqdm(total=rounds * len(ways), desc=f"times, {name}") as bar:
+        for _ in range(rounds):
+            for backend, n, sync in ways:  # in turn: a slow spell of the machine hits all
+                alone = timed(sl.train, sizes, data, epochs, threads=1)[0]
+                whole, records = timed(sl.train_parallel, sizes, data, epochs, backend=backend, n_jobs=n, synchronous=sync)
+                found[backend, n, sync].append((alone, working(records, whole), whole))
+                bar.update()
+    return [row_of(name, epochs, way, np.array(spent)) for way, spent in found.items()]
+
+
+def row_of(name, epochs, way, spent):
+    """The row of a way; spent: (rounds, 3) seconds of sequential training, of the work, and of all."""
+    backend, n, sync = way
+    (alone, work, whole), ratios = np.median(spent, axis=0), spent[:, 1] / spent[:, 0]
+    return {
+        "job": name, "backend": backend, "workers": n, "kind": "WASSP" if sync else "WASAP", "epochs": epochs,
+        "sequential s": alone, "seconds": work, "start s": whole - work, "ratio": float(np.median(ratios)),
+        "ratios": " ".join(f"{ratio:.2f}" for ratio in sorted(ratios)),
+        "with start": float(np.median(spent[:, 2] / spent[:, 0])),
+    }  # fmt: skip
 
 
 def accuracy(data, epochs, seeds):
@@ -135,17 +145,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", default=["times", "traffic", "accuracy"])
     parser.add_argument("--backends", nargs="*", default=["threads", "processes"], choices=BACKENDS)
+    parser.add_argument("--workers", nargs="*", type=int, default=[1, 2])
+    parser.add_argument("--kinds", nargs="*", default=["WASAP", "WASSP"], choices=["WASAP", "WASSP"])
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--cifar")
     given = parser.parse_args()
+    ways = [(b, n, kind == "WASSP") for b in given.backends for n in given.workers for kind in given.kinds]
     tables = []
     if {"times", "accuracy"} & set(given.only):
         data = sl.datasets.load("fashion_mnist")
     if "times" in given.only:
-        tables.append(times(data, STANDARD, given.epochs, given.backends, "FashionMNIST"))
+        tables.append(times(data, STANDARD, given.epochs, given.rounds, ways, "FashionMNIST"))
     if "cifar" in given.only:
-        tables.append(times(cifar(given.cifar), CIFAR, given.epochs, given.backends, "CIFAR-10"))
+        tables.append(times(cifar(given.cifar), CIFAR, given.epochs, given.rounds, ways, "CIFAR-10 (JPEG stand-in)"))
     if "accuracy" in given.only:
         tables.append(accuracy(data, 30, given.seeds))
     if "traffic" in given.only:

@@ -3,12 +3,21 @@
 import os
 from pathlib import Path
 
+from . import checks
+
 ROOT = Path("/")  # where proc and sys are; tests have others
 
 
 def cores():
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def jobs(name, value):
+    """A number of workers as joblib reads it: -1 stands for all cores, -2 for all but one."""
+    if not isinstance(value, bool) and isinstance(value, int) and -cores() <= value < 0:
+        return cores() + 1 + value
+    return checks.integer(name, value)
 
 
 def available():

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from . import checks
 from .experiment import ExperimentConfig, build
 from .history import History
-from .machine import cores
+from .machine import cores, jobs
 
 BACKENDS = ("loky", "threading")
 FIELDS = tuple(one.name for one in fields(ExperimentConfig))
@@ -31,7 +31,7 @@ def sweep(configs, seeds=1, *, n_jobs=1, backend="loky", data=None, progress=Tru
     argument before any run starts. Histories are without fan_in and fan_out.
     """
     configs, seeds = configs_of(configs, settings), seeds_of(seeds)
-    n_jobs = cores() if n_jobs == -1 and n_jobs is not True else checks.integer("n_jobs", n_jobs)
+    n_jobs = jobs("n_jobs", n_jobs)
     checks.choice("backend", backend, BACKENDS)
     checks.flag("progress", progress)
     threads = max(1, cores() // n_jobs)

@@ -78,6 +78,12 @@ def test_each_phase_alone(share, phases):
     assert records[-1].test_accuracy == sl.evaluate(model, data.X_test, data.y_test).accuracy
 
 
+def test_n_jobs_reads_like_joblibs(monkeypatch):
+    monkeypatch.setattr("sparselab.machine.cores", lambda: 3)
+    for n_jobs, n in ((None, 3), (-1, 3), (-2, 2), (-3, 1), (1, 1)):
+        assert run(backend="serial", n_jobs=n_jobs, epochs=1)[0][0].workers.n == n
+
+
 def test_accuracies_of_the_workers_and_of_their_average():
     records, _, _ = run(backend="serial", n_jobs=3)
     last = records[-1]
@@ -309,6 +315,7 @@ def test_averages_of_shrunk_nets_keep_their_ids():
     "change, name",
     [
         ({"n_jobs": 0}, "n_jobs"),
+        ({"n_jobs": -10_000}, "n_jobs"),
         ({"n_jobs": 14}, "n_jobs"),
         ({"n_jobs": 1.5}, "n_jobs"),
         ({"backend": "thread"}, "backend"),

@@ -107,6 +107,7 @@ def test_progress_is_shown_where_it_is_wanted(data, capsys):
 def test_runs_share_the_cores(data, monkeypatch):
     seen = []
     monkeypatch.setattr(sweeps, "cores", lambda: 6)
+    monkeypatch.setattr("sparselab.machine.cores", lambda: 6)
     monkeypatch.setattr(sweeps, "trained", lambda config, data, threads: (seen.append(threads), (sl.History(), ""))[1])
     for n_jobs in (1, 2, 4, 12, -1):
         sl.sweep([{}], data=data, n_jobs=n_jobs, backend="threading", progress=False)

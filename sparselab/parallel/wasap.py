@@ -10,14 +10,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from .. import checks, evolution
+from .. import checks, evolution, machine
 from .. import losses as loss_functions
 from ..engines import DivergedError, outputs
 from ..evolution import Evidence, ImportancePruning
 from ..history import StepRecord
 from ..inputs import as_dataset, as_features
 from ..interrupts import held
-from ..machine import cores
 from ..optimizers import check_state
 from ..resuming import Keeper
 from ..state import BATCHES, EVOLUTION, EpochTotals, TrainingState
@@ -40,9 +39,9 @@ def train_parallel(
     """Train `model` in place with `n_jobs` workers; yields an EpochRecord after each epoch. The result is in `model`.
 
     backend: "threads", "processes" (this machine), "dask" (a local cluster), "serial" (one after the other, for tests; `schedule`
-    says whose gradient comes next), or a backend object. n_jobs: default all cores. async_fraction: share of the epochs in the
-    first phase. synchronous: WASSP-SGD; with one worker it is `train`, bit for bit. optimizer, rules, epochs, batch_size, seed,
-    loss, evaluate_every: as for `train`; importance pruning works in the first phase only. steps_per_push: mini-batches whose
+    says whose gradient comes next), or a backend object. n_jobs: default, and -1, all cores. async_fraction: share of the epochs
+    in the first phase. synchronous: WASSP-SGD; with one worker it is `train`, bit for bit. optimizer, rules, epochs, batch_size,
+    seed, loss, evaluate_every: as for `train`; importance pruning works in the first phase only. steps_per_push: mini-batches whose
     gradients are added before they are sent. max_staleness, damping: see ParameterServer. task_timeout: seconds after which a
     worker counts as hanging (default max(30, 20 × the median)); max_restarts: how often in a row.
 
@@ -91,7 +90,7 @@ class _Parallel:
         run.X = as_features("data.X_train", run.data.X_train, model)
         run.targets = run.loss.targets(run.data.y_train, model.sizes[-1], model.dtype)
         run.batch_size = min(run.batch_size, len(run.targets))
-        run.n = cores() if n_jobs is None else checks.integer("n_jobs", n_jobs)
+        run.n = machine.cores() if n_jobs is None else machine.jobs("n_jobs", n_jobs)
         run.n_batches = -(-len(run.targets) // run.batch_size)
         if run.n > run.n_batches:
             checks.fail("n_jobs", run.n, f"at most {run.n_batches}, the mini-batches of an epoch")
