@@ -41,7 +41,7 @@ def train_parallel(
     backend: "threads", "processes" (this machine), "dask" (a local cluster), "serial" (one after the other, for tests; `schedule`
     says whose gradient comes next), or a backend object. n_jobs: default, and -1, all cores. async_fraction: share of the epochs
     in the first phase. synchronous: WASSP-SGD; with one worker it is `train`, bit for bit. optimizer, rules, epochs, batch_size,
-    seed, loss, evaluate_every: as for `train`; importance pruning works in the first phase only. steps_per_push: mini-batches whose
+    seed, loss, evaluate_every: as for `train`; importance pruning works in the first phase only. steps_per_push: batches whose
     gradients are added before they are sent. max_staleness, damping: see ParameterServer. task_timeout: seconds after which a
     worker counts as hanging (default max(30, 20 × the median)); max_restarts: how often in a row.
 
