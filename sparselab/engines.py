@@ -91,8 +91,8 @@ def is_value(thing):
     return parameters is not None and parameters.frozen and parameters.eq
 
 
-def create(model, loss, optimizer, batch_size, threads):
-    """The fastest engine that can run this model with this loss and optimizer."""
+def create(model, loss, optimizer, batch_size, threads, index=True):
+    """The fastest engine that can run this model with this loss and optimizer. index: see FusedEngine."""
     from .fused import FusedEngine
     from .layerwise import LayerwiseEngine
 
@@ -104,4 +104,6 @@ def create(model, loss, optimizer, batch_size, threads):
         and type(loss) in losses.NAMES.values()
         and (optimizer is None or type(optimizer) is optimizers.MomentumSGD)
     )
-    return (FusedEngine if fusable else LayerwiseEngine)(model, loss, tile_width(batch_size), threads)
+    if fusable:
+        return FusedEngine(model, loss, tile_width(batch_size), threads, index)
+    return LayerwiseEngine(model, loss, tile_width(batch_size), threads)

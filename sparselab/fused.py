@@ -1,14 +1,15 @@
 """The fast engine: a table of addresses, one nogil call a thread for many steps."""
 
 from bisect import bisect_left
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import scipy.sparse
 
 from . import activations
 from .engines import PHASES
-from .kernels import JIT, compiling, program
+from .interrupts import held, in_main_thread
+from .kernels import JIT, compiling, program, system
 from .optimizers import MomentumSGD, check_state
 from .workspace import LINE, Gradients, Workspace, groups_of, tiles_of
 
@@ -20,6 +21,8 @@ ROW = 3  # links whose work equals a row's own
 LONGEST = 2 * 10**9  # links × samples of one call without the interpreter, about 0.1 s: then Ctrl-C is heard
 WORTH_MEETING = 10**7  # links × columns from which it pays that threads share a tile and meet after each layer
 LARGE_TILE = 2**25  # bytes of a workspace beyond which a tile leaves the caches
+LONG_STEP = 10**9  # links × columns of a step from which Ctrl-C is listened to in its middle
+LISTEN = 0.1  # seconds between two times
 
 
 def address(array):
@@ -87,12 +90,14 @@ def shared_out(threads, shares, width, n_links, n_neurons):
 class FusedEngine:
     """Runs steps of float32 nets whose activations are pairs of slopes, with a built-in loss and MomentumSGD.
 
-    `threads` Python threads run the compiled program side by side; results do not depend on how many.
+    `threads` Python threads run the compiled program side by side; results do not depend on how many. index: whether layers
+    have a transposed index; without it, links are scattered in the backward pass: 8 bytes a link less, and other roundings.
     """
 
-    def __init__(self, model, loss, width, threads):
-        self.model, self.loss, self.width, self.threads = model, loss, width, threads
-        self.pool = ThreadPoolExecutor(threads - 1, "sparselab") if threads > 1 else None
+    def __init__(self, model, loss, width, threads, index=True):
+        self.model, self.loss, self.width, self.threads, self.index = model, loss, width, threads, index
+        self.is_long = model.n_links * width >= LONG_STEP
+        self.pool = ThreadPoolExecutor(threads, "sparselab") if threads > 1 or self.is_long else None
         self.spaces, self.gradients, self.seen, self.training, self.parts = [], [], None, False, None
         self.source = self.table = None
 
@@ -120,6 +125,8 @@ class FusedEngine:
         tiles, steps = tiles_of(batch_size, self.width), len(rates)
         groups = groups_of(tiles)
         threads, together = self._shared_out(groups)
+        if threads == 1 and groups == tiles and not applies:
+            groups = 1  # each tile is a group: added one to the other as they come, the sum is the same
         self._prepare(1 if together else threads, groups, state)
         losses, hits = np.zeros((steps, tiles)), np.zeros((steps, tiles), np.int64)
         poison, status = np.zeros(threads, np.float32), np.array([-1, 0])
@@ -130,14 +137,14 @@ class FusedEngine:
 
         def work(thread):
             program.run_steps(
-                thread, threads, together, counter.ctypes.data, cuts, self.width, len(self.gradients), self.table,
+                thread, threads, together, counter.ctypes.data, cuts, self.width, groups, self.table,
                 self.coefficients, self.places[0 if together else thread], self.dw, self.db, settings, rates, self.loss.code,
                 *chosen, *data, samples, batch_size, key, first_step, losses, hits, poison, phases, status,
                 applies,
             )  # fmt: skip
 
         try:
-            self._together(work, threads, counter)
+            self._together(work, threads, counter, together)
         finally:
             outcome.failed, outcome.done = bool(status[0] >= 0), int(status[1])
             outcome.losses[:], outcome.hits[:] = losses.sum(axis=1) / outcome.sizes, hits.sum(axis=1)
@@ -162,7 +169,7 @@ class FusedEngine:
                     self.places[0 if together else thread], *data, samples[part], out[part],
                 )  # fmt: skip
 
-            self._together(work, threads, counter)
+            self._together(work, threads, counter, together)
         return out
 
     def _features(self, X):
@@ -185,11 +192,16 @@ class FusedEngine:
             for l, layer in enumerate(self.model.layers):
                 self.cuts[l, program.BY_OUTPUT] = even_cuts(layer.topology.indptr, parts)
                 if l and self.training:
-                    self.cuts[l, program.BY_INPUT] = even_cuts(layer.topology.transposed.indptr, parts)
+                    self.cuts[l, program.BY_INPUT] = self._input_cuts(layer.topology, parts)
             self.parts = key
         return self.cuts
 
-    def _together(self, work, threads, counter):
+    def _input_cuts(self, topology, parts):
+        if self.index:
+            return even_cuts(topology.transposed.indptr, parts)
+        return [topology.n_in * part // parts for part in range(parts + 1)]
+
+    def _together(self, work, threads, counter, together):
         def guarded(thread):
             try:
                 work(thread)
@@ -197,16 +209,29 @@ class FusedEngine:
                 counter[1] = 1  # nobody shall wait for this thread
                 raise
 
-        others = []
+        others, long = [], self.is_long and (together or threads == 1)
         try:
-            others += [self.pool.submit(guarded, thread) for thread in range(1, threads)]
-            guarded(0)
+            others += [self.pool.submit(guarded, thread) for thread in range(0 if long else 1, threads)]
+            if long:
+                self._listen(others, counter)
+            else:
+                guarded(0)
         except BaseException:
             counter[1] = 1
             raise
         finally:
             for other in others:
                 other.result()
+
+    def _listen(self, others, counter):
+        """Wait for the threads; where there is a Ctrl-C meanwhile they stop between two layers, and the step is not applied."""
+        while wait(others, timeout=LISTEN).not_done:
+            if held.noted and in_main_thread():
+                counter[system.REQUEST // counter.itemsize] = 1
+
+    def gradient_norms(self):
+        """(layers,) |dw| of the last step, or of the first group of its tiles."""
+        return np.array([float(np.sqrt(np.dot(dw, dw))) for dw in self.gradients[0].dw])
 
     def _prepare(self, threads, groups, state):
         """Buffers and the table of addresses, made anew only where the model's arrays are others than last time."""
@@ -245,7 +270,7 @@ class FusedEngine:
             if training and state is not None:
                 row[program.V], row[program.VB] = address(state[l].links[0]), address(state[l].neurons[0])
             if training:
-                if l:  # nobody asks for the gradient of the input
+                if l and self.index:  # nobody asks for the gradient of the input
                     back = t.transposed
                     row[program.INDPTR_T : program.THRESHOLD] = [*map(address, (back.indptr, back.rows, back.slots))]
         self.places = np.array([[[*map(address, part)] for part in (s.levels, s.on, s.kept)] for s in self.spaces], np.int64)

@@ -16,6 +16,7 @@ from .workspace import groups_of, tile_width, tiles_of
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 WORTH_A_LOOK = 16 * 2**20  # bytes below which nobody is asked whether they are there
+LARGE = 2**30  # bytes of an evolution of all layers at once from which it goes layer by layer, where the rules can
 DEGREES_UP_TO = 200_000  # neurons of a net whose fan-in and fan-out vectors are kept every epoch
 
 
@@ -68,6 +69,23 @@ class MemoryEstimate:
             f"<tr><td>{html.escape(name)}</td><td>{size(n)}</td><td>{n / max(1, self.total):.1%}</td></tr>" for name, n in rows
         )
         return f"<table><caption>{html.escape(self.what)}</caption>{cells}</table>"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a training uses memory. by_layer: evolution replaces one layer after the other, so that only one stands there twice;
+    index: whether layers have a transposed index, which takes 8 bytes a link (else the backward pass scatters)."""
+
+    by_layer: bool = False
+    index: bool = True
+
+    def __str__(self):
+        if not self.by_layer:
+            return "all layers at once"
+        return "lean: evolution layer by layer" + ("" if self.index else ", no transposed index")
+
+
+PLANS = Plan(), Plan(by_layer=True), Plan(by_layer=True, index=False)  # from the fastest to the smallest
 
 
 # the byte rules: numbers or arrays, an entry a layer
@@ -147,15 +165,15 @@ class _Net:
         drawing = 4 * self.nnz + 8 * self.nnz + 8 * (5 * n_out + n_in)
         return max(0.0, (np.cumsum(own) - own + drawing).max() - own.sum())
 
-    def evolution(self, vectors):
+    def evolution(self, vectors, by_layer=False):
         """Bytes beyond those of a step: new links, slots and state beside the old, and the work on the largest layer."""
         n_in, n_out = self.ends
         new = (12 + (1 + vectors) * self.itemsize) * self.nnz + 8 * (n_out + 1) + (1 + vectors) * n_out * self.itemsize
         work = 4 * self.nnz + 8 * (3 * n_out + n_in)
         on = self.evolving
-        return new[on].sum() + work[on].max(initial=0)
+        return (new + work)[on].max(initial=0) if by_layer else new[on].sum() + work[on].max(initial=0)
 
-    def training(self, batch_size, threads, *, n_test, evolution, layerwise, vectors):
+    def training(self, batch_size, threads, *, n_test, evolution, layerwise, vectors, plan=PLANS[0]):
         """{name: bytes} beyond the net itself, at the moment that needs most."""
         width = tile_width(batch_size)
         groups = groups_of(tiles_of(batch_size, width))
@@ -165,12 +183,13 @@ class _Net:
             space = self.tile(width, training=False) if layerwise else 0
             more["evaluation"] = space + n_test * self.sizes[-1] * (self.itemsize + 3 * 8)
         if evolution:  # in addition: what an evaluation freed is not always given back
-            more["evolution: new links beside the old"] = self.evolution(vectors)
+            more["evolution: new links beside the old"] = self.evolution(vectors, plan.by_layer)
         sums = {name: n.sum() for name, n in trained(*self.ends, self.nnz, self.itemsize, vectors=vectors, groups=groups).items()}
         names = f"gradients ({groups} groups)", f"activations ({spaces} tiles of {width})"
         return {
             "optimizer state": sums["optimizer state"], names[0]: sums["gradients"],
-            "transposed index": sums["transposed index"] - 8 * (self.nnz[0] + self.sizes[0] + 1), names[1]: spaces * tile, **more,
+            "transposed index": plan.index * (sums["transposed index"] - 8 * (self.nnz[0] + self.sizes[0] + 1)),
+            names[1]: spaces * tile, **more,
         }  # fmt: skip
 
 
@@ -181,14 +200,15 @@ def whole(items):
 
 def estimate_memory(
     sizes, *, epsilon=20, density=None, batch_size=128, threads=None, dtype="float32", activation="all_relu", dropout=0.0,
-    training=True, evolution=True, optimizer_vectors=1, layerwise=None, n_samples=0, n_test=0, epochs=0,
+    training=True, evolution=True, optimizer_vectors=1, layerwise=None, n_samples=0, n_test=0, epochs=0, plan=None,
 ):  # fmt: skip
     """Bytes a net of these widths will need, item by item, as a MemoryEstimate; nothing is allocated.
 
     sizes, epsilon, density, dtype, activation, dropout: as for SparseMLP.create. batch_size, threads (default all cores): as
     for train. training=False: the net alone, and one tile a thread. evolution: whether links are replaced between epochs.
     optimizer_vectors: values an optimizer keeps beside each link (MomentumSGD: 1). layerwise: which engine; by default as train
-    chooses it for built-in losses and optimizers. n_samples, n_test: dense data to be counted too; epochs: whose fan-in and
+    chooses it for built-in losses and optimizers. plan: a Plan; by default layer by layer where that saves much. n_samples,
+    n_test: dense data to be counted too; epochs: whose fan-in and
     fan-out vectors a history keeps. Raises TypeError or ValueError naming the argument.
     """
     from .mlp import check_dtype, check_sizes
@@ -204,6 +224,7 @@ def estimate_memory(
     net = _Net.expected(sizes, itemsize, **links(epsilon, density), dropout=dropout, plain=plain)
     layerwise = bool(itemsize == 8 or plain.any()) if layerwise is None else checks.flag("layerwise", layerwise)
     batch_size = min(batch_size, n_samples or batch_size)
+    plan = PLANS[int(not layerwise and net.evolution(vectors) > LARGE)] if plan is None else _checked_plan(plan)
     items = {name: n.sum() for name, n in stored(*net.ends, net.nnz, itemsize).items()}
     if training:
         items |= net.training(
@@ -213,6 +234,7 @@ def estimate_memory(
             evolution=checks.flag("evolution", evolution),
             layerwise=layerwise,
             vectors=vectors,
+            plan=plan,
         )
         items["order of the samples"] = 16 * n_samples
         items["fan-in and fan-out of all epochs"] = (
@@ -224,6 +246,10 @@ def estimate_memory(
         items |= {f"activations ({spaces} tiles of {width})": tiles, "drawing the links": max(0, net.creation() - tiles)}
     items["data"] = (n_samples + n_test) * (sizes[0] * itemsize + 8)
     return MemoryEstimate(f"{named(sizes)} in {'training' if training else 'use'}", whole(items))
+
+
+def _checked_plan(plan):
+    return plan if isinstance(plan, Plan) else checks.fail("plan", plan, f"one of {list(map(str, PLANS))}: a Plan", TypeError)
 
 
 def links(epsilon, density):
@@ -293,20 +319,26 @@ def _three_digits(value):
 
 
 def check_training(
-    model, batch_size, threads, *, n_test=0, evolution=False, layerwise=False, vectors=1, has_state=False
+    model, batch_size, threads, *, n_test=0, evolution=False, layerwise=False, vectors=1, has_state=False, by_layer=False
 ):  # fmt: skip
-    """Refuse a training for which there is no room beside the net and the data, before anything is allocated.
+    """The first of PLANS for which there is room beside the net and the data; refuse, before anything is allocated, where there
+    is none.
 
     batch_size: at most the number of samples. n_test: samples that will be evaluated. evolution: whether there are rules.
-    layerwise: which engine. vectors: what the optimizer keeps beside a link; has_state: it is allocated already.
+    layerwise: which engine. vectors: what the optimizer keeps beside a link; has_state: it is allocated already. by_layer:
+    whether the rules can go layer by layer. A large evolution does so where it can, whatever room there is.
     """
     plain = np.array([activations.slopes(f) is None for f in model.hidden], bool)
     net = _Net(np.array(model.sizes, float), np.array(model.nnz, float), model.dtype.itemsize, model.dropout, plain)
     options = {"n_test": n_test, "evolution": evolution, "layerwise": layerwise, "vectors": vectors}
     there = sum(8 * t.nnz + 8 * (t.n_in + 1) for t in (layer.topology for layer in model.layers[1:]) if "transposed" in vars(t))
 
-    def items(batch_size, threads, net=net):
-        found = net.training(batch_size, threads, **options)
+    plans = [plan for plan in PLANS if not layerwise and (by_layer or not evolution)] or PLANS[:1]
+    if len(plans) > 1 and evolution and net.evolution(vectors) > LARGE:
+        plans = plans[1:]
+
+    def items(batch_size, threads, net=net, plan=plans[-1]):
+        found = net.training(batch_size, threads, plan=plan, **options)
         found["transposed index"] -= min(there, found["transposed index"])
         return found | ({"optimizer state": 0} if has_state else {})
 
@@ -324,4 +356,10 @@ def check_training(
         advice.append(f"a net with {share:.2g} times the links" if share else "fewer neurons")
         return " or ".join(advice)
 
+    have = machine.available() if len(plans) > 1 else None
+    for plan in plans:
+        need = sum(items(batch_size, threads, plan=plan).values())
+        if have is not None and need <= (have if plan.by_layer else have / 2):
+            return plan
     refuse(f"training {named(model.sizes)} with batches of {batch_size}", items(batch_size, threads), advise)
+    return plans[0] if have is None else plans[-1]

@@ -128,10 +128,11 @@ class Run:
         self.batch_size = min(batch_size, self.n_samples)
         self.n_batches = -(-self.n_samples // self.batch_size)
         self.engine = engines.create(model, self.loss, optimizer, self.batch_size, threads)
-        memory.check_training(
+        self.plan = memory.check_training(
             model, self.batch_size, threads, n_test=0 if test is None else test[0].shape[0], evolution=bool(rules),
-            layerwise=isinstance(self.engine, LayerwiseEngine), has_state=has_state,
+            layerwise=isinstance(self.engine, LayerwiseEngine), has_state=has_state, by_layer=evolution.can_go_by_layer(rules),
         )  # fmt: skip
+        self.engine.index = self.plan.index
 
     @classmethod
     def of(cls, model, data, optimizer, rules, loss=None, **options):
@@ -163,7 +164,7 @@ class Run:
 
     def begin(self, state, order):
         """Start an epoch: all rules are applied and `state` says so, or nothing happened."""
-        with evolution.Undo(self.model, state.optimizer) as undo:
+        with evolution.Undo(*(() if self.plan.by_layer else (self.model, state.optimizer))) as undo:
             changes = self.evolve(state, order) if state.epoch > 0 else evolution.Changes.none(len(self.model.layers))
             with held:
                 state.totals = EpochTotals(changes.links, neurons_pruned=changes.neurons_pruned)
@@ -179,7 +180,8 @@ class Run:
     def evolve(self, state, order):
         """Apply the rules one after the other; returns the Changes."""
         arguments = self.model, self.loss, self.X, self.targets, order[: self.batch_size]
-        return evolution.evolve(
+        evolve = evolution.evolve_by_layer if self.plan.by_layer else evolution.evolve
+        return evolve(
             self.rules, state.epoch, self.model, state.optimizer, lambda: evolution.Evidence(*arguments), state.stream(EVOLUTION)
         )
 

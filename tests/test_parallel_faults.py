@@ -172,7 +172,7 @@ def test_patience_is_20_times_the_median_of_its_kind_and_more_for_the_first():
     assert team.patience(0) == crew.FIRST + crew.PATIENCE
     assert team.patience(1) == crew.FIRST + crew.UNKNOWN
     team.seen |= {(0, "gradient"), (1, "local")}
-    team.usual = {"gradient": 0.01, "local": 100.0}
+    team.spent |= {"gradient": [0.01], "local": [100.0]}
     assert team.patience(0) == crew.PATIENCE
     assert team.patience(1) == 2000
     team.task_timeout = 1.0

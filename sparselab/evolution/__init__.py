@@ -8,11 +8,12 @@ from . import criteria, importances, regrowths
 from .apply import Undo, apply
 from .criteria import magnitude, magnitude_within_sign
 from .evidence import Evidence, Flow
-from .evolving import Changes, chained, evolve
+from .evolving import Changes, can_go_by_layer, chained, evolve, evolve_by_layer
 from .importance_pruning import ImportancePruning, least_important, shrink, widths_without
 from .prune_regrow import SET, PruneRegrow
 
 __all__ = [
-    "SET", "Changes", "Evidence", "Flow", "ImportancePruning", "PruneRegrow", "Undo", "apply", "chained", "criteria", "evolve",
+    "SET", "Changes", "Evidence", "Flow", "ImportancePruning", "PruneRegrow", "Undo", "apply", "can_go_by_layer", "chained",
+    "criteria", "evolve", "evolve_by_layer",
     "importances", "least_important", "magnitude", "magnitude_within_sign", "regrowths", "shrink", "widths_without",
 ]  # fmt: skip

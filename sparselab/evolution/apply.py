@@ -36,13 +36,14 @@ class Undo:
     """`with Undo(model, state) as undo:` puts topologies, weights and state back at the end, unless `undo.give_up()` was called.
 
     So several rules are applied all or not at all, whatever is raised between them. Evolution replaces arrays and writes into
-    none, so that references are enough: nothing is copied. What a rule of one's own writes in place stays.
+    none, so that references are enough: nothing is copied. What a rule of one's own writes in place stays. Without a model
+    nothing is kept, and nothing put back.
     """
 
-    def __init__(self, model, state):
-        self.layers = [(layer, layer.topology, layer.w, layer.b) for layer in model.layers]
+    def __init__(self, model=None, state=None):
+        self.layers = [(layer, layer.topology, layer.w, layer.b) for layer in (model.layers if model else ())]
         self.states = [(s, s.links, s.neurons) for s in state or ()]
-        self.model, self.neurons = model, model.neurons
+        self.model, self.neurons = model, model and model.neurons
 
     def __enter__(self):
         return self
@@ -57,7 +58,8 @@ class Undo:
                 layer.replace(*before)
             for s, links, neurons in self.states:
                 s.links, s.neurons = links, neurons
-            self.model.neurons = self.neurons or self.model.neurons
+            if self.neurons:
+                self.model.neurons = self.neurons
 
 
 def _plan(index, rewiring, model, state, rng):

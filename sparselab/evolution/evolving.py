@@ -1,5 +1,6 @@
 """One evolution: all rules, one after the other, and what they changed in all."""
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,30 @@ def evolve(rules, epoch, model, state, make_evidence, rng):
         done.rewirings = [chained(*pair) for pair in zip(done.rewirings, rewirings, strict=True)]
     check_state(state, model)
     return Changes([tuple(map(int, row)) for row in links], list(map(int, neurons)), done.rewirings)
+
+
+def can_go_by_layer(rules):
+    """Whether all rules can answer for one layer after the other: PruneRegrow and its kind, which look at no other layer."""
+    return all(hasattr(rule, "by_layer") for rule in rules)
+
+
+def evolve_by_layer(rules, epoch, model, state, make_evidence, rng):
+    """`evolve` for nets too large to stand there twice: each layer is replaced before the next one is looked at.
+
+    The same links and values come out, where every sparse layer loses links. An interrupt may leave some layers evolved and
+    others not: a net that is whole, but not one to go on from exactly. No rewirings are kept.
+    """
+    n = len(model.layers)
+    links = np.zeros((n, 2), int)
+    for rule in rules:
+        values = copy.deepcopy(rng)  # `evolve` draws values of new links behind the seeds of all layers' links
+        values.integers(2**64, size=sum(layer.topology.density < 1 for layer in model.layers[:-1]), dtype=np.uint64)
+        for index, rewiring in enumerate(rule.by_layer(epoch, model, state, make_evidence(), rng)):
+            only = [rewiring if other == index else None for other in range(n)]
+            links += apply(only, model, state, values)
+        rng = values
+    check_state(state, model)
+    return Changes([tuple(map(int, row)) for row in links], [0] * (n - 1), [None] * n)
 
 
 def chained(first, second):

@@ -37,14 +37,14 @@ class PruneRegrow:
 
     def __call__(self, epoch, model, state, evidence, rng):
         """A Rewiring for each layer; None for the output layer, for dense ones (nowhere to grow) and where zeta is 0."""
+        return list(self.by_layer(epoch, model, state, evidence, rng))
+
+    def by_layer(self, epoch, model, state, evidence, rng):
+        """The same one after the other: the caller may replace a layer before it asks for the next one."""
         zeta = checks.fraction("zeta", self.zeta(epoch) if callable(self.zeta) else self.zeta)
-        if zeta == 0:
-            return [None] * len(model.layers)
-        hidden = [
-            self._rewire(layer, state[index] if state else None, evidence, rng, zeta)
-            for index, layer in enumerate(model.layers[:-1])
-        ]
-        return [*hidden, None]
+        for index, layer in enumerate(model.layers):
+            last = index + 1 == len(model.layers)
+            yield None if last or zeta == 0 else self._rewire(layer, state[index] if state else None, evidence, rng, zeta)
 
     def _rewire(self, layer, state, evidence, rng, zeta):
         topology = layer.topology

@@ -271,6 +271,52 @@ def spmm_row(typing, width, weights, indices, begin, end, X, Y, bias, left, righ
     return signature, codegen
 
 
+def through(builder, g, place, left, right, on, kept, scale, W):
+    """The row g, which stands at `place`, becomes g · f'(z) · dropout, by the bits at `on` and `kept` (addresses, 0 for none)."""
+    with builder.if_then(builder.icmp_signed("!=", on, I64(0))):
+        slope = builder.select(load_bits(builder, on, W), splat(builder, right, W), splat(builder, left, W))
+        builder.store(builder.fmul(g, slope), place, align=4)
+    with builder.if_then(builder.icmp_signed("!=", kept, I64(0))):
+        now = builder.load(place, align=4)
+        builder.store(masked_scale(builder, now, load_bits(builder, kept, W), scale, W), place, align=4)
+
+
+@intrinsic
+def through_row(typing, width, out, left, right, on, kept, scale):
+    """out[0:W] becomes out · f'(z) · dropout, as at the end of `dx_row`."""
+    i, f = types.int64, types.float32
+
+    def codegen(context, builder, sig, args):
+        width, out, left, right, on, kept, scale = args
+
+        def emit(W):
+            place = pointer(builder, out, row_type(W))
+            through(builder, builder.load(place, align=4), place, left, right, on, kept, scale, W)
+
+        by_width(builder, width, emit)
+        return context.get_dummy_value()
+
+    return types.void(i, i, f, f, i, i, f), codegen
+
+
+@intrinsic
+def add_row(typing, width, factor, row, out):
+    """out[0:W] += factor · row[0:W]."""
+
+    def codegen(context, builder, sig, args):
+        width, factor, row, out = args
+
+        def emit(W):
+            place, row_ = pointer(builder, out, row_type(W)), pointer(builder, row, row_type(W))
+            product = muladd(builder, splat(builder, factor, W), builder.load(row_, align=4), builder.load(place, align=4))
+            builder.store(product, place, align=4)
+
+        by_width(builder, width, emit)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.float32, types.int64, types.int64), codegen
+
+
 @intrinsic
 def dx_row(typing, width, weights, rows, slots, begin, end, dZ, out, left, right, on, kept, scale):
     """out[0:W] = (Σ_k w[slots[k]] dZ[rows[k]]) · f'(z) · dropout, from the bits that spmm_row left (addresses, 0 for none)."""
@@ -284,12 +330,7 @@ def dx_row(typing, width, weights, rows, slots, begin, end, dZ, out, left, right
             g = weighted_rows(builder, weights, rows, slots, begin, end, dZ, zeros(W), W)
             place = pointer(builder, out, row_type(W))
             builder.store(g, place, align=4)
-            with builder.if_then(builder.icmp_signed("!=", on, I64(0))):
-                slope = builder.select(load_bits(builder, on, W), splat(builder, right, W), splat(builder, left, W))
-                builder.store(builder.fmul(g, slope), place, align=4)
-            with builder.if_then(builder.icmp_signed("!=", kept, I64(0))):
-                now = builder.load(place, align=4)
-                builder.store(masked_scale(builder, now, load_bits(builder, kept, W), scale, W), place, align=4)
+            through(builder, g, place, left, right, on, kept, scale, W)
 
         by_width(builder, width, emit)
         return context.get_dummy_value()

@@ -16,9 +16,9 @@ from numba import carray
 
 from .elementwise import add_gradients, gather_csr, softmax_loss, squared_loss, update
 from .rng import key64
-from .rows import dx_rows, sddmm_rows, spmm_rows
+from .rows import dx_rows, scatter_rows, sddmm_rows, spmm_rows
 from .settings import jit
-from .system import as_pointer, meet, now
+from .system import as_pointer, go_on, meet, now
 from .transposing import SIDE, gather_rows
 
 # columns of `table` (int64): sizes, then addresses
@@ -54,14 +54,16 @@ def forward(part, parts, counter, cuts, width, table, coefficients, places, key,
             places[ACTIVATIONS, l], places[ACTIVATIONS, l + 1], c[LEFT], c[RIGHT], places[ON, l + 1] if hidden else 0,
             places[KEPT, l + 1], key64(key, l), lane, t[THRESHOLD] if hidden else 0, c[SCALE],
         )  # fmt: skip
-        if not meet(counter, parts):
+        if not go_on(counter, parts, part):
             return False
     return True
 
 
 @jit
 def backward(part, parts, counter, cuts, width, table, coefficients, places, dw, db, add):
-    """This part's rows of one tile back, from dZ of the output layer (in its place) to every dw and db; returns 0 or NaN.
+    """This part's rows of one tile back, from dZ of the output layer (in its place) to every dw and db.
+
+    Returns 0 or NaN, and False where it was ended.
 
     dX overwrites the layer's input, which every part's dw needs: hence a meeting before it and one after it.
     """
@@ -73,16 +75,23 @@ def backward(part, parts, counter, cuts, width, table, coefficients, places, dw,
             width, cuts[l, BY_OUTPUT, part], cuts[l, BY_OUTPUT, part + 1], t[INDPTR], t[INDICES], X, dZ, dw[l], db[l], add
         )
         if l > 0:
-            c = coefficients[l - 1]
-            if not meet(counter, parts):
-                break
-            dx_rows(
-                width, cuts[l, BY_INPUT, part], cuts[l, BY_INPUT, part + 1], t[INDPTR_T], t[ROWS_T], t[SLOTS_T], t[W], dZ, X,
-                c[LEFT], c[RIGHT], places[ON, l], places[KEPT, l] if table[l - 1, THRESHOLD] else 0, c[SCALE],
-            )  # fmt: skip
-            if not meet(counter, parts):
-                break
-    return poison
+            c, begin, end = coefficients[l - 1], cuts[l, BY_INPUT, part], cuts[l, BY_INPUT, part + 1]
+            kept = places[KEPT, l] if table[l - 1, THRESHOLD] else 0
+            if not go_on(counter, parts, part):
+                return np.float32(0), False
+            if t[INDPTR_T]:
+                dx_rows(
+                    width, begin, end, t[INDPTR_T], t[ROWS_T], t[SLOTS_T], t[W], dZ, X, c[LEFT], c[RIGHT], places[ON, l], kept,
+                    c[SCALE],
+                )  # fmt: skip
+            else:
+                scatter_rows(
+                    width, begin, end, t[N_OUT], t[INDPTR], t[INDICES], t[W], dZ, X, c[LEFT], c[RIGHT], places[ON, l], kept,
+                    c[SCALE],
+                )  # fmt: skip
+            if not go_on(counter, parts, part):
+                return np.float32(0), False
+    return poison, True
 
 
 @jit
@@ -188,10 +197,11 @@ def run_steps(
                 if not meet(counter, parts):
                     return
                 t2 = now(clock)
-                poison[thread] += backward(
+                bad, whole = backward(
                     part, parts, counter, cuts, width, table, coefficients, places, dw[group], db[group], tile > first_tile
                 )
-                if not meet(counter, parts):
+                poison[thread] += bad
+                if not (whole and meet(counter, parts)):
                     return
                 t3 = now(clock)
                 phases[thread, GATHER] += t1 - t0

@@ -4,11 +4,14 @@ Addresses are int64; 0 stands for "none". Row pointers are int64, indices int32,
 """
 
 import numpy as np
+from numba import carray
 
-from .intrinsics import dx_row, sddmm_row, spmm_row
+from .intrinsics import add_row, dx_row, sddmm_row, spmm_row, through_row
 from .rng import key64
 from .settings import jit
-from .system import load_f32, load_i64
+from .system import as_pointer, fetch, load_f32, load_i32, load_i64
+
+AHEAD = 32  # links ahead of which `scatter_rows` asks for the row it will write to
 
 
 @jit
@@ -32,6 +35,25 @@ def dx_rows(width, begin, end, indptr, rows, slots, w, dZ, out, left, right, on,
             width, w, rows, slots, load_i64(indptr, i), load_i64(indptr, i + 1), dZ, out + 4 * i * width,
             left, right, on + i * bytes_ if on else 0, kept + i * bytes_ if kept else 0, scale,
         )  # fmt: skip
+
+
+@jit
+def scatter_rows(width, begin, end, n_out, indptr, indices, w, dZ, out, left, right, on, kept, scale):
+    """Rows [begin, end) of out = (Wᵀ dZ) · f'(z) · dropout without a transposed index: all links are looked at, those from
+    these inputs are added in the order of their outputs."""
+    bytes_, row, last = width // 8, 4 * width, load_i64(indptr, n_out)
+    carray(as_pointer(out + row * begin), ((end - begin) * width,), np.float32)[:] = 0
+    for j in range(n_out):
+        for k in range(load_i64(indptr, j), load_i64(indptr, j + 1)):
+            if k + AHEAD < last:
+                later = load_i32(indices, k + AHEAD)
+                if begin <= later < end:
+                    fetch(out + row * later)
+            i = load_i32(indices, k)
+            if begin <= i < end:
+                add_row(width, load_f32(w, k), dZ + row * j, out + row * i)
+    for i in range(begin, end):
+        through_row(width, out + row * i, left, right, on + i * bytes_ if on else 0, kept + i * bytes_ if kept else 0, scale)
 
 
 @jit

@@ -5,13 +5,13 @@ import time
 
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import carray, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .settings import jit
 
-F32, I64 = ir.FloatType(), ir.IntType(64)
+F32, I8, I32, I64 = ir.FloatType(), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 SPINS = 4000  # looks at the counter before a waiting thread gives its core away
 
 WINDOWS = sys.platform == "win32"
@@ -33,6 +33,30 @@ def load_i64(typing, address, index):
         return builder.load(_at(builder, args[0], args[1], I64))
 
     return types.int64(types.int64, types.int64), codegen
+
+
+@intrinsic
+def load_i32(typing, address, index):
+    """The int32 at address[index], as int64."""
+
+    def codegen(context, builder, sig, args):
+        return builder.sext(builder.load(_at(builder, args[0], args[1], I32)), I64)
+
+    return types.int64(types.int64, types.int64), codegen
+
+
+@intrinsic
+def fetch(typing, address):
+    """Ask for the cache line at `address`, which will be written to soon; nobody waits for it."""
+
+    def codegen(context, builder, sig, args):
+        place = builder.inttoptr(args[0], I8.as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [place.type, I32, I32, I32])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(prefetch, [place, I32(1), I32(3), I32(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
 
 
 @intrinsic
@@ -79,8 +103,8 @@ def as_pointer(typing, address):
 def meet(counter, threads):
     """Wait until all threads are here; False where one of them will never come.
 
-    counter: address of two int64; the first only grows, every multiple of `threads` ends a round; the second is set to 1 by
-    whoever gives up.
+    counter: address of int64s; the first only grows, every multiple of `threads` ends a round; the second is set to 1 by
+    whoever gives up; the others are those of `go_on`.
     """
     if threads == 1:
         return True
@@ -93,6 +117,25 @@ def meet(counter, threads):
         if spins > SPINS:
             _give_way()
     return True
+
+
+REQUEST, PASSED_ON = 16, 24  # bytes into `counter`: somebody wants an end; what part 0 said of it at even and odd meetings
+
+
+@jit
+def go_on(counter, parts, part):
+    """`meet`, at which all parts hear the same: False where an end is wanted (counter[2] = 1), or where one has given up.
+
+    Part 0 looks, and says so before it arrives; the others read it afterwards. It writes there again two meetings later, which
+    it reaches only when all have left this one.
+    """
+    if parts == 1:
+        return atomic_load(counter + REQUEST) == 0 and atomic_load(counter + 8) == 0
+    if part == 0:
+        said = carray(as_pointer(counter + PASSED_ON), (2,), np.int64)
+        said[(atomic_load(counter) // parts) % 2] = atomic_load(counter + REQUEST)
+    turn = atomic_load(counter) // parts  # of this meeting: nobody can be a meeting ahead of us
+    return meet(counter, parts) and atomic_load(counter + PASSED_ON + 8 * (turn % 2)) == 0
 
 
 if WINDOWS:

@@ -44,7 +44,7 @@ class Crew:
     def __init__(self, backend, job, X, targets, *, check=lambda result: None, task_timeout=None, max_restarts=3):
         self.backend, self.check, self.task_timeout, self.max_restarts = backend, check, task_timeout, max_restarts
         self.under_way, self.futures, self.started, self.tries = {}, {}, {}, defaultdict(int)
-        self.seen, self.spent, self.usual = set(), defaultdict(lambda: deque(maxlen=REMEMBERED)), {}
+        self.seen, self.spent = set(), defaultdict(lambda: deque(maxlen=REMEMBERED))
         self.restarts, self.timeline, self.noticed = 0, [], []
         self.lock, self.at_the_door, self.early = threading.RLock(), [], deque()
         self.turn, self.over, self.error = None, True, None
@@ -120,9 +120,9 @@ class Crew:
         more = 0.0 if (number, kind) in self.seen else FIRST
         if self.task_timeout is not None:
             return self.task_timeout + more
-        if kind not in self.usual:
+        if not self.spent[kind]:
             return more + (PATIENCE if kind == "gradient" else UNKNOWN)
-        return more + max(PATIENCE, SLOW * self.usual[kind])
+        return more + max(PATIENCE, SLOW * median(self.spent[kind]))
 
     def close(self):
         """Let the workers go."""
@@ -183,7 +183,6 @@ class Crew:
         self.tries.pop(number, None)
         if (number, kind) in self.seen:
             self.spent[kind].append(now - begun)
-            self.usual[kind] = median(self.spent[kind])
         self.seen.add((number, kind))
         self.timeline.append((number, begun, now))
         return result
