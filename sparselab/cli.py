@@ -61,8 +61,22 @@ def parser():
     demo.add_argument("--out", type=Path, default=Path("out"), help="folder of the figures (default out)")
     demo.add_argument("--epochs", type=int, default=10, help="epochs (default 10)")
     demo.set_defaults(run=run_demo)
+    large = commands.add_parser("extreme", help="a net past the paper's record: plan, init, steps, evolution, each measured")
+    add_extreme(large)
     commands.add_parser("info", help="versions, cores, memory, threading layer, caches").set_defaults(run=run_info)
     return top
+
+
+def add_extreme(command):
+    """One option for each field of Extreme."""
+    from .extreme import Extreme
+
+    for one in dataclasses.fields(Extreme):
+        if one.init:
+            kind = float if one.type in (float, int) else int
+            command.add_argument(f"--{one.name.replace('_', '-')}", type=kind, default=one.default, metavar=one.name.upper())
+    command.add_argument("--json", type=Path, help="write everything measured to this file")
+    command.set_defaults(run=run_extreme)
 
 
 def add_fields(command):
@@ -195,6 +209,23 @@ def result(experiment, history, table):
         "costs": table,
         "history": json.loads(history.to_json()),
     }
+
+
+def run_extreme(options):
+    """Measure a very large net."""
+    from . import extreme
+
+    names = [one.name for one in dataclasses.fields(extreme.Extreme) if one.init]
+    whole = lambda value: int(value) if isinstance(value, float) and value.is_integer() else value
+    kinds = {one.name: one.type for one in dataclasses.fields(extreme.Extreme)}
+    values = {name: whole(getattr(options, name)) if kinds[name] is int else getattr(options, name) for name in names}
+    what = extreme.Extreme(**values)
+    print(what.estimate, flush=True)
+    found = extreme.run(what)
+    print(extreme.text(found))
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1))
+    return 0
 
 
 def run_demo(options):

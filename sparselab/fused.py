@@ -120,7 +120,7 @@ class FusedEngine:
         return (None, None) if outcome.failed else (self.gradients[0].dw, self.gradients[0].db)
 
     def _run(self, outcome, X, targets, samples, batch_size, rates, settings, state, key, first_step, applies):
-        if self.table is None:
+        if not self.spaces:
             compiling.announce(program.run_steps)
         tiles, steps = tiles_of(batch_size, self.width), len(rates)
         groups = groups_of(tiles)
@@ -228,6 +228,10 @@ class FusedEngine:
         while wait(others, timeout=LISTEN).not_done:
             if held.noted and in_main_thread():
                 counter[system.REQUEST // counter.itemsize] = 1
+
+    def let_go(self):
+        """Forget the model's arrays, which keeps those alive that are about to be replaced."""
+        self.seen = self.table = self.parts = None
 
     def gradient_norms(self):
         """(layers,) |dw| of the last step, or of the first group of its tiles."""

@@ -76,7 +76,7 @@ class SparseMLP:
     @classmethod
     def create(
         cls, sizes, *, epsilon=20, density=None, activation="all_relu", initializer="he_uniform", dropout=0.0, seed=None,
-        dtype=np.float32, exact=False,
+        dtype=np.float32, exact=False, min_fan_in=0,
     ):  # fmt: skip
         """A new net with Erdős–Rényi layers.
 
@@ -85,7 +85,8 @@ class SparseMLP:
         then not used). activation: an object, class or name (AllReLU(0.6)). initializer: he_uniform, xavier_uniform, normal or
         an object. dropout: share of hidden
         values dropped in training, in [0, 1), rounded to 1/256. seed: None, int, SeedSequence or Generator.
-        exact: round the number of links instead of drawing it. Raises TypeError or ValueError naming the argument, and
+        exact: round the number of links instead of drawing it. min_fan_in: incoming links that every neuron has at least, see
+        `erdos_renyi`. Raises TypeError or ValueError naming the argument, and
         InsufficientMemoryError, before anything is allocated, for a net that does not fit (see `estimate_memory`).
         """
         sizes = check_sizes(sizes)
@@ -93,11 +94,12 @@ class SparseMLP:
         how = {"epsilon": epsilon} if density is None else {"density": density}
         initializer, seeds = initializers.get(initializer), checks.seed_sequence("seed", seed)
         activation, dropout = activations.get(activation), checks.fraction("dropout", dropout, open_high=True)
+        checks.integer("min_fan_in", min_fan_in, low=0)
         memory.check_creation(sizes, dtype.itemsize, epsilon, density)
         streams = [np.random.default_rng(s) for s in child(seeds, INIT).spawn(len(sizes) - 1)]
         layers = []
         for n_in, n_out, rng in zip(sizes, sizes[1:], streams, strict=False):
-            topology = erdos_renyi(n_out, n_in, exact=exact, seed=rng, **how)
+            topology = erdos_renyi(n_out, n_in, exact=exact, min_fan_in=min_fan_in, seed=rng, **how)
             layers.append(SparseLinear(topology, initializer(topology, rng, dtype), np.zeros(n_out, dtype)))
         return cls(layers, activation, dropout=dropout, initializer=initializer)
 

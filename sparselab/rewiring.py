@@ -235,18 +235,20 @@ def _grow(n_in, indptr, indices, origins, counts, seed):
     return new_indptr, new_indices, origin
 
 
-def erdos_renyi(n_out, n_in, *, epsilon=None, density=None, exact=False, seed=None):
+def erdos_renyi(n_out, n_in, *, epsilon=None, density=None, exact=False, min_fan_in=0, seed=None):
     """A random topology in which each link exists with the same probability (Mocanu et al. 2018).
 
     Give either `epsilon`, p = epsilon (n_out + n_in) / (n_out n_in), expected links epsilon (n_out + n_in), or `density` = p.
-    p >= 1 gives the dense layer. `exact=True` rounds the expected number of links instead of drawing it (Binomial). Time and
-    memory O(links + n_out + n_in). seed: None, int, SeedSequence or Generator.
+    p >= 1 gives the dense layer. `exact=True` rounds the expected number of links instead of drawing it (Binomial). min_fan_in:
+    outputs with fewer links get more, at places drawn uniformly, so that there are more links than expected: where ε is 1, every
+    seventh neuron would have none. Time and memory O(links + n_out + n_in). seed: None, int, SeedSequence or Generator.
 
     Raises TypeError or ValueError naming the argument.
     """
     n_out, n_in = checks.integer("n_out", n_out, high=2**31 - 1), checks.integer("n_in", n_in, high=2**31 - 1)
     if (epsilon is None) == (density is None):
         raise ValueError(f"epsilon = {epsilon}, density = {density}: give exactly one of them")
+    checks.integer("min_fan_in", min_fan_in, low=0)
     cells = n_out * n_in
     if density is None:
         p = checks.positive("epsilon", epsilon) * (n_out + n_in) / cells
@@ -257,4 +259,8 @@ def erdos_renyi(n_out, n_in, *, epsilon=None, density=None, exact=False, seed=No
     rng = checks.generator("seed", seed)
     nnz = round(p * cells) if exact else int(rng.binomial(cells, p))
     empty = Topology(n_out, n_in, np.zeros(n_out + 1, np.int64), np.empty(0, np.int32))
-    return rewire(empty, np.empty(0, bool), nnz, rng=rng).topology
+    topology = rewire(empty, np.empty(0, bool), nnz, rng=rng).topology
+    if min_fan_in:
+        counts = np.maximum(0, min(min_fan_in, n_in) - topology.fan_in)
+        topology = regrow_rows(topology, counts, rng).topology if counts.any() else topology
+    return topology

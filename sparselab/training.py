@@ -181,6 +181,8 @@ class Run:
         """Apply the rules one after the other; returns the Changes."""
         arguments = self.model, self.loss, self.X, self.targets, order[: self.batch_size]
         evolve = evolution.evolve_by_layer if self.plan.by_layer else evolution.evolve
+        if self.plan.by_layer:
+            self.engine.let_go()
         return evolve(
             self.rules, state.epoch, self.model, state.optimizer, lambda: evolution.Evidence(*arguments), state.stream(EVOLUTION)
         )

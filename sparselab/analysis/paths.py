@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..kernels import sweeps
 from ..training import check_model
 
 
@@ -33,6 +34,17 @@ def path_masks(model):
         t = layer.topology
         back.insert(0, _marked(t.n_in, t.indices[back[0][t.rows]]))
     return forth, back
+
+
+def share_from_input(model):
+    """Share of the hidden neurons with a path of links from any input; memory O(neurons of two levels)."""
+    check_model(model)
+    marks, reached = np.ones(model.sizes[0], bool), 0
+    for layer in model.layers[:-1]:
+        topology, found = layer.topology, np.empty(layer.topology.n_out, bool)
+        sweeps.any_marked(topology.indptr, topology.indices, marks, found)
+        marks, reached = found, reached + int(np.count_nonzero(found))
+    return reached / max(1, sum(model.sizes[1:-1]))
 
 
 def _marked(n, places):

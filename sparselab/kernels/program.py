@@ -16,7 +16,7 @@ from numba import carray
 
 from .elementwise import add_gradients, gather_csr, softmax_loss, squared_loss, update
 from .rng import key64
-from .rows import dx_rows, scatter_rows, sddmm_rows, spmm_rows
+from .rows import AHEAD, dx_rows, scatter_rows, sddmm_rows, spmm_rows
 from .settings import jit
 from .system import as_pointer, go_on, meet, now
 from .transposing import SIDE, gather_rows
@@ -36,7 +36,14 @@ SOFTMAX, SQUARED = range(2)
 # rows of `cuts` (layers, 2, parts + 1): where each part's output neurons and input neurons begin
 BY_OUTPUT, BY_INPUT = range(2)
 
+FAR = 2**25  # bytes of a layer's tile from which its rows are asked for beforehand
 CHUNK = 4096  # links whose gradients are added and applied while they are in the first-level cache
+
+
+@jit
+def ahead_of(neurons, width):
+    """How many links ahead rows of so many neurons are asked for: only where they are in no cache."""
+    return AHEAD if 4 * neurons * width >= FAR else 0
 
 
 @jit
@@ -50,8 +57,8 @@ def forward(part, parts, counter, cuts, width, table, coefficients, places, key,
         t, c = table[l], coefficients[l]
         hidden = train and l + 1 < n_layers
         spmm_rows(
-            width, cuts[l, BY_OUTPUT, part], cuts[l, BY_OUTPUT, part + 1], t[INDPTR], t[INDICES], t[W], t[B],
-            places[ACTIVATIONS, l], places[ACTIVATIONS, l + 1], c[LEFT], c[RIGHT], places[ON, l + 1] if hidden else 0,
+            width, cuts[l, BY_OUTPUT, part], cuts[l, BY_OUTPUT, part + 1], ahead_of(t[N_IN], width), t[INDPTR], t[INDICES],
+            t[W], t[B], places[ACTIVATIONS, l], places[ACTIVATIONS, l + 1], c[LEFT], c[RIGHT], places[ON, l + 1] if hidden else 0,
             places[KEPT, l + 1], key64(key, l), lane, t[THRESHOLD] if hidden else 0, c[SCALE],
         )  # fmt: skip
         if not go_on(counter, parts, part):
@@ -72,8 +79,9 @@ def backward(part, parts, counter, cuts, width, table, coefficients, places, dw,
         l = table.shape[0] - 1 - back
         t, X, dZ = table[l], places[ACTIVATIONS, l], places[ACTIVATIONS, l + 1]
         poison += sddmm_rows(
-            width, cuts[l, BY_OUTPUT, part], cuts[l, BY_OUTPUT, part + 1], t[INDPTR], t[INDICES], X, dZ, dw[l], db[l], add
-        )
+            width, cuts[l, BY_OUTPUT, part], cuts[l, BY_OUTPUT, part + 1], ahead_of(t[N_IN], width), t[INDPTR], t[INDICES], X,
+            dZ, dw[l], db[l], add,
+        )  # fmt: skip
         if l > 0:
             c, begin, end = coefficients[l - 1], cuts[l, BY_INPUT, part], cuts[l, BY_INPUT, part + 1]
             kept = places[KEPT, l] if table[l - 1, THRESHOLD] else 0
@@ -81,8 +89,8 @@ def backward(part, parts, counter, cuts, width, table, coefficients, places, dw,
                 return np.float32(0), False
             if t[INDPTR_T]:
                 dx_rows(
-                    width, begin, end, t[INDPTR_T], t[ROWS_T], t[SLOTS_T], t[W], dZ, X, c[LEFT], c[RIGHT], places[ON, l], kept,
-                    c[SCALE],
+                    width, begin, end, ahead_of(t[N_OUT], width), t[INDPTR_T], t[ROWS_T], t[SLOTS_T], t[W], dZ, X, c[LEFT],
+                    c[RIGHT], places[ON, l], kept, c[SCALE],
                 )  # fmt: skip
             else:
                 scatter_rows(

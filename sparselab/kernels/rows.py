@@ -9,16 +9,31 @@ from numba import carray
 from .intrinsics import add_row, dx_row, sddmm_row, spmm_row, through_row
 from .rng import key64
 from .settings import jit
-from .system import as_pointer, fetch, load_f32, load_i32, load_i64
+from .system import as_pointer, fetch, fetch_to_write, load_f32, load_i32, load_i64
 
-AHEAD = 32  # links ahead of which `scatter_rows` asks for the row it will write to
+AHEAD = 16  # links ahead of which a row of a tile is asked for that is not in a cache
+LINE = 64  # bytes of a cache line
 
 
 @jit
-def spmm_rows(width, begin, end, indptr, indices, w, b, X, Y, left, right, on, kept, key, lane, threshold, scale):
-    """Rows [begin, end) of Y = dropout(f(W X + b))."""
-    bytes_ = width // 8
+def fetch_rows(width, indices, tile, begin, end):
+    """Ask for the rows of a tile that links [begin, end) will read."""
+    for k in range(begin, end):
+        place = tile + 4 * width * load_i32(indices, k)
+        for line in range(0, 4 * width, LINE):
+            fetch(place + line)
+
+
+@jit
+def spmm_rows(width, begin, end, ahead, indptr, indices, w, b, X, Y, left, right, on, kept, key, lane, threshold, scale):
+    """Rows [begin, end) of Y = dropout(f(W X + b)). ahead: 0, or links ahead of which rows of X are asked for, which pays where
+    the tile is far larger than a cache."""
+    bytes_, asked, last = width // 8, load_i64(indptr, begin), load_i64(indptr, end)
     for j in range(begin, end):
+        if ahead:
+            soon = min(load_i64(indptr, j + 1) + ahead, last)
+            fetch_rows(width, indices, X, asked, soon)
+            asked = soon
         spmm_row(
             width, w, indices, load_i64(indptr, j), load_i64(indptr, j + 1), X, Y + 4 * j * width, load_f32(b, j),
             left, right, on + j * bytes_ if on else 0, kept + j * bytes_ if threshold else 0,
@@ -27,10 +42,16 @@ def spmm_rows(width, begin, end, indptr, indices, w, b, X, Y, left, right, on, k
 
 
 @jit
-def dx_rows(width, begin, end, indptr, rows, slots, w, dZ, out, left, right, on, kept, scale):
+def dx_rows(width, begin, end, ahead, indptr, rows, slots, w, dZ, out, left, right, on, kept, scale):
     """Rows [begin, end) of out = (Wᵀ dZ) · f'(z) · dropout; indptr, rows, slots are those of the transposed topology."""
-    bytes_ = width // 8
+    bytes_, asked, last = width // 8, load_i64(indptr, begin), load_i64(indptr, end)
     for i in range(begin, end):
+        if ahead:
+            soon = min(load_i64(indptr, i + 1) + ahead, last)
+            fetch_rows(width, rows, dZ, asked, soon)
+            for k in range(asked, soon):
+                fetch(w + 4 * load_i32(slots, k))
+            asked = soon
         dx_row(
             width, w, rows, slots, load_i64(indptr, i), load_i64(indptr, i + 1), dZ, out + 4 * i * width,
             left, right, on + i * bytes_ if on else 0, kept + i * bytes_ if kept else 0, scale,
@@ -48,7 +69,8 @@ def scatter_rows(width, begin, end, n_out, indptr, indices, w, dZ, out, left, ri
             if k + AHEAD < last:
                 later = load_i32(indices, k + AHEAD)
                 if begin <= later < end:
-                    fetch(out + row * later)
+                    for line in range(0, row, LINE):
+                        fetch_to_write(out + row * later + line)
             i = load_i32(indices, k)
             if begin <= i < end:
                 add_row(width, load_f32(w, k), dZ + row * j, out + row * i)
@@ -57,10 +79,14 @@ def scatter_rows(width, begin, end, n_out, indptr, indices, w, dZ, out, left, ri
 
 
 @jit
-def sddmm_rows(width, begin, end, indptr, indices, X, dZ, dw, db, add):
+def sddmm_rows(width, begin, end, ahead, indptr, indices, X, dZ, dw, db, add):
     """Rows [begin, end) of dw (+)= dZ Xᵀ on the links and db (+)= Σ dZ; returns 0, or NaN where one is not finite."""
-    poison = np.float32(0)
+    poison, asked, last = np.float32(0), load_i64(indptr, begin), load_i64(indptr, end)
     for j in range(begin, end):
+        if ahead:
+            soon = min(load_i64(indptr, j + 1) + ahead, last)
+            fetch_rows(width, indices, X, asked, soon)
+            asked = soon
         poison += sddmm_row(
             width, indices, load_i64(indptr, j), load_i64(indptr, j + 1), X, dZ + 4 * j * width, dw, db + 4 * j, add
         )

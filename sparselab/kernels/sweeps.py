@@ -127,6 +127,17 @@ def row_of_links(indptr, rows):
 
 
 @jit
+def any_marked(indptr, indices, marks, out):
+    """out[j] = whether any input of neuron j is marked."""
+    for j in range(indptr.shape[0] - 1):
+        out[j] = False
+        for k in range(indptr[j], indptr[j + 1]):
+            if marks[indices[k]]:
+                out[j] = True
+                break
+
+
+@jit
 def strength(indptr, w, out):
     """out[j] = Σ |w| over the incoming links of neuron j."""
     for j in range(indptr.shape[0] - 1):

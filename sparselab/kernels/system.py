@@ -45,15 +45,30 @@ def load_i32(typing, address, index):
     return types.int64(types.int64, types.int64), codegen
 
 
+def _prefetch(builder, address, writes):
+    place = builder.inttoptr(address, I8.as_pointer())
+    kind = ir.FunctionType(ir.VoidType(), [place.type, I32, I32, I32])
+    prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(prefetch, [place, I32(writes), I32(3), I32(1)])
+
+
 @intrinsic
 def fetch(typing, address):
-    """Ask for the cache line at `address`, which will be written to soon; nobody waits for it."""
+    """Ask for the cache line at `address`, which will be read soon; nobody waits for it."""
 
     def codegen(context, builder, sig, args):
-        place = builder.inttoptr(args[0], I8.as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [place.type, I32, I32, I32])
-        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(prefetch, [place, I32(1), I32(3), I32(1)])
+        _prefetch(builder, args[0], 0)
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
+
+
+@intrinsic
+def fetch_to_write(typing, address):
+    """The same of a line that will be written to."""
+
+    def codegen(context, builder, sig, args):
+        _prefetch(builder, args[0], 1)
         return context.get_dummy_value()
 
     return types.void(types.int64), codegen

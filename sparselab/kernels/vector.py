@@ -28,7 +28,7 @@ def _address(array):
 @jit
 def spmm(indptr, indices, w, b, X, Y, left, right, on, kept, key, lane, threshold, scale, begin, end):
     spmm_rows(
-        X.shape[1], begin, end, indptr.ctypes.data, indices.ctypes.data, w.ctypes.data, b.ctypes.data, X.ctypes.data,
+        X.shape[1], begin, end, 0, indptr.ctypes.data, indices.ctypes.data, w.ctypes.data, b.ctypes.data, X.ctypes.data,
         Y.ctypes.data, np.float32(left), np.float32(right), _address(on), _address(kept), key, lane, threshold,
         np.float32(scale),
     )  # fmt: skip
@@ -37,7 +37,7 @@ def spmm(indptr, indices, w, b, X, Y, left, right, on, kept, key, lane, threshol
 @jit
 def dx(indptr, rows, slots, w, dZ, out, left, right, on, kept, scale, begin, end):
     dx_rows(
-        dZ.shape[1], begin, end, indptr.ctypes.data, rows.ctypes.data, slots.ctypes.data, w.ctypes.data,
+        dZ.shape[1], begin, end, 0, indptr.ctypes.data, rows.ctypes.data, slots.ctypes.data, w.ctypes.data,
         dZ.ctypes.data, out.ctypes.data, np.float32(left), np.float32(right), _address(on), _address(kept),
         np.float32(scale),
     )  # fmt: skip
@@ -46,6 +46,6 @@ def dx(indptr, rows, slots, w, dZ, out, left, right, on, kept, scale, begin, end
 @jit
 def sddmm(indptr, indices, X, dZ, dw, db, add, poison, begin, end):
     poison[0] += sddmm_rows(
-        X.shape[1], begin, end, indptr.ctypes.data, indices.ctypes.data, X.ctypes.data, dZ.ctypes.data,
+        X.shape[1], begin, end, 0, indptr.ctypes.data, indices.ctypes.data, X.ctypes.data, dZ.ctypes.data,
         dw.ctypes.data, db.ctypes.data, 1 if add else 0,
     )  # fmt: skip

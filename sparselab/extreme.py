@@ -1,0 +1,194 @@
+"""A net past the paper's record, from its plan to its evolution, measured phase by phase: `python -m sparselab extreme`.
+
+The same classes as for a net of a thousand neurons: `SparseMLP.create`, `training.Run`, SET. The claim to pass: about 50 million
+neurons, the paper's "bat brain" (Curci et al. 2021).
+"""
+
+import resource
+import sys
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+from tqdm import tqdm
+
+from . import checks, machine, memory
+from .activations import AllReLU
+from .analysis.paths import share_from_input
+from .datasets.embedded import extreme
+from .evolution import SET
+from .initializers import HeUniform
+from .mlp import SparseMLP
+from .optimizers import MomentumSGD
+from .state import TrainingState
+from .training import Run
+
+CLASSES = 2
+TEST = 64  # samples held out
+SMALL = 1000  # neurons of a net that is run first, for kernels to be compiled or loaded
+
+
+@dataclass
+class Extreme:
+    """What to try. neurons: of all hidden layers together, shared out evenly; layers: hidden ones; steps: mini-batches before the
+    evolution and after it; min_fan_in: links that every neuron has at least at the start."""
+
+    neurons: int = 10**6
+    layers: int = 10
+    epsilon: float = 1.0
+    batch: int = 32
+    steps: int = 3
+    steps_after: int = 1
+    features: int = 65_536
+    min_fan_in: int = 0
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    alpha: float = 0.6
+    zeta: float = 0.3
+    separation: float = 4.0
+    seed: int = 0
+    threads: int | None = None
+    test: int = TEST
+    sizes: tuple = field(init=False)
+
+    def __post_init__(self):
+        for name in ("neurons", "layers", "batch", "features"):
+            value = getattr(self, name)
+            whole = isinstance(value, float) and value.is_integer()
+            setattr(self, name, checks.integer(name, int(value) if whole else value))
+        for name, low in (("steps", 1), ("steps_after", 0), ("min_fan_in", 0), ("test", 2)):
+            checks.integer(name, getattr(self, name), low=low)
+        checks.positive("epsilon", self.epsilon)
+        if self.neurons < self.layers:
+            checks.fail("neurons", self.neurons, f"at least {self.layers}, one a layer")
+        self.sizes = (self.features, *[self.neurons // self.layers] * self.layers, CLASSES)
+
+    @property
+    def estimate(self):
+        """The MemoryEstimate of the training, before anything is allocated."""
+        n = self.batch * max(self.steps, self.steps_after)
+        return memory.estimate_memory(
+            self.sizes, epsilon=self.epsilon, batch_size=self.batch, threads=self.threads, n_samples=n, n_test=self.test
+        )
+
+
+class Stopwatch:
+    """`with watch("step"):` seconds of each phase under a name, and a bar that says what is going on."""
+
+    def __init__(self, n_phases, progress=True):
+        self.seconds = {}
+        self.bar = tqdm(total=n_phases, disable=not progress, file=sys.stderr, unit="phase", leave=False)
+
+    def __call__(self, name):
+        self.name = name
+        self.bar.set_description(name)
+        return self
+
+    def __enter__(self):
+        self.start = time.perf_counter()
+
+    def __exit__(self, *_):
+        self.seconds.setdefault(self.name, []).append(time.perf_counter() - self.start)
+        self.bar.update()
+
+
+def run(what, *, progress=True):
+    """Create, train, evolve, train and evaluate the net of an Extreme; returns what was measured, as plain values.
+
+    Raises InsufficientMemoryError, before anything is allocated, for what does not fit; DivergedError as `train` does.
+    """
+    have, estimate = machine.available(), what.estimate
+    watch = Stopwatch(6 + what.steps + what.steps_after, progress)
+    if what.neurons > SMALL:
+        with watch("compile"):
+            run(Extreme(SMALL, 2, batch=what.batch, steps=1, features=64), progress=False)
+    with watch("data"):
+        data = data_of(what)
+    with watch("init"):
+        model = SparseMLP.create(
+            what.sizes, epsilon=what.epsilon, activation=AllReLU(what.alpha),
+            initializer=HeUniform("links"), min_fan_in=what.min_fan_in, seed=what.seed,
+        )  # fmt: skip
+    links, share = model.n_links, share_from_input(model)
+    training, state = begun(model, data, what)
+    with watch("prepare"):
+        training.run(state, np.arange(0), [], state.dropout_key)
+    losses, norms, phases = [], [], []
+    for epoch, n_steps in enumerate((what.steps, what.steps_after)):
+        order = np.arange(what.batch * n_steps)
+        if epoch:
+            with watch("evolve"):
+                training.begin(state, order)
+                training.run(state, order[:0], [], state.dropout_key)  # the transposed indices
+        for step in range(n_steps):
+            with watch("step"):
+                outcome = training.run(state, order[step * what.batch :][: what.batch], [what.learning_rate], state.dropout_key)
+            losses.append(float(outcome.losses[0]))
+            phases.append(outcome.seconds)
+            norms.append(float(training.engine.gradient_norms()[0]))
+        state.epoch, state.batch, state.evolved = state.epoch + 1, 0, False
+    with watch("evaluate"):
+        loss, accuracy = training.loss.of(training.engine.outputs(training.test[0]), training.test[1])
+    training.close()
+    watch.bar.close()
+    return result(what, watch.seconds, phases, training, losses, norms, (float(loss), accuracy), links, share, estimate, have)
+
+
+def data_of(what):
+    """The Dataset: samples for the longer of the two epochs, and TEST held out."""
+    n = what.batch * max(what.steps, what.steps_after) + what.test
+    return extreme(what.features, n, what.seed, separation=what.separation, test_fraction=what.test / n)
+
+
+def begun(model, data, what):
+    """(Run, TrainingState) of a training by SET."""
+    optimizer = MomentumSGD(what.learning_rate, momentum=what.momentum)
+    threads = machine.cores() if what.threads is None else what.threads
+    training = Run.of(model, data, optimizer, [SET(what.zeta)], batch_size=what.batch, threads=threads)
+    return training, TrainingState.start(model, optimizer, what.seed)
+
+
+def result(what, seconds, phases, training, losses, norms, scores, links, share, estimate, have):
+    """Everything measured, as plain values for JSON."""
+    from . import environment
+
+    model, peak = training.model, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 2**10
+    step = float(np.median(seconds["step"]))
+    return {
+        "neurons": sum(model.sizes[1:-1]), "sizes": list(model.sizes), "links": links, "epsilon": what.epsilon,
+        "min_fan_in": what.min_fan_in, "batch": what.batch, "plan": str(training.plan),
+        "data_seconds": sum(seconds["data"]), "init_seconds": sum(seconds["init"]), "prepare_seconds": sum(seconds["prepare"]),
+        "step_seconds": step, "steps_seconds": seconds["step"],
+        "phases_seconds": {name: float(np.median([one[name] for one in phases])) for name in phases[0]},
+        "evolve_seconds": sum(seconds.get("evolve", [])),
+        "evaluate_seconds": sum(seconds["evaluate"]),
+        "gather_gb_per_second": gathered_bytes(model, what.batch) / step / 1e9,
+        "peak_gib": peak / 2**30, "estimated_gib": estimate.total / 2**30,
+        "available_gib": None if have is None else have / 2**30,
+        "losses": losses, "gradient_norm_first_layer": norms[-1], "gradient_norms_first_layer": norms,
+        "test_loss": scores[0], "test_accuracy": scores[1], "test_samples": what.test, "connected_share": share,
+        "environment": environment.describe(),
+    }  # fmt: skip
+
+
+def gathered_bytes(model, batch):
+    """Bytes of rows that a step takes from random places: forward, dw and (but for the first layer) dX, a row a link each."""
+    width = memory.tile_width(batch)
+    return 4 * width * -(-batch // width) * (3 * model.n_links - model.nnz[0])
+
+
+def text(found):
+    """The figures as a table."""
+    rows = [
+        ("hidden neurons", f"{found['neurons']:,}"), ("links", f"{found['links']:,}"), ("memory plan", found["plan"]),
+        ("data", f"{found['data_seconds']:.1f} s"), ("init", f"{found['init_seconds']:.1f} s"),
+        ("first preparation", f"{found['prepare_seconds']:.1f} s"),
+        ("step", f"{found['step_seconds']:.2f} s ({found['gather_gb_per_second']:.1f} GB/s of random rows)"),
+        ("evolution with index", f"{found['evolve_seconds']:.1f} s"), ("evaluation", f"{found['evaluate_seconds']:.1f} s"),
+        ("peak memory", f"{found['peak_gib']:.2f} GiB (estimated beforehand {found['estimated_gib']:.2f})"),
+        ("losses", " ".join(f"{loss:.4f}" for loss in found["losses"])),
+        ("gradient norm, first layer", f"{found['gradient_norm_first_layer']:.3g}"),
+        ("test accuracy", f"{found['test_accuracy']:.1%} of {found['test_samples']}"),
+        ("neurons with a path from an input", f"{found['connected_share']:.1%}"),
+    ]  # fmt: skip
+    return "\n".join(f"{name:>34}  {value}" for name, value in rows)
