@@ -66,10 +66,15 @@ class Extreme:
     @property
     def estimate(self):
         """The MemoryEstimate of the training, before anything is allocated."""
-        n = self.batch * max(self.steps, self.steps_after)
-        return memory.estimate_memory(
-            self.sizes, epsilon=self.epsilon, batch_size=self.batch, threads=self.threads, n_samples=n, n_test=self.test
-        )
+        n, have = self.batch * max(self.steps, self.steps_after), machine.available()
+        for plan in (None, memory.PLANS[-1]):
+            found = memory.estimate_memory(
+                self.sizes, epsilon=self.epsilon, batch_size=self.batch, threads=self.threads, n_samples=n, n_test=self.test,
+                plan=plan,
+            )  # fmt: skip
+            if have is None or found.total <= have:
+                break
+        return found
 
 
 class Stopwatch:
@@ -94,6 +99,8 @@ class Stopwatch:
 
 def run(what, *, progress=True):
     """Create, train, evolve, train and evaluate the net of an Extreme; returns what was measured, as plain values.
+
+    Several mini-batches make an epoch here, so that the evolution comes between two of them.
 
     Raises InsufficientMemoryError, before anything is allocated, for what does not fit; DivergedError as `train` does.
     """

@@ -53,16 +53,18 @@ def evolve_by_layer(rules, epoch, model, state, make_evidence, rng):
     others not: a net that is whole, but not one to go on from exactly. No rewirings are kept.
     """
     n = len(model.layers)
-    links = np.zeros((n, 2), int)
+    links, neurons = np.zeros((n, 2), int), np.zeros(n - 1, int)
     for rule in rules:
+        linked = np.array(model.linked_neurons, int)
         values = copy.deepcopy(rng)  # `evolve` draws values of new links behind the seeds of all layers' links
         values.integers(2**64, size=sum(layer.topology.density < 1 for layer in model.layers[:-1]), dtype=np.uint64)
         for index, rewiring in enumerate(rule.by_layer(epoch, model, state, make_evidence(), rng)):
             only = [rewiring if other == index else None for other in range(n)]
             links += apply(only, model, state, values)
         rng = values
+        neurons += np.maximum(0, linked - np.array(model.linked_neurons, int))
     check_state(state, model)
-    return Changes([tuple(map(int, row)) for row in links], [0] * (n - 1), [None] * n)
+    return Changes([tuple(map(int, row)) for row in links], list(map(int, neurons)), [None] * n)
 
 
 def chained(first, second):
