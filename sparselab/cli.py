@@ -14,6 +14,7 @@ from . import checkpoints, checks, dense, environment, summary
 from .engines import DivergedError
 from .experiment import PAPER, ExperimentConfig, build
 from .history import History
+from .memory import InsufficientMemoryError
 from .runfolder import RunDirBusyError, RunFolder
 
 
@@ -24,7 +25,7 @@ def main(arguments=None):
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: print(f"sparselab: {message}", file=sys.stderr)
             return options.run(options)
-    except (ValueError, TypeError, OSError, DivergedError, RunDirBusyError) as error:
+    except (ValueError, TypeError, OSError, DivergedError, RunDirBusyError, InsufficientMemoryError) as error:
         print(f"sparselab: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -73,7 +74,7 @@ def add_extreme(command):
 
     for one in dataclasses.fields(Extreme):
         if one.init:
-            kind = float if one.type in (float, int) else int
+            kind = int if one.type == (int | None) else float
             command.add_argument(f"--{one.name.replace('_', '-')}", type=kind, default=one.default, metavar=one.name.upper())
     command.add_argument("--json", type=Path, help="write everything measured to this file")
     command.set_defaults(run=run_extreme)

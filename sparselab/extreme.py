@@ -25,13 +25,16 @@ from .training import Run
 
 CLASSES = 2
 TEST = 64  # samples held out
+RATE = 10.0  # the largest rate times width at which outputs did not overshoot (10^5 and 10^6 neurons)
 SMALL = 1000  # neurons of a net that is run first, for kernels to be compiled or loaded
 
 
 @dataclass
 class Extreme:
     """What to try. neurons: of all hidden layers together, shared out evenly; layers: hidden ones; steps: mini-batches before the
-    evolution and after it; min_fan_in: links that every neuron has at least at the start."""
+    evolution and after it; min_fan_in: links that every neuron has at least at the start; learning_rate: by default min(0.01,
+    RATE / width), for the outputs have as many inputs as half a layer has neurons, and a step moves them all; separation: of the
+    classes' means, in deviations (see `datasets.embedded.extreme`)."""
 
     neurons: int = 10**6
     layers: int = 10
@@ -41,11 +44,11 @@ class Extreme:
     steps_after: int = 1
     features: int = 65_536
     min_fan_in: int = 0
-    learning_rate: float = 0.01
+    learning_rate: float | None = None
     momentum: float = 0.9
-    alpha: float = 0.6
+    alpha: float = 0.05
     zeta: float = 0.3
-    separation: float = 4.0
+    separation: float = 32.0
     seed: int = 0
     threads: int | None = None
     test: int = TEST
@@ -61,6 +64,7 @@ class Extreme:
         checks.positive("epsilon", self.epsilon)
         if self.neurons < self.layers:
             checks.fail("neurons", self.neurons, f"at least {self.layers}, one a layer")
+        self.learning_rate = self.learning_rate or min(0.01, RATE * self.layers / self.neurons)
         self.sizes = (self.features, *[self.neurons // self.layers] * self.layers, CLASSES)
 
     @property
@@ -98,13 +102,14 @@ class Stopwatch:
 
 
 def run(what, *, progress=True):
-    """Create, train, evolve, train and evaluate the net of an Extreme; returns what was measured, as plain values.
+    """Create, train, evaluate, evolve and train the net of an Extreme; returns what was measured, as plain values.
 
     Several mini-batches make an epoch here, so that the evolution comes between two of them.
 
     Raises InsufficientMemoryError, before anything is allocated, for what does not fit; DivergedError as `train` does.
     """
     have, estimate = machine.available(), what.estimate
+    memory.refuse(estimate.what, estimate.items, lambda have: "fewer neurons, a smaller epsilon or batch")
     watch = Stopwatch(6 + what.steps + what.steps_after, progress)
     if what.neurons > SMALL:
         with watch("compile"):
@@ -123,7 +128,10 @@ def run(what, *, progress=True):
     losses, norms, phases = [], [], []
     for epoch, n_steps in enumerate((what.steps, what.steps_after)):
         order = np.arange(what.batch * n_steps)
-        if epoch:
+        if epoch == 1:
+            with watch("evaluate"):
+                loss, accuracy = training.loss.of(training.engine.outputs(training.test[0]), training.test[1])
+        if epoch and n_steps:
             with watch("evolve"):
                 training.begin(state, order)
                 training.run(state, order[:0], [], state.dropout_key)  # the transposed indices
@@ -134,8 +142,6 @@ def run(what, *, progress=True):
             phases.append(outcome.seconds)
             norms.append(float(training.engine.gradient_norms()[0]))
         state.epoch, state.batch, state.evolved = state.epoch + 1, 0, False
-    with watch("evaluate"):
-        loss, accuracy = training.loss.of(training.engine.outputs(training.test[0]), training.test[1])
     training.close()
     watch.bar.close()
     return result(what, watch.seconds, phases, training, losses, norms, (float(loss), accuracy), links, share, estimate, have)
@@ -163,6 +169,7 @@ def result(what, seconds, phases, training, losses, norms, scores, links, share,
     step = float(np.median(seconds["step"]))
     return {
         "neurons": sum(model.sizes[1:-1]), "sizes": list(model.sizes), "links": links, "epsilon": what.epsilon,
+        "learning_rate": what.learning_rate, "alpha": what.alpha, "separation": what.separation,
         "min_fan_in": what.min_fan_in, "batch": what.batch, "plan": str(training.plan),
         "data_seconds": sum(seconds["data"]), "init_seconds": sum(seconds["init"]), "prepare_seconds": sum(seconds["prepare"]),
         "step_seconds": step, "steps_seconds": seconds["step"],

@@ -158,7 +158,8 @@ def test_the_command_measures_everything(tmp_path):
 
 
 @pytest.mark.parametrize("arguments, named", [
-    (["--neurons", "1e12"], "sizes"), (["--neurons", "1e10"], "are available"), (["--neurons", "5"], "neurons"), (["--epsilon", "0"], "epsilon"),
+    (["--neurons", "1e12"], "sizes"), (["--neurons", "1e10"], "are available"), (["--neurons", "5"], "neurons"),
+    (["--epsilon", "0"], "epsilon"),
     (["--batch", "0"], "batch"), (["--layers", "-1"], "layers"), (["--neurons", "1e3", "--steps", "0"], "steps"),
 ])  # fmt: skip
 def test_what_does_not_fit_or_makes_no_sense_is_refused_at_once(arguments, named):
@@ -177,7 +178,7 @@ def test_an_extreme_is_checked():
 
 
 def test_the_net_learns_its_classes():
-    what = Extreme(2000, layers=1, features=200, epsilon=20, steps=60, steps_after=0, learning_rate=0.003, alpha=0.05, test=200)
+    what = Extreme(2000, layers=1, features=200, epsilon=20, steps=60, steps_after=0, learning_rate=0.003, test=200)
     found = run(what, progress=False)
     assert np.mean(found["losses"][-10:]) < np.mean(found["losses"][:10])
     assert found["test_accuracy"] > 0.8
