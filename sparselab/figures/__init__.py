@@ -22,6 +22,7 @@ _HOMES = {
     "pixels": ["input_map", "input_maps"],
     "pushes": ["dropped_entries", "staleness_histogram"],
     "speeds": ["speed_up"],
+    "stages": ["topology_stages"],
     "strengths": ["strength_histogram"],
     "tables": ["TableFigure", "png_bytes", "save_figure", "to_frame"],
     "teams": ["accuracy_by_phase"],
