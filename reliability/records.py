@@ -108,14 +108,15 @@ def rows_of(name, n):
     """Those of one of PANELS with n records."""
     found, whole, plain = watched(name, n)
     what, mebi = f"{name} with {n:,} records", 2**20
-    rate, more = hertz(found["pictures"]), growth(found["memory"], n) / mebi
-    ended = found["state"] == "finished" and found["records"] == n
-    return [
-        Row(f"{what}: trained to the end", f"{found['records']:,} in {found['seconds']:.0f} s", "all", ended, COMMAND),
-        Row(f"{what}: pictures a second at most", f"{rate:.2f} ({len(found['pictures'])})", f"<= {HERTZ:g}", rate <= HERTZ, COMMAND),
-        Row(f"{what}: memory of the kernel grows by", f"{more:.1f} MiB", f"<= {MEBIBYTES}", more <= MEBIBYTES, COMMAND),
-        Row(f"{what}: time a record, end over start", f"{slower(found['memory']):.2f}", "<= 2", slower(found["memory"]) <= 2, COMMAND),
-        Row(f"{what}: a control answers within", f"{found['moved']:.3f} s", "<= 1", found["moved"] <= 1, COMMAND),
-        Row(f"{what}: notebook with widget state", f"{whole / 1e6:.2f} MB", "< 5", whole < FILE, COMMAND),
-        Row(f"{what}: notebook without", f"{plain / 1e6:.3f} MB", "< 5", plain < FILE, COMMAND),
-    ]  # fmt: skip
+    rate, more, slow = hertz(found["pictures"]), growth(found["memory"], n) / mebi, slower(found["memory"])
+    ended, moved = found["state"] == "finished" and found["records"] == n, found["moved"]
+    table = [
+        ("trained to the end", f"{found['records']:,} in {found['seconds']:.0f} s", "all", ended),
+        ("pictures a second at most", f"{rate:.2f} ({len(found['pictures'])})", f"<= {HERTZ:g}", rate <= HERTZ),
+        ("memory of the kernel grows by", f"{more:.1f} MiB", f"<= {MEBIBYTES}", more <= MEBIBYTES),
+        ("time a record, end over start", f"{slow:.2f}", "<= 2", slow <= 2),
+        ("a control answers within", f"{moved:.3f} s", "<= 1", moved <= 1),
+        ("notebook with widget state", f"{whole / 1e6:.2f} MB", "< 5", whole < FILE),
+        ("notebook without", f"{plain / 1e6:.3f} MB", "< 5", plain < FILE),
+    ]
+    return [Row(f"{what}: {promise}", *figures, COMMAND) for promise, *figures in table]
