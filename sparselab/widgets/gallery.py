@@ -7,6 +7,7 @@ from .painter import png
 from .toolkit import make
 
 HIDDEN, SHOWN = "none", ""
+SOON = "drawing …"
 
 
 class Gallery:
@@ -15,7 +16,7 @@ class Gallery:
     def __init__(self, views):
         self.views = views
         self.images = {name: make("Image", format="png", value=b"", layout={"max_width": "100%"}) for name in views}
-        self.hints = {name: make("HTML", value=markup.note(view.empty)) for name, view in views.items()}
+        self.hints = {name: make("HTML", value=markup.note(SOON)) for name in views}
         look = {"min_height": "405px", "align_items": "center"}
         pages = [make("VBox", children=[self.hints[name], self.images[name]], layout=look) for name in views]
         titles = [view.title for view in views.values()]

@@ -54,9 +54,7 @@ def times(dense, ours):
 
 def seconds(value):
     """Seconds as text, "…" where not (yet) measured."""
-    if value is None:
-        return "…"
-    return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.2f} s"
+    return "…" if value is None else summary.duration(value)
 
 
 def cost_rows(ours, dense):
