@@ -19,6 +19,7 @@ _HOMES = {
     "images": ["connectivity"],
     "lifetimes": ["link_ages"],
     "neurons": ["neuron_health", "reach"],
+    "parallels": ["parallel_coordinates"],
     "pixels": ["input_map", "input_maps"],
     "pushes": ["dropped_entries", "staleness_histogram"],
     "speeds": ["speed_up"],

@@ -20,12 +20,12 @@ SPANS = {"zeta": (0.0, 0.9, 0.05), "dropout": (0.0, 0.9, 0.05), "workers": (0, 8
 
 
 class Bench(TrainingPanel):
-    """keep: (config, label) -> the folder in which a new run is kept, or None where runs are not kept."""
+    """keep: (config, label) -> the Diary of a new run. ended: called when a run has ended, on its thread."""
 
     Form, Screen = GroupedForm, BenchScreen
 
-    def __init__(self, config=None, *, data=None, keep=lambda config, label: None):
-        self.keep, self.going_on = keep, None
+    def __init__(self, config=None, *, data=None, keep, ended=lambda: None):
+        self.keep, self.ended, self.diary, self.going_on = keep, ended, None, None
         self.pricing = Painter(self._price, limited=True)
         views = [replace(VIEWS[name], title=title) for name, title in TITLES.items()]
         config = ExperimentConfig() if config is None else config
@@ -35,22 +35,50 @@ class Bench(TrainingPanel):
         self.form.observe(lambda name: self.pricing.ask())
         self.pricing.ask()
 
-    def go_on(self, folder, config):
-        """Start with the settings of a kept run where it stopped; False if a training is under way."""
+    def go_on(self, diary, config):
+        """Start with the settings of a kept run where it stopped; False, and a message, where that cannot be."""
         with self.lock:
-            if self.current.active:
-                return self.start()  # which says that
-            self.form.load(config)
-            self.going_on = folder
+            if not self.current.active:
+                self.form.load(config)
+            self.going_on = diary
             try:
                 return self.start()
             finally:
                 self.going_on = None
 
+    def check_free(self):
+        """RuntimeError while a training is under way."""
+        if self.current.active:
+            raise RuntimeError("already running: press Stop in the tab Train first")
+
+    def look_at(self, run):
+        """Show a Run that has ended as if it had been trained here."""
+        with self.lock:
+            self.check_free()
+            self.form.load(run.config)
+            self.subject.put(run)
+            self._settle()
+
     def _place(self, config):
-        if self.going_on is not None:
-            return {"checkpoint": self.going_on, "resume": True}
-        return {"checkpoint": self.keep(config, self.screen.label.value.strip()), "resume": False}
+        new = self.going_on is None
+        self.diary = self.keep(config, self.screen.label.value.strip()) if new else self.going_on
+        return {"checkpoint": self.diary.folder, "resume": not new}
+
+    def _claim(self, changes=(), *, ask=False):
+        run = super()._claim(changes, ask=ask)
+        if run is not None:
+            diary, shown = self.diary, run.changed
+            run.changed = lambda: (shown(), self._write(diary, run))
+        return run
+
+    def _write(self, diary, run):
+        """Into the diary; a full disk is said, and stops no training."""
+        try:
+            diary.note(run)
+        except OSError as error:
+            self.presenter.say(f"this run is not kept: {error}")
+        if not run.active:
+            self.ended()
 
     def _price(self):
         """The price line, for the settings of the form; none where these are wrong, which stands beside the field."""
