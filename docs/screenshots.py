@@ -20,7 +20,7 @@ import browsing  # noqa: E402
 from conftest import find_browser  # noqa: E402
 
 MAKES = re.compile(r"^(?!.*import).*?\b(\w+_panel|workbench)\(", re.MULTILINE)
-FULL = 'import os\n\nos.environ.pop("SPARSELAB_FAST", None)\n'
+FULL = 'import os\n\nos.environ.pop("SPARSELAB_FAST", None)\nfast = False\n'
 LONGEST = 90  # seconds that a training is watched; one that takes longer is stopped
 CALM = 1.5  # seconds without a new picture: all is drawn
 
@@ -61,7 +61,7 @@ def photograph(path, out, browser, views=False):
 
 
 def shots(page, number, name, out, views):
-    """The files of one panel: as it looks after its training, then (views) each of its tabs."""
+    """The files of one panel: as it looks after its training, then each tab of the page, or (views) each view of a panel."""
     cell = page.locator(".jp-Notebook .jp-Cell").nth(number)
     panel = cell.locator(".sparselab-page, .sparselab-panel").first
     panel.wait_for(timeout=300_000)
@@ -69,11 +69,10 @@ def shots(page, number, name, out, views):
         train(panel)
     calm(panel)
     cell.locator(".jp-OutputArea").first.evaluate("element => element.scrollIntoView({block: 'start'})")
+    if name == "workbench":
+        return list(tabs_of_page(page, out))
     files = [out / f"{name}.png"]
-    if name == "workbench":  # the whole window: what is seen without scrolling
-        page.screenshot(path=str(files[0]))
-    else:
-        panel.screenshot(path=str(files[0]))
+    panel.screenshot(path=str(files[0]))
     tabs = panel.locator(".sparselab-tabs").first.locator(".lm-TabBar-tab")
     for i in range(tabs.count() if views else 0):
         tabs.nth(i).click()
@@ -81,6 +80,30 @@ def shots(page, number, name, out, views):
         files.append(out / f"{name}_{i}.png")
         panel.screenshot(path=str(files[-1]))
     return files
+
+
+def tabs_of_page(page, out):
+    """The page's tabs, each as the whole window: what is seen without scrolling."""
+    for tab, prepared in (("Train", lambda page: None), ("Sweep", sweep), ("Compare", compare), ("Runs", lambda page: None)):
+        page.locator(".sparselab-pages > .lm-TabBar .lm-TabBar-tab", has_text=tab).click()
+        prepared(page)
+        calm(page.locator(".sparselab-page"))
+        file = out / f"workbench{'' if tab == 'Train' else '_' + tab.lower()}.png"
+        page.screenshot(path=str(file))
+        yield file
+
+
+def sweep(page):
+    """The sweep that stands in the form, to its end."""
+    page.locator(".sparselab-sweep-start").click()
+    page.locator(".sparselab-sweep-status", has_text="4 of 4 runs").wait_for(timeout=240_000)
+
+
+def compare(page):
+    """Two runs of that sweep."""
+    runs = page.locator(".sparselab-compare select").first
+    names = runs.locator("option").evaluate_all("all => all.slice(0, 3).map(one => one.value)")
+    runs.select_option([names[0], names[2]])
 
 
 def train(panel):
