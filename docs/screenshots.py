@@ -22,7 +22,7 @@ from conftest import find_browser  # noqa: E402
 MAKES = re.compile(r"^(?!.*import).*?\b(\w+_panel|workbench)\(", re.MULTILINE)
 FULL = 'import os\n\nos.environ.pop("SPARSELAB_FAST", None)\nfast = False\n'
 LONGEST = 90  # seconds that a training is watched; one that takes longer is stopped
-CALM = 1.5  # seconds without a new picture: all is drawn
+CALM, PATIENCE = 1.5, 30  # seconds without a new picture: all is drawn; seconds that this is waited for
 
 
 def shortened(path):
@@ -101,6 +101,7 @@ def sweep(page):
 
 def compare(page):
     """Two runs of that sweep."""
+    calm(page.locator(".sparselab-compare"))  # the list is read anew when its tab is opened
     runs = page.locator(".sparselab-compare select").first
     names = runs.locator("option").evaluate_all("all => all.slice(0, 3).map(one => one.value)")
     runs.select_option([names[0], names[2]])
@@ -121,7 +122,8 @@ def calm(panel):
     """Wait until no picture changes any more, and none is announced."""
     pictures = lambda: panel.locator("img").evaluate_all("images => images.map(image => image.src).join()")
     before, since = pictures(), time.monotonic()
-    while time.monotonic() - since < CALM:
+    end = since + PATIENCE
+    while time.monotonic() - since < CALM and time.monotonic() < end:
         time.sleep(0.1)
         announced = any(hint.is_visible() for hint in panel.get_by_text("drawing …").all())
         if (now := pictures()) != before or announced:
