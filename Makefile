@@ -12,10 +12,11 @@ LAB_ARGS ?=
 PYTEST_ARGS ?=
 NOTEBOOKS ?=
 RELIABILITY_ARGS ?=
+SHOTS ?=
 PEERS_ARGS ?= --figure docs/images/break_even.png
 
 .DEFAULT_GOAL := help
-.PHONY: help lab env test test-slow reliability demo bench peers notebooks constraints clean
+.PHONY: help lab env test test-slow reliability demo bench peers notebooks pictures screenshots constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +51,12 @@ peers: $(VENV)/.installed-test ## other sparse and dense libraries, each in its 
 
 notebooks: $(VENV)/.installed-test ## execute the notebooks in place (NOTEBOOKS="notebooks/03_all_relu.ipynb")
 	$(BIN)/python notebooks/execute.py $(NOTEBOOKS)
+
+pictures: $(VENV)/.installed ## draw docs/images/evolution.png, the README's stepped picture
+	$(BIN)/python docs/pictures.py
+
+screenshots: $(VENV)/.installed-test ## photograph every notebook's panel in JupyterLab, into docs/images (SHOTS="05 08")
+	$(BIN)/python docs/screenshots.py $(SHOTS)
 
 # A fresh venv holds what we ask for and nothing else, so its freeze is the list.
 constraints: ## pin the newest versions our bounds allow, in constraints.txt

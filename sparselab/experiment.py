@@ -31,7 +31,7 @@ def knob(default, label, help, *, low=None, high=None, step=None, choices=None, 
 class ExperimentConfig:
     """Everything that decides a run. Raises TypeError or ValueError naming the field, its value and what is allowed."""
 
-    dataset: str = knob("fashion_mnist_small", "dataset", "name of the data", group="data")
+    dataset: str = knob("fashion_mnist_small", "dataset", "name of the data, or the path of your own .csv or .npz", group="data")
     hidden: tuple = knob((1000, 1000, 1000), "hidden widths", "neurons of each hidden layer", low=1, high=2**31 - 1)
     epsilon: float = knob(20.0, "epsilon ε", "expected links of a layer: ε (n_in + n_out)", low=0.01, high=10_000.0, step=1.0)
     activation: str = knob("all_relu", "activation", "f of the hidden layers", choices=tuple(activations.NAMES))
@@ -116,7 +116,7 @@ class ExperimentConfig:
     def __post_init__(self):
         for one in dataclasses.fields(self):
             object.__setattr__(self, one.name, checked(one, getattr(self, one.name)))
-        checks.choice("dataset", self.dataset, datasets.names())
+        datasets.check_name(self.dataset)
 
     @classmethod
     def paper(cls, name, **changes):

@@ -6,6 +6,11 @@ from . import memory
 from .memory import size
 
 
+def duration(seconds):
+    """Seconds as text, with the unit that fits: "0.477 ms", "235 ms", "3.77 s"."""
+    return f"{seconds * 1000:.3g} ms" if seconds < 0.9995 else f"{seconds:.3g} s" if seconds < 999.5 else f"{seconds:,.0f} s"
+
+
 def training_bytes(layer):
     """Bytes of one layer while training: links and biases, their velocity and gradient, the transposed index."""
     t, itemsize = layer.topology, layer.dtype.itemsize

@@ -5,117 +5,34 @@ On 04 a threshold is dragged, on 05 workers train.
 What only shows here: callbacks that come through the front end while a training runs, pictures that arrive, keys on a slider.
 """
 
-import json
 import os
-import shutil
-import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
+from browsing import CURVE, browsing, open_notebook, serving, source, status, until
 
-ROOT = Path(__file__).parents[1]
 NOTEBOOK, PRUNING, PARALLEL = "00_start_here.ipynb", "04_importance_pruning.ipynb", "05_parallel_training.ipynb"
-FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
-    --disable-component-update --disable-sync""".split()
-QUIET = {
-    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
-    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},  # cells out of sight are there, too
-}
-CURVE = ".sparselab-view-curves"
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def command(port, folder):
-    """JupyterLab on the loopback only, with nothing of the user's and no news."""
-    settings = folder / "settings"
-    settings.mkdir()
-    (settings / "overrides.json").write_text(json.dumps(QUIET))
-    return [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-        "--IdentityProvider.token=", "--ServerApp.password=", f"--ServerApp.root_dir={folder / 'root'}",
-        f"--LabApp.app_settings_dir={settings}", f"--LabApp.workspaces_dir={folder / 'workspaces'}",
-    ]  # fmt: skip
-
-
 @pytest.fixture
 def lab(tmp_path):
-    """URL of a JupyterLab over a copy of the notebooks: what is typed here is saved there."""
-    (tmp_path / "root/notebooks").mkdir(parents=True)
-    for name in (NOTEBOOK, PRUNING, PARALLEL):
-        shutil.copy(ROOT / "notebooks" / name, tmp_path / "root/notebooks")
-    own = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "RUNTIME", "DATA")}
-    env = os.environ | own | {"IPYTHONDIR": str(tmp_path / "ipython")}
-    port = free_port()
-    with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen(command(port, tmp_path), env=env, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        wait_for(f"http://127.0.0.1:{port}/api", server, tmp_path / "log")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def wait_for(url, server, log, timeout=60):
-    end = time.monotonic() + timeout
-    while time.monotonic() < end and server.poll() is None:
-        try:
-            return urlopen(url, timeout=1).close()
-        except (URLError, OSError):
-            time.sleep(0.1)
-    raise AssertionError(f"JupyterLab did not come up\n{log.read_text()[-2000:]}")
+    with serving(tmp_path, NOTEBOOK, PRUNING, PARALLEL) as url:
+        yield url
 
 
 @pytest.fixture
 def page(browser_path):
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=browser_path, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1366, "height": 768})
-        page.set_default_timeout(60_000)
+    with browsing(browser_path) as page:
         yield page
-        browser.close()
 
 
 @pytest.fixture
 def fast(monkeypatch):
     """Kernels of small sizes; to be asked for before `lab`."""
     monkeypatch.setenv("SPARSELAB_FAST", "1")
-
-
-def open_notebook(page, lab, name):
-    page.goto(f"{lab}/lab/tree/notebooks/{name}")
-    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()  # JupyterLab forgets cells that are run before
-
-
-def status(page):
-    return page.locator(".sparselab-status").inner_text()
-
-
-def source(page):
-    return page.locator(CURVE).get_attribute("src")
-
-
-def until(condition, what, timeout=30.0):
-    """Seconds until it came."""
-    start = time.monotonic()
-    while not condition():
-        assert time.monotonic() - start < timeout, f"{what}: it did not come"
-        time.sleep(0.02)
-    return time.monotonic() - start
 
 
 def test_two_clicks_to_a_moving_curve(lab, page):

@@ -75,6 +75,7 @@ def makers(model, history, norms, data):
         "degree_histograms, log": lambda: figures.degree_histograms(history[-1], log=True),
         "links_and_neurons": lambda: figures.links_and_neurons(history),
         "links_and_neurons, stacked": lambda: figures.links_and_neurons(history, stacked=True),
+        "topology_stages": lambda: figures.topology_stages({0: model.layers[0].topology}, dataset=data),
         "activation_functions": lambda: figures.activation_functions(["all_relu", sl.ReLU(), "tanh"], 3),
         "gradient_norms": lambda: figures.gradient_norms({"a": norms, "b": norms}, dataset=data),
         "phases": lambda: figures.phases(history),
@@ -510,7 +511,7 @@ def test_compare_costs_writes_numbers_and_ratios():
     ours = {"links": 12_345, "bytes": 2048, "seconds": 0.5, "extra": 1}
     figure = figures.compare_costs(ours, {"seconds": None, "links": 305_000, "bytes": 4096})
     said = words(figure)
-    assert {"12,345\n25× less", "305,000", "2.0 KiB\n2× less", "0.5 s", "not\nmeasured"} <= set(said)
+    assert {"12,345\n25× less", "305,000", "2.0 KiB\n2× less", "500 ms", "not\nmeasured"} <= set(said)
     assert figure.data["quantity"] == ["links", "bytes", "seconds"]
     assert figure.data["ours"] == [12_345, 2048, 0.5]
     with pytest.raises(ValueError, match="dense = .*shares names"):

@@ -10,7 +10,10 @@ madelon              2,000 + 600     500       a network
 higgs                11 million      28        a network, 2.8 GB
 cifar10              50,000 + 10,000 3,072     a network
 leukemia             1,397 + 699     54,675    a network
+path/to/table.csv    any             any       the file: a table whose last column is the target, or an .npz of X and y
 """
+
+from pathlib import PurePath
 
 from sparselab.checks import choice, fail
 from sparselab.datasets import embedded, published
@@ -24,8 +27,10 @@ __all__ = [
     "DownloadError",
     "check_csr",
     "check_features",
+    "check_name",
     "check_targets",
     "data_folder",
+    "is_file",
     "load",
     "names",
     "register",
@@ -42,7 +47,18 @@ BUILT_IN = {
     "cifar10": published.cifar10,
     "leukemia": published.leukemia,
 }
+FILES = {".csv": Dataset.from_csv, ".npz": Dataset.from_npz}
 _registered = {}
+
+
+def is_file(name):
+    """Whether `name` is the path of a file of one's own, by its ending."""
+    return isinstance(name, str) and name not in names() and PurePath(name).suffix.lower() in FILES
+
+
+def check_name(name):
+    """`name` if `load` knows it, or if it is the path of one's own .csv or .npz, which is not opened before `load`."""
+    return name if is_file(name) else choice("dataset", name, names())
 
 
 def names():
@@ -51,11 +67,14 @@ def names():
 
 
 def load(name, **options):
-    """The Dataset called `name`, standardised unless `standardise=False`.
+    """The Dataset called `name`, or in the file of this path, standardised unless `standardise=False`.
 
     `options` are those of the dataset's function, as in load("higgs", n_train=1_050_000, n_test=500_000).
-    Raises ValueError with the closest name, DownloadError if the files can neither be found nor fetched.
+    Raises ValueError with the closest name, DownloadError if the files can neither be found nor fetched,
+    FileNotFoundError or ValueError for a path whose file is missing or malformed.
     """
+    if is_file(name):
+        return FILES[PurePath(name).suffix.lower()](name, **options)
     function = (BUILT_IN | _registered)[choice("name", name, names())]
     dataset = function(**options)
     if not isinstance(dataset, Dataset):

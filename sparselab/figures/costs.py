@@ -7,7 +7,7 @@ from .. import checks, summary
 from . import legends, style
 
 BYTES = {"bytes": "stored: links and biases", "training_bytes": "in training, without activations"}
-UNITS = {"links": "{:,.0f}".format, "bytes": summary.size, "seconds": "{:.3g} s".format}
+UNITS = {"links": "{:,.0f}".format, "bytes": summary.size, "seconds": summary.duration}
 OURS, DENSE = {"color": style.COLOURS[0]}, {"color": style.COLOURS[4], "hatch": "//", "edgecolor": "white", "linewidth": 0}
 NAMED = 6  # layers whose shapes fit under the bars
 

@@ -9,6 +9,7 @@ from . import legends, style
 from .runs import records_of
 
 LOG_FROM = 20  # layers that differ more than this are drawn on a logarithmic axis
+BARS = 24  # epochs up to which each has a bar of its own: hatched bars one by one take seconds for hundreds of epochs
 
 
 def links_and_neurons(history, *, stacked=False, title=None, dataset=None):
@@ -63,7 +64,10 @@ def _lines(ax, epochs, values):
 def _stack(ax, epochs, values):
     bottom = np.zeros(len(epochs))
     for number, heights in enumerate(values):
-        ax.bar(epochs, heights, 0.8, bottom, **_fill(number))
+        if len(epochs) > BARS:
+            ax.fill_between(epochs, bottom, bottom + heights, step="mid", **_fill(number))
+        else:
+            ax.bar(epochs, heights, 0.8, bottom, **_fill(number))
         bottom = bottom + heights
     style.whole(ax.yaxis)
 

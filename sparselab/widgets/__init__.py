@@ -9,6 +9,7 @@ from .. import lazy
 _HOMES = {
     "form": ["ConfigForm"],
     "explorer": ["Explorer"],
+    "page.page": ["Workbench", "workbench"],
     "panel": ["TrainingPanel"],
     "layer": ["layer_panel"],
     "panels": ["activation_panel", "evolution_panel", "parallel_panel", "pruning_panel", "start_panel"],

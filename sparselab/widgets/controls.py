@@ -28,7 +28,7 @@ def widget_of(one, value, span=None):
     """The widget for a field of the config; span (low, high, step): what a slider covers, where the field allows more."""
     m, low, high, step = one.metadata, *(span or (one.metadata[key] for key in ("low", "high", "step")))
     common = {"description": m["label"], "tooltip": m["help"], "style": NAMED, "layout": {"width": "97%"}}
-    choices = datasets.names() if one.name == "dataset" else m["choices"]
+    choices = dict.fromkeys([*datasets.names(), value]) if one.name == "dataset" else m["choices"]
     if one.type is bool:
         return make("Checkbox", value=value, indent=True, **common)
     if choices:
@@ -75,6 +75,8 @@ class Control:
         typed = isinstance(self.input.value, str) and not isinstance(value, str)
         if hasattr(self.input, "readout_format") and not hasattr(self.input, "base"):
             self.input.min, self.input.max = min(self.input.min, value), max(self.input.max, value)
+        if self.name == "dataset" and value not in self.input.options:  # a file of one's own
+            self.input.options = [*self.input.options, value]
         self.input.value = text_of(value) if typed else value
 
     def check(self):

@@ -7,6 +7,7 @@ from .painter import png
 from .toolkit import make
 
 HIDDEN, SHOWN = "none", ""
+SOON = "drawing …"
 
 
 class Gallery:
@@ -16,6 +17,7 @@ class Gallery:
         self.views = views
         self.images = {name: make("Image", format="png", value=b"", layout={"max_width": "100%"}) for name in views}
         self.hints = {name: make("HTML", value=markup.note(view.empty)) for name, view in views.items()}
+        self.tried = set()
         look = {"min_height": "405px", "align_items": "center"}
         pages = [make("VBox", children=[self.hints[name], self.images[name]], layout=look) for name in views]
         titles = [view.title for view in views.values()]
@@ -33,6 +35,9 @@ class Gallery:
         """Draw the visible view of `subject`; an error of drawing is shown in its place and goes no further."""
         name = self.visible
         view = self.views[name]
+        if name not in self.tried:  # the first time only, for what changes at each draw would flicker
+            self.tried.add(name)
+            self.hints[name].value = markup.note(SOON)
         try:
             picture = png(lambda: view.draw(subject))
             self.show(name, picture, "" if picture else markup.note(view.empty))

@@ -54,9 +54,7 @@ def times(dense, ours):
 
 def seconds(value):
     """Seconds as text, "…" where not (yet) measured."""
-    if value is None:
-        return "…"
-    return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.2f} s"
+    return "…" if value is None else summary.duration(value)
 
 
 def cost_rows(ours, dense):
@@ -64,3 +62,8 @@ def cost_rows(ours, dense):
     write = {"links": "{:,}".format, "bytes": summary.size, "seconds": seconds}
     names = {"links": "links", "bytes": "bytes in training", "seconds": "time an epoch"}
     return [(names[key], write[key](ours[key]), write[key](dense[key]), times(dense[key], ours[key])) for key in names]
+
+
+def monospaced(text):
+    """A line in which columns stand under each other."""
+    return f'<pre style="margin:0;font-size:12px;line-height:1.3;color:#555555;padding-left:4px">{escape(text)}</pre>'

@@ -35,16 +35,18 @@ class TrainingPanel:
     folder in which the run is kept: after Stop, or in another session, Start goes on with it; after Reset it begins anew.
     """
 
+    Form, Screen = ConfigForm, Screen
+
     def __init__(
         self, config=None, *, data=None, controls=CONTROLS, views=SHOWN, spans=None, rules=None, title="", pace=0.05,
         checkpoint=None,
     ):  # fmt: skip
         fields = dataclasses.asdict(ExperimentConfig() if config is None else config)
         names = [name for name in controls if data is None or name != "dataset"]
-        self.form = ConfigForm(names, spans=SPANS | (spans or {}), live=[name for name in names if name in LIVE], **fields)
+        self.form = self.Form(names, spans=SPANS | (spans or {}), live=[name for name in names if name in LIVE], **fields)
         self.views = dict(map(named, views))
         self.subject = Subject(lambda: self.form.config, data=data, rules=rules)
-        self.screen = Screen(self.form, self.views, title)
+        self.screen = self.Screen(self.form, self.views, title)
         self.presenter = Presenter(self.subject, self.screen, self.form, self.views)
         self.lock, self.pace = threading.RLock(), pace
         self.kept = {"checkpoint": checkpoint, "resume": True}
@@ -120,11 +122,17 @@ class TrainingPanel:
                 raise ValueError(text)
             if text:
                 return None
-            run = self.subject.new_run(self.form.config.replace(**dict(changes)), pace=self.pace, **self.kept)
-            self.kept["resume"] = True
+            config = self.form.config.replace(**dict(changes))
+            run = self.subject.new_run(config, pace=self.pace, **self._place(config))
             run.changed, run.state = lambda: self.presenter.changed(run), "preparing"
             self.screen.preset.value = self.preset
             return run
+
+    def _place(self, config):
+        """Where the next run is kept, and whether it goes on with what is there."""
+        place = dict(self.kept)
+        self.kept["resume"] = True
+        return place
 
     def _settle(self):
         """The screen for a panel at rest."""

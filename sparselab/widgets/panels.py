@@ -83,9 +83,14 @@ def parallel_panel(**settings):
 
 
 def opened(kind, config, **declaration):
-    """A TrainingPanel; the training of the one of this kind that was made before, if it still runs, is told to stop."""
+    """A TrainingPanel in the place of the one of this kind that was made before."""
+    return latest(kind, lambda: TrainingPanel(config, **declaration))
+
+
+def latest(kind, made):
+    """What `made()` gives; the one of this kind that was made before, if it still trains, is told to stop."""
     earlier = _latest.get(kind)
     if earlier is not None:
         earlier.stop(0)
-    _latest[kind] = panel = TrainingPanel(config, **declaration)
+    _latest[kind] = panel = made()
     return panel

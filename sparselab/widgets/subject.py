@@ -31,11 +31,15 @@ class Subject:
 
     def new_run(self, config, **options):
         """A Run of `config` in the place of the current one, which is kept for the curves unless this one repeats it."""
-        if self.current.history and (self.current.config != config or self.current.changes):
+        return self.put(Run(config, make=self.make, rules=self.rules, **options))
+
+    def put(self, run):
+        """This Run in the place of the current one, which is kept for the curves unless this one repeats it."""
+        if self.current.history and (self.current.config != run.config or self.current.changes):
             earlier = {name: getattr(self.current, name) for name in ("config", "history", "changes")}
             self.kept = [*self.kept, SimpleNamespace(**earlier)][-EARLIER:]
-        self.current = Run(config, make=self.make, rules=self.rules, **options)
-        return self.current
+        self.current = run
+        return run
 
     def make(self, config):
         """The experiment of a config, with the data that were given or loaded."""

@@ -37,13 +37,19 @@ def sampled(history):
     return history[::-1][::step][::-1]
 
 
-def curves(subject):
+def clock(subject):
+    """The same curves against seconds of training."""
+    return curves(subject, "seconds")
+
+
+def curves(subject, x="epoch"):
     """Loss and accuracy of this run and of those kept."""
     draw = figures.learning_curves  # asked for first: so matplotlib is imported while the panel waits for its Start
     runs = {label: sampled(history) for label, history in subject.runs.items()}
     if len(runs) == 1:
         runs = next(iter(runs.values()))
-    return high(teams.marked(draw(runs, dataset=subject.data), subject.current), 3.9) if runs else None
+    figure = draw(runs, x=x, dataset=subject.data) if runs else None
+    return figure and high(teams.marked(figure, subject.current) if x == "epoch" else figure, 3.9)
 
 
 def connectivity(subject):
@@ -156,6 +162,7 @@ def trade_off(subject):
 
 VIEWS = {
     "curves": View("learning curves", curves, empty=FIRST),
+    "clock": View("wall clock", clock, empty=FIRST),
     "connectivity": View("connectivity", connectivity, layers=True),
     "input": View("input map", input_map, timeline=True, empty="Only for images whose links are known."),
     "degrees": View("degrees", degrees, timeline=True, layers=True),

@@ -1,0 +1,150 @@
+"""A picture of every panel in every notebook, as it looks after a run in JupyterLab on a laptop's screen (1366 × 768).
+
+`make screenshots`, or `python docs/screenshots.py [05 08] [--out docs/images] [--views]`. A notebook's panel is a cell that calls
+`…_panel(` or `workbench(`; the cells before it run at the sizes of the tests, the panel itself at its real size.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+import browsing  # noqa: E402
+from conftest import find_browser  # noqa: E402
+
+MAKES = re.compile(r"^(?!.*import).*?\b(\w+_panel|workbench)\(", re.MULTILINE)
+FULL = 'import os\n\nos.environ.pop("SPARSELAB_FAST", None)\nfast = False\n'
+LONGEST = 90  # seconds that a training is watched; one that takes longer is stopped
+CALM, PATIENCE = 1.5, 30  # seconds without a new picture: all is drawn; seconds that this is waited for
+
+
+def shortened(path):
+    """(notebook without text and outputs, {number of a cell: name of the panel it makes})."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    sizes = next("".join(cell["source"]) for cell in cells if "parameters" in cell["metadata"].get("tags", []))
+    made, panels = [], {}
+    for cell in cells:
+        source = "".join(cell["source"])
+        if found := MAKES.search(source):
+            made += [] if panels else [code(FULL + sizes)]
+            panels[len(made)] = found[1]
+        made.append(code(source))
+    last = max(panels, default=-1)
+    return notebook | {"cells": made[: last + 1]}, panels
+
+
+def code(source):
+    """A cell that was not run yet."""
+    return {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": source}
+
+
+def photograph(path, out, browser, views=False):
+    """Files with the panels of one notebook."""
+    notebook, panels = shortened(path)
+    if not panels:
+        return []
+    with tempfile.TemporaryDirectory() as folder, browsing.serving(Path(folder), path.name) as lab:
+        (Path(folder) / "root/notebooks" / path.name).write_text(json.dumps(notebook), encoding="utf-8")
+        with browsing.browsing(browser) as page:
+            browsing.open_notebook(page, lab, path.name)
+            page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
+            page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
+            return [file for number, name in panels.items() for file in shots(page, number, name, out, views)]
+
+
+def shots(page, number, name, out, views):
+    """The files of one panel: as it looks after its training, then each tab of the page, or (views) each view of a panel."""
+    cell = page.locator(".jp-Notebook .jp-Cell").nth(number)
+    panel = cell.locator(".sparselab-page, .sparselab-panel").first
+    panel.wait_for(timeout=300_000)
+    if panel.locator(".sparselab-start").count():
+        train(panel)
+    calm(panel)
+    cell.locator(".jp-OutputArea").first.evaluate("element => element.scrollIntoView({block: 'start'})")
+    if name == "workbench":
+        return list(tabs_of_page(page, out))
+    files = [out / f"{name}.png"]
+    panel.screenshot(path=str(files[0]))
+    tabs = panel.locator(".sparselab-tabs").first.locator(".lm-TabBar-tab")
+    for i in range(tabs.count() if views else 0):
+        tabs.nth(i).click()
+        calm(panel)
+        files.append(out / f"{name}_{i}.png")
+        panel.screenshot(path=str(files[-1]))
+    return files
+
+
+def tabs_of_page(page, out):
+    """The page's tabs, each as the whole window: what is seen without scrolling."""
+    for tab, prepared in (("Train", lambda page: None), ("Sweep", sweep), ("Compare", compare), ("Runs", lambda page: None)):
+        page.locator(".sparselab-pages > .lm-TabBar .lm-TabBar-tab", has_text=tab).click()
+        prepared(page)
+        calm(page.locator(".sparselab-page"))
+        file = out / f"workbench{'' if tab == 'Train' else '_' + tab.lower()}.png"
+        page.screenshot(path=str(file))
+        yield file
+
+
+def sweep(page):
+    """The sweep that stands in the form, to its end."""
+    page.locator(".sparselab-sweep-start").click()
+    page.locator(".sparselab-sweep-status", has_text="4 of 4 runs").wait_for(timeout=240_000)
+
+
+def compare(page):
+    """Two runs of that sweep."""
+    calm(page.locator(".sparselab-compare"))  # the list is read anew when its tab is opened
+    runs = page.locator(".sparselab-compare select").first
+    names = runs.locator("option").evaluate_all("all => all.slice(0, 3).map(one => one.value)")
+    runs.select_option([names[0], names[2]])
+
+
+def train(panel):
+    """Press Start and wait until the training has ended."""
+    panel.locator(".sparselab-start").first.click()
+    status = lambda: (panel.locator(".sparselab-status").first.inner_text().split() + ["", ""])[1]
+    end = time.monotonic() + LONGEST
+    while status() not in ("finished", "failed", "stopped"):
+        if time.monotonic() > end:
+            panel.locator(".sparselab-stop").first.click()
+        time.sleep(0.1)
+
+
+def calm(panel):
+    """Wait until no picture changes any more, and none is announced."""
+    pictures = lambda: panel.locator("img").evaluate_all("images => images.map(image => image.src).join()")
+    before, since = pictures(), time.monotonic()
+    end = since + PATIENCE
+    while time.monotonic() - since < CALM and time.monotonic() < end:
+        time.sleep(0.1)
+        announced = any(hint.is_visible() for hint in panel.get_by_text("drawing …").all())
+        if (now := pictures()) != before or announced:
+            before, since = now, time.monotonic()
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("numbers", nargs="*", help="notebooks by their number, such as 05; all if none is named")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs/images", help="folder of the pictures")
+    parser.add_argument("--views", action="store_true", help="every tab of every panel, too (to look at, not to keep)")
+    options = parser.parse_args(arguments)
+    if not (browser := find_browser()):
+        sys.exit("no browser on this machine: apt-get install chromium")
+    options.out.mkdir(parents=True, exist_ok=True)
+    os.environ["SPARSELAB_FAST"] = "1"  # for the cells before a panel
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        if not options.numbers or path.name[:2] in options.numbers:
+            for file in photograph(path, options.out, browser, options.views):
+                print(file, f"{file.stat().st_size / 1000:.0f} kB", flush=True)
+
+
+if __name__ == "__main__":
+    main()

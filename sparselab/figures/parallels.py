@@ -1,0 +1,71 @@
+"""Parallel coordinates: a line for each run of a sweep, through what was varied to what came out of it."""
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+
+from .. import checks
+from . import style
+
+SCALE = "viridis"  # told apart by the colour-blind, and in grey
+SPREAD = 100.0  # highest / lowest from which an axis of positive numbers is logarithmic
+
+
+def parallel_coordinates(rows, score="accuracy", *, title=None, dataset=None):
+    """One axis a column, the last one the score, by which the lines are coloured.
+
+    rows: a list of dicts with the same keys (a DataFrame's `to_dict("records")`): numbers, or texts, which are placed in their
+    order of appearance. score: the column that came out. Rows whose score is NaN (failed runs) are left out; ValueError where
+    none is left. The figure's table is the rows.
+    """
+    rows = list(rows)
+    names = [name for name in (rows[0] if rows else {}) if name != score]
+    drawn = [row for row in rows if row.get(score) is not None and row[score] == row[score]]
+    if not drawn or not names:
+        checks.fail("rows", rows, f"at least one row with a {score} and something that was varied")
+    figure, axes = style.blank(height=3.9, title=style.heading(title, dataset))
+    ax = axes[0, 0]
+    ax.grid(False)
+    columns = [Column([row[name] for row in drawn]) for name in (*names, score)]
+    values = np.array([row[score] for row in drawn], float)
+    colours = ScalarMappable(Normalize(values.min(), max(values.max(), values.min() + 1e-12)), SCALE)
+    places = np.column_stack([column.places for column in columns])
+    for number in np.argsort(values):  # the best on top
+        ax.plot(places[number], color=colours.to_rgba(values[number]), linewidth=1.5, alpha=0.85, marker="o", markersize=3)
+    _dress(ax, [*names, score], columns)
+    style.colour_bar(figure, colours, ax, score)
+    return style.finish(figure, rows)
+
+
+class Column:
+    """Where the values of a column stand on its axis, from 0 to 1, and what is written there."""
+
+    def __init__(self, values):
+        numbers = all(isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in values)
+        values = list(values) if numbers else [str(value) for value in values]
+        kinds = list(dict.fromkeys(values))
+        if not numbers:
+            self.places = np.array([kinds.index(value) for value in values], float) / max(1, len(kinds) - 1)
+            self.marks = {place: kind for kind, place in zip(values, self.places)}
+            return
+        low, high = min(kinds), max(kinds)
+        scale = np.log if low > 0 and high / low >= SPREAD else np.asarray
+        span = float(scale(high) - scale(low)) or 1.0
+        self.places = (scale(np.array(values, float)) - scale(low)) / span if high > low else np.full(len(values), 0.5)
+        shown = kinds if len(kinds) <= 5 else [low, high]
+        self.marks = {float((scale(one) - scale(low)) / span) if high > low else 0.5: f"{one:.4g}" for one in shown}
+
+
+def _dress(ax, names, columns):
+    """A vertical line a column, with the values beside it and the name below."""
+    ax.set_xlim(-0.15, len(names) - 0.65)
+    ax.set_ylim(-0.06, 1.06)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.set_xticks(range(len(names)), [style.plain(name, 24) for name in names], fontsize=style.SMALL, color=style.INK)
+    for number, column in enumerate(columns):
+        ax.axvline(number, color=style.GREY, linewidth=0.8, zorder=0)
+        for place, text in column.marks.items():
+            look = {"fontsize": 8, "color": style.INK, "va": "center"}
+            behind = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}
+            ax.annotate(style.plain(text, 18), (number, place), (4, 0), textcoords="offset points", bbox=behind, **look)

@@ -1,0 +1,99 @@
+"""A topology step by step: links of each pixel after some epochs, and which links were grown since the start."""
+
+import numpy as np
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import Patch
+
+from .. import checks
+from . import legends, style
+from .pixels import image_of, shape_of
+
+NEURONS = 60  # hidden neurons whose single links are drawn: more cannot be told apart
+MOST = 6  # stages side by side
+KINDS = {"there from the start": style.COLOURS[0], "grown since": style.COLOURS[4]}
+
+
+def topology_stages(topologies, image_shape=None, *, title=None, dataset=None):
+    """Two rows over the epochs: links of each pixel, and single links from the pixels to the first hidden neurons.
+
+    topologies: {epoch: Topology of the first layer}, at most six; the first one is the start. image_shape: by default the
+    dataset's. Above each stage stands the share of all links that were not there at the start.
+    """
+    checked(topologies)
+    shape, first = shape_of(image_shape, dataset), next(iter(topologies.values()))
+    pixels = {epoch: image_of(topology.fan_out, shape) for epoch, topology in topologies.items()}
+    size = {"width": 1.3 + 1.6 * len(topologies), "height": 4.6}
+    figure, axes = style.blank(2, len(topologies), **size, title=style.heading(title, dataset), image=True)
+    for (epoch, topology), ax in zip(topologies.items(), axes[0]):
+        share = grown(first, topology).mean() if topology.nnz else 0
+        style.label(ax, title=f"{moment(epoch)}\n{share:.0%} grown since")
+    _maps(figure, axes[0], list(pixels.values()))
+    for topology, ax in zip(topologies.values(), axes[1]):
+        _links(ax, first, topology)
+    for row, (across, down) in zip(axes, (("column", "row"), ("input (pixel)", "hidden neuron"))):
+        style.label(row[0], y=down)
+        for ax in row:
+            style.label(ax, across)
+            ax.tick_params(labelleft=ax is row[0])
+    legends.below(figure, [Patch(color=colour) for colour in KINDS.values()], list(KINDS))
+    return style.finish(figure, table(pixels))
+
+
+def checked(topologies):
+    """TypeError or ValueError where this is not a dict of 1 to MOST topologies of one shape."""
+    if not isinstance(topologies, dict) or not all(hasattr(one, "fan_out") for one in topologies.values()):
+        checks.fail("topologies", topologies, "a dict {epoch: Topology}", TypeError)
+    if not 1 <= len(topologies) <= MOST:
+        checks.fail("topologies", list(topologies), f"of 1 to {MOST} epochs")
+    if len(shapes := {topology.shape for topology in topologies.values()}) > 1:
+        checks.fail("topologies", shapes, "of one shape")
+
+
+def moment(epoch):
+    """A stage in words."""
+    return f"after epoch {epoch}" if epoch else "before training"
+
+
+def grown(first, now):
+    """(nnz,) bool: which links of `now` are not in `first`."""
+    places = [one.rows.astype(np.int64) * one.n_in + one.indices for one in (first, now)]
+    return ~np.isin(places[1], places[0], assume_unique=True)
+
+
+def kinds(first, now):
+    """(neurons, n_in) of the first NEURONS neurons: 0 no link, 1 there from the start, 2 grown since."""
+    image = np.zeros((min(NEURONS, now.n_out), now.n_in), np.int8)
+    shown = slice(0, int(now.indptr[len(image)]))
+    image[now.rows[shown], now.indices[shown]] = 1 + grown(first, now)[shown]
+    return image
+
+
+def _maps(figure, row, images):
+    """Links of each pixel, with one colour scale."""
+    low, high = min(image.min() for image in images), max(image.max() for image in images)
+    for ax, image in zip(row, images):
+        shown = ax.imshow(image, cmap="viridis", vmin=low, vmax=max(high, low + 1), interpolation="nearest")
+        for axis in (ax.xaxis, ax.yaxis):
+            style.whole(axis, 4)
+    style.colour_bar(figure, shown, row, "links per pixel")
+
+
+def _links(ax, first, topology):
+    """Single links, in the colour of their kind."""
+    image = kinds(first, topology)
+    extent = (-0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5)
+    colours = ListedColormap(["white", *KINDS.values()])
+    ax.imshow(image, cmap=colours, vmin=0, vmax=2, extent=extent, aspect="auto", interpolation="nearest")
+    for axis in (ax.xaxis, ax.yaxis):
+        style.whole(axis, 3)
+
+
+def table(pixels):
+    """{epoch, row, column, links} of the upper row."""
+    first = next(iter(pixels.values()))
+    rows, columns = (places.ravel() for places in np.indices(first.shape))
+    parts = [
+        {"epoch": np.full(image.size, epoch), "row": rows, "column": columns, "links": image.ravel()}
+        for epoch, image in pixels.items()
+    ]
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}

@@ -1,0 +1,107 @@
+"""A real JupyterLab and a real browser for tests and screenshots: what they share."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+    --disable-component-update --disable-sync""".split()
+QUIET = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},  # cells out of sight are there, too
+}
+CURVE = ".sparselab-view-curves"
+SIZE = {"width": 1366, "height": 768}  # of a laptop
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def command(port, folder):
+    """JupyterLab on the loopback only, with nothing of the user's and no news."""
+    settings = folder / "settings"
+    settings.mkdir()
+    (settings / "overrides.json").write_text(json.dumps(QUIET))
+    return [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
+        "--IdentityProvider.token=", "--ServerApp.password=", f"--ServerApp.root_dir={folder / 'root'}",
+        f"--LabApp.app_settings_dir={settings}", f"--LabApp.workspaces_dir={folder / 'workspaces'}",
+    ]  # fmt: skip
+
+
+@contextmanager
+def serving(folder, *notebooks):
+    """URL of a JupyterLab over a copy of these notebooks in `folder`: what is typed there is saved there."""
+    (folder / "root/notebooks").mkdir(parents=True)
+    for name in notebooks:
+        shutil.copy(ROOT / "notebooks" / name, folder / "root/notebooks")
+    own = {f"JUPYTER_{name}_DIR": str(folder / name) for name in ("CONFIG", "RUNTIME", "DATA")}
+    env = os.environ | own | {"IPYTHONDIR": str(folder / "ipython")}
+    port = free_port()
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(command(port, folder), env=env, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/api", server, folder / "log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def wait_for(url, server, log, timeout=60):
+    end = time.monotonic() + timeout
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            return urlopen(url, timeout=1).close()
+        except (URLError, OSError):
+            time.sleep(0.1)
+    raise AssertionError(f"JupyterLab did not come up\n{log.read_text()[-2000:]}")
+
+
+@contextmanager
+def browsing(browser_path):
+    """A page of the browser, as large as a laptop's screen."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=browser_path, args=FLAGS)
+        page = browser.new_page(viewport=SIZE)
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
+
+
+def open_notebook(page, lab, name):
+    page.goto(f"{lab}/lab/tree/notebooks/{name}")
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()  # JupyterLab forgets cells that are run before
+
+
+def status(page):
+    return page.locator(".sparselab-status").inner_text()
+
+
+def source(page):
+    return page.locator(CURVE).get_attribute("src")
+
+
+def until(condition, what, timeout=30.0):
+    """Seconds until it came."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < timeout, f"{what}: it did not come"
+        time.sleep(0.02)
+    return time.monotonic() - start

@@ -1,0 +1,221 @@
+"""The workbench as a user meets it: notebook 08 in a real JupyterLab, one kernel for all tests of this file, in this order.
+
+`pytest -s` prints the latencies; SPARSELAB_SHOTS=folder keeps a screenshot of each tab.
+"""
+
+import os
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from browsing import CURVE, browsing, open_notebook, serving, source, status, until
+
+NOTEBOOK = "08_workbench.ipynb"
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def page(browser_path, tmp_path_factory):
+    """Notebook 08 with the page on it, small nets, and what the console complains about as `page.complaints`."""
+    folder, before = tmp_path_factory.mktemp("lab"), os.environ.get("SPARSELAB_FAST")
+    os.environ["SPARSELAB_FAST"] = "1"
+    try:
+        with serving(folder, NOTEBOOK) as lab, browsing(browser_path) as page:
+            page.complaints = []
+            page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
+            page.on("pageerror", lambda error: page.complaints.append(str(error)))
+            open_notebook(page, lab, NOTEBOOK)
+            show(page)
+            yield page
+    finally:
+        os.environ.pop("SPARSELAB_FAST") if before is None else os.environ.update(SPARSELAB_FAST=before)
+
+
+def show(page):
+    """Run the cells up to the page, which comes to the top of the window."""
+    page.locator(".jp-CodeCell .cm-content").first.click()
+    page.keyboard.press("Shift+Enter")
+    while page.locator(".sparselab-page").count() == 0:
+        page.keyboard.press("Shift+Enter")
+        time.sleep(0.5)
+    page.locator(".sparselab-start").wait_for()
+    page.locator(".sparselab-page").evaluate("one => one.scrollIntoView()")
+
+
+def go_to(page, tab):
+    page.locator(".sparselab-pages > .lm-TabBar .lm-TabBar-tab", has_text=tab).click()
+
+
+def shot(page, name):
+    if folder := os.environ.get("SPARSELAB_SHOTS"):
+        page.locator(".sparselab-page").evaluate("one => one.scrollIntoView()")
+        page.screenshot(path=str(Path(folder) / f"workbench_{name}.png"))
+
+
+def state(page):
+    return status(page).split()[1]
+
+
+def start(page):
+    page.locator(".sparselab-start").click()
+    until(lambda: state(page) == "running", "the training")
+
+
+def stop(page):
+    page.locator(".sparselab-stop").click()
+    return until(lambda: state(page) == "stopped", "the end")
+
+
+def epoch(page):
+    return int(status(page).split(" epoch ")[1].split()[0])
+
+
+def test_the_page_fits_a_laptop_and_the_curve_moves(page):
+    go_to(page, "Train")
+    start(page)
+    page.locator(CURVE).wait_for(state="visible")
+    first = source(page)
+    spent = until(lambda: source(page) != first, "a second picture")
+    print(f"\nseconds from one picture to the next: {spent:.2f}")
+    for part in (
+        ".sparselab-start",
+        ".sparselab-stop",
+        ".sparselab-learning_rate",
+        ".sparselab-groups",
+        ".sparselab-price",
+        CURVE,
+    ):
+        box = page.locator(part).first.bounding_box()
+        assert box["y"] >= 0, part
+        assert box["y"] + box["height"] <= 768 - 24, part  # the bar at the bottom
+    shot(page, "train")
+
+
+def test_a_slider_arrives_in_the_running_training(page):
+    page.locator(".sparselab-learning_rate .noUi-handle").first.focus()
+    page.keyboard.press("ArrowRight")
+    spent = until(lambda: "learning rate 0.0112 " in status(page), "the new learning rate")
+    print(f"\nseconds until the slider's value reached the training: {spent:.2f}")
+    assert spent < 1
+
+
+def test_pause_step_stop(page):
+    page.locator(".sparselab-pause").click()
+    until(lambda: state(page) == "paused", "the pause")
+    before = status(page)
+    time.sleep(0.3)
+    assert status(page) == before
+    page.locator(".sparselab-step").click()
+    until(lambda: status(page) != before, "one step")
+    assert state(page) == "paused"
+    page.locator(".sparselab-pause").click()
+    until(lambda: state(page) == "running", "it goes on")
+    reached = epoch(page)
+    until(lambda: epoch(page) > reached, "an epoch more")
+    spent = stop(page)
+    print(f"\nseconds until Stop was answered: {spent:.2f}")
+    assert spent < 1
+
+
+def test_the_epoch_slider_changes_the_image(page):
+    page.locator(".lm-TabBar-tab", has_text="input map").click()
+    image = page.locator(".sparselab-view-input")
+    image.wait_for(state="visible")
+    first = image.get_attribute("src")
+    page.locator(".sparselab-timeline .noUi-handle").focus()
+    page.keyboard.press("ArrowLeft")
+    spent = until(lambda: image.get_attribute("src") != first, "the map of another epoch")
+    print(f"\nseconds until the picture of another epoch: {spent:.2f}")
+    shot(page, "input")
+    page.locator(".lm-TabBar-tab", has_text="curves").click()
+
+
+def test_two_starts_at_once(page):
+    page.locator(".sparselab-start").evaluate("button => { button.click(); button.click(); }")
+    page.locator(".sparselab-message", has_text="already running").wait_for()
+    stop(page)
+
+
+def test_bad_input_is_shown_beside_the_field_and_nothing_starts(page):
+    before = source(page)
+    field = page.locator(".sparselab-own-file input")
+    field.fill("no/such/<b>file</b>.csv")
+    field.press("Enter")
+    fault = page.locator(".sparselab-own-fault")
+    fault.get_by_text("existing file").wait_for()
+    assert fault.locator("b").count() == 0
+    page.locator(".sparselab-groups .jupyter-widget-Collapse-header", has_text="Net").click()
+    widths = page.locator(".sparselab-hidden input")
+    widths.fill("100, -3")
+    widths.press("Enter")
+    page.locator(".sparselab-form", has_text="hidden[1] = -3").wait_for()
+    page.locator(".sparselab-start").click()
+    page.locator(".sparselab-message", has_text="hidden[1] = -3").wait_for()
+    assert state(page) == "stopped"
+    assert source(page) == before
+    shot(page, "fault")
+    widths.fill("50, 50")
+    widths.press("Enter")
+
+
+def test_a_sweep_of_four_runs(page):
+    go_to(page, "Sweep")
+    page.locator(".sparselab-sweep-start").click()
+    page.locator(".sparselab-sweep-status", has_text="4 of 4 runs").wait_for()
+    page.locator(".sparselab-view-band").wait_for(state="visible")
+    page.locator(".sparselab-sweep-table", has_text="epsilon=20.0").wait_for()
+    shot(page, "sweep")
+    page.locator(".lm-TabBar-tab", has_text="parallel coordinates").click()
+    page.locator(".sparselab-view-lines").wait_for(state="visible")
+    shot(page, "lines")
+
+
+def test_two_runs_are_compared(page):
+    go_to(page, "Compare")
+    runs = page.locator(".sparselab-compare select").first
+    names = runs.locator("option").evaluate_all("all => all.slice(0, 3).map(one => one.value)")
+    runs.select_option([names[0], names[2]])
+    page.locator(".sparselab-view-compared").wait_for(state="visible")
+    page.locator(".sparselab-differences", has_text="epsilon").wait_for()
+    shot(page, "compare")
+
+
+def test_a_run_is_deleted_by_two_clicks(page):
+    go_to(page, "Runs")
+    runs = page.locator(".sparselab-kept select").first
+    count = runs.locator("option").count()
+    shot(page, "runs")
+    runs.select_option(runs.locator("option").first.get_attribute("value"))
+    page.locator(".sparselab-run-delete").click()
+    page.locator(".sparselab-run-sure").click()
+    until(lambda: runs.locator("option").count() == count - 1, "a line less")
+
+
+def kernels():
+    return [one for one in psutil.Process().children(recursive=True) if "ipykernel" in " ".join(one.cmdline())]
+
+
+def test_a_restart_of_the_kernel_leaves_nothing(page):
+    go_to(page, "Train")
+    page.locator(".sparselab-groups .jupyter-widget-Collapse-header", has_text="Parallel").click()
+    workers = page.locator(".sparselab-workers .noUi-handle")
+    workers.focus()
+    page.keyboard.press("ArrowRight")
+    page.locator(".sparselab-backend select").select_option("processes")
+    start(page)
+    (kernel,) = kernels()
+    family = [kernel, *kernel.children(recursive=True)]
+    assert len(family) > 1
+    shared = {place.path for one in family for place in one.memory_maps() if place.path.startswith("/dev/shm/")}
+    page.locator(".lm-MenuBar-itemLabel", has_text="Kernel").click()
+    page.locator('.lm-Menu-item[data-command="kernelmenu:restart"]').click()
+    page.locator(".jp-Dialog button", has_text="Restart").click()
+    gone, alive = psutil.wait_procs(family, timeout=20)
+    assert alive == []
+    until(lambda: not any(map(os.path.exists, shared)), "the end of the shared memory")
+
+
+def test_the_console_had_nothing_to_complain_about(page):
+    assert page.complaints == []

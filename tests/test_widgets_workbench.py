@@ -1,0 +1,240 @@
+"""The page without a screen: its four tabs by their buttons, what is wrong beside the field, and nothing lost by an error."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from sparselab import ExperimentConfig, datasets
+from sparselab.widgets import Workbench, workbench
+
+PNG = b"\x89PNG\r\n\x1a\n"
+EVIL = "<img src=x onerror=alert(1)></script>"
+SMALL = {"dataset": "digits", "hidden": (20, 10), "epsilon": 4.0, "epochs": 2, "threads": 1}
+
+
+@pytest.fixture
+def page(tmp_path):
+    made = Workbench(ExperimentConfig(**SMALL), folder=tmp_path / "runs")
+    yield made
+    made.stop()
+
+
+def texts(widget):
+    """Every HTML text in a widget and in those inside it."""
+    kind = type(widget).__name__
+    own = [widget.value] if kind == "HTML" else []
+    return own + [text for child in getattr(widget, "children", ()) for text in texts(child)]
+
+
+def html(page):
+    return " ".join(texts(page.widget))
+
+
+def own_table(folder, name="mine.csv", n=60):
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % 3
+    X = rng.normal(size=(n, 5)) + 3 * y[:, None]
+    path = folder / name
+    path.write_text("\n".join(",".join(map(str, [*row, label])) for row, label in zip(X, y)))
+    return path
+
+
+# --- Train
+
+
+def test_every_field_has_a_control_and_every_view_a_picture(page):
+    page.train.run()
+    assert set(page.train.form.controls) == set(ExperimentConfig.__dataclass_fields__)
+    for number, name in enumerate(page.train.views):
+        page.train.screen.gallery.tabs.selected_index = number
+        assert page.train.wait(20)
+        assert bytes(page.train.screen.gallery.images[name].value).startswith(PNG)
+
+
+def test_two_starts_at_once_are_one_run(page):
+    page.train.form.controls["epochs"].input.value = 500
+    answers, gate = [], threading.Barrier(2)
+    starts = [threading.Thread(target=lambda: (gate.wait(), answers.append(page.train.start()))) for _ in range(2)]
+    for one in starts:
+        one.start()
+    for one in starts:
+        one.join()
+    assert sorted(answers) == [False, True]
+    assert "already running" in page.train.screen.message.value
+    start = time.monotonic()
+    page.train.screen.buttons["Stop"].click()
+    assert page.train.current.wait(1.0)
+    print(f"\nseconds until Stop was answered: {time.monotonic() - start:.3f}")
+
+
+def test_a_moved_slider_is_in_the_record(page):
+    page.train.form.controls["epochs"].input.value = 500
+    assert page.train.start()
+    while not page.train.history:
+        time.sleep(0.01)
+    page.train.form.controls["learning_rate"].input.value = 0.05
+    moved = len(page.train.history)
+    while len(page.train.history) < moved + 2:
+        time.sleep(0.01)
+    page.train.stop()
+    assert page.train.history[-1].learning_rate == pytest.approx(0.05)
+    assert page.train.current.changes[0][1:] == ("learning_rate", pytest.approx(0.05))
+
+
+def test_a_file_of_ones_own_is_read_before_anything_starts(page, tmp_path):
+    path = own_table(tmp_path)
+    page.train.form.own.value = str(path)
+    assert page.train.form.own_fault.value == ""
+    assert page.train.form.config.dataset == str(path)
+    page.train.run()
+    assert page.train.history[-1].test_accuracy > 0.5
+    assert ExperimentConfig.from_json(page.train.preset).dataset == str(path)
+
+
+BAD_FILES = {
+    "missing.csv": None,
+    "words.csv": "a,b\n1,x\nhello,y\n",
+    "ragged.csv": "1,2,0\n1,2\n",
+    "broken.npz": "no zip at all",
+    "table.xlsx": "anything",
+    f"{EVIL.replace('/', '')}.csv": None,
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_is_said_beside_its_path_and_nothing_starts(page, tmp_path, name):
+    page.train.run()
+    before = list(page.train.history)
+    path = tmp_path / name
+    if BAD_FILES[name] is not None:
+        path.write_text(BAD_FILES[name])
+    page.train.form.own.value = str(path)
+    assert page.train.form.own_fault.value
+    assert page.train.form.config.dataset == "digits"
+    assert page.train.history == before
+    assert "<img" not in html(page)
+
+
+def test_a_file_that_went_is_said_at_start_and_earlier_results_are_kept(page, tmp_path):
+    page.train.run()
+    before = list(page.train.history)
+    gone = own_table(tmp_path)
+    page.train.form.load(page.train.form.config.replace(dataset=str(gone)))
+    gone.unlink()
+    page.train.screen.buttons["Start"].click()
+    assert page.train.state == "finished"
+    assert page.train.history == before
+    assert "existing file" in page.train.form.controls["dataset"].fault.value
+    assert "existing file" in page.train.screen.message.value
+
+
+def test_the_fold_of_what_is_wrong_opens(page):
+    page.train.form.controls["batch_size"].input.value = 0
+    page.train.screen.buttons["Start"].click()
+    assert page.train.state == "ready"
+    assert page.train.form.folds.selected_index == page.train.form.places["batch_size"] != 0
+
+
+def test_the_price_follows_the_form_before_anything_runs(page):
+    page.train.pricing.wait(20)
+    before = page.train.screen.price.value
+    page.train.form.controls["hidden"].input.value = "200, 200"
+    page.train.pricing.wait(20)
+    assert page.train.state == "ready"
+    assert page.train.screen.price.value not in ("", before)
+    page.train.form.controls["hidden"].input.value = EVIL
+    page.train.pricing.wait(20)
+    assert "<img" not in html(page)
+
+
+# --- Sweep
+
+
+def swept(page, fields, *, seeds="2", kind="grid"):
+    form = page.sweep.form
+    form.kind.value, form.seeds.value, form.epochs.value = kind, seeds, 2
+    for row, (name, values) in zip(form.rows, [*fields.items(), *[("—", "")] * 3]):
+        row.field.value, row.values.value = name, values
+    page.sweep.buttons["Start"].click()
+
+
+def test_four_runs_and_their_pictures(page):
+    swept(page, {"epsilon": "3, 6"})
+    assert page.sweep.wait(60)
+    result = page.sweep.sweeper.result
+    assert [(run.config.epsilon, run.seed, run.error) for run in result.runs] == [(3, 0, ""), (3, 1, ""), (6, 0, ""), (6, 1, "")]
+    assert all(len(run.history) == 2 for run in result.runs)
+    for number, name in enumerate(page.sweep.gallery.images):
+        page.sweep.gallery.tabs.selected_index = number
+        assert page.sweep.wait(20)
+        assert bytes(page.sweep.gallery.images[name].value).startswith(PNG)
+    assert "4 of 4 runs" in page.sweep.status.value
+    assert "epsilon=6.0" in page.sweep.table.value
+
+
+BAD_SWEEPS = [
+    ({"epsilon": "3, -1"}, "2", "epsilon = -1"),
+    ({"epsilon": EVIL}, "2", "epsilon"),
+    ({"epsilon": ""}, "2", "at least one value"),
+    ({"hidden": "10-0; 20"}, "2", "hidden"),
+    ({"activation": "relu, relo"}, "2", "relo"),
+    ({"epsilon": "3"}, "x", "seeds"),
+    ({"epsilon": "3"}, "1, 1", "different"),
+    ({"epsilon": "3"}, "100000", "runs"),
+]
+
+
+@pytest.mark.parametrize(("fields", "seeds", "said"), BAD_SWEEPS)
+def test_a_bad_sweep_does_not_start_and_what_was_found_stays(page, fields, seeds, said):
+    swept(page, {"epsilon": "3"}, seeds="1")
+    assert page.sweep.wait(60)
+    swept(page, fields, seeds=seeds)
+    assert not page.sweep.sweeper.active
+    assert said in page.sweep.message.value
+    assert len(page.sweep.sweeper.result.runs) == 1
+    assert "<img" not in html(page)
+
+
+def test_a_sweep_is_stopped_and_a_second_one_refused_meanwhile(page):
+    page.sweep.form.epochs.value = 5000
+    page.sweep.buttons["Start"].click()
+    page.sweep.start()
+    assert "already running" in page.sweep.message.value
+    while not page.sweep.sweeper.under_way:
+        time.sleep(0.01)
+    start = time.monotonic()
+    page.sweep.buttons["Stop"].click()
+    assert page.sweep.sweeper.wait(1.0)
+    print(f"\nseconds until the sweep's Stop was answered: {time.monotonic() - start:.3f}")
+    assert page.sweep.sweeper.state == "stopped"
+
+
+def test_a_run_that_fails_is_a_row_and_the_others_go_on(page, tmp_path):
+    gone = tmp_path / "gone.csv"
+    swept(page, {"dataset": f"digits, {gone}"}, seeds="1")
+    assert page.sweep.wait(60)
+    good, bad = page.sweep.sweeper.result.runs
+    assert good.error == ""
+    assert "existing file" in bad.error
+    assert "1 failed" in page.sweep.status.value
+
+
+# --- the whole
+
+
+def test_a_page_that_is_made_again_stops_the_one_before(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = workbench(**SMALL | {"epochs": 500})
+    assert first.train.start()
+    second = workbench(**SMALL)
+    assert first.train.current.wait(5)
+    assert second.train.state == "ready"
+    assert "ready" in repr(second)
+
+
+def test_a_name_that_is_no_file_is_still_refused_with_the_closest():
+    with pytest.raises(ValueError, match="digits"):
+        ExperimentConfig(dataset="digit")
+    assert not datasets.is_file("digits")
