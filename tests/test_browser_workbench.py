@@ -3,13 +3,14 @@
 `pytest -s` prints the latencies; SPARSELAB_SHOTS=folder keeps a screenshot of each tab.
 """
 
+import json
 import os
 import time
 from pathlib import Path
 
 import psutil
 import pytest
-from browsing import CURVE, browsing, open_notebook, serving, source, status, until
+from browsing import CURVE, ROOT, browsing, open_notebook, serving, source, status, until
 
 NOTEBOOK = "08_workbench.ipynb"
 
@@ -35,11 +36,12 @@ def page(browser_path, tmp_path_factory):
 
 def show(page):
     """Run the cells up to the page, which comes to the top of the window."""
+    cells = json.loads((ROOT / "notebooks" / NOTEBOOK).read_text(encoding="utf-8"))["cells"]
+    first = next(number for number, cell in enumerate(cells) if cell["cell_type"] == "code")
+    last = next(number for number, cell in enumerate(cells) if "widgets.workbench(" in "".join(cell["source"]))
     page.locator(".jp-CodeCell .cm-content").first.click()
-    page.keyboard.press("Shift+Enter")
-    while page.locator(".sparselab-page").count() == 0:
+    for _ in range(last - first + 1):
         page.keyboard.press("Shift+Enter")
-        time.sleep(0.5)
     page.locator(".sparselab-start").wait_for()
     page.locator(".sparselab-page").evaluate("one => one.scrollIntoView()")
 
@@ -121,7 +123,7 @@ def test_pause_step_stop(page):
 
 def test_the_epoch_slider_changes_the_image(page):
     page.locator(".lm-TabBar-tab", has_text="input map").click()
-    image = page.locator(".sparselab-view-input")
+    image = page.locator(".sparselab-view-input-map")
     image.wait_for(state="visible")
     first = image.get_attribute("src")
     page.locator(".sparselab-timeline .noUi-handle").focus()
