@@ -26,6 +26,7 @@ from sparselab.history import PHASES
 from sparselab.kernels.binning import links_per_bin
 
 SIZES = (64, 40, 30, 10)
+SCALE = {"neurons": [10**4, 10**6], "step_seconds": [0.01, 1.0], "evolve_seconds": [0.02, 2.0], "peak_gib": [0.2, 0.6]}
 
 
 def small_run(seed=0, epochs=3, sizes=SIZES):
@@ -82,6 +83,7 @@ def makers(model, history, norms, data):
         "phases, mean": lambda: figures.phases({"one": history, "two": [history, history]}),
         "memory": lambda: figures.memory(model),
         "weights_histogram": lambda: figures.weights_histogram(model),
+        "scale": lambda: figures.scale(pandas.DataFrame(SCALE)),
         "compare_costs": lambda: figures.compare_costs(cost, {"links": 12, "bytes": 50.0, "seconds": 3.0}),
     }
 

@@ -17,6 +17,7 @@ _HOMES = {
     "gradients": ["gradient_norm_per_layer", "gradient_norms"],
     "hubs": ["degree_evolution"],
     "images": ["connectivity"],
+    "ladder": ["scale"],
     "lifetimes": ["link_ages"],
     "neurons": ["neuron_health", "reach"],
     "parallels": ["parallel_coordinates"],

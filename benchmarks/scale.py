@@ -1,0 +1,78 @@
+"""Nets of 10^4 to 5·10^7 neurons through the same classes: seconds of a step and of an evolution, and the peak of the process.
+
+`python -m benchmarks.scale [--neurons 1e4 1e5 … 5e7] [--out FILE] [--figure FILE]`. Ten hidden layers, ε = 1, batch 32, 65,536
+inputs or as many as a layer has neurons; each net in a process of its own (`python -m sparselab extreme`). Rows go to FILE as
+they come, and what is there is not run again. Printed: the slope of log step time against log links from 10^6 links on, by least
+squares, and bytes a neuron.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks.common import table
+from benchmarks.kept import Kept
+
+COLUMNS = (
+    "neurons", "links", "init_seconds", "step_seconds", "evolve_seconds", "peak_gib", "bytes a neuron", "gather_gb_per_second",
+    "plan",
+)  # fmt: skip
+LAYERS, INPUTS = 10, 65_536
+
+
+def measured(neurons):
+    """What `python -m sparselab extreme` finds."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "out.json"
+        features = min(INPUTS, neurons // LAYERS)
+        command = [sys.executable, "-m", "sparselab", "extreme", "--neurons", str(neurons), "--features", str(features)]
+        subprocess.run([*command, "--layers", str(LAYERS), "--steps", "5", "--json", str(path)], check=True, capture_output=True)
+        return json.loads(path.read_text())
+
+
+def rows(neurons, path):
+    """A row for each number of neurons, from the file or measured."""
+    kept, found = Kept("scale", path), []
+    for n in tqdm(neurons, desc="scale", unit="net"):
+        row = dict(kept.row({"neurons": n, "layers": LAYERS, "epsilon": 1, "batch": 32}, lambda n=n: measured(n)))
+        found.append(row)
+    smallest = found[0]["peak_gib"]  # the process itself, its libraries and compiled code
+    for row in found:
+        row["bytes a neuron"] = (row["peak_gib"] - smallest) * 2**30 / row["neurons"]
+    return found
+
+
+def slope(found, least=10**6):
+    """Of log seconds a step against log links, from `least` links on; None below two nets."""
+    some = [row for row in found if row["links"] >= least]
+    if len(some) < 2:
+        return None
+    x, y = (np.log10([row[name] for row in some]) for name in ("links", "step_seconds"))
+    return float(np.polyfit(x, y, 1)[0])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--neurons", nargs="*", type=float, default=[1e4, 1e5, 5e5, 2e6, 1e7, 5e7])
+    parser.add_argument("--out", default="benchmarks/results/scale.jsonl")
+    parser.add_argument("--figure")
+    given = parser.parse_args()
+    found = rows([int(n) for n in given.neurons], given.out)
+    print(table(found, COLUMNS))
+    print(f"log step seconds against log links, from 10^6 links on: slope {slope(found)}")
+    if given.figure:
+        import pandas
+
+        from sparselab import figures
+
+        figures.scale(pandas.DataFrame(found)).savefig(given.figure, dpi=120)
+
+
+if __name__ == "__main__":
+    main()
