@@ -2,12 +2,15 @@
 
 import threading
 import time
+import zipfile
 
 import numpy as np
 import pytest
 
 from sparselab import ExperimentConfig, datasets
+from sparselab.runfolder import RunFolder
 from sparselab.widgets import Workbench, workbench
+from sparselab.widgets.page.draws import drawn
 
 PNG = b"\x89PNG\r\n\x1a\n"
 EVIL = "<img src=x onerror=alert(1)></script>"
@@ -88,8 +91,8 @@ def test_a_file_of_ones_own_is_read_before_anything_starts(page, tmp_path):
     page.train.form.own.value = str(path)
     assert page.train.form.own_fault.value == ""
     assert page.train.form.config.dataset == str(path)
-    page.train.run()
-    assert page.train.history[-1].test_accuracy > 0.5
+    page.train.run(epochs=30)
+    assert page.train.history[-1].test_accuracy > 0.6
     assert ExperimentConfig.from_json(page.train.preset).dataset == str(path)
 
 
@@ -103,16 +106,16 @@ BAD_FILES = {
 }
 
 
-@pytest.mark.parametrize("name", BAD_FILES)
-def test_a_bad_file_is_said_beside_its_path_and_nothing_starts(page, tmp_path, name):
+def test_a_bad_file_is_said_beside_its_path_and_nothing_starts(page, tmp_path):
     page.train.run()
     before = list(page.train.history)
-    path = tmp_path / name
-    if BAD_FILES[name] is not None:
-        path.write_text(BAD_FILES[name])
-    page.train.form.own.value = str(path)
-    assert page.train.form.own_fault.value
-    assert page.train.form.config.dataset == "digits"
+    for name, text in BAD_FILES.items():
+        path = tmp_path / name
+        if text is not None:
+            path.write_text(text)
+        page.train.form.own.value = str(path)
+        assert page.train.form.own_fault.value, name
+        assert page.train.form.config.dataset == "digits"
     assert page.train.history == before
     assert "<img" not in html(page)
 
@@ -121,8 +124,8 @@ def test_a_file_that_went_is_said_at_start_and_earlier_results_are_kept(page, tm
     page.train.run()
     before = list(page.train.history)
     gone = own_table(tmp_path)
-    page.train.form.load(page.train.form.config.replace(dataset=str(gone)))
     gone.unlink()
+    page.train.form.load(page.train.form.config.replace(dataset=str(gone)))
     page.train.screen.buttons["Start"].click()
     assert page.train.state == "finished"
     assert page.train.history == before
@@ -186,14 +189,14 @@ BAD_SWEEPS = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "seeds", "said"), BAD_SWEEPS)
-def test_a_bad_sweep_does_not_start_and_what_was_found_stays(page, fields, seeds, said):
+def test_a_bad_sweep_does_not_start_and_what_was_found_stays(page):
     swept(page, {"epsilon": "3"}, seeds="1")
     assert page.sweep.wait(60)
-    swept(page, fields, seeds=seeds)
-    assert not page.sweep.sweeper.active
-    assert said in page.sweep.message.value
-    assert len(page.sweep.sweeper.result.runs) == 1
+    for fields, seeds, said in BAD_SWEEPS:
+        swept(page, fields, seeds=seeds)
+        assert not page.sweep.sweeper.active
+        assert said in page.sweep.message.value
+        assert len(page.sweep.sweeper.result.runs) == 1
     assert "<img" not in html(page)
 
 
@@ -219,6 +222,182 @@ def test_a_run_that_fails_is_a_row_and_the_others_go_on(page, tmp_path):
     assert good.error == ""
     assert "existing file" in bad.error
     assert "1 failed" in page.sweep.status.value
+
+
+def test_random_draws_are_within_their_ranges_and_repeat(page):
+    swept(page, {"epsilon": "2 … 8", "learning_rate": "0.001..0.1", "activation": "relu, tanh"}, seeds="1", kind="random")
+    assert page.sweep.wait(60)
+    configs = [run.config for run in page.sweep.sweeper.result.runs]
+    assert len(configs) == 8
+    assert all(2 <= one.epsilon <= 8 and 0.001 <= one.learning_rate <= 0.1 for one in configs)
+    assert {one.activation for one in configs} == {"relu", "tanh"}
+    space = {"epsilon": (2.0, 8.0), "learning_rate": (0.001, 0.1), "activation": ["relu", "tanh"]}
+    again = [*drawn(space, ExperimentConfig(**SMALL), 8).values()]
+    assert [one.replace(threads=1) for one in configs] == again
+    with pytest.raises(ValueError, match="epsilon"):
+        drawn({"epsilon": (8.0, 2.0)}, ExperimentConfig(**SMALL), 8)
+    with pytest.raises(ValueError, match="activation"):
+        drawn({"activation": ("relu", "tanh")}, ExperimentConfig(**SMALL), 8)
+
+
+# --- Runs and Compare
+
+
+@pytest.fixture
+def two(page):
+    """A page with two kept runs that differ in epsilon."""
+    page.train.run()
+    page.train.screen.label.value = EVIL
+    page.train.form.controls["epsilon"].write(6.0)
+    page.train.run()
+    page.runs.list.refresh()
+    return page
+
+
+def rows(page):
+    return {row["name"]: row for row in page.store.rows()}
+
+
+def press(page, button, *names):
+    page.runs.list.list.value = names
+    page.runs.buttons[button].click()
+    return page.runs.message.value
+
+
+def test_runs_are_kept_as_they_were(two):
+    assert list(rows(two)) == ["0002-digits", "0001-digits"]
+    kept = two.store.open("0002-digits")
+    assert kept.history == two.train.history
+    assert kept.config == two.train.current.config
+    assert (kept.label, kept.state, rows(two)["0002-digits"]["epochs"]) == (EVIL, "finished", "2/2")
+
+
+def test_the_list_filters_and_sorts(two):
+    names = lambda: [name for _, name in two.runs.list.list.options]
+    two.runs.list.sort.value, two.runs.list.falling.value = "links", False
+    assert names() == ["0001-digits", "0002-digits"]
+    two.runs.list.falling.value = True
+    assert names() == ["0002-digits", "0001-digits"]
+    two.runs.list.filter.value = "0001 finished"
+    assert names() == ["0001-digits"]
+    two.runs.list.filter.value = "no such"
+    assert names() == []
+
+
+def test_two_runs_are_overlaid_and_what_differs_is_listed(two):
+    two.compare.choose(["0002-digits", "0001-digits"])
+    assert two.compare.wait(20)
+    assert bytes(two.compare.gallery.images["compared"].value).startswith(PNG)
+    assert "epsilon" in two.compare.table.value
+    assert "momentum" not in two.compare.table.value
+    assert "<img" not in html(two)
+
+
+def test_a_run_is_opened_with_its_net_and_repeated_exactly(two):
+    first = two.store.open("0001-digits").history
+    links = two.train.model.n_links
+    assert "is open" in press(two, "Open", "0001-digits")
+    assert two.train.history == first
+    assert two.train.form.config.epsilon == 4.0
+    assert two.train.model.n_links == sum(first[-1].nnz) != links
+    press(two, "Run again", "0001-digits")
+    assert two.train.wait(20)
+    assert two.store.open("0003-digits").history == first
+
+
+def test_a_stopped_run_goes_on_and_ends_as_if_it_had_not_been_stopped(page):
+    whole = page.train.run(epochs=12)
+    page.train.form.controls["epochs"].write(12)
+    page.train._claim().changed = lambda: None  # a Run whose first epochs are pulled here
+    run = page.train.current
+    diary, shown = page.train.diary, []
+    run.changed = lambda: (diary.note(run), shown.append(1), len(run.history) >= 3 and run.stop(0))
+    run.pull()
+    assert 3 <= len(run.history) < 12
+    name = diary.folder.name
+    page.runs.list.refresh()
+    assert "goes on" in press(page, "Resume", name)
+    assert page.train.wait(20)
+    assert page.train.history == whole
+    assert page.store.open(name).history == whole
+    assert "has finished" in press(page, "Resume", name)
+
+
+def test_an_export_has_everything(two):
+    press(two, "Export", "0001-digits")
+    with zipfile.ZipFile(two.store.folder / "0001-digits.zip") as archive:
+        assert ExperimentConfig.from_json(archive.read("config.json")) == two.store.open("0001-digits").config
+        assert archive.read("curves_epoch.png").startswith(PNG)
+        assert len(archive.read("history.csv").splitlines()) == 3
+        assert "checkpoint.npz" in archive.namelist()
+
+
+def test_nothing_is_deleted_by_one_click(two):
+    press(two, "Delete", "0001-digits")
+    two.runs.keep.click()
+    assert len(rows(two)) == 2
+    press(two, "Delete", "0001-digits")
+    two.runs.sure.click()
+    assert list(rows(two)) == ["0002-digits"]
+    two.runs.sure.click()
+    assert list(rows(two)) == ["0002-digits"]
+
+
+def test_a_locked_run_is_neither_deleted_nor_resumed(two):
+    with RunFolder(two.store.path("0001-digits")).locked():
+        assert "another training uses it" in press(two, "Delete", "0001-digits") + press_sure(two)
+    assert len(rows(two)) == 2
+
+
+def press_sure(page):
+    page.runs.sure.click()
+    return page.runs.message.value
+
+
+DAMAGES = {
+    "run.json": ["", "[]", "{", '{"config": {"epsilon": -1}}', f'{{"config": "{EVIL}"}}', "\x00\x01"],
+    "history.jsonl": ["{}\n", f"{EVIL}\n", "[1]\n", '{"epoch": 1}\n'],
+}
+
+
+def test_a_damaged_run_is_a_row_that_says_so_and_nothing_else_suffers(two):
+    before = list(two.train.history)
+    for file, text in [(file, text) for file, some in DAMAGES.items() for text in some]:
+        place = two.store.path("0001-digits") / file
+        good = place.read_text()
+        place.write_text(text)
+        two.refresh()
+        assert rows(two)["0002-digits"]["state"] == "finished"
+        assert file in press(two, "Open", "0001-digits"), text
+        two.compare.choose([])
+        two.compare.choose(["0001-digits", "0002-digits"])
+        assert two.compare.wait(20)
+        assert file in two.compare.message.value, text
+        place.write_text(good)
+    assert two.train.history == before
+    assert two.train.state == "finished"
+    assert "<img" not in html(two)
+
+
+def test_runs_of_several_pages_do_not_mix(page, tmp_path):
+    other = Workbench(ExperimentConfig(**SMALL | {"epsilon": 6.0}), folder=tmp_path / "runs")
+    threads = [threading.Thread(target=one.train.run) for one in (page, other)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    kept = [page.store.open(name) for name in page.store.names()]
+    assert sorted(run.config.epsilon for run in kept) == [4.0, 6.0]
+    for one in (page, other):
+        assert one.train.history == next(run.history for run in kept if run.config == one.train.current.config)
+
+
+def test_a_folder_that_cannot_be_made_is_said_and_nothing_starts(tmp_path):
+    (tmp_path / "runs").write_text("a file")
+    made = Workbench(ExperimentConfig(**SMALL), folder=tmp_path / "runs")
+    made.train.screen.buttons["Start"].click()
+    assert made.train.state == "ready"
+    assert "runs" in made.train.screen.message.value
 
 
 # --- the whole

@@ -56,6 +56,18 @@ class Column:
         self.marks = {float((scale(one) - scale(low)) / span) if high > low else 0.5: f"{one:.4g}" for one in shown}
 
 
+def apart(marks, least=0.05):
+    """(place, text) of the marks that can be read: the ends, and between them those that are not on top of each other."""
+    places = sorted(marks)
+    kept = [places[0]]
+    for place in places[1:]:
+        if place - kept[-1] >= least:
+            kept.append(place)
+        elif place == places[-1] and len(kept) > 1:
+            kept[-1] = place
+    return [(place, marks[place]) for place in kept]
+
+
 def _dress(ax, names, columns):
     """A vertical line a column, with the values beside it and the name below."""
     ax.set_xlim(-0.15, len(names) - 0.65)
@@ -65,7 +77,7 @@ def _dress(ax, names, columns):
     ax.set_xticks(range(len(names)), [style.plain(name, 24) for name in names], fontsize=style.SMALL, color=style.INK)
     for number, column in enumerate(columns):
         ax.axvline(number, color=style.GREY, linewidth=0.8, zorder=0)
-        for place, text in column.marks.items():
+        for place, text in apart(column.marks):
             look = {"fontsize": 8, "color": style.INK, "va": "center"}
             behind = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}
             ax.annotate(style.plain(text, 18), (number, place), (4, 0), textcoords="offset points", bbox=behind, **look)

@@ -8,7 +8,7 @@ def labels(runs):
     if len(runs) < 2:
         return ["this run" + changed(run) for run in runs]
     settings = [dataclasses.asdict(run.config) for run in runs]
-    names = [name for name in settings[0] if len({str(s[name]) for s in settings}) > 1]
+    names = [name for name in settings[0] if len({value(s[name]) for s in settings}) > 1]
     texts = [", ".join(f"{name} = {value(s[name])}" for name in names) or "same" for s in settings]
     texts = [text + changed(run) for text, run in zip(texts, runs, strict=True)]
     repeated = {text for text in texts if texts.count(text) > 1}

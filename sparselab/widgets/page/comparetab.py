@@ -21,8 +21,10 @@ class CompareTab:
 
     def __init__(self, rows, opened):
         self.opened, self.runs = opened, []
-        self.list = RunList(rows, height="150px")
+        self.list = RunList(rows, height="84px")
         self.gallery, self.painter = Gallery(VIEWS), Painter(self._paint, limited=True)
+        for one in self.gallery.tabs.children:
+            one.layout.min_height = "320px"
         self.message, self.table = make("HTML", value=""), make("HTML", value="")
         self.message.add_class("sparselab-compare-message")
         self.table.add_class("sparselab-differences")
@@ -76,7 +78,7 @@ def curves(runs, x="epoch"):
 def differences(runs):
     """The fields of the configs that are not the same in all runs, one column a run."""
     settings = [dataclasses.asdict(run.config) for run in runs]
-    names = [name for name in settings[0] if len({str(one[name]) for one in settings}) > 1]
+    names = [name for name in settings[0] if len({value(one[name]) for one in settings}) > 1]
     rows = [(name, *(value(one[name]) for one in settings)) for name in names]
     rows += [("steered", *("yes" if run.changes else "no" for run in runs))] if any(run.changes for run in runs) else []
     if not rows:

@@ -8,5 +8,7 @@ STYLE = """<style>
 .sparselab-page .sparselab-groups .jupyter-widget-Collapse-contents { padding: 2px !important; }
 .sparselab-page .sparselab-groups .jupyter-widget-Collapse { margin-top: 1px !important; }
 .sparselab-page img { max-height: 380px; object-fit: contain; }
+.sparselab-page .sparselab-compare img { max-height: 310px; }
+.sparselab-page .sparselab-runs select { font-family: monospace; font-size: 12px; }
 .sparselab-page table { font-size: 12px; }
 </style>"""

@@ -35,9 +35,9 @@ def price_of(config, subject):
     )  # fmt: skip
     seconds = flops / rate
     return (
-        f"would cost: {links.sum():,.0f} links ({links.sum() / dense.sum():.1%} of dense) · {summary.size(need.total)} of memory"
-        f" · {large(flops)}flop an epoch (dense: {dense_flops / flops:.3g} times that) · about {duration(seconds)} an epoch, "
-        f"{duration(seconds * config.epochs)} in all, at {rate / 1e9:.2g} Gflop/s {known}"
+        f"would cost: {links.sum():,.0f} links ({links.sum() / dense.sum():.1%} of dense) · {summary.size(need.total)}"
+        f" · {large(flops)}flop an epoch (dense: {dense_flops / flops:.3g}×) · {duration(seconds)} an epoch, "
+        f"{duration(seconds * config.epochs)} in all, at {rate / 1e9:.2g} Gflop/s ({known})"
     )
 
 
@@ -53,8 +53,8 @@ def rate_of(config, subject, n_samples):
     records = list(run.history)[1:]  # the first one loads compiled code
     if same and records:
         done = [training_flops(np.array(record.nnz, float)) * record.n_samples / record.seconds for record in records]
-        return float(np.median(done)), "(your last run)"
-    return measured(config.batch_size), "(measured here, a small net)"
+        return float(np.median(done)), "your last run"
+    return measured(config.batch_size), "measured"
 
 
 def measured(batch_size):

@@ -4,9 +4,9 @@ from .. import markup
 from ..toolkit import make
 
 COLUMNS = {  # key of a row -> (head, width in characters, how it is written)
-    "name": ("run", 26, str), "state": ("state", 11, str), "dataset": ("data", 20, str), "epochs": ("epochs", 7, str),
-    "accuracy": ("accuracy", 9, "{:.1%}".format), "loss": ("loss", 7, "{:.3f}".format), "links": ("links", 10, "{:,}".format),
-    "seconds": ("time", 9, "{:.1f} s".format),
+    "name": ("run", 25, str), "label": ("name", 16, str), "state": ("state", 11, str), "dataset": ("data", 19, str),
+    "epochs": ("epochs", 7, str), "accuracy": ("accuracy", 9, "{:.1%}".format), "loss": ("loss", 7, "{:.3f}".format),
+    "links": ("links", 10, "{:,}".format), "seconds": ("time", 9, "{:.1f} s".format),
 }  # fmt: skip
 SPACE = "\N{NO-BREAK SPACE}"  # those of the other kind fall together in a browser
 
@@ -20,7 +20,7 @@ class RunList:
         heads = [(head, key) for key, (head, *_) in COLUMNS.items()]
         self.sort = make("Dropdown", options=heads, value="name", description="sort by", layout={"width": "220px"})
         self.falling = make("Checkbox", value=True, description="falling", indent=False, layout={"width": "90px"})
-        self.count = make("HTML", value="")
+        self.count = make("HTML", value="", layout={"margin": "3px 0 0 12px"})
         self.list = make("SelectMultiple", options=[], value=(), layout={"width": "99%", "height": height})
         for widget in (self.filter, self.sort, self.falling):
             widget.observe(lambda change: self.show(), "value")
@@ -41,8 +41,10 @@ class RunList:
     def show(self):
         """The lines that the filter leaves, sorted; what was marked stays so where it is still there."""
         rows, marked = sorted(filter(self._matches, self.known), key=self._key, reverse=self.falling.value), set(self.chosen)
-        self.list.options = [(line(row), row["name"]) for row in rows]
-        self.list.value = tuple(row["name"] for row in rows if row["name"] in marked)
+        lines = [(line(row), row["name"]) for row in rows]
+        if list(self.list.options) != lines:  # the same lines are not sent again: a mark made meanwhile would be lost
+            self.list.options = lines
+            self.list.value = tuple(row["name"] for row in rows if row["name"] in marked)
         self.count.value = markup.note(f"{len(rows)} of {len(self.known)} runs")
 
     def _matches(self, row):

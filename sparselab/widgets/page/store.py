@@ -77,7 +77,7 @@ class RunStore:
         """The KeptRun of this name; FileNotFoundError or ValueError with the file and what is wrong with it."""
         path = self.path(name)
         about, history = read_about(path / ABOUT), read_records(path / RECORDS)
-        config = ExperimentConfig.from_json(json.dumps(about.get("config")))
+        config = config_in(about, path / ABOUT)
         state = about.get("state", "")
         state = state if state in ENDED else "running" if busy(path) else "interrupted"
         texts = {key: str(about.get(key, "")) for key in ("label", "error", "started")}
@@ -106,7 +106,7 @@ class RunStore:
     def _folders(self):
         try:
             return sorted(path for path in self.folder.iterdir() if NAME.fullmatch(path.name) and path.is_dir())
-        except FileNotFoundError:
+        except OSError:  # there is none yet, or it is no folder, which the first run will say
             return []
 
     def _row(self, name):
@@ -176,6 +176,14 @@ def read_about(path):
         return about
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read as the description of a run ({error})") from None
+
+
+def config_in(about, path):
+    """The config that a `run.json` tells."""
+    try:
+        return ExperimentConfig.from_json(json.dumps(about.get("config")))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: its settings are not those of a run ({error})") from None
 
 
 def read_records(path):

@@ -12,6 +12,7 @@ from .draws import drawn
 
 ROWS = 3  # fields that can be varied at once
 NONE = "—"
+SHORT = {"style": {"description_width": "60px"}, "layout": {"width": "148px"}}
 HINTS = {"grid": "values: 0.1, 0.3, 0.5   (widths: 100-50; 300)", "random": "from … to: 0.001 … 0.1, or values to choose among"}
 
 
@@ -20,10 +21,10 @@ class SweepForm:
 
     def __init__(self):
         self.kind = make("ToggleButtons", options=["grid", "random"], value="grid", style={"button_width": "80px"})
-        self.draws = make("IntText", value=8, description="draws", layout={"width": "160px"})
-        self.seeds = make("Text", value="2", description="seeds", layout={"width": "160px"}, tooltip="how many, or 0, 3, 7")
-        self.jobs = make("IntText", value=1, description="at once", layout={"width": "160px"}, tooltip="runs at the same time")
-        self.epochs = make("IntText", value=5, description="epochs", layout={"width": "160px"})
+        self.draws = make("IntText", value=8, description="draws", **SHORT)
+        self.seeds = make("Text", value="2", description="seeds", **SHORT, tooltip="how many, or 0, 3, 7")
+        self.jobs = make("IntText", value=1, description="at once", **SHORT, tooltip="runs at the same time")
+        self.epochs = make("IntText", value=5, description="epochs", **SHORT)
         self.rows = [Row(number) for number in range(ROWS)]
         self.hint = make("HTML", value="")
         self.kind.observe(lambda change: self._follow(), "value")

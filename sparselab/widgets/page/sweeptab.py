@@ -127,7 +127,7 @@ def curves(sweep):
 def lines(sweep):
     """A line for each run through what was varied and what came out."""
     settings = [dataclasses.asdict(run.config) for run in sweep.runs]
-    varied = [name for name in (settings[0] if settings else ()) if len({str(one[name]) for one in settings}) > 1]
+    varied = [name for name in (settings[0] if settings else ()) if len({value(one[name]) for one in settings}) > 1]
     scores = sweep.frame["accuracy" if sweep.frame["accuracy"].notna().any() else "loss"] if settings else None
     if not varied or scores.isna().all():
         return None
