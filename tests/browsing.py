@@ -49,6 +49,7 @@ def serving(folder, *notebooks):
     (folder / "root/notebooks").mkdir(parents=True)
     for name in notebooks:
         shutil.copy(ROOT / "notebooks" / name, folder / "root/notebooks")
+    shutil.copytree(ROOT / "docs/images", folder / "root/docs/images")  # which their texts show
     own = {f"JUPYTER_{name}_DIR": str(folder / name) for name in ("CONFIG", "RUNTIME", "DATA")}
     env = os.environ | own | {"IPYTHONDIR": str(folder / "ipython")}
     port = free_port()

@@ -41,8 +41,10 @@ class RunList:
     def show(self):
         """The lines that the filter leaves, sorted; what was marked stays so where it is still there."""
         rows, marked = sorted(filter(self._matches, self.known), key=self._key, reverse=self.falling.value), set(self.chosen)
-        self.list.options = [(line(row), row["name"]) for row in rows]
-        self.list.value = tuple(row["name"] for row in rows if row["name"] in marked)
+        lines = [(line(row), row["name"]) for row in rows]
+        if list(self.list.options) != lines:  # the same lines are not sent again: a mark made meanwhile would be lost
+            self.list.options = lines
+            self.list.value = tuple(row["name"] for row in rows if row["name"] in marked)
         self.count.value = markup.note(f"{len(rows)} of {len(self.known)} runs")
 
     def _matches(self, row):
