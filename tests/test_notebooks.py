@@ -128,7 +128,7 @@ def test_no_widget_state_no_paths_no_versions(notebook):
 def test_the_panel_is_in_its_notebook(notebook, path):
     panels = {
         "00": "start_panel", "01": "layer_panel", "02": "evolution_panel", "03": "activation_panel", "04": "pruning_panel",
-        "05": "parallel_panel",
+        "05": "parallel_panel", "08": "workbench",
     }  # fmt: skip
     name = panels.get(path.stem[:2])
     if name is None:

@@ -84,8 +84,8 @@ class Bench(TrainingPanel):
         """The price line, for the settings of the form; none where these are wrong, which stands beside the field."""
         try:
             self.screen.price.value = markup.note(price_of(self.form.config, self.subject))
-        except (TypeError, ValueError, OSError) as error:
-            self.screen.price.value = markup.note(f"no forecast: {error}")
+        except (TypeError, ValueError, OSError):  # said beside the field
+            self.screen.price.value = ""
 
 
 def counting(controls):

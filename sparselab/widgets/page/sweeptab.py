@@ -143,14 +143,17 @@ def plain(setting):
 def summary_of(sweep):
     """Mean and deviation of each label as a table; what failed, with its error."""
     table = sweep.table
-    rows = [
-        (label, f"{row['mean']:.4g}", f"{row['deviation']:.2g}", f"{row['lowest']:.4g} to {row['highest']:.4g}",
-         row["n"], row["failed"], markup.seconds(row["seconds"]))
-        for label, row in table.iterrows()
-    ]  # fmt: skip
+    rows = [(label, *told(row)) for label, row in table.iterrows()]
     head = ("settings", table["score"].iloc[0], "± deviation", "lowest to highest", "n", "failed", "time a run")
     errors = [(run.label, run.seed, run.error[:300]) for run in sweep.runs if run.error]
     return markup.table(rows, head) + (markup.table(errors, ("failed", "seed", "why")) if errors else "")
+
+
+def told(row):
+    """A row of the table as texts; one run alone has no deviation."""
+    spread = f"{row['deviation']:.2g}" if row["n"] > 1 else "—"
+    ends = f"{row['lowest']:.4g} to {row['highest']:.4g}"
+    return f"{row['mean']:.4g}", spread, ends, row["n"], row["failed"], markup.seconds(row["seconds"])
 
 
 VIEWS = {
