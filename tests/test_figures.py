@@ -83,6 +83,9 @@ def makers(model, history, norms, data):
         "phases, mean": lambda: figures.phases({"one": history, "two": [history, history]}),
         "memory": lambda: figures.memory(model),
         "weights_histogram": lambda: figures.weights_histogram(model),
+        "parallel_coordinates": lambda: figures.parallel_coordinates(
+            [{"zeta": 0.1, "rule": "set", "accuracy": 0.8}] * 2, dataset=data
+        ),
         "scale": lambda: figures.scale(pandas.DataFrame(SCALE)),
         "compare_costs": lambda: figures.compare_costs(cost, {"links": 12, "bytes": 50.0, "seconds": 3.0}),
     }
