@@ -78,6 +78,6 @@ def _dress(ax, names, columns):
     for number, column in enumerate(columns):
         ax.axvline(number, color=style.GREY, linewidth=0.8, zorder=0)
         for place, text in apart(column.marks):
-            look = {"fontsize": 8, "color": style.INK, "va": "center"}
+            look = {"fontsize": 9, "color": style.INK, "va": "center"}
             behind = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}
             ax.annotate(style.plain(text, 18), (number, place), (4, 0), textcoords="offset points", bbox=behind, **look)
