@@ -33,6 +33,7 @@ def parallel_coordinates(rows, score="accuracy", *, title=None, dataset=None):
     for number in np.argsort(values):  # the best on top
         ax.plot(places[number], color=colours.to_rgba(values[number]), linewidth=1.5, alpha=0.85, marker="o", markersize=3)
     _dress(ax, [*names, score], columns)
+    style.label(ax, "what was varied, and what came out", "place between lowest and highest")
     style.colour_bar(figure, colours, ax, score)
     return style.finish(figure, rows)
 
