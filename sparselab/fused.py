@@ -9,12 +9,13 @@ import scipy.sparse
 from . import activations
 from .engines import PHASES
 from .interrupts import held, in_main_thread
-from .kernels import JIT, compiling, program, system
+from .kernels import JIT, columns, compiling, program, system, turns, updating
 from .optimizers import MomentumSGD, check_state
 from .workspace import LINE, Gradients, Workspace, groups_of, tiles_of
 
 NO_ROWS = np.zeros((0, 1), np.float32)
 NO_CSR = (np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(1, np.int64))
+NO_TURNS = 0, np.zeros(turns.MINE, np.int64), np.zeros((0, columns.FIELDS), np.int64)
 NO_LABELS, NO_TARGETS = np.zeros(0, np.int64), np.zeros((0, 1), np.float32)
 
 ROW = 3  # links whose work equals a row's own
@@ -110,16 +111,23 @@ class FusedEngine:
         """len(rates) steps over consecutive batches of `samples`, updating model and state in place; fills the Outcome."""
         self._run(outcome, X, targets, samples, batch_size, rates, settings_of(optimizer), state, key, first_step, True)
 
-    def gradient(self, outcome, X, targets, samples, key, step):
+    def gradient(self, outcome, X, targets, samples, key, step, own_turns=None):
         """(dw, db), an array a layer, of one batch, with the dropout of step `step`; nothing is updated. Fills the Outcome.
 
-        The arrays are the engine's own and hold until its next call; None, None where something is not finite.
+        The arrays are the engine's own and hold until its next call; None, None where something is not finite. own_turns: the
+        parallel.gate.Turns of a worker, who goes on with the next of the Outcome's batches as long as it may push and pull by
+        itself: outcome.done then says how many gradients there were; the last one is left.
         """
-        settings = np.zeros(program.SETTINGS)
-        self._run(outcome, X, targets, samples, len(samples), [0.0], settings, None, key, step, False)
+        settings, gate = (np.zeros(columns.SETTINGS), NO_TURNS) if own_turns is None else own_turns.now()
+        n = len(outcome.sizes)
+        self._run(
+            outcome, X, targets, samples, int(outcome.sizes[0]), [0.0] * n, settings, None, key, step, False, gate
+        )  # fmt: skip
         return (None, None) if outcome.failed else (self.gradients[0].dw, self.gradients[0].db)
 
-    def _run(self, outcome, X, targets, samples, batch_size, rates, settings, state, key, first_step, applies):
+    def _run(
+        self, outcome, X, targets, samples, batch_size, rates, settings, state, key, first_step, applies, gate=NO_TURNS
+    ):  # fmt: skip
         if not self.spaces:
             compiling.announce(program.run_steps)
         tiles, steps = tiles_of(batch_size, self.width), len(rates)
@@ -140,7 +148,7 @@ class FusedEngine:
                 thread, threads, together, counter.ctypes.data, cuts, self.width, groups, self.table,
                 self.coefficients, self.places[0 if together else thread], self.dw, self.db, settings, rates, self.loss.code,
                 *chosen, *data, samples, batch_size, key, first_step, losses, hits, poison, phases, status,
-                applies,
+                applies, *gate,
             )  # fmt: skip
 
         try:
@@ -190,9 +198,9 @@ class FusedEngine:
         if self.parts != key:
             self.cuts = np.zeros((len(self.model.layers), 2, parts + 1), np.int64)
             for l, layer in enumerate(self.model.layers):
-                self.cuts[l, program.BY_OUTPUT] = even_cuts(layer.topology.indptr, parts)
+                self.cuts[l, columns.BY_OUTPUT] = even_cuts(layer.topology.indptr, parts)
                 if l and self.training:
-                    self.cuts[l, program.BY_INPUT] = self._input_cuts(layer.topology, parts)
+                    self.cuts[l, columns.BY_INPUT] = self._input_cuts(layer.topology, parts)
             self.parts = key
         return self.cuts
 
@@ -265,18 +273,18 @@ class FusedEngine:
         threshold, scale = drop_threshold(model.dropout)
         slopes = [*(activations.slopes(f) for f in model.hidden), (1.0, 1.0)]
         self.coefficients = np.array([(*pair, scale) for pair in slopes], np.float32)
-        self.table = np.zeros((len(model.layers), program.FIELDS), np.int64)
+        self.table = np.zeros((len(model.layers), columns.FIELDS), np.int64)
         for l, layer in enumerate(model.layers):
             t, row = layer.topology, self.table[l]
-            row[: program.V] = t.n_in, t.n_out, t.nnz, *map(address, (t.indptr, t.indices, layer.w))
-            row[program.B] = address(layer.b)
-            row[program.THRESHOLD] = threshold if l + 1 < len(model.layers) else 0
+            row[: columns.V] = t.n_in, t.n_out, t.nnz, *map(address, (t.indptr, t.indices, layer.w))
+            row[columns.B] = address(layer.b)
+            row[columns.THRESHOLD] = threshold if l + 1 < len(model.layers) else 0
             if training and state is not None:
-                row[program.V], row[program.VB] = address(state[l].links[0]), address(state[l].neurons[0])
+                row[columns.V], row[columns.VB] = address(state[l].links[0]), address(state[l].neurons[0])
             if training:
                 if l and self.index:  # nobody asks for the gradient of the input
                     back = t.transposed
-                    row[program.INDPTR_T : program.THRESHOLD] = [*map(address, (back.indptr, back.rows, back.slots))]
+                    row[columns.INDPTR_T : columns.THRESHOLD] = [*map(address, (back.indptr, back.rows, back.slots))]
         self.places = np.array([[[*map(address, part)] for part in (s.levels, s.on, s.kept)] for s in self.spaces], np.int64)
         self.dw = np.array([[address(a) for a in g.dw] for g in self.gradients], np.int64).reshape(-1, len(model.layers))
         self.db = np.array([[address(a) for a in g.db] for g in self.gradients], np.int64).reshape(-1, len(model.layers))
@@ -288,6 +296,7 @@ class FusedUpdate:
 
     def __init__(self, model, optimizer):
         self.model, self.optimizer, self.seen = model, optimizer, None
+        self.table = np.zeros((len(model.layers), columns.FIELDS), np.int64)  # always this one: kernels.turns looks at it
 
     @staticmethod
     def made_for(model, optimizer):
@@ -296,18 +305,23 @@ class FusedUpdate:
 
     def __call__(self, state, dw, db, rate):
         """Apply gradients dw, db (float32, contiguous, an array a layer) to the model and its LayerStates."""
-        arrays = [a for layer, s in zip(self.model.layers, state, strict=True) for a in (layer.w, layer.b, *s.links, *s.neurons)]
-        if self.seen is None or any(a is not b for a, b in zip(arrays, self.seen, strict=True)):
-            check_state(state, self.model)
-            self.table, self.seen = np.zeros((len(state), program.FIELDS), np.int64), arrays
-            for row, layer, s in zip(self.table, self.model.layers, state, strict=True):
-                row[[program.NNZ, program.N_OUT]] = len(layer.w), len(layer.b)
-                row[[program.W, program.B, program.V, program.VB]] = [*map(address, (layer.w, layer.b, s.links[0], s.neurons[0]))]
+        self.look_at(state)
         gradients = [np.array([[*map(address, part)]], np.int64) for part in (dw, db)]
-        program.apply_gradients(self.table, *gradients, np.float32(rate), settings_of(self.optimizer))
+        updating.apply_gradients(self.table, *gradients, np.float32(rate), settings_of(self.optimizer))
+
+    def look_at(self, state):
+        """Note where the arrays of the model and of its LayerStates stand now."""
+        arrays = [a for layer, s in zip(self.model.layers, state, strict=True) for a in (layer.w, layer.b, *s.links, *s.neurons)]
+        if self.seen is not None and all(a is b for a, b in zip(arrays, self.seen, strict=True)):
+            return
+        check_state(state, self.model)
+        for row, layer, s in zip(self.table, self.model.layers, state, strict=True):
+            row[[columns.NNZ, columns.N_OUT]] = len(layer.w), len(layer.b)
+            row[[columns.W, columns.B, columns.V, columns.VB]] = [*map(address, (layer.w, layer.b, s.links[0], s.neurons[0]))]
+        self.seen = arrays
 
 
 def settings_of(optimizer):
-    """MomentumSGD's numbers, in the order of program.SETTINGS."""
+    """MomentumSGD's numbers, in the order of columns.SETTINGS."""
     decay = optimizer.weight_decay
     return np.array([optimizer.momentum, decay, decay * optimizer.decay_biases, optimizer.nesterov], float)

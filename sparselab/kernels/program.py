@@ -14,30 +14,43 @@ dropout are two bits an element. So a tile keeps one float an activation and no 
 import numpy as np
 from numba import carray
 
-from .elementwise import add_gradients, gather_csr, softmax_loss, squared_loss, update
+from .columns import (
+    ACTIVATIONS,
+    BACKWARD,
+    BY_INPUT,
+    BY_OUTPUT,
+    FORWARD,
+    GATHER,
+    INDICES,
+    INDPTR,
+    INDPTR_T,
+    KEPT,
+    LEFT,
+    N_IN,
+    N_OUT,
+    ON,
+    RIGHT,
+    ROWS_T,
+    SCALE,
+    SLOTS_T,
+    THRESHOLD,
+    UPDATE,
+    WAIT,
+    B,
+    W,
+)  # fmt: skip
+from .elementwise import gather_csr, softmax_loss, squared_loss
 from .rng import key64
 from .rows import AHEAD, dx_rows, scatter_rows, sddmm_rows, spmm_rows
 from .settings import jit
 from .system import as_pointer, go_on, meet, now
 from .transposing import SIDE, gather_rows
+from .turns import take_turn
+from .updating import apply_update, sum_groups
 
-# columns of `table` (int64): sizes, then addresses
-N_IN, N_OUT, NNZ, INDPTR, INDICES, W, V, B, VB, INDPTR_T, ROWS_T, SLOTS_T, THRESHOLD, FIELDS = range(14)
-# columns of `coefficients` (float32)
-LEFT, RIGHT, SCALE, COEFFICIENTS = range(4)
-# rows of a thread's `places` (int64 addresses a level; level 0 is the input)
-ACTIVATIONS, ON, KEPT, PLACES = range(4)
-# columns of `phases` (int64 nanoseconds a thread)
-GATHER, FORWARD, BACKWARD, WAIT, UPDATE, PHASES = range(6)
-# columns of `settings` (float64): the optimiser's numbers
-MOMENTUM, DECAY, BIAS_DECAY, NESTEROV, SETTINGS = range(5)
 SOFTMAX, SQUARED = range(2)
 
-# rows of `cuts` (layers, 2, parts + 1): where each part's output neurons and input neurons begin
-BY_OUTPUT, BY_INPUT = range(2)
-
 FAR = 2**25  # bytes of a layer's tile from which its rows are asked for beforehand
-CHUNK = 4096  # links whose gradients are added and applied while they are in the first-level cache
 
 
 @jit
@@ -118,43 +131,6 @@ def fill_input(part, parts, width, table, places, X, csr_data, csr_indices, csr_
 
 
 @jit
-def apply_update(thread, threads, table, dw, db, groups, rate, settings):
-    """This thread's share of the links and biases: gradients of all groups, in order, then the update."""
-    momentum, decay = np.float32(settings[MOMENTUM]), np.float32(settings[DECAY])
-    bias_decay, nesterov = np.float32(settings[BIAS_DECAY]), settings[NESTEROV] != 0
-    for l in range(table.shape[0]):
-        for kind in range(2):
-            t = table[l]
-            n = t[N_OUT] if kind else t[NNZ]
-            values = carray(as_pointer(t[B] if kind else t[W]), (n,), np.float32)
-            velocity = carray(as_pointer(t[VB] if kind else t[V]), (n,), np.float32)
-            total = carray(as_pointer(db[0, l] if kind else dw[0, l]), (n,), np.float32)
-            for begin in range(n * thread // threads, n * (thread + 1) // threads, CHUNK):
-                end = min(begin + CHUNK, n * (thread + 1) // threads)
-                for g in range(1, groups):
-                    add_gradients(total, carray(as_pointer(db[g, l] if kind else dw[g, l]), (n,), np.float32), begin, end)
-                update(values, velocity, total, begin, end, rate, momentum, bias_decay if kind else decay, nesterov)
-
-
-@jit
-def apply_gradients(table, dw, db, rate, settings):
-    """One update of the whole net with gradients at the addresses dw, db (1, layers): the server's part of a step."""
-    apply_update(0, 1, table, dw, db, 1, rate, settings)
-
-
-@jit
-def sum_groups(thread, threads, table, dw, db, groups):
-    """This thread's share of the links and biases: gradients of all groups, in order, added to those of the first."""
-    for l in range(table.shape[0]):
-        for kind in range(2):
-            n = table[l, N_OUT] if kind else table[l, NNZ]
-            total = carray(as_pointer(db[0, l] if kind else dw[0, l]), (n,), np.float32)
-            for g in range(1, groups):
-                part = carray(as_pointer(db[g, l] if kind else dw[g, l]), (n,), np.float32)
-                add_gradients(total, part, n * thread // threads, n * (thread + 1) // threads)
-
-
-@jit
 def output_loss(loss, Z, labels, targets, samples, first, count, scale):
     """(Σ loss, hits) of a tile of outputs Z, in whose place dZ is left."""
     if loss == SOFTMAX:
@@ -166,7 +142,7 @@ def output_loss(loss, Z, labels, targets, samples, first, count, scale):
 def run_steps(
     thread, threads, together, counter, cuts, width, max_groups, table, coefficients, places, dw, db, settings, rates, loss,
     labels, targets, X, csr_data, csr_indices, csr_indptr, samples, batch_size, key, first_step, losses, hits, poison, phases,
-    status, applies,
+    status, applies, gate, mine, server,
 ):  # fmt: skip
     """Steps 0 … len(rates) − 1 over consecutive batches of `samples` (the last may be partial), as one of `threads` threads.
 
@@ -174,7 +150,8 @@ def run_steps(
     that. losses, hits (steps, tiles) get each tile's sums; poison (one for each group and each thread at least) is 0, or NaN
     where a gradient was not finite; then status[0] is the step, which was not applied (else −1). status[1] counts the steps
     that were. `applies`: whether gradients are applied; else a step leaves their sum in the first group's. counter: see
-    system.meet.
+    system.meet. gate (0 for none), mine, server: of a worker alone that takes its own turns at a parameter server, see
+    turns.take_turn; where it may not, and after the last step, the gradient is left and the call ends.
     """
     clock = np.zeros(2, np.int64)
     part, parts = (thread, threads) if together else (0, 1)
@@ -233,6 +210,11 @@ def run_steps(
             sum_groups(thread, threads, table, dw, db, groups)
         if thread == 0:
             status[1] = step + 1
+        if gate and (
+            step + 1 == rates.shape[0]
+            or not take_turn(gate, mine, server, table, dw, db, settings, losses[step].sum(), hits[step].sum(), size, clock)
+        ):
+            return
         t6 = now(clock)
         meet(counter, threads)
         phases[thread, WAIT] += t5 - t4 + now(clock) - t6

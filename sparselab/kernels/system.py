@@ -105,6 +105,16 @@ def atomic_load(typing, address):
 
 
 @intrinsic
+def atomic_swap(typing, address, value):
+    """Put an int64 at `address`; returns what was there."""
+
+    def codegen(context, builder, sig, args):
+        return builder.atomic_rmw("xchg", builder.inttoptr(args[0], I64.as_pointer()), args[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), codegen
+
+
+@intrinsic
 def as_pointer(typing, address):
     """An address as a pointer for numba.carray."""
 
@@ -132,6 +142,23 @@ def meet(counter, threads):
         if spins > SPINS:
             _give_way()
     return True
+
+
+@jit
+def acquire(lock):
+    """Take the lock, an int64 at this address: 0 where nobody has it. Not for a thread that has it already."""
+    spins = 0
+    while atomic_swap(lock, 1):
+        while atomic_load(lock):
+            spins += 1
+            if spins > SPINS:
+                _give_way()
+
+
+@jit
+def release(lock):
+    """Give the lock back."""
+    atomic_swap(lock, 0)
 
 
 REQUEST, PASSED_ON = 16, 24  # bytes into `counter`: somebody wants an end; what part 0 said of it at even and odd meetings

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from concurrent.futures import BrokenExecutor
+from contextlib import nullcontext
 from statistics import median
 
 from ..engines import DivergedError
@@ -48,6 +49,7 @@ class Crew:
         self.restarts, self.timeline, self.noticed = 0, [], []
         self.lock, self.at_the_door, self.early = threading.RLock(), [], deque()
         self.turn, self.over, self.error = None, True, None
+        self.door = nullcontext  # `with door():` nobody takes a turn but who is in it
         if hasattr(backend, "taken"):
             backend.taken = self.taken
         backend.open(job, X, targets)
@@ -79,7 +81,7 @@ class Crew:
                     self._served(future)
                 self._look_after_the_late()
         finally:
-            with self.lock:  # whoever is at the server ends first
+            with self.lock, self.door():  # whoever is at the server ends first
                 self.turn, self.over = None, True
         if self.error is not None:
             raise self.error
@@ -93,7 +95,7 @@ class Crew:
     def taken(self, future):
         """The turn of a worker that is a thread, called there; False where the driver has to look: a failed task, or an end."""
         self.at_the_door.append(future)
-        with self.lock:
+        with self.lock, self.door():
             self.at_the_door.remove(future)
             number = self.futures.get(future)
             if self.over or number is None:
@@ -107,6 +109,14 @@ class Crew:
             except BaseException as error:
                 self.error, self.over = error, True
             return not self.over
+
+    def went_on(self, number, begun, ended):
+        """A worker took a turn by itself, with a task that began and ended then, and is at its next round."""
+        kind, (snapshot, round_) = self.under_way[number]
+        self.under_way[number] = kind, (snapshot, round_ + 1)
+        self.tries.pop(number, None)
+        self.started[number] = ended
+        self.timeline.append((number, begun, ended))
 
     @property
     def queue_length(self):
@@ -132,7 +142,7 @@ class Crew:
 
     def _served(self, future):
         """The turn of a worker that cannot take it itself, or has failed."""
-        with self.lock:
+        with self.lock, self.door():
             number = self.futures.get(future)
             if number is None:  # of somebody who was given up, or just a call: it is over
                 return
@@ -194,8 +204,11 @@ class Crew:
             if now < self._deadline() or getattr(self.backend, "in_turn", False):
                 return
             still = [number for future, number in self.futures.items() if not future.done()]  # the driver may have been away
-            for late in [number for number in still if now >= self.started[number] + self.patience(number)]:
-                self._again(late, TimeoutError(f"no answer for {self.patience(late):.3g} s"))
+            late = [number for number in still if now >= self.started[number] + self.patience(number)]
+            if late:
+                with self.door():
+                    for number in late:
+                        self._again(number, TimeoutError(f"no answer for {self.patience(number):.3g} s"))
 
     def _again(self, number, error):
         """Do the task of a worker again: at once where it raised an error the first time, else by a new worker. WorkerLostError

@@ -3,6 +3,7 @@
 `start` gives tasks to those who wait; `turn` is the server's work on one answer, called in whatever thread has it, one at a time.
 """
 
+from .gate import Gate
 from .tasks import averaged
 
 WARM_UP = 5  # epochs over which WASSP's rate grows to that of the larger batch
@@ -18,6 +19,8 @@ class Asynchronous:
         self.left = max(0, run.split - run.state.epoch) * self.per_epoch
         self.rounds = [run.state.epoch * -(-run.n_batches // (run.n * run.job.steps_per_push))] * run.n
         self.waiting = list(range(run.n))  # at the first pulls, then whoever was served last
+        if self.left and Gate.made_for(run):
+            run.crew.door = Gate(run, self).closed
 
     def start(self):
         """A pull for whoever waits, while gradients are wanted."""
@@ -31,11 +34,15 @@ class Asynchronous:
     def turn(self, number, push):
         """One update, at once; False where the epoch is over or a record is due."""
         run = self.run
-        run.apply(push, run.optimizer.rate(run.state.epoch + run.updates / self.per_epoch))
+        run.apply(push, self.rate(run.updates))
         self.waiting.append(number)
         if run.updates == self.per_epoch or run.is_time():
             return False
         self.start()
+
+    def rate(self, update):
+        """The learning rate of an update of this epoch."""
+        return self.run.optimizer.rate(self.run.state.epoch + update / self.per_epoch)
 
 
 class Synchronous:

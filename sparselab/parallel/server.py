@@ -75,6 +75,12 @@ class ParameterServer:
         self.version += 1
         return staleness
 
+    def count(self, staleness, refused):
+        """A push of this generation was applied elsewhere, or refused."""
+        self.traffic.entries += self.model.n_links
+        self.traffic.staleness.append(staleness)
+        self.traffic.refused += refused
+
     def moved(self, generation, dw, db):
         """The gradients on the links and neurons of now; what has no place any more is dropped and counted."""
         self.traffic.entries += sum(map(len, dw))

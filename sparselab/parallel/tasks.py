@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import engines
 from ..engines import Outcome
+from ..fused import FusedEngine
 from ..mlp import Parameters, SparseMLP
 from ..state import TrainingState
 from ..training import LONGEST, Run
@@ -87,6 +88,7 @@ class Worker:
         self.batches = Batches(self.seeds, len(self.shard), min(job.batch_size, len(self.shard)))
         self.model, self.engine, self.run, self.generation = None, None, None, None
         self.epoch, self.order, self.key = None, None, None
+        self.turns = None  # where it may push and pull by itself: gate.Turns
         self.stopped = False  # set by another thread: an epoch of its own ends at once
 
     def load(self, snapshot):
@@ -104,6 +106,8 @@ class Worker:
                 np.copyto(layer.w, w)
                 np.copyto(layer.b, b)
         self.version, self.generation = snapshot.version, snapshot.generation
+        if self.turns is not None:
+            self.turns.loaded(snapshot.version)
 
     def gradient(self, round_):
         """The Push of a round: of `steps_per_push` mini-batches at the parameters loaded last, their gradients added."""
@@ -113,22 +117,23 @@ class Worker:
             total = push if total is None else added(total, push)
             if total.failed:
                 break
-        total.round = round_
+        total.round = round_ if self.job.steps_per_push > 1 else total.round
         return total
 
     def _gradient(self, batch):
         epoch, place = self.batches.place(batch)
         if epoch != self.epoch:
             self.epoch, self.order, self.key = epoch, self.shard[self.batches.order(epoch)], self.batches.dropout_key(epoch)
-        size = self.batches.batch_size
-        samples = self.order[place * size : (place + 1) * size]
-        outcome = Outcome.of(len(samples), len(samples))
-        dw, db = self.engine.gradient(outcome, self.X, self.targets, samples, self.key, place)
-        spent = sum(outcome.seconds.values())
-        losses = [float(outcome.losses[0] * len(samples))]
+        size, own_turns = self.batches.batch_size, self.turns is not None and isinstance(self.engine, FusedEngine)
+        samples = self.order[place * size : None if own_turns else (place + 1) * size]
+        outcome = Outcome.of(len(samples), size)
+        arguments = outcome, self.X, self.targets, samples, self.key, place
+        dw, db = self.engine.gradient(*arguments, self.turns) if own_turns else self.engine.gradient(*arguments)
+        last = outcome.done - (not outcome.failed)
+        version, n = self.turns.version if own_turns else self.version, int(outcome.sizes[last])
         return Push(
-            self.number, batch, self.version, self.generation, losses, int(outcome.hits[0]), len(samples), dw, db, outcome.failed,
-            spent,
+            self.number, batch + last, version, self.generation, [float(outcome.losses[last] * n)], int(outcome.hits[last]), n,
+            dw, db, outcome.failed, sum(outcome.seconds.values()),
         )  # fmt: skip
 
     def local(self, parameters, optimizer, epoch):

@@ -160,6 +160,7 @@ class _Parallel:
                 if self.pace is not None:
                     yield self.step_record(seen)
             yield self.finish_epoch(way.name)
+        self.crew.door = nullcontext
 
     def seen_now(self):
         """Where the epoch stands: what the next StepRecord begins with."""
@@ -187,13 +188,17 @@ class _Parallel:
             where = find_fault(self.model, self.loss, self.X, self.targets, np.arange(min(len(self.targets), 1024)))
             raise DivergedError(self.state.epoch + 1, self.updates, *where)
         self.server.push(push, push.dw, push.db, rate, checked=self.trusted or not self.synchronous)
-        totals = self.state.totals
         self.computed += push.seconds
-        self.queue.append(self.crew.queue_length)
-        totals.losses += push.losses
-        totals.hits += push.hits
-        totals.n_samples += push.n_samples
-        totals.learning_rate = rate
+        self.count(push.losses, push.hits, push.n_samples, self.crew.queue_length)
+        self.state.totals.learning_rate = rate
+
+    def count(self, losses, hits, n_samples, queue):
+        """Count an update."""
+        totals = self.state.totals
+        self.queue.append(queue)
+        totals.losses += losses
+        totals.hits += hits
+        totals.n_samples += n_samples
         self.updates += 1
 
     def start_epoch(self):

@@ -1,0 +1,48 @@
+"""The optimizer's update of a whole net, and sums of gradients, by a table of addresses."""
+
+import numpy as np
+from numba import carray
+
+from .columns import BIAS_DECAY, DECAY, MOMENTUM, N_OUT, NESTEROV, NNZ, VB, B, V, W
+from .elementwise import add_gradients, update
+from .settings import jit
+from .system import as_pointer
+
+CHUNK = 4096  # links whose gradients are added and applied while they are in the first-level cache
+
+
+@jit
+def apply_update(thread, threads, table, dw, db, groups, rate, settings):
+    """This thread's share of the links and biases: gradients of all groups, in order, then the update."""
+    momentum, decay = np.float32(settings[MOMENTUM]), np.float32(settings[DECAY])
+    bias_decay, nesterov = np.float32(settings[BIAS_DECAY]), settings[NESTEROV] != 0
+    for l in range(table.shape[0]):
+        for kind in range(2):
+            t = table[l]
+            n = t[N_OUT] if kind else t[NNZ]
+            values = carray(as_pointer(t[B] if kind else t[W]), (n,), np.float32)
+            velocity = carray(as_pointer(t[VB] if kind else t[V]), (n,), np.float32)
+            total = carray(as_pointer(db[0, l] if kind else dw[0, l]), (n,), np.float32)
+            for begin in range(n * thread // threads, n * (thread + 1) // threads, CHUNK):
+                end = min(begin + CHUNK, n * (thread + 1) // threads)
+                for g in range(1, groups):
+                    add_gradients(total, carray(as_pointer(db[g, l] if kind else dw[g, l]), (n,), np.float32), begin, end)
+                update(values, velocity, total, begin, end, rate, momentum, bias_decay if kind else decay, nesterov)
+
+
+@jit
+def apply_gradients(table, dw, db, rate, settings):
+    """One update of the whole net with gradients at the addresses dw, db (1, layers): the server's part of a step."""
+    apply_update(0, 1, table, dw, db, 1, rate, settings)
+
+
+@jit
+def sum_groups(thread, threads, table, dw, db, groups):
+    """This thread's share of the links and biases: gradients of all groups, in order, added to those of the first."""
+    for l in range(table.shape[0]):
+        for kind in range(2):
+            n = table[l, N_OUT] if kind else table[l, NNZ]
+            total = carray(as_pointer(db[0, l] if kind else dw[0, l]), (n,), np.float32)
+            for g in range(1, groups):
+                part = carray(as_pointer(db[g, l] if kind else dw[g, l]), (n,), np.float32)
+                add_gradients(total, part, n * thread // threads, n * (thread + 1) // threads)

@@ -1,0 +1,105 @@
+"""Where workers that are threads push and pull in compiled code, step after step, without the interpreter (see kernels.turns).
+
+With Python between its steps a worker needed a sixth more time, and two of them waited for the interpreter as well. Now and then
+each comes back with a gradient and takes an ordinary turn: then everything is told to the run, and the gate is set anew.
+"""
+
+import time
+from contextlib import contextmanager
+
+import numpy as np
+
+from ..fused import address, settings_of
+from ..kernels import system, turns
+from .backends import Threads
+
+AHEAD = 128  # turns until somebody comes back, at most
+SLICE = 0.05  # seconds until a worker comes back
+PER_SECOND = 10**9
+
+
+class Gate:
+    """The gate of the first phase of a run, `way` its Asynchronous. Closed, until a first turn in Python has set it."""
+
+    @staticmethod
+    def made_for(run):
+        """Whether the workers of the run are threads with compiled steps, and the server's update is compiled too."""
+        fit = isinstance(run.crew.backend, Threads) and run.server.whole is not None and run.job.steps_per_push == 1
+        return fit and not system.WINDOWS
+
+    def __init__(self, run, way):
+        self.run, self.way = run, way
+        self.words, self.rates = np.zeros(turns.WORDS, np.int64), np.zeros(AHEAD)
+        self.log, self.losses = np.zeros((AHEAD, turns.ROW), np.int64), np.zeros(AHEAD)
+        bound = run.server.max_staleness
+        self.words[turns.MAX_STALENESS] = -1 if bound is None else bound
+        self.words[[turns.RATES, turns.LOG, turns.LOSSES]] = [*map(address, (self.rates, self.log, self.losses))]
+        for worker in run.crew.backend.workers:
+            worker.turns = Turns(self, worker.number)
+
+    @contextmanager
+    def closed(self):
+        """Nobody else is at the server meanwhile; what workers did by themselves is told to the run before."""
+        lock = address(self.words)
+        system.acquire(lock)
+        try:
+            self.words[turns.OPEN] = 0
+            self._tell()
+            yield
+            self._set()
+        finally:
+            system.release(lock)
+
+    def _set(self):
+        """Open, unless the epoch is over or all have to wait; then tasks under way belong to a past era."""
+        run, way, words = self.run, self.way, self.words
+        limit = min(AHEAD, way.per_epoch - 1 - run.updates)  # the last one is taken in Python
+        if run.crew.over or limit < 1:
+            words[turns.ERA] += 1
+            return
+        for turn in range(limit):
+            self.rates[turn] = way.rate(run.updates + turn)
+        run.server.whole.look_at(run.server.state)
+        words[[turns.VERSION, turns.LIMIT, turns.LEFT]] = run.server.version, limit, way.left
+        words[turns.OPEN] = 1
+
+    def _tell(self):
+        """Count the turns that workers took by themselves."""
+        run, words = self.run, self.words
+        n = int(words[turns.LOGGED])
+        if not n:
+            return
+        words[turns.LOGGED] = 0
+        rows, losses = self.log[:n].tolist(), self.losses[:n].tolist()
+        for row, loss in zip(rows, losses, strict=True):
+            number, staleness, refused, samples, hits, queue, begin, end = row
+            run.server.count(staleness, refused)
+            run.count([loss], hits, samples, queue)
+            self.way.rounds[number] += 1
+            run.crew.went_on(number, begin / PER_SECOND, end / PER_SECOND)
+        run.server.version, run.state.totals.learning_rate = int(words[turns.VERSION]), float(self.rates[n - 1])
+        self.way.left = int(words[turns.LEFT])
+
+
+class Turns:
+    """What a worker needs to take its turns by itself; `mine` are its words."""
+
+    def __init__(self, gate, number):
+        self.gate, self.mine = gate, np.zeros(turns.MINE, np.int64)
+        self.mine[turns.NUMBER] = number
+
+    @property
+    def version(self):
+        """Of the net that the gradient left last was computed with."""
+        return int(self.mine[turns.MY_VERSION])
+
+    def loaded(self, version):
+        """The worker has this version of the server's net; the gate is closed."""
+        self.mine[[turns.MY_VERSION, turns.MY_ERA]] = version, self.gate.words[turns.ERA]
+
+    def now(self):
+        """(settings, (gate, mine, server's table)) for an engine."""
+        server = self.gate.run.server
+        begun = time.monotonic_ns()
+        self.mine[[turns.UNTIL, turns.BEGUN]] = begun + int(SLICE * PER_SECOND), begun
+        return np.append(settings_of(server.optimizer), server.damping), (address(self.gate.words), self.mine, server.whole.table)
