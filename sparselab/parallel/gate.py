@@ -13,8 +13,8 @@ from ..fused import address, settings_of
 from ..kernels import system, turns
 from .backends import Threads
 
-AHEAD = 128  # turns until somebody comes back, at most
-SLICE = 0.05  # seconds until a worker comes back
+AHEAD = 512  # turns until somebody comes back, at most
+SLICE = 0.1  # seconds until a worker comes back
 PER_SECOND = 10**9
 
 
@@ -40,20 +40,22 @@ class Gate:
     @contextmanager
     def closed(self):
         """Nobody else is at the server meanwhile; what workers did by themselves is told to the run before."""
-        lock = address(self.words)
-        system.acquire(lock)
+        lock, is_set = address(self.words), False
+        system.acquire(lock)  # whoever comes meanwhile waits for the lock: that is shorter than a way through Python
         try:
-            self.words[turns.OPEN] = 0
             self._tell()
             yield
             self._set()
+            is_set = True
         finally:
+            self.words[turns.OPEN] &= is_set
             system.release(lock)
 
     def _set(self):
         """Open, unless the epoch is over or all have to wait; then tasks under way belong to a past era."""
         run, way, words = self.run, self.way, self.words
         limit = min(AHEAD, way.per_epoch - 1 - run.updates)  # the last one is taken in Python
+        words[turns.OPEN] = 0
         if run.crew.over or limit < 1:
             words[turns.ERA] += 1
             return

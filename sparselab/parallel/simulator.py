@@ -51,7 +51,7 @@ class Simulator(Local):
         """Make the workers."""
         super().open(job, X, targets)
         costs = self.costs
-        self.network = Network(costs.handover / 2) if self.network is None else self.network
+        self.one_process, self.network = self.network is None, Network() if self.network is None else self.network
         self.compute_times, self.push_times = Times("compute", costs.compute), Times("server", costs.push)
 
     def forget(self):
@@ -71,8 +71,10 @@ class Simulator(Local):
         links = sum(topology.nnz for topology in snapshot.parameters.topologies)
         self.links = links if self.links is None else self.links
         size = push.n_samples / self.workers[number].job.batch_size * links / max(1, self.links)
-        seconds = self.compute_times(self.draws[number]) * float(self.factors[number]) * size
-        return self.ask(number, (lambda: push), self.costs.pull, down, seconds, up)
+        seconds, alone = self.compute_times(self.draws[number]) * float(self.factors[number]) * size, self.costs.interpreter
+        if self.one_process:  # the interpreter is busy as the server is: for one worker at a time
+            return self.ask(number, (lambda: push), self.costs.pull + alone, down, seconds, up)
+        return self.ask(number, (lambda: push), self.costs.pull, down, seconds + alone, up)
 
     def local(self, number, parameters, optimizer, epoch):
         """An epoch of a worker on its own; before the first one the net goes to it."""
