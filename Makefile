@@ -34,7 +34,7 @@ test: $(VENV)/.installed-test ## lint, architecture, tests, notebooks (PYTEST_AR
 	SPARSELAB_FAST=1 $(BIN)/pytest --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks/
 
 test-slow: $(VENV)/.installed-test ## the tests marked slow
-	$(BIN)/pytest -m slow $(PYTEST_ARGS)
+	$(BIN)/pytest -m slow -n 2 --dist loadscope $(PYTEST_ARGS)
 
 reliability: $(VENV)/.installed-test ## measure every promise of docs/reliability.md (RELIABILITY_ARGS="--quick")
 	$(BIN)/python -m reliability $(RELIABILITY_ARGS)

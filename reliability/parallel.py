@@ -151,7 +151,7 @@ class Script:
 
     def left(self, patience=5.0):
         """New names in /dev/shm, but for those that carry the id of another process; the resource tracker tidies up last."""
-        limit, foreign = time.monotonic() + patience, re.compile(rf".*-(?!{self.process.pid}-)\d+-.*")
+        limit, foreign = time.monotonic() + patience, re.compile(rf".*[-_](?!{self.process.pid}[-_])\d+[-_].*")
         while True:
             left = sorted(name for name in set(os.listdir("/dev/shm")) - self.shm if not foreign.fullmatch(name))
             if not left or time.monotonic() > limit:
