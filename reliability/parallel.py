@@ -88,12 +88,13 @@ def disturbed(backend, kinds, n, synchronous=True):
 # a script that is interrupted, or killed
 
 SCRIPT = """
-import json, os, sys, time
+import json, os, signal, sys, time
 import numpy as np
 import sparselab as sl
 from reliability import nets
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever is started in the background ignores it
     backend, synchronous = sys.argv[1], sys.argv[2] == "True"
     X, y = nets.data_rows(2000)
     data = sl.datasets.Dataset(X, y, X[:50], y[:50], classes=np.arange(4))
@@ -197,7 +198,10 @@ def interrupted(backend, *, synchronous=False, share=1.0, epochs=3, wait=0.3):
             sent = time.time()
             os.killpg(script.process.pid, signal.SIGINT)
             gone = gone_after([one for one in family if "resource_tracker" not in " ".join(safe_line(one))], sent)
-            out, err = script.process.communicate(timeout=120)
+            try:
+                out, err = script.process.communicate(timeout=120)
+            except subprocess.TimeoutExpired:
+                return Stopped(False, float("inf"), gone, ports, script.left(), "no end within 120 s")
             said = [json.loads(line) for line in out.splitlines()]
             back = [line["back"] - sent for line in said if "back" in line]
             good = bool(back) and said[-1].get("good") is True and script.process.returncode == 0
