@@ -8,6 +8,7 @@ import resource
 import sys
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from tqdm import tqdm
@@ -67,28 +68,39 @@ class Extreme:
         self.learning_rate = self.learning_rate or min(0.01, RATE * self.layers / self.neurons)
         self.sizes = (self.features, *[self.neurons // self.layers] * self.layers, CLASSES)
 
+    def estimate_with(self, plan=None):
+        """The MemoryEstimate of the training by a memory.Plan, before anything is allocated."""
+        return memory.estimate_memory(
+            self.sizes, epsilon=self.epsilon, batch_size=self.batch, threads=self.threads, n_test=self.test,
+            n_samples=self.batch * max(self.steps, self.steps_after), plan=plan,
+        )  # fmt: skip
+
     @property
     def estimate(self):
-        """The MemoryEstimate of the training, before anything is allocated."""
-        n, have = self.batch * max(self.steps, self.steps_after), machine.available()
+        """The same by the plan that training will choose."""
+        have = machine.available()
         for plan in (None, memory.PLANS[-1]):
-            found = memory.estimate_memory(
-                self.sizes, epsilon=self.epsilon, batch_size=self.batch, threads=self.threads, n_samples=n, n_test=self.test,
-                plan=plan,
-            )  # fmt: skip
+            found = self.estimate_with(plan)
             if have is None or found.total <= have:
                 break
         return found
 
+    @property
+    def expected_links(self):
+        """(layers,) links that every layer will have, about."""
+        return [min(self.epsilon * (a + b), float(a) * b) for a, b in pairwise(self.sizes)]
+
 
 class Stopwatch:
-    """`with watch("step"):` seconds of each phase under a name, and a bar that says what is going on."""
+    """`with watch("step"):` seconds of each phase under a name, and a bar that says what is going on; `tell` is told too."""
 
-    def __init__(self, n_phases, progress=True):
-        self.seconds = {}
+    def __init__(self, n_phases, progress=True, tell=None):
+        self.seconds, self.tell, self.n_phases = {}, tell, n_phases
         self.bar = tqdm(total=n_phases, disable=not progress, file=sys.stderr, unit="phase", leave=False)
 
     def __call__(self, name):
+        if self.tell is not None:
+            self.tell(name, sum(map(len, self.seconds.values())), self.n_phases)
         self.name = name
         self.bar.set_description(name)
         return self
@@ -101,16 +113,17 @@ class Stopwatch:
         self.bar.update()
 
 
-def run(what, *, progress=True):
+def run(what, *, progress=True, tell=None):
     """Create, train, evaluate, evolve and train the net of an Extreme; returns what was measured, as plain values.
 
-    Several mini-batches make an epoch here, so that the evolution comes between two of them.
+    Several mini-batches make an epoch here, so that the evolution comes between two of them. tell: called with (name of the phase
+    that begins, phases done, phases in all); what it raises ends the run.
 
     Raises InsufficientMemoryError, before anything is allocated, for what does not fit; DivergedError as `train` does.
     """
     have, estimate = machine.available(), what.estimate
     memory.refuse(estimate.what, estimate.items, lambda have: "fewer neurons, a smaller epsilon or batch")
-    watch = Stopwatch(6 + what.steps + what.steps_after, progress)
+    watch = Stopwatch(5 + (what.steps_after > 0) + what.steps + what.steps_after, progress, tell)
     if what.neurons > SMALL:
         with watch("compile"):
             run(Extreme(SMALL, 2, batch=what.batch, steps=1, features=64), progress=False)
@@ -123,6 +136,16 @@ def run(what, *, progress=True):
         )  # fmt: skip
     links, share = model.n_links, share_from_input(model)
     training, state = begun(model, data, what)
+    try:
+        losses, norms, phases, scores = _trained(what, training, state, watch)
+    finally:
+        training.close()
+        watch.bar.close()
+    return result(what, watch.seconds, phases, training, losses, norms, scores, links, share, estimate, have)
+
+
+def _trained(what, training, state, watch):
+    """(losses, gradient norms of the first layer, seconds by phase, a step each; (loss, accuracy) before the evolution)."""
     with watch("prepare"):
         training.run(state, np.arange(0), [], state.dropout_key)
     losses, norms, phases = [], [], []
@@ -142,9 +165,7 @@ def run(what, *, progress=True):
             phases.append(outcome.seconds)
             norms.append(float(training.engine.gradient_norms()[0]))
         state.epoch, state.batch, state.evolved = state.epoch + 1, 0, False
-    training.close()
-    watch.bar.close()
-    return result(what, watch.seconds, phases, training, losses, norms, (float(loss), accuracy), links, share, estimate, have)
+    return losses, norms, phases, (float(loss), accuracy)
 
 
 def data_of(what):
@@ -176,7 +197,7 @@ def result(what, seconds, phases, training, losses, norms, scores, links, share,
         "phases_seconds": {name: float(np.median([one[name] for one in phases])) for name in phases[0]},
         "evolve_seconds": sum(seconds.get("evolve", [])),
         "evaluate_seconds": sum(seconds["evaluate"]),
-        "gather_gb_per_second": gathered_bytes(model, what.batch) / step / 1e9,
+        "gather_gb_per_second": gathered_bytes(model.nnz, what.batch) / step / 1e9,
         "peak_gib": peak / 2**30, "estimated_gib": estimate.total / 2**30,
         "available_gib": None if have is None else have / 2**30,
         "losses": losses, "gradient_norm_first_layer": norms[-1], "gradient_norms_first_layer": norms,
@@ -185,10 +206,13 @@ def result(what, seconds, phases, training, losses, norms, scores, links, share,
     }  # fmt: skip
 
 
-def gathered_bytes(model, batch):
-    """Bytes of rows that a step takes from random places: forward, dw and (but for the first layer) dX, a row a link each."""
+def gathered_bytes(nnz, batch):
+    """Bytes of rows that a step takes from random places: forward, dw and (but for the first layer) dX, a row a link each.
+
+    nnz: (layers,) links of each layer.
+    """
     width = memory.tile_width(batch)
-    return 4 * width * -(-batch // width) * (3 * model.n_links - model.nnz[0])
+    return 4 * width * -(-batch // width) * (3 * sum(nnz) - nnz[0])
 
 
 def text(found):

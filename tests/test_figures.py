@@ -20,7 +20,7 @@ import test_figures_pruning
 from PIL import Image
 
 import sparselab as sl
-from sparselab import figures, summary
+from sparselab import figures, memory, summary
 from sparselab.figures import activity, costs, degrees, images, legends, style
 from sparselab.history import PHASES
 from sparselab.kernels.binning import links_per_bin
@@ -87,6 +87,8 @@ def makers(model, history, norms, data):
             [{"zeta": 0.1, "rule": "set", "accuracy": 0.8}] * 2, dataset=data
         ),
         "scale": lambda: figures.scale(pandas.DataFrame(SCALE)),
+        "loss_by_step": lambda: figures.loss_by_step({"a": [1.0, 0.5], "b": [1.1]}, dataset=data),
+        "memory_plan": lambda: figures.memory_plan(sl.estimate_memory((100, 200, 2), epsilon=2), available=10**6),
         "compare_costs": lambda: figures.compare_costs(cost, {"links": 12, "bytes": 50.0, "seconds": 3.0}),
     }
 
@@ -529,3 +531,27 @@ def test_legends_fit_their_figure():
     assert legends.entries_width(["a", "bb", "ccc"], 3) < legends.entries_width(["a", "bb", "c" * 30], 3)
     assert style.look(0) != style.look(7) != style.look(14)
     assert len({tuple(style.look(number).values()) for number in range(56)}) == 56
+
+
+def test_a_memory_plan_draws_every_byte_of_the_estimate():
+    plans = {str(plan): sl.estimate_memory((300, 400, 2), epsilon=3, n_samples=50, plan=plan) for plan in memory.PLANS}
+    frame = figures.memory_plan(plans, available=10**9).to_frame()
+    assert frame.groupby("plan")["bytes"].sum().to_dict() == {label: one.total for label, one in plans.items()}
+    assert "transposed index" not in set(frame[frame["plan"] == str(memory.PLANS[-1])]["part"])
+    drawn = sum(patch.get_width() for patch in figures.memory_plan(plans).axes[0].patches)
+    assert drawn == pytest.approx(sum(one.total for one in plans.values()) / 2**10)
+
+
+@pytest.mark.parametrize("wrong", [{}, 3, {"a": 1}, None])
+def test_a_memory_plan_takes_estimates_only(wrong):
+    with pytest.raises(TypeError, match="plans"):
+        figures.memory_plan(wrong)
+
+
+@pytest.mark.parametrize("wrong", [[], {"a": []}, [[1.0]]])
+def test_a_loss_a_step(wrong):
+    with pytest.raises(ValueError, match="losses"):
+        figures.loss_by_step(wrong)
+    frame = figures.loss_by_step([0.5, 0.25]).to_frame()
+    assert frame["loss"].tolist() == [0.5, 0.25]
+    assert frame["step"].tolist() == [1, 2]

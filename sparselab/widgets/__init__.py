@@ -9,6 +9,7 @@ from .. import lazy
 _HOMES = {
     "form": ["ConfigForm"],
     "explorer": ["Explorer"],
+    "extremes": ["ExtremePanel", "extreme_panel"],
     "page.page": ["Workbench", "workbench"],
     "panel": ["TrainingPanel"],
     "layer": ["layer_panel"],

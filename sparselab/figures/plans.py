@@ -1,0 +1,73 @@
+"""Where the memory of a training will go, before any of it is asked for: a stacked bar a memory plan."""
+
+import textwrap
+
+from matplotlib.ticker import MaxNLocator
+
+from .. import checks, summary
+from ..memory import MemoryEstimate
+from . import style
+
+# what items of a MemoryEstimate begin with -> the part of the bar they belong to, from the left
+PARTS = {
+    "weights": "weights", "column indices": "links", "row pointers": "links", "biases": "weights", "optimizer": "velocities",
+    "gradients": "gradients", "transposed": "transposed index", "activations": "activations", "evolution": "evolution",
+}  # fmt: skip
+OTHER = "data, evaluation and other"
+UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+def memory_plan(plans, *, available=None, title=None):
+    """Stacked bars of what trainings will need, part by part, in KiB to GiB, whatever fits.
+
+    plans: {label: MemoryEstimate}, a bar each (`estimate_memory(…, plan=…)`), or one MemoryEstimate. available: bytes there are,
+    as a line. TypeError for anything else.
+    """
+    plans = {plans.what: plans} if isinstance(plans, MemoryEstimate) else plans
+    if not isinstance(plans, dict) or not all(isinstance(one, MemoryEstimate) for one in plans.values()) or not plans:
+        checks.fail("plans", plans, "{label: MemoryEstimate}, or a MemoryEstimate", TypeError)
+    rows = [{"plan": label, "part": part, "bytes": n} for label, one in plans.items() for part, n in parts_of(one).items()]
+    figure, axes = style.blank(height=1.7 + 0.5 * len(plans), title=style.heading(title))
+    ax, most = axes[0, 0], max(one.total for one in plans.values())
+    unit, size = max(((name, n) for name, n in UNITS.items() if n <= most), key=lambda pair: pair[1], default=("KiB", 2**10))
+    places = {label: -number for number, label in enumerate(plans)}
+    for number, part in enumerate([*dict.fromkeys(PARTS.values()), OTHER]):
+        look = {
+            "color": style.COLOURS[number % 7],
+            "hatch": "//" if part == OTHER else "",
+            "edgecolor": "white",
+            "linewidth": 0.7,
+        }
+        mine = [row for row in rows if row["part"] == part]
+        starts = [_before(rows, row) / size for row in mine]
+        ax.barh(
+            [places[row["plan"]] for row in mine], [row["bytes"] / size for row in mine], 0.6, left=starts, label=part, **look
+        )
+    for label, one in plans.items():
+        text = f" {summary.size(one.total)}"
+        ax.text(one.total / size, places[label], text, va="center", fontsize=style.SMALL, color=style.INK)
+    end = most
+    if available is not None and available < 3 * most:  # else the line would make the bars too short to be read
+        ax.axvline(available / size, color=style.INK, linestyle="--", linewidth=1.2, label="available now")
+        end = max(most, available)
+    ax.set_xlim(0, 1.18 * end / size)
+    ax.set_yticks(list(places.values()), ["\n".join(textwrap.wrap(style.plain(label, 60), 24)) for label in places])
+    ax.xaxis.set_major_locator(MaxNLocator(6))
+    ax.grid(False, axis="y")
+    style.label(ax, f"{unit} in training", "memory plan")
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=style.SMALL, frameon=False)
+    return style.finish(figure, rows)
+
+
+def parts_of(estimate):
+    """{part: bytes} of a MemoryEstimate, in the order of the bar."""
+    found = dict.fromkeys([*PARTS.values(), OTHER], 0)
+    for name, n_bytes in estimate.items.items():
+        found[next((part for start, part in PARTS.items() if name.startswith(start)), OTHER)] += n_bytes
+    return {part: n for part, n in found.items() if n}
+
+
+def _before(rows, row):
+    """Bytes to the left of a part in its bar."""
+    same = [one for one in rows if one["plan"] == row["plan"]]
+    return sum(one["bytes"] for one in same[: same.index(row)])
