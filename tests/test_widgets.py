@@ -12,7 +12,7 @@ import pytest
 
 from sparselab import ExperimentConfig, History, PruneRegrow, figures, studies
 from sparselab.datasets import Dataset
-from sparselab.experiment import PAPER, knob
+from sparselab.experiment import PAPER, build, knob
 from sparselab.mlp import SparseMLP
 from sparselab.widgets import VIEWS, ConfigForm, Explorer, Run, TrainingPanel, View
 from sparselab.widgets.controls import widget_of, widths
@@ -278,6 +278,15 @@ def test_a_paused_run_can_be_stopped(endless):
     until(lambda: endless.state == "paused")
     assert endless.stop()
     assert endless.state == "stopped"
+
+
+def test_a_wait_ends_after_the_end_was_told():
+    told = []
+    run = Run(config(epochs=1), make=lambda config: build(config, data=blobs()))
+    run.changed = lambda: run.active or (time.sleep(0.2), told.append(run.state))
+    run.begin()
+    assert run.wait(60)
+    assert told == ["finished"]
 
 
 def test_step_takes_one_record_and_waits(endless):
