@@ -1,6 +1,7 @@
 """Panels without a screen: buttons are clicked, pictures are PNG bytes, nothing is shown that was not escaped."""
 
 import dataclasses
+import io
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from sparselab.widgets import VIEWS, ConfigForm, Explorer, Run, TrainingPanel, V
 from sparselab.widgets.controls import widget_of, widths
 from sparselab.widgets.labels import labels
 from sparselab.widgets.painter import Painter
+from sparselab.widgets.terminal import watch
 from sparselab.widgets.thinning import thin
 from sparselab.widgets.views import sampled
 
@@ -735,3 +737,36 @@ def test_compare_gives_runs_by_label_and_seed():
     assert list(table.index) == ["SET", "static"]
     assert (table["n"] == 2).all()
     assert (table["lowest"] <= table["highest"]).all()
+
+
+# --- as text
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_run_is_a_line_an_epoch(capsys):
+    experiment = build(config(), data=blobs())
+    history = watch(experiment.train())
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["epoch", "1", "2", "3"]
+    assert f"{history[-1].test_accuracy:.2%}" in lines[-1]
+    assert lines[-1].split()[4] == f"{history[-1].links:,}"
+
+
+def test_in_a_terminal_a_bar_stands_under_the_lines():
+    screen = Terminal()
+    history = watch(build(config(), data=blobs()).steps(), epochs=3, file=screen)
+    assert len(history) == 3
+    assert "loss" in screen.getvalue()
+    assert "3/3" in screen.getvalue() or "2/3" in screen.getvalue()
+
+
+def test_a_regression_without_test_samples_has_empty_columns():
+    rng = np.random.default_rng(0)
+    data = Dataset.from_arrays(rng.normal(size=(60, 4)), rng.normal(size=60), task="regression")
+    file = io.StringIO()
+    watch(build(config(epochs=1), data=data).train(), file=file)
+    assert "%" not in file.getvalue()

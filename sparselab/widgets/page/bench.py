@@ -78,6 +78,7 @@ class Bench(TrainingPanel):
         except OSError as error:
             self.presenter.say(f"this run is not kept: {error}")
         if not run.active:
+            self.pricing.ask()  # now there is a rate of this very net
             self.ended()
 
     def _price(self):

@@ -5,6 +5,7 @@ moment on noise, or, where that is large, of a smaller one. Evaluation and what 
 """
 
 import threading
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -17,7 +18,8 @@ from ..subject import SMALL
 
 MOST = 100_000  # links of a net that is trained for a moment
 PROBE = (784, 500, 500, 10)  # widths of the net that is trained in place of a larger one
-SAMPLES, VALUES, EPOCHS = 4096, 2**22, 4  # how many at most, how many numbers in all, how often
+SAMPLES, VALUES = 4096, 2**22  # how many at most, how many numbers in all
+MOMENT, EPOCHS = 0.5, 200  # seconds, epochs: the fastest one counts, for a page that is just opened keeps the machine busy
 _measured, _lock = {}, threading.Lock()  # (widths, epsilon, batch size, threads) -> flops a second
 
 
@@ -54,7 +56,7 @@ def rate_of(config, subject, sizes):
     records = list(run.history)[1:]  # the first one loads compiled code
     if same and run.config.hidden == config.hidden and records:
         return float(np.median(rates(records))), "your last run"
-    small = links_of(sizes, config.epsilon).sum() <= MOST
+    small = links_of(sizes, config.epsilon).sum() <= MOST and sizes[0] * config.batch_size <= VALUES
     return measured(sizes if small else PROBE, config.epsilon if small else 20, config.batch_size, config.threads), "measured"
 
 
@@ -63,11 +65,21 @@ def measured(sizes, epsilon, batch_size, threads):
     key = sizes, epsilon, batch_size, threads
     with _lock:
         if key not in _measured:
-            data = noise(sizes, min(SAMPLES, 16 * batch_size, max(batch_size, VALUES // sizes[0])))
+            data = noise(sizes, min(SAMPLES, 16 * batch_size, VALUES // sizes[0]))
             model = SparseMLP.create(sizes, epsilon=epsilon, seed=0)
             options = {"epochs": EPOCHS, "batch_size": batch_size, "seed": 0, "threads": threads or None, "evaluate_every": 0}
-            _measured[key] = max(rates(training.train(model, data, **options)))
+            _measured[key] = max(rates(for_a_moment(training.train(model, data, **options))))
         return _measured[key]
+
+
+def for_a_moment(records):
+    """Those of MOMENT seconds, the first one, which may compile, not counted."""
+    yield next(records)
+    end = time.monotonic() + MOMENT
+    for record in records:
+        yield record
+        if time.monotonic() > end:
+            return
 
 
 def noise(sizes, n):
