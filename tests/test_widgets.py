@@ -291,6 +291,11 @@ def test_a_wait_ends_after_the_end_was_told():
     assert told == ["finished"]
 
 
+def test_a_long_run_is_not_saved_after_each_epoch():
+    assert Run(config(epochs=60)).kept["every"] == 1
+    assert Run(config(epochs=10_000)).kept["every"] == 100
+
+
 def test_step_takes_one_record_and_waits(endless):
     endless.screen.buttons["Step"].click()
     until(lambda: endless.state == "paused" and endless.current.last)

@@ -13,6 +13,7 @@ from ..history import EpochRecord, History
 from .live import LIVE, asking
 from .thinning import thin
 
+SAVES = 100  # checkpoints of a run at most: each holds all records, so that one an epoch would cost the square of the epochs
 ACTIVE = ("preparing", "running", "paused")
 
 
@@ -27,7 +28,7 @@ class Run:
     def __init__(self, config, *, make=build, rules=None, pace=0.05, changed=lambda: None, checkpoint=None, resume=True):
         self.config = self.now = config
         self.make, self.rules, self.pace, self.changed = make, rules, pace, changed
-        self.kept = {"checkpoint": checkpoint, "resume": resume}
+        self.kept = {"checkpoint": checkpoint, "resume": resume, "every": max(1, config.epochs // SAVES)}
         self.state, self.wanted, self.allowance, self.telling = "ready", "go", 0, False  # telling: `changed` hears a new state
         self.experiment, self.last, self.error, self.first = None, None, None, ()
         self.history, self.changes, self.condition = History(), [], threading.Condition()
