@@ -261,6 +261,17 @@ def test_stop_does_not_wait_for_a_picture(endless):
     assert time.perf_counter() - start < 0.9
 
 
+def test_a_moved_control_does_not_wait_for_a_picture(endless):
+    drawn = threading.Event()
+    endless.presenter.painter.paint = lambda: drawn.wait(60)
+    endless.start()
+    until(lambda: endless.state == "running" and endless.presenter.painter.busy)
+    endless.form.controls["learning_rate"].input.value = 0.02
+    until(lambda: abs(endless.current.last.learning_rate - 0.02) < 1e-9)
+    assert not drawn.is_set()
+    drawn.set()
+
+
 def test_pause_holds_and_resume_goes_on(endless):
     endless.start()
     until(lambda: len(endless.history) >= 1)
