@@ -62,7 +62,7 @@ screenshots: $(VENV)/.installed-test ## photograph every notebook's panel in Jup
 constraints: ## pin the newest versions our bounds allow, in constraints.txt
 	@set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	$(PYTHON) -m venv "$$fresh"; \
-	"$$fresh/bin/python" -m pip --disable-pip-version-check install -q -e ".[test]"; \
+	"$$fresh/bin/python" -m pip --disable-pip-version-check install -q -e ".[test,voila]"; \
 	{ sed -n '/^#/p' constraints.txt; "$$fresh/bin/python" -m pip freeze --exclude-editable; } > "$$fresh/pins"; \
 	cp "$$fresh/pins" constraints.txt
 	@echo "constraints.txt is new: look at the diff, then run make test"

@@ -68,7 +68,7 @@ def shots(page, number, name, out, views):
     if panel.locator(".sparselab-start").count():
         train(panel)
     calm(panel)
-    cell.locator(".jp-OutputArea").first.evaluate("element => element.scrollIntoView({block: 'start'})")
+    to_top(cell.locator(".jp-OutputArea").first)
     if name == "workbench":
         return list(tabs_of_page(page, out))
     files = [out / f"{name}.png"]
@@ -82,13 +82,20 @@ def shots(page, number, name, out, views):
     return files
 
 
+def to_top(element):
+    """Scroll it to the top of the window."""
+    element.evaluate("element => element.scrollIntoView({block: 'start'})")
+
+
 def tabs_of_page(page, out):
     """The page's tabs, each as the whole window: what is seen without scrolling."""
-    for tab, prepared in (("Train", lambda page: None), ("Sweep", sweep), ("Compare", compare), ("Runs", lambda page: None)):
+    for tab, (content, prepared) in TABS.items():
         page.locator(".sparselab-pages > .lm-TabBar .lm-TabBar-tab", has_text=tab).click()
+        page.locator(content).wait_for(state="visible")
         prepared(page)
         calm(page.locator(".sparselab-page"))
-        file = out / f"workbench{'' if tab == 'Train' else '_' + tab.lower()}.png"
+        to_top(page.locator(".sparselab-page"))
+        file = out / f"workbench_{tab.lower()}.png"
         page.screenshot(path=str(file))
         yield file
 
@@ -96,15 +103,25 @@ def tabs_of_page(page, out):
 def sweep(page):
     """The sweep that stands in the form, to its end."""
     page.locator(".sparselab-sweep-start").click()
-    page.locator(".sparselab-sweep-status", has_text="4 of 4 runs").wait_for(timeout=240_000)
+    page.locator(".sparselab-sweep-status", has_text="finished").wait_for(timeout=240_000)
+    page.locator(".sparselab-view-band").wait_for(state="visible")
 
 
 def compare(page):
     """Two runs of that sweep."""
-    calm(page.locator(".sparselab-compare"))  # the list is read anew when its tab is opened
-    runs = page.locator(".sparselab-compare select").first
-    names = runs.locator("option").evaluate_all("all => all.slice(0, 3).map(one => one.value)")
-    runs.select_option([names[0], names[2]])
+    runs = page.locator(".sparselab-compare .sparselab-runs select")  # the menu to sort by is a select, too
+    runs.locator("option").nth(3).wait_for(state="attached")
+    runs.select_option(index=[0, 2])
+    page.locator(".sparselab-view-compared").wait_for(state="visible")
+
+
+# Tab: (what is seen when it is open, what is done there before the picture)
+TABS = {
+    "Train": (".sparselab-start", lambda page: None),
+    "Sweep": (".sparselab-sweep-start", sweep),
+    "Compare": (".sparselab-compare", compare),
+    "Runs": (".sparselab-kept", lambda page: None),
+}
 
 
 def train(panel):

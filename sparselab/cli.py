@@ -13,9 +13,9 @@ from statistics import median
 from . import checkpoints, checks, dense, environment, summary
 from .engines import DivergedError
 from .experiment import PAPER, ExperimentConfig, build
-from .history import History
 from .memory import InsufficientMemoryError
 from .runfolder import RunDirBusyError, RunFolder
+from .widgets.terminal import watch
 
 
 def main(arguments=None):
@@ -147,21 +147,8 @@ def show_run(experiment, **options):
     """
     print(experiment.model.summary())
     print(f"data: {experiment.data!r}")
-    history, start = History(), time.perf_counter()
-    for record in experiment.train(**options):
-        if not history:
-            print(
-                f"{'epoch':>5} {'train loss':>11} {'train acc':>10} {'test acc':>9} {'links':>11} {'active':>18} {'s/epoch':>8}"
-            )
-        history.append(record)
-        accuracy = "" if record.test_accuracy is None else f"{record.test_accuracy:.2%}"
-        train_accuracy = "" if record.train_accuracy is None else f"{record.train_accuracy:.2%}"
-        active = " ".join(map(str, record.active_neurons))
-        print(
-            f"{record.epoch:>5} {record.train_loss:>11.4f} {train_accuracy:>10} {accuracy:>9} {record.links:>11,} {active:>18} "
-            f"{record.seconds:>8.3f}",
-            flush=True,
-        )
+    start = time.perf_counter()
+    history = watch(experiment.train(**options), epochs=experiment.config.epochs)
     print(f"{len(history)} epochs in {time.perf_counter() - start:.1f} s")
     table = costs(experiment, history)
     print(costs_table(table))

@@ -7,8 +7,12 @@ from .memory import size
 
 
 def duration(seconds):
-    """Seconds as text, with the unit that fits: "0.477 ms", "235 ms", "3.77 s"."""
-    return f"{seconds * 1000:.3g} ms" if seconds < 0.9995 else f"{seconds:.3g} s" if seconds < 999.5 else f"{seconds:,.0f} s"
+    """Seconds as text, with the unit that fits: "0.477 ms", "235 ms", "3.77 s", "25 min", "3.5 h"."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.3g} ms"
+    if seconds < 999.5:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
 
 
 def training_bytes(layer):

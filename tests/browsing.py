@@ -1,4 +1,4 @@
-"""A real JupyterLab and a real browser for tests and screenshots: what they share."""
+"""A real JupyterLab (or Voilà) and a real browser for tests and screenshots: what they share."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import pytest
@@ -43,9 +43,25 @@ def command(port, folder):
     ]  # fmt: skip
 
 
-@contextmanager
+def command_of_voila(port, folder, name):
+    """Voilà on the loopback only: this notebook as a page, without its code."""
+    notebook = folder / "root/notebooks" / name
+    return [sys.executable, "-m", "voila", str(notebook), "--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}"]
+
+
 def serving(folder, *notebooks):
     """URL of a JupyterLab over a copy of these notebooks in `folder`: what is typed there is saved there."""
+    return served(folder, notebooks, lambda port: command(port, folder), "/api")
+
+
+def serving_voila(folder, name):
+    """URL of a page that is a copy of this notebook, executed anew for whoever opens it."""
+    return served(folder, [name], lambda port: command_of_voila(port, folder, name), "/voila/static/voila.js")
+
+
+@contextmanager
+def served(folder, notebooks, command_for, sign):
+    """URL of a server over a copy of these notebooks; it is up when it answers at `sign`."""
     (folder / "root/notebooks").mkdir(parents=True)
     for name in notebooks:
         shutil.copy(ROOT / "notebooks" / name, folder / "root/notebooks")
@@ -54,9 +70,9 @@ def serving(folder, *notebooks):
     env = os.environ | own | {"IPYTHONDIR": str(folder / "ipython")}
     port = free_port()
     with (folder / "log").open("w") as log:
-        server = subprocess.Popen(command(port, folder), env=env, stdout=log, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(command_for(port), env=env, stdout=log, stderr=subprocess.STDOUT)
     try:
-        wait_for(f"http://127.0.0.1:{port}/api", server, folder / "log")
+        wait_for(f"http://127.0.0.1:{port}{sign}", server, folder / "log")
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
@@ -68,9 +84,11 @@ def wait_for(url, server, log, timeout=60):
     while time.monotonic() < end and server.poll() is None:
         try:
             return urlopen(url, timeout=1).close()
+        except HTTPError:  # it is there, whatever it thinks of this address
+            return None
         except (URLError, OSError):
             time.sleep(0.1)
-    raise AssertionError(f"JupyterLab did not come up\n{log.read_text()[-2000:]}")
+    raise AssertionError(f"the server did not come up\n{log.read_text()[-2000:]}")
 
 
 @contextmanager

@@ -28,10 +28,19 @@ def test_a_run_that_becomes_slower_is_seen():
     assert records.slower([(n, 0.001 * n * n, 0) for n in range(1, 100)]) > 3
 
 
-@pytest.mark.xfail(strict=False, reason="a ratio of times, which an unquiet machine spoils: belongs into the harness alone")
+def test_latencies_are_told_with_their_number():
+    found = {"memory": [], "heard": [0.3, 0.1, 0.2], "stops": [2.0]}
+    heard, stopped = records.timed(found, 100)[2:]
+    assert heard[1:] == ("0.300 s, median 0.200 s (n = 3)", "<= 1", True)
+    assert stopped[-1] is False
+    assert records.timed(found | {"stops": []}, 100)[-1][-1] is False  # nothing measured is nothing shown
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(records.PANELS))
-def test_a_run_in_a_kernel_keeps_every_promise(name):
-    found = records.rows_of(name, 400)
-    assert [row.what for row in found if not row.good] == []
-    assert any("pictures" in row.what and not row.figure.endswith("(0)") for row in found)
+def test_a_run_in_a_kernel_keeps_every_promise_that_no_clock_decides(name):
+    found, *sizes = records.watched(name, 60, stops=1)
+    assert [row for row in records.steady(found, 60, *sizes) if not row[-1]] == []
+    assert found["pictures"]
+    assert found["memory"]
+    assert len(found["stops"]) == 1

@@ -1,6 +1,7 @@
 """Panels without a screen: buttons are clicked, pictures are PNG bytes, nothing is shown that was not escaped."""
 
 import dataclasses
+import io
 import json
 import subprocess
 import sys
@@ -12,12 +13,13 @@ import pytest
 
 from sparselab import ExperimentConfig, History, PruneRegrow, figures, studies
 from sparselab.datasets import Dataset
-from sparselab.experiment import PAPER, knob
+from sparselab.experiment import PAPER, build, knob
 from sparselab.mlp import SparseMLP
 from sparselab.widgets import VIEWS, ConfigForm, Explorer, Run, TrainingPanel, View
 from sparselab.widgets.controls import widget_of, widths
 from sparselab.widgets.labels import labels
 from sparselab.widgets.painter import Painter
+from sparselab.widgets.terminal import watch
 from sparselab.widgets.thinning import thin
 from sparselab.widgets.views import sampled
 
@@ -259,6 +261,17 @@ def test_stop_does_not_wait_for_a_picture(endless):
     assert time.perf_counter() - start < 0.9
 
 
+def test_a_moved_control_does_not_wait_for_a_picture(endless):
+    drawn = threading.Event()
+    endless.presenter.painter.paint = lambda: drawn.wait(60)
+    endless.start()
+    until(lambda: endless.state == "running" and endless.presenter.painter.busy)
+    endless.form.controls["learning_rate"].input.value = 0.02
+    until(lambda: abs(endless.current.last.learning_rate - 0.02) < 1e-9)
+    assert not drawn.is_set()
+    drawn.set()
+
+
 def test_pause_holds_and_resume_goes_on(endless):
     endless.start()
     until(lambda: len(endless.history) >= 1)
@@ -278,6 +291,20 @@ def test_a_paused_run_can_be_stopped(endless):
     until(lambda: endless.state == "paused")
     assert endless.stop()
     assert endless.state == "stopped"
+
+
+def test_a_wait_ends_after_the_end_was_told():
+    told = []
+    run = Run(config(epochs=1), make=lambda config: build(config, data=blobs()))
+    run.changed = lambda: run.active or (time.sleep(0.2), told.append(run.state))
+    run.begin()
+    assert run.wait(60)
+    assert told == ["finished"]
+
+
+def test_a_long_run_is_not_saved_after_each_epoch():
+    assert Run(config(epochs=60)).kept["every"] == 1
+    assert Run(config(epochs=10_000)).kept["every"] == 100
 
 
 def test_step_takes_one_record_and_waits(endless):
@@ -726,3 +753,36 @@ def test_compare_gives_runs_by_label_and_seed():
     assert list(table.index) == ["SET", "static"]
     assert (table["n"] == 2).all()
     assert (table["lowest"] <= table["highest"]).all()
+
+
+# --- as text
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_run_is_a_line_an_epoch(capsys):
+    experiment = build(config(), data=blobs())
+    history = watch(experiment.train())
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["epoch", "1", "2", "3"]
+    assert f"{history[-1].test_accuracy:.2%}" in lines[-1]
+    assert lines[-1].split()[4] == f"{history[-1].links:,}"
+
+
+def test_in_a_terminal_a_bar_stands_under_the_lines():
+    screen = Terminal()
+    history = watch(build(config(), data=blobs()).steps(), epochs=3, file=screen)
+    assert len(history) == 3
+    assert "loss" in screen.getvalue()
+    assert "3/3" in screen.getvalue() or "2/3" in screen.getvalue()
+
+
+def test_a_regression_without_test_samples_has_empty_columns():
+    rng = np.random.default_rng(0)
+    data = Dataset.from_arrays(rng.normal(size=(60, 4)), rng.normal(size=60), task="regression")
+    file = io.StringIO()
+    watch(build(config(epochs=1), data=data).train(), file=file)
+    assert "%" not in file.getvalue()

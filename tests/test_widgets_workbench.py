@@ -10,6 +10,7 @@ import pytest
 from sparselab import ExperimentConfig, datasets
 from sparselab.runfolder import RunFolder
 from sparselab.widgets import Workbench, workbench
+from sparselab.widgets.page import price
 from sparselab.widgets.page.draws import drawn
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -150,6 +151,22 @@ def test_the_price_follows_the_form_before_anything_runs(page):
     page.train.form.controls["hidden"].input.value = EVIL
     page.train.pricing.wait(20)
     assert "<img" not in html(page)
+
+
+def test_the_time_of_a_net_that_ran_is_that_of_its_last_run(page):
+    page.train.run()
+    page.train.pricing.wait(20)
+    assert "your last run" in page.train.screen.price.value
+    page.train.form.controls["hidden"].input.value = "200, 200"
+    page.train.pricing.wait(20)
+    assert "your last run" not in page.train.screen.price.value
+
+
+@pytest.mark.parametrize("sizes", [(20, 30, 1), (20, 30, 7), (5000, 20, 2)])
+def test_the_rate_of_any_net_is_a_number(sizes, monkeypatch):
+    monkeypatch.setattr(price, "MOMENT", 0.0)
+    assert 0 < price.measured(sizes, 2.0, 32, 1) < float("inf")
+    assert len(list(price.for_a_moment(iter(range(9))))) == 2  # one more than the first
 
 
 # --- Sweep

@@ -15,6 +15,7 @@ _HOMES = {
     "layer": ["layer_panel"],
     "panels": ["activation_panel", "evolution_panel", "parallel_panel", "pruning_panel", "start_panel"],
     "run": ["Run"],
+    "terminal": ["watch"],
     "threshold": ["threshold_panel"],
     "views": ["VIEWS", "View"],
 }

@@ -34,6 +34,12 @@ def note(text):
     return f'<span style="color:#777777;line-height:1.3;display:block">{escape(text)}</span>'
 
 
+def line(text):
+    """A grey remark that stays one line: what has no room ends in dots, and stands under the mouse."""
+    style = "color:#777777;display:block;line-height:1.3;min-height:1.3em;white-space:nowrap"
+    return f'<span style="{style};overflow:hidden;text-overflow:ellipsis" title="{escape(text)}">{escape(text)}</span>'
+
+
 def heading(text):
     """A small heading over a group of controls."""
     return f'<b style="color:#555555">{escape(text)}</b>'

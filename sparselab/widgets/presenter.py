@@ -1,6 +1,7 @@
 """From what a run did to what stands on the screen: status line at most ten times a second, pictures at most four.
 
-Only the visible tab is drawn. The training waits for a picture, so that times are not blurred by drawing; a Stop does not.
+Only the visible tab is drawn. The training waits for a picture, so that times are not blurred by drawing; a Stop and a moved
+control do not.
 """
 
 import time
@@ -29,7 +30,8 @@ class Presenter:
             self.tell()
         if running and self.painter.due:
             self.painter.ask()
-            self.painter.wait(unless=lambda: run.wanted != "go")
+            settings = run.now
+            self.painter.wait(unless=lambda: run.wanted != "go" or run.now is not settings)
         elif run.state not in ("running", "preparing"):
             self.painter.ask()
 

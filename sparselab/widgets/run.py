@@ -13,6 +13,7 @@ from ..history import EpochRecord, History
 from .live import LIVE, asking
 from .thinning import thin
 
+SAVES = 100  # checkpoints of a run at most: each holds all records, so that one an epoch would cost the square of the epochs
 ACTIVE = ("preparing", "running", "paused")
 
 
@@ -27,8 +28,8 @@ class Run:
     def __init__(self, config, *, make=build, rules=None, pace=0.05, changed=lambda: None, checkpoint=None, resume=True):
         self.config = self.now = config
         self.make, self.rules, self.pace, self.changed = make, rules, pace, changed
-        self.kept = {"checkpoint": checkpoint, "resume": resume}
-        self.state, self.wanted, self.allowance = "ready", "go", 0
+        self.kept = {"checkpoint": checkpoint, "resume": resume, "every": max(1, config.epochs // SAVES)}
+        self.state, self.wanted, self.allowance, self.telling = "ready", "go", 0, False  # telling: `changed` hears a new state
         self.experiment, self.last, self.error, self.first = None, None, None, ()
         self.history, self.changes, self.condition = History(), [], threading.Condition()
 
@@ -74,9 +75,9 @@ class Run:
         return self.wait(timeout)
 
     def wait(self, timeout=None):
-        """Wait until nobody pulls any more."""
+        """Wait until nobody pulls any more, and `changed` was told so: else its last picture might come after the wait."""
         with self.condition:
-            return self.condition.wait_for(lambda: not self.active, timeout)
+            return self.condition.wait_for(lambda: not self.active and not self.telling, timeout)
 
     def set_live(self, config):
         """Let the running training read the live values of `config`; True if any is new."""
@@ -140,9 +141,14 @@ class Run:
 
     def _enter(self, state):
         with self.condition:
-            self.state = state
+            self.state, self.telling = state, True
             self.condition.notify_all()
-        self.changed()
+        try:
+            self.changed()
+        finally:
+            with self.condition:
+                self.telling = False
+                self.condition.notify_all()
 
     def _want(self, what, allowance=0):
         with self.condition:

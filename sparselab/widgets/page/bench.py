@@ -78,14 +78,15 @@ class Bench(TrainingPanel):
         except OSError as error:
             self.presenter.say(f"this run is not kept: {error}")
         if not run.active:
+            self.pricing.ask()  # now there is a rate of this very net
             self.ended()
 
     def _price(self):
         """The price line, for the settings of the form; none where these are wrong, which stands beside the field."""
         try:
-            self.screen.price.value = markup.note(price_of(self.form.config, self.subject))
+            self.screen.price.value = markup.line(price_of(self.form.config, self.subject))
         except (TypeError, ValueError, OSError):  # said beside the field
-            self.screen.price.value = ""
+            self.screen.price.value = markup.line("")
 
 
 def counting(controls):

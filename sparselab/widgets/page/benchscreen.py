@@ -9,7 +9,7 @@ class BenchScreen(Screen):
     """A Screen with the price line under the buttons, the form in a column that scrolls in itself, and the glance below."""
 
     def _arranged(self, form, fold, title):
-        self.price = make("HTML", value="").add_class("sparselab-price")
+        self.price = make("HTML", value=markup.line("")).add_class("sparselab-price")
         self.fold = fold.add_class("sparselab-groups")
         self.label = make(
             "Text", placeholder="a name for the next run", continuous_update=False, layout={"width": "170px"}

@@ -76,14 +76,20 @@ def curves(runs, x="epoch"):
 
 
 def differences(runs):
-    """The fields of the configs that are not the same in all runs, one column a run."""
+    """The fields of the configs that are not the same in all runs, one row a run: beside the picture there is room for that."""
     settings = [dataclasses.asdict(run.config) for run in runs]
-    names = [name for name in settings[0] if len({value(one[name]) for one in settings}) > 1]
-    rows = [(name, *(value(one[name]) for one in settings)) for name in names]
-    rows += [("steered", *("yes" if run.changes else "no" for run in runs))] if any(run.changes for run in runs) else []
-    if not rows:
+    columns = {name: [value(one[name]) for one in settings] for name in settings[0]}
+    columns = {name: texts for name, texts in columns.items() if len(set(texts)) > 1}
+    if any(run.changes for run in runs):
+        columns["steered"] = ["yes" if run.changes else "no" for run in runs]
+    if not columns:
         return markup.note("The settings of these runs are the same.")
-    return markup.table(rows, ("setting", *(name_of(run) for run in runs)))
+    return markup.table(zip(map(short_name_of, runs), *columns.values()), ("run", *columns))
+
+
+def short_name_of(run):
+    """Its number, by which the picture tells it, too, and what the user called it."""
+    return f"{run.name.split('-')[0]} {run.label}".strip()
 
 
 VIEWS = {

@@ -1,7 +1,7 @@
 """What a run would cost, in one line, before anything runs: links, bytes and arithmetic are counted, the time is estimated.
 
-The time comes from a rate of this machine: that of the latest run of this form's kind, else of a small net that is trained for
-a moment. Evolution, evaluation and what else the machine does are not in it.
+The time comes from a rate of this machine: that of the latest run of this form's kind, else of the net itself, trained for a
+moment on noise, or, where that is large, of a smaller one. Evaluation and what else the machine does are not in it.
 """
 
 import threading
@@ -16,8 +16,11 @@ from ...datasets import Dataset
 from ...mlp import SparseMLP
 from ..subject import SMALL
 
-PROBE = (784, 500, 500, 10)  # widths of the net that is trained for a moment
-_measured, _lock = {}, threading.Lock()  # batch size -> flops a second
+MOST = 100_000  # links of a net that is trained for a moment
+PROBE = (784, 500, 500, 10)  # widths of the net that is trained in place of a larger one
+SAMPLES, VALUES = 4096, 2**22  # how many at most, how many numbers in all
+MOMENT, EPOCHS = 0.5, 200  # seconds, epochs: the fastest one counts, for a page that is just opened keeps the machine busy
+_measured, _lock = {}, threading.Lock()  # (widths, epsilon, batch size, threads) -> flops a second
 
 
 def price_of(config, subject):
@@ -28,16 +31,16 @@ def price_of(config, subject):
     sizes = (data.n_features, *config.hidden, data.n_outputs)
     links, dense = links_of(sizes, config.epsilon), np.array([float(a) * b for a, b in pairwise(sizes)])
     flops, dense_flops = (training_flops(one) * data.n_train for one in (links, dense))
-    rate, known = rate_of(config, subject, data.n_train)
+    rate, known = rate_of(config, subject, sizes)
     need = memory.estimate_memory(
         sizes, epsilon=config.epsilon, batch_size=config.batch_size, threads=config.threads or None, dropout=config.dropout,
         activation=config.activation, n_samples=data.n_train, n_test=data.n_test,
     )  # fmt: skip
     seconds = flops / rate
     return (
-        f"would cost: {links.sum():,.0f} links ({links.sum() / dense.sum():.1%} of dense) · {summary.size(need.total)}"
-        f" · {large(flops)}flop an epoch (dense: {dense_flops / flops:.3g}×) · {duration(seconds)} an epoch, "
-        f"{duration(seconds * config.epochs)} in all, at {rate / 1e9:.2g} Gflop/s ({known})"
+        f"{links.sum():,.0f} links ({links.sum() / dense.sum():.1%} of dense) · {summary.size(need.total)} · an epoch: "
+        f"{large(flops)}flop (dense {dense_flops / flops:.3g}×), {summary.duration(seconds)} · in all: "
+        f"{summary.duration(seconds * config.epochs)} (at {rate / 1e9:.2g} Gflop/s, {known})"
     )
 
 
@@ -46,31 +49,48 @@ def links_of(sizes, epsilon):
     return np.array([min(epsilon * (a + b), float(a) * b) for a, b in pairwise(sizes)])
 
 
-def rate_of(config, subject, n_samples):
+def rate_of(config, subject, sizes):
     """(flops a second, where that is known from): of the latest run with this batch size and these workers, else measured."""
     run = subject.current
     same = all(getattr(run.config, name) == getattr(config, name) for name in ("batch_size", "workers", "threads", "dataset"))
     records = list(run.history)[1:]  # the first one loads compiled code
-    if same and records:
-        done = [training_flops(np.array(record.nnz, float)) * record.n_samples / record.seconds for record in records]
-        return float(np.median(done)), "your last run"
-    return measured(config.batch_size), "measured"
+    if same and run.config.hidden == config.hidden and records:
+        return float(np.median(rates(records))), "your last run"
+    small = links_of(sizes, config.epsilon).sum() <= MOST and sizes[0] * config.batch_size <= VALUES
+    return measured(sizes if small else PROBE, config.epsilon if small else 20, config.batch_size, config.threads), "measured"
 
 
-def measured(batch_size):
-    """Flops a second of a small net with this batch size on this machine; measured once in a process."""
+def measured(sizes, epsilon, batch_size, threads):
+    """Flops a second of such a net on this machine; measured once in a process."""
+    key = sizes, epsilon, batch_size, threads
     with _lock:
-        if batch_size not in _measured:
-            n, rng = min(4096, 16 * batch_size), np.random.default_rng(0)
-            data = Dataset(rng.standard_normal((n, PROBE[0]), np.float32), np.arange(n) % PROBE[-1], classes=np.arange(PROBE[-1]))
-            model, spent = SparseMLP.create(PROBE, epsilon=20, seed=0), []
-            flops = training_flops(np.array(model.nnz, float)) * n
-            for _ in range(3):  # the first one compiles
-                start = time.perf_counter()
-                list(training.train(model, data, epochs=1, batch_size=batch_size, seed=0))
-                spent.append(time.perf_counter() - start)
-            _measured[batch_size] = flops / min(spent)
-        return _measured[batch_size]
+        if key not in _measured:
+            data = noise(sizes, min(SAMPLES, 16 * batch_size, VALUES // sizes[0]))
+            model = SparseMLP.create(sizes, epsilon=epsilon, seed=0)
+            options = {"epochs": EPOCHS, "batch_size": batch_size, "seed": 0, "threads": threads or None, "evaluate_every": 0}
+            _measured[key] = max(rates(for_a_moment(training.train(model, data, **options))))
+        return _measured[key]
+
+
+def for_a_moment(records):
+    """Those of MOMENT seconds, the first one, which may compile, not counted."""
+    yield next(records)
+    end = time.monotonic() + MOMENT
+    for record in records:
+        yield record
+        if time.monotonic() > end:
+            return
+
+
+def noise(sizes, n):
+    """`n` samples that fit a net of these widths."""
+    X = np.random.default_rng(0).standard_normal((n, sizes[0]), np.float32)
+    return Dataset(X, np.arange(n) % sizes[-1], classes=np.arange(sizes[-1]))
+
+
+def rates(records):
+    """Flops a second of each EpochRecord."""
+    return [training_flops(np.array(record.nnz, float)) * record.n_samples / record.seconds for record in records]
 
 
 def large(number):
@@ -79,12 +99,3 @@ def large(number):
         if number >= 10**power:
             return f"{number / 10**power:.3g} {prefix}"
     return f"{number:,.0f} "
-
-
-def duration(seconds):
-    """Seconds as one says them."""
-    if seconds < 1:
-        return f"{seconds * 1000:.2g} ms"
-    if seconds < 120:
-        return f"{seconds:.2g} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -25,7 +25,7 @@ class RunList:
         for widget in (self.filter, self.sort, self.falling):
             widget.observe(lambda change: self.show(), "value")
         bar = make("HBox", children=[self.filter.add_class("sparselab-filter"), self.sort, self.falling, self.count])
-        head = make("HTML", value=markup.monospaced(line({key: head for key, (head, *_) in COLUMNS.items()}, written=True)))
+        head = make("HTML", value=markup.monospaced(heads_line()))
         self.widget = make("VBox", children=[bar, head, self.list.add_class("sparselab-runs")])
 
     @property
@@ -58,13 +58,23 @@ class RunList:
         return known, value if known else 0, row["name"]
 
 
-def line(row, written=False):
-    """A row in columns of fixed width; `written`: its values are texts already."""
-    return SPACE.join(cell(row.get(key), width, str if written else write) for key, (_, width, write) in COLUMNS.items())
+def heads_line():
+    """The heads of the columns, over the line of a row."""
+    return SPACE.join(filled(head, width, write is str) for head, width, write in COLUMNS.values())
+
+
+def line(row):
+    """A row in columns of fixed width."""
+    return SPACE.join(cell(row.get(key), width, write) for key, (_, width, write) in COLUMNS.items())
 
 
 def cell(value, width, write):
     """A value as text of this width; nothing for what is not known."""
     text = "" if value is None or value != value else " ".join(write(value).split())
+    return filled(text, width, write is str)
+
+
+def filled(text, width, left):
+    """The text in a column: words stand at its left, numbers at its right."""
     text = text if len(text) <= width else text[: width - 1] + "…"
-    return (text.ljust(width) if write is str else text.rjust(width)).replace(" ", SPACE)
+    return (text.ljust(width) if left else text.rjust(width)).replace(" ", SPACE)
