@@ -77,6 +77,7 @@ def add_extreme(command):
             kind = int if one.type == (int | None) else float
             command.add_argument(f"--{one.name.replace('_', '-')}", type=kind, default=one.default, metavar=one.name.upper())
     command.add_argument("--json", type=Path, help="write everything measured to this file")
+    command.add_argument("--checkpoint", metavar="FOLDER", help="keep the net there after each epoch, and go on from there")
     command.set_defaults(run=run_extreme)
 
 
@@ -209,7 +210,7 @@ def run_extreme(options):
     values = {name: whole(getattr(options, name)) if kinds[name] is int else getattr(options, name) for name in names}
     what = extreme.Extreme(**values)
     print(what.estimate, flush=True)
-    found = extreme.run(what)
+    found = extreme.run(what, checkpoint=options.checkpoint)
     print(extreme.text(found))
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))

@@ -7,6 +7,7 @@ neurons, the paper's "bat brain" (Curci et al. 2021).
 import resource
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -18,6 +19,7 @@ from .activations import AllReLU
 from .analysis.paths import share_from_input
 from .datasets.embedded import extreme
 from .evolution import SET
+from .extreme_files import Files, expected_bytes
 from .initializers import HeUniform
 from .mlp import SparseMLP
 from .optimizers import MomentumSGD
@@ -95,7 +97,7 @@ class Stopwatch:
     """`with watch("step"):` seconds of each phase under a name, and a bar that says what is going on; `tell` is told too."""
 
     def __init__(self, n_phases, progress=True, tell=None):
-        self.seconds, self.tell, self.n_phases = {}, tell, n_phases
+        self.seconds, self.tell, self.n_phases, self.bytes = {}, tell, n_phases, None
         self.bar = tqdm(total=n_phases, disable=not progress, file=sys.stderr, unit="phase", leave=False)
 
     def __call__(self, name):
@@ -113,47 +115,63 @@ class Stopwatch:
         self.bar.update()
 
 
-def run(what, *, progress=True, tell=None):
+def run(what, *, progress=True, tell=None, checkpoint=None):
     """Create, train, evaluate, evolve and train the net of an Extreme; returns what was measured, as plain values.
 
     Several mini-batches make an epoch here, so that the evolution comes between two of them. tell: called with (name of the phase
-    that begins, phases done, phases in all); what it raises ends the run.
+    that begins, phases done, phases in all); what it raises ends the run. checkpoint: a folder; the net is saved there after each
+    of the two epochs, and where there is one of the same net it goes on from there, with one epoch at least.
 
-    Raises InsufficientMemoryError, before anything is allocated, for what does not fit; DivergedError as `train` does.
+    Raises InsufficientMemoryError or CheckpointError, before anything is allocated, for what does not fit into memory or on the
+    disk; CheckpointError for the folder of another net; DivergedError as `train` does.
     """
-    have, estimate = machine.available(), what.estimate
+    have, estimate, files = machine.available(), what.estimate, Files(checkpoint, what)
     memory.refuse(estimate.what, estimate.items, lambda have: "fewer neurons, a smaller epsilon or batch")
-    watch = Stopwatch(5 + (what.steps_after > 0) + what.steps + what.steps_after, progress, tell)
-    if what.neurons > SMALL:
-        with watch("compile"):
-            run(Extreme(SMALL, 2, batch=what.batch, steps=1, features=64), progress=False)
-    with watch("data"):
-        data = data_of(what)
-    with watch("init"):
-        model = SparseMLP.create(
-            what.sizes, epsilon=what.epsilon, activation=AllReLU(what.alpha),
-            initializer=HeUniform("links"), min_fan_in=what.min_fan_in, seed=what.seed,
-        )  # fmt: skip
-    links, share = model.n_links, share_from_input(model)
-    training, state = begun(model, data, what)
-    try:
-        losses, norms, phases, scores = _trained(what, training, state, watch)
-    finally:
-        training.close()
-        watch.bar.close()
-    return result(what, watch.seconds, phases, training, losses, norms, scores, links, share, estimate, have)
+    n_phases = 5 + (what.steps_after > 0) + what.steps + what.steps_after + 2 * (checkpoint is not None)
+    watch = Stopwatch(n_phases, progress, tell)
+    with files.opened(expected_bytes(what)):
+        if what.neurons > SMALL:
+            with watch("compile"):
+                run(Extreme(SMALL, 2, batch=what.batch, steps=1, features=64), progress=False)
+        with watch("data"):
+            data = data_of(what)
+        training, state, share = _ready(what, files, data, watch)
+        links = training.model.n_links
+        try:
+            losses, norms, phases, scores = _trained(what, training, state, watch, files)
+        finally:
+            training.close()
+            watch.bar.close()
+    return result(what, watch, phases, training, losses, norms, scores, links, share, estimate, have)
 
 
-def _trained(what, training, state, watch):
-    """(losses, gradient norms of the first layer, seconds by phase, a step each; (loss, accuracy) before the evolution)."""
+def _ready(what, files, data, watch):
+    """(Run, TrainingState, share of neurons that see an input) of a new net, or of that in the files."""
+    with watch("load") if files.folder and files.folder.files() else nullcontext():
+        saved = files.load()
+    if saved is None:
+        with watch("init"):
+            model = SparseMLP.create(
+                what.sizes, epsilon=what.epsilon, activation=AllReLU(what.alpha), initializer=HeUniform("links"),
+                min_fan_in=what.min_fan_in, seed=what.seed,
+            )  # fmt: skip
+    else:
+        model = saved.model
+    share = share_from_input(model)
+    return *begun(model, data, what, None if saved is None else saved.state), share
+
+
+def _trained(what, training, state, watch, files):
+    """(losses, gradient norms of the first layer, seconds by phase, a step each; (loss, accuracy) before the last evolution)."""
     with watch("prepare"):
         training.run(state, np.arange(0), [], state.dropout_key)
-    losses, norms, phases = [], [], []
-    for epoch, n_steps in enumerate((what.steps, what.steps_after)):
+    losses, norms, phases, scores = [], [], [], None
+    for epoch in range(state.epoch, max(2, state.epoch + 1)):
+        n_steps = what.steps_after if epoch else what.steps
         order = np.arange(what.batch * n_steps)
-        if epoch == 1:
+        if epoch:
             with watch("evaluate"):
-                loss, accuracy = training.loss.of(training.engine.outputs(training.test[0]), training.test[1])
+                scores = training.loss.of(training.engine.outputs(training.test[0]), training.test[1])
         if epoch and n_steps:
             with watch("evolve"):
                 training.begin(state, order)
@@ -164,8 +182,11 @@ def _trained(what, training, state, watch):
             losses.append(float(outcome.losses[0]))
             phases.append(outcome.seconds)
             norms.append(float(training.engine.gradient_norms()[0]))
-        state.epoch, state.batch, state.evolved = state.epoch + 1, 0, False
-    return losses, norms, phases, (float(loss), accuracy)
+        state.epoch, state.batch, state.evolved = epoch + 1, 0, False
+        if files.folder:
+            with watch("save"):
+                watch.bytes = files.save(training.model, state)
+    return losses, norms, phases, scores
 
 
 def data_of(what):
@@ -174,34 +195,38 @@ def data_of(what):
     return extreme(what.features, n, what.seed, separation=what.separation, test_fraction=what.test / n)
 
 
-def begun(model, data, what):
-    """(Run, TrainingState) of a training by SET."""
+def begun(model, data, what, state=None):
+    """(Run, TrainingState) of a training by SET; state: where it goes on from."""
     optimizer = MomentumSGD(what.learning_rate, momentum=what.momentum)
     threads = machine.cores() if what.threads is None else what.threads
     training = Run.of(model, data, optimizer, [SET(what.zeta)], batch_size=what.batch, threads=threads)
-    return training, TrainingState.start(model, optimizer, what.seed)
+    return training, state or TrainingState.start(model, optimizer, what.seed)
 
 
-def result(what, seconds, phases, training, losses, norms, scores, links, share, estimate, have):
-    """Everything measured, as plain values for JSON."""
+def result(what, watch, phases, training, losses, norms, scores, links, share, estimate, have):
+    """Everything measured, as plain values for JSON; None for what did not happen."""
     from . import environment
 
-    model, peak = training.model, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 2**10
-    step = float(np.median(seconds["step"]))
+    seconds, model, peak = watch.seconds, training.model, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 2**10
+    step = float(np.median(seconds["step"])) if "step" in seconds else None
+    mean = lambda name: float(np.mean(seconds[name])) if name in seconds else None
+    loss, accuracy = (None, None) if scores is None else (float(scores[0]), scores[1])
     return {
         "neurons": sum(model.sizes[1:-1]), "sizes": list(model.sizes), "links": links, "epsilon": what.epsilon,
         "learning_rate": what.learning_rate, "alpha": what.alpha, "separation": what.separation,
         "min_fan_in": what.min_fan_in, "batch": what.batch, "plan": str(training.plan),
-        "data_seconds": sum(seconds["data"]), "init_seconds": sum(seconds["init"]), "prepare_seconds": sum(seconds["prepare"]),
-        "step_seconds": step, "steps_seconds": seconds["step"],
-        "phases_seconds": {name: float(np.median([one[name] for one in phases])) for name in phases[0]},
+        "data_seconds": sum(seconds["data"]), "init_seconds": sum(seconds.get("init", [])),
+        "prepare_seconds": sum(seconds["prepare"]),
+        "step_seconds": step, "steps_seconds": seconds.get("step", []),
+        "phases_seconds": {name: float(np.median([one[name] for one in phases])) for name in (phases[0] if phases else ())},
         "evolve_seconds": sum(seconds.get("evolve", [])),
-        "evaluate_seconds": sum(seconds["evaluate"]),
-        "gather_gb_per_second": gathered_bytes(model.nnz, what.batch) / step / 1e9,
+        "evaluate_seconds": sum(seconds.get("evaluate", [])), "save_seconds": mean("save"), "load_seconds": mean("load"),
+        "checkpoint_bytes": watch.bytes,
+        "gather_gb_per_second": step and gathered_bytes(model.nnz, what.batch) / step / 1e9,
         "peak_gib": peak / 2**30, "estimated_gib": estimate.total / 2**30,
         "available_gib": None if have is None else have / 2**30,
-        "losses": losses, "gradient_norm_first_layer": norms[-1], "gradient_norms_first_layer": norms,
-        "test_loss": scores[0], "test_accuracy": scores[1], "test_samples": what.test, "connected_share": share,
+        "losses": losses, "gradient_norm_first_layer": norms[-1] if norms else None, "gradient_norms_first_layer": norms,
+        "test_loss": loss, "test_accuracy": accuracy, "test_samples": what.test, "connected_share": share,
         "environment": environment.describe(),
     }  # fmt: skip
 
@@ -216,17 +241,27 @@ def gathered_bytes(nnz, batch):
 
 
 def text(found):
-    """The figures as a table."""
-    rows = [
-        ("hidden neurons", f"{found['neurons']:,}"), ("links", f"{found['links']:,}"), ("memory plan", found["plan"]),
-        ("data", f"{found['data_seconds']:.1f} s"), ("init", f"{found['init_seconds']:.1f} s"),
-        ("first preparation", f"{found['prepare_seconds']:.1f} s"),
-        ("step", f"{found['step_seconds']:.2f} s ({found['gather_gb_per_second']:.1f} GB/s of random rows)"),
-        ("evolution with index", f"{found['evolve_seconds']:.1f} s"), ("evaluation", f"{found['evaluate_seconds']:.1f} s"),
-        ("peak memory", f"{found['peak_gib']:.2f} GiB (estimated beforehand {found['estimated_gib']:.2f})"),
-        ("losses", " ".join(f"{loss:.4f}" for loss in found["losses"])),
-        ("gradient norm, first layer", f"{found['gradient_norm_first_layer']:.3g}"),
-        ("test accuracy", f"{found['test_accuracy']:.1%} of {found['test_samples']}"),
-        ("neurons with a path from an input", f"{found['connected_share']:.1%}"),
-    ]  # fmt: skip
-    return "\n".join(f"{name:>34}  {value}" for name, value in rows)
+    """The figures as a table; what did not happen is left out."""
+    seconds = lambda name: [f"{found[name]:.1f} s"] if found[name] else []
+    rows = [("hidden neurons", [f"{found['neurons']:,}"]), ("links", [f"{found['links']:,}"])]
+    rows += [("memory plan", [found["plan"]])]
+    rows += [
+        ("data", seconds("data_seconds")),
+        ("init", seconds("init_seconds")),
+        ("from the checkpoint", seconds("load_seconds")),
+    ]
+    rows += [("first preparation", seconds("prepare_seconds"))]
+    if found["step_seconds"]:
+        rows += [("step", [f"{found['step_seconds']:.2f} s ({found['gather_gb_per_second']:.1f} GB/s of random rows)"])]
+    rows += [("evolution with index", seconds("evolve_seconds")), ("evaluation", seconds("evaluate_seconds"))]
+    if found["save_seconds"]:
+        rate = found["checkpoint_bytes"] / found["save_seconds"] / 1e9
+        rows += [("checkpoint", [f"{memory.size(found['checkpoint_bytes'])} in {found['save_seconds']:.1f} s: {rate:.2f} GB/s"])]
+    rows += [("peak memory", [f"{found['peak_gib']:.2f} GiB (estimated beforehand {found['estimated_gib']:.2f})"])]
+    if found["losses"]:
+        rows += [("losses", [" ".join(f"{loss:.4f}" for loss in found["losses"])])]
+        rows += [("gradient norm, first layer", [f"{found['gradient_norm_first_layer']:.3g}"])]
+    if found["test_accuracy"] is not None:
+        rows += [("test accuracy", [f"{found['test_accuracy']:.1%} of {found['test_samples']}"])]
+    rows += [("neurons with a path from an input", [f"{found['connected_share']:.1%}"])]
+    return "\n".join(f"{name:>34}  {value}" for name, values in rows for value in values)

@@ -17,6 +17,7 @@ from .workspace import groups_of, tile_width, tiles_of
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 WORTH_A_LOOK = 16 * 2**20  # bytes below which nobody is asked whether they are there
 LARGE = 2**30  # bytes of an evolution of all layers at once from which it goes layer by layer, where the rules can
+BATCH = 32  # samples of the step for which a net's summary tells the plan
 DEGREES_UP_TO = 200_000  # neurons of a net whose fan-in and fan-out vectors are kept every epoch
 
 
@@ -363,3 +364,12 @@ def check_training(
             return plan
     refuse(f"training {named(model.sizes)} with batches of {batch_size}", items(batch_size, threads), advise)
     return plans[0] if have is None else plans[-1]
+
+
+def lean_plan(model):
+    """How training by SET with BATCH samples a step would use memory, where that is not all layers at once; else None."""
+    try:
+        plan = check_training(model, BATCH, machine.cores(), evolution=True, by_layer=True)
+    except InsufficientMemoryError as error:
+        return f"does not fit: {size(error.need)} needed, {size(error.have)} available"
+    return None if plan == PLANS[0] else str(plan)

@@ -59,4 +59,6 @@ def summarise(model):
         f"in training (with velocity, gradient, transposed index; without activations): {size(total['training_bytes'])}, "
         f"dense {size(total['dense_training_bytes'])}"
     )
+    if (lean := memory.lean_plan(model)) is not None:
+        lines.append(f"memory plan, in training with {memory.BATCH} samples a step: {lean}")
     return "\n".join(lines)

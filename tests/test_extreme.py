@@ -184,6 +184,16 @@ def test_the_net_learns_its_classes():
     assert found["test_accuracy"] > 0.8
 
 
+def test_a_summary_tells_a_lean_plan_and_none_where_there_is_room(monkeypatch):
+    model = sl.SparseMLP.create(SIZES, epsilon=3, seed=1)
+    assert "memory plan" not in model.summary()
+    monkeypatch.setattr(memory, "LARGE", 0)
+    assert "memory plan, in training with 32 samples a step: lean: evolution layer by layer" in model.summary()
+    monkeypatch.setattr("sparselab.machine.available", lambda: 10**5)
+    monkeypatch.setattr(memory, "WORTH_A_LOOK", 0)
+    assert re.search(r"memory plan.*does not fit: [\d.]+ KiB needed, 97.7 KiB available", model.summary())
+
+
 LONG = """
 import sys, time
 import numpy as np

@@ -1,10 +1,12 @@
 """Datasets that need no network: two real ones that come along, two that are computed from a seed."""
 
+import math
+import shutil
 from pathlib import Path
 
 import numpy as np
 
-from sparselab.checks import fail, integer, positive
+from sparselab.checks import fail, integer, positive, shown
 from sparselab.datasets.dataset import Dataset
 from sparselab.datasets.folders import data_folder, repository_data
 from sparselab.datasets.splits import rows_of_fraction, split_rows
@@ -75,8 +77,11 @@ def _columns(seed):
     return np.random.default_rng(seed).permutation(500)
 
 
-def extreme(n_features=65_536, n_samples=1_000, seed=0, *, separation=4.0, test_fraction=0.2, standardise=True):
+def extreme(n_features=65_536, n_samples=1_000, seed=0, *, separation=4.0, test_fraction=0.2, standardise=True, file=None):
     """Two classes in as many features as you like; one float32 array of n_samples x n_features and nothing beside it.
+
+    file: a path; the array is then a .npy file there, written row by row and read where it stands (memory-mapped), so that it may
+    be larger than memory. ValueError where the disk has no room for it, before anything is written.
 
     Noise is standard normal. Every 64th feature (from a random start) is moved by +-shift with the class, such that
     the classes' means lie 2 * `separation` deviations apart; the same rows come first for any `n_samples`.
@@ -86,7 +91,7 @@ def extreme(n_features=65_536, n_samples=1_000, seed=0, *, separation=4.0, test_
     n_test = rows_of_fraction("test_fraction", test_fraction, n_samples)
     noise, signs, start = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3))
     y = signs.integers(0, 2, n_samples)
-    X = np.empty((n_samples, n_features), dtype=np.float32)
+    X = np.empty((n_samples, n_features), dtype=np.float32) if file is None else on_disk(file, (n_samples, n_features))
     informative = slice(int(start.integers(min(64, n_features))), None, 64)
     shift = positive("separation", separation) / np.sqrt(len(range(n_features)[informative]))
     for row, label in zip(X, y, strict=True):
@@ -94,3 +99,14 @@ def extreme(n_features=65_536, n_samples=1_000, seed=0, *, separation=4.0, test_
         row[informative] += shift if label else -shift
     settings = {"name": "extreme", "source": "synthetic", "standardise": standardise, "overwrite": True}
     return Dataset.from_arrays(X[:-n_test], y[:-n_test], X[-n_test:], y[-n_test:], **settings)
+
+
+def on_disk(path, shape):
+    """A new float32 array of this shape in a .npy file, which a write to it changes."""
+    path, need = Path(path), 4 * math.prod(shape)
+    if not path.parent.is_dir():
+        fail("file", path, "in a folder that exists")
+    free = shutil.disk_usage(path.parent).free
+    if need > free:  # a file with holes on a full disk ends the process at the first write, and says nothing
+        raise ValueError(f"file = {shown(path)}: {need:,} bytes are needed, {free:,} are free on that disk")
+    return np.lib.format.open_memmap(path, "w+", np.float32, shape)
