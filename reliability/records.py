@@ -45,6 +45,9 @@ assert panel.start()
 ANSWERS = """
 used = lambda rate: panel.current.last is not None and abs(panel.current.last.learning_rate - rate) < 1e-9
 start, heard = time.monotonic(), []
+while panel.state == "preparing":  # data and compiled code are loaded: there is no batch yet that could use a rate
+    time.sleep(0.01)
+began = time.monotonic() - start
 rate = panel.form.controls["learning_rate"].input
 while not panel.current.wait(0.5):
     before, wanted = time.monotonic(), 0.011 if rate.value == 0.01 else 0.01
@@ -55,7 +58,7 @@ while not panel.current.wait(0.5):
         heard.append(time.monotonic() - before)
 over.set()
 panel.wait(60)
-found = {{"state": panel.state, "records": len(panel.history), "seconds": time.monotonic() - start,
+found = {{"state": panel.state, "records": len(panel.history), "seconds": time.monotonic() - start, "began": began,
          "pictures": list(pictures), "memory": memory, "heard": heard, "stops": []}}
 for number in range({stops}):
     assert panel.start()
@@ -129,8 +132,9 @@ def rows_of(name, n):
 def steady(found, n, whole, plain):
     """[(promise, figure, goal, good)] of what holds on any machine, however slow or busy it is."""
     rate, ended = hertz(found["pictures"]), found["state"] == "finished" and found["records"] == n
+    spent = f"{found['records']:,} in {found['seconds']:.0f} s, {found['began']:.1f} s to begin"
     return [
-        ("trained to the end", f"{found['records']:,} in {found['seconds']:.0f} s", "all", ended),
+        ("trained to the end", spent, "all", ended),
         ("pictures a second at most", f"{rate:.2f} ({len(found['pictures'])})", f"<= {HERTZ:g}", rate <= HERTZ),
         ("notebook with widget state", f"{whole / 1e6:.2f} MB", "< 5", whole < FILE),
         ("notebook without", f"{plain / 1e6:.3f} MB", "< 5", plain < FILE),
@@ -144,7 +148,7 @@ def timed(found, n):
         ("memory of the kernel grows by", f"{more:.1f} MiB", f"<= {MEBIBYTES}", more <= MEBIBYTES),
         ("time a record, end over start", f"{slow:.2f}", "<= 2", slow <= 2),
     ]
-    for promise, key in (("a moved learning rate is used by a batch within", "heard"), ("Stop is answered within", "stops")):
+    for promise, key in (("a learning rate moved while it runs is used within", "heard"), ("Stop is answered within", "stops")):
         spent = sorted(found[key]) or [float("nan")]
         figure = f"{spent[-1]:.3f} s, median {spent[len(spent) // 2]:.3f} s (n = {len(found[key])})"
         table.append((promise, figure, f"<= {ANSWER:g}", spent[-1] <= ANSWER))
