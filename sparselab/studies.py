@@ -143,7 +143,8 @@ def of_workers(runs):
             "dropped": 100 * mean_of([record.workers.dropped for record in first]),
             "server_busy": mean_of([record.workers.server_utilisation for record in first]),
         })  # fmt: skip
-    return pandas.DataFrame(rows).round(4)
+    table = pandas.DataFrame(rows)
+    return table.round({name: 6 if name == "seconds" else 4 for name in table})  # small nets need microseconds
 
 
 def mean_of(values):

@@ -69,6 +69,7 @@ class ExtremePanel(Explorer):
         self.stop_button = button("Stop", "").add_class("sparselab-stop")
         self.bar = make("IntProgress", value=0, min=0, max=10, layout={"width": "97%"})
         self.phase = make("HTML", value=markup.status("ready", "a plan only: nothing of it stands in memory"))
+        self.phase.add_class("sparselab-status")
         super().__init__(controls, self._wanted, VIEWS, table, title="how many neurons does this machine hold?")
         self.start_button.on_click(lambda button: self.start())
         self.stop_button.on_click(lambda button: self.stop())
@@ -117,7 +118,7 @@ class ExtremePanel(Explorer):
         else:
             self.results.append(found)
             self.bar.value = self.bar.max
-            self.phase.value = markup.status("ready", f"step {markup.seconds(found['step_seconds'])} · {told_of(found)}")
+            self.phase.value = markup.status("finished", f"step {markup.seconds(found['step_seconds'])} · {told_of(found)}")
         self.studied = None  # what is measured now changes the table
         self.painter.ask()
 
