@@ -1,9 +1,9 @@
 """Nets of 10^4 to 5·10^7 neurons through the same classes: seconds of a step and of an evolution, and the peak of the process.
 
-`python -m benchmarks.scale [--neurons 1e4 1e5 … 5e7] [--out FILE] [--figure FILE]`. Ten hidden layers, ε = 1, batch 32, 65,536
-inputs or as many as a layer has neurons; each net in a process of its own (`python -m sparselab extreme`). Rows go to FILE as
-they come, and what is there is not run again. Printed: the slope of log step time against log links from 10^6 links on, by least
-squares, and bytes a neuron.
+`python -m benchmarks.scale [--neurons 1e4 1e5 … 5e7] [--out FILE] [--figure FILE]`. Ten hidden layers, ε = 1, batch 32,
+65,536 inputs; each net in a process of its own (`python -m sparselab extreme`). Rows go to FILE as they come, and what is there
+is not run again. Printed: the slope of log step time against log links from 10^6 links on, by least squares, and bytes a neuron:
+what a net needs beyond the smallest net's process, which has the same libraries, code and data, by the neurons it has more.
 """
 
 import argparse
@@ -30,8 +30,7 @@ def measured(neurons):
     """What `python -m sparselab extreme` finds."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "out.json"
-        features = min(INPUTS, neurons // LAYERS)
-        command = [sys.executable, "-m", "sparselab", "extreme", "--neurons", str(neurons), "--features", str(features)]
+        command = [sys.executable, "-m", "sparselab", "extreme", "--neurons", str(neurons), "--features", str(INPUTS)]
         subprocess.run([*command, "--layers", str(LAYERS), "--steps", "5", "--json", str(path)], check=True, capture_output=True)
         return json.loads(path.read_text())
 
@@ -42,9 +41,9 @@ def rows(neurons, path):
     for n in tqdm(neurons, desc="scale", unit="net"):
         row = dict(kept.row({"neurons": n, "layers": LAYERS, "epsilon": 1, "batch": 32}, lambda n=n: measured(n)))
         found.append(row)
-    smallest = found[0]["peak_gib"]  # the process itself, its libraries and compiled code
-    for row in found:
-        row["bytes a neuron"] = (row["peak_gib"] - smallest) * 2**30 / row["neurons"]
+    found[0]["bytes a neuron"] = None
+    for row in found[1:]:
+        row["bytes a neuron"] = (row["peak_gib"] - found[0]["peak_gib"]) * 2**30 / (row["neurons"] - found[0]["neurons"])
     return found
 
 
@@ -57,15 +56,23 @@ def slope(found, least=10**6):
     return float(np.polyfit(x, y, 1)[0])
 
 
+def spread(found, least=10**6):
+    """(mean, largest distance from it as a share of it) of bytes a neuron, from `least` links on."""
+    some = np.array([row["bytes a neuron"] for row in found[1:] if row["links"] >= least])
+    return float(some.mean()), float(abs(some / some.mean() - 1).max())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--neurons", nargs="*", type=float, default=[1e4, 1e5, 5e5, 2e6, 1e7, 5e7])
+    parser.add_argument("--neurons", nargs="*", type=float, default=[1e4, 1e5, 5e5, 1e6, 2e6, 5e6, 1e7, 2e7, 5e7])
     parser.add_argument("--out", default="benchmarks/results/scale.jsonl")
     parser.add_argument("--figure")
     given = parser.parse_args()
     found = rows([int(n) for n in given.neurons], given.out)
     print(table(found, COLUMNS))
     print(f"log step seconds against log links, from 10^6 links on: slope {slope(found)}")
+    if len(found) > 1:
+        print("bytes a neuron, from 10^6 links on: {:.0f}, every net within {:.1%} of that".format(*spread(found)))
     if given.figure:
         import pandas
 

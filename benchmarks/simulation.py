@@ -36,23 +36,23 @@ def seconds_of(records):
 
 
 def validate(data, *, sizes=SIZES, batch_size=BATCH, epochs=8, rounds=5, workers=(1, 2), bar=None):
-    """(rows, {synchronous: Costs}): seconds an epoch, measured and simulated, by workers and phase: medians of rounds.
+    """(rows, Costs): seconds an epoch, measured and simulated, by workers and phase: medians of rounds.
 
     In each round costs are measured just before the run they are to foretell: the machine's speed drifts.
     """
     options = {"rules": [sl.SET(0.3)], "epochs": epochs, "batch_size": batch_size, "seed": 0, "evaluate_every": 0}
-    costs, found = {False: [], True: []}, {}
+    costs, found = [], {}
     for _ in range(rounds):
         for n, synchronous in ((n, synchronous) for n in workers for synchronous in (False, True)):
-            costs[synchronous].append(calibrate(net(sizes), data, batch_size, synchronous=synchronous))
+            costs.append(calibrate(net(sizes), data, batch_size))
             both = {"synchronous": synchronous, **options}
             measured = seconds_of(list(sl.train_parallel(net(sizes), data, backend="threads", n_jobs=n, **both)))
-            simulated = seconds_of(list(sl.simulate_parallel(net(sizes), data, n, costs=costs[synchronous][-1], **both)))
+            simulated = seconds_of(list(sl.simulate_parallel(net(sizes), data, n, costs=costs[-1], **both)))
             for phase, seconds in measured.items():
                 found.setdefault((n, synchronous, phase), []).append((seconds, simulated[phase]))
             if bar is not None:
                 bar.update()
-    return [row_of(*key, np.array(pairs)) for key, pairs in found.items()], {key: typical(each) for key, each in costs.items()}
+    return [row_of(*key, np.array(pairs)) for key, pairs in found.items()], typical(costs)
 
 
 def row_of(n, synchronous, phase, pairs):
@@ -83,7 +83,7 @@ def outlook(data, costs, *, sizes=SIZES, batch_size=BATCH, epochs=10, workers=WO
             **options,
         }
         run = sl.simulate_parallel(
-            model, data, n, costs=costs[bool(options.get("synchronous"))], network=Network(), rules=[sl.SET(0.3)], epochs=epochs,
+            model, data, n, costs=costs, network=Network(), rules=[sl.SET(0.3)], epochs=epochs,
             batch_size=batch_size, seed=0, evaluate_every=epochs, **options,
         )  # fmt: skip
         try:
@@ -119,9 +119,8 @@ def main():
                 simulated.append(row)
                 bar.update()
     print(table(rows, COLUMNS))
-    for name, one in (("WASAP", costs[False]), ("WASSP", costs[True])):
-        print(f"\nmilliseconds, {name}:", ", ".join(f"{key} {1e3 * value:.3f}" for key, value in dataclasses.asdict(one).items()))
-    print(f"the server is busy all the time from {saturation(costs[False]):.1f} workers on\n")
+    print("\nmilliseconds:", ", ".join(f"{key} {1e3 * value:.3f}" for key, value in dataclasses.asdict(costs).items()))
+    print(f"the server is busy all the time from {saturation(costs):.1f} workers on\n")
     columns = ("workers", "phase 1", "damping", "accuracy", "staleness", "seconds", "speed-up", "server busy", "took", "note")
     print(table([{name: row.get(name, "") for name in columns} for row in simulated], columns))
 

@@ -6,8 +6,9 @@ neurons, the paper's "bat brain" (Curci et al. 2021).
 
 import resource
 import sys
+import threading
 import time
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -29,6 +30,7 @@ from .training import Run
 CLASSES = 2
 TEST = 64  # samples held out
 RATE = 10.0  # the largest rate times width at which outputs did not overshoot (10^5 and 10^6 neurons)
+TICK = 1.0  # seconds between two signs of life
 SMALL = 1000  # neurons of a net that is run first, for kernels to be compiled or loaded
 
 
@@ -80,12 +82,10 @@ class Extreme:
     @property
     def estimate(self):
         """The same by the plan that training will choose."""
-        have = machine.available()
-        for plan in (None, memory.PLANS[-1]):
-            found = self.estimate_with(plan)
-            if have is None or found.total <= have:
-                break
-        return found
+        plans = memory.PLANS[1:]
+        return self.estimate_with(
+            memory.roomy(plans, lambda plan: self.estimate_with(plan).total, machine.available()) or plans[-1]
+        )
 
     @property
     def expected_links(self):
@@ -94,16 +94,33 @@ class Extreme:
 
 
 class Stopwatch:
-    """`with watch("step"):` seconds of each phase under a name, and a bar that says what is going on; `tell` is told too."""
+    """`with watch("step"):` seconds of each phase under a name, and a bar that says what is going on; `tell` is told too.
+
+    A phase may take a minute: the bar shows every second how long it has been at it.
+    """
 
     def __init__(self, n_phases, progress=True, tell=None):
         self.seconds, self.tell, self.n_phases, self.bytes = {}, tell, n_phases, None
         self.bar = tqdm(total=n_phases, disable=not progress, file=sys.stderr, unit="phase", leave=False)
+        self.name, self.start, self.over = "", time.perf_counter(), threading.Event()
+        if progress:
+            threading.Thread(target=self._tick, name="sparselab-stopwatch", daemon=True).start()
+
+    def close(self):
+        """No bar any more."""
+        self.over.set()
+        self.bar.close()
+
+    def _tick(self):
+        while not self.over.wait(TICK):
+            self.bar.set_postfix_str(f"{self.name} for {time.perf_counter() - self.start:.0f} s")
 
     def __call__(self, name):
         if self.tell is not None:
             self.tell(name, sum(map(len, self.seconds.values())), self.n_phases)
         self.name = name
+        self.start = time.perf_counter()
+        self.bar.set_postfix_str("", refresh=False)
         self.bar.set_description(name)
         return self
 
@@ -128,8 +145,7 @@ def run(what, *, progress=True, tell=None, checkpoint=None):
     have, estimate, files = machine.available(), what.estimate, Files(checkpoint, what)
     memory.refuse(estimate.what, estimate.items, lambda have: "fewer neurons, a smaller epsilon or batch")
     n_phases = 5 + (what.steps_after > 0) + what.steps + what.steps_after + 2 * (checkpoint is not None)
-    watch = Stopwatch(n_phases, progress, tell)
-    with files.opened(expected_bytes(what)):
+    with files.opened(expected_bytes(what)), closing(Stopwatch(n_phases, progress, tell)) as watch:
         if what.neurons > SMALL:
             with watch("compile"):
                 run(Extreme(SMALL, 2, batch=what.batch, steps=1, features=64), progress=False)
@@ -141,7 +157,6 @@ def run(what, *, progress=True, tell=None, checkpoint=None):
             losses, norms, phases, scores = _trained(what, training, state, watch, files)
         finally:
             training.close()
-            watch.bar.close()
     return result(what, watch, phases, training, losses, norms, scores, links, share, estimate, have)
 
 
@@ -199,7 +214,7 @@ def begun(model, data, what, state=None):
     """(Run, TrainingState) of a training by SET; state: where it goes on from."""
     optimizer = MomentumSGD(what.learning_rate, momentum=what.momentum)
     threads = machine.cores() if what.threads is None else what.threads
-    training = Run.of(model, data, optimizer, [SET(what.zeta)], batch_size=what.batch, threads=threads)
+    training = Run.of(model, data, optimizer, [SET(what.zeta)], batch_size=what.batch, threads=threads, lean=True)
     return training, state or TrainingState.start(model, optimizer, what.seed)
 
 

@@ -86,7 +86,13 @@ class Plan:
         return "lean: evolution layer by layer" + ("" if self.index else ", no transposed index")
 
 
-PLANS = Plan(), Plan(by_layer=True), Plan(by_layer=True, index=False)  # from the fastest to the smallest
+PLANS = Plan(), Plan(by_layer=True), Plan(by_layer=True, index=False)  # from the one that is undone exactly to the smallest
+MOST = 0.5, 0.9, 1.0  # shares of what is available that each may need: others want memory too
+
+
+def roomy(plans, need, have):
+    """The first of these plans for which there is room, need(plan) bytes of `have` (None: unknown); None where there is none."""
+    return next((plan for plan in plans if have is None or need(plan) <= MOST[PLANS.index(plan)] * have), None)
 
 
 # the byte rules: numbers or arrays, an entry a layer
@@ -320,14 +326,16 @@ def _three_digits(value):
 
 
 def check_training(
-    model, batch_size, threads, *, n_test=0, evolution=False, layerwise=False, vectors=1, has_state=False, by_layer=False
+    model, batch_size, threads, *, n_test=0, evolution=False, layerwise=False, vectors=1, has_state=False, by_layer=False,
+    lean=False,
 ):  # fmt: skip
     """The first of PLANS for which there is room beside the net and the data; refuse, before anything is allocated, where there
     is none.
 
     batch_size: at most the number of samples. n_test: samples that will be evaluated. evolution: whether there are rules.
     layerwise: which engine. vectors: what the optimizer keeps beside a link; has_state: it is allocated already. by_layer:
-    whether the rules can go layer by layer. A large evolution does so where it can, whatever room there is.
+    whether the rules can go layer by layer. A large evolution does so where it can, whatever room there is, and one of any size
+    where `lean`.
     """
     plain = np.array([activations.slopes(f) is None for f in model.hidden], bool)
     net = _Net(np.array(model.sizes, float), np.array(model.nnz, float), model.dtype.itemsize, model.dropout, plain)
@@ -335,7 +343,7 @@ def check_training(
     there = sum(8 * t.nnz + 8 * (t.n_in + 1) for t in (layer.topology for layer in model.layers[1:]) if "transposed" in vars(t))
 
     plans = [plan for plan in PLANS if not layerwise and (by_layer or not evolution)] or PLANS[:1]
-    if len(plans) > 1 and evolution and net.evolution(vectors) > LARGE:
+    if len(plans) > 1 and evolution and (lean or net.evolution(vectors) > LARGE):
         plans = plans[1:]
 
     def items(batch_size, threads, net=net, plan=plans[-1]):
@@ -358,10 +366,9 @@ def check_training(
         return " or ".join(advice)
 
     have = machine.available() if len(plans) > 1 else None
-    for plan in plans:
-        need = sum(items(batch_size, threads, plan=plan).values())
-        if have is not None and need <= (have if plan.by_layer else have / 2):
-            return plan
+    plan = roomy(plans, lambda plan: sum(items(batch_size, threads, plan=plan).values()), have)
+    if have is not None and plan is not None:
+        return plan
     refuse(f"training {named(model.sizes)} with batches of {batch_size}", items(batch_size, threads), advise)
     return plans[0] if have is None else plans[-1]
 

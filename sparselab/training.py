@@ -119,7 +119,7 @@ class Run:
 
     def __init__(
         self, model, loss, optimizer, rules, X, targets, *, batch_size, threads, samples=None, test=None, evaluate_every=1,
-        pace=0.0, has_state=False,
+        pace=0.0, has_state=False, lean=False,
     ):  # fmt: skip
         self.model, self.loss, self.optimizer, self.rules = model, loss, optimizer, rules
         self.X, self.targets, self.samples, self.test = X, targets, samples, test
@@ -131,6 +131,7 @@ class Run:
         self.plan = memory.check_training(
             model, self.batch_size, threads, n_test=0 if test is None else test[0].shape[0], evolution=bool(rules),
             layerwise=isinstance(self.engine, LayerwiseEngine), has_state=has_state, by_layer=evolution.can_go_by_layer(rules),
+            lean=lean,
         )  # fmt: skip
         self.engine.index = self.plan.index
 

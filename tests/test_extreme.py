@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import models
 import numpy as np
 import pytest
 
 import sparselab as sl
-from sparselab import engines, evolution, fused, memory, training
+from sparselab import engines, evolution, extreme, fused, memory, training
 from sparselab.evolution import SET, ImportancePruning, PruneRegrow
 from sparselab.extreme import Extreme, run
 from sparselab.kernels.sweeps import any_marked
@@ -79,7 +80,9 @@ def test_plans(monkeypatch):
     room = {plan: sum(need(plan).values()) for plan in memory.PLANS}
     assert room[memory.PLANS[0]] > room[memory.PLANS[1]] > room[memory.PLANS[2]]
     assert choose(2 * room[memory.PLANS[0]] + 1) == memory.PLANS[0]
-    assert choose(room[memory.PLANS[1]] + 1) == memory.PLANS[1]
+    assert choose(2 * room[memory.PLANS[0]] + 1, lean=True) == memory.PLANS[1]
+    assert choose(room[memory.PLANS[1]] / 0.9 + 1) == memory.PLANS[1]
+    assert choose(room[memory.PLANS[1]] / 0.9 - 1) == memory.PLANS[2]
     assert choose(room[memory.PLANS[2]] + 1) == memory.PLANS[2]
     with pytest.raises(sl.InsufficientMemoryError):
         choose(room[memory.PLANS[2]] - 2**20)
@@ -87,9 +90,9 @@ def test_plans(monkeypatch):
         choose(room[memory.PLANS[1]] + 1, by_layer=False)
 
 
-def _chosen(monkeypatch, model, have, by_layer=True):
+def _chosen(monkeypatch, model, have, by_layer=True, lean=False):
     monkeypatch.setattr(memory.machine, "available", lambda: have)
-    return memory.check_training(model, 64, 1, evolution=True, by_layer=by_layer)
+    return memory.check_training(model, 64, 1, evolution=True, by_layer=by_layer, lean=lean)
 
 
 def test_only_rules_that_look_at_one_layer_go_by_layer():
@@ -231,3 +234,12 @@ def test_a_long_step_is_left_between_two_layers(wait, tmp_path):
     out, err = process.communicate(timeout=120)
     assert out.splitlines()[-1] == "usable", err
     assert float(out.splitlines()[0]) - sent < 2
+
+
+def test_a_long_phase_shows_that_it_is_under_way(monkeypatch, capsys):
+    monkeypatch.setattr(extreme, "TICK", 0.02)
+    watch = extreme.Stopwatch(2)
+    with closing(watch), watch("init"):
+        time.sleep(0.3)
+    assert "init for 0 s" in capsys.readouterr().err
+    assert watch.over.is_set()

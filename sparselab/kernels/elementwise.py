@@ -44,6 +44,22 @@ def add_gradients(total, part, begin, end):
 
 
 @jit
+def divide(values, begin, end, by):
+    """values[begin:end] /= by."""
+    values = values[begin:end]
+    for k in range(end - begin):
+        values[k] /= by
+
+
+@jit
+def multiply(values, begin, end, by):
+    """values[begin:end] *= by."""
+    values = values[begin:end]
+    for k in range(end - begin):
+        values[k] *= by
+
+
+@jit
 def update(w, v, g, begin, end, rate, momentum, decay, nesterov):
     """v ← μv − ηg; w ← w + v − λw (Nesterov: w ← w + μv − ηg − λw), on [begin, end): the one update of every trainer."""
     w, v, g = w[begin:end], v[begin:end], g[begin:end]

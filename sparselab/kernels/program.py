@@ -46,7 +46,7 @@ from .settings import jit
 from .system import as_pointer, go_on, meet, now
 from .transposing import SIDE, gather_rows
 from .turns import take_turn
-from .updating import apply_update, sum_groups
+from .updating import ONE, apply_update, sum_groups
 
 SOFTMAX, SQUARED = range(2)
 
@@ -205,7 +205,7 @@ def run_steps(
             status[0] = step
             return
         if applies:
-            apply_update(thread, threads, table, dw, db, groups, rates[step], settings)
+            apply_update(thread, threads, table, dw, db, groups, rates[step], settings, ONE, ONE)
         else:
             sum_groups(thread, threads, table, dw, db, groups)
         if thread == 0:

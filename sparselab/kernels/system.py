@@ -15,7 +15,7 @@ F32, I8, I32, I64 = ir.FloatType(), ir.IntType(8), ir.IntType(32), ir.IntType(64
 SPINS = 4000  # looks at the counter before a waiting thread gives its core away
 
 WINDOWS = sys.platform == "win32"
-_give_way = types.ExternalFunction("SwitchToThread" if WINDOWS else "sched_yield", types.int32())
+give_way = types.ExternalFunction("SwitchToThread" if WINDOWS else "sched_yield", types.int32())
 if not WINDOWS:
     _CLOCK = np.int32(time.CLOCK_MONOTONIC)
     _clock_gettime = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.intp))
@@ -140,7 +140,7 @@ def meet(counter, threads):
             return False
         spins += 1
         if spins > SPINS:
-            _give_way()
+            give_way()
     return True
 
 
@@ -152,7 +152,7 @@ def acquire(lock):
         while atomic_load(lock):
             spins += 1
             if spins > SPINS:
-                _give_way()
+                give_way()
 
 
 @jit

@@ -1,7 +1,8 @@
 """Workers that are threads serve themselves: a gradient goes into the server's net, and the new net out, in compiled code.
 
 All stand at one gate, an array of int64 (WORDS): a lock, whether it is open, and what the server knows. Whoever finds it closed
-goes back to Python with its gradient. Nobody waits there longer than an update and a copy take.
+goes back to Python with its gradient. One takes its turn after the other, or all take theirs together: then they wait for each
+other, and share the update.
 """
 
 import numpy as np
@@ -9,14 +10,21 @@ from numba import carray
 
 from .columns import N_OUT, NNZ, B, W
 from .settings import jit
-from .system import acquire, as_pointer, atomic_add, atomic_load, now, release
-from .updating import apply_update
+from .system import SPINS, acquire, as_pointer, atomic_add, atomic_load, give_way, now, release
+from .updating import ONE, apply_update
 
 # words of a gate. era: whose tasks belong here; logged: turns since somebody looked, limit: how many there may be; left: pulls
-# that may still begin; rates, log, losses: addresses of a learning rate, a row and a loss for each of them; max_staleness: or -1
-LOCK, OPEN, ERA, VERSION, LOGGED, LIMIT, LEFT, WAITING, MAX_STALENESS, RATES, LOG, LOSSES, WORDS = range(13)
-# words of a worker: its number, the version and the era of its net, nanoseconds when it goes back, and when its gradient began
-NUMBER, MY_VERSION, MY_ERA, UNTIL, BEGUN, MINE = range(6)
+# that may still begin; rates, log, losses: addresses of a learning rate, a row and a loss for each of them; max_staleness: or -1.
+# together: workers that take a turn together, or 0; then a turn has a row and a loss for each worker, in their order, factors:
+# address of a factor of the velocity for each turn; dws, dbs: of the workers' tables of gradients, a row each; here, updated,
+# gone: workers that wait, have done their share, and have their copy; rounds counts such turns, sent_back ends of the waiting
+(
+    LOCK, OPEN, ERA, VERSION, LOGGED, LIMIT, LEFT, WAITING, MAX_STALENESS, RATES, LOG, LOSSES, TOGETHER, FACTORS, DWS, DBS, HERE,
+    UPDATED, GONE, ROUNDS, SENT_BACK, WORDS,
+) = range(22)  # fmt: skip
+# words of a worker: its number, the version and the era of its net, nanoseconds when it goes back, when its gradient began, and
+# nanoseconds that it waited for others
+NUMBER, MY_VERSION, MY_ERA, UNTIL, BEGUN, WAITED, MINE = range(7)
 # columns of a row of the log; times in nanoseconds
 WHO, STALENESS, REFUSED, SAMPLES, HITS, QUEUE, BEGIN, END, ROW = range(9)
 DAMPING = 4  # in a server's settings, after the optimizer's
@@ -30,11 +38,14 @@ def take_turn(gate, mine, server, table, dw, db, settings, loss, hits, n_samples
     over its samples. clock: see system.now.
     """
     words = carray(as_pointer(gate), (WORDS,), np.int64)
+    if words[TOGETHER]:
+        return take_round(gate, mine, server, table, dw, db, settings, loss, hits, n_samples, clock)
     ended = now(clock)
-    if atomic_load(gate + 8 * OPEN) == 0 or ended > mine[UNTIL]:
+    if ended > mine[UNTIL]:
         return False
     atomic_add(gate + 8 * WAITING, 1)
     acquire(gate)
+    mine[WAITED] += now(clock) - ended
     queue = atomic_add(gate + 8 * WAITING, -1) - 1
     may = words[OPEN] != 0 and words[ERA] == mine[MY_ERA] and words[LOGGED] < words[LIMIT] and words[LEFT] > 0
     if may:
@@ -42,7 +53,7 @@ def take_turn(gate, mine, server, table, dw, db, settings, loss, hits, n_samples
         refused = words[MAX_STALENESS] >= 0 and staleness > words[MAX_STALENESS]
         if not refused:
             rate = carray(as_pointer(words[RATES]), (n,), np.float64)[turn] / (1 + staleness) ** settings[DAMPING]
-            apply_update(0, 1, server, dw, db, 1, np.float32(rate), settings)
+            apply_update(0, 1, server, dw, db, 1, np.float32(rate), settings, ONE, ONE)
             words[VERSION] += 1
         row = carray(as_pointer(words[LOG]), (n, ROW), np.int64)[turn]
         row[WHO], row[STALENESS], row[REFUSED], row[SAMPLES] = mine[NUMBER], staleness, refused, n_samples
@@ -54,6 +65,61 @@ def take_turn(gate, mine, server, table, dw, db, settings, loss, hits, n_samples
         mine[MY_VERSION], mine[BEGUN] = words[VERSION], now(clock)
     release(gate)
     return may
+
+
+@jit
+def take_round(gate, mine, server, table, dw, db, settings, loss, hits, n_samples, clock):
+    """The same of all workers together: the mean of their gradients is one update, of which each does its share.
+
+    False where somebody is in Python, or about to go there: then nobody's gradient has been used. The lock is held from the
+    arrival of the last one until all have their copy: no worker leaves, and nobody in Python looks at the net, in between.
+    """
+    words = carray(as_pointer(gate), (WORDS,), np.int64)
+    n, me, ended = words[TOGETHER], mine[NUMBER], now(clock)
+    if ended > mine[UNTIL]:
+        return False
+    acquire(gate)
+    if words[OPEN] == 0 or words[ERA] != mine[MY_ERA] or words[LOGGED] >= words[LIMIT]:
+        release(gate)
+        return False
+    turn, round_, sent_back, limit = words[LOGGED], words[ROUNDS], words[SENT_BACK], words[LIMIT]
+    row = carray(as_pointer(words[LOG]), (limit * n, ROW), np.int64)[turn * n + me]
+    row[WHO], row[STALENESS], row[REFUSED], row[SAMPLES] = me, 0, 0, n_samples
+    row[HITS], row[QUEUE], row[BEGIN], row[END] = hits, 0, mine[BEGUN], ended
+    carray(as_pointer(words[LOSSES]), (limit * n,), np.float64)[turn * n + me] = loss / n_samples * n_samples
+    dws = carray(as_pointer(words[DWS]), (n, server.shape[0]), np.int64)
+    dbs = carray(as_pointer(words[DBS]), (n, server.shape[0]), np.int64)
+    dws[me], dbs[me] = dw[0], db[0]
+    words[HERE] += 1
+    if words[HERE] == n:
+        words[HERE] = words[UPDATED] = words[GONE] = 0
+        atomic_add(gate + 8 * ROUNDS, 1)
+    else:
+        release(gate)
+        spins = 0
+        while atomic_load(gate + 8 * ROUNDS) == round_:
+            if atomic_load(gate + 8 * SENT_BACK) != sent_back:
+                return False
+            spins += 1
+            if spins > SPINS:
+                give_way()
+    mine[WAITED] += now(clock) - ended
+    rate = np.float32(carray(as_pointer(words[RATES]), (limit,), np.float64)[turn])
+    factor = np.float32(carray(as_pointer(words[FACTORS]), (limit,), np.float64)[turn])
+    apply_update(me, n, server, dws, dbs, n, rate, settings, np.float32(n), factor)
+    atomic_add(gate + 8 * UPDATED, 1)
+    spins = 0
+    while atomic_load(gate + 8 * UPDATED) < n:
+        spins += 1
+        if spins > SPINS:
+            give_way()
+    copy_net(server, table)
+    mine[MY_VERSION], mine[BEGUN] = words[VERSION] + 1, now(clock)
+    if atomic_add(gate + 8 * GONE, 1) == n - 1:
+        words[VERSION] += 1
+        words[LOGGED] += 1
+        release(gate)
+    return True
 
 
 @jit

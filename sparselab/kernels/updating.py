@@ -4,16 +4,20 @@ import numpy as np
 from numba import carray
 
 from .columns import BIAS_DECAY, DECAY, MOMENTUM, N_OUT, NESTEROV, NNZ, VB, B, V, W
-from .elementwise import add_gradients, update
+from .elementwise import add_gradients, divide, multiply, update
 from .settings import jit
 from .system import as_pointer
 
+ONE = np.float32(1)
 CHUNK = 4096  # links whose gradients are added and applied while they are in the first-level cache
 
 
 @jit
-def apply_update(thread, threads, table, dw, db, groups, rate, settings):
-    """This thread's share of the links and biases: gradients of all groups, in order, then the update."""
+def apply_update(thread, threads, table, dw, db, groups, rate, settings, divisor, factor):
+    """This thread's share of the links and biases: gradients of all groups, in order, by `divisor`, then the update.
+
+    factor: of the velocity, before. Both float32, and 1 for nothing.
+    """
     momentum, decay = np.float32(settings[MOMENTUM]), np.float32(settings[DECAY])
     bias_decay, nesterov = np.float32(settings[BIAS_DECAY]), settings[NESTEROV] != 0
     for l in range(table.shape[0]):
@@ -27,13 +31,17 @@ def apply_update(thread, threads, table, dw, db, groups, rate, settings):
                 end = min(begin + CHUNK, n * (thread + 1) // threads)
                 for g in range(1, groups):
                     add_gradients(total, carray(as_pointer(db[g, l] if kind else dw[g, l]), (n,), np.float32), begin, end)
+                if divisor != 1:
+                    divide(total, begin, end, divisor)
+                if factor != 1:
+                    multiply(velocity, begin, end, factor)
                 update(values, velocity, total, begin, end, rate, momentum, bias_decay if kind else decay, nesterov)
 
 
 @jit
 def apply_gradients(table, dw, db, rate, settings):
     """One update of the whole net with gradients at the addresses dw, db (1, layers): the server's part of a step."""
-    apply_update(0, 1, table, dw, db, 1, rate, settings)
+    apply_update(0, 1, table, dw, db, 1, rate, settings, ONE, ONE)
 
 
 @jit

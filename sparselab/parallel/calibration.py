@@ -23,16 +23,14 @@ EPOCHS, FIRST_PHASE = 5, 0.6  # three epochs in common, the first without evolut
 class Costs:
     """Seconds of everything that takes time in parallel training; compute and push: numbers or distributions (see `events`).
 
-    compute: a worker's gradient of one whole mini-batch; push: the server's work on it; pull: a copy of the net; interpreter: of
-    each gradient, what one thread of a process can do at a time; evolve: the rules; step: a mini-batch of the local phase (None:
-    compute + push); setup: what an epoch of the local phase costs beside; average: of each net in the average. All of one thread
-    on an idle machine.
+    compute: a worker's gradient of one whole mini-batch; push: the server's work on it; pull: a copy of the net; evolve: the
+    rules; step: a mini-batch of the local phase (None: compute + push); setup: what an epoch of the local phase costs beside;
+    average: of each net in the average. All of one thread on an idle machine.
     """
 
     compute: object
     push: object = 0.0
     pull: float = 0.0
-    interpreter: float = 0.0
     evolve: float = 0.0
     step: float | None = None
     setup: float = 0.0
@@ -41,7 +39,7 @@ class Costs:
     def __post_init__(self):
         for name in ("compute", "push"):
             Times(name, getattr(self, name))
-        for name in ("pull", "interpreter", "evolve", "setup", "average"):
+        for name in ("pull", "evolve", "setup", "average"):
             checks.non_negative(name, getattr(self, name))
         if self.step is not None:
             checks.non_negative("step", self.step)
@@ -52,16 +50,15 @@ class Costs:
         return Times("compute", self.compute).mean() + Times("push", self.push).mean() if self.step is None else self.step
 
 
-def calibrate(model, data, batch_size=128, *, n_batches=48, rules=None, seed=0, synchronous=False, **options):
+def calibrate(model, data, batch_size=128, *, n_batches=48, rules=None, seed=0, **options):
     """Measure the Costs of training this net on this machine: a short training of a copy by one worker, on backend "threads".
 
-    n_batches: mini-batches an epoch of that training, at most; rules: default [SET(0.3)]; synchronous: whether for WASSP, whose
-    workers wait for each other, with Python in between; options: as for `train_parallel` (optimizer, loss). Times are medians.
-    Takes as long as 5 n_batches mini-batches.
+    n_batches: mini-batches an epoch of that training, at most; rules: default [SET(0.3)]; options: as for `train_parallel`
+    (optimizer, loss). Times are medians. Takes as long as 5 n_batches mini-batches.
     """
     check_model(model)
     batch_size, n_batches = checks.integer("batch_size", batch_size), checks.integer("n_batches", n_batches)
-    options |= {"rules": [SET(0.3)] if rules is None else rules, "seed": seed, "synchronous": synchronous}
+    options |= {"rules": [SET(0.3)] if rules is None else rules, "seed": seed}
     data = as_dataset(data, model)
     short(model, data, batch_size, 2, **options)  # compiles
     meter, records, end = short(model, data, batch_size, n_batches, **options)
@@ -72,23 +69,15 @@ def calibrate(model, data, batch_size=128, *, n_batches=48, rules=None, seed=0, 
         spent = time.perf_counter() - start
     steps = result.record.n_samples / min(batch_size, result.record.n_samples)
     return Costs(
-        **(of_turns(meter) if synchronous else of_timeline(records, copying(model))),
+        **of_timeline(records, copying(model)),
         evolve=typical([record.seconds_evolve for record in records[1:3]]),
         step=(result.record.seconds - result.record.seconds_evolve) / steps, setup=max(0.0, whole - result.record.seconds),
         average=spent / 2,
     )  # fmt: skip
 
 
-def of_turns(meter):
-    """What a worker's turns in Python cost."""
-    interpreter = typical(meter.around) + typical(meter.handover)
-    return {
-        "compute": typical(meter.compute), "push": typical(meter.push), "pull": typical(meter.pull), "interpreter": interpreter
-    }  # fmt: skip
-
-
 def of_timeline(records, pull):
-    """The same where the worker took most of its turns by itself: the server's work is what stands between two gradients."""
+    """compute, push and pull from when each gradient began and ended: the server's work is what stands between two of them."""
     tasks = [record.workers.timeline for record in records if record.phase == "asynchronous"]
     between = typical([later[1] - task[2] for epoch in tasks for task, later in pairwise(epoch)] or [0.0])
     compute = typical([end - begin for epoch in tasks for _, begin, end in epoch])
@@ -125,7 +114,7 @@ def saturation(costs, network=None, n_bytes=0):
     """
     network = Network() if network is None else network
     server = Times("push", costs.push).mean() + costs.pull
-    away = Times("compute", costs.compute).mean() + costs.interpreter + 2 * network.seconds(n_bytes / 2)
+    away = Times("compute", costs.compute).mean() + 2 * network.seconds(n_bytes / 2)
     return away / server + 1 if server > 0 else math.inf
 
 
@@ -135,46 +124,21 @@ def typical(seconds):
 
 
 class Metered(Threads):
-    """Threads with a stop watch at every hand-over; for one worker."""
+    """Threads with a stop watch at the epochs of the local phase; for one worker."""
 
     def open(self, job, X, targets):
-        self.compute, self.around, self.push, self.pull, self.handover, self.locals = [], [], [], [], [], []
-        self.asked, self.let, self.taken = None, self.taken, self.timed_turn
+        self.locals = []
         super().open(job, X, targets)
         (worker,) = self.workers
-        worker.gradient, worker.local = self.timed(worker.gradient), self.timed(worker.local)
+        worker.local = self.timed(worker.local)
 
     def timed(self, function):
-        """The same function, and when it was called and done last."""
+        """The same function; how long it took, and its result, are kept."""
 
         def work(*arguments):
             begun = time.perf_counter()
             result = function(*arguments)
-            self.begun, self.ended = begun, time.perf_counter()
+            self.locals.append((time.perf_counter() - begun, result))
             return result
 
         return work
-
-    def timed_turn(self, future):
-        """The worker's turn at the server: its work on the answer, then, within an epoch, a pull."""
-        received, asked, self.asked = time.perf_counter(), self.asked, None
-        if future.exception() is None and hasattr(future.result(), "dw"):
-            kernels = future.result().seconds
-            self.compute.append(kernels)
-            self.around.append(max(0.0, self.ended - self.begun - kernels))
-            if asked is not None:
-                self.handover.append(self.begun - asked + received - self.ended)
-        elif future.exception() is None:
-            self.locals.append((self.ended - self.begun, future.result()))
-        dealt_with = self.let(future)
-        if self.asked is not None:
-            self.push.append(self.asked - self.pull[-1] - received)
-        return dealt_with
-
-    def gradient(self, number, snapshot, round_):
-        """As of Threads, timed."""
-        start = time.perf_counter()
-        future = super().gradient(number, snapshot, round_)
-        self.asked = time.perf_counter()
-        self.pull.append(self.asked - start)
-        return future

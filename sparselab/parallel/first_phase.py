@@ -3,13 +3,37 @@
 `start` gives tasks to those who wait; `turn` is the server's work on one answer, called in whatever thread has it, one at a time.
 """
 
+import numpy as np
+
+from ..engines import is_value
 from .gate import Gate
 from .tasks import averaged
 
 WARM_UP = 5  # epochs over which WASSP's rate grows to that of the larger batch
 
 
-class Asynchronous:
+class Way:
+    """What both have in common. per_epoch: updates of an epoch; pushes: those waiting for others; left: pulls that are wanted."""
+
+    pushes, left, known = (), 0, (None, None)
+
+    def ahead(self, n):
+        """(rates, factors) of the next n updates, float64: learning rates, and what multiplies the velocity before each."""
+        rates = self.rates(n)
+        return rates, self.factors(rates)
+
+    def rates(self, n):
+        """Learning rates of the next n updates; those of an epoch are kept, unless they may change any time."""
+        run, schedule = self.run, self.run.optimizer.learning_rate
+        first, now = run.updates, (run.state.epoch, schedule)
+        if not (isinstance(schedule, int | float) or is_value(schedule)):
+            return np.array([self.rate(first + update) for update in range(n)])
+        if self.known[0] != now:
+            self.known = now, np.array([self.rate(update) for update in range(self.per_epoch)])
+        return self.known[1][first : first + n]
+
+
+class Asynchronous(Way):
     """Each worker pulls, computes, pushes; nobody waits for anybody (WASAP)."""
 
     name = "asynchronous"
@@ -44,8 +68,16 @@ class Asynchronous:
         """The learning rate of an update of this epoch."""
         return self.run.optimizer.rate(self.run.state.epoch + update / self.per_epoch)
 
+    def factors(self, rates):
+        """1: the velocity stays as it is."""
+        return np.ones_like(rates)
 
-class Synchronous:
+    def went_on(self, number, rate):
+        """A worker took a turn by itself."""
+        self.rounds[number] += 1
+
+
+class Synchronous(Way):
     """All workers compute on the same net; the mean of their gradients is one step (WASSP)."""
 
     name = "synchronous"
@@ -53,7 +85,9 @@ class Synchronous:
     def __init__(self, run):
         self.run, self.per_epoch, self.pushes = run, -(-run.n_batches // run.n), []
         self.rounds = run.state.epoch * self.per_epoch
-        self.last_rate = self.rate(run.state.epoch - 1 / self.per_epoch) if self.rounds else None
+        self.last_rate = self.rate(-1) if self.rounds else None
+        if run.split > run.state.epoch and Gate.made_for(run):
+            run.crew.door = Gate(run, self).closed
 
     def start(self):
         """The next round for all."""
@@ -68,7 +102,7 @@ class Synchronous:
         if len(self.pushes) < run.n:
             return True
         pushes, self.pushes = sorted(self.pushes, key=lambda push: push.number), []
-        rate = self.rate(run.state.epoch + run.updates / self.per_epoch)
+        rate = self.rate(run.updates)
         if self.last_rate not in (None, rate):
             correct_momentum(run.state.optimizer, rate / self.last_rate)
         self.last_rate = rate
@@ -77,9 +111,19 @@ class Synchronous:
             return False
         self.start()
 
-    def rate(self, epoch):
+    def rate(self, update):
         """The rate for n times the batch, reached over the first epochs: η (1 + (n − 1) min(⌊epoch⌋ / 5, 1))."""
+        epoch = self.run.state.epoch + update / self.per_epoch
         return self.run.optimizer.rate(epoch) * (1 + (self.run.n - 1) * min(int(epoch) / WARM_UP, 1))
+
+    def factors(self, rates):
+        """The velocity in units of the new rate: each rate by the one before."""
+        return rates / np.append(self.last_rate or rates[0], rates[:-1])
+
+    def went_on(self, number, rate):
+        """The workers took a turn by themselves."""
+        self.rounds += 1
+        self.last_rate = rate
 
 
 def correct_momentum(optimizer, factor):

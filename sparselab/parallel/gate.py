@@ -19,7 +19,7 @@ PER_SECOND = 10**9
 
 
 class Gate:
-    """The gate of the first phase of a run, `way` its Asynchronous. Closed, until a first turn in Python has set it."""
+    """The gate of the first phase of a run, `way` how its workers go on. Closed, until a first turn in Python has set it."""
 
     @staticmethod
     def made_for(run):
@@ -28,12 +28,14 @@ class Gate:
         return fit and not system.WINDOWS
 
     def __init__(self, run, way):
-        self.run, self.way = run, way
-        self.words, self.rates = np.zeros(turns.WORDS, np.int64), np.zeros(AHEAD)
-        self.log, self.losses = np.zeros((AHEAD, turns.ROW), np.int64), np.zeros(AHEAD)
-        bound = run.server.max_staleness
-        self.words[turns.MAX_STALENESS] = -1 if bound is None else bound
-        self.words[[turns.RATES, turns.LOG, turns.LOSSES]] = [*map(address, (self.rates, self.log, self.losses))]
+        self.run, self.way, self.together = run, way, run.n if run.synchronous else 0
+        self.words, self.ahead = np.zeros(turns.WORDS, np.int64), max(1, AHEAD // max(1, self.together))
+        n_rows, n_layers = self.ahead * max(1, self.together), len(run.model.layers)
+        self.log, self.losses = np.zeros((n_rows, turns.ROW), np.int64), np.zeros(n_rows)
+        self.gradients = np.zeros((2, run.n, n_layers), np.int64)
+        bound, arrays = run.server.max_staleness, (self.log, self.losses, *self.gradients)
+        self.words[[turns.MAX_STALENESS, turns.TOGETHER]] = -1 if bound is None else bound, self.together
+        self.words[[turns.LOG, turns.LOSSES, turns.DWS, turns.DBS]] = [*map(address, arrays)]
         for worker in run.crew.backend.workers:
             worker.turns = Turns(self, worker.number)
 
@@ -43,6 +45,8 @@ class Gate:
         lock, is_set = address(self.words), False
         system.acquire(lock)  # whoever comes meanwhile waits for the lock: that is shorter than a way through Python
         try:
+            self.words[turns.HERE] = 0
+            self.words[turns.SENT_BACK] += 1
             self._tell()
             yield
             self._set()
@@ -54,32 +58,35 @@ class Gate:
     def _set(self):
         """Open, unless the epoch is over or all have to wait; then tasks under way belong to a past era."""
         run, way, words = self.run, self.way, self.words
-        limit = min(AHEAD, way.per_epoch - 1 - run.updates)  # the last one is taken in Python
-        words[turns.OPEN] = 0
+        limit = min(self.ahead, way.per_epoch - 1 - run.updates)  # the last one is taken in Python
         if run.crew.over or limit < 1:
+            words[turns.OPEN] = 0
             words[turns.ERA] += 1
             return
-        for turn in range(limit):
-            self.rates[turn] = way.rate(run.updates + turn)
+        self.pace = way.ahead(limit)
         run.server.whole.look_at(run.server.state)
         words[[turns.VERSION, turns.LIMIT, turns.LEFT]] = run.server.version, limit, way.left
-        words[turns.OPEN] = 1
+        words[[turns.RATES, turns.FACTORS]] = [*map(address, self.pace)]
+        words[turns.OPEN] = not way.pushes
 
     def _tell(self):
         """Count the turns that workers took by themselves."""
-        run, words = self.run, self.words
+        run, words, each = self.run, self.words, max(1, self.together)
         n = int(words[turns.LOGGED])
         if not n:
             return
         words[turns.LOGGED] = 0
-        rows, losses = self.log[:n].tolist(), self.losses[:n].tolist()
-        for row, loss in zip(rows, losses, strict=True):
-            number, staleness, refused, samples, hits, queue, begin, end = row
+        rows, losses = self.log[: n * each].tolist(), self.losses[: n * each].tolist()
+        for turn, rate in enumerate(self.pace[0][:n].tolist()):
+            some = rows[turn * each : (turn + 1) * each]
+            number, staleness, refused, _, _, queue, _, _ = some[0]
+            samples, hits = (sum(row[column] for row in some) for column in (turns.SAMPLES, turns.HITS))
             run.server.count(staleness, refused)
-            run.count([loss], hits, samples, queue)
-            self.way.rounds[number] += 1
-            run.crew.went_on(number, begin / PER_SECOND, end / PER_SECOND)
-        run.server.version, run.state.totals.learning_rate = int(words[turns.VERSION]), float(self.rates[n - 1])
+            run.count(losses[turn * each : (turn + 1) * each], hits, samples, queue)
+            self.way.went_on(number, rate)
+            for row in some:
+                run.crew.went_on(row[turns.WHO], row[turns.BEGIN] / PER_SECOND, row[turns.END] / PER_SECOND)
+        run.server.version, run.state.totals.learning_rate = int(words[turns.VERSION]), rate
         self.way.left = int(words[turns.LEFT])
 
 
@@ -94,6 +101,11 @@ class Turns:
     def version(self):
         """Of the net that the gradient left last was computed with."""
         return int(self.mine[turns.MY_VERSION])
+
+    def take_waited(self):
+        """Seconds that the worker waited for others, since the last call."""
+        waited, self.mine[turns.WAITED] = int(self.mine[turns.WAITED]), 0
+        return waited / PER_SECOND
 
     def loaded(self, version):
         """The worker has this version of the server's net; the gate is closed."""

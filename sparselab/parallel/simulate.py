@@ -36,14 +36,14 @@ def simulate_parallel(
 
     compute: seconds of a worker's gradient of a whole mini-batch, an array of measured ones, a frozen distribution of scipy.stats
     or a function of a Generator; it is scaled with the samples and links there are. server: the server's seconds a push, the same
-    kinds. network: a Network(latency, bandwidth), one line for each worker; None for threads of one process, who share an
-    interpreter. stragglers: {worker: factor of its compute time}.
+    kinds. network: a Network(latency, bandwidth), one line for each worker; None for threads of one process, who in
+    WASSP share the server's work. stragglers: {worker: factor of its compute time}.
     failures: Failures(mean, delay), or a list of (worker, at, delay) in seconds: the task in flight is lost, and done again from
     a new snapshot when the worker is back. costs: a Costs; by default `calibrate` measures it here, unless compute or
     server are given: what they leave open costs nothing then.
 
     Every worker has a core of its own, whatever this machine has. In the local phase there is no traffic but at its start and its
-    end; in WASSP the server adds gradients at the speed of a pull. Evaluation takes no time. `record.workers` has, beside what
+    end; in WASSP gradients are added at the speed of a pull. Evaluation takes no time. `record.workers` has, beside what
     `train_parallel` tells, queue_seconds of each push, `utilisation` of each worker, `server_utilisation`, `lost`, `clock`.
     Raises TypeError or ValueError naming the argument before any work starts.
     """
@@ -73,7 +73,7 @@ def simulate_parallel(
     def records():
         found = costs
         if found is None:
-            found = Costs(0.0) if changes else calibrate(model, data, batch_size, synchronous=synchronous, **wanted)
+            found = Costs(0.0) if changes else calibrate(model, data, batch_size, **wanted)
         backend.costs = replace(found, **changes)
         with closing(run):
             for record in run:

@@ -51,7 +51,8 @@ class Simulator(Local):
         """Make the workers."""
         super().open(job, X, targets)
         costs = self.costs
-        self.one_process, self.network = self.network is None, Network() if self.network is None else self.network
+        together = self.synchronous and self.network is None  # threads that wait for each other share the server's work
+        self.share, self.network = 1 / len(self.workers) if together else 1.0, self.network or Network()
         self.compute_times, self.push_times = Times("compute", costs.compute), Times("server", costs.push)
 
     def forget(self):
@@ -71,10 +72,8 @@ class Simulator(Local):
         links = sum(topology.nnz for topology in snapshot.parameters.topologies)
         self.links = links if self.links is None else self.links
         size = push.n_samples / self.workers[number].job.batch_size * links / max(1, self.links)
-        seconds, alone = self.compute_times(self.draws[number]) * float(self.factors[number]) * size, self.costs.interpreter
-        if self.one_process:  # the interpreter is busy as the server is: for one worker at a time
-            return self.ask(number, (lambda: push), self.costs.pull + alone, down, seconds, up)
-        return self.ask(number, (lambda: push), self.costs.pull, down, seconds + alone, up)
+        seconds = self.compute_times(self.draws[number]) * float(self.factors[number]) * size
+        return self.ask(number, (lambda: push), self.costs.pull * self.share, down, seconds, up)
 
     def local(self, number, parameters, optimizer, epoch):
         """An epoch of a worker on its own; before the first one the net goes to it."""
@@ -113,7 +112,8 @@ class Simulator(Local):
             if not self.synchronous:
                 self.serve("idle", self.push_times(self.server_draws))
             elif not self.waiting:
-                self.serve("idle", self.push_times(self.server_draws) + self.costs.pull * (len(self.workers) - 1))
+                adding = self.costs.pull * (len(self.workers) - 1)
+                self.serve("idle", (self.push_times(self.server_draws) + adding) * self.share)
         future.set_result(result)
         return future
 

@@ -131,9 +131,10 @@ class Worker:
         dw, db = self.engine.gradient(*arguments, self.turns) if own_turns else self.engine.gradient(*arguments)
         last = outcome.done - (not outcome.failed)
         version, n = self.turns.version if own_turns else self.version, int(outcome.sizes[last])
+        seconds = sum(outcome.seconds.values()) - (self.turns.take_waited() if own_turns else 0.0)
         return Push(
             self.number, batch + last, version, self.generation, [float(outcome.losses[last] * n)], int(outcome.hits[last]), n,
-            dw, db, outcome.failed, sum(outcome.seconds.values()),
+            dw, db, outcome.failed, max(0.0, seconds),
         )  # fmt: skip
 
     def local(self, parameters, optimizer, epoch):
