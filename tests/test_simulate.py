@@ -198,8 +198,8 @@ def test_a_failure_while_the_push_waits_loses_nothing_but_the_time_it_takes():
 
 
 def test_a_round_of_the_synchronous_variant_takes_as_long_as_the_slowest():
-    records, _ = simulate(4, synchronous=True, stragglers=[1, 1, 2.5, 1], costs=Costs(1.0, push=0.5, evolve=3.0))
-    assert [record.seconds for record in records] == pytest.approx([3 * (2.5 + 0.5 / 4)] + [3 * (2.5 + 0.5 / 4) + 3] * 3)
+    records, _ = simulate(4, synchronous=True, stragglers=[1, 1, 2.5, 1], costs=Costs(1.0, push=0.5, evolve=3.0, begin=2.0))
+    assert [record.seconds for record in records] == pytest.approx([3 * (2.5 + 0.5 / 4)] + [3 * (2.5 + 0.5 / 4) + 3 + 2] * 3)
 
 
 def test_an_epoch_of_the_local_phase_takes_as_long_as_the_slowest():
@@ -207,7 +207,7 @@ def test_an_epoch_of_the_local_phase_takes_as_long_as_the_slowest():
     records, _ = simulate(4, costs=costs, stragglers={1: 3}, async_fraction=0.5)
     assert [record.phase for record in records[2:]] == ["local", "average"]
     slowest = 3 * (3 * 2.0 + 0.5 + 3.0)
-    assert [record.seconds for record in records[2:]] == pytest.approx([slowest, slowest + 4 * 0.25])
+    assert [record.seconds for record in records[2:]] == pytest.approx([slowest, slowest + 3 * 0.25])
     assert records[2].workers.utilisation[1] == pytest.approx(1)
 
 
@@ -266,7 +266,8 @@ def test_calibration_measures_all_there_is():
     before = models.fingerprint(model)
     costs = calibrate(model, data, BATCH)
     assert models.fingerprint(model) == before
-    assert all(0 < value < 5 for value in vars(costs).values())
+    assert all(0 < value < 5 for name, value in vars(costs).items() if name != "begin")
+    assert 0 <= costs.begin < 5
     records = list(sl.simulate_parallel(model, data, 2, **options(epochs=2)))  # calibrates by itself
     assert all(record.seconds > 0 for record in records)
 

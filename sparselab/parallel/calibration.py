@@ -24,14 +24,16 @@ class Costs:
     """Seconds of everything that takes time in parallel training; compute and push: numbers or distributions (see `events`).
 
     compute: a worker's gradient of one whole mini-batch; push: the server's work on it; pull: a copy of the net; evolve: the
-    rules; step: a mini-batch of the local phase (None: compute + push); setup: what an epoch of the local phase costs beside;
-    average: of each net in the average. All of one thread on an idle machine.
+    rules; begin: what an epoch costs beside after an evolution, such as the workers' new indices; step: a mini-batch of the local
+    phase (None: compute + push); setup: what an epoch of the local phase costs beside; average: of each net but the first in the
+    average. All of one thread on an idle machine.
     """
 
     compute: object
     push: object = 0.0
     pull: float = 0.0
     evolve: float = 0.0
+    begin: float = 0.0
     step: float | None = None
     setup: float = 0.0
     average: float = 0.0
@@ -39,7 +41,7 @@ class Costs:
     def __post_init__(self):
         for name in ("compute", "push"):
             Times(name, getattr(self, name))
-        for name in ("pull", "evolve", "setup", "average"):
+        for name in ("pull", "evolve", "begin", "setup", "average"):
             checks.non_negative(name, getattr(self, name))
         if self.step is not None:
             checks.non_negative("step", self.step)
@@ -72,7 +74,7 @@ def calibrate(model, data, batch_size=128, *, n_batches=48, rules=None, seed=0, 
         **of_timeline(records, copying(model)),
         evolve=typical([record.seconds_evolve for record in records[1:3]]),
         step=(result.record.seconds - result.record.seconds_evolve) / steps, setup=max(0.0, whole - result.record.seconds),
-        average=spent / 2,
+        average=spent,
     )  # fmt: skip
 
 
@@ -82,7 +84,8 @@ def of_timeline(records, pull):
     between = typical([later[1] - task[2] for epoch in tasks for task, later in pairwise(epoch)] or [0.0])
     compute = typical([end - begin for epoch in tasks for _, begin, end in epoch])
     pull = min(pull, between / 2)  # measured from Python, that of a tiny net is mostly Python; and an update moves more
-    return {"compute": compute, "push": between - pull, "pull": pull}
+    whole = [r.seconds - r.seconds_evolve - len(tasks[1]) * (compute + between) for r in records[1 : len(tasks)]]
+    return {"compute": compute, "push": between - pull, "pull": pull, "begin": max(0.0, typical(whole))}
 
 
 def copying(model, repeats=9):

@@ -66,6 +66,7 @@ class Simulator(Local):
         if snapshot.generation != self.generation:
             self.generation = snapshot.generation
             self.serve("evolved", self.costs.evolve)
+            self.queue.now += self.costs.begin
         push, down = self.computed(self.workers[number], snapshot, round_), snapshot_bytes(snapshot, self.known.get(number))
         self.known[number] = snapshot.generation
         up = sum(array.nbytes for array in (*(push.dw or ()), *(push.db or ())))
@@ -144,7 +145,7 @@ class Simulator(Local):
         if record.phase == "average":
             sent = parameters_bytes(self.workers[0].model.snapshot()) if self.workers[0].model else 0
             queue.now += self.network.seconds(sent)
-            queue.serve(self.costs.average * n)
+            queue.serve(self.costs.average * (n - 1))
         seconds = queue.now - self.begin
         spent = np.zeros(n)
         for number, begin, end in self.computing:
