@@ -237,6 +237,12 @@ class FusedEngine:
             if held.noted and in_main_thread():
                 counter[system.REQUEST // counter.itemsize] = 1
 
+    def leave_gradients_in(self, dw, db):
+        """The first group's gradients, in which `gradient` leaves its own, are these arrays, until the net has other links."""
+        if self.gradients and all(a is b for a, b in zip(self.gradients[0].dw, dw, strict=True)):
+            return
+        self.gradients, self.seen = [Gradients(dw, db), *self.gradients[1:]], None
+
     def let_go(self):
         """Forget the model's arrays, which keeps those alive that are about to be replaced."""
         self.seen = self.table = self.parts = None
@@ -264,7 +270,7 @@ class FusedEngine:
             check_state(state, model)
         self.training = self.training or training
         self.spaces += [Workspace(model, self.width, training=self.training) for _ in range(threads - len(self.spaces))]
-        self.gradients += [Gradients(model) for _ in range(groups - len(self.gradients))]
+        self.gradients += [Gradients.of(model) for _ in range(groups - len(self.gradients))]
         self._write_table(training, state)
         self.seen, self.parts = now, None
 

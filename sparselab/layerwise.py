@@ -129,7 +129,7 @@ class LayerwiseEngine:
         if self.gradients and [len(a) for a in self.gradients[0].dw] != list(model.nnz):
             self.gradients = []
         self.spaces += [Workspace(model, self.width) for _ in range(groups - len(self.spaces))]
-        self.gradients += [Gradients(model) for _ in range(groups - len(self.gradients))]
+        self.gradients += [Gradients.of(model) for _ in range(groups - len(self.gradients))]
 
     def _tile(self, X, targets, samples, place, key, space, buffers, poison, add, seconds, watch):
         (first, count), out, clock = place, space.levels[-1], time.perf_counter

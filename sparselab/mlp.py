@@ -23,10 +23,10 @@ class Parameters:
     biases: tuple
     neurons: Neurons | None = None
 
-    def layers(self):
-        """A SparseLinear a layer, with arrays of its own."""
-        parts = zip(self.topologies, self.weights, self.biases, strict=True)
-        return [SparseLinear(topology, np.array(w), np.array(b)) for topology, w, b in parts]
+    def layers(self, copy=True):
+        """A SparseLinear a layer, with arrays of its own; with these where not `copy`."""
+        parts, of = zip(self.topologies, self.weights, self.biases, strict=True), np.array if copy else np.asarray
+        return [SparseLinear(topology, of(w), of(b)) for topology, w, b in parts]
 
 
 def check_sizes(sizes):

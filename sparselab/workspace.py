@@ -60,9 +60,13 @@ class Workspace:
 class Gradients:
     """One buffer the size of the links and one the size of the biases, per layer."""
 
-    def __init__(self, model):
-        self.dw = [np.zeros_like(layer.w) for layer in model.layers]
-        self.db = [np.zeros_like(layer.b) for layer in model.layers]
+    def __init__(self, dw, db):
+        self.dw, self.db = dw, db
+
+    @classmethod
+    def of(cls, model):
+        """New ones."""
+        return cls([np.zeros_like(layer.w) for layer in model.layers], [np.zeros_like(layer.b) for layer in model.layers])
 
 
 def groups_of(n_tiles):

@@ -8,6 +8,7 @@ import pickle
 import struct
 
 from .arena import Post, path_of
+from .tasks import Push
 
 HEAD = struct.Struct("<?Q")  # whether the message is in the file; its bytes
 SHORT = 4096 - HEAD.size  # bytes that go through a pipe at once: no death can tear them (PIPE_BUF)
@@ -64,7 +65,8 @@ class Far:
         """Answer."""
         import cloudpickle
 
-        send(self.answers, self.long_answers, cloudpickle.dumps(message, protocol=5))
+        dumps = pickle.dumps if isinstance(message[1], Push) else cloudpickle.dumps  # ours, and five times as fast
+        send(self.answers, self.long_answers, dumps(message, protocol=5))
 
 
 def send(pipe, file, message):

@@ -318,13 +318,15 @@ def gradient_task(number, path, sizes, version, generation, round_):
         _HERE["lent"][number] = generation, *borrowed(path, sizes)
     _, topologies, weights, biases, gradients, neurons = _HERE["lent"][number]
     with worker(number) as me:
-        me.load(Snapshot(version, generation, Parameters(topologies, weights, biases, neurons)))
+        me.load(Snapshot(version, generation, Parameters(topologies, weights, biases, neurons), lent=True))
+        me.leave_gradients_in(gradients[: len(weights)], gradients[len(weights) :])
         push = me.gradient(round_)
         if not push.failed:
             for view, gradient in zip(gradients, [*push.dw, *push.db], strict=True):
                 if view.shape != gradient.shape:
                     checks.fail("gradient", gradient, f"of shape {view.shape}")
-                np.copyto(view, gradient)
+                if gradient is not view:
+                    np.copyto(view, gradient)
             push.dw = push.db = None
     return push
 

@@ -39,11 +39,12 @@ class Job:
 @dataclass(frozen=True)
 class Snapshot:
     """The server's parameters at `version`; `generation` counts its evolutions, within one the links stay the same (None: not
-    to be compared)."""
+    to be compared). lent: a worker may compute with these very arrays, which are its own until it answers."""
 
     version: int
     generation: int
     parameters: Parameters
+    lent: bool = False
 
 
 @dataclass
@@ -92,22 +93,27 @@ class Worker:
         self.stopped = False  # set by another thread: an epoch of its own ends at once
 
     def load(self, snapshot):
-        """Copy the server's parameters into this worker's net."""
+        """Copy the server's parameters into this worker's net, unless they are lent to it."""
         parameters = snapshot.parameters
         if self.model is None or snapshot.generation is None or snapshot.generation != self.generation:
-            layers = parameters.layers()
+            layers = parameters.layers(copy=not snapshot.lent)
             if self.model is None:
                 job = self.job
                 self.model = SparseMLP(layers, job.activation, dropout=job.dropout, initializer=job.initializer)
                 self.engine = engines.create(self.model, job.loss, job.optimizer, self.batches.batch_size, 1)
             self.model.take_over(layers, "snapshot", parameters.neurons)
-        else:
+        elif not snapshot.lent:
             for layer, w, b in zip(self.model.layers, parameters.weights, parameters.biases, strict=True):
                 np.copyto(layer.w, w)
                 np.copyto(layer.b, b)
         self.version, self.generation = snapshot.version, snapshot.generation
         if self.turns is not None:
             self.turns.loaded(snapshot.version)
+
+    def leave_gradients_in(self, dw, db):
+        """From now on gradients are left in these arrays, one a layer each, where the engine can."""
+        if isinstance(self.engine, FusedEngine):
+            self.engine.leave_gradients_in(dw, db)
 
     def gradient(self, round_):
         """The Push of a round: of `steps_per_push` mini-batches at the parameters loaded last, their gradients added."""
