@@ -25,8 +25,8 @@ class Costs:
 
     compute: a worker's gradient of one whole mini-batch; push: the server's work on it; pull: a copy of the net; evolve: the
     rules; begin: what an epoch costs beside after an evolution, such as the workers' new indices; step: a mini-batch of the local
-    phase (None: compute + push); setup: what an epoch of the local phase costs beside; average: of each net but the first in the
-    average. All of one thread on an idle machine.
+    phase (None: compute + push); setup: what an epoch of the local phase costs beside; average: of the average of two nets;
+    another: of each further net in it. All of one thread on an idle machine.
     """
 
     compute: object
@@ -37,11 +37,12 @@ class Costs:
     step: float | None = None
     setup: float = 0.0
     average: float = 0.0
+    another: float = 0.0
 
     def __post_init__(self):
         for name in ("compute", "push"):
             Times(name, getattr(self, name))
-        for name in ("pull", "evolve", "begin", "setup", "average"):
+        for name in ("pull", "evolve", "begin", "setup", "average", "another"):
             checks.non_negative(name, getattr(self, name))
         if self.step is not None:
             checks.non_negative("step", self.step)
@@ -65,16 +66,14 @@ def calibrate(model, data, batch_size=128, *, n_batches=48, rules=None, seed=0, 
     short(model, data, batch_size, 2, **options)  # compiles
     meter, records, end = short(model, data, batch_size, n_batches, **options)
     whole, result = meter.locals[-1]
-    for _ in range(2):
-        start = time.perf_counter()
-        average([model, end])
-        spent = time.perf_counter() - start
+    average([model, end])  # compiles
+    two, four = averaging([model, end]), averaging([model, end, model, end])
     steps = result.record.n_samples / min(batch_size, result.record.n_samples)
     return Costs(
         **of_timeline(records, copying(model)),
         evolve=typical([record.seconds_evolve for record in records[1:3]]),
         step=(result.record.seconds - result.record.seconds_evolve) / steps, setup=max(0.0, whole - result.record.seconds),
-        average=spent,
+        average=two, another=max(0.0, (four - two) / 2),
     )  # fmt: skip
 
 
@@ -86,6 +85,16 @@ def of_timeline(records, pull):
     pull = min(pull, between / 2)  # measured from Python, that of a tiny net is mostly Python; and an update moves more
     whole = [r.seconds - r.seconds_evolve - len(tasks[1]) * (compute + between) for r in records[1 : len(tasks)]]
     return {"compute": compute, "push": between - pull, "pull": pull, "begin": max(0.0, typical(whole))}
+
+
+def averaging(models, repeats=3):
+    """Seconds that the average of these nets takes."""
+    spent = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        average(models)
+        spent.append(time.perf_counter() - start)
+    return typical(spent)
 
 
 def copying(model, repeats=9):

@@ -145,7 +145,7 @@ class Simulator(Local):
         if record.phase == "average":
             sent = parameters_bytes(self.workers[0].model.snapshot()) if self.workers[0].model else 0
             queue.now += self.network.seconds(sent)
-            queue.serve(self.costs.average * (n - 1))
+            queue.serve((self.costs.average + self.costs.another * (n - 2)) * (n > 1))
         seconds = queue.now - self.begin
         spent = np.zeros(n)
         for number, begin, end in self.computing:
