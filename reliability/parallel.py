@@ -85,6 +85,46 @@ def disturbed(backend, kinds, n, synchronous=True):
     return good, waited
 
 
+def shot(n, shots=3):
+    """(runs that lost no update, the longest pause of a worker in seconds) of n asynchronous runs on processes that take their
+    turns in compiled code, each with `shots` SIGKILLs at random moments to a random worker."""
+    X, y = nets.data_rows(16_000)
+    data, good, pauses = Dataset(X, y, X[:50], y[:50], classes=np.arange(4)), 0, [0.0]
+    for i in tqdm(range(n), desc="processes, shot at any moment", leave=False):
+        model, random = sl.SparseMLP.create((20, 300, 300, 4), epsilon=20, seed=1), np.random.default_rng(i)
+        run = sl.train_parallel(
+            model, data, backend="processes", n_jobs=2, epochs=6, batch_size=16, seed=i, async_fraction=1.0, rules=[sl.SET(0.3)],
+            optimizer=sl.MomentumSGD(0.01), pace=0.0, evaluate_every=0,
+        )  # fmt: skip
+        records, next_shot, left = [], time.monotonic() + 0.2, shots
+        for record in run:
+            if left and time.monotonic() > next_shot:
+                victims = [one for one in psutil_children() if "resource_tracker" not in " ".join(safe_line(one))]
+                victims[random.integers(len(victims))].kill()
+                next_shot, left = time.monotonic() + random.uniform(0.05, 0.4), left - 1
+            records += [record] if isinstance(record, sl.EpochRecord) else []
+        whole = all(len(record.workers.staleness) == record.n_samples // 16 == 1000 for record in records)
+        good += whole and not left and records[-1].workers.restarts > 0 and nets.is_finite(model)
+        pauses += pauses_of([task for record in records for task in record.workers.timeline])
+    return good, max(pauses)
+
+
+def pauses_of(tasks):
+    """Seconds from each task of a worker, a (number, begin, end), to the end of its next one."""
+    last, found = {}, []
+    for number, _, end in tasks:
+        found += [end - last[number]] if number in last else []
+        last[number] = end
+    return found
+
+
+def psutil_children():
+    """The processes that this one has started."""
+    import psutil
+
+    return psutil.Process().children(recursive=True)
+
+
 # a script that is interrupted, or killed
 
 SCRIPT = """
@@ -257,6 +297,15 @@ def rows(scale=1.0):
         limit = NOTICED + (HANGING if kinds == faults.HANGS else 0)
         if kinds in (faults.DEATHS, faults.HANGS) and waited:
             row(f"{name}: done again after", f"at most {max(waited):.2f} s", f"< {limit} s", max(waited) < limit)
+    n = several(20, 2)
+    good, slowest = shot(n)
+    row(
+        "processes, asynchronous, three SIGKILLs at any moment of turns in compiled code",
+        f"{good} of {n}",
+        "no update lost",
+        good == n,
+    )
+    row("the same: a worker's longest pause", f"{slowest:.2f} s", f"< {NOTICED} s", slowest < NOTICED)
     for backend in ("processes", "dask"):
         for what, stop in (("Ctrl-C", interrupted), ("the driver is killed", killed)):
             found = [stop(backend, share=share) for share in (1.0, 0.0) * several(5, 1)]

@@ -115,6 +115,17 @@ def atomic_swap(typing, address, value):
 
 
 @intrinsic
+def atomic_exchange(typing, address, expected, value):
+    """Put an int64 at `address` where `expected` stands; returns what was there."""
+
+    def codegen(context, builder, sig, args):
+        place = builder.inttoptr(args[0], I64.as_pointer())
+        return builder.extract_value(builder.cmpxchg(place, args[1], args[2], "seq_cst", "seq_cst"), 0)
+
+    return types.int64(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
 def as_pointer(typing, address):
     """An address as a pointer for numba.carray."""
 
@@ -145,14 +156,30 @@ def meet(counter, threads):
 
 
 @jit
-def acquire(lock):
-    """Take the lock, an int64 at this address: 0 where nobody has it. Not for a thread that has it already."""
+def acquire(lock, who):
+    """Take the lock, an int64 at this address: 0 where nobody has it, else who. Not for a thread that has it already."""
     spins = 0
-    while atomic_swap(lock, 1):
+    while atomic_exchange(lock, 0, who):
         while atomic_load(lock):
             spins += 1
             if spins > SPINS:
                 give_way()
+
+
+@jit
+def try_to_acquire(lock, who, looks):
+    """The same, but give up after so many looks; returns whether it was taken."""
+    for _ in range(looks):
+        if atomic_load(lock) == 0 and atomic_exchange(lock, 0, who) == 0:
+            return True
+        give_way()
+    return False
+
+
+@jit
+def take_from(lock, whose, who):
+    """Take the lock that `whose` had and will never give back; returns whether it was still theirs."""
+    return atomic_exchange(lock, whose, who) == whose
 
 
 @jit

@@ -11,17 +11,19 @@ from numba import carray
 from .columns import N_OUT, NNZ, B, W
 from .settings import jit
 from .system import SPINS, acquire, as_pointer, atomic_add, atomic_load, give_way, now, release
-from .updating import ONE, apply_update
+from .updating import ONE, apply_update, update_copy
 
-# words of a gate. era: whose tasks belong here; logged: turns since somebody looked, limit: how many there may be; left: pulls
-# that may still begin; rates, log, losses: addresses of a learning rate, a row and a loss for each of them; max_staleness: or -1.
-# together: workers that take a turn together, or 0; then a turn has a row and a loss for each worker, in their order, factors:
-# address of a factor of the velocity for each turn; dws, dbs: of the workers' tables of gradients, a row each; here, updated,
-# gone: workers that wait, have done their share, and have their copy; rounds counts such turns, sent_back ends of the waiting
+# words of a gate. lock: 0, or whose it is; era: whose tasks belong here; logged: turns since somebody looked, limit: how many
+# there may be; rates, log, losses: where a learning rate, a row and a loss for each of them stand, in bytes from the gate;
+# max_staleness: or -1. together: workers that take a turn together, or 0; then a turn has a row and a loss for each worker, in
+# their order, factors: place of a factor of the velocity for each turn; dws, dbs: of the workers' tables of gradients, a row
+# each; here, updated, gone: workers that wait, have done their share, and have their copy; rounds counts such turns, sent_back
+# ends of the waiting; apart: whether workers are processes
 (
-    LOCK, OPEN, ERA, VERSION, LOGGED, LIMIT, LEFT, WAITING, MAX_STALENESS, RATES, LOG, LOSSES, TOGETHER, FACTORS, DWS, DBS, HERE,
-    UPDATED, GONE, ROUNDS, SENT_BACK, WORDS,
+    LOCK, OPEN, ERA, VERSION, LOGGED, LIMIT, WAITING, MAX_STALENESS, RATES, LOG, LOSSES, TOGETHER, FACTORS, DWS, DBS, HERE,
+    UPDATED, GONE, ROUNDS, SENT_BACK, APART, WORDS,
 ) = range(22)  # fmt: skip
+DRIVER = 2**20  # who has the lock, beside workers 1, 2, …
 # words of a worker: its number, the version and the era of its net, nanoseconds when it goes back, when its gradient began, and
 # nanoseconds that it waited for others
 NUMBER, MY_VERSION, MY_ERA, UNTIL, BEGUN, WAITED, MINE = range(7)
@@ -44,27 +46,52 @@ def take_turn(gate, mine, server, table, dw, db, settings, loss, hits, n_samples
     if ended > mine[UNTIL]:
         return False
     atomic_add(gate + 8 * WAITING, 1)
-    acquire(gate)
+    acquire(gate, mine[NUMBER] + 1)
     mine[WAITED] += now(clock) - ended
     queue = atomic_add(gate + 8 * WAITING, -1) - 1
-    may = words[OPEN] != 0 and words[ERA] == mine[MY_ERA] and words[LOGGED] < words[LIMIT] and words[LEFT] > 0
-    if may:
+    may = words[OPEN] != 0 and words[ERA] == mine[MY_ERA] and words[LOGGED] < words[LIMIT]
+    if may and words[APART]:
+        update_apart(gate, words, mine, server, table, dw, db, settings, loss, hits, n_samples, queue, ended)
+        mine[BEGUN] = now(clock)
+    elif may:
         turn, staleness, n = words[LOGGED], words[VERSION] - mine[MY_VERSION], words[LIMIT]
         refused = words[MAX_STALENESS] >= 0 and staleness > words[MAX_STALENESS]
         if not refused:
-            rate = carray(as_pointer(words[RATES]), (n,), np.float64)[turn] / (1 + staleness) ** settings[DAMPING]
+            rate = carray(as_pointer(gate + words[RATES]), (n,), np.float64)[turn] / (1 + staleness) ** settings[DAMPING]
             apply_update(0, 1, server, dw, db, 1, np.float32(rate), settings, ONE, ONE)
             words[VERSION] += 1
-        row = carray(as_pointer(words[LOG]), (n, ROW), np.int64)[turn]
-        row[WHO], row[STALENESS], row[REFUSED], row[SAMPLES] = mine[NUMBER], staleness, refused, n_samples
-        row[HITS], row[QUEUE], row[BEGIN], row[END] = hits, queue, mine[BEGUN], ended
-        carray(as_pointer(words[LOSSES]), (n,), np.float64)[turn] = loss / n_samples * n_samples  # as it is told in Python
+        note(gate, words, turn, n, mine, staleness, refused, n_samples, hits, queue, ended, loss)
         words[LOGGED] += 1
-        words[LEFT] -= 1
         copy_net(server, table)
         mine[MY_VERSION], mine[BEGUN] = words[VERSION], now(clock)
     release(gate)
     return may
+
+
+@jit
+def note(gate, words, place, n, mine, staleness, refused, n_samples, hits, queue, ended, loss):
+    """Write a row of the log, which has n, and its loss."""
+    row = carray(as_pointer(gate + words[LOG]), (n, ROW), np.int64)[place]
+    row[WHO], row[STALENESS], row[REFUSED], row[SAMPLES] = mine[NUMBER], staleness, refused, n_samples
+    row[HITS], row[QUEUE], row[BEGIN], row[END] = hits, queue, mine[BEGUN], ended
+    carray(as_pointer(gate + words[LOSSES]), (n,), np.float64)[place] = loss / n_samples * n_samples  # as it is told in Python
+
+
+@jit
+def update_apart(gate, words, mine, server, table, dw, db, settings, loss, hits, n_samples, queue, ended):
+    """The turn of a worker that may be killed in it: the server's net stands here twice, one behind the other in its table.
+
+    The newer one is only read, the other one becomes the newest when the turn is counted, in one word; until then nothing has
+    happened. An even number of turns: the first of the two is the newer one.
+    """
+    n, turn, limit = table.shape[0], words[LOGGED], words[LIMIT]
+    staleness = words[VERSION] + turn - mine[MY_VERSION]
+    rate = carray(as_pointer(gate + words[RATES]), (limit,), np.float64)[turn] / (1 + staleness) ** settings[DAMPING]
+    first = n * (turn % 2)
+    update_copy(server[first : first + n], server[n - first : 2 * n - first], table, dw, db, np.float32(rate), settings)
+    note(gate, words, turn, limit, mine, staleness, 0, n_samples, hits, queue, ended, loss)
+    mine[MY_VERSION] = words[VERSION] + turn + 1
+    atomic_add(gate + 8 * LOGGED, 1)
 
 
 @jit
@@ -78,17 +105,14 @@ def take_round(gate, mine, server, table, dw, db, settings, loss, hits, n_sample
     n, me, ended = words[TOGETHER], mine[NUMBER], now(clock)
     if ended > mine[UNTIL]:
         return False
-    acquire(gate)
+    acquire(gate, me + 1)
     if words[OPEN] == 0 or words[ERA] != mine[MY_ERA] or words[LOGGED] >= words[LIMIT]:
         release(gate)
         return False
     turn, round_, sent_back, limit = words[LOGGED], words[ROUNDS], words[SENT_BACK], words[LIMIT]
-    row = carray(as_pointer(words[LOG]), (limit * n, ROW), np.int64)[turn * n + me]
-    row[WHO], row[STALENESS], row[REFUSED], row[SAMPLES] = me, 0, 0, n_samples
-    row[HITS], row[QUEUE], row[BEGIN], row[END] = hits, 0, mine[BEGUN], ended
-    carray(as_pointer(words[LOSSES]), (limit * n,), np.float64)[turn * n + me] = loss / n_samples * n_samples
-    dws = carray(as_pointer(words[DWS]), (n, server.shape[0]), np.int64)
-    dbs = carray(as_pointer(words[DBS]), (n, server.shape[0]), np.int64)
+    note(gate, words, turn * n + me, limit * n, mine, 0, 0, n_samples, hits, 0, ended, loss)
+    dws = carray(as_pointer(gate + words[DWS]), (n, server.shape[0]), np.int64)
+    dbs = carray(as_pointer(gate + words[DBS]), (n, server.shape[0]), np.int64)
     dws[me], dbs[me] = dw[0], db[0]
     words[HERE] += 1
     if words[HERE] == n:
@@ -104,8 +128,8 @@ def take_round(gate, mine, server, table, dw, db, settings, loss, hits, n_sample
             if spins > SPINS:
                 give_way()
     mine[WAITED] += now(clock) - ended
-    rate = np.float32(carray(as_pointer(words[RATES]), (limit,), np.float64)[turn])
-    factor = np.float32(carray(as_pointer(words[FACTORS]), (limit,), np.float64)[turn])
+    rate = np.float32(carray(as_pointer(gate + words[RATES]), (limit,), np.float64)[turn])
+    factor = np.float32(carray(as_pointer(gate + words[FACTORS]), (limit,), np.float64)[turn])
     apply_update(me, n, server, dws, dbs, n, rate, settings, np.float32(n), factor)
     atomic_add(gate + 8 * UPDATED, 1)
     spins = 0

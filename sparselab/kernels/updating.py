@@ -39,6 +39,30 @@ def apply_update(thread, threads, table, dw, db, groups, rate, settings, divisor
 
 
 @jit
+def update_copy(source, target, copy, dw, db, rate, settings):
+    """target: the net of the table `source` after the update, with its velocity; its values go into the net of `copy` as well."""
+    momentum, decay = np.float32(settings[MOMENTUM]), np.float32(settings[DECAY])
+    bias_decay, nesterov = np.float32(settings[BIAS_DECAY]), settings[NESTEROV] != 0
+    for l in range(source.shape[0]):
+        for kind in range(2):
+            n, value, speed = (source[l, N_OUT], B, VB) if kind else (source[l, NNZ], W, V)
+            old, old_velocity = vector(source[l, value], n), vector(source[l, speed], n)
+            new, velocity = vector(target[l, value], n), vector(target[l, speed], n)
+            own, gradient = vector(copy[l, value], n), vector(db[0, l] if kind else dw[0, l], n)
+            for begin in range(0, n, CHUNK):
+                end = min(begin + CHUNK, n)
+                new[begin:end], velocity[begin:end] = old[begin:end], old_velocity[begin:end]
+                update(new, velocity, gradient, begin, end, rate, momentum, bias_decay if kind else decay, nesterov)
+                own[begin:end] = new[begin:end]
+
+
+@jit
+def vector(address, n):
+    """The n float32 at an address."""
+    return carray(as_pointer(address), (n,), np.float32)
+
+
+@jit
 def apply_gradients(table, dw, db, rate, settings):
     """One update of the whole net with gradients at the addresses dw, db (1, layers): the server's part of a step."""
     apply_update(0, 1, table, dw, db, 1, rate, settings, ONE, ONE)

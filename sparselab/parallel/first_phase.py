@@ -6,7 +6,7 @@
 import numpy as np
 
 from ..engines import is_value
-from .gate import Gate
+from .gate import gate_for
 from .tasks import averaged
 
 WARM_UP = 5  # epochs over which WASSP's rate grows to that of the larger batch
@@ -15,7 +15,13 @@ WARM_UP = 5  # epochs over which WASSP's rate grows to that of the larger batch
 class Way:
     """What both have in common. per_epoch: updates of an epoch; pushes: those waiting for others; left: pulls that are wanted."""
 
-    pushes, left, known = (), 0, (None, None)
+    pushes, left, known = (), 2**62, (None, None)
+
+    def open_gate(self):
+        """Let workers take their turns by themselves, where they can."""
+        gate = gate_for(self.run, self)
+        if gate is not None:
+            self.run.crew.door = gate.closed
 
     def ahead(self, n):
         """(rates, factors) of the next n updates, float64: learning rates, and what multiplies the velocity before each."""
@@ -43,8 +49,6 @@ class Asynchronous(Way):
         self.left = max(0, run.split - run.state.epoch) * self.per_epoch
         self.rounds = [run.state.epoch * -(-run.n_batches // (run.n * run.job.steps_per_push))] * run.n
         self.waiting = list(range(run.n))  # at the first pulls, then whoever was served last
-        if self.left and Gate.made_for(run):
-            run.crew.door = Gate(run, self).closed
 
     def start(self):
         """A pull for whoever waits, while gradients are wanted."""
@@ -86,8 +90,6 @@ class Synchronous(Way):
         self.run, self.per_epoch, self.pushes = run, -(-run.n_batches // run.n), []
         self.rounds = run.state.epoch * self.per_epoch
         self.last_rate = self.rate(-1) if self.rounds else None
-        if run.split > run.state.epoch and Gate.made_for(run):
-            run.crew.door = Gate(run, self).closed
 
     def start(self):
         """The next round for all."""

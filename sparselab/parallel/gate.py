@@ -1,4 +1,4 @@
-"""Where workers that are threads push and pull in compiled code, step after step, without the interpreter (see kernels.turns).
+"""Where workers push and pull by themselves, in compiled code, step after step, without the interpreter (see kernels.turns).
 
 With Python between its steps a worker needed a sixth more time, and two of them waited for the interpreter as well. Now and then
 each comes back with a gradient and takes an ordinary turn: then everything is told to the run, and the gate is set anew.
@@ -18,14 +18,18 @@ SLICE = 0.1  # seconds until a worker comes back
 PER_SECOND = 10**9
 
 
+def gate_for(run, way):
+    """The gate that fits the run, or None: workers that are threads, or processes of WASAP, with compiled steps and updates."""
+    backend, fit = run.crew.backend, run.server.whole is not None and run.job.steps_per_push == 1 and not system.WINDOWS
+    if fit and isinstance(backend, Threads):
+        return Gate(run, way)
+    from .office import Office
+
+    return Office(run, way) if fit and Office.made_for(run) else None
+
+
 class Gate:
     """The gate of the first phase of a run, `way` how its workers go on. Closed, until a first turn in Python has set it."""
-
-    @staticmethod
-    def made_for(run):
-        """Whether the workers of the run are threads with compiled steps, and the server's update is compiled too."""
-        fit = isinstance(run.crew.backend, Threads) and run.server.whole is not None and run.job.steps_per_push == 1
-        return fit and not system.WINDOWS
 
     def __init__(self, run, way):
         self.run, self.way, self.together = run, way, run.n if run.synchronous else 0
@@ -35,39 +39,53 @@ class Gate:
         self.gradients = np.zeros((2, run.n, n_layers), np.int64)
         bound, arrays = run.server.max_staleness, (self.log, self.losses, *self.gradients)
         self.words[[turns.MAX_STALENESS, turns.TOGETHER]] = -1 if bound is None else bound, self.together
-        self.words[[turns.LOG, turns.LOSSES, turns.DWS, turns.DBS]] = [*map(address, arrays)]
+        self.words[[turns.LOG, turns.LOSSES, turns.DWS, turns.DBS]] = [self._place(array) for array in arrays]
         for worker in run.crew.backend.workers:
-            worker.turns = Turns(self, worker.number)
+            worker.turns = Turns(worker.number, self.words, self._settings, run.server.whole.table)
 
     @contextmanager
     def closed(self):
         """Nobody else is at the server meanwhile; what workers did by themselves is told to the run before."""
-        lock, is_set = address(self.words), False
-        system.acquire(lock)  # whoever comes meanwhile waits for the lock: that is shorter than a way through Python
+        words, is_set = self.words, False
+        self._acquire()  # whoever comes meanwhile waits for the lock: that is shorter than a way through Python
         try:
-            self.words[turns.HERE] = 0
-            self.words[turns.SENT_BACK] += 1
+            words[turns.HERE] = 0
+            words[turns.SENT_BACK] += 1
             self._tell()
             yield
             self._set()
             is_set = True
         finally:
             self.words[turns.OPEN] &= is_set
-            system.release(lock)
+            system.release(address(words))
+
+    def _acquire(self):
+        system.acquire(address(self.words), turns.DRIVER)
 
     def _set(self):
         """Open, unless the epoch is over or all have to wait; then tasks under way belong to a past era."""
-        run, way, words = self.run, self.way, self.words
-        limit = min(self.ahead, way.per_epoch - 1 - run.updates)  # the last one is taken in Python
+        run, way = self.run, self.way
+        limit = min(self.ahead, way.per_epoch - 1 - run.updates, way.left)  # the last one is taken in Python
         if run.crew.over or limit < 1:
-            words[turns.OPEN] = 0
-            words[turns.ERA] += 1
+            self.words[turns.OPEN] = 0
+            self.words[turns.ERA] += 1
             return
         self.pace = way.ahead(limit)
-        run.server.whole.look_at(run.server.state)
-        words[[turns.VERSION, turns.LIMIT, turns.LEFT]] = run.server.version, limit, way.left
-        words[[turns.RATES, turns.FACTORS]] = [*map(address, self.pace)]
-        words[turns.OPEN] = not way.pushes
+        self._prepare()
+        self.words[[turns.VERSION, turns.LIMIT]] = run.server.version, limit
+        self.words[turns.OPEN] = not way.pushes
+
+    def _prepare(self):
+        """Let the workers find the server's net and the rates."""
+        self.run.server.whole.look_at(self.run.server.state)
+        self.words[[turns.RATES, turns.FACTORS]] = [self._place(values) for values in self.pace]
+
+    def _place(self, array):
+        """Where an array stands, in bytes from the gate."""
+        return address(array) - address(self.words)
+
+    def _settings(self):
+        return np.append(settings_of(self.run.server.optimizer), self.run.server.damping)
 
     def _tell(self):
         """Count the turns that workers took by themselves."""
@@ -86,15 +104,26 @@ class Gate:
             self.way.went_on(number, rate)
             for row in some:
                 run.crew.went_on(row[turns.WHO], row[turns.BEGIN] / PER_SECOND, row[turns.END] / PER_SECOND)
-        run.server.version, run.state.totals.learning_rate = int(words[turns.VERSION]), rate
-        self.way.left = int(words[turns.LEFT])
+        run.server.version, run.state.totals.learning_rate = self._version(n), rate
+        self.way.left -= n
+
+    def _version(self, n):
+        """The server's after n turns."""
+        return int(self.words[turns.VERSION])
 
 
 class Turns:
-    """What a worker needs to take its turns by itself; `mine` are its words."""
+    """What a worker needs to take its turns by itself; `mine` are its words.
 
-    def __init__(self, gate, number):
-        self.gate, self.mine = gate, np.zeros(turns.MINE, np.int64)
+    words: of the gate; settings: function that gives those of the server's update; table: addresses of the server's net. era:
+    in which its task was given, where that was long ago.
+    """
+
+    era = None
+
+    def __init__(self, number, words, settings, table):
+        self.words, self.settings, self.table = words, settings, table
+        self.mine = np.zeros(turns.MINE, np.int64)
         self.mine[turns.NUMBER] = number
 
     @property
@@ -109,11 +138,11 @@ class Turns:
 
     def loaded(self, version):
         """The worker has this version of the server's net; the gate is closed."""
-        self.mine[[turns.MY_VERSION, turns.MY_ERA]] = version, self.gate.words[turns.ERA]
+        era = self.words[turns.ERA] if self.era is None else self.era
+        self.mine[[turns.MY_VERSION, turns.MY_ERA]] = version, era
 
     def now(self):
         """(settings, (gate, mine, server's table)) for an engine."""
-        server = self.gate.run.server
         begun = time.monotonic_ns()
         self.mine[[turns.UNTIL, turns.BEGUN]] = begun + int(SLICE * PER_SECOND), begun
-        return np.append(settings_of(server.optimizer), server.damping), (address(self.gate.words), self.mine, server.whole.table)
+        return self.settings(), (address(self.words), self.mine, self.table)

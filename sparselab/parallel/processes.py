@@ -41,6 +41,7 @@ class Processes:
     def __init__(self):
         self.pools, self.lines, self.under_way, self.lent, self.posts = {}, {}, {}, {}, {}
         self.data, self.letter, self.bell, self.lock = None, None, None, threading.Lock()
+        self.office = None  # where workers take their turns by themselves: office.Office
 
     def open(self, job, X, targets):
         """Share the data, start the processes and wait until all are ready."""
@@ -61,7 +62,8 @@ class Processes:
         if lent is None or lent.generation != snapshot.generation:
             lent = self.lent[number] = Lent(snapshot, lent)
         lent.put(snapshot.parameters)
-        return self._start(number, gradient_task, *lent.found_at, snapshot.version, snapshot.generation, round_)
+        office = None if self.office is None else self.office.message()
+        return self._start(number, gradient_task, *lent.found_at, snapshot.version, snapshot.generation, round_, office)
 
     def local(self, number, parameters, optimizer, epoch):
         """Start an epoch of a worker on its own."""
@@ -89,13 +91,29 @@ class Processes:
         self._begin(numbers)
         return numbers
 
+    def is_alive(self, number):
+        """Whether the process of a worker can still do something."""
+        return any(runs(process.pid) for process in self._processes_of(number))
+
+    def kill(self, number):
+        """End the process of a worker, which did not let others go on."""
+        for process in self._processes_of(number):
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+            while runs(process.pid):
+                time.sleep(0.001)
+
+    def _processes_of(self, number):
+        return list((self.pools[number]._processes or {}).values()) if number in self.pools else []
+
     def close(self):
         """Kill the processes and give the memory back."""
         with held:  # a second Ctrl-C must not leave processes behind
             self._end(list(self.pools))
-            for one in [*self.lent.values(), *self.posts.values(), *filter(None, [self.data, self.letter, self.bell])]:
+            own = filter(None, [self.data, self.letter, self.bell, self.office])
+            for one in [*self.lent.values(), *self.posts.values(), *own]:
                 one.close()
-            self.lent, self.posts, self.data, self.letter, self.bell = {}, {}, None, None, None
+            self.lent, self.posts, self.data, self.letter, self.bell, self.office = {}, {}, None, None, None, None
 
     def _begin(self, numbers):
         from loky import ProcessPoolExecutor
@@ -112,11 +130,10 @@ class Processes:
         return begun
 
     def _end(self, numbers):
+        for process in [process for number in numbers for process in self._processes_of(number)]:
+            with suppress(ProcessLookupError):  # all at once, before any is waited for
+                os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
         pools = [self.pools.pop(number) for number in numbers if number in self.pools]
-        for pool in pools:
-            for process in list((pool._processes or {}).values()):  # all at once, before any is waited for
-                with suppress(ProcessLookupError):
-                    os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
         for line in [self.lines.pop(number) for number in numbers if number in self.lines]:
             self.bell.ignore(line.answers)
             line.close()
@@ -234,6 +251,15 @@ class Lent:
         self.letter.close()
 
 
+def runs(pid):
+    """Whether a process can still do something: a zombie cannot."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
+
+
 @contextmanager
 def without_interrupts():
     """Processes that are started here do not hear Ctrl-C, from their first instruction on; this one hears it afterwards."""
@@ -312,12 +338,13 @@ def worker(number):
     _HERE["workers"][number] = one
 
 
-def gradient_task(number, path, sizes, version, generation, round_):
-    """The Push of a round, whose arrays stay in the shared memory."""
+def gradient_task(number, path, sizes, version, generation, round_, office):
+    """The Push of a round, whose arrays stay in the shared memory; office: what its message said, or None."""
     if _HERE["lent"].get(number, (None,))[0] != generation:
         _HERE["lent"][number] = generation, *borrowed(path, sizes)
     _, topologies, weights, biases, gradients, neurons = _HERE["lent"][number]
     with worker(number) as me:
+        me.turns = office and turns_of(number, generation, *office)
         me.load(Snapshot(version, generation, Parameters(topologies, weights, biases, neurons), lent=True))
         me.leave_gradients_in(gradients[: len(weights)], gradients[len(weights) :])
         push = me.gradient(round_)
@@ -329,6 +356,17 @@ def gradient_task(number, path, sizes, version, generation, round_):
                     np.copyto(view, gradient)
             push.dw = push.db = None
     return push
+
+
+def turns_of(number, generation, memory, plan, era, settings):
+    """The Turns of a worker at the office of this generation."""
+    from .office import turns_at
+
+    if _HERE.get("turns", (None,))[0] != generation:
+        _HERE["turns"] = generation, turns_at(number, memory, plan)
+    found = _HERE["turns"][1]
+    found.era, found.settings = era, lambda: settings
+    return found
 
 
 def borrowed(path, sizes):

@@ -150,6 +150,8 @@ class _Parallel:
         if self.state.epoch < self.split and not self.trusted:
             with held:
                 self.crew.get_ready(self.n, self.server.view)
+        if self.state.epoch < self.split:
+            way.open_gate()
         while self.state.epoch < self.split:
             self.start_epoch()
             while self.updates < way.per_epoch:

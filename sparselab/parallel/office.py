@@ -1,0 +1,104 @@
+"""The gate for workers that are processes: a branch office of the server, in memory that all of them map.
+
+A worker may be killed at any instruction of its turn. So the net stands here twice, and the turn that has written the other one
+counts from the moment in which one word is added to; and whoever waits for a lock whose holder is dead takes it over.
+"""
+
+import time
+
+import numpy as np
+
+from ..fused import address
+from ..kernels import columns, system, turns
+from . import arena
+from .gate import AHEAD, Gate, Turns
+from .processes import Processes
+
+LOOKS = 2000  # at the lock, until it is asked who has it: some milliseconds
+STUCK = 1.0  # seconds that a worker may have the lock, who needs it for far less than a millisecond
+FIELDS = (columns.W, columns.B, columns.V, columns.VB)
+KINDS = [("i8", (turns.WORDS,)), ("f8", (AHEAD,)), ("i8", (AHEAD, turns.ROW)), ("f8", (AHEAD,))]
+
+
+class Office(Gate):
+    """The Gate of a run on backend "processes". Its memory is of one generation of the server's net."""
+
+    @staticmethod
+    def made_for(run):
+        """Whether the workers of the run may be served here: those of WASAP, whose pushes are never refused."""
+        return isinstance(run.crew.backend, Processes) and not run.synchronous and run.server.max_staleness is None
+
+    def __init__(self, run, way):
+        self.run, self.way, self.together, self.ahead = run, way, 0, AHEAD
+        self.words, self.memories, self.generation = np.zeros(turns.WORDS, np.int64), {}, None
+        run.crew.backend.office = self
+
+    def message(self):
+        """What a worker has to know: where the memory is, its layout, the era, and the settings of the server's update."""
+        if self.generation != self.run.server.generation:
+            self._move()
+        return self.memories[self.generation].path, self.plan, int(self.words[turns.ERA]), self._settings()
+
+    def close(self):
+        """Give the memory back."""
+        for memory in self.memories.values():
+            memory.close()
+        self.memories = {}
+
+    def _move(self):
+        """New memory, for a net with other links; those before stay for workers that are still on their way there."""
+        net = [(array.dtype, array.shape) for array in self._net()]
+        self.plan = arena.layout([*KINDS, *net, *net])
+        self.generation, oldest = self.run.server.generation, min(self.run.pulled.values(), default=0)
+        for past in [generation for generation in self.memories if generation < oldest]:
+            self.memories.pop(past).close()
+        memory = self.memories[self.generation] = arena.Arena(arena.end_of(self.plan))
+        self.words, self.rates, self.log, self.losses, *nets = arena.views(memory.memory, self.plan)
+        self.nets = nets[: len(net)], nets[len(net) :]
+        self.words[[turns.APART, turns.MAX_STALENESS]] = 1, -1
+        self.words[[turns.RATES, turns.LOG, turns.LOSSES]] = [self._place(a) for a in (self.rates, self.log, self.losses)]
+
+    def _net(self):
+        """The server's arrays: of each layer values and biases, and the velocity of both."""
+        parts = zip(self.run.model.layers, self.run.server.state, strict=True)
+        return [array for layer, state in parts for array in (layer.w, layer.b, state.links[0], state.neurons[0])]
+
+    def _tell(self):
+        n = int(self.words[turns.LOGGED])
+        if n:
+            for ours, theirs in zip(self._net(), self.nets[n % 2], strict=True):
+                np.copyto(ours, theirs)
+        super()._tell()
+
+    def _version(self, n):
+        return int(self.words[turns.VERSION]) + n
+
+    def _prepare(self):
+        self.message()  # the memory is there
+        for ours, theirs in zip(self._net(), self.nets[0], strict=True):
+            np.copyto(theirs, ours)
+        rates = self.pace[0]
+        self.rates[: len(rates)] = rates
+
+    def _acquire(self):
+        lock, backend, begun = address(self.words), self.run.crew.backend, time.monotonic()
+        while not system.try_to_acquire(lock, turns.DRIVER, LOOKS):
+            whose = int(self.words[turns.LOCK])
+            if whose and (time.monotonic() - begun > STUCK or not backend.is_alive(whose - 1)):
+                backend.kill(whose - 1)
+                if system.take_from(lock, whose, turns.DRIVER):
+                    self.words[turns.WAITING] = 0
+                    return
+
+
+def turns_at(number, memory, plan):
+    """The Turns of a worker in another process; `era` and `settings` are those of each task."""
+    words, _, _, _, *nets = arena.views(arena.opened(memory), plan)
+    arrays = [nets[first : first + len(FIELDS)] for first in range(0, len(nets), len(FIELDS))]
+    table = np.zeros((len(arrays), columns.FIELDS), np.int64)
+    for row, some in zip(table, arrays, strict=True):
+        row[[columns.NNZ, columns.N_OUT]] = len(some[0]), len(some[1])
+        row[[*FIELDS]] = [*map(address, some)]
+    found = Turns(number, words, None, table)
+    found.keeps = nets
+    return found

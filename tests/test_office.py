@@ -1,0 +1,118 @@
+"""Workers that are processes push and pull by themselves: told as if all had gone through Python, whoever is killed when."""
+
+import gc
+import os
+import signal
+import time
+
+import models
+import numpy as np
+import pytest
+import test_gate as gate
+
+import sparselab as sl
+from reliability import parallel
+from sparselab import schedules
+from sparselab.evolution import SET, ImportancePruning
+from sparselab.kernels import JIT, system, turns
+from sparselab.parallel import arena, office
+
+pytestmark = pytest.mark.skipif(not (JIT and arena.AVAILABLE), reason="in memory that compiled code shares")
+pushes = gate.pushes
+
+
+@pytest.fixture
+def offices(monkeypatch):
+    """The Offices that were made."""
+    made, make = [], office.Office.__init__
+    monkeypatch.setattr(office.Office, "__init__", lambda self, *arguments: (made.append(self), make(self, *arguments))[1])
+    return made
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"n_jobs": 3, "rules": [ImportancePruning(0.4, start=1), SET(0.3)]},
+        pytest.param({"n_jobs": 1, "rules": [SET(0.3)]}, marks=pytest.mark.slow),
+        pytest.param({"damping": 0.7, "n_jobs": 4, "pace": 0.05}, marks=pytest.mark.slow),
+        pytest.param(
+            {"optimizer": sl.MomentumSGD(schedules.Cosine(0.01, 3), nesterov=True, weight_decay=1e-3)}, marks=pytest.mark.slow
+        ),
+    ],
+    ids=lambda options: ", ".join(options) or "plain",
+)
+def test_what_they_did_replays_one_after_the_other_bit_for_bit(options, pushes):
+    records, found = gate.run(backend="processes", **options)
+    epochs = [record for record in records if isinstance(record, sl.EpochRecord)]
+    assert 3 <= len(pushes) < 3 * gate.STEPS / 2, "they took no turns by themselves"
+    again, wanted = gate.run(backend="serial", **options | {"pace": None}, schedule=gate.schedule_of(epochs))
+    assert found == wanted
+    for record, other in zip(epochs, again, strict=True):
+        for name in ("train_loss", "train_accuracy", "n_samples", "learning_rate", "nnz"):
+            assert getattr(record, name) == getattr(other, name), name
+        assert record.workers.staleness == other.workers.staleness
+
+
+def test_pushes_that_may_be_refused_go_through_python(pushes, offices):
+    gate.run(backend="processes", max_staleness=3, epochs=1)
+    assert len(pushes) == gate.STEPS
+    assert not offices
+
+
+def test_killed_at_any_moment_no_update_is_lost():
+    good, slowest = parallel.shot(2)
+    assert good == 2
+    assert slowest < 30  # seconds, on a machine with other work; the harness prints it
+
+
+def in_memory():
+    """Descriptors of files without a name that this process has open: mappings have their own, until they are collected."""
+    gc.collect()
+    paths = (os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd"))
+    return sum(os.path.islink(path) and os.readlink(path).startswith("/memfd:sparselab") for path in paths)
+
+
+def test_the_memory_goes_with_the_run(offices):
+    before = in_memory()
+    gate.run(backend="processes", rules=[SET(0.3)], epochs=4)
+    assert offices.pop().memories == {}
+    assert in_memory() == before
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["dead", "stopped"])
+def test_a_lock_whose_holder_is_gone_is_taken_over(how, offices, monkeypatch):
+    monkeypatch.setattr(office, "STUCK", 0.2)
+    records = sl.train_parallel(
+        models.net(), models.dataset(4 * gate.STEPS, 50), backend="processes", n_jobs=2, batch_size=4, epochs=4, pace=0.0,
+        async_fraction=1.0, evaluate_every=0, seed=0,
+    )  # fmt: skip
+    for _ in range(3):
+        next(records)
+    (one,) = offices
+    lock, (process,) = office.address(one.words), one.run.crew.backend._processes_of(0)
+    while not system.try_to_acquire(lock, 1, 10**6):  # as worker 0 would
+        pass
+    os.kill(process.pid, how)
+    begun = time.monotonic()
+    rest = [record for record in records if isinstance(record, sl.EpochRecord)]
+    assert [record.n_samples for record in rest] == [4 * gate.STEPS] * 4
+    assert [len(record.workers.staleness) for record in rest] == [gate.STEPS] * 4
+    assert rest[-1].workers.restarts >= 1
+    assert time.monotonic() - begun < 60
+
+
+def test_a_turn_that_was_not_counted_has_not_happened(offices):
+    """The net that is not the newest may hold anything: whoever was killed while writing to it."""
+    records = sl.train_parallel(
+        models.net(), models.dataset(4 * gate.STEPS, 50), backend="processes", n_jobs=1, batch_size=4, epochs=2, pace=0.0,
+        async_fraction=1.0, evaluate_every=0, seed=0,
+    )  # fmt: skip
+    next(records)
+    (one,) = offices
+    while not system.try_to_acquire(office.address(one.words), turns.DRIVER, 10**6):
+        pass
+    for array in one.nets[1 - int(one.words[turns.LOGGED]) % 2]:
+        array[:] = np.nan
+    system.release(office.address(one.words))
+    assert all(np.isfinite(record.train_loss) for record in records if isinstance(record, sl.EpochRecord))
