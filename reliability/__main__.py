@@ -76,6 +76,18 @@ def markdown(rows, scale):
     return "\n".join([f"Written by `python -m reliability --markdown`, {counts}; {machine()}.", "", *lines])
 
 
+def renewed(document, text):
+    """The document's table with the rows of `text` in the place of those that the same commands found."""
+    _, _, rest = document.partition(BEGIN)
+    old, new = ([line for line in part.splitlines() if line.startswith("| ")][1:] for part in (rest.partition(END)[0], text))
+    command = lambda line: line.rsplit("|", 2)[1]
+    commands = {command(line) for line in new}
+    place = next((i for i, line in enumerate(old) if command(line) in commands), len(old))
+    kept = [line for line in old[place:] if command(line) not in commands]
+    head = text[: text.index("\n| ", text.index("|---|"))]
+    return "\n".join([head, *old[:place], *new, *kept])
+
+
 def machine():
     """Where the figures come from, in half a line."""
     from sparselab import environment
@@ -104,7 +116,7 @@ def parser():
     made.add_argument("--quick", action="store_true", help=f"counts times {QUICK:g}")
     made.add_argument("--scale", type=float, default=1.0, help="counts times this (default 1)")
     made.add_argument("--json", action="store_true", help="a JSON line a row in place of the table")
-    made.add_argument("--markdown", action="store_true", help=f"write the table into {DOCUMENT.relative_to(ROOT)} too")
+    made.add_argument("--markdown", action="store_true", help=f"write the rows into {DOCUMENT.relative_to(ROOT)}")
     made.add_argument("--work", nargs=3, metavar=("NAME", "SCALE", "FILE"), help=argparse.SUPPRESS)
     return made
 
@@ -119,8 +131,6 @@ def main(arguments=None):
     chosen = [*(options.only or []), *options.names]
     if unknown := set(options.names) - set(harnesses()):
         parser().error(f"no harness of the name {unknown.pop()!r}: choose from {', '.join(harnesses())}")
-    if options.markdown and chosen:
-        parser().error("--markdown writes the whole table: not with --only")
     scale, found = QUICK if options.quick else options.scale, []
     bar = tqdm(chosen or harnesses(), "harnesses", position=0)
     for name in bar:
@@ -132,7 +142,8 @@ def main(arguments=None):
     if not options.json:
         print(table(found))
     if options.markdown:
-        DOCUMENT.write_text(write_into(DOCUMENT.read_text(encoding="utf-8"), markdown(found, scale)), encoding="utf-8")
+        document, text = DOCUMENT.read_text(encoding="utf-8"), markdown(found, scale)
+        DOCUMENT.write_text(write_into(document, renewed(document, text) if chosen else text), encoding="utf-8")
     short = sum(not row.good for row in found)
     print(f"{len(found) - short} of {len(found)} goals reached", file=sys.stderr)
     return int(short > 0)

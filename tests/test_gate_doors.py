@@ -359,8 +359,19 @@ def test_the_document_gets_its_table_from_the_command(monkeypatch, tmp_path, cap
     assert document.read_text() == first
     with pytest.raises(ValueError, match="the document has no"):
         command.write_into("# Title", "table")
-    with pytest.raises(SystemExit):
+
+
+def test_rows_of_one_harness_take_the_place_of_those_before(monkeypatch, tmp_path, capsys):
+    document = tmp_path / "reliability.md"
+    document.write_text(f"# Title\n\n{command.BEGIN}\n{command.markdown(ROWS, 1.0)}\n{command.END}\n\nend\n")
+    monkeypatch.setattr(command, "DOCUMENT", document)
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    for rows in ([ROWS[0]._replace(figure="4 of 4")], [ROWS[0]._replace(what="a third", command="python -m z")]):
+        monkeypatch.setattr(command, "measured", lambda name, scale, rows=rows: rows)
         command.main(["--markdown", "--only", "gate"])
+    lines = [line for line in document.read_text().splitlines() if line.startswith("| ")]
+    assert [line.split(" | ")[1] for line in lines] == ["figure", "4 of 4", "1e-3", "3 of 3"]
+    assert document.read_text().endswith(f"{command.END}\n\nend\n")
 
 
 def test_a_harness_that_breaks_is_a_row_that_fell_short(tmp_path, monkeypatch):

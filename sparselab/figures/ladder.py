@@ -30,7 +30,7 @@ def scale(table, *, title=None):
     for number, (label, ax, name) in enumerate(lines):
         ax.loglog(places, rows[name].to_numpy(float), label=label, linewidth=1.5, markersize=5, **style.look(number))
     for ax in axes.flat:
-        _brains(ax, places.min(), 1.6 * max(places.max(), BRAINS["rat"][0]))
+        _brains(ax, places.min(), 3 * max(places.max(), BRAINS["rat"][0]))
         ax.legend(loc="upper left", fontsize=9)
     style.label(axes[0, 0], "hidden neurons", "seconds")
     style.label(axes[0, 1], "hidden neurons", "GiB")
@@ -38,14 +38,17 @@ def scale(table, *, title=None):
 
 
 def _brains(ax, low, high):
-    """A line and a name for each brain within the picture; room for the legend above."""
+    """A line and a name for each brain within the picture, where curves are not; room for the legend above."""
     ax.set_xlim(0.4 * low, high)
     bottom, top = ax.get_ylim()
     ax.set_ylim(bottom, top * (top / bottom) ** 0.35)
     before = 0
     for name, (neurons, _) in BRAINS.items():
         if neurons > 0.6 * low:
-            height = 0.5 if neurons < 1.6 * before else 0.03  # of two that are close one name stands higher
+            height = 0.4 if neurons < (low * high) ** 0.5 else 0.03  # above the curves, then below
+            side = "left" if neurons < 4 * before else "right"  # of two that are close
             ax.axvline(neurons, color=style.GREY, linestyle=":", linewidth=1)
-            ax.text(neurons, height, name, transform=ax.get_xaxis_transform(), rotation=90, fontsize=9, ha="right", va="bottom")
+            ax.text(
+                neurons, height, f" {name} ", transform=ax.get_xaxis_transform(), rotation=90, fontsize=9, ha=side, va="bottom"
+            )  # fmt: skip
             before = neurons

@@ -79,7 +79,7 @@ def calibrate(model, data, batch_size=128, *, n_batches=48, rules=None, seed=0, 
 
 def of_timeline(records, pull):
     """compute, push and pull from when each gradient began and ended: the server's work is what stands between two of them."""
-    tasks = [record.workers.timeline for record in records if record.phase == "asynchronous"]
+    tasks = [record.workers.timeline for record in records if record.phase not in ("local", "average")]
     between = typical([later[1] - task[2] for epoch in tasks for task, later in pairwise(epoch)] or [0.0])
     compute = typical([end - begin for epoch in tasks for _, begin, end in epoch])
     pull = min(pull, between / 2)  # measured from Python, that of a tiny net is mostly Python; and an update moves more
