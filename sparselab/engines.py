@@ -91,12 +91,9 @@ def is_value(thing):
     return parameters is not None and parameters.frozen and parameters.eq
 
 
-def create(model, loss, optimizer, batch_size, threads, index=True):
-    """The fastest engine that can run this model with this loss and optimizer. index: see FusedEngine."""
-    from .fused import FusedEngine
-    from .layerwise import LayerwiseEngine
-
-    fusable = (
+def is_fusable(model, loss, optimizer):
+    """Whether whole steps of this model with this loss and optimizer run in compiled code."""
+    return (
         JIT
         and model.dtype == np.float32
         and all(activations.slopes(f) is not None for f in model.hidden)
@@ -104,6 +101,13 @@ def create(model, loss, optimizer, batch_size, threads, index=True):
         and type(loss) in losses.NAMES.values()
         and (optimizer is None or type(optimizer) is optimizers.MomentumSGD)
     )
-    if fusable:
+
+
+def create(model, loss, optimizer, batch_size, threads, index=True):
+    """The fastest engine that can run this model with this loss and optimizer. index: see FusedEngine."""
+    from .fused import FusedEngine
+    from .layerwise import LayerwiseEngine
+
+    if is_fusable(model, loss, optimizer):
         return FusedEngine(model, loss, tile_width(batch_size), threads, index)
     return LayerwiseEngine(model, loss, tile_width(batch_size), threads)

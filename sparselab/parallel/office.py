@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 
+from ..engines import is_fusable
 from ..fused import address
 from ..kernels import columns, system, turns
 from . import arena
@@ -25,8 +26,9 @@ class Office(Gate):
 
     @staticmethod
     def made_for(run):
-        """Whether the workers of the run may be served here: those of WASAP, whose pushes are never refused."""
-        return isinstance(run.crew.backend, Processes) and not run.synchronous and run.server.max_staleness is None
+        """Whether the workers of the run may be served here: those of WASAP with compiled steps, never refused."""
+        asynchronous = isinstance(run.crew.backend, Processes) and not run.synchronous and run.server.max_staleness is None
+        return asynchronous and is_fusable(run.model, run.loss, run.optimizer)
 
     def __init__(self, run, way):
         self.run, self.way, self.together, self.ahead = run, way, 0, AHEAD
