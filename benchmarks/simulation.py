@@ -44,7 +44,7 @@ def validate(data, *, sizes=SIZES, batch_size=BATCH, epochs=8, rounds=5, workers
     costs, found = [], {}
     for _ in range(rounds):
         for n, synchronous in ((n, synchronous) for n in workers for synchronous in (False, True)):
-            costs.append(calibrate(net(sizes), data, batch_size))
+            costs.append(calibrate(net(sizes), data, batch_size, n_jobs=n))
             both = {"synchronous": synchronous, **options}
             measured = seconds_of(list(sl.train_parallel(net(sizes), data, backend="threads", n_jobs=n, **both)))
             simulated = seconds_of(list(sl.simulate_parallel(net(sizes), data, n, costs=costs[-1], **both)))
@@ -52,7 +52,7 @@ def validate(data, *, sizes=SIZES, batch_size=BATCH, epochs=8, rounds=5, workers
                 found.setdefault((n, synchronous, phase), []).append((seconds, simulated[phase]))
             if bar is not None:
                 bar.update()
-    return [row_of(*key, np.array(pairs)) for key, pairs in found.items()], typical(costs)
+    return [row_of(*key, np.array(pairs)) for key, pairs in found.items()], typical(costs[-2 * rounds :])
 
 
 def row_of(n, synchronous, phase, pairs):

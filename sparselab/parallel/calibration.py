@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .. import checks
+from .. import checks, machine
 from ..evolution import SET
 from ..inputs import as_dataset
 from ..training import check_model
@@ -26,7 +26,7 @@ class Costs:
     compute: a worker's gradient of one whole mini-batch; push: the server's work on it; pull: a copy of the net; evolve: the
     rules; begin: what an epoch costs beside after an evolution, such as the workers' new indices; step: a mini-batch of the local
     phase (None: compute + push); setup: what an epoch of the local phase costs beside; average: of the average of two nets;
-    another: of each further net in it. All of one thread on an idle machine.
+    another: of each further net in it. All of one thread.
     """
 
     compute: object
@@ -53,18 +53,19 @@ class Costs:
         return Times("compute", self.compute).mean() + Times("push", self.push).mean() if self.step is None else self.step
 
 
-def calibrate(model, data, batch_size=128, *, n_batches=48, rules=None, seed=0, **options):
-    """Measure the Costs of training this net on this machine: a short training of a copy by one worker, on backend "threads".
+def calibrate(model, data, batch_size=128, *, n_batches=48, n_jobs=1, rules=None, seed=0, **options):
+    """Measure the Costs of training this net on this machine: a short training of a copy on backend "threads".
 
     n_batches: mini-batches an epoch of that training, at most; rules: default [SET(0.3)]; options: as for `train_parallel`
-    (optimizer, loss). Times are medians. Takes as long as 5 n_batches mini-batches.
+    (optimizer, loss). n_jobs: workers of it; with two, a turn at the server costs what it costs where another core has just
+    written to the net. Times are medians. Takes as long as 5 n_batches mini-batches.
     """
     check_model(model)
     batch_size, n_batches = checks.integer("batch_size", batch_size), checks.integer("n_batches", n_batches)
-    options |= {"rules": [SET(0.3)] if rules is None else rules, "seed": seed}
+    options |= {"rules": [SET(0.3)] if rules is None else rules, "seed": seed, "n_jobs": machine.jobs("n_jobs", n_jobs)}
     data = as_dataset(data, model)
-    short(model, data, batch_size, 2, **options)  # compiles
-    meter, records, end = short(model, data, batch_size, n_batches, **options)
+    short(model, data, batch_size, 2 * options["n_jobs"], **options)  # compiles
+    meter, records, end = short(model, data, batch_size, n_batches * options["n_jobs"], **options)
     whole, result = meter.locals[-1]
     average([model, end])  # compiles
     two, four = averaging([model, end]), averaging([model, end, model, end])
@@ -79,11 +80,13 @@ def calibrate(model, data, batch_size=128, *, n_batches=48, rules=None, seed=0, 
 
 def of_timeline(records, pull):
     """compute, push and pull from when each gradient began and ended: the server's work is what stands between two of them."""
-    tasks = [record.workers.timeline for record in records if record.phase not in ("local", "average")]
-    between = typical([later[1] - task[2] for epoch in tasks for task, later in pairwise(epoch)] or [0.0])
+    first = [record for record in records if record.phase not in ("local", "average")]
+    tasks, n = [record.workers.timeline for record in first], first[0].workers.n
+    turns = [pair for epoch in tasks for number in range(n) for pair in pairwise(task for task in epoch if task[0] == number)]
+    between = typical([later[1] - task[2] for task, later in turns] or [0.0])
     compute = typical([end - begin for epoch in tasks for _, begin, end in epoch])
     pull = min(pull, between / 2)  # measured from Python, that of a tiny net is mostly Python; and an update moves more
-    whole = [r.seconds - r.seconds_evolve - len(tasks[1]) * (compute + between) for r in records[1 : len(tasks)]]
+    whole = [r.seconds - r.seconds_evolve - len(tasks[1]) * (compute + between) / n for r in first[1:]]
     return {"compute": compute, "push": between - pull, "pull": pull, "begin": max(0.0, typical(whole))}
 
 
@@ -110,10 +113,10 @@ def copying(model, repeats=9):
 
 
 def short(model, data, batch_size, n_batches, **options):
-    """(Metered, records, net at the end) of a short training of a copy by one worker."""
+    """(Metered, records, net at the end) of a short training of a copy."""
     meter, model, part = Metered(), model.copy(), data.head(min(data.X_train.shape[0], n_batches * batch_size))
     records = train_parallel(
-        model, part, backend=meter, n_jobs=1, epochs=EPOCHS, async_fraction=FIRST_PHASE, evaluate_every=0, batch_size=batch_size,
+        model, part, backend=meter, epochs=EPOCHS, async_fraction=FIRST_PHASE, evaluate_every=0, batch_size=batch_size,
         **options,
     )  # fmt: skip
     return meter, list(records), model
@@ -136,13 +139,13 @@ def typical(seconds):
 
 
 class Metered(Threads):
-    """Threads with a stop watch at the epochs of the local phase; for one worker."""
+    """Threads with a stop watch at the epochs of the local phase."""
 
     def open(self, job, X, targets):
         self.locals = []
         super().open(job, X, targets)
-        (worker,) = self.workers
-        worker.local = self.timed(worker.local)
+        for worker in self.workers:
+            worker.local = self.timed(worker.local)
 
     def timed(self, function):
         """The same function; how long it took, and its result, are kept."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .. import checks
+from .. import checks, machine
 from ..inputs import as_dataset
 from ..mlp import child
 from ..training import check_model
@@ -73,7 +73,9 @@ def simulate_parallel(
     def records():
         found = costs
         if found is None:
-            found = Costs(0.0) if changes else calibrate(model, data, batch_size, **wanted)
+            found = (
+                Costs(0.0) if changes else calibrate(model, data, batch_size, n_jobs=min(n_workers, machine.cores()), **wanted)
+            )
         backend.costs = replace(found, **changes)
         with closing(run):
             for record in run:
