@@ -131,7 +131,7 @@ class ExtremePanel(Explorer):
 
 def told_of(found):
     """What came out of a run, in a line."""
-    return f"evolution {markup.seconds(found['evolve_seconds'])} · {found['peak_gib']:.2f} GiB"
+    return f"evolution {markup.seconds(found['evolve_seconds'])} · {found['peak_gib']:.1f} GiB"
 
 
 def extreme_panel(neurons=1e6, layers=10, *, epsilon=1.0, batch=32, features=65_536, measured=()):
