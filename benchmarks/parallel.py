@@ -45,15 +45,19 @@ def working(records, whole):
     return whole - first
 
 
-def times(data, sizes, epochs, rounds, ways, name):
-    """Rows: median wall seconds, and ratios to sequential training on one thread, of each (backend, workers, synchronous)."""
+def times(data, sizes, epochs, rounds, ways, name, **more):
+    """Rows: median wall seconds, and ratios to sequential training on one thread, of each (backend, workers, synchronous).
+
+    more: options of `train_parallel`.
+    """
     timed(sl.train, sizes, data, 1, threads=1)  # compiles and warms up
     found = {way: [] for way in ways}
     with tqdm(total=rounds * len(ways), desc=f"times, {name}") as bar:
         for _ in range(rounds):
             for backend, n, sync in ways:  # in turn: a slow spell of the machine hits all
                 alone = timed(sl.train, sizes, data, epochs, threads=1)[0]
-                whole, records = timed(sl.train_parallel, sizes, data, epochs, backend=backend, n_jobs=n, synchronous=sync)
+                chosen = {"backend": backend, "n_jobs": n, "synchronous": sync, **more}
+                whole, records = timed(sl.train_parallel, sizes, data, epochs, **chosen)
                 found[backend, n, sync].append((alone, working(records, whole), whole))
                 bar.update()
     return [row_of(name, epochs, way, np.array(spent)) for way, spent in found.items()]
@@ -150,16 +154,18 @@ def main():
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps-per-push", type=int, default=1)
     parser.add_argument("--cifar")
     given = parser.parse_args()
     ways = [(b, n, kind == "WASSP") for b in given.backends for n in given.workers for kind in given.kinds]
-    tables = []
+    tables, more = [], {"steps_per_push": given.steps_per_push}
     if {"times", "accuracy"} & set(given.only):
         data = sl.datasets.load("fashion_mnist")
     if "times" in given.only:
-        tables.append(times(data, STANDARD, given.epochs, given.rounds, ways, "FashionMNIST"))
+        tables.append(times(data, STANDARD, given.epochs, given.rounds, ways, "FashionMNIST", **more))
     if "cifar" in given.only:
-        tables.append(times(cifar(given.cifar), CIFAR, given.epochs, given.rounds, ways, "CIFAR-10 (JPEG stand-in)"))
+        images = cifar(given.cifar)
+        tables.append(times(images, CIFAR, given.epochs, given.rounds, ways, "CIFAR-10 (JPEG stand-in)", **more))
     if "accuracy" in given.only:
         tables.append(accuracy(data, 30, given.seeds))
     if "traffic" in given.only:

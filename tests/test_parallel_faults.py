@@ -1,5 +1,6 @@
 """Workers that die, hang, raise or lie: noticed, replaced, and the training goes on as if nothing had happened."""
 
+import os
 import subprocess
 import sys
 import time
@@ -297,6 +298,33 @@ def test_workers_end_with_their_driver(backend):
     found = parallel.killed(backend)
     assert (found.ports, found.shm) == ([], [])
     assert found.gone < 10
+
+
+LEFT = """
+import sys
+import numpy as np
+import sparselab as sl
+
+if __name__ == "__main__":
+    X, y = np.random.default_rng(0).standard_normal((400, 20), dtype=np.float32), np.arange(400) % 4
+    run = sl.train_parallel(
+        sl.SparseMLP.create((20, 30, 4), epsilon=3, seed=1), (X, y), backend=sys.argv[1], n_jobs=2, epochs=10**4, batch_size=16,
+        async_fraction=float(sys.argv[2]), seed=0,
+    )
+    print(next(run).epoch, flush=True)
+"""
+
+
+@pytest.mark.parametrize("share", ["1.0", "0.0"])
+@pytest.mark.parametrize("backend", ["threads", "processes", pytest.param("dask", marks=slow)])
+def test_a_script_ends_whose_run_was_never_closed(tmp_path, backend, share):
+    path = tmp_path / "script.py"
+    path.write_text(LEFT)
+    command, place = [sys.executable, str(path), backend, share], {"PYTHONPATH": str(parallel.ROOT)}
+    ended = subprocess.run(command, env=os.environ | place, capture_output=True, text=True, timeout=120, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "1\n"), ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "leaked" not in ended.stderr
 
 
 def stumble(records):

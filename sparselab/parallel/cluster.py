@@ -73,6 +73,8 @@ class Cluster:
             client, cluster = self.client, self.cluster
             under_way, self.under_way, self.data, self.samples = self.under_way, {}, None, None
             self.cluster = None
+            if client is None and cluster is None:  # closed already, or never opened
+                return
             if client is not None and cluster is None and client.status == "running":
                 with suppress(Exception):  # a favour to a cluster that lives on
                     self._clear_up(client, under_way)

@@ -23,6 +23,7 @@ from ..state import BATCHES, EVOLUTION, EpochTotals, TrainingState
 from ..training import check_model, check_optimizer, check_rules, epoch_record, find_fault
 from . import backends
 from .crew import Crew
+from .exits import close_at_exit
 from .first_phase import Asynchronous, Synchronous
 from .keeping import LocalFiles
 from .local_phase import LocalPhase
@@ -119,6 +120,7 @@ class _Parallel:
                 if self.state.epoch < self.epochs:
                     started, self.trusted = True, isinstance(backend, backends.Local)
                     self.crew = Crew(backend, self.job, self.X, self.targets, check=self.check, **options)
+                    close_at_exit(backend)
                     yield from self.watched(self.phases())
         finally:
             if started:
