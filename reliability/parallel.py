@@ -99,7 +99,7 @@ def shot(n, shots=3):
         records, next_shot, left = [], time.monotonic() + 0.2, shots
         for record in run:
             if left and time.monotonic() > next_shot:
-                victims = [one for one in psutil_children() if "resource_tracker" not in " ".join(safe_line(one))]
+                victims = workers(family(os.getpid()))
                 victims[random.integers(len(victims))].kill()
                 next_shot, left = time.monotonic() + random.uniform(0.05, 0.4), left - 1
             records += [record] if isinstance(record, sl.EpochRecord) else []
@@ -118,11 +118,16 @@ def pauses_of(tasks):
     return found
 
 
-def psutil_children():
-    """The processes that this one has started."""
+def family(pid):
+    """The processes that a process has started."""
     import psutil
 
-    return psutil.Process().children(recursive=True)
+    return psutil.Process(pid).children(recursive=True)
+
+
+def workers(processes):
+    """Those of them that are no resource tracker, which ends last."""
+    return [one for one in processes if "resource_tracker" not in " ".join(safe_line(one))]
 
 
 # a script that is interrupted, or killed
@@ -177,9 +182,7 @@ class Script:
 
     def family(self):
         """The processes that it has started."""
-        import psutil
-
-        return psutil.Process(self.process.pid).children(recursive=True)
+        return family(self.process.pid)
 
     def ports(self):
         """(address, port) on which it or one of its processes listens, beyond loopback."""
@@ -234,10 +237,10 @@ def interrupted(backend, *, synchronous=False, share=1.0, epochs=3, wait=0.3):
         try:
             script.wait_for_epochs(epochs)
             time.sleep(wait)
-            family, ports = script.family(), script.ports()
+            started, ports = script.family(), script.ports()
             sent = time.time()
             os.killpg(script.process.pid, signal.SIGINT)
-            gone = gone_after([one for one in family if "resource_tracker" not in " ".join(safe_line(one))], sent)
+            gone = gone_after(workers(started), sent)
             try:
                 out, err = script.process.communicate(timeout=120)
             except subprocess.TimeoutExpired:
@@ -266,10 +269,10 @@ def killed(backend, *, synchronous=False, share=1.0, epochs=3):
         script = Script(folder, backend, synchronous, share)
         try:
             script.wait_for_epochs(epochs)
-            family, ports = script.family(), script.ports()
+            started, ports = script.family(), script.ports()
             sent = time.time()
             script.process.kill()
-            gone = gone_after(family, sent)
+            gone = gone_after(started, sent)
             script.process.wait(30)
             return Stopped(gone < float("inf"), 0.0, gone, ports, script.left(), "")
         finally:

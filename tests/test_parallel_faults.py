@@ -334,13 +334,7 @@ def stumble(records):
 
 
 def children():
-    import psutil
-
-    return {
-        process.pid
-        for process in psutil.Process().children(recursive=True)
-        if "resource_tracker" not in " ".join(process.cmdline())
-    }
+    return {process.pid for process in parallel.workers(parallel.family(os.getpid()))}
 
 
 @slow

@@ -11,7 +11,7 @@ from numba import carray
 from .columns import N_OUT, NNZ, B, W
 from .settings import jit
 from .system import SPINS, acquire, as_pointer, atomic_add, atomic_load, give_way, now, release
-from .updating import ONE, apply_update, update_copy
+from .updating import ONE, apply_update, update_copy, vector
 
 # words of a gate. lock: 0, or whose it is; era: whose tasks belong here; logged: turns since somebody looked, limit: how many
 # there may be; rates, log, losses: where a learning rate, a row and a loss for each of them stand, in bytes from the gate;
@@ -152,4 +152,4 @@ def copy_net(source, target):
     for l in range(source.shape[0]):
         for kind in range(2):
             n, field = (source[l, N_OUT], B) if kind else (source[l, NNZ], W)
-            carray(as_pointer(target[l, field]), (n,), np.float32)[:] = carray(as_pointer(source[l, field]), (n,), np.float32)
+            vector(target[l, field], n)[:] = vector(source[l, field], n)

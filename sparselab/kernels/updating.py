@@ -13,6 +13,12 @@ CHUNK = 4096  # links whose gradients are added and applied while they are in th
 
 
 @jit
+def vector(address, n):
+    """The n float32 at an address."""
+    return carray(as_pointer(address), (n,), np.float32)
+
+
+@jit
 def apply_update(thread, threads, table, dw, db, groups, rate, settings, divisor, factor):
     """This thread's share of the links and biases: gradients of all groups, in order, by `divisor`, then the update.
 
@@ -24,13 +30,12 @@ def apply_update(thread, threads, table, dw, db, groups, rate, settings, divisor
         for kind in range(2):
             t = table[l]
             n = t[N_OUT] if kind else t[NNZ]
-            values = carray(as_pointer(t[B] if kind else t[W]), (n,), np.float32)
-            velocity = carray(as_pointer(t[VB] if kind else t[V]), (n,), np.float32)
-            total = carray(as_pointer(db[0, l] if kind else dw[0, l]), (n,), np.float32)
+            values, velocity = vector(t[B] if kind else t[W], n), vector(t[VB] if kind else t[V], n)
+            total = vector(db[0, l] if kind else dw[0, l], n)
             for begin in range(n * thread // threads, n * (thread + 1) // threads, CHUNK):
                 end = min(begin + CHUNK, n * (thread + 1) // threads)
                 for g in range(1, groups):
-                    add_gradients(total, carray(as_pointer(db[g, l] if kind else dw[g, l]), (n,), np.float32), begin, end)
+                    add_gradients(total, vector(db[g, l] if kind else dw[g, l], n), begin, end)
                 if divisor != 1:
                     divide(total, begin, end, divisor)
                 if factor != 1:
@@ -57,12 +62,6 @@ def update_copy(source, target, copy, dw, db, rate, settings):
 
 
 @jit
-def vector(address, n):
-    """The n float32 at an address."""
-    return carray(as_pointer(address), (n,), np.float32)
-
-
-@jit
 def apply_gradients(table, dw, db, rate, settings):
     """One update of the whole net with gradients at the addresses dw, db (1, layers): the server's part of a step."""
     apply_update(0, 1, table, dw, db, 1, rate, settings, ONE, ONE)
@@ -74,7 +73,7 @@ def sum_groups(thread, threads, table, dw, db, groups):
     for l in range(table.shape[0]):
         for kind in range(2):
             n = table[l, N_OUT] if kind else table[l, NNZ]
-            total = carray(as_pointer(db[0, l] if kind else dw[0, l]), (n,), np.float32)
+            total = vector(db[0, l] if kind else dw[0, l], n)
             for g in range(1, groups):
-                part = carray(as_pointer(db[g, l] if kind else dw[g, l]), (n,), np.float32)
+                part = vector(db[g, l] if kind else dw[g, l], n)
                 add_gradients(total, part, n * thread // threads, n * (thread + 1) // threads)

@@ -47,7 +47,7 @@ class Crew:
         self.under_way, self.futures, self.started, self.tries = {}, {}, {}, defaultdict(int)
         self.seen, self.spent = set(), defaultdict(lambda: deque(maxlen=REMEMBERED))
         self.restarts, self.timeline, self.noticed = 0, [], []
-        self.lock, self.at_the_door, self.early = threading.RLock(), [], deque()
+        self.lock, self.early = threading.RLock(), deque()
         self.turn, self.over, self.error = None, True, None
         self.door = nullcontext  # `with door():` nobody takes a turn but who is in it
         if hasattr(backend, "taken"):
@@ -94,9 +94,7 @@ class Crew:
 
     def taken(self, future):
         """The turn of a worker that is a thread, called there; False where the driver has to look: a failed task, or an end."""
-        self.at_the_door.append(future)
         with self.lock, self.door():
-            self.at_the_door.remove(future)
             number = self.futures.get(future)
             if self.over or number is None:
                 return False
@@ -120,9 +118,8 @@ class Crew:
 
     @property
     def queue_length(self):
-        """Answers that wait to be served."""
-        done = getattr(self.backend, "done", None)
-        return len(self.at_the_door) + (0 if done is None else done.qsize())
+        """Answers that wait to be served: not the one whose turn it is, nor what only woke the driver up."""
+        return sum(future.done() for future in self.futures)
 
     def patience(self, number):
         """Seconds that the task of a worker may take."""

@@ -34,7 +34,11 @@ class Gate:
     def __init__(self, run, way):
         self.run, self.way, self.together = run, way, run.n if run.synchronous else 0
         self.words, self.ahead = np.zeros(turns.WORDS, np.int64), max(1, AHEAD // max(1, self.together))
-        n_rows, n_layers = self.ahead * max(1, self.together), len(run.model.layers)
+        self._furnish()
+
+    def _furnish(self):
+        """Make what the workers find here, and tell them where it is."""
+        run, n_rows, n_layers = self.run, self.ahead * max(1, self.together), len(self.run.model.layers)
         self.log, self.losses = np.zeros((n_rows, turns.ROW), np.int64), np.zeros(n_rows)
         self.gradients = np.zeros((2, run.n, n_layers), np.int64)
         bound, arrays = run.server.max_staleness, (self.log, self.losses, *self.gradients)
@@ -115,14 +119,14 @@ class Gate:
 class Turns:
     """What a worker needs to take its turns by itself; `mine` are its words.
 
-    words: of the gate; settings: function that gives those of the server's update; table: addresses of the server's net. era:
-    in which its task was given, where that was long ago.
+    words: of the gate; settings: function that gives those of the server's update; table: addresses of the server's net; keeps:
+    the arrays there, where nobody else in this process has them. era: in which its task was given, where that may be long ago.
     """
 
     era = None
 
-    def __init__(self, number, words, settings, table):
-        self.words, self.settings, self.table = words, settings, table
+    def __init__(self, number, words, settings, table, keeps=()):
+        self.words, self.settings, self.table, self.keeps = words, settings, table, keeps
         self.mine = np.zeros(turns.MINE, np.int64)
         self.mine[turns.NUMBER] = number
 

@@ -30,10 +30,9 @@ class Office(Gate):
         asynchronous = isinstance(run.crew.backend, Processes) and not run.synchronous and run.server.max_staleness is None
         return asynchronous and is_fusable(run.model, run.loss, run.optimizer)
 
-    def __init__(self, run, way):
-        self.run, self.way, self.together, self.ahead = run, way, 0, AHEAD
-        self.words, self.memories, self.generation = np.zeros(turns.WORDS, np.int64), {}, None
-        run.crew.backend.office = self
+    def _furnish(self):
+        self.memories, self.generation = {}, None  # the memory comes with the first net
+        self.run.crew.backend.office = self
 
     def message(self):
         """What a worker has to know: where the memory is, its layout, the era, and the settings of the server's update."""
@@ -101,6 +100,4 @@ def turns_at(number, memory, plan):
     for row, some in zip(table, arrays, strict=True):
         row[[columns.NNZ, columns.N_OUT]] = len(some[0]), len(some[1])
         row[[*FIELDS]] = [*map(address, some)]
-    found = Turns(number, words, None, table)
-    found.keeps = nets
-    return found
+    return Turns(number, words, None, table, keeps=nets)
