@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from sparselab import environment
+from sparselab.utils import environment
 
 
 def interleaved(calls, *, repeats=9, inner=1, rest=0.0):

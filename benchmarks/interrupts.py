@@ -23,7 +23,7 @@ from benchmarks.kept import Kept
 
 SCRIPT = """
 import signal, sys
-from sparselab import extreme
+from sparselab.experiments import extreme
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 neurons, folder = int(sys.argv[1]), sys.argv[2]

@@ -10,10 +10,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.common import emit, interleaved, table
+from sparselab.engines.buffers import aligned
 from sparselab.kernels import vector
-from sparselab.layers import NO_BITS, SparseLinear
-from sparselab.rewiring import erdos_renyi
-from sparselab.workspace import aligned
+from sparselab.nn.linear import NO_BITS, SparseLinear
+from sparselab.topology.rewiring import erdos_renyi
 
 W = 64
 
@@ -33,7 +33,7 @@ def main(n=1000, density=0.04, batch=128):
     tiles = [[filled(rng, (n, W)) for _ in range(3)] for _ in range(batch // W)]
     wide, dense, M = filled(rng, (n, batch)), filled(rng, (n, n)), layer.to_scipy()
     wide[:], dense[:] = np.concatenate([tile[0] for tile in tiles], axis=1), M.toarray()
-    dw, db, poison, back = np.empty_like(w), np.empty(n, np.float32), np.zeros(1, np.float32), topology.transposed
+    dw, db, nonfinite, back = np.empty_like(w), np.empty(n, np.float32), np.zeros(1, np.float32), topology.transposed
 
     def spmm():
         for X, _, out in tiles:
@@ -47,7 +47,7 @@ def main(n=1000, density=0.04, batch=128):
 
     def sddmm():
         for X, dZ, _ in tiles:
-            vector.sddmm(topology.indptr, topology.indices, X, dZ, dw, db, True, poison, 0, n)
+            vector.sddmm(topology.indptr, topology.indices, X, dZ, dw, db, True, nonfinite, 0, n)
 
     calls = {"spmm": spmm, "dx": dx, "sddmm": sddmm, "scipy": lambda: M @ wide, "sgemm": lambda: dense @ wide}
     with threadpool_limits(1):

@@ -18,7 +18,7 @@ from tqdm import tqdm
 import sparselab as sl
 from benchmarks.common import emit, table
 from benchmarks.kept import spread
-from sparselab.parallel.server import ParameterServer
+from sparselab.parallel.core.server import ParameterServer
 
 STANDARD, CIFAR = (784, 1000, 1000, 1000, 10), (3072, 4000, 1000, 4000, 10)
 BACKENDS = ("threads", "processes", "dask")

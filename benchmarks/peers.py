@@ -30,7 +30,7 @@ from benchmarks.kept import end_last_line, read
 from benchmarks.peer_host import PEERS, PeerError, gather
 from benchmarks.peer_measure import LONGEST, LONGEST_BUILD, measure, no_room, reader, rows_of, too_much, trainer
 from benchmarks.peer_report import latest, report
-from sparselab.machine import cores
+from sparselab.utils.resources import cores
 
 ROOT = Path(__file__).parents[1]
 SIZES, BATCH, MANY = (784, 1000, 1000, 1000, 10), 128, 10_000

@@ -11,7 +11,7 @@ import numpy as np
 import sparselab as sl
 from benchmarks.common import emit, interleaved, table
 from benchmarks.dense_peers import BATCH, sklearn_epoch, torch_epoch
-from sparselab.history import PHASES
+from sparselab.checkpoints.records import RECORD_PHASES
 
 SIZES = (784, 1000, 1000, 1000, 10)
 
@@ -44,7 +44,7 @@ def main(rounds=7, with_sklearn=1):
     emit("standard job", rows)
     print(table(rows, ["epoch of", "seconds", "min", "max", "times ours"]))
     for name, records in (("all cores", all_cores), ("1 thread", one_core)):
-        spent = {phase: np.median([getattr(r, f"seconds_{phase}") for r in records[1:]]) for phase in PHASES}
+        spent = {phase: np.median([getattr(r, f"seconds_{phase}") for r in records[1:]]) for phase in RECORD_PHASES}
         print(f"phases, {name}:", "  ".join(f"{phase} {value:.3f}" for phase, value in spent.items()))
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from reliability import processes
 from reliability.common import Row
 from sparselab import load_checkpoint
-from sparselab.container import DIGITS, HEAD, MARK, CheckpointError, npy_head
+from sparselab.checkpoints.container import DIGITS, HEAD, MARK, CheckpointError, npy_head
 
 COMMAND = "python -m reliability.attacks"
 FORBIDDEN = {"pickle.find_class", "os.system", "subprocess.Popen", "exec", "compile", "os.exec", "os.fork", "socket.connect"}

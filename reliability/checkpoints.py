@@ -23,12 +23,12 @@ from tqdm import tqdm
 import sparselab as sl
 from reliability import processes
 from reliability.common import Row
-from sparselab import checkpoints
-from sparselab.container import CheckpointError
-from sparselab.layers import SparseLinear
-from sparselab.optimizers import LayerState
-from sparselab.runfolder import RunFolder
-from sparselab.state import TrainingState
+from sparselab.checkpoints import checkpoint
+from sparselab.checkpoints.container import CheckpointError
+from sparselab.checkpoints.run_dir import RunDir
+from sparselab.checkpoints.state import TrainingState
+from sparselab.nn.linear import SparseLinear
+from sparselab.nn.optimizers import LayerState
 
 COMMAND = "python -m reliability.checkpoints"
 ERRORS = {name: getattr(errno, name) for name in ("EIO", "EROFS", "ENOSPC")}
@@ -54,7 +54,7 @@ def small_file(folder):
     for _ in range(batches - 2):
         next(run)
     run.close()
-    return RunFolder(folder).files()[0]
+    return RunDir(folder).files()[0]
 
 
 def in_its_own_process(name, *arguments, timeout=900):
@@ -84,7 +84,7 @@ def _kill_during_save(n, seed):
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("error")  # a damaged file would be warned of
         finished = mmap.mmap(-1, 8)
-        _save_generation(RunFolder(folder), 0, n_links=100)
+        _save_generation(RunDir(folder), 0, n_links=100)
         for kill in tqdm(range(n), desc="kills while saving", disable=n < 50):
             first = struct.unpack("q", finished[:])[0]
             n_links = (500, 100_000)[kill % 2]
@@ -102,7 +102,7 @@ def _kill_during_save(n, seed):
 
 
 def _save_for_ever(folder, finished, generation, n_links):
-    with RunFolder(folder, keep=2).locked() as runs:
+    with RunDir(folder, keep=2).locked() as runs:
         while True:
             generation += 1
             _save_generation(runs, generation, n_links)
@@ -115,14 +115,14 @@ def _save_generation(runs, generation, n_links):
     layer = SparseLinear(sl.Topology.dense(10, n_in), numbers(10 * n_in), numbers(10))
     state = TrainingState([LayerState([numbers(10 * n_in)], [numbers(10)])], np.random.SeedSequence(0), epoch=generation)
     model = sl.SparseMLP([layer], "relu")
-    checkpoints.write(model, state, runs.next_file(generation, 0), (), {})
+    checkpoint.write(model, state, runs.next_file(generation, 0), (), {})
     runs.rotate()
 
 
 def _nothing_lost(folder, finished):
-    with RunFolder(folder).locked() as runs:  # removes what the dead writer left
+    with RunDir(folder).locked() as runs:  # removes what the dead writer left
         try:
-            _, found = runs.last_good(checkpoints.read)
+            _, found = runs.last_good(checkpoint.read)
         except (Warning, CheckpointError):
             return False
         whole = all((part == found.state.epoch).all() for part in (found.model.layers[0].w, found.state.optimizer[0].links[0]))
@@ -240,11 +240,11 @@ def _one_good_warning(messages, folder, number):
 
 
 def _is_clean(folder):
-    runs = RunFolder(folder)
+    runs = RunDir(folder)
     if any(name.endswith(".tmp") for name in os.listdir(folder)):
         return False
     try:
-        return all(checkpoints.read(path) for path in runs.files())
+        return all(checkpoint.read(path) for path in runs.files())
     except CheckpointError:
         return False
 

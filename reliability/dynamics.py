@@ -13,12 +13,12 @@ import numpy as np
 from tqdm.auto import tqdm
 
 import sparselab as sl
-from sparselab import activations, losses
+from sparselab.checkpoints.state import BATCHES
+from sparselab.engines.layerwise import LayerwiseEngine
 from sparselab.kernels import elementwise
-from sparselab.layerwise import LayerwiseEngine
-from sparselab.rewiring import rewire
-from sparselab.state import BATCHES
-from sparselab.training import TrainingState
+from sparselab.nn import activations, losses
+from sparselab.topology.rewiring import rewire
+from sparselab.training.loop import TrainingState
 
 from .common import Row
 from .nets import ENGINES, SIZES, data_rows, engine_is, fingerprint, from_masks, is_finite

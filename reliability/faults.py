@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sparselab.losses import SoftmaxCrossEntropy
-from sparselab.parallel.tasks import Worker
+from sparselab.nn.losses import SoftmaxCrossEntropy
+from sparselab.parallel.core.worker import Worker
 
 DEATHS = ("kill", "exit", "segfault")  # the process is gone
 HANGS = ("stop", "loop", "sleep")  # the process is there and does not answer

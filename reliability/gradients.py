@@ -8,8 +8,8 @@ from itertools import product
 import numpy as np
 from tqdm.auto import tqdm
 
-from sparselab import activations, losses
-from sparselab.layerwise import LayerwiseEngine
+from sparselab.engines.layerwise import LayerwiseEngine
+from sparselab.nn import activations, losses
 
 from .common import Row
 from .nets import from_masks

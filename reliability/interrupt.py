@@ -192,7 +192,7 @@ print(json.dumps({"waited": waited, "good": good}))
 STOP = """
 import json, sys, time
 import numpy as np, sparselab as sl
-from sparselab.widgets.run import Run
+from sparselab.widgets import Run
 hidden, wanted, gap = json.loads(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 random, waited, good = np.random.default_rng(0), [], 0
 config = sl.ExperimentConfig(dataset="digits", hidden=tuple(hidden), epsilon=120, epochs=100_000, batch_size=64)

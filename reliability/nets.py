@@ -6,11 +6,11 @@ from contextlib import contextmanager
 import numpy as np
 
 import sparselab as sl
-from sparselab import engines
-from sparselab.layers import SparseLinear
-from sparselab.layerwise import LayerwiseEngine
-from sparselab.topology import Topology
-from sparselab.workspace import tile_width
+from sparselab.engines import select
+from sparselab.engines.layerwise import LayerwiseEngine
+from sparselab.engines.tiling import tile_width
+from sparselab.nn.linear import SparseLinear
+from sparselab.topology.topology import Topology
 
 SIZES = (20, 33, 18, 4)
 ENGINES = ("fused", "layerwise")
@@ -37,13 +37,13 @@ def from_masks(patterns, *, activation="all_relu", dtype=np.float64, seed=0, **o
 @contextmanager
 def engine_is(kind):
     """Train with this engine: "fused" is the one chosen by itself for float32 nets of slopes."""
-    original = engines.create
+    original = select.create
     layerwise = lambda model, loss, optimizer, batch_size, threads: LayerwiseEngine(model, loss, tile_width(batch_size), threads)
     try:
-        engines.create = layerwise if kind == "layerwise" else original
+        select.create = layerwise if kind == "layerwise" else original
         yield
     finally:
-        engines.create = original
+        select.create = original
 
 
 def fingerprint(model):

@@ -22,8 +22,8 @@ import sparselab as sl
 from reliability import processes
 from reliability.checkpoints import small_data
 from reliability.common import Row
-from sparselab.history import EpochRecord
-from sparselab.runfolder import RunFolder
+from sparselab.checkpoints.records import EpochRecord
+from sparselab.checkpoints.run_dir import RunDir
 
 COMMAND = "python -m reliability.resume"
 Case = namedtuple("Case", "stop optimizer dropout evolution engine sparse threads")
@@ -87,7 +87,7 @@ def problem(case):
 def start(case, folder, epochs=EPOCHS, **changes):
     """The generator of a run that is kept in `folder`."""
     model, data, options = problem(case)
-    for layer in model.layers if RunFolder(folder).files() else ():
+    for layer in model.layers if RunDir(folder).files() else ():
         layer.w[:] = 0  # what a run goes on with comes from the folder
     return sl.steps(model, data, epochs=epochs, checkpoint=folder, **options | changes)
 

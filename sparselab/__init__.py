@@ -4,38 +4,48 @@ Missing links do not exist: no mask, nothing of size n_in × n_out, cost and mem
 on first use (PEP 562), so that `import sparselab` stays fast.
 """
 
-from . import lazy
+from .utils import lazy, moved
+from .utils.version import __version__ as __version__
 
-__version__ = "0.1.0"
-
-_HOMES = {
-    "activations": ["AllNegative", "AllReLU", "FixedSlopes", "Identity", "LeakyReLU", "ReLU", "Tanh"],
-    "checkpoints": ["Checkpoint", "load_checkpoint", "save_checkpoint"],
-    "container": ["CheckpointError"],
-    "engines": ["DivergedError"],
+_NAMES = {
+    "analysis.prune_curve": ["prune_curve"],
+    "checkpoints.checkpoint": ["Checkpoint", "load_checkpoint", "save_checkpoint"],
+    "checkpoints.container": ["CheckpointError"],
+    "checkpoints.model_file": ["load", "save"],
+    "checkpoints.records": ["EpochRecord", "History", "StepRecord"],
+    "checkpoints.run_dir": ["RunDirBusyError"],
+    "checkpoints.state": ["TrainingState"],
+    "engines.base": ["DivergedError"],
     "estimators": ["SparseFeatureSelector", "SparseMLPClassifier"],
     "evolution": ["SET", "ImportancePruning", "PruneRegrow", "criteria", "importances", "regrowths"],
-    "experiment": ["ExperimentConfig", "build"],
-    "history": ["EpochRecord", "History", "StepRecord"],
-    "initializers": ["HeUniform", "Normal", "XavierUniform"],
-    "layers": ["SparseLinear"],
-    "losses": ["MeanSquaredError", "SoftmaxCrossEntropy"],
-    "memory": ["InsufficientMemoryError", "MemoryEstimate", "estimate_memory"],
-    "mlp": ["Parameters", "SparseMLP"],
-    "neurons": ["Neurons"],
-    "optimizers": ["MomentumSGD"],
+    "experiments.config": ["ExperimentConfig", "build"],
+    "experiments.sweep": ["sweep"],
+    "nn.activations": ["AllNegative", "AllReLU", "FixedSlopes", "Identity", "LeakyReLU", "ReLU", "Tanh"],
+    "nn.footprint": ["InsufficientMemoryError"],
+    "nn.initializers": ["HeUniform", "Normal", "XavierUniform"],
+    "nn.linear": ["SparseLinear"],
+    "nn.losses": ["MeanSquaredError", "SoftmaxCrossEntropy"],
+    "nn.mlp": ["Parameters", "SparseMLP"],
+    "nn.optimizers": ["LayerState", "MomentumSGD"],
     "parallel": ["ParameterServer", "WorkerLostError", "average", "simulate_parallel", "train_parallel"],
-    "pruning": ["prune_curve"],
-    "rewiring": ["Rewiring", "erdos_renyi", "rewire"],
-    "runfolder": ["RunDirBusyError"],
-    "state": ["TrainingState"],
-    "storage": ["load", "save"],
-    "sweeps": ["sweep"],
-    "topology": ["Topology"],
-    "training": ["evaluate", "predict", "steps", "train"],
+    "topology.neuron_ids": ["Neurons"],
+    "topology.rewiring": ["Rewiring", "erdos_renyi", "rewire"],
+    "topology.topology": ["Topology"],
+    "training.estimate": ["MemoryEstimate", "estimate_memory"],
+    "training.loop": ["evaluate", "predict", "steps", "train"],
 }
-_ROOMS = (
-    "activations", "analysis", "datasets", "evolution", "export", "figures", "initializers", "losses", "schedules", "widgets",
-)  # fmt: skip
+_MODULES = {
+    "activations": "nn.activations",
+    "analysis": "analysis",
+    "datasets": "datasets",
+    "evolution": "evolution",
+    "export": "export",
+    "figures": "figures",
+    "initializers": "nn.initializers",
+    "losses": "nn.losses",
+    "schedules": "nn.schedules",
+    "widgets": "widgets",
+}
 
-__getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES, _ROOMS)
+__getattr__, __dir__, __all__ = lazy.attach(__name__, _NAMES, _MODULES)
+moved.install(__name__)

@@ -10,12 +10,18 @@ import warnings
 from pathlib import Path
 from statistics import median
 
-from . import checkpoints, checks, dense, environment, summary
-from .engines import DivergedError
-from .experiment import PAPER, ExperimentConfig, build
-from .memory import InsufficientMemoryError
-from .runfolder import RunDirBusyError, RunFolder
-from .widgets.terminal import watch
+from . import figures
+from .analysis import dense_baseline
+from .checkpoints import checkpoint, model_file
+from .checkpoints.run_dir import RunDir, RunDirBusyError
+from .engines.base import DivergedError
+from .experiments import environment, extreme
+from .experiments.config import PAPER, ExperimentConfig, build
+from .nn import summary
+from .nn.footprint import InsufficientMemoryError
+from .training.memory import BATCH, lean_plan
+from .training.progress import watch
+from .utils import checks
 
 
 def main(arguments=None):
@@ -70,9 +76,7 @@ def parser():
 
 def add_extreme(command):
     """One option for each field of Extreme."""
-    from .extreme import Extreme
-
-    for one in dataclasses.fields(Extreme):
+    for one in dataclasses.fields(extreme.Extreme):
         if one.init:
             kind = int if one.type == (int | None) else float
             command.add_argument(f"--{one.name.replace('_', '-')}", type=kind, default=one.default, metavar=one.name.upper())
@@ -100,8 +104,8 @@ def config_of(options):
     config = ExperimentConfig.paper(given["paper"]) if "paper" in given else ExperimentConfig()
     if "config" in given:
         config = ExperimentConfig.from_json(text_of(given["config"]))
-    elif "paper" not in given and given.get("resume", True) and RunFolder(given.get("checkpoint", "")).files():
-        config = config.replace(**(checkpoints.load_checkpoint(given["checkpoint"]).about.get("config") or {}))
+    elif "paper" not in given and given.get("resume", True) and RunDir(given.get("checkpoint", "")).files():
+        config = config.replace(**(checkpoint.load_checkpoint(given["checkpoint"]).about.get("config") or {}))
     names = [one.name for one in dataclasses.fields(ExperimentConfig)]
     return config.replace(**{name: given[name] for name in names if name in given})
 
@@ -135,9 +139,7 @@ def run_train(options):
     if "json" in given:
         given["json"].write_text(json.dumps(result(experiment, history, table), indent=1))
     if "save" in given:
-        from .storage import save
-
-        print(f"model: {save(experiment.model, given['save'])}")
+        print(f"model: {model_file.save(experiment.model, given['save'])}")
     return 0
 
 
@@ -147,6 +149,8 @@ def show_run(experiment, **options):
     Returns the History and the table's numbers.
     """
     print(experiment.model.summary())
+    if (plan := lean_plan(experiment.model)) is not None:
+        print(f"memory plan, in training with {BATCH} samples a step: {plan}")
     print(f"data: {experiment.data!r}")
     start = time.perf_counter()
     history = watch(experiment.train(**options), epochs=experiment.config.epochs)
@@ -160,7 +164,7 @@ def costs(experiment, history):
     """Measured links, bytes and seconds beside the dense equivalent, whose seconds are measured over a few mini-batches."""
     model, config, data = experiment.model, experiment.config, experiment.data
     ours = median(record.seconds for record in (history[2:] or history[-1:]))  # the first two load compiled code
-    other = dense.measure(model.sizes, data.n_train, min(config.batch_size, data.n_train))
+    other = dense_baseline.measure(model.sizes, data.n_train, min(config.batch_size, data.n_train))
     total = summary.rows(model)[-1]
     return {
         "links": [total["links"], total["dense_links"]],
@@ -202,8 +206,6 @@ def result(experiment, history, table):
 
 def run_extreme(options):
     """Measure a very large net."""
-    from . import extreme
-
     names = [one.name for one in dataclasses.fields(extreme.Extreme) if one.init]
     whole = lambda value: int(value) if isinstance(value, float) and value.is_integer() else value
     kinds = {one.name: one.type for one in dataclasses.fields(extreme.Extreme)}
@@ -219,8 +221,6 @@ def run_extreme(options):
 
 def run_demo(options):
     """The main job without a browser."""
-    from . import figures
-
     config = ExperimentConfig(epochs=options.epochs)
     experiment = build(config)
     history, _ = show_run(experiment)

@@ -7,15 +7,15 @@ import naive
 import numpy as np
 import scipy.sparse
 
-from sparselab import engines
-from sparselab.activations import slopes
 from sparselab.datasets.dataset import Dataset
-from sparselab.layers import SparseLinear
-from sparselab.layerwise import LayerwiseEngine
-from sparselab.mlp import SparseMLP
-from sparselab.topology import Topology
-from sparselab.training import TrainingState, steps
-from sparselab.workspace import tile_width
+from sparselab.engines import select
+from sparselab.engines.layerwise import LayerwiseEngine
+from sparselab.engines.tiling import tile_width
+from sparselab.nn.activations import slopes
+from sparselab.nn.linear import SparseLinear
+from sparselab.nn.mlp import SparseMLP
+from sparselab.topology.topology import Topology
+from sparselab.training.loop import TrainingState, steps
 
 SIZES = (20, 33, 18, 4)
 
@@ -61,12 +61,12 @@ def layerwise_engine(model, loss, optimizer, batch_size, threads):
 @contextmanager
 def engine_is(kind):
     """Train with this engine: "fused" (the default choice) or "layerwise"."""
-    original = engines.create
+    original = select.create
     try:
-        engines.create = layerwise_engine if kind == "layerwise" else original
+        select.create = layerwise_engine if kind == "layerwise" else original
         yield
     finally:
-        engines.create = original
+        select.create = original
 
 
 def run(model, data, *, optimizer, kind="fused", state=None, seed=5, **options):

@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sparselab.topology import Topology
+from sparselab.topology.topology import Topology
 
 
 def topology_of(mask):

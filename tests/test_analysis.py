@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from strategies import mask_of, seeds, topology_of
 
 import sparselab as sl
-from sparselab import analysis, figures, memory, summary
+from sparselab import analysis, figures
 from sparselab.analysis import costs, degrees, meter, paths
 from sparselab.figures import images
+from sparselab.nn import footprint, summary
 
 
 @pytest.fixture(scope="module")
@@ -505,7 +506,7 @@ def test_costs_of_a_net_that_shrank_stand_beside_the_original_dense_one(run):
     widths = costs.widths_of(history, model)
     for epoch, row in enumerate(widths.astype(int)):
         ends = zip(row, row[1:], history[epoch].nnz)
-        assert table["bytes"][epoch] == sum(sum(memory.stored(a, b, nnz, 4).values()) for a, b, nnz in ends)
+        assert table["bytes"][epoch] == sum(sum(footprint.stored(a, b, nnz, 4).values()) for a, b, nnz in ends)
     bare = analysis.run_costs([record.without_degrees() for record in history], model)
     assert bare["bytes"].isna().tolist() == [True] * 5 + [False]  # the widths of that time are not known
     assert bare["flops"].tolist() == table["flops"].tolist()
@@ -681,7 +682,7 @@ def test_data_goes_through_wide_nets_in_tiles():
 
 
 def test_names_and_homes():
-    assert not set(analysis._HOMES) & set(analysis.__all__)
+    assert not set(analysis._NAMES) & set(analysis.__all__)
     assert set(analysis.__all__) <= set(dir(analysis))
     for name in analysis.__all__:
         assert getattr(analysis, name).__doc__

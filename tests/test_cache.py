@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sparselab import kernels
-from sparselab.kernels import cache, cache_files, settings, sweeps
+from sparselab.kernels import cache, cache_files, csr_passes, settings
 
 pytestmark = pytest.mark.skipif(not kernels.JIT, reason="about compiled code")
 INDICES = np.array([0, 2, 2], np.int32)
@@ -25,7 +25,7 @@ def folder(tmp_path, monkeypatch):
 
 def fresh():
     """A kernel as a new process has it: nothing loaded."""
-    return settings.jit(sweeps.count_columns.py_func)
+    return settings.jit(csr_passes.count_columns.py_func)
 
 
 def use(kernel, kind=np.int64):

@@ -16,12 +16,12 @@ import pytest
 import sparselab as sl
 from reliability import attacks, processes
 from reliability import checkpoints as harness
-from sparselab import checkpoints, container
-from sparselab.container import CheckpointError
-from sparselab.history import History
-from sparselab.runfolder import NAME, RunDirBusyError, RunFolder
-from sparselab.state import TrainingState
-from sparselab.training import steps, train
+from sparselab.checkpoints import checkpoint, container
+from sparselab.checkpoints.container import CheckpointError
+from sparselab.checkpoints.records import History
+from sparselab.checkpoints.run_dir import NAME, RunDir, RunDirBusyError
+from sparselab.checkpoints.state import TrainingState
+from sparselab.training.loop import steps, train
 
 
 @pytest.fixture
@@ -234,7 +234,7 @@ def test_killed_while_saving_200_times():
 
 
 def test_a_lost_checkpoint_would_be_seen(tmp_path):
-    with RunFolder(tmp_path).locked() as runs:
+    with RunDir(tmp_path).locked() as runs:
         harness._save_generation(runs, 3, 500)
     assert harness._nothing_lost(tmp_path, 3)
     assert not harness._nothing_lost(tmp_path, 4)
@@ -422,4 +422,4 @@ def test_a_header_that_could_not_be_read_again_is_not_written(state, tmp_path, m
 
 
 def test_versions_are_told():
-    assert checkpoints.versions()["numpy"] == np.__version__
+    assert checkpoint.versions()["numpy"] == np.__version__

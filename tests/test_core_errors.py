@@ -6,18 +6,18 @@ import models
 import numpy as np
 import pytest
 
-from sparselab.activations import AllNegative, AllReLU, FixedSlopes, LeakyReLU, ReLU
+from sparselab.checkpoints.records import History
 from sparselab.evolution import SET, PruneRegrow
-from sparselab.history import History
-from sparselab.initializers import HeUniform, Normal, XavierUniform
-from sparselab.layers import SparseLinear
-from sparselab.losses import MeanSquaredError, SoftmaxCrossEntropy
-from sparselab.mlp import Parameters, SparseMLP
-from sparselab.optimizers import LayerState, MomentumSGD
-from sparselab.rewiring import erdos_renyi
-from sparselab.schedules import Constant, Cosine, Step, WarmUp
-from sparselab.topology import Topology
-from sparselab.training import TrainingState, evaluate, predict, steps, train
+from sparselab.nn.activations import AllNegative, AllReLU, FixedSlopes, LeakyReLU, ReLU
+from sparselab.nn.initializers import HeUniform, Normal, XavierUniform
+from sparselab.nn.linear import SparseLinear
+from sparselab.nn.losses import MeanSquaredError, SoftmaxCrossEntropy
+from sparselab.nn.mlp import Parameters, SparseMLP
+from sparselab.nn.optimizers import LayerState, MomentumSGD
+from sparselab.nn.schedules import Constant, Cosine, Step, WarmUp
+from sparselab.topology.rewiring import erdos_renyi
+from sparselab.topology.topology import Topology
+from sparselab.training.loop import TrainingState, evaluate, predict, steps, train
 
 NAN, INF, THING = float("nan"), float("inf"), object()
 NUMBERS = [NAN, INF, -INF, None, "0.1", True, np.True_, THING, 1j, [0.1], np.array([0.1, 0.2])]  # never a number

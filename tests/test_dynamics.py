@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from strategies import seeds
 
 from reliability import dynamics
-from sparselab import activations
-from sparselab.losses import MeanSquaredError, SoftmaxCrossEntropy
-from sparselab.optimizers import HUGE, MomentumSGD
-from sparselab.training import DivergedError, predict, train
+from sparselab.nn import activations
+from sparselab.nn.losses import MeanSquaredError, SoftmaxCrossEntropy
+from sparselab.nn.optimizers import HUGE, MomentumSGD
+from sparselab.training.loop import DivergedError, predict, train
 
 KINDS = dynamics.ENGINES
 

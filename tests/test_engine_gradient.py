@@ -4,11 +4,11 @@ import models
 import numpy as np
 import pytest
 
-from sparselab import engines
-from sparselab.engines import Outcome
-from sparselab.losses import SoftmaxCrossEntropy
-from sparselab.optimizers import MomentumSGD
-from sparselab.training import TrainingState, steps
+from sparselab.engines import select
+from sparselab.engines.base import Outcome
+from sparselab.nn.losses import SoftmaxCrossEntropy
+from sparselab.nn.optimizers import MomentumSGD
+from sparselab.training.loop import TrainingState, steps
 
 
 @pytest.mark.parametrize("kind", ["fused", "layerwise"])
@@ -19,7 +19,7 @@ def test_gradient_then_update_is_a_step(kind, threads, batch_size):
     model, twin = models.net(dropout=0.3), models.net(dropout=0.3)
     state, other = (TrainingState.start(net, optimizer, 3) for net in (model, twin))
     with models.engine_is(kind):
-        engine = engines.create(twin, SoftmaxCrossEntropy(), optimizer, batch_size, threads)
+        engine = select.create(twin, SoftmaxCrossEntropy(), optimizer, batch_size, threads)
         records = steps(model, data, optimizer=optimizer, state=state, batch_size=batch_size, threads=threads, epochs=1)
     order = state.stream(1).permutation(1500)
     for step in range(3 if batch_size > 1 else 20):
@@ -42,7 +42,7 @@ def test_a_gradient_that_is_not_finite_is_none(kind):
     model, data = models.net(), models.dataset()
     model.layers[1].w[3] = np.inf
     with models.engine_is(kind):
-        engine = engines.create(model, SoftmaxCrossEntropy(), MomentumSGD(), 32, 1)
+        engine = select.create(model, SoftmaxCrossEntropy(), MomentumSGD(), 32, 1)
     outcome = Outcome.of(32, 32)
     assert engine.gradient(outcome, data.X_train, data.y_train, np.arange(32), 0, 0) == (None, None)
     assert outcome.failed

@@ -9,18 +9,19 @@ import naive
 import numpy as np
 import pytest
 
-from sparselab import engines, fused, kernels
-from sparselab.activations import FixedSlopes, Tanh
-from sparselab.engines import Outcome
+from sparselab import kernels
+from sparselab.engines import base, fused, select, tiling
+from sparselab.engines.base import Outcome
+from sparselab.engines.fused import FusedEngine
+from sparselab.engines.layerwise import LayerwiseEngine
+from sparselab.engines.tiling import MAX_GROUPS, groups_of, tile_width, tiles_of
 from sparselab.evolution import SET
-from sparselab.fused import FusedEngine
 from sparselab.kernels import program
-from sparselab.layerwise import LayerwiseEngine
-from sparselab.losses import MeanSquaredError, SoftmaxCrossEntropy
-from sparselab.optimizers import MomentumSGD
-from sparselab.rewiring import erdos_renyi
-from sparselab.training import predict
-from sparselab.workspace import MAX_GROUPS, groups_of, tile_width, tiles_of
+from sparselab.nn.activations import FixedSlopes, Tanh
+from sparselab.nn.losses import MeanSquaredError, SoftmaxCrossEntropy
+from sparselab.nn.optimizers import MomentumSGD
+from sparselab.topology.rewiring import erdos_renyi
+from sparselab.training.loop import predict
 
 needs_jit = pytest.mark.skipif(not kernels.JIT, reason="the fused engine is compiled code")
 
@@ -80,8 +81,8 @@ def test_fused_and_layerwise_give_the_same_bits(changes):
 @pytest.mark.parametrize("large_tile", [0, 2**40], ids=["always", "where tiles are few"])
 def test_threads_that_share_each_tile_give_the_same_bits(changes, large_tile, monkeypatch):
     alone = trained(**BASE | changes)
-    monkeypatch.setattr(fused, "WORTH_MEETING", 0)
-    monkeypatch.setattr(fused, "LARGE_TILE", large_tile)
+    monkeypatch.setattr(tiling, "WORTH_MEETING", 0)
+    monkeypatch.setattr(tiling, "LARGE_TILE", large_tile)
     for threads in (2, 3):
         assert trained(**BASE | changes | {"threads": threads}) == alone
 
@@ -91,7 +92,7 @@ def test_threads_that_share_each_tile_give_the_same_bits(changes, large_tile, mo
 def test_threads_that_share_each_tile_predict_the_same_bits(as_csr, monkeypatch):
     model, data = models.net(), models.dataset(150, as_csr=as_csr)
     alone = predict(model, data.X_train, threads=1)
-    monkeypatch.setattr(fused, "LARGE_TILE", 0)
+    monkeypatch.setattr(tiling, "LARGE_TILE", 0)
     for threads in (2, 3, 50):
         np.testing.assert_array_equal(predict(model, data.X_train, threads=threads), alone)
 
@@ -171,7 +172,7 @@ def test_an_outcome_counts_every_sample_once(kind):
     assert outcome.sizes.tolist() == [100, 100, 100, 1]
     assert (outcome.losses * outcome.sizes).sum() == pytest.approx(loss, rel=1e-6)
     assert outcome.hits.sum() == hits
-    assert set(outcome.seconds) == set(engines.PHASES)
+    assert set(outcome.seconds) == set(base.ENGINE_PHASES)
 
 
 @pytest.mark.parametrize("kind", [pytest.param("fused", marks=needs_jit), "layerwise"])
@@ -242,7 +243,7 @@ def test_the_fast_engine_runs_what_it_can():
     class Mine(MomentumSGD):
         pass
 
-    chosen = lambda loss=soft, optimizer=sgd, **options: type(engines.create(models.net(**options), loss, optimizer, 32, 1))
+    chosen = lambda loss=soft, optimizer=sgd, **options: type(select.create(models.net(**options), loss, optimizer, 32, 1))
     assert chosen() is chosen(squared) is chosen(optimizer=None) is FusedEngine
     assert chosen(activation=FixedSlopes(3.0)) is chosen(dropout=0.5) is FusedEngine
     assert chosen(activation="tanh") is chosen(dtype=np.float64) is chosen(Other()) is LayerwiseEngine

@@ -22,7 +22,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import sparselab as sl
 from sparselab import SparseMLPClassifier
-from sparselab.schedules import Cosine
+from sparselab.nn.schedules import Cosine
 
 # Some checks train on features around 100; without standardising that needs a small learning rate.
 CHECKED = [

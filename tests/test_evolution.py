@@ -9,11 +9,11 @@ from strategies import mask_of, places_of, seeds, shares, topology_of, weighted_
 
 from sparselab import evolution
 from sparselab.evolution import SET, Evidence, PruneRegrow, magnitude, magnitude_within_sign
-from sparselab.layers import SparseLinear
-from sparselab.losses import MeanSquaredError, SoftmaxCrossEntropy
-from sparselab.mlp import SparseMLP
-from sparselab.optimizers import LayerState, MomentumSGD
-from sparselab.rewiring import Rewiring, rewire
+from sparselab.nn.linear import SparseLinear
+from sparselab.nn.losses import MeanSquaredError, SoftmaxCrossEntropy
+from sparselab.nn.mlp import SparseMLP
+from sparselab.nn.optimizers import LayerState, MomentumSGD
+from sparselab.topology.rewiring import Rewiring, rewire
 
 
 def generator(seed=0):

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 import sparselab as sl
-from sparselab import cli, dense, environment, summary
-from sparselab.experiment import PAPER
+from sparselab import cli
+from sparselab.analysis import dense_baseline
+from sparselab.experiments import environment
+from sparselab.experiments.config import PAPER
+from sparselab.nn import summary
 
 SMALL = {"dataset": "digits", "hidden": (30, 20), "epochs": 2}
 BAD = [
@@ -175,7 +178,7 @@ def test_summary_counts_what_is_there():
 
 
 def test_dense_is_measured_or_refused():
-    small, huge = dense.measure((20, 10, 2), 100, 10, batches=2), dense.measure((10**6, 10**6, 2), 100, 10)
+    small, huge = dense_baseline.measure((20, 10, 2), 100, 10, batches=2), dense_baseline.measure((10**6, 10**6, 2), 100, 10)
     assert small.seconds > 0
     assert small.n_bytes == 12 * (21 * 10 + 11 * 2)
     assert huge.seconds is None

@@ -15,11 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sparselab as sl
-from sparselab import activations, export, machine
+from sparselab import export
 from sparselab.export import matrices, parts
-from sparselab.layers import SparseLinear
-from sparselab.neurons import Neurons
-from sparselab.topology import Topology
+from sparselab.nn import activations
+from sparselab.nn.linear import SparseLinear
+from sparselab.topology.neuron_ids import Neurons
+from sparselab.topology.topology import Topology
+from sparselab.utils import resources
 
 ACTIVATIONS = [
     sl.AllReLU(0.3), sl.ReLU(), sl.LeakyReLU(0.2), sl.AllNegative(0.9), sl.Identity(), sl.Tanh(), sl.FixedSlopes(0.2, 0.7),
@@ -197,7 +199,7 @@ def wide():
 
 def test_dense_matrices_that_do_not_fit_are_refused_before_they_are_made(monkeypatch):
     model = wide()
-    monkeypatch.setattr(machine, "available", lambda: 8 * 2**30)
+    monkeypatch.setattr(resources, "available", lambda: 8 * 2**30)
     monkeypatch.setattr(matrices, "dense", lambda layer: pytest.fail("a matrix was made"))
     with pytest.raises(sl.InsufficientMemoryError) as caught:
         export.to_dense(model)
@@ -539,7 +541,7 @@ def test_torch_bad_arguments(torch, monkeypatch):
     with pytest.raises(TypeError, match="BatchNorm1d"):
         export.from_torch(normed, activation="relu")
     model = wide()
-    monkeypatch.setattr(machine, "available", lambda: 8 * 2**30)
+    monkeypatch.setattr(resources, "available", lambda: 8 * 2**30)
     with pytest.raises(sl.InsufficientMemoryError, match='layout="csr"'):
         export.to_torch(model)
     assert len(export.to_torch(model, "csr")[0].values) == model.nnz[0]

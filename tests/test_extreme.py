@@ -14,11 +14,16 @@ import numpy as np
 import pytest
 
 import sparselab as sl
-from sparselab import engines, evolution, extreme, fused, memory, training
+from sparselab import evolution
+from sparselab.engines.select import fused, select, tiling
+from sparselab.engines.tiling import tile_width
 from sparselab.evolution import SET, ImportancePruning, PruneRegrow
-from sparselab.extreme import Extreme, run
-from sparselab.kernels.sweeps import any_marked
-from sparselab.workspace import tile_width
+from sparselab.experiments import extreme
+from sparselab.experiments.extreme import Extreme, run
+from sparselab.kernels.csr_passes import any_marked
+from sparselab.nn import footprint
+from sparselab.training.loop import loop as training
+from sparselab.training.loop import memory
 
 SIZES = (60, 900, 700, 500, 3)
 
@@ -27,7 +32,7 @@ def trained(plan, *, threads=1, rules=None, epochs=3, **options):
     """(fingerprint, records) of a training that follows this plan."""
     model = sl.SparseMLP.create(SIZES, epsilon=3, seed=1, **options)
     data = models.dataset(200, 20, features=60, classes=3)
-    loop = training.Run.of(model, data, sl.MomentumSGD(0.01), rules or [SET(0.3)], batch_size=64, threads=threads)
+    loop = training.EpochRunner.of(model, data, sl.MomentumSGD(0.01), rules or [SET(0.3)], batch_size=64, threads=threads)
     loop.plan, loop.engine.index = plan, plan.index
     state = sl.TrainingState.start(model, loop.optimizer, 0)
     records = []
@@ -47,7 +52,7 @@ def test_layer_by_layer_evolution_gives_the_same_bits(rules):
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_without_a_transposed_index_only_roundings_differ(threads, monkeypatch):
-    monkeypatch.setattr(fused, "WORTH_MEETING", 1)
+    monkeypatch.setattr(tiling, "WORTH_MEETING", 1)
     _, _, wanted = trained(memory.Plan(), epochs=1, dropout=0.3)
     found, _, model = trained(memory.Plan(by_layer=True, index=False), epochs=1, threads=threads, dropout=0.3)
     for layer, other in zip(model.layers, wanted.layers, strict=True):
@@ -66,7 +71,7 @@ def test_rows_that_are_asked_for_beforehand_are_the_same_rows(monkeypatch):
     X, y = np.random.default_rng(0).standard_normal((70, 30), dtype=np.float32), np.arange(70) % 3
     nets = [sl.SparseMLP.create((30, n, 50, 3), epsilon=1, seed=0) for _ in range(2)]
     list(sl.train(nets[0], (X, y), epochs=1, batch_size=64, seed=0, threads=2))
-    monkeypatch.setattr(engines, "create", layerwise)
+    monkeypatch.setattr(select, "create", layerwise)
     list(sl.train(nets[1], (X, y), epochs=1, batch_size=64, seed=0, threads=1))
     assert models.fingerprint(nets[0]) == models.fingerprint(nets[1])
 
@@ -74,7 +79,7 @@ def test_rows_that_are_asked_for_beforehand_are_the_same_rows(monkeypatch):
 def test_plans(monkeypatch):
     model = sl.SparseMLP.create((100, 50_000, 50_000, 3), epsilon=3, seed=0)
     choose = lambda have, **options: _chosen(monkeypatch, model, have, **options)
-    need = lambda plan: memory._Net(np.array(model.sizes, float), np.array(model.nnz, float), 4).training(
+    need = lambda plan: footprint._Net(np.array(model.sizes, float), np.array(model.nnz, float), 4).training(
         64, 1, n_test=0, evolution=True, layerwise=False, vectors=1, plan=plan
     )  # fmt: skip
     room = {plan: sum(need(plan).values()) for plan in memory.PLANS}
@@ -187,21 +192,21 @@ def test_the_net_learns_its_classes():
     assert found["test_accuracy"] > 0.8
 
 
-def test_a_summary_tells_a_lean_plan_and_none_where_there_is_room(monkeypatch):
+def test_the_lean_plan_of_a_model_and_none_where_there_is_room(monkeypatch):
     model = sl.SparseMLP.create(SIZES, epsilon=3, seed=1)
-    assert "memory plan" not in model.summary()
+    assert memory.lean_plan(model) is None
     monkeypatch.setattr(memory, "LARGE", 0)
-    assert "memory plan, in training with 32 samples a step: lean: evolution layer by layer" in model.summary()
-    monkeypatch.setattr("sparselab.machine.available", lambda: 10**5)
-    monkeypatch.setattr(memory, "WORTH_A_LOOK", 0)
-    assert re.search(r"memory plan.*does not fit: [\d.]+ KiB needed, 97.7 KiB available", model.summary())
+    assert memory.lean_plan(model).startswith("lean: evolution layer by layer")
+    monkeypatch.setattr("sparselab.utils.resources.available", lambda: 10**5)
+    monkeypatch.setattr(footprint, "WORTH_CHECKING", 0)
+    assert re.search(r"does not fit: [\d.]+ KiB needed, 97.7 KiB available", memory.lean_plan(model))
 
 
 LONG = """
 import sys, time
 import numpy as np
 import sparselab as sl
-from sparselab import fused
+from sparselab.engines import fused
 fused.LONG_STEP = 1
 fused.WORTH_MEETING = 1
 X, y = np.random.default_rng(0).standard_normal((64, 50), dtype=np.float32), np.arange(64) % 3

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import sparselab as sl
-from sparselab import extreme
-from sparselab.extreme import Extreme
-from sparselab.extreme_files import expected_bytes
+from sparselab.experiments import extreme
+from sparselab.experiments.extreme import Extreme
+from sparselab.experiments.extreme_files import expected_bytes
 
 WHAT = Extreme(3000, layers=3, features=100, steps=2, steps_after=2)
 
@@ -81,7 +81,7 @@ def test_the_folder_of_another_net_is_refused(tmp_path):
 
 SCRIPT = """
 import signal, sys
-from sparselab import extreme
+from sparselab.experiments import extreme
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 what = extreme.Extreme(1_000_000, layers=4, features=1000, steps=2, steps_after=2)

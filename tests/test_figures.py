@@ -20,10 +20,12 @@ import test_figures_pruning
 from PIL import Image
 
 import sparselab as sl
-from sparselab import figures, memory, summary
+from sparselab import figures
+from sparselab.checkpoints.records import RECORD_PHASES
 from sparselab.figures import activity, costs, degrees, images, legends, style
-from sparselab.history import PHASES
 from sparselab.kernels.binning import links_per_bin
+from sparselab.nn import summary
+from sparselab.training import memory
 
 SIZES = (64, 40, 30, 10)
 SCALE = {"neurons": [10**4, 10**6], "step_seconds": [0.01, 1.0], "evolve_seconds": [0.02, 2.0], "peak_gib": [0.2, 0.6]}
@@ -109,12 +111,12 @@ def close(column, expected):
 def test_every_public_figure_is_tried_here(makers):
     no_figures = {"TableFigure", "png_bytes", "save_figure", "to_frame", "gradient_norm_per_layer"}
     tests = test_figures_analysis, test_figures_parallel, test_figures_pruning
-    elsewhere = {name for one in tests for module in one.MODULES for name in figures._HOMES[module]}
+    elsewhere = {name for one in tests for module in one.MODULES for name in figures._NAMES[module]}
     assert {name.split()[0].strip(",") for name in makers} == set(figures.__all__) - no_figures - elsewhere
 
 
 def test_no_module_hides_a_function():
-    assert not set(figures._HOMES) & set(figures.__all__)
+    assert not set(figures._NAMES) & set(figures.__all__)
 
 
 def test_every_figure_is_labelled_has_a_table_and_can_be_saved(makers, tmp_path):
@@ -481,10 +483,10 @@ def test_gradient_norms_draw_zeros_and_refuse_what_they_cannot_read(norms, model
 
 def test_phases_add_up_to_the_clock(history):
     frame = figures.to_frame(figures.phases(history))
-    for phase in PHASES:
+    for phase in RECORD_PHASES:
         close(frame[phase], history[f"seconds_{phase}"])
     close(frame.seconds, history["seconds"])
-    spent = frame[[phase for phase in PHASES if phase != "evaluate"]].sum(axis=1)
+    spent = frame[[phase for phase in RECORD_PHASES if phase != "evaluate"]].sum(axis=1)
     close(frame.other, np.maximum(0, frame.seconds - spent))
     mean = figures.to_frame(figures.phases(history, mean=True))
     assert mean.backward[0] == pytest.approx(np.mean(history["seconds_backward"]))

@@ -12,7 +12,8 @@ from models import dataset, net
 
 import sparselab as sl
 from sparselab import analysis, figures
-from sparselab.figures import given, hubs, lifetimes, style
+from sparselab.figures import degrees_by_epoch, lifetimes, style
+from sparselab.figures import tables as given
 
 MODULES = ("arithmetic", "hubs", "lifetimes", "neurons")  # of sparselab.figures, whose figures are tried here
 
@@ -61,7 +62,7 @@ def words(figure):
 
 
 def test_every_figure_of_an_analysis_is_tried_here(makers):
-    assert {name.split(",")[0] for name in makers} == {name for module in MODULES for name in figures._HOMES[module]}
+    assert {name.split(",")[0] for name in makers} == {name for module in MODULES for name in figures._NAMES[module]}
 
 
 def test_every_figure_is_labelled_within_its_edges_and_has_a_table(makers):
@@ -117,7 +118,7 @@ def test_a_layer_without_links_has_degrees_to_draw(run):
     empty = replace(history[0], fan_in=tuple(0 * fan for fan in history[0].fan_in))
     figure = figures.degree_evolution([empty])
     assert figures.png_bytes(figure)
-    assert hubs.distribution(np.zeros(3, int), 5, {"k_min": np.nan, "exponent": np.nan})["degree"].tolist() == []
+    assert degrees_by_epoch.distribution(np.zeros(3, int), 5, {"k_min": np.nan, "exponent": np.nan})["degree"].tolist() == []
 
 
 def test_ages_in_the_table_are_all_links(run):
@@ -192,4 +193,4 @@ def test_one_epoch_is_a_point(run):
     figure = figures.degree_evolution(history[:1])
     assert all(line.get_marker() == "o" for line in figure.axes[3].lines)
     assert style.dash(0) == "-"
-    assert len(hubs._chosen(list(history), None)) == 3
+    assert len(degrees_by_epoch._chosen(list(history), None)) == 3

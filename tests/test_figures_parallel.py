@@ -61,7 +61,7 @@ def words(figure):
 
 
 def test_every_figure_is_tried_labelled_and_can_be_saved(makers, tmp_path):
-    assert {name.split(",")[0] for name in makers} == {name for module in MODULES for name in figures._HOMES[module]}
+    assert {name.split(",")[0] for name in makers} == {name for module in MODULES for name in figures._NAMES[module]}
     for name, make in makers.items():
         figure = make()
         assert all(ax.get_xlabel() and ax.get_ylabel() for ax in figure.axes), name
@@ -118,7 +118,7 @@ def test_the_histogram_counts_every_push(wasap, wassp):
 
 @pytest.mark.parametrize("highest", [0, 1, 39, 40, 41, 255])
 def test_bins_hold_whole_numbers_once(highest):
-    from sparselab.figures.pushes import BARS, edges_of
+    from sparselab.figures.staleness import BARS, edges_of
 
     edges = edges_of(highest)
     assert edges[0] == 0

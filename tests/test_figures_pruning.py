@@ -8,8 +8,8 @@ import pytest
 
 import sparselab as sl
 from sparselab import figures
+from sparselab.analysis.prune_curve import prune
 from sparselab.evolution import importances
-from sparselab.pruning import prune
 
 MODULES = ("strengths", "trades")  # of sparselab.figures, whose figures are tried here
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 import sparselab as sl
-from sparselab import schedules
 from sparselab.evolution import SET, ImportancePruning
 from sparselab.kernels import JIT, system
-from sparselab.parallel.gate import Gate
-from sparselab.parallel.server import ParameterServer
+from sparselab.nn import schedules
+from sparselab.parallel.compiled.handoff import Handoff
+from sparselab.parallel.core.server import ParameterServer
 
 pytestmark = pytest.mark.skipif(not JIT or system.WINDOWS, reason="turns are taken in compiled code, by the clock")
 
@@ -122,8 +122,8 @@ def test_what_is_not_finite_ends_the_training_with_a_model_that_is(synchronous):
 
 @pytest.mark.parametrize("synchronous", [False, True])
 def test_nobody_touches_the_net_once_the_run_was_left(monkeypatch, synchronous):
-    model, gates, made = models.net(), [], Gate.__init__
-    monkeypatch.setattr(Gate, "__init__", lambda self, *arguments: (made(self, *arguments), gates.append(self))[0])
+    model, gates, made = models.net(), [], Handoff.__init__
+    monkeypatch.setattr(Handoff, "__init__", lambda self, *arguments: (made(self, *arguments), gates.append(self))[0])
     steps = sl.train_parallel(
         model, models.dataset(4 * STEPS, 50), n_jobs=2, batch_size=4, epochs=3, pace=0.0, synchronous=synchronous
     )

@@ -8,8 +8,8 @@ import pytest
 from reliability import gradients
 from reliability.gradients import LOSSES, targets_for
 from reliability.gradients import masks as patterns
-from sparselab import activations, losses
-from sparselab.layerwise import LayerwiseEngine
+from sparselab.engines.layerwise import LayerwiseEngine
+from sparselab.nn import activations, losses
 
 MOST = gradients.MOST
 COMBINATIONS = gradients.combinations()

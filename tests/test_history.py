@@ -6,7 +6,7 @@ import models
 import pytest
 
 import sparselab as sl
-from sparselab.history import COLUMNS, EpochRecord, History, StepRecord
+from sparselab.checkpoints.records import COLUMNS, EpochRecord, History, StepRecord
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,14 @@ from strategies import mask_of, seeds, topology_of
 
 import sparselab as sl
 from sparselab import evolution
-from sparselab.activations import NAMES
+from sparselab.checkpoints.records import EpochRecord
+from sparselab.engines.buffers import Workspace
 from sparselab.evolution import SET, Evidence, ImportancePruning, importances, shrink
-from sparselab.history import EpochRecord
-from sparselab.losses import SoftmaxCrossEntropy
-from sparselab.optimizers import LayerState, MomentumSGD
-from sparselab.rewiring import keep_neurons, rewire
-from sparselab.training import TrainingState, predict, steps
-from sparselab.workspace import Workspace
+from sparselab.nn.activations import NAMES
+from sparselab.nn.losses import SoftmaxCrossEntropy
+from sparselab.nn.optimizers import LayerState, MomentumSGD
+from sparselab.topology.rewiring import keep_neurons, rewire
+from sparselab.training.loop import TrainingState, predict, steps
 
 KINDS = ["fused", "layerwise"]
 BOUND = {np.float32: 1e-5, np.float64: 1e-12}

@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 
 from reliability import interrupt
-from sparselab import engines, evolution, state, training
+from sparselab import evolution
+from sparselab.checkpoints import state
+from sparselab.checkpoints.records import EpochRecord
+from sparselab.engines import select
 from sparselab.evolution import SET
-from sparselab.history import EpochRecord
-from sparselab.interrupts import held
-from sparselab.layers import SparseLinear
-from sparselab.optimizers import MomentumSGD
-from sparselab.training import TrainingState, steps
+from sparselab.nn.linear import SparseLinear
+from sparselab.nn.optimizers import MomentumSGD
+from sparselab.training import loop
+from sparselab.training.loop import TrainingState, steps
+from sparselab.utils.interrupts import defer_interrupts
 
 
 def ctrl_c():
@@ -29,7 +32,7 @@ def handler_as_before():
     before = signal.getsignal(signal.SIGINT)
     yield
     assert signal.getsignal(signal.SIGINT) is before
-    assert (held.depth, held.handler) == (0, None)
+    assert (defer_interrupts.depth, defer_interrupts.handler) == (0, None)
 
 
 # held
@@ -39,10 +42,10 @@ def test_an_interrupt_waits_for_the_end_of_the_section():
     done = []
 
     def section():
-        with held:
+        with defer_interrupts:
             ctrl_c()
             done.append("inner")
-            with held:
+            with defer_interrupts:
                 ctrl_c()
                 done.append("innermost")
             done.append("all")
@@ -55,7 +58,7 @@ def test_an_interrupt_waits_for_the_end_of_the_section():
 
 def test_an_error_in_the_section_does_not_swallow_the_interrupt():
     def section():
-        with held:
+        with defer_interrupts:
             ctrl_c()
             raise ValueError("in the section")
 
@@ -63,9 +66,9 @@ def test_an_error_in_the_section_does_not_swallow_the_interrupt():
         section()
     assert isinstance(caught.value.__context__, ValueError)
     with pytest.raises(ValueError, match="alone"):
-        with held:
+        with defer_interrupts:
             raise ValueError("alone")
-    with held:
+    with defer_interrupts:
         pass  # nothing is left of it
 
 
@@ -73,31 +76,31 @@ def test_places_in_a_section_may_let_it_through():
     done = []
 
     def section():
-        with held:
-            held.let_through()
+        with defer_interrupts:
+            defer_interrupts.let_through()
             ctrl_c()
-            with held:
-                held.let_through()  # not inside an inner section
+            with defer_interrupts:
+                defer_interrupts.let_through()  # not inside an inner section
                 done.append("inner")
-            held.let_through()
+            defer_interrupts.let_through()
             done.append("after")
 
     with pytest.raises(KeyboardInterrupt):
         section()
     assert done == ["inner"]
-    held.let_through()  # outside: nothing
+    defer_interrupts.let_through()  # outside: nothing
 
 
 def test_handlers_of_ones_own_are_called_and_may_return():
     calls, before = [], signal.signal(signal.SIGINT, lambda number, frame: calls.append((number, frame is not None)))
     try:
-        with held:
+        with defer_interrupts:
             ctrl_c()
             assert calls == []
-            held.let_through()
+            defer_interrupts.let_through()
             assert calls == [(signal.SIGINT, True)]
         assert len(calls) == 1
-        with held:
+        with defer_interrupts:
             ctrl_c()
         assert len(calls) == 2
     finally:
@@ -108,7 +111,7 @@ def test_handlers_of_ones_own_are_called_and_may_return():
 def test_a_signal_without_a_handler_is_left_alone(setting):
     before = signal.signal(signal.SIGINT, setting)
     try:
-        with held:
+        with defer_interrupts:
             assert signal.getsignal(signal.SIGINT) == setting
         assert signal.getsignal(signal.SIGINT) == setting
     finally:
@@ -119,9 +122,9 @@ def test_other_threads_are_not_concerned():
     seen = []
 
     def work():
-        with held:
-            held.let_through()
-            seen.append(held.depth)
+        with defer_interrupts:
+            defer_interrupts.let_through()
+            seen.append(defer_interrupts.depth)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -220,7 +223,7 @@ def place_evolve(monkeypatch):
 
 def place_evolved(monkeypatch):
     """When all rules are applied, before the first step."""
-    monkeypatch.setattr(training.Run, "batches", counting(training.Run.batches, [], 2, ctrl_c))
+    monkeypatch.setattr(loop.EpochRunner, "batches", counting(loop.EpochRunner.batches, [], 2, ctrl_c))
 
 
 def place_step(monkeypatch):
@@ -235,7 +238,7 @@ def place_layers(monkeypatch):
 
 def place_scores(monkeypatch):
     """In the evaluation after the last step of an epoch."""
-    monkeypatch.setattr(training.Run, "epoch_record", counting(training.Run.epoch_record, [], 2, ctrl_c))
+    monkeypatch.setattr(loop.EpochRunner, "epoch_record", counting(loop.EpochRunner.epoch_record, [], 2, ctrl_c))
 
 
 @pytest.mark.parametrize("options", [{}, {"dtype": "float64"}], ids=["fused", "layerwise"])
@@ -244,7 +247,7 @@ def test_going_on_gives_what_was_never_interrupted(monkeypatch, place, options):
     wanted, fingerprint = whole(3, **options)
     place(monkeypatch)
     records, found, n = with_interrupts(monkeypatch.undo, 3, **options)
-    fused = not options and engines.JIT
+    fused = not options and select.JIT
     assert n == (0 if place is place_layers and fused else 1)  # the fused engine updates in compiled code
     assert found == fingerprint
     assert epochs_of(records) == epochs_of(wanted)

@@ -8,7 +8,7 @@ from strategies import topologies, topology_of
 
 from sparselab import kernels
 from sparselab.kernels import elementwise, plain, rng, vector
-from sparselab.layers import NO_BITS
+from sparselab.nn.linear import NO_BITS
 
 KEY = 0x123456789ABCDEF0  # and one with the highest bit set
 KEYS = [KEY, KEY | 1 << 63]
@@ -86,11 +86,11 @@ class Case:
         """(dw, db, poison)."""
         dw, fine = guarded(np.full(self.t.nnz, 55, self.dtype) if dw is None else dw)
         db, db_fine = guarded(np.full(self.t.n_out, 55, self.dtype) if db is None else db)
-        poison = np.zeros(1, self.dtype)
-        self.module.sddmm(*self.links, self.X, self.dZ, dw, db, add, poison, begin, self.t.n_out if end is None else end)
+        nonfinite = np.zeros(1, self.dtype)
+        self.module.sddmm(*self.links, self.X, self.dZ, dw, db, add, nonfinite, begin, self.t.n_out if end is None else end)
         assert fine()
         assert db_fine()
-        return dw, db, poison[0]
+        return dw, db, nonfinite[0]
 
 
 # SpMM with its epilogue
@@ -184,10 +184,10 @@ def test_dx_hides_no_gradient_behind_a_zero_slope_or_dropout(case, bad):
 def test_sddmm_is_the_naive_product_on_the_links(case, add):
     dw, db = naive.sddmm(*case.links, case.X, case.dZ)
     before = np.arange(case.t.nnz).astype(case.dtype), np.arange(N_OUT).astype(case.dtype)
-    got_w, got_b, poison = case.sddmm(add, *before) if add else case.sddmm()
+    got_w, got_b, nonfinite = case.sddmm(add, *before) if add else case.sddmm()
     np.testing.assert_allclose(got_w, dw + add * before[0], rtol=1e-6, atol=100 * np.finfo(case.dtype).eps)
     np.testing.assert_allclose(got_b, db + add * before[1], rtol=1e-6, atol=100 * np.finfo(case.dtype).eps)
-    assert poison == 0
+    assert nonfinite == 0
 
 
 def test_sddmm_writes_its_rows_only_and_the_same_bits(case):

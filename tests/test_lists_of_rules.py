@@ -6,12 +6,12 @@ import pytest
 from strategies import mask_of, topology_of
 
 from sparselab import evolution
+from sparselab.checkpoints.records import EpochRecord
 from sparselab.evolution import SET, PruneRegrow, magnitude
-from sparselab.history import EpochRecord
-from sparselab.losses import MeanSquaredError
-from sparselab.optimizers import MomentumSGD
-from sparselab.rewiring import Rewiring, rewire
-from sparselab.training import TrainingState, predict, steps
+from sparselab.nn.losses import MeanSquaredError
+from sparselab.nn.optimizers import MomentumSGD
+from sparselab.topology.rewiring import Rewiring, rewire
+from sparselab.training.loop import TrainingState, predict, steps
 
 KINDS = ["fused", "layerwise"]
 

@@ -10,13 +10,16 @@ import pytest
 
 import sparselab as sl
 from reliability import memory as harness
-from sparselab import dense, machine, memory, summary, training
+from sparselab.analysis import dense_baseline
+from sparselab.engines.fused import FusedEngine
+from sparselab.engines.layerwise import LayerwiseEngine
+from sparselab.engines.tiling import tile_width
 from sparselab.evolution import SET
-from sparselab.fused import FusedEngine
-from sparselab.layerwise import LayerwiseEngine
-from sparselab.losses import SoftmaxCrossEntropy
-from sparselab.optimizers import MomentumSGD
-from sparselab.workspace import tile_width
+from sparselab.nn import footprint, summary
+from sparselab.nn.losses import SoftmaxCrossEntropy
+from sparselab.nn.optimizers import MomentumSGD
+from sparselab.training import loop, memory
+from sparselab.utils import resources
 
 GIB = 2**30
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
@@ -25,8 +28,8 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """A made-up machine: write(path, text) fills its files; 8 GiB are available."""
-    monkeypatch.setattr(machine, "ROOT", tmp_path)
-    monkeypatch.setattr(machine, "_of_address_space", lambda: None)
+    monkeypatch.setattr(resources, "ROOT", tmp_path)
+    monkeypatch.setattr(resources, "_of_address_space", lambda: None)
 
     def write(path, text):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -59,8 +62,8 @@ def test_items_are_the_bytes_of_the_arrays(kind, options, threads, batch_size):
     model, data = models.net(exact=True, **options), models.dataset(n, 0 * n, dtype=np.dtype(options.get("dtype", "float32")))
     make = FusedEngine if kind == "fused" else LayerwiseEngine
     engine = make(model, SoftmaxCrossEntropy(), tile_width(batch_size), threads)
-    state = training.TrainingState.start(model, MomentumSGD(), 0)
-    outcome = training.Outcome.of(batch_size, batch_size)
+    state = loop.TrainingState.start(model, MomentumSGD(), 0)
+    outcome = loop.Outcome.of(batch_size, batch_size)
     engine.run(
         outcome, data.X_train, data.y_train, np.arange(batch_size), batch_size, [0.1], MomentumSGD(), state.optimizer,
         np.uint64(1), 0,
@@ -117,7 +120,7 @@ def test_what_takes_more():
 
 
 def test_the_history_of_a_large_net_keeps_no_degrees():
-    assert memory.DEGREES_UP_TO == training.DEGREES_UP_TO
+    assert memory.DEGREES_UP_TO == loop.DEGREES_UP_TO
     name, sizes = "fan-in and fan-out of all epochs", (100_000, 99_990, 10)
     assert sl.estimate_memory(sizes, epochs=3).items[name] == 3 * 4 * (100_000 + 2 * 99_990 + 10)
     assert name not in sl.estimate_memory((100_000, 99_991, 10), epochs=3).items
@@ -153,7 +156,7 @@ def test_bad_arguments_are_named(options, name):
 def test_one_rule_for_dense_and_for_summary():
     model = models.net((20, 30, 4))
     rows = summary.rows(model)
-    assert dense.dense_bytes((20, 30, 4)) == rows[-1]["dense_training_bytes"] == 3 * 4 * (21 * 30 + 31 * 4)
+    assert dense_baseline.dense_bytes((20, 30, 4)) == rows[-1]["dense_training_bytes"] == 3 * 4 * (21 * 30 + 31 * 4)
     assert rows[-1]["dense_bytes"] == 4 * (21 * 30 + 31 * 4)
     arrays = [array for layer in model.layers for array in (layer.w, layer.b)]
     index = [a for layer in model.layers for a in vars(layer.topology.transposed).values()]
@@ -179,21 +182,21 @@ def test_peaks_of_larger_nets_are_as_estimated():
 
 
 def test_the_least_limit_counts(root):
-    assert machine.available() == 8 * GIB
+    assert resources.available() == 8 * GIB
     root("proc/self/cgroup", "0::/a/b\n")
-    assert machine.available() == 8 * GIB  # no files of this group
+    assert resources.available() == 8 * GIB  # no files of this group
     root("sys/fs/cgroup/memory.max", "max")
     root("sys/fs/cgroup/memory.current", 5 * GIB)
     root("sys/fs/cgroup/a/memory.max", 4 * GIB)
     root("sys/fs/cgroup/a/memory.current", 3 * GIB)
     root("sys/fs/cgroup/a/b/memory.max", 5 * GIB)
     root("sys/fs/cgroup/a/b/memory.current", 2 * GIB)
-    assert machine.available() == GIB
+    assert resources.available() == GIB
     root("sys/fs/cgroup/a/memory.stat", f"anon {GIB}\nfile {2 * GIB}\nactive_file {GIB // 2}\ninactive_file {GIB // 4}\n")
-    assert machine.available() == GIB + GIB * 3 // 4  # file pages make room
+    assert resources.available() == GIB + GIB * 3 // 4  # file pages make room
     root("sys/fs/cgroup/a/memory.current", 9 * GIB)
     root("sys/fs/cgroup/a/memory.stat", "")
-    assert machine.available() == 0
+    assert resources.available() == 0
 
 
 def test_cgroups_of_version_1(root):
@@ -201,9 +204,9 @@ def test_cgroups_of_version_1(root):
     for path, limit in (("", 9223372036854771712), ("docker/abc:d/", 3 * GIB)):
         root(f"sys/fs/cgroup/memory/{path}memory.limit_in_bytes", limit)
         root(f"sys/fs/cgroup/memory/{path}memory.usage_in_bytes", 2 * GIB)
-    assert machine.available() == GIB
+    assert resources.available() == GIB
     root("sys/fs/cgroup/memory/docker/abc:d/memory.stat", f"total_inactive_file {GIB}\ninactive_file 7\n")
-    assert machine.available() == 2 * GIB
+    assert resources.available() == 2 * GIB
 
 
 @pytest.mark.parametrize("text", ["", "4:memory\n", "::::\n", "0::/../../x\n", "\n\n", "4:memory:/\0\n"])
@@ -211,19 +214,19 @@ def test_odd_files_are_no_error(root, text):
     root("proc/self/cgroup", text)
     for name in ("memory.max", "memory.current"):
         root(f"sys/fs/cgroup/{name}", "?")
-    assert machine.available() == 8 * GIB
+    assert resources.available() == 8 * GIB
     root("proc/meminfo", "nothing\nMemAvailable:\n")
-    assert machine.available() is None or machine.available() > 0
+    assert resources.available() is None or resources.available() > 0
 
 
 def test_unknown_memory_refuses_nothing(monkeypatch):
-    monkeypatch.setattr(machine, "available", lambda: None)
-    memory.refuse("this", {"a": 10**18}, lambda have: "")
+    monkeypatch.setattr(resources, "available", lambda: None)
+    footprint.refuse("this", {"a": 10**18}, lambda have: "")
 
 
 @linux
 def test_this_machine_says_something():
-    assert 0 < machine.available() < 2**60
+    assert 0 < resources.available() < 2**60
 
 
 # refusals
@@ -249,7 +252,7 @@ def test_a_net_that_does_not_fit_is_refused_with_numbers_and_advice(root):
         "drawing the links",
     ]
     epsilon = float(re.search(r"epsilon up to ([\d.]+\d)", text)[1])
-    room = lambda value: sum(memory.whole(memory._creation(memory._Net.expected(sizes, 4, epsilon=value))).values())
+    room = lambda value: sum(footprint.whole(footprint._creation(footprint._Net.expected(sizes, 4, epsilon=value))).values())
     assert room(epsilon) <= 8 * GIB < room(1.02 * epsilon)
     assert "density up to" in str(refused(sl.SparseMLP.create, (10**5, 10**5), density=0.2))
     assert "fewer neurons" in str(refused(sl.SparseMLP.create, (2**31 - 1, 2**31 - 1)))
@@ -262,7 +265,7 @@ def test_more_links_than_a_layer_can_have_are_refused_before_they_are_drawn(root
 
 
 def test_a_training_that_does_not_fit_is_refused(root, monkeypatch):
-    monkeypatch.setattr(memory, "WORTH_A_LOOK", 0)
+    monkeypatch.setattr(footprint, "WORTH_CHECKING", 0)
     model = models.net((20, 3000, 3000, 4), density=0.1)
     options = {"n_test": 10, "evolution": True}
     memory.check_training(model, 128, 2, **options)
@@ -315,7 +318,7 @@ def test_evolution_needs_no_more_than_is_said():
     import tracemalloc
 
     model = models.net((50, 2000, 2000, 4), density=0.2)
-    state, rng = training.TrainingState.start(model, MomentumSGD(), 0), np.random.default_rng(0)
+    state, rng = loop.TrainingState.start(model, MomentumSGD(), 0), np.random.default_rng(0)
     rewirings = SET(0.3)(1, model, state.optimizer, None, rng)
     sl.evolution.apply(rewirings, model, state.optimizer, rng)  # compiled
     del rewirings

@@ -12,20 +12,23 @@ import test_gate as gate
 
 import sparselab as sl
 from reliability import parallel
-from sparselab import schedules
 from sparselab.evolution import SET, ImportancePruning
-from sparselab.kernels import JIT, system, turns
-from sparselab.parallel import arena, office
+from sparselab.kernels import JIT, push_pull, system
+from sparselab.nn import schedules
+from sparselab.parallel.compiled import shared_server
+from sparselab.utils import shared_memory
 
-pytestmark = pytest.mark.skipif(not (JIT and arena.AVAILABLE), reason="in memory that compiled code shares")
+pytestmark = pytest.mark.skipif(not (JIT and shared_memory.AVAILABLE), reason="in memory that compiled code shares")
 pushes = gate.pushes
 
 
 @pytest.fixture
 def offices(monkeypatch):
     """The Offices that were made."""
-    made, make = [], office.Office.__init__
-    monkeypatch.setattr(office.Office, "__init__", lambda self, *arguments: (made.append(self), make(self, *arguments))[1])
+    made, make = [], shared_server.SharedServer.__init__
+    monkeypatch.setattr(
+        shared_server.SharedServer, "__init__", lambda self, *arguments: (made.append(self), make(self, *arguments))[1]
+    )
     return made
 
 
@@ -82,7 +85,7 @@ def test_the_memory_goes_with_the_run(offices):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["dead", "stopped"])
 def test_a_lock_whose_holder_is_gone_is_taken_over(how, offices, monkeypatch):
-    monkeypatch.setattr(office, "STUCK", 0.2)
+    monkeypatch.setattr(shared_server, "STUCK", 0.2)
     records = sl.train_parallel(
         models.net(), models.dataset(4 * gate.STEPS, 50), backend="processes", n_jobs=2, batch_size=4, epochs=4, pace=0.0,
         async_fraction=1.0, evaluate_every=0, seed=0,
@@ -90,7 +93,7 @@ def test_a_lock_whose_holder_is_gone_is_taken_over(how, offices, monkeypatch):
     for _ in range(3):
         next(records)
     (one,) = offices
-    lock, (process,) = office.address(one.words), one.run.crew.backend._processes_of(0)
+    lock, (process,) = shared_server.address(one.words), one.run.crew.backend._processes_of(0)
     while not system.try_to_acquire(lock, 1, 10**6):  # as worker 0 would
         pass
     os.kill(process.pid, how)
@@ -110,9 +113,9 @@ def test_a_turn_that_was_not_counted_has_not_happened(offices):
     )  # fmt: skip
     next(records)
     (one,) = offices
-    while not system.try_to_acquire(office.address(one.words), turns.DRIVER, 10**6):
+    while not system.try_to_acquire(shared_server.address(one.words), push_pull.DRIVER, 10**6):
         pass
-    for array in one.nets[1 - int(one.words[turns.LOGGED]) % 2]:
+    for array in one.nets[1 - int(one.words[push_pull.LOGGED]) % 2]:
         array[:] = np.nan
-    system.release(office.address(one.words))
+    system.release(shared_server.address(one.words))
     assert all(np.isfinite(record.train_loss) for record in records if isinstance(record, sl.EpochRecord))

@@ -8,9 +8,9 @@ import pytest
 
 import sparselab as sl
 from sparselab import evolution
+from sparselab.checkpoints.records import EpochRecord
 from sparselab.evolution import SET, ImportancePruning
-from sparselab.history import EpochRecord
-from sparselab.parallel.server import ParameterServer
+from sparselab.parallel.core.server import ParameterServer
 
 BACKENDS = ["serial", "threads", pytest.param("processes", marks=pytest.mark.slow), pytest.param("dask", marks=pytest.mark.slow)]
 FIELDS = (
@@ -79,7 +79,7 @@ def test_each_phase_alone(share, phases):
 
 
 def test_n_jobs_reads_like_joblibs(monkeypatch):
-    monkeypatch.setattr("sparselab.machine.cores", lambda: 3)
+    monkeypatch.setattr("sparselab.utils.resources.cores", lambda: 3)
     for n_jobs, n in ((None, 3), (-1, 3), (-2, 2), (-3, 1), (1, 1)):
         assert run(backend="serial", n_jobs=n_jobs, epochs=1)[0][0].workers.n == n
 
@@ -346,7 +346,7 @@ def test_a_missing_extra_is_named(monkeypatch):
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
-    monkeypatch.setattr("sparselab.parallel.cluster.CONNECT", 0.5)
+    monkeypatch.setattr("sparselab.parallel.backends.dask.CONNECT", 0.5)
     with pytest.raises(ValueError, match="backend = 'tcp://127.0.0.1:9'"):
         list(sl.train_parallel(models.net(), models.dataset(400), backend="tcp://127.0.0.1:9", n_jobs=2))
 

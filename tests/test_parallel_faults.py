@@ -13,8 +13,10 @@ import pytest
 
 import sparselab as sl
 from reliability import faults, parallel
-from sparselab.parallel import backends, crew, executors
-from sparselab.parallel.tasks import Push
+from sparselab.parallel import supervisor
+from sparselab.parallel.backends import executor as executors
+from sparselab.parallel.backends import local, registry
+from sparselab.parallel.core.worker import GradientUpdate
 
 pytestmark = pytest.mark.timeout(240)
 slow = pytest.mark.slow
@@ -132,7 +134,7 @@ def test_local_divergence_is_told_as_such(tmp_path):
 # the crew alone
 
 
-class Slow(backends.Serial):
+class Slow(local.Serial):
     """Worker 0 never answers; a new one does."""
 
     in_turn = False
@@ -145,7 +147,7 @@ class Slow(backends.Serial):
         self.replaced = []
 
     def gradient(self, number, snapshot, round_):
-        push = Push(number, round_, 0, 0, [], 0, 0, [], [], False)
+        push = GradientUpdate(number, round_, 0, 0, [], 0, 0, [], [], False)
         return self._start(number, lambda: push)
 
     def restart(self, numbers):
@@ -155,9 +157,9 @@ class Slow(backends.Serial):
 
 
 def test_a_hang_is_noticed_at_the_deadline(monkeypatch):
-    monkeypatch.setattr(crew, "FIRST", 0.0)
+    monkeypatch.setattr(supervisor, "FIRST", 0.0)
     backend = Slow()
-    team = crew.Crew(backend, None, None, None, task_timeout=0.3)
+    team = supervisor.Supervisor(backend, None, None, None, task_timeout=0.3)
     team.submit(0, "gradient", lambda: None, 0)
     number, push = team.next()
     assert (number, push.round, backend.replaced, team.restarts) == (0, 0, [0], 1)
@@ -168,13 +170,13 @@ def test_a_hang_is_noticed_at_the_deadline(monkeypatch):
 
 
 def test_patience_is_20_times_the_median_of_its_kind_and_more_for_the_first():
-    team = crew.Crew(Slow(), None, None, None)
+    team = supervisor.Supervisor(Slow(), None, None, None)
     team.under_way = {0: ("gradient", ()), 1: ("local", ())}
-    assert team.patience(0) == crew.FIRST + crew.PATIENCE
-    assert team.patience(1) == crew.FIRST + crew.UNKNOWN
+    assert team.patience(0) == supervisor.FIRST + supervisor.PATIENCE
+    assert team.patience(1) == supervisor.FIRST + supervisor.UNKNOWN
     team.seen |= {(0, "gradient"), (1, "local")}
     team.spent |= {"gradient": [0.01], "local": [100.0]}
-    assert team.patience(0) == crew.PATIENCE
+    assert team.patience(0) == supervisor.PATIENCE
     assert team.patience(1) == 2000
     team.task_timeout = 1.0
     assert team.patience(0) == team.patience(1) == 1.0
@@ -202,8 +204,8 @@ def test_any_executor_is_a_backend_and_stays_its_owners(tmp_path, undisturbed, k
 
 @slow
 def test_processes_by_value_where_memory_cannot_be_shared(tmp_path, undisturbed, monkeypatch):
-    monkeypatch.setattr("sparselab.parallel.arena.AVAILABLE", False)
-    assert isinstance(backends.get("processes"), executors.OwnProcesses)
+    monkeypatch.setattr("sparselab.utils.shared_memory.AVAILABLE", False)
+    assert isinstance(registry.get("processes"), executors.OwnProcesses)
     assert parallel.train(tmp_path, "processes", fault("kill", "gradient")).hash == undisturbed
 
 
@@ -267,7 +269,7 @@ def test_who_hangs_in_a_cluster_of_others_never_hangs_the_training(tmp_path, sch
     """It ends, or it says who does not answer: what is not ours cannot be killed, and may hold up the others."""
     from distributed import Client
 
-    monkeypatch.setattr(crew, "FIRST", 5.0)
+    monkeypatch.setattr(supervisor, "FIRST", 5.0)
     with Client(scheduler[0], timeout=60, set_as_default=False) as client:
         client.wait_for_workers(2, timeout=60)
         told, (model, data, records) = None, train(client, faults.Faulty(tmp_path, "stop"), task_timeout=1)

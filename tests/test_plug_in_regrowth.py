@@ -13,14 +13,14 @@ from strategies import lawful, mask_of, places_of, seeds, shares, weighted_topol
 
 import sparselab as sl
 from sparselab import evolution
+from sparselab.checkpoints.records import EpochRecord
 from sparselab.evolution import SET, Evidence, ImportancePruning, PruneRegrow, criteria, regrowths
-from sparselab.experiment import zeta_of
-from sparselab.history import EpochRecord
-from sparselab.layers import SparseLinear
-from sparselab.losses import SoftmaxCrossEntropy
-from sparselab.optimizers import LayerState, MomentumSGD
-from sparselab.schedules import Cosine, Until
-from sparselab.training import TrainingState
+from sparselab.experiments.config import zeta_of
+from sparselab.nn.linear import SparseLinear
+from sparselab.nn.losses import SoftmaxCrossEntropy
+from sparselab.nn.optimizers import LayerState, MomentumSGD
+from sparselab.nn.schedules import Cosine, Until
+from sparselab.training.loop import TrainingState
 
 PAIRS = [(criterion, regrowth) for criterion in criteria.NAMES for regrowth in regrowths.NAMES]
 ZETA, N = 0.3, 64

@@ -4,12 +4,12 @@ import models
 import numpy as np
 import pytest
 
-from sparselab.activations import AllReLU, Identity, ReLU
+from sparselab.checkpoints.records import EpochRecord
 from sparselab.evolution import SET
-from sparselab.history import EpochRecord
-from sparselab.losses import MeanSquaredError, SoftmaxCrossEntropy
-from sparselab.optimizers import LayerState, MomentumSGD
-from sparselab.training import TrainingState, evaluate, predict, steps
+from sparselab.nn.activations import AllReLU, Identity, ReLU
+from sparselab.nn.losses import MeanSquaredError, SoftmaxCrossEntropy
+from sparselab.nn.optimizers import LayerState, MomentumSGD
+from sparselab.training.loop import TrainingState, evaluate, predict, steps
 
 
 class MyReLU:

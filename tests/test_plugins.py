@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import sparselab as sl
-from sparselab.optimizers import LayerState
+from sparselab.nn.optimizers import LayerState
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
 BLOCKS = re.findall(r"^(\d+)\. [^\n]*\n```python\n(.*?)```", TEXT, re.S | re.M)

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import sparselab as sl
+from sparselab.analysis.prune_curve import prune, prune_curve
 from sparselab.evolution import importances
-from sparselab.pruning import prune, prune_curve
-from sparselab.training import predict
+from sparselab.training.loop import predict
 
 
 @pytest.fixture(scope="module")

@@ -18,13 +18,13 @@ import pytest
 import sparselab as sl
 from reliability import resume
 from sparselab import cli
-from sparselab.activations import Tanh
-from sparselab.container import CheckpointError
-from sparselab.engines import DivergedError
-from sparselab.history import EpochRecord, StepRecord
-from sparselab.runfolder import RunFolder
-from sparselab.schedules import Cosine
-from sparselab.training import TrainingState, steps, train
+from sparselab.checkpoints.container import CheckpointError
+from sparselab.checkpoints.records import EpochRecord, StepRecord
+from sparselab.checkpoints.run_dir import RunDir
+from sparselab.engines.base import DivergedError
+from sparselab.nn.activations import Tanh
+from sparselab.nn.schedules import Cosine
+from sparselab.training.loop import TrainingState, steps, train
 
 CASES = resume.some_cases(36)
 
@@ -47,11 +47,11 @@ def test_resumed_is_left_alone_everywhere():
 
 
 def test_the_matrix_would_see_a_difference(monkeypatch):
-    from sparselab.state import EpochTotals
+    from sparselab.checkpoints.state import EpochTotals
 
     case = next(case for case in resume.ALL if case.stop == "mid-epoch" and case.dropout and case.evolution)
     assert resume.matrix([case]) == []
-    monkeypatch.setattr("sparselab.checkpoints.totals_of", lambda *arguments: EpochTotals([(0, 0)] * 3, [1.0, 1.0]))
+    monkeypatch.setattr("sparselab.checkpoints.checkpoint.totals_of", lambda *arguments: EpochTotals([(0, 0)] * 3, [1.0, 1.0]))
     assert resume.matrix([case]) == [case]
 
 
@@ -194,7 +194,7 @@ def test_an_error_saves_nothing_of_its_own(tmp_path):
 
     with pytest.raises(RuntimeError, match="of my own"):
         list(run(tmp_path, rules=[sl.SET(0.3), broken]))
-    assert [os.path.basename(path) for path in RunFolder(tmp_path).files()] == ["000001-epoch1.npz"]
+    assert [os.path.basename(path) for path in RunDir(tmp_path).files()] == ["000001-epoch1.npz"]
 
 
 def test_a_diverged_run_leaves_its_last_good_checkpoint(tmp_path):
@@ -282,14 +282,14 @@ def test_other_versions_are_warned_of_and_threads_are_not(tmp_path, monkeypatch)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         list(run(tmp_path, 2, threads=2))
-    monkeypatch.setattr("sparselab.checkpoints.versions", lambda: {"numpy": "9.9"})
+    monkeypatch.setattr("sparselab.checkpoints.checkpoint.versions", lambda: {"numpy": "9.9"})
     with pytest.warns(UserWarning, match=r"versions.numpy '[0-9.]+' -> '9.9'"):
         list(run(tmp_path, 3))
 
 
 def test_another_order_of_samples_is_refused_in_the_middle_of_an_epoch(tmp_path, monkeypatch):
     list(islice(run(tmp_path), 7))
-    monkeypatch.setattr("sparselab.checkpoints.order_digest", lambda state, n: "another generator")
+    monkeypatch.setattr("sparselab.checkpoints.checkpoint.order_digest", lambda state, n: "another generator")
     with pytest.raises(CheckpointError, match="order = "):
         list(run(tmp_path))
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import lawful, places_of, rewirings, topologies, topology_of, values_for
 
-from sparselab.rewiring import Rewiring, erdos_renyi, rewire
-from sparselab.topology import Topology
+from sparselab.topology.rewiring import Rewiring, erdos_renyi, rewire
+from sparselab.topology.topology import Topology
 
 
 def generator(seed=0):

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from strategies import lawful, mask_of, masks, places_of, seeds, topologies, topology_of, values_for
 
-from sparselab.neurons import Neurons
-from sparselab.rewiring import Rewiring, between, grow, keep_neurons, regrow_rows, rewire, union
-from sparselab.topology import MAX_WIDTH, Topology
+from sparselab.topology.neuron_ids import Neurons
+from sparselab.topology.rewiring import Rewiring, between, grow, keep_neurons, regrow_rows, rewire, union
+from sparselab.topology.topology import MAX_WIDTH, Topology
 
 
 def generator(seed=0):

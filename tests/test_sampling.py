@@ -12,10 +12,10 @@ import pytest
 from scipy import stats
 from strategies import mask_of, topology_of
 
-from sparselab.initializers import HeUniform, Normal, XavierUniform
 from sparselab.kernels import elementwise, rng
-from sparselab.mlp import SparseMLP
-from sparselab.rewiring import erdos_renyi, rewire
+from sparselab.nn.initializers import HeUniform, Normal, XavierUniform
+from sparselab.nn.mlp import SparseMLP
+from sparselab.topology.rewiring import erdos_renyi, rewire
 
 ALPHA = 1e-6
 REPEATS = 20_000  # a bias of 5 % needs more than 10,000

@@ -8,11 +8,11 @@ import pytest
 import scipy.stats
 
 import sparselab as sl
-from sparselab.mlp import child
 from sparselab.parallel import Costs, Failures, Network, calibrate, saturation
-from sparselab.parallel.events import EventQueue, Times
-from sparselab.parallel.server import ParameterServer
-from sparselab.parallel.simulator import SIMULATION
+from sparselab.parallel.core.server import ParameterServer
+from sparselab.parallel.simulation.backend import SIMULATION
+from sparselab.parallel.simulation.events import EventQueue, Times
+from sparselab.utils.seeds import child
 
 N, BATCH = 384, 32  # 12 mini-batches, shared out evenly among 1, 2, 3, 4, 6, 12 workers
 FREE = Costs(1.0)

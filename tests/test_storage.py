@@ -12,11 +12,11 @@ from strategies import lawful
 
 from reliability import attacks
 from reliability.checkpoints import failing
-from sparselab import storage
-from sparselab.activations import AllNegative, AllReLU, FixedSlopes, Identity, LeakyReLU, ReLU, Tanh
-from sparselab.container import CheckpointError
-from sparselab.initializers import HeUniform, Normal, XavierUniform
-from sparselab.training import predict
+from sparselab.checkpoints import model_file
+from sparselab.checkpoints.container import CheckpointError
+from sparselab.nn.activations import AllNegative, AllReLU, FixedSlopes, Identity, LeakyReLU, ReLU, Tanh
+from sparselab.nn.initializers import HeUniform, Normal, XavierUniform
+from sparselab.training.loop import predict
 
 ACTIVATIONS = [AllReLU(0.3), ReLU(), LeakyReLU(0.2), AllNegative(0.9), Identity(), Tanh()]
 
@@ -25,7 +25,7 @@ ACTIVATIONS = [AllReLU(0.3), ReLU(), LeakyReLU(0.2), AllNegative(0.9), Identity(
 def saved(tmp_path):
     """(path, model) of a small stored net."""
     model = models.net((6, 5, 3), dropout=0.25)
-    return storage.save(model, tmp_path / "net"), model
+    return model_file.save(model, tmp_path / "net"), model
 
 
 # round trip
@@ -35,7 +35,7 @@ def saved(tmp_path):
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=repr)
 def test_what_comes_back_is_the_same_net(tmp_path, dtype, activation):
     model, (X, _) = models.net(dtype=dtype, activation=activation, dropout=0.3), models.rows(dtype=dtype)
-    again = storage.load(storage.save(model, tmp_path / "net.npz"))
+    again = model_file.load(model_file.save(model, tmp_path / "net.npz"))
     assert models.fingerprint(again) == models.fingerprint(model)
     np.testing.assert_array_equal(predict(again, X), predict(model, X))
     assert (again.sizes, again.dtype, again.dropout) == (model.sizes, dtype, 0.3)
@@ -46,15 +46,15 @@ def test_what_comes_back_is_the_same_net(tmp_path, dtype, activation):
 @pytest.mark.parametrize("initializer", [HeUniform(), HeUniform("links"), XavierUniform("links"), Normal(0.3)], ids=repr)
 def test_the_initializer_comes_back(tmp_path, initializer):
     model = models.net(initializer=initializer)
-    assert storage.load(storage.save(model, tmp_path / "net")).initializer == initializer
+    assert model_file.load(model_file.save(model, tmp_path / "net")).initializer == initializer
 
 
 def test_a_loaded_net_trains_on_like_the_one_that_was_saved(tmp_path):
     from sparselab.evolution import SET
-    from sparselab.optimizers import MomentumSGD
+    from sparselab.nn.optimizers import MomentumSGD
 
     model = models.net(dropout=0.3)
-    again = storage.load(storage.save(model, tmp_path / "net"))
+    again = model_file.load(model_file.save(model, tmp_path / "net"))
     results = [
         models.run(m, models.dataset(), optimizer=MomentumSGD(0.05), rules=[SET()], epochs=3, batch_size=32)
         for m in (model, again)
@@ -64,34 +64,34 @@ def test_a_loaded_net_trains_on_like_the_one_that_was_saved(tmp_path):
 
 def test_empty_layers_come_back(tmp_path):
     model = models.from_masks([np.zeros((5, 6)), np.zeros((3, 5))])
-    assert models.fingerprint(storage.load(storage.save(model, tmp_path / "net"))) == models.fingerprint(model)
+    assert models.fingerprint(model_file.load(model_file.save(model, tmp_path / "net"))) == models.fingerprint(model)
 
 
 @pytest.mark.parametrize("name", ["net", "net.npz", "with space.npz", "ünïcode", ".hidden", "net.txt"])
 def test_the_suffix_is_added_where_it_is_missing(tmp_path, name):
-    path = storage.save(models.net(), tmp_path / name)
+    path = model_file.save(models.net(), tmp_path / name)
     assert path == str(tmp_path / name) + ("" if name.endswith(".npz") else ".npz")
     assert os.listdir(tmp_path) == [os.path.basename(path)]
-    storage.load(path)
+    model_file.load(path)
 
 
 def test_saving_again_replaces_the_file(saved):
     path, model = saved
     model.layers[0].w += 1
-    assert storage.save(model, path) == path
-    assert models.fingerprint(storage.load(path)) == models.fingerprint(model)
+    assert model_file.save(model, path) == path
+    assert models.fingerprint(model_file.load(path)) == models.fingerprint(model)
     assert len(os.listdir(os.path.dirname(path))) == 1
 
 
 def test_a_relative_path_works(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert storage.save(models.net(), "net") == "net.npz"
-    storage.load("net.npz")
+    assert model_file.save(models.net(), "net") == "net.npz"
+    model_file.load("net.npz")
 
 
 def test_a_file_has_the_rights_of_any_new_file(tmp_path):
     (tmp_path / "other").write_text("")
-    path = storage.save(models.net(), tmp_path / "net")
+    path = model_file.save(models.net(), tmp_path / "net")
     assert os.stat(path).st_mode == os.stat(tmp_path / "other").st_mode
 
 
@@ -117,8 +117,8 @@ def test_a_plug_in_has_no_name_and_is_refused(saved, argument, value):
     path, model = saved
     other = models.net((6, 5, 3), **{argument: value})
     with pytest.raises(ValueError, match=f"{argument} = .* plug-in"):
-        storage.save(other, path)
-    assert models.fingerprint(storage.load(path)) == models.fingerprint(model)
+        model_file.save(other, path)
+    assert models.fingerprint(model_file.load(path)) == models.fingerprint(model)
     assert len(os.listdir(os.path.dirname(path))) == 1
 
 
@@ -127,8 +127,8 @@ def test_what_could_not_be_read_again_is_not_written(saved):
     before = models.fingerprint(model)
     model.layers[1].b[1] = np.nan
     with pytest.raises(CheckpointError, match="1.b: .* must be finite"):
-        storage.save(model, path)
-    assert models.fingerprint(storage.load(path)) == before
+        model_file.save(model, path)
+    assert models.fingerprint(model_file.load(path)) == before
 
 
 @pytest.mark.parametrize("where, at", [("write", 0), ("write", 7), ("write", 30), ("fsync", 0), ("replace", 0)])
@@ -138,21 +138,21 @@ def test_nothing_is_left_behind_when_saving_fails(saved, where, at, only_first):
     folder, before = os.path.dirname(path), models.fingerprint(model)
     model.layers[0].w += 1
     with failing(where, 28, at, only_first) as calls, pytest.raises(OSError, match="No space left"):
-        storage.save(model, path)
+        model_file.save(model, path)
     assert len(calls) > at
     assert os.listdir(folder) == ["net.npz"]
-    assert models.fingerprint(storage.load(path)) == before
+    assert models.fingerprint(model_file.load(path)) == before
 
 
 def test_a_folder_that_does_not_exist_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        storage.save(models.net(), tmp_path / "nowhere" / "net")
+        model_file.save(models.net(), tmp_path / "nowhere" / "net")
 
 
 def test_a_folder_in_the_way_is_not_replaced(tmp_path):
     (tmp_path / "net.npz").mkdir()
     with pytest.raises(OSError):
-        storage.save(models.net(), tmp_path / "net")
+        model_file.save(models.net(), tmp_path / "net")
     assert os.listdir(tmp_path) == ["net.npz"]
 
 
@@ -184,14 +184,14 @@ def content_of(array):
 
 def refused(path):
     with pytest.raises(CheckpointError) as caught:
-        storage.load(path)
+        model_file.load(path)
     assert path in str(caught.value)
     assert len(str(caught.value)) < 500 + len(path)
     return str(caught.value)
 
 
 def test_rewriting_without_changes_is_accepted(saved):
-    storage.load(rewritten(saved[0]))
+    model_file.load(rewritten(saved[0]))
 
 
 HEADERS = [
@@ -416,27 +416,28 @@ def test_numpy_reads_a_model_file(saved):
 
 def test_the_same_model_gives_the_same_bytes(saved, tmp_path):
     path, model = saved
-    assert read(storage.save(model, tmp_path / "again")) == read(path)
+    assert read(model_file.save(model, tmp_path / "again")) == read(path)
 
 
 def test_a_checkpoint_is_not_a_model_and_says_how_to_get_it(tmp_path):
-    from sparselab import checkpoints, optimizers, state
+    from sparselab.checkpoints import checkpoint, state
+    from sparselab.nn import optimizers
 
     model = models.net()
-    path = checkpoints.save_checkpoint(model, state.TrainingState.start(model, optimizers.MomentumSGD()), tmp_path / "run")
+    path = checkpoint.save_checkpoint(model, state.TrainingState.start(model, optimizers.MomentumSGD()), tmp_path / "run")
     assert "load_checkpoint(path).model" in refused(path)
 
 
 def test_a_net_that_does_not_fit_into_memory_is_refused_before_anything_is_allocated(saved, monkeypatch):
-    monkeypatch.setattr(storage.container.machine, "available", lambda: 1000)
+    monkeypatch.setattr(model_file.container.machine, "available", lambda: 1000)
     assert "1,000 are free" in refused(saved[0])
-    monkeypatch.setattr(storage.container.machine, "available", lambda: None)
-    storage.load(saved[0])
+    monkeypatch.setattr(model_file.container.machine, "available", lambda: None)
+    model_file.load(saved[0])
 
 
 def test_a_missing_file_is_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
-        storage.load(tmp_path / "net.npz")
+        model_file.load(tmp_path / "net.npz")
 
 
 def damaged(path, content):

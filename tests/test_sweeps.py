@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import sparselab as sl
-from sparselab import figures, sweeps
+from sparselab import figures
+from sparselab.experiments import sweep
 
 SMALL = {"hidden": (30, 20), "epsilon": 5.0, "epochs": 2, "batch_size": 32}
 TWO = {"evolving": {"zeta": 0.3}, "static": {"rule": "static"}}
@@ -106,9 +107,9 @@ def test_progress_is_shown_where_it_is_wanted(data, capsys):
 
 def test_runs_share_the_cores(data, monkeypatch):
     seen = []
-    monkeypatch.setattr(sweeps, "cores", lambda: 6)
-    monkeypatch.setattr("sparselab.machine.cores", lambda: 6)
-    monkeypatch.setattr(sweeps, "trained", lambda config, data, threads: (seen.append(threads), (sl.History(), ""))[1])
+    monkeypatch.setattr(sweep, "cores", lambda: 6)
+    monkeypatch.setattr("sparselab.utils.resources.cores", lambda: 6)
+    monkeypatch.setattr(sweep, "trained", lambda config, data, threads: (seen.append(threads), (sl.History(), ""))[1])
     for n_jobs in (1, 2, 4, 12, -1):
         sl.sweep([{}], data=data, n_jobs=n_jobs, backend="threading", progress=False)
     assert seen == [6, 3, 1, 1, 1]
@@ -124,9 +125,9 @@ def dies(number):
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_process_that_dies_is_an_error_and_the_others_go_on():
-    found = dict(sweeps.finished(dies, [(0,), (1,), (2,)], 2, "loky"))
+    found = dict(sweep.finished(dies, [(0,), (1,), (2,)], 2, "loky"))
     assert found[0] == found[2] == ([], "")
-    assert sweeps.DIED in found[1][1]
+    assert sweep.DIED in found[1][1]
 
 
 @pytest.mark.parametrize(
@@ -155,6 +156,6 @@ def test_a_process_that_dies_is_an_error_and_the_others_go_on():
     ],
 )
 def test_bad_arguments_are_named_before_any_run(change, named, monkeypatch, data):
-    monkeypatch.setattr(sweeps, "finished", lambda *arguments: pytest.fail("a run was started"))
+    monkeypatch.setattr(sweep, "finished", lambda *arguments: pytest.fail("a run was started"))
     with pytest.raises((ValueError, TypeError), match=f"^{named}"):
         sl.sweep(**{"configs": TWO, "data": data, "progress": False} | change)

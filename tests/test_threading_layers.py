@@ -13,7 +13,7 @@ import pytest
 from reliability import environment
 from sparselab import kernels
 from sparselab.evolution import SET
-from sparselab.optimizers import MomentumSGD
+from sparselab.nn.optimizers import MomentumSGD
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(not kernels.JIT, reason="about compiled code")

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import lawful, mask_of, masks, places_of, topologies, topology_of, weighted_topologies
 
-from sparselab.kernels import sweeps
-from sparselab.rewiring import erdos_renyi
-from sparselab.topology import MAX_WIDTH, Topology
+from sparselab.kernels import csr_passes
+from sparselab.topology.rewiring import erdos_renyi
+from sparselab.topology.topology import MAX_WIDTH, Topology
 
 
 def csr(n_out=2, n_in=3, indptr=(0, 1, 3), indices=(2, 0, 1)):
@@ -248,7 +248,7 @@ def test_compact_is_the_naive_one(drawn, random):
     keep = np.array([random.random() < 0.5 for _ in range(t.nnz)], bool)
     n = int(keep.sum())
     out = np.empty(t.n_out + 1, np.int64), np.empty(n, np.int32), np.empty(n, np.int64)
-    sweeps.compact(t.indptr, t.indices, keep, *out)
+    csr_passes.compact(t.indptr, t.indices, keep, *out)
     assert [part.tolist() for part in out] == list(naive.compact(t.indptr, t.indices, keep))
 
 
@@ -256,14 +256,14 @@ def test_compact_is_the_naive_one(drawn, random):
 def test_strength_is_the_sum_of_sizes(drawn):
     t, w, _ = drawn
     out = np.full(t.n_out, 55.0)
-    sweeps.strength(t.indptr, w, out)
+    csr_passes.strength(t.indptr, w, out)
     assert out.tolist() == naive.strength(t.indptr, w)
 
 
 @given(st.lists(st.integers(-1, 4), max_size=9), st.sampled_from([np.float32, np.float64, np.int64]))
 def test_carry_is_the_naive_one(origin, dtype):
     values, out = np.arange(5).astype(dtype) * 10, np.empty(len(origin), dtype)
-    sweeps.carry(values, np.array(origin, np.int64), dtype(-7), out)
+    csr_passes.carry(values, np.array(origin, np.int64), dtype(-7), out)
     assert out.tolist() == naive.carry(values.tolist(), origin, -7)
 
 

@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 from strategies import topology_of
 
-from sparselab import engines
-from sparselab.activations import AllReLU
-from sparselab.engines import DivergedError
+from sparselab.checkpoints.records import EpochRecord, History, StepRecord
+from sparselab.engines import select
+from sparselab.engines.base import DivergedError
 from sparselab.evolution import SET
-from sparselab.history import EpochRecord, History, StepRecord
-from sparselab.initializers import HeUniform
-from sparselab.layers import SparseLinear
-from sparselab.losses import MeanSquaredError, SoftmaxCrossEntropy
-from sparselab.mlp import SparseMLP
-from sparselab.optimizers import MomentumSGD
-from sparselab.schedules import Cosine, Step, WarmUp
-from sparselab.training import BATCHES, TrainingState, evaluate, predict, steps, train
+from sparselab.nn.activations import AllReLU
+from sparselab.nn.initializers import HeUniform
+from sparselab.nn.linear import SparseLinear
+from sparselab.nn.losses import MeanSquaredError, SoftmaxCrossEntropy
+from sparselab.nn.mlp import SparseMLP
+from sparselab.nn.optimizers import MomentumSGD
+from sparselab.nn.schedules import Cosine, Step, WarmUp
+from sparselab.training.loop import BATCHES, TrainingState, evaluate, predict, steps, train
 
 KINDS = ["fused", "layerwise"]
 
@@ -681,5 +681,5 @@ def test_two_trainings_at_once_are_the_same_as_one_after_the_other():
 
 def test_engines_are_what_the_helper_says():
     with models.engine_is("layerwise"):
-        made = engines.create(models.net(), SoftmaxCrossEntropy(), sgd(), 32, 1)
+        made = select.create(models.net(), SoftmaxCrossEntropy(), sgd(), 32, 1)
     assert type(made).__name__ == "LayerwiseEngine"

@@ -11,16 +11,17 @@ import time
 import numpy as np
 import pytest
 
-from sparselab import ExperimentConfig, History, PruneRegrow, figures, studies
+from sparselab import ExperimentConfig, History, PruneRegrow, figures
+from sparselab.checkpoints.records import thin
 from sparselab.datasets import Dataset
-from sparselab.experiment import PAPER, build, knob
-from sparselab.mlp import SparseMLP
+from sparselab.experiments import studies
+from sparselab.experiments.config import PAPER, build, knob
+from sparselab.experiments.run_labels import labels
+from sparselab.nn.mlp import SparseMLP
+from sparselab.training.progress import watch
 from sparselab.widgets import VIEWS, ConfigForm, Explorer, Run, TrainingPanel, View
 from sparselab.widgets.controls import widget_of, widths
-from sparselab.widgets.labels import labels
 from sparselab.widgets.painter import Painter
-from sparselab.widgets.terminal import watch
-from sparselab.widgets.thinning import thin
 from sparselab.widgets.views import sampled
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -277,12 +278,12 @@ def test_pause_holds_and_resume_goes_on(endless):
     until(lambda: len(endless.history) >= 1)
     endless.screen.buttons["Pause"].click()
     until(lambda: endless.state == "paused")
-    held = len(endless.history)
+    defer_interrupts = len(endless.history)
     assert endless.screen.buttons["Pause"].description == "Resume"
     time.sleep(0.1)
-    assert len(endless.history) == held
+    assert len(endless.history) == defer_interrupts
     endless.screen.buttons["Pause"].click()
-    until(lambda: len(endless.history) > held)
+    until(lambda: len(endless.history) > defer_interrupts)
     assert endless.state == "running"
 
 
@@ -592,8 +593,8 @@ def test_a_long_run_keeps_degrees_of_some_epochs_and_draws_some_points(panel):
     for epoch in range(1, 1501):
         history.append(dataclasses.replace(record, epoch=epoch))
         thin(history)
-    held = [record.epoch for record in history if record.fan_out]
-    assert held == [1, *range(8, 1500, 8), 1500]
+    defer_interrupts = [record.epoch for record in history if record.fan_out]
+    assert defer_interrupts == [1, *range(8, 1500, 8), 1500]
     points = sampled(history)
     assert points[-1].epoch == 1500
     assert len(points) <= 300

@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from sparselab import extreme, memory
+from sparselab.experiments import extreme
+from sparselab.nn import footprint
 from sparselab.widgets import extreme_panel
 
 PNG = b"\x89PNG"
@@ -30,8 +31,8 @@ def test_the_plan_follows_the_sliders(panel):
 
 
 def test_what_does_not_fit_is_said_and_refused(panel, monkeypatch):
-    monkeypatch.setattr("sparselab.machine.available", lambda: 10**6)
-    monkeypatch.setattr(memory, "WORTH_A_LOOK", 0)
+    monkeypatch.setattr("sparselab.utils.resources.available", lambda: 10**6)
+    monkeypatch.setattr(footprint, "WORTH_CHECKING", 0)
     panel.controls["layers"].value = 4
     assert panel.wait(60)
     assert "It does not fit" in panel.glance.value

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 import sparselab as sl
-from sparselab import ExperimentConfig, figures, studies
+from sparselab import ExperimentConfig, figures
+from sparselab.experiments import studies
 from sparselab.widgets import Run, parallel_panel, teams, teamwork, words
 from sparselab.widgets.live import asking, zeta_at
 

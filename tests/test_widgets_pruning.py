@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import sparselab as sl
-from sparselab import studies
+from sparselab.analysis.prune_curve import prune
 from sparselab.datasets import Dataset
 from sparselab.evolution import importances
-from sparselab.pruning import prune
-from sparselab.training import evaluate
+from sparselab.experiments import studies
+from sparselab.training.loop import evaluate
 from sparselab.widgets import pruning_panel, threshold_panel, trade
 from sparselab.widgets.painter import LEAST, Painter
 from sparselab.widgets.planned import plan

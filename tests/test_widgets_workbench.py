@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from sparselab import ExperimentConfig, datasets
-from sparselab.runfolder import RunFolder
+from sparselab.checkpoints.run_dir import RunDir
+from sparselab.experiments.random_search import drawn
 from sparselab.widgets import Workbench, workbench
 from sparselab.widgets.page import price
-from sparselab.widgets.page.draws import drawn
 
 PNG = b"\x89PNG\r\n\x1a\n"
 EVIL = "<img src=x onerror=alert(1)></script>"
@@ -361,7 +361,7 @@ def test_nothing_is_deleted_by_one_click(two):
 
 
 def test_a_locked_run_is_neither_deleted_nor_resumed(two):
-    with RunFolder(two.store.path("0001-digits")).locked():
+    with RunDir(two.store.path("0001-digits")).locked():
         assert "another training uses it" in press(two, "Delete", "0001-digits") + press_sure(two)
     assert len(rows(two)) == 2
 

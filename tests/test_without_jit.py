@@ -14,8 +14,8 @@ import pytest
 from strategies import topology_of
 
 from sparselab import kernels
-from sparselab.kernels import plain, sweeps
-from sparselab.layers import NO_BITS
+from sparselab.kernels import csr_passes, plain
+from sparselab.nn.linear import NO_BITS
 
 ROOT = Path(__file__).parents[1]
 CHECKED = os.environ.get("NUMBA_DISABLE_JIT") == "1" or os.environ.get("NUMBA_BOUNDSCHECK") == "1"
@@ -102,7 +102,7 @@ def test_a_wild_index_is_seen_by_spmm(array):
 def test_a_wild_index_is_seen_by_sweeps():
     t = topology_of(np.ones((2, 3), bool))
     with pytest.raises(IndexError):
-        sweeps.count_columns(t.indices, np.zeros(2, np.int64))
+        csr_passes.count_columns(t.indices, np.zeros(2, np.int64))
 
 
 def test_this_process_is_the_ordinary_one():

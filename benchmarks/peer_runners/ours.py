@@ -3,7 +3,7 @@
 from protocol import Net, serve
 
 import sparselab as sl
-from sparselab.history import EpochRecord
+from sparselab.checkpoints.records import EpochRecord
 
 PACE = 0.05  # seconds between two records: what `train` asks for is 0.1, and a run should not go far beyond the steps asked
 

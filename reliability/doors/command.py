@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from sparselab import cli
-from sparselab.experiment import ExperimentConfig
+from sparselab.experiments.config import ExperimentConfig
 
 from . import Refused, acceptances, refusals, without
 

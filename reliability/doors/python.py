@@ -5,8 +5,8 @@ from itertools import chain
 import numpy as np
 
 import sparselab as sl
-from sparselab import activations, initializers, schedules
-from sparselab.training import TrainingState
+from sparselab.nn import activations, initializers, schedules
+from sparselab.training.loop import TrainingState
 
 from . import NAN, Made, not_a_flag, not_a_name, not_a_number, not_a_seed, not_whole, refusals, values, without
 from .python_data import data, datasets, matrices, topologies

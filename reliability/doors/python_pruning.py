@@ -5,9 +5,9 @@ from itertools import chain
 import numpy as np
 
 import sparselab as sl
-from sparselab.neurons import Neurons
-from sparselab.pruning import prune
-from sparselab.rewiring import between, grow, keep_neurons, regrow_rows, union
+from sparselab.analysis.prune_curve import prune
+from sparselab.topology.neuron_ids import Neurons
+from sparselab.topology.rewiring import between, grow, keep_neurons, regrow_rows, union
 
 from . import INF, NAN, Made, acceptances, not_a_flag, not_a_seed, refusals, without
 from .python_rules import DOOR, NO_FUNCTION, SHARE, WHOLE

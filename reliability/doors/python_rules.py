@@ -8,10 +8,10 @@ from itertools import chain
 import numpy as np
 
 import sparselab as sl
-from sparselab import schedules
+from sparselab.checkpoints.state import TrainingState
 from sparselab.evolution import Evidence
-from sparselab.losses import SoftmaxCrossEntropy
-from sparselab.state import TrainingState
+from sparselab.nn import schedules
+from sparselab.nn.losses import SoftmaxCrossEntropy
 
 from . import INF, NAN, acceptances, not_a_flag, not_a_name, not_a_number, not_whole, refusals, without
 from .scene import SIZES, of

@@ -5,8 +5,8 @@ from fractions import Fraction
 import numpy as np
 
 import sparselab as sl
-from sparselab.rewiring import erdos_renyi
-from sparselab.topology import Topology
+from sparselab.topology.rewiring import erdos_renyi
+from sparselab.topology.topology import Topology
 
 from . import Made, acceptances, values
 from .scene import SIZES, create, digest

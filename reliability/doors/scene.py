@@ -6,8 +6,8 @@ import hashlib
 import numpy as np
 
 import sparselab as sl
-from sparselab.layers import SparseLinear
-from sparselab.topology import Topology
+from sparselab.nn.linear import SparseLinear
+from sparselab.topology.topology import Topology
 
 from . import values
 

@@ -4,10 +4,10 @@ Every function gives numbers (a pandas DataFrame, a dict or a float); `sparselab
 is ever allocated: time and memory are those of the links and neurons. Names are loaded on first use.
 """
 
-from .. import lazy
+from ..utils import lazy
 
 # Modules are never named like a function: the import system would put the module in the function's place.
-_HOMES = {
+_NAMES = {
     "costs": ["run_costs"],
     "degrees": ["degree_evolution", "power_law"],
     "distance": ["topology_distance"],
@@ -18,4 +18,4 @@ _HOMES = {
     "paths": ["reachable"],
 }
 
-__getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)
+__getattr__, __dir__, __all__ = lazy.attach(__name__, _NAMES)

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from .. import checks, memory
-from ..training import check_model
+from ..nn import footprint
+from ..training.loop import check_model
+from ..utils import checks
 from .subjects import records_of
 
 
@@ -29,10 +30,10 @@ def run_costs(history, model):
         checks.fail("history", tuple(records[-1].nnz), f"of this model: its last epoch must have {model.nnz} links")
     links, widths = np.array([record.nnz for record in records], float), widths_of(records, model)
     dense, itemsize = dense_links(model), model.dtype.itemsize
-    dense_bytes = lambda copies: float(memory.dense_bytes(model.neurons.sizes, itemsize=itemsize, copies=copies))
+    dense_bytes = lambda copies: float(footprint.dense_bytes(model.neurons.sizes, itemsize=itemsize, copies=copies))
     samples = np.array([record.n_samples for record in records], float)
     ends = widths[:, :-1], widths[:, 1:], links, itemsize
-    stored, trained = _sum(memory.stored(*ends)), _sum(memory.trained(*ends))
+    stored, trained = _sum(footprint.stored(*ends)), _sum(footprint.trained(*ends))
     table = {
         "epoch": [record.epoch for record in records],
         "links": links.sum(axis=1).astype(np.int64),

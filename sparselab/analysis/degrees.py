@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import bdtrc, gammaln, pdtrc, xlog1py, xlogy
 
-from .. import checks
-from ..topology import MAX_WIDTH
+from ..topology.topology import MAX_WIDTH
+from ..utils import checks
 from .subjects import SIDES, degrees_in, records_of
 
 COMPARED = ("ks_power_law", "ks_binomial", "evidence")

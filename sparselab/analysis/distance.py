@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .. import checks
-from ..mlp import SparseMLP
-from ..rewiring import between
-from ..topology import Topology
+from ..nn.mlp import SparseMLP
+from ..topology.rewiring import between
+from ..topology.topology import Topology
+from ..utils import checks
 
 
 def topology_distance(a, b):

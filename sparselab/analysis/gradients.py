@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from .. import checks, losses
+from ..datasets.coerce import as_features
+from ..engines.layerwise import LayerwiseEngine
+from ..engines.tiling import tile_width
 from ..evolution import Evidence
-from ..inputs import as_features
-from ..layerwise import LayerwiseEngine
-from ..training import check_model
-from ..workspace import tile_width
+from ..nn import losses
+from ..training.loop import check_model
+from ..utils import checks
 
 
 def gradient_norm_per_layer(model, X, y, *, loss=None, n_samples=1024):

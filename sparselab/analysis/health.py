@@ -3,10 +3,10 @@
 import numpy as np
 import scipy.sparse
 
-from .. import checks
-from ..inputs import as_features
-from ..training import check_model
-from ..workspace import tile_width, tiles_of
+from ..datasets.coerce import as_features
+from ..engines.tiling import tile_width, tiles_of
+from ..training.loop import check_model
+from ..utils import checks
 
 
 def neuron_health(model, X, *, threshold=0.01):

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .. import checks
-from ..memory import DEGREES_UP_TO
-from ..rewiring import between, union
-from ..training import check_model
+from ..topology.rewiring import between, union
+from ..training.loop import check_model
+from ..training.memory import DEGREES_UP_TO
+from ..utils import checks
 from .subjects import is_record
 
 COLUMNS = ("epoch", "layer", "links", "new", "churn", "survival", "mean_age", "tried", "possible", "itop_rate")

@@ -4,7 +4,7 @@ import threading
 import time
 from pathlib import Path
 
-from .. import checks
+from ..utils import checks
 
 PROC = Path("/proc/self")
 POWERCAP = Path("/sys/class/powercap")

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..kernels import sweeps
-from ..training import check_model
+from ..kernels import csr_passes
+from ..training.loop import check_model
 
 
 def reachable(model):
@@ -42,7 +42,7 @@ def share_from_input(model):
     marks, reached = np.ones(model.sizes[0], bool), 0
     for layer in model.layers[:-1]:
         topology, found = layer.topology, np.empty(layer.topology.n_out, bool)
-        sweeps.any_marked(topology.indptr, topology.indices, marks, found)
+        csr_passes.any_marked(topology.indptr, topology.indices, marks, found)
         marks, reached = found, reached + int(np.count_nonzero(found))
     return reached / max(1, sum(model.sizes[1:-1]))
 

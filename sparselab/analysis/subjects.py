@@ -1,6 +1,6 @@
 """What callers hand in: the records of a run, the degrees in a record; errors name the argument."""
 
-from .. import checks
+from ..utils import checks
 
 SIDES = ("in", "out")
 

@@ -15,12 +15,12 @@ path/to/table.csv    any             any       the file: a table whose last colu
 
 from pathlib import PurePath
 
-from sparselab.checks import choice, fail
-from sparselab.datasets import embedded, published
-from sparselab.datasets.dataset import Dataset
-from sparselab.datasets.download import DownloadError
-from sparselab.datasets.folders import data_folder
-from sparselab.datasets.gate import check_csr, check_features, check_targets
+from ..utils.checks import choice, fail
+from . import embedded, published
+from .dataset import Dataset
+from .download import DownloadError
+from .folders import data_folder
+from .validation import check_csr, check_features, check_targets
 
 __all__ = [
     "Dataset",

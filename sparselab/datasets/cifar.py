@@ -10,8 +10,8 @@ import tarfile
 
 import numpy as np
 
-from sparselab.checks import fail
-from sparselab.datasets.formats import BROKEN, refuse
+from ..utils.checks import fail
+from .formats import BROKEN, refuse
 
 TRAIN = [f"data_batch_{i}" for i in range(1, 6)]
 TEST = ["test_batch"]

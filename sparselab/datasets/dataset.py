@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from sparselab.checks import choice, fail, flag, integer
-from sparselab.datasets import readers
-from sparselab.datasets.gate import check_features, check_targets
-from sparselab.datasets.scaling import standardise as scale
-from sparselab.datasets.splits import rows_of_fraction, split_rows
+from ..utils.checks import choice, fail, flag, integer
+from . import readers
+from .scaling import standardise as scale
+from .splits import rows_of_fraction, split_rows
+from .validation import check_features, check_targets
 
 SOURCES = ("embedded", "official", "system", "local", "stand-in", "synthetic", "arrays")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sparselab.datasets.formats import GZIP, opened
+from .formats import GZIP, opened
 
 CHUNK = 2**18
 MOST_BYTES = 3 * 2**30

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sparselab.checks import fail, integer, positive, shown
-from sparselab.datasets.dataset import Dataset
-from sparselab.datasets.folders import data_folder, repository_data
-from sparselab.datasets.splits import rows_of_fraction, split_rows
+from ..utils.checks import fail, integer, positive, shown
+from .dataset import Dataset
+from .folders import data_folder, repository_data
+from .splits import rows_of_fraction, split_rows
 
 CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 SMALL_FILE = "fashion_mnist_small.npz"

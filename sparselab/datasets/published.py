@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from sparselab.checks import integer
-from sparselab.datasets import sources
-from sparselab.datasets.cifar import read_cifar10
-from sparselab.datasets.dataset import Dataset
-from sparselab.datasets.embedded import CLOTHES
-from sparselab.datasets.formats import read_higgs, read_idx, read_numbers, read_series_matrix
-from sparselab.datasets.splits import rows_of_fraction, split_rows
+from ..utils.checks import integer
+from . import sources
+from .cifar import read_cifar10
+from .dataset import Dataset
+from .embedded import CLOTHES
+from .formats import read_higgs, read_idx, read_numbers, read_series_matrix
+from .splits import rows_of_fraction, split_rows
 
 LEUKEMIA_TEST_SHARE = 1 / 3  # 699 of the 2,096 patients
 

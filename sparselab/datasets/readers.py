@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sparselab.checks import choice, fail, integer
-from sparselab.datasets.formats import refuse
+from ..utils.checks import choice, fail, integer
+from .formats import refuse
 
 PARTS = ("X_train", "y_train", "X_test", "y_test")
 

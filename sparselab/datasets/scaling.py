@@ -6,7 +6,7 @@ A sparse matrix is only divided by the deviation: taking the mean away would tur
 import numpy as np
 from scipy import sparse
 
-from sparselab.datasets.csr_gate import check_finite
+from ..utils.csr import check_finite
 
 BLOCK_BYTES = 2**20
 

@@ -7,9 +7,9 @@ fetched before (data/downloads/<name>/), then the network.
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparselab.datasets.download import RemoteFile, fetch, problem
-from sparselab.datasets.folders import data_folder
-from sparselab.datasets.formats import refuse
+from .download import RemoteFile, fetch, problem
+from .folders import data_folder
+from .formats import refuse
 
 ZALANDO = (
     "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sparselab.checks import fail, generator, number
+from ..utils.checks import fail, generator, number
 
 
 def split_rows(codes, n_samples, n_second, seed=0):

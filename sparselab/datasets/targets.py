@@ -8,8 +8,8 @@ import warnings
 
 import numpy as np
 
-from sparselab.checks import choice, fail, shown
-from sparselab.datasets.csr_gate import check_finite, check_kind
+from ..utils.checks import choice, fail, shown
+from ..utils.csr import check_finite, check_kind
 
 TASKS = ("classification", "regression")
 LABEL_TYPES = (str, bytes, (numbers.Real, np.bool_))

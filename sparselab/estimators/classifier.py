@@ -14,12 +14,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .. import checks
+from ..checkpoints.records import History
 from ..datasets.dataset import Dataset
-from ..datasets.gate import check_features, check_frame
 from ..datasets.targets import as_labels
-from ..history import History
-from ..training import TrainingState, predict
+from ..datasets.validation import check_features, check_frame
+from ..training.loop import TrainingState, predict
+from ..utils import checks
 from .fitting import BestEpoch, all_or_nothing, progress, run_epochs, seeds_kept, twin, with_validation
 from .labels import classes_of, codes_of
 from .settings import Settings, net_parameters, seeds_of, threads_of

@@ -5,13 +5,13 @@ import warnings
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
-from ..checkpoints import load_checkpoint, read, save_checkpoint
-from ..container import CheckpointError
+from ..checkpoints.checkpoint import load_checkpoint, read, save_checkpoint
+from ..checkpoints.container import CheckpointError
+from ..checkpoints.run_dir import RunDir
 from ..datasets.dataset import Dataset
 from ..datasets.splits import rows_of_fraction, split_rows
-from ..mlp import child
-from ..runfolder import RunFolder
-from ..training import train
+from ..training.loop import train
+from ..utils.seeds import child
 
 VALIDATION = 9  # spawn key of the validation split, beside those in training.py
 
@@ -78,7 +78,7 @@ def run_epochs(model, state, history, data, settings, *, epochs, best=None, bar=
 
 def seeds_kept(folder, model):
     """The SeedSequence of the run in a folder, or None; `model` has the plug-ins that its net may have."""
-    found = RunFolder(folder).last_good(lambda path: read(path, model))
+    found = RunDir(folder).last_good(lambda path: read(path, model))
     return found and found[1].state.seeds
 
 

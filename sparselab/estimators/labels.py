@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .. import checks
 from ..datasets.targets import as_labels
+from ..utils import checks
 
 
 def classes_of(labels, name):

@@ -11,10 +11,10 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .. import checks
-from ..datasets.csr_gate import check_csr, check_parts
-from ..datasets.gate import check_features
-from ..mlp import SparseMLP
+from ..datasets.validation import check_features
+from ..nn.mlp import SparseMLP
+from ..utils import checks
+from ..utils.csr import check_csr, check_parts
 from . import classifier
 from .classifier import SparseMLPClassifier
 from .settings import boolean, seeds_of, threads_of

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from joblib import effective_n_jobs
 
-from .. import activations, checks, initializers
 from ..evolution import SET
-from ..machine import cores
-from ..mlp import SparseMLP
-from ..optimizers import MomentumSGD
-from ..topology import MAX_WIDTH
+from ..nn import activations, initializers
+from ..nn.mlp import SparseMLP
+from ..nn.optimizers import MomentumSGD
+from ..topology.topology import MAX_WIDTH
+from ..utils import checks
+from ..utils.resources import cores
 
 SMALLEST_BATCH, LARGEST_BATCH, BATCHES = 16, 128, 50  # "auto": about 50 mini-batches an epoch
 

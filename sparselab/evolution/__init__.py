@@ -4,6 +4,7 @@ A rule is any callable (epoch, model, state, evidence, rng) -> [Rewiring or None
 `prepare(model, epochs)` is told before a training starts how many epochs there will be in all.
 """
 
+from ..topology.rewiring import keep_neurons
 from . import criteria, importances, regrowths
 from .apply import Undo, apply
 from .criteria import magnitude, magnitude_within_sign
@@ -15,5 +16,6 @@ from .prune_regrow import SET, PruneRegrow
 __all__ = [
     "SET", "Changes", "Evidence", "Flow", "ImportancePruning", "PruneRegrow", "Undo", "apply", "can_go_by_layer", "chained",
     "criteria", "evolve", "evolve_by_layer",
-    "importances", "least_important", "magnitude", "magnitude_within_sign", "regrowths", "shrink", "widths_without",
+    "importances", "keep_neurons", "least_important", "magnitude",
+    "magnitude_within_sign", "regrowths", "shrink", "widths_without",
 ]  # fmt: skip

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ..interrupts import held
-from ..layers import SparseLinear
-from ..neurons import check_ids
-from ..rewiring import Rewiring
+from ..nn.linear import SparseLinear
+from ..topology.neuron_ids import check_ids
+from ..topology.rewiring import Rewiring
+from ..utils.interrupts import defer_interrupts
 
 
 def apply(rewirings, model, state, rng):
@@ -20,7 +20,7 @@ def apply(rewirings, model, state, rng):
     _check_widths(plans, model)
     _check_kept(rewirings)
     neurons = model.neurons.after(rewirings)
-    with held:
+    with defer_interrupts:
         for layer, plan in zip(model.layers, plans, strict=True):
             if plan:
                 new = plan["layer"]
@@ -53,7 +53,7 @@ class Undo:
         self.layers, self.states, self.neurons = [], [], None
 
     def __exit__(self, *_):
-        with held:
+        with defer_interrupts:
             for layer, *before in self.layers:
                 layer.replace(*before)
             for s, links, neurons in self.states:

@@ -6,8 +6,8 @@ It answers with scores (nnz,), numbers of which the lowest ⌊zeta · nnz⌋ go,
 
 import numpy as np
 
-from .. import checks
-from ..kernels import sweeps
+from ..kernels import csr_passes
+from ..utils import checks
 
 
 def cut(values, share):
@@ -29,7 +29,7 @@ def magnitude_within_sign(layer, state, evidence, rng, zeta):
     high, ties_high = cut(w[w > 0], zeta)
     low, ties_low = cut(-w[w < 0], zeta)
     keep = np.empty(len(w), bool)
-    sweeps.keep_above(w, -low, high, ties_low, ties_high, keep)
+    csr_passes.keep_above(w, -low, high, ties_low, ties_high, keep)
     return keep
 
 

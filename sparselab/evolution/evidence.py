@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import checks
-from ..layerwise import LayerwiseEngine
-from ..workspace import tile_width
+from ..engines.layerwise import LayerwiseEngine
+from ..engines.tiling import tile_width
+from ..utils import checks
 
 AT_ONCE = 2**22  # numbers gathered at once where single links are looked at
 

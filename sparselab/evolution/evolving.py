@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..optimizers import check_state
+from ..nn.optimizers import check_state
 from .apply import apply
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import activations, checks
-from ..rewiring import keep_neurons, rewire
+from ..nn import activations
+from ..topology.rewiring import keep_neurons, rewire
+from ..utils import checks
 from . import importances
 
 MODES, RAMPS, FOLDS = ("shrink", "links"), {"linear": 1, "cubic": 3}, ("bias", "mean")

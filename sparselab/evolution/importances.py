@@ -3,7 +3,7 @@
 layer: the SparseLinear whose outputs the neurons are; following: the one whose inputs they are.
 """
 
-from .. import checks
+from ..utils import checks
 from .criteria import check_finite
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import checks
-from ..rewiring import check_free, grow, rewire
+from ..topology.rewiring import check_free, grow, rewire
+from ..utils import checks
 from . import criteria, regrowths
 
 SHAPES = {

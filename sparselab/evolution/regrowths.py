@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import checks
-from ..rewiring import regrow_rows, rewire
+from ..topology.rewiring import regrow_rows, rewire
+from ..utils import checks
 
 
 def places(rewiring):

@@ -1,6 +1,6 @@
 """The model file under the names of this room: there is one format, and it is a plain .npz."""
 
-from ..storage import load, save
+from ..checkpoints.model_file import load, save
 
 
 def to_npz(model, path):

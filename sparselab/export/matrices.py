@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from .. import checks, memory
-from ..datasets.csr_gate import check_kind
-from ..topology import Topology
-from ..training import check_model
+from ..nn import footprint
+from ..topology.topology import Topology
+from ..training.loop import check_model
+from ..utils import checks
+from ..utils.csr import check_kind
 from .parts import check_tolerance, links_over, named_error, net_of, paired
 
 
@@ -66,8 +67,8 @@ def check_room(model, door, instead):
     shapes = enumerate(layer.topology for layer in model.layers)
     items = {f"W of layer {i + 1} ({t.n_out} x {t.n_in})": t.n_out * t.n_in * model.dtype.itemsize for i, t in shapes}
     items["places of the links"] = 20 * max(model.nnz)
-    advise = lambda have: f"{instead}, about {memory.size(model.nbytes)}"
-    memory.refuse(f"{door} of {memory.named(model.sizes)}", items, advise)
+    advise = lambda have: f"{instead}, about {footprint.size(model.nbytes)}"
+    footprint.refuse(f"{door} of {footprint.named(model.sizes)}", items, advise)
 
 
 def dense(layer):

@@ -2,8 +2,9 @@
 
 from itertools import pairwise, zip_longest
 
-from .. import activations, checks
-from ..training import check_model
+from ..nn import activations
+from ..training.loop import check_model
+from ..utils import checks
 from .matrices import check_room, dense
 from .parts import check_tolerance, named_error, net_of
 

@@ -4,11 +4,12 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .. import checks
-from ..datasets.csr_gate import check_finite, check_kind
-from ..layers import DTYPES, SparseLinear
-from ..mlp import SparseMLP, check_dtype
-from ..topology import Topology
+from ..nn.linear import SparseLinear
+from ..nn.mlp import SparseMLP
+from ..nn.shapes import DTYPES, check_dtype
+from ..topology.topology import Topology
+from ..utils import checks
+from ..utils.csr import check_finite, check_kind
 
 PIECE = 2**20  # entries of a dense matrix looked at at once
 

@@ -5,8 +5,9 @@ import scipy.sparse
 import torch
 from torch import nn
 
-from .. import activations, checks
-from ..topology import Topology
+from ..nn import activations
+from ..topology.topology import Topology
+from ..utils import checks
 from .parts import links_over
 
 READ = "ReLU, LeakyReLU, Tanh, Identity, Dropout"

@@ -4,18 +4,18 @@ The object API only: nothing here knows pyplot or changes matplotlib's settings,
 are loaded on first use; matplotlib is imported then, and only in this room.
 """
 
-from .. import lazy
+from ..utils import lazy
 
 # Modules are never named like a function: the import system would put the module in the function's place.
-_HOMES = {
+_NAMES = {
     "activity": ["activation_functions"],
     "arithmetic": ["run_costs"],
-    "clocks": ["phases"],
+    "timings": ["phases"],
     "costs": ["compare_costs", "memory"],
     "curves": ["learning_curves"],
     "degrees": ["degree_histograms"],
     "gradients": ["gradient_norm_per_layer", "gradient_norms"],
-    "hubs": ["degree_evolution"],
+    "degrees_by_epoch": ["degree_evolution"],
     "images": ["connectivity"],
     "ladder": ["scale"],
     "lifetimes": ["link_ages"],
@@ -23,17 +23,17 @@ _HOMES = {
     "parallels": ["parallel_coordinates"],
     "pixels": ["input_map", "input_maps"],
     "plans": ["memory_plan"],
-    "pushes": ["dropped_entries", "staleness_histogram"],
+    "staleness": ["dropped_entries", "staleness_histogram"],
     "speeds": ["speed_up"],
     "stages": ["topology_stages"],
     "stepwise": ["loss_by_step"],
     "strengths": ["strength_histogram"],
-    "tables": ["TableFigure", "png_bytes", "save_figure", "to_frame"],
+    "table_figure": ["TableFigure", "png_bytes", "save_figure", "to_frame"],
     "teams": ["accuracy_by_phase"],
-    "trades": ["trade_off"],
+    "tradeoff": ["trade_off"],
     "turnover": ["links_and_neurons"],
     "values": ["weights_histogram"],
     "workers": ["worker_timeline"],
 }
 
-__getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)
+__getattr__, __dir__, __all__ = lazy.attach(__name__, _NAMES)

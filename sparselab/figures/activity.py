@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .. import activations as functions
-from .. import checks
+from ..nn import activations as functions
+from ..utils import checks
 from . import legends, style
 
 

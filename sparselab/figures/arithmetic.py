@@ -3,10 +3,10 @@
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from .. import summary
+from ..nn import summary
 from . import legends, style
 from .costs import ratio
-from .given import joined, tables_of
+from .tables import joined, tables_of
 
 PANELS = {
     "total_flops": ("total_dense_flops", "flops of training so far (log scale)"),

@@ -3,7 +3,8 @@
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from .. import checks, summary
+from ..nn import summary
+from ..utils import checks
 from . import legends, style
 
 BYTES = {"bytes": "stored: links and biases", "training_bytes": "in training, without activations"}

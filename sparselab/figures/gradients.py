@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .. import checks
 from ..analysis.gradients import gradient_norm_per_layer as gradient_norm_per_layer  # its old place
+from ..utils import checks
 from . import legends, style
 
 PANELS = {"dZ": "‖dZ‖ of a layer's outputs", "dw": "‖dw‖ of its links"}

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .. import checks
 from ..kernels.binning import links_per_bin
+from ..utils import checks
 from . import style
 
 CELLS = 64  # up to this width a cell of the image is one possible link

@@ -1,7 +1,7 @@
 """From a worm to a rat: what nets of very many neurons take, beside brains of as many."""
 
 from . import style
-from .given import tables_of
+from .tables import tables_of
 
 # name -> (neurons of the whole nervous system or brain, where the number is from)
 BRAINS = {
@@ -17,7 +17,7 @@ def scale(table, *, title=None):
     """Seconds of a step and of an evolution, and peak memory, against hidden neurons; grey lines: brains of as many neurons.
 
     table: a DataFrame with columns neurons, step_seconds, evolve_seconds and peak_gib, a row a net that was really trained
-    (`benchmarks.scale`, or results of `sparselab.extreme.run`), of one batch size. TypeError for anything else.
+    (`benchmarks.scale`, or results of `sparselab.experiments.extreme.run`), of one batch size. TypeError for anything else.
     """
     columns = ("neurons", "step_seconds", "evolve_seconds", "peak_gib")
     rows = tables_of("table", table, columns, "benchmarks.scale")[""].sort_values("neurons")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .. import checks
+from ..utils import checks
 from . import legends, style
 
 BARS = 40  # ages in the picture, at most

@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import legends, style
-from .given import grouped_bars, joined, tables_of
+from .tables import grouped_bars, joined, tables_of
 
 KINDS = {
     "without_incoming": "without incoming links", "without_outgoing": "without outgoing links",

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
-from .. import checks
+from ..utils import checks
 from . import style
 
 SCALE = "viridis"  # told apart by the colour-blind, and in grey

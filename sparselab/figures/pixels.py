@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .. import checks
+from ..utils import checks
 from . import style
 from .images import topologies_of
 from .runs import degrees_of, is_record, records_of

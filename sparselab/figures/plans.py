@@ -4,8 +4,9 @@ import textwrap
 
 from matplotlib.ticker import MaxNLocator
 
-from .. import checks, summary
-from ..memory import MemoryEstimate
+from ..nn import summary
+from ..training.estimate import MemoryEstimate
+from ..utils import checks
 from . import style
 
 # what items of a MemoryEstimate begin with -> the part of the bar they belong to, from the left

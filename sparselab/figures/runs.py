@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .. import checks
 from ..analysis.subjects import degrees_of as degrees_of
 from ..analysis.subjects import is_record as is_record
 from ..analysis.subjects import records_of as records_of
+from ..utils import checks
 
 
 def runs_of(runs, name="runs"):

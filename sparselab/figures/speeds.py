@@ -3,9 +3,9 @@
 import numpy as np
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from .. import checks
+from ..utils import checks
 from . import legends, style
-from .given import tables_of
+from .tables import tables_of
 
 
 def speed_up(table, *, alone=None, title=None, dataset=None):

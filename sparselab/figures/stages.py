@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
-from .. import checks
+from ..utils import checks
 from . import legends, style
 from .pixels import image_of, shape_of
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .. import checks
+from ..utils import checks
 from . import legends, style
 
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from .. import checks, evolution
+from .. import evolution
 from ..evolution import importances
+from ..utils import checks
 from . import legends, style
 
 BARS = 50
@@ -13,9 +14,10 @@ WORDS = {"incoming": "strength: Σ |w| incoming", "outgoing": "Σ |w| outgoing",
 def strength_histogram(model, amount=None, importance=None, *, min_neurons=1, title=None, dataset=None):
     """Neurons of each hidden layer by importance; with `amount`, the share of them that would go is hatched, up to a line.
 
-    amount: share of the neurons that the model has now, as in `sparselab.pruning.prune`; None: no cut. importance: a function
-    (layer, following) -> (neurons,) numbers, or one of the names "incoming" (default: the paper's neuron strength), "outgoing",
-    "product". min_neurons: as in ImportancePruning. The line stands at the strongest neuron that goes. Table: layer, from, to,
+    amount: share of the neurons that the model has now, as in `analysis.prune_curve.prune`; None: no cut. importance: a
+    function (layer, following) -> (neurons,) numbers, or one of the names "incoming" (default: the paper's neuron strength),
+    "outgoing", "product". min_neurons: as in ImportancePruning. The line stands at the strongest neuron that goes. Table: layer,
+    from, to,
     neurons, gone (how many of them would go), threshold. Raises TypeError or ValueError naming the argument.
     """
     importance, text = named(importance)

@@ -8,7 +8,7 @@ import textwrap
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from .tables import TableFigure, attach
+from .table_figure import TableFigure, attach
 
 # Okabe and Ito's palette without its yellow, which white paper swallows.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -123,3 +123,14 @@ def finish(figure, rows):
     for text in figure.findobj(Text):
         text.set_usetex(False)
     return attach(figure, rows)
+
+
+def high(figure, height):
+    """The same figure, `height` inches high."""
+    figure.set_size_inches(figure.get_figwidth(), height)
+    return figure
+
+
+def low(figure, height=4.0):
+    """The same figure, not higher than the place in a panel."""
+    return high(figure, min(height, figure.get_figheight()))

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from .. import checks
+from ..utils import checks
 from . import legends, style
 from .curves import summarise
 from .runs import runs_of

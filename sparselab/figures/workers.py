@@ -3,11 +3,11 @@
 import numpy as np
 from matplotlib.collections import PolyCollection
 
-from .. import checks
+from ..utils import checks
 from . import legends, style
 from .runs import records_of
 
-PHASES = ("asynchronous", "synchronous", "local")
+FIRST_PHASES = ("asynchronous", "synchronous", "local")
 MOST_NAMES = 16  # workers whose rows have a number each
 
 
@@ -71,7 +71,7 @@ def shares(rows, n, low, high):
 def _bars(ax, rows, low, high):
     """One collection a phase: there may be very many tasks. {phase: handle}"""
     handles, thin = {}, (high - low) / 1000
-    for number, phase in enumerate(PHASES):
+    for number, phase in enumerate(FIRST_PHASES):
         here = [row for row in rows if row["phase"] == phase]
         if here:
             boxes = [_box(row["start"], row["end"], row["worker"]) for row in here]

@@ -370,17 +370,18 @@ def sddmm_row(typing, width, indices, begin, end, X, dZ, dw, db, add):
                 source = builder.zext(builder.load(builder.gep(columns, [k])), I64)
                 return dot_parts(builder, load_parts(builder, tile, source, W), d)
 
-            def bunch(k, poison):
+            def bunch(k, nonfinite):
                 values = totals(builder, [product(builder.add(k, I64(offset))) for offset in range(BUNCH)])
-                return builder.fadd(poison, put(values, builder.gep(gradients, [k])))
+                return builder.fadd(nonfinite, put(values, builder.gep(gradients, [k])))
 
-            def single(k, poison):
-                return builder.fadd(poison, put(total(builder, product(k)), builder.gep(gradients, [k])))
+            def single(k, nonfinite):
+                return builder.fadd(nonfinite, put(total(builder, product(k)), builder.gep(gradients, [k])))
 
             middle = in_bulk(builder, begin, end, BUNCH)
-            poison = loop(builder, begin, middle, BUNCH, ir.Constant(row_type(BUNCH), [0.0] * BUNCH), bunch)
-            poison = builder.fadd(total(builder, poison), put(total(builder, add_parts(builder, d)), pointer(builder, db, F32)))
-            return loop(builder, middle, end, 1, poison, single)
+            nonfinite = loop(builder, begin, middle, BUNCH, ir.Constant(row_type(BUNCH), [0.0] * BUNCH), bunch)
+            bias = put(total(builder, add_parts(builder, d)), pointer(builder, db, F32))
+            nonfinite = builder.fadd(total(builder, nonfinite), bias)
+            return loop(builder, middle, end, 1, nonfinite, single)
 
         return by_width(builder, width, emit)
 

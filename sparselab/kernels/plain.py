@@ -87,7 +87,7 @@ def dx(indptr, rows, slots, w, dZ, out, left, right, on, kept, scale, begin, end
 
 
 @jit
-def sddmm(indptr, indices, X, dZ, dw, db, add, poison, begin, end):
+def sddmm(indptr, indices, X, dZ, dw, db, add, nonfinite, begin, end):
     """dw (+)= (dZ Xᵀ) on the links, db (+)= Σ_c dZ; `add` False overwrites. poison[0] += 0, or NaN for a gradient that is
     not finite, or so large that a step could overflow."""
     width = X.shape[1]
@@ -97,10 +97,10 @@ def sddmm(indptr, indices, X, dZ, dw, db, add, poison, begin, end):
         for c in range(width):
             sum_ += dZ[j, c]
         db[j] = sum_ + (db[j] if add else zero)
-        poison[0] += db[j] * much * zero
+        nonfinite[0] += db[j] * much * zero
         for k in range(indptr[j], indptr[j + 1]):
             i, sum_ = indices[k], zero
             for c in range(width):
                 sum_ += X[i, c] * dZ[j, c]
             dw[k] = sum_ + (dw[k] if add else zero)
-            poison[0] += dw[k] * much * zero
+            nonfinite[0] += dw[k] * much * zero

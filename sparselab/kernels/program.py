@@ -14,7 +14,7 @@ dropout are two bits an element. So a tile keeps one float an activation and no 
 import numpy as np
 from numba import carray
 
-from .columns import (
+from .columns import (  # fmt: skip
     ACTIVATIONS,
     BACKWARD,
     BY_INPUT,
@@ -38,14 +38,14 @@ from .columns import (
     WAIT,
     B,
     W,
-)  # fmt: skip
+)
 from .elementwise import gather_csr, softmax_loss, squared_loss
+from .push_pull import take_turn
 from .rng import key64
 from .rows import AHEAD, dx_rows, scatter_rows, sddmm_rows, spmm_rows
 from .settings import jit
 from .system import as_pointer, go_on, meet, now
 from .transposing import SIDE, gather_rows
-from .turns import take_turn
 from .updating import ONE, apply_update, sum_groups
 
 SOFTMAX, SQUARED = range(2)
@@ -87,11 +87,11 @@ def backward(part, parts, counter, cuts, width, table, coefficients, places, dw,
 
     dX overwrites the layer's input, which every part's dw needs: hence a meeting before it and one after it.
     """
-    poison = np.float32(0)
+    nonfinite = np.float32(0)
     for back in range(table.shape[0]):
         l = table.shape[0] - 1 - back
         t, X, dZ = table[l], places[ACTIVATIONS, l], places[ACTIVATIONS, l + 1]
-        poison += sddmm_rows(
+        nonfinite += sddmm_rows(
             width, cuts[l, BY_OUTPUT, part], cuts[l, BY_OUTPUT, part + 1], ahead_of(t[N_IN], width), t[INDPTR], t[INDICES], X,
             dZ, dw[l], db[l], add,
         )  # fmt: skip
@@ -112,7 +112,7 @@ def backward(part, parts, counter, cuts, width, table, coefficients, places, dw,
                 )  # fmt: skip
             if not go_on(counter, parts, part):
                 return np.float32(0), False
-    return poison, True
+    return nonfinite, True
 
 
 @jit
@@ -141,7 +141,7 @@ def output_loss(loss, Z, labels, targets, samples, first, count, scale):
 @jit
 def run_steps(
     thread, threads, together, counter, cuts, width, max_groups, table, coefficients, places, dw, db, settings, rates, loss,
-    labels, targets, X, csr_data, csr_indices, csr_indptr, samples, batch_size, key, first_step, losses, hits, poison, phases,
+    labels, targets, X, csr_data, csr_indices, csr_indptr, samples, batch_size, key, first_step, losses, hits, nonfinite, phases,
     status, applies, gate, mine, server,
 ):  # fmt: skip
     """Steps 0 … len(rates) − 1 over consecutive batches of `samples` (the last may be partial), as one of `threads` threads.
@@ -164,7 +164,7 @@ def run_steps(
         groups = min(max_groups, n_tiles)
         scale = np.float32(1) / np.float32(size)
         step_key = key64(key, first_step + step)
-        poison[thread] = 0
+        nonfinite[thread] = 0
         for group in range(0 if together else thread, groups, 1 if together else threads):
             first_tile = n_tiles * group // groups
             for tile in range(first_tile, n_tiles * (group + 1) // groups):
@@ -185,7 +185,7 @@ def run_steps(
                 bad, whole = backward(
                     part, parts, counter, cuts, width, table, coefficients, places, dw[group], db[group], tile > first_tile
                 )
-                poison[thread] += bad
+                nonfinite[thread] += bad
                 if not (whole and meet(counter, parts)):
                     return
                 t3 = now(clock)
@@ -200,7 +200,7 @@ def run_steps(
         for tile in range(n_tiles):
             sum_ += losses[step, tile]
         for other in range(threads):
-            sum_ += poison[other]
+            sum_ += nonfinite[other]
         if not np.isfinite(sum_):
             status[0] = step
             return

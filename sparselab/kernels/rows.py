@@ -81,13 +81,13 @@ def scatter_rows(width, begin, end, n_out, indptr, indices, w, dZ, out, left, ri
 @jit
 def sddmm_rows(width, begin, end, ahead, indptr, indices, X, dZ, dw, db, add):
     """Rows [begin, end) of dw (+)= dZ Xᵀ on the links and db (+)= Σ dZ; returns 0, or NaN where one is not finite."""
-    poison, asked, last = np.float32(0), load_i64(indptr, begin), load_i64(indptr, end)
+    nonfinite, asked, last = np.float32(0), load_i64(indptr, begin), load_i64(indptr, end)
     for j in range(begin, end):
         if ahead:
             soon = min(load_i64(indptr, j + 1) + ahead, last)
             fetch_rows(width, indices, X, asked, soon)
             asked = soon
-        poison += sddmm_row(
+        nonfinite += sddmm_row(
             width, indices, load_i64(indptr, j), load_i64(indptr, j + 1), X, dZ + 4 * j * width, dw, db + 4 * j, add
         )
-    return poison
+    return nonfinite

@@ -44,8 +44,8 @@ def dx(indptr, rows, slots, w, dZ, out, left, right, on, kept, scale, begin, end
 
 
 @jit
-def sddmm(indptr, indices, X, dZ, dw, db, add, poison, begin, end):
-    poison[0] += sddmm_rows(
+def sddmm(indptr, indices, X, dZ, dw, db, add, nonfinite, begin, end):
+    nonfinite[0] += sddmm_rows(
         X.shape[1], begin, end, 0, indptr.ctypes.data, indices.ctypes.data, X.ctypes.data, dZ.ctypes.data,
         dw.ctypes.data, db.ctypes.data, 1 if add else 0,
     )  # fmt: skip

@@ -4,11 +4,11 @@ import time
 
 import numpy as np
 
-from ..interrupts import held
-from ..state import EpochTotals
-from ..training import epoch_record
-from .averaging import average
-from .workers import Workers
+from ..checkpoints.state import EpochTotals
+from ..training.loop import epoch_record
+from ..utils.interrupts import defer_interrupts
+from .core.averaging import average
+from .core.worker_stats import Workers
 
 
 class LocalPhase:
@@ -61,7 +61,7 @@ class LocalPhase:
         if last:
             start = time.perf_counter()
             mean = average(nets, self.n_links)
-            with held:
+            with defer_interrupts:
                 run.model.take_over(mean.layers, "average", mean.neurons)
                 run.state.optimizer[:] = run.optimizer.init(run.model)  # the workers' says nothing about the mean
                 run.state.epoch = run.epochs

@@ -4,9 +4,10 @@ A panel is a declaration (which controls, which views); the training itself is a
 room that imports ipywidgets; where it is missing the same objects run headless and print text. Names load on first use.
 """
 
-from .. import lazy
+from ..utils import lazy
 
-_HOMES = {
+_NAMES = {
+    ".training.progress": ["watch"],
     "form": ["ConfigForm"],
     "explorer": ["Explorer"],
     "extremes": ["ExtremePanel", "extreme_panel"],
@@ -14,10 +15,9 @@ _HOMES = {
     "panel": ["TrainingPanel"],
     "layer": ["layer_panel"],
     "panels": ["activation_panel", "evolution_panel", "parallel_panel", "pruning_panel", "start_panel"],
-    "run": ["Run"],
-    "terminal": ["watch"],
+    "live_run": ["Run"],
     "threshold": ["threshold_panel"],
     "views": ["VIEWS", "View"],
 }
 
-__getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)
+__getattr__, __dir__, __all__ = lazy.attach(__name__, _NAMES)

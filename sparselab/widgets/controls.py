@@ -3,16 +3,15 @@
 A control never changes a bad value into a good one: it is shown as wrong, and the config is not made.
 """
 
-import dataclasses
 import math
 import re
 
-from .. import checks, datasets
-from ..experiment import ExperimentConfig
+from .. import datasets
+from ..experiments.config import FIELDS, ExperimentConfig
+from ..utils import checks
 from . import markup
 from .toolkit import make
 
-FIELDS = {one.name: one for one in dataclasses.fields(ExperimentConfig)}
 NOTCHES = 1000  # what has more steps than this is typed, not slid
 EXACT = 2**53  # whole numbers above this are not exact in a browser
 NAMED = {"description_width": "125px"}

@@ -4,7 +4,11 @@ import threading
 import traceback
 from dataclasses import dataclass
 
-from .. import extreme, figures, machine, memory, summary
+from .. import figures
+from ..experiments import extreme
+from ..nn import footprint, summary
+from ..training import memory
+from ..utils import resources
 from . import markup
 from .explorer import Explorer
 from .toolkit import make
@@ -83,7 +87,7 @@ class ExtremePanel(Explorer):
 
     def _wanted(self, values):
         what = extreme.Extreme(**{name: values[name] for name in NAMES} | {"neurons": round(values["neurons"])}, **self._given())
-        return Wanted(what, tuple(self.results), machine.available())
+        return Wanted(what, tuple(self.results), resources.available())
 
     def _given(self):
         return STEPS | {"features": self.features}
@@ -144,12 +148,12 @@ def extreme_panel(neurons=1e6, layers=10, *, epsilon=1.0, batch=32, features=65_
 
 def table(wanted):
     """What the net would be and need, beside the dense net."""
-    what, dense = wanted.what, memory.dense_links(wanted.what.sizes)
+    what, dense = wanted.what, footprint.dense_links(wanted.what.sizes)
     links, chosen = sum(what.expected_links), what.estimate
     have = "unknown" if wanted.available is None else summary.size(wanted.available)
     rows = [
         ("links", f"{links:,.0f}", f"{dense:,.0f}"),
-        ("bytes in training", summary.size(chosen.total), summary.size(memory.dense_bytes(what.sizes))),
+        ("bytes in training", summary.size(chosen.total), summary.size(footprint.dense_bytes(what.sizes))),
         ("available now", have, have),
     ]
     verdict = "It fits." if wanted.fits else "It does not fit: a run would be refused before anything is allocated."

@@ -1,8 +1,8 @@
 """A form of controls that gives an ExperimentConfig, or says beside each field why it cannot."""
 
-from ..experiment import ExperimentConfig, rules_of
+from ..experiments.config import FIELDS, ExperimentConfig, rules_of
 from . import markup
-from .controls import FIELDS, Control
+from .controls import Control
 from .toolkit import make
 
 GROUPS_FROM = 9  # controls from which they stand under the headings of the config's groups

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-from .. import figures, studies, summary
-from ..mlp import SparseMLP
+from .. import figures
+from ..experiments import studies
+from ..nn import summary
+from ..nn.mlp import SparseMLP
 from . import markup
 from .explorer import Explorer
 from .toolkit import make

@@ -3,7 +3,7 @@
 import dataclasses
 from functools import partial
 
-from ..experiment import rate_of, zeta_of
+from ..experiments.config import rate_of, zeta_of
 
 
 def set_rate(experiment, config):
@@ -28,10 +28,10 @@ LIVE = {
 def asking(rule, run):
     """The rule, with a zeta that is asked of `run.now` each time, where it has the config's zeta; else as it is."""
     ours = dataclasses.is_dataclass(rule) and getattr(rule, "zeta", None) == zeta_of(run.config)
-    return dataclasses.replace(rule, zeta=Asked(run)) if ours else rule
+    return dataclasses.replace(rule, zeta=LiveZeta(run)) if ours else rule
 
 
-class Asked:
+class LiveZeta:
     """The zeta that `run.now` wants, as a function of the epoch; a copy in another process keeps that of when it was sent."""
 
     def __init__(self, run):

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from .. import summary
+from ..nn import summary
 
 COLOURS = {"running": "#009E73", "paused": "#E69F00", "preparing": "#0072B2", "failed": "#D55E00"}
 STYLE = """<style>

@@ -7,16 +7,16 @@ import dataclasses
 import threading
 import traceback
 
-from .. import checks
-from ..experiment import ExperimentConfig
+from ..experiments.config import ExperimentConfig
+from ..utils import checks
 from . import markup, words
 from .costs import sides
 from .form import ConfigForm
 from .live import LIVE
 from .presenter import Presenter
 from .screen import Screen
-from .subject import Subject
 from .toolkit import bundle
+from .view_model import ViewModel
 from .views import VIEWS, View
 
 CONTROLS = (
@@ -45,7 +45,7 @@ class TrainingPanel:
         names = [name for name in controls if data is None or name != "dataset"]
         self.form = self.Form(names, spans=SPANS | (spans or {}), live=[name for name in names if name in LIVE], **fields)
         self.views = dict(map(named, views))
-        self.subject = Subject(lambda: self.form.config, data=data, rules=rules)
+        self.subject = ViewModel(lambda: self.form.config, data=data, rules=rules)
         self.screen = self.Screen(self.form, self.views, title)
         self.presenter = Presenter(self.subject, self.screen, self.form, self.views)
         self.lock, self.pace = threading.RLock(), pace

@@ -5,7 +5,7 @@ Making a panel of a kind again, as a cell does that is run twice, stops the trai
 
 import weakref
 
-from ..experiment import ExperimentConfig
+from ..experiments.config import ExperimentConfig
 from . import planned, teamwork
 from .panel import TrainingPanel
 from .toolkit import make

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .. import figures
-from .heights import high, low
+from ..figures.style import high, low
 from .teamwork import split_of
 
 ALONE = "Nothing to see yet: press Start, with at least one worker."

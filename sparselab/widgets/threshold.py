@@ -6,10 +6,14 @@ The curve is computed once; the point under the slider is a net that was made an
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .. import checks, figures, pruning, studies, summary
+from .. import figures
+from ..analysis import prune_curve
 from ..evolution import importances
-from ..memory import dense_bytes, dense_links
-from ..mlp import SparseMLP
+from ..experiments import studies
+from ..nn import summary
+from ..nn.footprint import dense_bytes, dense_links
+from ..nn.mlp import SparseMLP
+from ..utils import checks
 from . import markup
 from .costs import AT_ONCE
 from .explorer import Explorer
@@ -49,7 +53,7 @@ def threshold_panel(model, data=None, *, curve=None, amount=0.5, importance="inc
     amount = min(round(checks.fraction("amount", amount), 2), 0.99)
     if not isinstance(model, SparseMLP) or len(model.layers) < 2:
         checks.fail("model", model, "a SparseMLP with a hidden layer, or a TrainingPanel that has one", TypeError)
-    thinker = Thinker(still(model), data, {importance: curve}, min_neurons, seed, threads)
+    thinker = ThresholdStudy(still(model), data, {importance: curve}, min_neurons, seed, threads)
     controls = {
         "amount": make(
             "FloatSlider", value=amount, min=0.0, max=0.99, step=0.01, description="amount", readout_format=".2f",
@@ -60,11 +64,11 @@ def threshold_panel(model, data=None, *, curve=None, amount=0.5, importance="inc
     return Explorer(controls, thinker.study, VIEWS, table, title="how much of this net can go?", limited=True)
 
 
-class Thinker:
+class ThresholdStudy:
     """Computes and remembers: a curve for each importance, a row for each amount, the dense net's time."""
 
     def __init__(self, model, data, curves, min_neurons, seed, threads):
-        self.model, self.data = model, tested(pruning.as_dataset(data, model))
+        self.model, self.data = model, tested(prune_curve.as_dataset(data, model))
         self.options = {"min_neurons": min_neurons, "seed": seed, "threads": threads, "progress": False}
         self.curves = {name: table for name, table in curves.items() if table is not None}
         self.row, self.dense_seconds = lru_cache(KEPT)(self._row), None
@@ -82,7 +86,7 @@ class Thinker:
         """The table of `prune_curve`, computed when first asked for."""
         if importance not in self.curves:
             function = importances.NAMES[importance]
-            self.curves[importance] = pruning.prune_curve(
+            self.curves[importance] = prune_curve.prune_curve(
                 self.model, self.data, importance=function, repeats=CURVE, **self.options
             )
         return self.curves[importance]
@@ -93,7 +97,7 @@ class Thinker:
         if len(found):
             return found
         function = importances.NAMES[importance]
-        return pruning.prune_curve(self.model, self.data, [amount], importance=function, repeats=POINT, **self.options)
+        return prune_curve.prune_curve(self.model, self.data, [amount], importance=function, repeats=POINT, **self.options)
 
     def dense(self):
         """Links, neurons, bytes and measured seconds of the dense net of the original widths."""

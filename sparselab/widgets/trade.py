@@ -8,8 +8,8 @@ import time
 import weakref
 from dataclasses import dataclass
 
-from .. import pruning
-from ..mlp import check_chain
+from ..analysis import prune_curve
+from ..nn.mlp import check_chain
 
 AMOUNTS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9)
 SHARE = 0.1  # of the time that curves may take while the net is training
@@ -38,7 +38,7 @@ def curve_of(model, data, epoch, importance, *, training=False, threads=None):
     if kept is None or not kept.serves(epoch, importance, training):
         start = time.monotonic()
         options = {"importance": importance, "threads": threads, "repeats": 2, "progress": False}
-        table = pruning.prune_curve(still(model), tested(data), AMOUNTS, **options)
+        table = prune_curve.prune_curve(still(model), tested(data), AMOUNTS, **options)
         ready = time.monotonic()
         _curves[model] = kept = Curve(table, epoch, importance, ready, ready - start)
     return kept

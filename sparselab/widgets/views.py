@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 from .. import figures
 from ..evolution import importances, widths_without
-from ..experiment import activation_of, build
+from ..experiments.config import activation_of, build
+from ..figures.style import high, low
 from . import teams
 from .costs import sides
-from .heights import high, low
 from .trade import curve_of
 
 POINTS = 300  # epochs of a curve that are drawn: more cannot be seen and take long

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 
-from .. import environment
+from ..experiments import environment
 from . import teamwork
 
 

@@ -3,10 +3,10 @@
 import dataclasses
 
 from ... import figures
+from ...experiments.run_labels import value
+from ...figures.style import high
 from .. import markup
 from ..gallery import Gallery
-from ..heights import high
-from ..labels import value
 from ..painter import Painter
 from ..toolkit import make
 from ..views import View, sampled

@@ -1,8 +1,9 @@
 """The form of the workbench: what is moved most on top, everything else in one fold a group of the config."""
 
 from ... import datasets
+from ...experiments.config import FIELDS
 from .. import markup
-from ..controls import FIELDS, NAMED
+from ..controls import NAMED
 from ..form import ConfigForm
 from ..toolkit import make
 

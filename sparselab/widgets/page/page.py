@@ -1,15 +1,15 @@
 """The page itself: the four tabs, made of their parts."""
 
-from ...experiment import ExperimentConfig
+from ...experiments.config import ExperimentConfig
+from ...experiments.run_store import RunStore
 from .. import panels
 from ..toolkit import bundle, make
-from .bench import Bench
 from .comparetab import CompareTab
-from .keeping import Keeping
 from .look import STYLE
+from .run_actions import RunActions
 from .runstab import RunsTab
-from .store import RunStore
 from .sweeptab import SweepTab
+from .traintab import TrainTab
 
 
 class Workbench:
@@ -21,10 +21,10 @@ class Workbench:
 
     def __init__(self, config=None, *, data=None, folder="runs"):
         self.store = RunStore(folder)
-        self.train = Bench(config, data=data, keep=self.store.new, ended=self.refresh)
+        self.train = TrainTab(config, data=data, keep=self.store.new, ended=self.refresh)
         self.sweep = SweepTab(lambda: self.train.form.config, self.train.subject.make, self.store.new, self.refresh)
         self.compare = CompareTab(self.store.rows, self.store.open)
-        self.runs = RunsTab(self.store.rows, Keeping(self.store, self.train).actions)
+        self.runs = RunsTab(self.store.rows, RunActions(self.store, self.train).actions)
         parts = {"Train": self.train.screen, "Sweep": self.sweep, "Compare": self.compare, "Runs": self.runs}
         self.tabs = make("Tab", children=[part.widget for part in parts.values()], titles=list(parts), selected_index=0)
         self.widget = make("VBox", children=[make("HTML", value=STYLE), self.tabs.add_class("sparselab-pages")])

@@ -10,11 +10,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from ... import memory, summary, training
 from ...analysis.costs import training_flops
 from ...datasets import Dataset
-from ...mlp import SparseMLP
-from ..subject import SMALL
+from ...nn import summary
+from ...nn.mlp import SparseMLP
+from ...training import estimate, loop
+from ..view_model import SMALL
 
 MOST = 100_000  # links of a net that is trained for a moment
 PROBE = (784, 500, 500, 10)  # widths of the net that is trained in place of a larger one
@@ -32,7 +33,7 @@ def price_of(config, subject):
     links, dense = links_of(sizes, config.epsilon), np.array([float(a) * b for a, b in pairwise(sizes)])
     flops, dense_flops = (training_flops(one) * data.n_train for one in (links, dense))
     rate, known = rate_of(config, subject, sizes)
-    need = memory.estimate_memory(
+    need = estimate.estimate_memory(
         sizes, epsilon=config.epsilon, batch_size=config.batch_size, threads=config.threads or None, dropout=config.dropout,
         activation=config.activation, n_samples=data.n_train, n_test=data.n_test,
     )  # fmt: skip
@@ -68,7 +69,7 @@ def measured(sizes, epsilon, batch_size, threads):
             data = noise(sizes, min(SAMPLES, 16 * batch_size, VALUES // sizes[0]))
             model = SparseMLP.create(sizes, epsilon=epsilon, seed=0)
             options = {"epochs": EPOCHS, "batch_size": batch_size, "seed": 0, "threads": threads or None, "evaluate_every": 0}
-            _measured[key] = max(rates(for_a_moment(training.train(model, data, **options))))
+            _measured[key] = max(rates(for_a_moment(loop.train(model, data, **options))))
         return _measured[key]
 
 

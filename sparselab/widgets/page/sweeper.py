@@ -3,8 +3,9 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from ... import machine, sweeps
-from ..run import Run
+from ...experiments import sweep
+from ...utils import resources
+from ..live_run import LiveRun
 
 
 class Sweeper:
@@ -28,14 +29,14 @@ class Sweeper:
     def result(self):
         """The runs that have ended, in the order of configs and seeds, as a Sweep."""
         with self.lock:
-            return sweeps.Sweep([run for _, run in sorted(self.runs, key=lambda pair: pair[0])])
+            return sweep.Sweep([run for _, run in sorted(self.runs, key=lambda pair: pair[0])])
 
     def start(self, configs, seeds, jobs=1):
         """Train {label: config} with every seed, `jobs` at a time; False if a sweep is under way."""
         with self.lock:
             if self.active:
                 return False
-            threads = 0 if jobs == 1 else max(1, machine.cores() // jobs)
+            threads = 0 if jobs == 1 else max(1, resources.cores() // jobs)
             tasks = [
                 (number, label, config.replace(seed=seed, threads=config.threads or threads))
                 for number, (label, seed, config) in enumerate((a, s, c) for a, c in configs.items() for s in seeds)
@@ -68,13 +69,13 @@ class Sweeper:
 
     def _one(self, number, label, config):
         """Train one; its error is a row, and the others go on. One that was stopped is no row."""
-        ended, run = sweeps.Run(label, config.seed, config), None
+        ended, run = sweep.SweepRun(label, config.seed, config), None
         try:
             with self.lock:
                 if self.wanted == "stop":
                     return
                 diary = self.keep(config, label)
-                run = Run(config, make=self.make, checkpoint=diary.folder, resume=False)
+                run = LiveRun(config, make=self.make, checkpoint=diary.folder, resume=False)
                 run.changed = lambda: (diary.note(run), self.changed())
                 self.under_way.append(run)
             run.pull()

@@ -3,12 +3,13 @@
 import dataclasses
 import re
 
-from ... import checks, sweeps
-from ...experiment import ExperimentConfig
+from ...experiments import sweep
+from ...experiments.config import FIELDS, ExperimentConfig
+from ...experiments.random_search import drawn
+from ...utils import checks
 from .. import markup
-from ..controls import FIELDS, widths
+from ..controls import widths
 from ..toolkit import make
-from .draws import drawn
 
 ROWS = 3  # fields that can be varied at once
 NONE = "—"
@@ -60,7 +61,7 @@ class SweepForm:
             return {"all": base}
         if self.kind.value == "random":
             return drawn(space, base, self.draws.value)
-        return sweeps.configs_of(space, dataclasses.asdict(base))
+        return sweep.configs_of(space, dataclasses.asdict(base))
 
     @property
     def chosen_seeds(self):

@@ -4,12 +4,14 @@ import dataclasses
 import threading
 import traceback
 
-from ... import checks, figures, sweeps
-from ...experiment import rules_of
+from ... import figures
+from ...experiments import sweep as sweeps
+from ...experiments.config import rules_of
+from ...experiments.run_labels import value
+from ...figures.style import high
+from ...utils import checks
 from .. import markup
 from ..gallery import Gallery
-from ..heights import high
-from ..labels import value
 from ..painter import Painter
 from ..screen import button
 from ..toolkit import make
@@ -30,7 +32,7 @@ class SweepTab:
         self.gallery, self.painter = Gallery(VIEWS), Painter(self._paint, limited=True)
         self._widgets()
         self.widget = self._arranged()
-        self._tell()
+        self._replay_log()
 
     def start(self):
         """Train all of it in threads; False, and a message, where something is wrong or a sweep is under way."""
@@ -42,7 +44,7 @@ class SweepTab:
                 text = str(error)
             self.message.value = markup.error(text) if text else ""
             started = not text and self.sweeper.start(*plan)
-        self._tell()
+        self._replay_log()
         return started
 
     def stop(self, timeout=5.0):
@@ -86,14 +88,14 @@ class SweepTab:
         return make("VBox", children=[bar, self.message, body, self.table]).add_class("sparselab-panel")
 
     def _changed(self):
-        self._tell()
+        self._replay_log()
         if self.painter.due:
             self.painter.ask()
         if not self.sweeper.active:
             self.painter.ask()
             self.done()
 
-    def _tell(self):
+    def _replay_log(self):
         """Status, progress and buttons."""
         sweeper, ended = self.sweeper, len(self.sweeper.runs)
         failed = sum(bool(run.error) for _, run in list(sweeper.runs))

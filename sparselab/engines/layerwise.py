@@ -1,0 +1,208 @@
+"""The open engine: one kernel call a layer, from Python, so that any activation, loss, optimizer, dtype or width can run.
+
+The same tiles, groups and order of sums as in `fused`; where both can run they give the same bits.
+"""
+
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import numpy as np
+import scipy.sparse
+
+from .. import kernels
+from ..kernels import compiling, elementwise
+from ..kernels.rng import U64, key64
+from ..nn import activations
+from ..nn.linear import NO_BITS
+from ..utils.interrupts import defer_interrupts
+from .base import ENGINE_PHASES
+from .buffers import Gradients, Workspace
+from .tiling import drop_threshold, groups_of, tiles_of
+
+
+class LayerwiseEngine:
+    """Runs steps layer by layer; the doors are those of FusedEngine."""
+
+    def __init__(self, model, loss, width, threads):
+        self.model, self.loss, self.width, self.threads = model, loss, width, threads
+        self.kernel = kernels.select(model.dtype, width)
+        self.pool = ThreadPoolExecutor(threads, "sparselab") if threads > 1 else None
+        self.spaces, self.gradients, self.stopped = [], [], False
+
+    def close(self):
+        """Let the threads go."""
+        if self.pool:
+            self.pool.shutdown()
+
+    def run(self, outcome, X, targets, samples, batch_size, rates, optimizer, state, key, first_step):
+        """len(rates) steps over consecutive batches of `samples`, updating model and state in place; fills the Outcome."""
+        for step, rate in enumerate(rates):
+            batch = samples[step * batch_size : (step + 1) * batch_size]
+            loss, hits, dw, db = self.batch_gradient(X, targets, batch, step_key(key, first_step + step), outcome.seconds)
+            if dw is None:
+                outcome.failed = True
+                return
+            start = time.perf_counter()
+            with defer_interrupts:  # all layers are updated and the step is counted, or nothing happened
+                for l, layer in enumerate(self.model.layers):
+                    optimizer.update(layer, state[l], dw[l], db[l], rate)
+                outcome.losses[step], outcome.hits[step], outcome.done = loss / len(batch), hits, step + 1
+            outcome.seconds["update"] += time.perf_counter() - start
+
+    def gradient(self, outcome, X, targets, samples, key, step):
+        """(dw, db), an array a layer, of one batch, with the dropout of step `step`; nothing is updated. Fills the Outcome.
+
+        The arrays are the engine's own and hold until its next call; None, None where something is not finite.
+        """
+        loss, outcome.hits[0], dw, db = self.batch_gradient(X, targets, samples, step_key(key, step), outcome.seconds)
+        outcome.losses[0], outcome.failed, outcome.done = loss / len(samples), dw is None, int(dw is not None)
+        return dw, db
+
+    def batch_gradient(self, X, targets, samples, key, seconds=None, watch=None):
+        """(Σ loss, hits, dw, db) of one batch, a list entry a layer; dw is None where something is not finite.
+
+        key: the step's dropout key, None for no dropout. watch: a list that gets (X, dZ) copies of each layer, per tile.
+        """
+        compiling.announce(self.kernel.sddmm)
+        n_tiles = tiles_of(len(samples), self.width)
+        groups = groups_of(n_tiles)
+        self._prepare(groups)
+        seconds = dict.fromkeys(ENGINE_PHASES, 0.0) if seconds is None else seconds
+
+        def work(group):
+            space, buffers, nonfinite = self.spaces[group], self.gradients[group], np.zeros(1, self.model.dtype)
+            loss, hits, first = 0.0, 0, n_tiles * group // groups
+            for tile in range(first, n_tiles * (group + 1) // groups):
+                defer_interrupts.let_through()
+                if self.stopped:
+                    break
+                place = tile * self.width, min(self.width, len(samples) - tile * self.width)
+                part = self._tile(X, targets, samples, place, key, space, buffers, nonfinite, tile > first, seconds, watch)
+                loss, hits = loss + part[0], hits + part[1]
+            return loss, hits, nonfinite[0]
+
+        parts = self._side_by_side(work, groups) if self.pool and watch is None else list(map(work, range(groups)))
+        loss, hits, nonfinite = (sum(column) for column in zip(*parts, strict=True))
+        if not (np.isfinite(loss) and np.isfinite(nonfinite)):
+            return loss, hits, None, None
+        total = self.gradients[0]
+        for part in self.gradients[1:groups]:
+            for a, b in zip(total.dw + total.db, part.dw + part.db, strict=True):
+                elementwise.add_gradients(a, b, 0, len(a))
+        return loss, hits, total.dw, total.db
+
+    def _side_by_side(self, work, groups):
+        """[work(0), …, work(groups − 1)], on the pool; an interrupt ends the waiting, and soon the work."""
+        self.stopped = False
+        futures = [self.pool.submit(work, group) for group in range(groups)]
+        try:
+            while wait(futures, timeout=0.1).not_done:
+                defer_interrupts.let_through()
+            return [future.result() for future in futures]
+        except BaseException:
+            self.stopped = True
+            raise
+
+    def outputs(self, X, samples=None):
+        """The net's output for the samples (default all), dropout off: (n, n_out)."""
+        samples = np.arange(X.shape[0]) if samples is None else samples
+        out = np.empty((len(samples), self.model.sizes[-1]), self.model.dtype)
+        space = Workspace(self.model, self.width, training=False)
+        for tile in range(tiles_of(len(samples), self.width)):
+            first, count = tile * self.width, min(self.width, len(samples) - tile * self.width)
+            self._gather(X, samples, first, count, space)
+            self._forward(space, None, 0, count, training=False)
+            out[first : first + count] = space.levels[-1][:, :count].T
+        return out
+
+    def flows(self, X, targets, samples):
+        """What flows through each layer for a batch, dropout off: a list of (X (n_in, n), dZ (n_out, n))."""
+        watch = []
+        self.batch_gradient(X, targets, samples, None, watch=watch)
+        n, layers = len(samples), len(self.model.layers)
+        join = lambda l, part: np.concatenate([entry[l][part] for entry in watch], axis=1)[:, :n]
+        return [(join(l, 0), join(l, 1)) for l in range(layers)]
+
+    def _prepare(self, groups):
+        model = self.model
+        if self.spaces and self.spaces[0].sizes != model.sizes:
+            self.spaces = []
+        if self.gradients and [len(a) for a in self.gradients[0].dw] != list(model.nnz):
+            self.gradients = []
+        self.spaces += [Workspace(model, self.width) for _ in range(groups - len(self.spaces))]
+        self.gradients += [Gradients.of(model) for _ in range(groups - len(self.gradients))]
+
+    def _tile(self, X, targets, samples, place, key, space, buffers, nonfinite, add, seconds, watch):
+        (first, count), out, clock = place, space.levels[-1], time.perf_counter
+        t0 = clock()
+        self._gather(X, samples, first, count, space)
+        t1 = clock()
+        self._forward(space, key, first // 4, count, training=True)
+        scale = out.dtype.type(1) / out.dtype.type(len(samples))
+        loss, hits = self.loss.on_tile(out, targets, samples, first, count, scale, out)
+        t2 = clock()
+        self._backward(space, buffers, nonfinite, add, key, count, watch)
+        t3 = clock()
+        for phase, spent in (("gather", t1 - t0), ("forward", t2 - t1), ("backward", t3 - t2)):
+            seconds[phase] += spent / (self.threads if self.pool else 1)
+        return loss, hits
+
+    def _gather(self, X, samples, first, count, space):
+        if scipy.sparse.issparse(X):
+            elementwise.gather_csr(X.data, X.indices, X.indptr, samples, first, count, space.levels[0])
+        else:
+            self.kernel.gather(X, samples, first, count, space.levels[0])
+
+    def _forward(self, space, key, lane, count, *, training):
+        threshold, scale = drop_threshold(self.model.dropout if training and key is not None else 0.0)
+        hidden, last = self.model.hidden, len(self.model.layers) - 1
+        for l, layer in enumerate(self.model.layers):
+            t, f = layer.topology, hidden[l] if l < last else activations.Identity()
+            pair, drop = activations.slopes(f), threshold if l < last else 0
+            layer_key = U64(key64(U64(0 if key is None else key), l))  # the dispatcher gives a Python int
+            out = space.levels[l + 1] if pair else space.inputs[l + 1]
+            self.kernel.spmm(
+                t.indptr, t.indices, layer.w, layer.b, space.levels[l], out, *(pair or (1.0, 1.0)),
+                space.on[l + 1] if training and pair else NO_BITS, space.kept[l + 1] if pair else NO_BITS, layer_key, lane,
+                drop if pair else 0, scale, 0, t.n_out,
+            )  # fmt: skip
+            if not pair:
+                space.levels[l + 1][:] = checked(f.forward(out), out, f, "forward")
+                space.levels[l + 1][:, count:] = 0  # padding, where a plug-in may be singular
+                if drop:
+                    elementwise.drop(space.levels[l + 1], space.kept[l + 1], layer_key, lane, drop, scale)
+
+    def _backward(self, space, buffers, nonfinite, add, key, count, watch):
+        threshold, scale = drop_threshold(self.model.dropout if key is not None else 0.0)
+        hidden, seen = self.model.hidden, []
+        for l in reversed(range(len(self.model.layers))):
+            layer, X, dZ = self.model.layers[l], space.levels[l], space.levels[l + 1]
+            t = layer.topology
+            if watch is not None:
+                seen.insert(0, (X.copy(), dZ.copy()))
+            self.kernel.sddmm(t.indptr, t.indices, X, dZ, buffers.dw[l], buffers.db[l], add, nonfinite, 0, t.n_out)
+            if l == 0:
+                continue
+            f, back = hidden[l - 1], t.transposed
+            pair = activations.slopes(f)
+            self.kernel.dx(
+                back.indptr, back.rows, back.slots, layer.w, dZ, X, *(pair or (1.0, 1.0)),
+                space.on[l] if pair else NO_BITS, space.kept[l] if threshold else NO_BITS, scale, 0, t.n_in,
+            )  # fmt: skip
+            if not pair:
+                X *= checked(f.gradient(space.inputs[l]), X, f, "gradient")
+                X[:, count:] = 0
+        if watch is not None:
+            watch.append(seen)
+
+
+def step_key(key, step):
+    """The dropout key of a step."""
+    return U64(key64(U64(key), step))
+
+
+def checked(result, like, activation, method):
+    """A plug-in's answer, if it has the tile's shape."""
+    if np.shape(result) != like.shape:
+        raise ValueError(f"{activation!r}.{method} gave shape {np.shape(result)}: must be that of Z, {like.shape}")
+    return result

@@ -1,0 +1,59 @@
+"""Two ways to run the same steps: `fused` (whole steps in compiled code) and `layerwise` (any plug-in), bit for bit alike."""
+
+import numpy as np
+
+from ..kernels import JIT
+from ..nn import activations, losses, optimizers
+from .fused import FusedEngine
+from .layerwise import LayerwiseEngine
+from .tiling import tile_width
+
+WORTH_THREADS = 2 * 10**7  # links × samples from which it pays to start threads: about half a millisecond of one
+KEEP = 2**24  # bytes of net and buffers up to which a model keeps the engine of its last prediction
+
+
+def outputs(model, X, threads):
+    """The net's outputs for checked samples X: (n, n_out), dropout off.
+
+    Little work is done by one thread, whose engine the model keeps for the next time, so that a sample need not wait for
+    buffers, tables and threads to be made; it lends it to one caller at a time, others get one of their own.
+    """
+    n, width = X.shape[0], tile_width(X.shape[0])
+    key, (kept, engine) = (width, model.activation, model.dtype), model.__dict__.pop("_idle", (None, None))
+    threads = threads if n * model.n_links >= WORTH_THREADS else 1
+    if kept != key or threads > 1:
+        engine = create(model, losses.SoftmaxCrossEntropy(), None, n, threads)
+        small = threads == 1 and model.nbytes + 2 * sum(model.sizes) * width * model.dtype.itemsize <= KEEP
+        key = key if small and is_value(model.activation) else None
+    try:
+        return engine.outputs(X)
+    finally:
+        if key:
+            model._idle = key, engine
+        else:
+            engine.close()
+
+
+def is_value(thing):
+    """Whether an object is a frozen dataclass, which can be compared and does not change."""
+    parameters = getattr(type(thing), "__dataclass_params__", None)
+    return parameters is not None and parameters.frozen and parameters.eq
+
+
+def is_fusable(model, loss, optimizer):
+    """Whether whole steps of this model with this loss and optimizer run in compiled code."""
+    return (
+        JIT
+        and model.dtype == np.float32
+        and all(activations.slopes(f) is not None for f in model.hidden)
+        and getattr(loss, "code", None) is not None
+        and type(loss) in losses.NAMES.values()
+        and (optimizer is None or type(optimizer) is optimizers.MomentumSGD)
+    )
+
+
+def create(model, loss, optimizer, batch_size, threads, index=True):
+    """The fastest engine that can run this model with this loss and optimizer. index: see FusedEngine."""
+    if is_fusable(model, loss, optimizer):
+        return FusedEngine(model, loss, tile_width(batch_size), threads, index)
+    return LayerwiseEngine(model, loss, tile_width(batch_size), threads)

@@ -1,0 +1,210 @@
+"""Runs as folders: `run.json` (settings, state, machine), `history.jsonl` (a line an epoch), checkpoints beside them.
+
+Every file is replaced whole or appended to, so that a run whose process was killed can still be read; what cannot be read is a
+row that says why, and nothing else suffers.
+"""
+
+import json
+import os
+import re
+import shutil
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from ..checkpoints.records import History
+from ..checkpoints.run_dir import RunDir, RunDirBusyError
+from ..utils import checks
+from . import environment
+from .config import ExperimentConfig
+
+ABOUT, RECORDS = "run.json", "history.jsonl"
+_OURS = set()  # folders that this process trains into: their locks are not tried, which would be in the way of a start
+NAME = re.compile(r"\d{4,}-[\w-]+")
+ENDED = ("stopped", "finished", "failed")
+
+
+@dataclass
+class KeptRun:
+    """A run that was read from its folder; state "interrupted": its process has gone without saying how it ended."""
+
+    name: str
+    folder: Path
+    config: ExperimentConfig
+    label: str = ""
+    state: str = "interrupted"
+    changes: list = field(default_factory=list)
+    error: str = ""
+    started: str = ""
+    history: History = field(default_factory=History)
+
+
+class RunStore:
+    """The runs in `folder`, which is made with the first of them."""
+
+    def __init__(self, folder="runs"):
+        self.folder = Path(folder)
+
+    def new(self, config, label=""):
+        """A Diary for a run of this config in a folder of its own, whoever makes others at the same time."""
+        stem = re.sub(r"\W+", "-", Path(config.dataset).stem)[:24]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        number = 1 + max((int(path.name.split("-")[0]) for path in self._folders()), default=0)
+        while True:
+            path = self.folder / f"{number:04d}-{stem}"
+            try:
+                path.mkdir()
+                break
+            except FileExistsError:
+                number += 1
+        return RunLogger(path, described(config, label))
+
+    def go_on(self, name):
+        """The Diary of a run that is to go on; RunDirBusyError where somebody trains into it, ValueError where it has ended."""
+        path = self.path(name)
+        about = read_about(path / ABOUT)
+        if about.get("state") == "finished":
+            raise ValueError(f"run {name}: has finished its epochs; Open it, and Start with other settings, or Run again")
+        if str(path) in _OURS:
+            raise RunDirBusyError(str(path), os.getpid())
+        with RunDir(path).locked():
+            return RunLogger(path, about)
+
+    def names(self):
+        """Names of all runs, oldest first."""
+        return [path.name for path in self._folders()]
+
+    def open(self, name):
+        """The KeptRun of this name; FileNotFoundError or ValueError with the file and what is wrong with it."""
+        path = self.path(name)
+        about, history = read_about(path / ABOUT), read_records(path / RECORDS)
+        config = config_in(about, path / ABOUT)
+        state = about.get("state", "")
+        state = state if state in ENDED else "running" if busy(path) else "interrupted"
+        texts = {key: str(about.get(key, "")) for key in ("label", "error", "started")}
+        changes = [tuple(change) for change in about.get("changes", [])]
+        return KeptRun(name, path, config, state=state, changes=changes, history=history, **texts)
+
+    def rows(self):
+        """One dict a run, newest first; a damaged one has state "damaged" and says why in `error`."""
+        return [self._row(name) for name in reversed(self.names())]
+
+    def delete(self, name):
+        """Remove a run for good; RunDirBusyError while somebody trains into it."""
+        path = self.path(name)
+        with RunDir(path).locked():
+            for file in path.iterdir():
+                if file.name != ".lock":
+                    shutil.rmtree(file) if file.is_dir() else file.unlink()
+        shutil.rmtree(path)
+
+    def path(self, name):
+        """The folder of a run; ValueError for a name that no run here has."""
+        if name not in self.names():
+            checks.fail("run", name, f"one of the runs in {str(self.folder)!r}")
+        return self.folder / name
+
+    def _folders(self):
+        try:
+            return sorted(path for path in self.folder.iterdir() if NAME.fullmatch(path.name) and path.is_dir())
+        except OSError:  # there is none yet, or it is no folder, which the first run will say
+            return []
+
+    def _row(self, name):
+        try:
+            about = read_about(self.path(name) / ABOUT)
+            if about.get("state") in ENDED and "last" in about:  # its history need not be read
+                run, found = about, about["last"]
+            else:
+                kept = self.open(name)
+                run, found = vars(kept), last_of(kept.history)
+            settings = run["config"] if isinstance(run["config"], dict) else asdict(run["config"])
+            told = {"name": name, "dataset": settings["dataset"]} | {key: run[key] for key in ("label", "state", "error")}
+            return found | told | {"epochs": f"{found['epochs']}/{settings['epochs']}"}
+        except Exception as error:  # whatever is in the files
+            return {"name": name, "state": "damaged", "error": str(error)}
+
+
+def described(config, label):
+    """What a `run.json` begins with."""
+    return {
+        "label": label, "started": datetime.now().isoformat(timespec="seconds"), "config": asdict(config),
+        "environment": environment.describe(), "error": "", "changes": [],
+    }  # fmt: skip
+
+
+def last_of(history):
+    """What a table says of a run: its last scores, its links, its seconds."""
+    found = {"epochs": len(history), "seconds": sum(record.seconds for record in history)}
+    if history:
+        last = history[-1]
+        found |= {"accuracy": last.test_accuracy, "loss": last.test_loss, "links": last.links}
+    return found
+
+
+class RunLogger:
+    """Writes down what a run does. `note(run)` is called after each of its records and changes of state."""
+
+    def __init__(self, folder, about):
+        self.folder, self.about, self.written, self.state = Path(folder), about, 0, ""
+        self._say("preparing")
+
+    def note(self, run):
+        """Append the new records; where the state is another one, write that."""
+        if self.written < len(run.history):
+            with open(self.folder / RECORDS, "a" if self.written else "w", encoding="utf-8") as file:
+                for record in run.history[self.written :]:
+                    file.write(json.dumps(json.loads(History([record]).to_json())[0]) + "\n")
+            self.written = len(run.history)
+        if run.state != self.state and run.state in (*ENDED, "running"):
+            self._say(run.state, changes=run.changes, error=run.error[0] if run.error else "", last=last_of(run.history))
+
+    def _say(self, state, **more):
+        """Replace the file: whoever reads it meanwhile sees the old one or the new one, whole."""
+        (_OURS.discard if state in ENDED else _OURS.add)(str(self.folder))
+        self.state, self.about = state, self.about | {"state": state} | more
+        part = self.folder / f"{ABOUT}.part"
+        part.write_text(json.dumps(self.about), encoding="utf-8")
+        os.replace(part, self.folder / ABOUT)
+
+
+def read_about(path):
+    """The dict of a `run.json`."""
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(about, dict):
+            raise ValueError("no JSON object")
+        return about
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: cannot be read as the description of a run ({error})") from None
+
+
+def config_in(about, path):
+    """The config that a `run.json` tells."""
+    try:
+        return ExperimentConfig.from_json(json.dumps(about.get("config")))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: its settings are not those of a run ({error})") from None
+
+
+def read_records(path):
+    """The History of a `history.jsonl`; the last line may have been cut off with its process."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError:
+        return History()
+    try:
+        return History.from_json(f"[{','.join(line for line in lines[:-1] if line.strip())}]")
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: cannot be read as the history of a run ({str(error)[:160]})") from None
+
+
+def busy(folder):
+    """Whether somebody trains into this folder."""
+    if str(folder) in _OURS:
+        return True
+    try:
+        with RunDir(folder).locked():
+            return False
+    except RunDirBusyError:
+        return True

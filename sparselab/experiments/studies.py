@@ -1,0 +1,311 @@
+"""Small studies for notebooks: a question in, a table or runs out, with a progress bar where it takes longer.
+
+A study trains or measures; what it finds is drawn by `sparselab.figures`, so that nothing here is drawn and nothing there run.
+"""
+
+import sys
+import time
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from .. import parallel
+from ..analysis import dense_baseline
+from ..checkpoints.records import History
+from ..engines.base import DivergedError
+from ..nn import footprint
+from ..nn.mlp import SparseMLP
+from ..nn.optimizers import MomentumSGD
+from ..nn.summary import rows, training_bytes
+from ..utils import checks
+from .config import ExperimentConfig, build
+
+RATE, MOMENTUM = np.float32(0.01), np.float32(0.9)
+
+
+def compare(variants, *, seeds=1, data=None, progress=True, **settings):
+    """{label: [History of each seed]} of runs that differ in a few settings: what `figures.learning_curves` draws.
+
+    variants: {label: {field of ExperimentConfig: value}}. seeds: how many, or a list. settings: fields common to all runs.
+    """
+    seeds = list(range(checks.integer("seeds", seeds))) if np.isscalar(seeds) else list(seeds)
+    configs = {label: ExperimentConfig(**settings | changes) for label, changes in variants.items()}
+    runs = {label: [] for label in configs}
+    bar = tqdm(total=len(configs) * len(seeds), disable=not progress, file=sys.stdout, leave=False, unit="run")
+    with bar:
+        for label, config in configs.items():
+            for seed in seeds:
+                bar.set_description(label)
+                runs[label].append(History(build(config.replace(seed=seed), data=data).train()))
+                bar.update()
+    return runs
+
+
+def accuracies(runs, last=5):
+    """A DataFrame: test accuracy of each run of `compare`, mean over the `last` epochs, then mean, lowest, highest of n seeds."""
+    import pandas
+
+    table = {}
+    for label, seeds in runs.items():
+        each = [np.mean([value for value in history["test_accuracy"][-last:] if value is not None]) for history in seeds]
+        table[label] = {"mean": np.mean(each), "lowest": min(each), "highest": max(each), "n": len(each)}
+    return pandas.DataFrame.from_dict(table, orient="index").round(4)
+
+
+def first_and_last(runs, epochs=5):
+    """A DataFrame: links, hidden neurons and seconds an epoch at the beginning and at the end of each run of `compare`.
+
+    Links and neurons: of the first and the last epoch, mean over seeds. Seconds: median over the first and the last `epochs`
+    epochs of all seeds, without evaluation; faster: how many times less an epoch takes at the end.
+    """
+    import pandas
+
+    table = {}
+    for label, seeds in runs.items():
+        first, last = ([record for history in seeds for record in part(history)] for part in (
+            lambda history: history[:epochs], lambda history: history[-epochs:]))  # fmt: skip
+        ends = {"first": [history[0] for history in seeds], "last": [history[-1] for history in seeds]}
+        row = {f"links_{end}": round(np.mean([record.links for record in records])) for end, records in ends.items()}
+        neurons = {end: np.mean([sum(record.active_neurons) for record in records]) for end, records in ends.items()}
+        row |= {f"neurons_{end}": round(value) for end, value in neurons.items()}
+        spent = [float(np.median([record.seconds for record in records])) for records in (first, last)]
+        table[label] = row | {"seconds_first": spent[0], "seconds_last": spent[1], "faster": spent[0] / spent[1]}
+    return pandas.DataFrame.from_dict(table, orient="index").round(3)
+
+
+def average_and_workers(runs):
+    """A DataFrame: test accuracy of the average that parallel runs end with, beside the nets it was made of; mean over n seeds.
+
+    workers, best, worst: mean, highest and lowest accuracy of the workers' own nets; gain: average minus mean, in points.
+    """
+    import pandas
+
+    table = {}
+    for label, seeds in runs.items():
+        ends = [history[-1] for history in seeds if history[-1].phase == "average"]
+        own = [end.workers.accuracies for end in ends]
+        if not ends or not all(own):
+            continue
+        row = {"average": [end.test_accuracy for end in ends], "workers": [np.mean(one) for one in own]}
+        row = {name: np.mean(values) for name, values in row.items()}
+        row |= {"best": np.mean([max(one) for one in own]), "worst": np.mean([min(one) for one in own])}
+        table[label] = row | {"gain": 100 * (row["average"] - row["workers"]), "n": len(ends)}
+    return pandas.DataFrame.from_dict(table, orient="index").round(4)
+
+
+def epoch_seconds(runs):
+    """A DataFrame: median seconds of an epoch of each run of `compare`, by phase, without evaluation and the first two epochs."""
+    import pandas
+
+    table = {}
+    for label, seeds in runs.items():
+        records = [record for history in seeds for record in (history[2:] or history)]
+        for phase in dict.fromkeys(record.phase for record in records):
+            here = [record.seconds for record in records if record.phase == phase]
+            table[label, phase] = {"seconds": np.median(here), "epochs": len(here)}
+    return pandas.DataFrame.from_dict(table, orient="index").round(4)
+
+
+def simulate(workers, *, data=None, damping=0.0, progress=True, **settings):
+    """{"K workers": [History]} of `simulate_parallel` for each number K: real gradients, simulated time. One seed each.
+
+    damping: see `ParameterServer`; settings: fields of ExperimentConfig common to all (async_fraction and synchronous count too).
+    All runs have the costs that `parallel.calibrate` measures here, once. Of a run that diverges, as gradients that come too late
+    can make it, there are the epochs before, and it is said.
+    """
+    config, runs, costs = ExperimentConfig(**settings), {}, None
+    with tqdm(total=len(workers), disable=not progress, file=sys.stdout, leave=False, unit="run") as bar:
+        for n in workers:
+            experiment, history = build(config, data=data), History()
+            if costs is None:
+                costs = parallel.calibrate(experiment.model, experiment.data, config.batch_size, rules=experiment.rules)
+            try:
+                with np.errstate(invalid="ignore", over="ignore"):  # losses of nets that are about to diverge
+                    for record in parallel.simulate_parallel(experiment, n_workers=n, costs=costs, damping=damping):
+                        history.append(record)
+            except DivergedError as error:
+                bar.write(f"{n} workers: {str(error).split(':')[0]}", file=sys.stdout)
+            runs["1 worker" if n == 1 else f"{n} workers"] = [history]
+            bar.update()
+    return {label: seeds for label, seeds in runs.items() if seeds[0]}
+
+
+def of_workers(runs):
+    """A DataFrame, a row for each run of `simulate`: workers, epochs (finished), test accuracy after the last of them; then of
+    the first phase: mean (simulated) seconds of an epoch, staleness, dropped entries (%), server_busy (share of the time)."""
+    import pandas
+
+    rows = []
+    for history in (seed for seeds in runs.values() for seed in seeds):
+        first = [record for record in history if record.workers.staleness]
+        rows.append({
+            "workers": history[-1].workers.n, "epochs": len(history), "accuracy": history[-1].test_accuracy,
+            "seconds": mean_of([record.seconds for record in first]),
+            "staleness": mean_of([value for record in first for value in record.workers.staleness]),
+            "dropped": 100 * mean_of([record.workers.dropped for record in first]),
+            "server_busy": mean_of([record.workers.server_utilisation for record in first]),
+        })  # fmt: skip
+    table = pandas.DataFrame(rows)
+    return table.round({name: 6 if name == "seconds" else 4 for name in table})  # small nets need microseconds
+
+
+def mean_of(values):
+    """The mean, NaN of nothing."""
+    return float(np.mean(values)) if len(values) else float("nan")
+
+
+def costs(model, history, batch_size, *, repeats=2):
+    """(ours, dense): links, bytes in training and seconds an epoch of a run, beside the dense net of its original widths.
+
+    Ours is the median epoch; dense the least of `repeats` measurements of a few mini-batches with one BLAS thread and with as
+    many as there are (None where it is too large): what else the machine does cannot flatter us.
+    """
+    n_samples, total, sizes = history[-1].n_samples, rows(model)[-1], model.neurons.sizes
+    spent = []
+    for threads in [1, None] * repeats:
+        with threadpool_limits(threads, "blas"):
+            spent.append(dense_baseline.measure(sizes, n_samples, min(batch_size, n_samples), batches=2).seconds)
+    median = float(np.median([record.seconds for record in history[1:] or history]))
+    ours = {"links": total["links"], "bytes": total["training_bytes"], "seconds": median}
+    other = {"links": footprint.dense_links(sizes), "bytes": footprint.dense_bytes(sizes)}
+    return ours, other | {"seconds": None if None in spent else min(spent, default=None)}
+
+
+def dense_inference(sizes, n_samples, *, repeats=3, limit=dense_baseline.LIMIT, seed=0):
+    """Least seconds in which a dense net of these widths predicts n_samples; None above `limit` bytes, where none is made."""
+    shapes = list(zip(sizes[1:], sizes, strict=False))
+    if footprint.dense_bytes(sizes, copies=1) > limit:
+        return None
+    rng = np.random.default_rng(seed)
+    weights = [rng.standard_normal(shape, dtype=np.float32) for shape in shapes]
+    X = rng.standard_normal((sizes[0], n_samples), dtype=np.float32)
+    return least_seconds(dense_outputs, weights, X, repeats=repeats)
+
+
+def dense_outputs(weights, X):
+    """What a dense ReLU net without biases makes of X (n_in, samples)."""
+    for W in weights[:-1]:
+        X = W @ X
+        np.maximum(X, 0, out=X)
+    return weights[-1] @ X
+
+
+def layer_costs(n_in, n_out, *, epsilon=None, density=None, batch_size=64, repeats=4, seed=0):
+    """{"way", "links", "bytes", "forward", "step"}: one layer, four ways, (4,) arrays; seconds: the least of several.
+
+    dense: matrices on the machine's BLAS. mask: the same times a mask of ones and zeros. scipy: CSR. sparselab: this package.
+    forward: W X + b; step: forward, backward (dX, dw, db) and momentum update. bytes: weights, velocity, gradient, indices, mask.
+    """
+    model = SparseMLP.create((n_in, n_out), epsilon=epsilon, density=density, seed=seed)
+    rng = np.random.default_rng(seed)
+    X, dZ = (rng.standard_normal((n, batch_size), dtype=np.float32) for n in (n_in, n_out))
+    ways = {"dense": Dense(model), "mask": Masked(model), "scipy": Scipy(model), "sparselab": Ours(model)}
+    table = {"way": list(ways), "links": [], "bytes": [], "forward": [], "step": []}
+    for way in ways.values():
+        table["links"].append(way.links)
+        table["bytes"].append(way.n_bytes)
+        table["forward"].append(least_seconds(way.forward, X, repeats=repeats))
+        table["step"].append(least_seconds(way.step, X, dZ, repeats=repeats))
+    return {name: np.array(values) for name, values in table.items()}
+
+
+def least_seconds(function, *arguments, repeats):
+    """The least time of a call, with one BLAS thread or as many as there are: what else the machine does only ever adds."""
+    spent = []
+    for threads in (1, None):
+        with threadpool_limits(threads, "blas"):
+            function(*arguments)
+            for _ in range(repeats):
+                start = time.perf_counter()
+                function(*arguments)
+                spent.append(time.perf_counter() - start)
+    return min(spent)
+
+
+class Dense:
+    """A matrix (n_out, n_in) with as many values as it has places; its buffers are made once."""
+
+    def __init__(self, model):
+        self.W, self.b = model.layers[0].to_scipy().toarray(), model.layers[0].b.copy()
+        self.V, self.v, self.dW = np.zeros_like(self.W), np.zeros_like(self.b), np.zeros_like(self.W)
+        self.links = self.W.size
+        self.n_bytes = 3 * self.W.nbytes
+
+    def weights(self):
+        """What the input is multiplied by."""
+        return self.W
+
+    def forward(self, X):
+        """Z (n_out, batch)."""
+        return self.weights() @ X + self.b[:, None]
+
+    def gradient(self, X, dZ):
+        """dW in the shape of W."""
+        return np.matmul(dZ, X.T, out=self.dW)
+
+    def step(self, X, dZ):
+        """One training step; returns Z and dX."""
+        Z, dX, dW = self.forward(X), self.weights().T @ dZ, self.gradient(X, dZ)
+        for values, velocity, gradient in ((self.W, self.V, dW), (self.b, self.v, dZ.sum(axis=1))):
+            velocity *= MOMENTUM
+            gradient *= RATE
+            velocity -= gradient
+            values += velocity
+        return Z, dX
+
+
+class Masked(Dense):
+    """Sparse on paper: a dense matrix times a mask, as most libraries do it."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.mask = model.layers[0].topology.to_scipy(np.ones(model.n_links, np.float32)).toarray()
+        self.product = np.zeros_like(self.W)
+        self.n_bytes += self.mask.nbytes
+
+    def weights(self):
+        return np.multiply(self.W, self.mask, out=self.product)
+
+    def gradient(self, X, dZ):
+        dW = super().gradient(X, dZ)
+        dW *= self.mask
+        return dW
+
+
+class Scipy(Dense):
+    """scipy.sparse CSR; the gradient of the links by gathering rows of X and dZ, for which scipy has no product."""
+
+    def __init__(self, model):
+        layer = model.layers[0]
+        self.matrix, self.b = layer.to_scipy(), layer.b.copy()
+        self.rows, self.columns = layer.topology.rows, layer.topology.indices
+        self.W, self.V, self.v = self.matrix.data, np.zeros_like(self.matrix.data), np.zeros_like(self.b)
+        self.links = len(self.W)
+        self.n_bytes = 3 * self.W.nbytes + self.rows.nbytes + self.columns.nbytes + self.matrix.indptr.nbytes
+
+    def weights(self):
+        return self.matrix
+
+    def gradient(self, X, dZ):
+        return np.einsum("kt,kt->k", dZ[self.rows], X[self.columns])
+
+
+class Ours:
+    """A SparseLinear and the optimizer that every trainer here uses."""
+
+    def __init__(self, model):
+        self.layer, self.optimizer = model.layers[0], MomentumSGD()
+        self.state, self.links = self.optimizer.init(model)[0], model.n_links
+        self.n_bytes = training_bytes(self.layer)
+        self.layer.topology.transposed  # noqa: B018 (built once, kept by the topology)
+
+    def forward(self, X):
+        """Z (n_out, batch)."""
+        return self.layer.forward(X)
+
+    def step(self, X, dZ):
+        """One training step; returns Z and dX."""
+        Z, (dX, dw, db) = self.forward(X), self.layer.backward(X, dZ)
+        self.optimizer.update(self.layer, self.state, dw, db, RATE)
+        return Z, dX

@@ -1,0 +1,106 @@
+"""Whether evolution makes hubs: degrees at the start, in the middle and at the end, and how far they are from two laws."""
+
+import numpy as np
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from ..analysis import degrees as laws
+from ..analysis.subjects import degrees_in, records_of
+from ..utils import checks
+from . import legends, style
+
+SHOWN = 3  # epochs with a panel of their own, where none are named
+LINKS = {"in": "incoming links", "out": "outgoing links"}
+
+
+def degree_evolution(history, layer=1, side="in", epochs=None, *, k_min=None, covers=0.5, title=None, dataset=None):
+    """Share of neurons with at least k links at the first, the middle and the last epoch, with the fitted power law and a random
+    layer; below, by epoch: mean and largest degree, the distances from both laws, and which of them the degrees speak for.
+
+    epochs: up to three others to be shown. The other arguments and errors are those of `analysis.degree_evolution`, whose table
+    is drawn in the lower row. The table has a row for each degree of the epochs shown, then one for each epoch.
+    """
+    records = records_of(history)
+    table = laws.degree_evolution(records, layer, side, k_min=k_min, covers=covers)
+    shown = _chosen(records, epochs)
+    figure, axes = style.blank(2, SHOWN, height=5.2, width=7.2, title=style.heading(title, dataset))
+    rows = []
+    for ax, record in zip(axes[0], shown):
+        fit = table[table["epoch"] == record.epoch].iloc[0]
+        law = distribution(*degrees_in(record, layer, side), fit)
+        handles = _draw(ax, law, fit["neurons"])
+        style.label(ax, LINKS[side], None, f"epoch {record.epoch}" + _said(fit))
+        rows += [{"epoch": record.epoch, **dict(zip(law, values, strict=True))} for values in zip(*law.values(), strict=True)]
+    for ax in axes[0, len(shown) :]:
+        ax.set_visible(False)
+    style.label(axes[0, 0], y="neurons with at least as many, %")
+    handles += _by_epoch(axes[1], table)
+    names = ["this layer", "fitted power law", "random layer with as many links", "largest degree", "mean degree"]
+    legends.below(figure, handles, names)
+    names = list(dict.fromkeys([*(rows[0] if rows else ()), *table.columns]))
+    rows += table.to_dict("records")
+    return style.finish(figure, [{name: row.get(name, np.nan) for name in names} for row in rows])
+
+
+def _chosen(records, epochs):
+    if epochs is None:
+        return [records[i] for i in np.unique(np.linspace(0, len(records) - 1, SHOWN).round().astype(int))]
+    known = {record.epoch: record for record in records}
+    epochs = [epochs] if np.isscalar(epochs) else list(epochs)
+    if not 0 < len(epochs) <= SHOWN or any(epoch not in known for epoch in epochs):
+        checks.fail("epochs", epochs, f"1 to {SHOWN} of the epochs {records[0].epoch} … {records[-1].epoch} of the history")
+    return [known[epoch] for epoch in epochs]
+
+
+def distribution(degrees, n_possible, fit):
+    """Columns: degree (each that occurs, from 1), share of neurons with at least as many, the power law's (NaN below k_min), and
+    a random layer's."""
+    values, counts = np.unique(degrees[degrees > 0], return_counts=True)
+    share = counts[::-1].cumsum()[::-1] / len(degrees)
+    inside = values >= fit["k_min"]
+    law = np.full(len(values), np.nan)
+    if inside.any():
+        law[inside] = share[inside][0] * laws.power_law_tail(values[inside], fit["k_min"], fit["exponent"])
+    random = laws.Random(float(np.mean(degrees)), n_possible).tail(values)
+    return {"degree": values, "at_least": share, "power_law": law, "random": random}
+
+
+def _said(fit):
+    return f"\nexponent {fit['exponent']:.1f} from {int(fit['k_min'])} on" if np.isfinite(fit["exponent"]) else ""
+
+
+def _draw(ax, law, neurons):
+    k = law["degree"]
+    points = ax.plot(k, 100 * law["at_least"], "o", color=style.COLOURS[0], markersize=3)[0]
+    power = ax.plot(k, 100 * law["power_law"], "-", color=style.COLOURS[1], linewidth=1.5)[0]
+    random = ax.plot(k, 100 * law["random"], "--", color=style.COLOURS[2], linewidth=1.5)[0]
+    if len(k):  # a layer without a link has no place on logarithmic axes
+        ax.set(xscale="log", yscale="log")
+        ax.set(xlim=(k[0] / 1.15, k[-1] * 1.15), ylim=(50 / neurons, 160))
+        ax.xaxis.set_major_locator(FixedLocator(np.unique(np.geomspace(k[0], k[-1], 4).round())))
+        ax.xaxis.set_minor_locator(NullLocator())
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    return [points, power, random]
+
+
+def _by_epoch(axes, table):
+    """Fill the lower row; returns the handles of largest and mean degree (those of the laws look as in the upper row)."""
+    epochs, marker = table["epoch"], "o" if len(table) == 1 else None
+    line = lambda ax, name, colour, dash="-": ax.plot(
+        epochs, table[name].replace(np.inf, np.nan), dash, color=colour, marker=marker, markersize=4, linewidth=1.5
+    )[0]  # fmt: skip
+    handles = [line(axes[0], "largest", style.COLOURS[3], "-."), line(axes[0], "mean", style.COLOURS[6], ":")]
+    line(axes[1], "ks_power_law", style.COLOURS[1])
+    line(axes[1], "ks_binomial", style.COLOURS[2], "--")
+    line(axes[2], "evidence", style.INK)
+    for ax, text in zip(axes, ("links of a neuron", "KS distance from the law", "evidence (in deviations)"), strict=True):
+        style.label(ax, "epoch", text)
+        style.numbered(ax, epochs)
+    for ax in axes[:2]:
+        ax.set_ylim(0, None)
+    low, high = axes[2].get_ylim()
+    axes[2].set_ylim(min(low, -4) - 1.2, max(high, 4) + 1.2)  # with room for the words
+    axes[2].axhspan(-2, 2, color=style.MESH, zorder=0)
+    for y, side, text in ((0.97, "top", "power law"), (0.03, "bottom", "random layer")):
+        axes[2].text(0.97, y, text, transform=axes[2].transAxes, ha="right", va=side, fontsize=style.SMALL, color=style.GREY)
+    return handles

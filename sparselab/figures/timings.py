@@ -1,0 +1,72 @@
+"""Where the time goes: seconds of each phase, by epoch or as the mean epoch of one run or several."""
+
+import numpy as np
+
+from ..checkpoints.records import RECORD_PHASES
+from . import legends, style
+from .runs import column, records_of, runs_of
+
+SEEN_FROM = 0.001  # phases below this share of the whole are in the table but not drawn
+
+
+def phases(history, *, mean=False, title=None, dataset=None):
+    """Seconds of each phase: stacked bars by epoch, or the mean epoch as one bar (also of several runs, {label: History}).
+
+    "other" is what the clock of training has beyond its phases; evaluation is not part of that clock and drawn white.
+    """
+    heading = style.heading(title, dataset)
+    if isinstance(history, dict):
+        runs = {label: sum(seeds, []) for label, seeds in runs_of(history, "history").items()}
+        return _means({label: seconds_by_phase(records) for label, records in runs.items()}, heading)
+    table = seconds_by_phase(records_of(history))
+    if mean:
+        return _means({"": table}, heading)
+    figure, axes = style.blank(1, 1, height=3.2, title=heading)
+    handles = _stack(axes[0, 0].bar, "bottom", table["epoch"], table)
+    style.label(axes[0, 0], "epoch", "seconds")
+    style.numbered(axes[0, 0], table["epoch"])
+    legends.below(figure, handles.values(), handles)
+    return style.finish(figure, table)
+
+
+def seconds_by_phase(records):
+    """Columns: epoch, seconds of each phase, other (the rest of the training clock), evaluate, seconds (training clock)."""
+    spent = {phase: column(records, f"seconds_{phase}") for phase in RECORD_PHASES}
+    evaluate, clock = spent.pop("evaluate"), column(records, "seconds")
+    other = np.maximum(0, clock - sum(spent.values()))
+    return {"epoch": [record.epoch for record in records], **spent, "other": other, "evaluate": evaluate, "seconds": clock}
+
+
+def _means(tables, heading):
+    rows = []
+    for label, table in tables.items():
+        rows.append({"run": str(label), **{name: float(np.mean(table[name])) for name in table if name != "epoch"}})
+    figure, axes = style.blank(1, 1, height=1.1 + 0.45 * len(rows), title=heading)
+    ax = axes[0, 0]
+    handles = _stack(ax.barh, "left", range(len(rows)), {name: [row[name] for row in rows] for name in rows[0]})
+    ax.set_yticks(range(len(rows)), [style.plain(row["run"], 24) for row in rows])
+    ax.tick_params(axis="y", length=0)
+    ax.invert_yaxis()
+    ax.grid(False, axis="y")
+    style.label(ax, "seconds an epoch, mean", "run" if any(row["run"] for row in rows) else None)
+    legends.below(figure, handles.values(), handles)
+    return style.finish(figure, rows)
+
+
+def _stack(draw, edge, places, table):
+    shown = [name for name in table if name not in ("epoch", "run", "seconds")]
+    whole = sum(np.sum(table[name]) for name in shown)
+    handles, start = {}, np.zeros(len(places))
+    for number, name in enumerate(shown):
+        values = np.asarray(table[name], float)
+        if values.sum() > SEEN_FROM * whole:
+            handles[name] = draw(places, values, 0.8, **{edge: start}, **_fill(number, name))
+            start = start + values
+    return handles
+
+
+def _fill(number, name):
+    if name == "evaluate":
+        return {"color": "white", "hatch": "///", "edgecolor": style.GREY, "linewidth": 0.5}
+    colour = style.GREY if name == "other" else style.COLOURS[number % len(style.COLOURS)]
+    return {"color": colour, "hatch": style.hatch(number), "edgecolor": "white", "linewidth": 0}

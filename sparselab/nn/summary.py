@@ -1,0 +1,62 @@
+"""What a net costs, beside the dense net of the same widths: the first question of every user."""
+
+from functools import partial
+
+from . import footprint
+from .footprint import size
+
+
+def duration(seconds):
+    """Seconds as text, with the unit that fits: "0.477 ms", "235 ms", "3.77 s", "25 min", "3.5 h"."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.3g} ms"
+    if seconds < 999.5:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+
+
+def training_bytes(layer):
+    """Bytes of one layer while training: links and biases, their velocity and gradient, the transposed index."""
+    t, itemsize = layer.topology, layer.dtype.itemsize
+    shape = t.n_in, t.n_out, t.nnz, itemsize
+    return sum(footprint.stored(*shape).values()) + sum(footprint.trained(*shape).values())
+
+
+def rows(model):
+    """One dict a layer and one for the whole: layer, shape, links, dense_links, density, bytes and training bytes of both."""
+    table = []
+    for number, layer in enumerate(model.layers, 1):
+        t = layer.topology
+        cells, dense_bytes = t.n_out * t.n_in, partial(footprint.dense_bytes, (t.n_in, t.n_out), itemsize=layer.dtype.itemsize)
+        table.append(
+            {
+                "layer": str(number),
+                "shape": f"{t.n_in} → {t.n_out}",
+                "links": t.nnz,
+                "dense_links": cells,
+                "density": t.density,
+                "bytes": layer.nbytes,
+                "dense_bytes": dense_bytes(copies=1),
+                "training_bytes": training_bytes(layer),
+                "dense_training_bytes": dense_bytes(),
+            }
+        )
+    sums = {key: sum(row[key] for row in table) for key in table[0] if key not in ("layer", "shape", "density")}
+    return [*table, {"layer": "all", "shape": "", "density": sums["links"] / sums["dense_links"], **sums}]
+
+
+def summarise(model):
+    """The table as text."""
+    head = f"{'layer':>5} {'in → out':>17} {'links':>13} {'dense':>15} {'density':>9} {'bytes':>11} {'dense':>11}"
+    lines = [repr(model), head]
+    for row in rows(model):
+        lines.append(
+            f"{row['layer']:>5} {row['shape']:>17} {row['links']:>13,} {row['dense_links']:>15,} {row['density']:>9.2%} "
+            f"{size(row['bytes']):>11} {size(row['dense_bytes']):>11}"
+        )
+    total = rows(model)[-1]
+    lines.append(
+        f"in training (with velocity, gradient, transposed index; without activations): {size(total['training_bytes'])}, "
+        f"dense {size(total['dense_training_bytes'])}"
+    )
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Pushes and pulls in compiled code, without the interpreter."""

@@ -1,0 +1,1 @@
+"""Parameter server, worker, data shards and averaging: parallel training without processes or networks."""

@@ -1,0 +1,70 @@
+"""One net out of several: the average over the union of their links, cut back to as many links as there were.
+
+Curci et al. 2021, algorithm 3, last lines: a link that only one worker has is divided by their number too.
+"""
+
+import numpy as np
+
+from ...evolution import magnitude_within_sign
+from ...nn.linear import SparseLinear
+from ...topology.rewiring import rewire, union
+from ...utils import checks
+
+
+def average(models, n_links=None):
+    """A new SparseMLP: the mean of `models` (at least one, of the same widths, inputs and outputs) over the union of their links.
+
+    n_links: links that each layer shall have (default: as the first model's); where the union has more, those with the smallest
+    positive and the largest negative values go (SET's cut), the output layer included. Biases are averaged. Raises TypeError or
+    ValueError naming the argument.
+    """
+    models = check_models(models)
+    targets = (
+        models[0].nnz if n_links is None else tuple(checks.integer(f"n_links[{i}]", n, low=0) for i, n in enumerate(n_links))
+    )
+    if len(targets) != len(models[0].layers):
+        checks.fail("n_links", targets, f"{len(models[0].layers)} numbers, one a layer")
+    result = models[0].copy()
+    layers = [averaged(parts, n) for parts, n in zip(zip(*(m.layers for m in models), strict=True), targets, strict=True)]
+    return result.take_over(layers, "models", models[0].neurons)
+
+
+def check_models(models):
+    """The models as a list, if they fit together."""
+    models = list(models)
+    if not models:
+        checks.fail("models", models, "at least one SparseMLP")
+    for i, model in enumerate(models):
+        same_neurons = all(
+            np.array_equal(model.neurons.ids(level), models[0].neurons.ids(level)) for level in range(len(models[0].sizes))
+        ) if model.sizes == models[0].sizes else False  # fmt: skip
+        if not same_neurons or model.dtype != models[0].dtype:
+            checks.fail(f"models[{i}]", model, f"of the neurons and dtype of the first, {models[0]!r}")
+    return models
+
+
+def averaged(layers, n_links):
+    """One layer: mean of all over the union, cut to n_links."""
+    b = np.mean([layer.b for layer in layers], axis=0, dtype=np.float64).astype(layers[0].dtype)
+    if len(layers) == 1:
+        return cut(SparseLinear(layers[0].topology, layers[0].w.copy(), layers[0].b.copy()), n_links)
+    whole, total = layers[0].topology, np.zeros(layers[0].topology.nnz) + layers[0].w
+    for layer in layers[1:]:  # one after the other: the maps of all of them into the union would be as many times as long
+        whole, (ours, theirs) = union([whole, layer.topology])
+        total = ours.carry(total) + theirs.carry(layer.w)
+    w = (total / len(layers)).astype(layers[0].dtype)
+    return cut(SparseLinear(whole, w, b), n_links)
+
+
+def cut(layer, n_links):
+    """The layer with n_links links: of each sign the same share of those closest to zero goes, ties in slot order."""
+    surplus = layer.topology.nnz - n_links
+    if surplus <= 0:
+        return layer
+    keep = magnitude_within_sign(layer, None, None, None, surplus / layer.topology.nnz)
+    missing = int(np.count_nonzero(keep)) - n_links  # shares are rounded down, and exact zeros stay
+    if missing > 0:
+        kept = np.flatnonzero(keep)
+        keep[kept[np.argsort(np.abs(layer.w[kept]), kind="stable")[:missing]]] = False
+    way = rewire(layer.topology, keep)
+    return SparseLinear(way.topology, way.carry(layer.w), layer.b)

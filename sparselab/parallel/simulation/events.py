@@ -1,0 +1,139 @@
+"""Simulated time: when each worker pulls, computes and pushes, and when the one server gets to it. Nothing is trained here."""
+
+import heapq
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...utils import checks
+
+TIMES = "seconds >= 0, an array of measured seconds, a frozen distribution of scipy.stats, or a function of a Generator"
+
+
+@dataclass(frozen=True)
+class Network:
+    """The line between a worker and the server, one for each worker: latency seconds a message, bandwidth bytes a second."""
+
+    latency: float = 0.0
+    bandwidth: float = float("inf")
+
+    def __post_init__(self):
+        checks.non_negative("latency", self.latency)
+        if self.bandwidth != float("inf"):
+            checks.positive("bandwidth", self.bandwidth)
+
+    def seconds(self, n_bytes):
+        """Time that a message of so many bytes takes."""
+        return self.latency + n_bytes / self.bandwidth
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Every worker fails now and then: exponential times with this mean of seconds, and comes back after `delay` seconds."""
+
+    mean: float
+    delay: float
+
+    def __post_init__(self):
+        checks.positive("mean", self.mean)
+        checks.non_negative("delay", self.delay)
+
+    def of(self, rng):
+        """(at, delay) of one worker's failures, without end."""
+        at = 0.0
+        while True:
+            at += rng.exponential(self.mean)
+            yield at, self.delay
+            at += self.delay
+
+
+class Times:
+    """Seconds that something takes, one draw after the other; `spec`: see TIMES. TypeError or ValueError naming `name`."""
+
+    def __init__(self, name, spec):
+        self.name, self.spec, self.draw = name, spec, drawing(name, spec)
+
+    def __call__(self, rng):
+        """One draw, a finite number >= 0."""
+        return checks.non_negative(self.name, self.draw(rng))
+
+    def mean(self, draws=1000):
+        """The mean: of distributions their own, of functions that of many draws."""
+        if hasattr(self.spec, "rvs") and callable(getattr(self.spec, "mean", None)):
+            return float(self.spec.mean())
+        if hasattr(self.spec, "rvs") or callable(self.spec):
+            rng = np.random.default_rng(0)
+            return float(np.mean([self(rng) for _ in range(draws)]))
+        return float(np.mean(self.spec))
+
+
+def drawing(name, spec):
+    """The function of a Generator behind a spec."""
+    if hasattr(spec, "rvs"):
+        return lambda rng: float(spec.rvs(random_state=rng))
+    if callable(spec) and not isinstance(spec, type):
+        return spec
+    if np.isscalar(spec):
+        seconds = checks.number(name, spec, TIMES, low=0)
+        return lambda rng: seconds
+    measured = checks.as_array(spec)
+    if measured.ndim != 1 or measured.dtype.kind not in "iuf":
+        checks.fail(name, spec, TIMES, TypeError)
+    if not len(measured) or not np.isfinite(measured).all() or measured.min() < 0:
+        checks.fail(name, spec, TIMES)
+    return lambda rng: float(rng.choice(measured))
+
+
+@dataclass
+class Task:
+    """A worker's task: computing from `begin` to `end`, at the server at `arrival`, served from `served` on; lost: it failed, and
+    `arrival` is when the worker is back."""
+
+    number: int
+    begin: float
+    end: float
+    arrival: float
+    lost: bool = False
+    served: float | None = None
+
+
+class EventQueue:
+    """The server's time `now`, and the tasks under way; who arrives first is served first, of equals who was asked first.
+
+    failures: for each worker an iterator of (at, delay), ascending; busy: seconds in which the server had something to do.
+    """
+
+    def __init__(self, failures):
+        self.failures = [itertools.chain(iter(one), [(float("inf"), 0.0)]) for one in failures]
+        self.failing = [next(one) for one in self.failures]
+        self.now, self.busy, self.order, self.heap = 0.0, 0.0, itertools.count(), []
+
+    def serve(self, seconds):
+        """The server is busy for so long, from now on."""
+        self.now += seconds
+        self.busy += seconds
+
+    def ask(self, number, serve, down, compute, up):
+        """Give a worker a task now: seconds of the server for its snapshot, of the way, of the work, of the way back."""
+        while sum(self.failing[number]) <= self.now:  # failed and came back while it had nothing to lose
+            self.failing[number] = next(self.failures[number])
+        at, delay = self.failing[number]
+        if at <= self.now:
+            return self._wait(Task(number, self.now, self.now, at + delay, lost=True))
+        self.serve(serve)
+        begin = self.now + down
+        task = Task(number, begin, begin + compute, begin + compute + up)
+        if at < task.arrival:
+            task = Task(number, min(begin, at), min(task.end, at), max(at + delay, self.now), lost=True)
+        return self._wait(task)
+
+    def next(self):
+        """The Task that is served now; the clock goes on to its arrival, if the server was idle."""
+        _, _, task = heapq.heappop(self.heap)
+        self.now = task.served = max(self.now, task.arrival)
+        return task
+
+    def _wait(self, task):
+        heapq.heappush(self.heap, (task.arrival, next(self.order), task))
+        return task

@@ -1,0 +1,117 @@
+"""Old spellings of modules: public ones still import, others raise an ImportError that names the new place."""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+
+PUBLIC = {  # still part of the API under this spelling
+    "activations": "nn.activations",
+    "initializers": "nn.initializers",
+    "losses": "nn.losses",
+    "schedules": "nn.schedules",
+}
+MOVED = {
+    "checks": "utils.checks",
+    "container": "checkpoints.container",
+    "datasets.csr_gate": "utils.csr",
+    "datasets.gate": "datasets.validation",
+    "dense": "analysis.dense_baseline",
+    "environment": "experiments.environment",
+    "experiment": "experiments.config",
+    "extreme": "experiments.extreme",
+    "extreme_files": "experiments.extreme_files",
+    "figures.clocks": "figures.timings",
+    "figures.given": "figures.tables",
+    "figures.hubs": "figures.degrees_by_epoch",
+    "figures.pushes": "figures.staleness",
+    "figures.trades": "figures.tradeoff",
+    "fused": "engines.fused",
+    "history": "checkpoints.records",
+    "inputs": "datasets.coerce",
+    "interrupts": "utils.interrupts",
+    "kernels.sweeps": "kernels.csr_passes",
+    "kernels.turns": "kernels.push_pull",
+    "layers": "nn.linear",
+    "layerwise": "engines.layerwise",
+    "lazy": "utils.lazy",
+    "machine": "utils.resources",
+    "memory": "training.memory, training.estimate and nn.footprint",
+    "mlp": "nn.mlp",
+    "neurons": "topology.neuron_ids",
+    "optimizers": "nn.optimizers",
+    "parallel.arena": "utils.shared_memory",
+    "parallel.averaging": "parallel.core.averaging",
+    "parallel.calibration": "parallel.simulation.calibration",
+    "parallel.cluster": "parallel.backends.dask",
+    "parallel.crew": "parallel.supervisor",
+    "parallel.events": "parallel.simulation.events",
+    "parallel.executors": "parallel.backends.executor",
+    "parallel.exits": "parallel.backends.shutdown",
+    "parallel.first_phase": "parallel.sync_policies",
+    "parallel.gate": "parallel.compiled.handoff",
+    "parallel.keeping": "parallel.local_checkpoints",
+    "parallel.lines": "parallel.backends.channel",
+    "parallel.office": "parallel.compiled.shared_server",
+    "parallel.processes": "parallel.backends.processes",
+    "parallel.server": "parallel.core.server",
+    "parallel.shards": "parallel.core.shards",
+    "parallel.simulate": "parallel.simulation.simulate",
+    "parallel.simulator": "parallel.simulation.backend",
+    "parallel.tasks": "parallel.core.worker",
+    "parallel.wasap": "parallel.trainer",
+    "parallel.workers": "parallel.core.worker_stats",
+    "pruning": "analysis.prune_curve",
+    "resuming": "checkpoints.checkpointer",
+    "rewiring": "topology.rewiring",
+    "runfolder": "checkpoints.run_dir",
+    "sharing": "utils.parallel_for",
+    "state": "checkpoints.state",
+    "storage": "checkpoints.model_file",
+    "studies": "experiments.studies",
+    "summary": "nn.summary",
+    "sweeps": "experiments.sweep",
+    "widgets.heights": "figures.style",
+    "widgets.labels": "experiments.run_labels",
+    "widgets.page.bench": "widgets.page.traintab",
+    "widgets.page.benchscreen": "widgets.page.trainscreen",
+    "widgets.page.draws": "experiments.random_search",
+    "widgets.page.keeping": "widgets.page.run_actions",
+    "widgets.page.store": "experiments.run_store",
+    "widgets.run": "widgets.live_run",
+    "widgets.subject": "widgets.view_model",
+    "widgets.terminal": "training.progress",
+    "widgets.thinning": "checkpoints.records",
+    "workspace": "engines.buffers",
+}
+
+
+class OldSpellings(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds modules by the spellings of version 0.1; asked last, so that what exists is never hidden."""
+
+    def __init__(self, package):
+        self.package = package
+
+    def find_spec(self, fullname, path=None, target=None):
+        """A spec that gives the module at its new place; ImportError for one that is not public; None for all others."""
+        package, _, old = fullname.partition(".")
+        if package != self.package:
+            return None
+        if old in MOVED:
+            raise ImportError(f"{fullname} is now {package}.{MOVED[old]}", name=fullname)
+        return importlib.machinery.ModuleSpec(fullname, self) if old in PUBLIC else None
+
+    def create_module(self, spec):
+        """The module itself, imported from its new place."""
+        module = importlib.import_module(f"{self.package}.{PUBLIC[spec.name.partition('.')[2]]}")
+        spec.loader_state = module.__spec__  # the import system puts `spec` in its place
+        return module
+
+    def exec_module(self, module):
+        """Has been executed; only its own spec is put back."""
+        module.__spec__ = module.__spec__.loader_state
+
+
+def install(package):
+    """Let `package` answer to its old spellings."""
+    sys.meta_path.append(OldSpellings(package))

@@ -1,0 +1,96 @@
+"""The architecture as tests: no circles, few modules in the root, short chains of folders, lazy imports from one list."""
+
+import ast
+
+import import_graph as graph
+import pytest
+
+import sparselab as sl
+from sparselab.utils import moved
+
+KNOWN = graph.modules()
+ROOT = {"__init__.py", "__main__.py", "cli.py"}
+# Heavy, optional or platform-bound packages: the only ones that may be imported inside a function.
+LAZY = {
+    "cloudpickle", "distributed", "ipywidgets", "joblib", "loky", "multiprocessing", "pandas", "pooch", "requests", "resource",
+    "scipy", "sklearn", "torch", "tqdm", ".torch_modules",
+}  # fmt: skip
+LONGEST_CHAIN = 12
+
+
+def late_imports(source):
+    """What is imported inside functions: top-level package names, and modules of this package with a dot before them."""
+    found = set()
+    for function in ast.walk(ast.parse(source)):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Import):
+                    found |= {alias.name.partition(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom):
+                    found |= {f".{alias.name}" for alias in node.names} if node.level else {node.module.partition(".")[0]}
+    return found
+
+
+def test_no_circle_of_modules():
+    assert graph.circles(graph.graph()) == []
+
+
+def test_no_circle_of_folders_and_short_chains():
+    folders = graph.folders()
+    assert graph.circles(folders) == []
+    assert len(graph.longest_chain(folders)) <= LONGEST_CHAIN, graph.longest_chain(folders)
+
+
+def test_circles_and_chains_are_seen():
+    edges = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}
+    assert graph.circles(edges) == [["b", "c"]]
+    assert graph.longest_chain({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == ["a", "b", "c"]
+
+
+def test_imports_of_all_kinds_are_seen(tmp_path):
+    package = tmp_path / "p"
+    (package / "q").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "q/__init__.py").write_text("")
+    (package / "q/a.py").write_text("def f():\n    from ..b import x\n    from . import c\n")
+    (package / "q/c.py").write_text("import p.b\n")
+    (package / "b.py").write_text("from .q.a import f\n")
+    edges = graph.graph(package)
+    assert edges["p.q.a"] == {"p.b", "p.q.c"}
+    assert edges["p.q.c"] == {"p.b"}
+    assert graph.circles(edges) == [["p.b", "p.q.a", "p.q.c"]]
+
+
+def test_the_root_holds_the_entry_points_only():
+    assert {path.name for path in graph.PACKAGE.glob("*.py")} == ROOT
+    assert (graph.PACKAGE / "py.typed").is_file()
+
+
+def test_only_heavy_or_optional_packages_are_imported_late():
+    found = {name: late_imports(path.read_text()) - LAZY for name, path in KNOWN.items()}
+    assert {name: what for name, what in found.items() if what} == {}
+    assert late_imports("import a\ndef f():\n    import b.c\n    from .d import e") == {"b", ".e"}
+
+
+@pytest.mark.parametrize("old", sorted(moved.MOVED))
+def test_old_spellings_name_the_new_place(old):
+    with pytest.raises(ImportError, match=moved.MOVED[old].split(",")[0].replace(".", r"\.")):
+        __import__(f"sparselab.{old}")
+    for new in moved.MOVED[old].replace(" and ", ", ").split(", "):
+        assert f"sparselab.{new}" in KNOWN
+
+
+def test_from_imports_of_old_spellings_name_the_new_place():
+    with pytest.raises(ImportError, match=r"experiments\.studies"):
+        from sparselab import studies  # noqa: F401
+
+
+def test_public_modules_keep_their_spelling():
+    import sparselab.losses
+
+    import sparselab.nn.losses
+
+    assert sparselab.losses is sparselab.nn.losses is sl.losses
+    assert sparselab.losses.__spec__.name == "sparselab.nn.losses"
+    with pytest.raises(ModuleNotFoundError):
+        import sparselab.nowhere  # noqa: F401
