@@ -90,7 +90,7 @@ def renewed(document, text):
 
 def machine():
     """Where the figures come from, in half a line."""
-    from sparselab.utils import environment
+    from sparselab.experiments import environment
 
     found = environment.describe()
     versions = ", ".join(f"{name} {found[name]}" for name in ("python", "numpy", "numba") if name in found)

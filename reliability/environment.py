@@ -32,9 +32,9 @@ def train(threads=2, kind="float32", n=300):
 TRAIN = TRAINING + "print(train())"
 SMALL = """
 import numpy as np
-from sparselab.kernels import sweeps
+from sparselab.kernels import csr_passes
 counts = np.zeros(3, np.int64)
-sweeps.count_columns(np.array([0, 2, 2], np.int32), counts)
+csr_passes.count_columns(np.array([0, 2, 2], np.int32), counts)
 print(counts.tolist())
 """
 NOTHING_WRITABLE = """

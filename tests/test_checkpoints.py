@@ -216,7 +216,7 @@ def test_a_folder_of_damaged_ones_has_none_to_load(tmp_path):
 @pytest.mark.filterwarnings("error")
 def test_too_little_memory_is_not_damage(tmp_path, monkeypatch):
     kept(tmp_path)
-    monkeypatch.setattr(container.machine, "available", lambda: 1000)
+    monkeypatch.setattr(container.resources, "available", lambda: 1000)
     with pytest.raises(CheckpointError, match="1,000 are free"):
         sl.load_checkpoint(tmp_path)
 

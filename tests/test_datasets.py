@@ -128,7 +128,7 @@ def test_importing_datasets_needs_numpy_and_scipy_only(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", guarded)
     for module in sorted(Path(datasets.__file__).parent.glob("*.py")):
         source = module.read_text(encoding="utf-8")
-        exec(compile(source, str(module), "exec"), {"__name__": "probe", "__file__": str(module)})
+        exec(compile(source, str(module), "exec"), {"__name__": f"sparselab.datasets.{module.stem}", "__file__": str(module)})
 
 
 @pytest.mark.skipif(not sources.FASHION_MNIST.system.is_dir(), reason="needs Debian's dataset-fashion-mnist (apt-get install)")

@@ -15,14 +15,14 @@ import pytest
 
 import sparselab as sl
 from sparselab import evolution
-from sparselab.engines.select import fused, select, tiling
+from sparselab.engines import fused, select, tiling
 from sparselab.engines.tiling import tile_width
 from sparselab.evolution import SET, ImportancePruning, PruneRegrow
 from sparselab.experiments import extreme
 from sparselab.experiments.extreme import Extreme, run
 from sparselab.kernels.csr_passes import any_marked
 from sparselab.nn import footprint
-from sparselab.training.loop import loop as training
+from sparselab.training import loop as training
 from sparselab.training.loop import memory
 
 SIZES = (60, 900, 700, 500, 3)
@@ -79,7 +79,7 @@ def test_rows_that_are_asked_for_beforehand_are_the_same_rows(monkeypatch):
 def test_plans(monkeypatch):
     model = sl.SparseMLP.create((100, 50_000, 50_000, 3), epsilon=3, seed=0)
     choose = lambda have, **options: _chosen(monkeypatch, model, have, **options)
-    need = lambda plan: footprint._Net(np.array(model.sizes, float), np.array(model.nnz, float), 4).training(
+    need = lambda plan: memory.TrainingShape(np.array(model.sizes, float), np.array(model.nnz, float), 4).training(
         64, 1, n_test=0, evolution=True, layerwise=False, vectors=1, plan=plan
     )  # fmt: skip
     room = {plan: sum(need(plan).values()) for plan in memory.PLANS}
@@ -96,7 +96,7 @@ def test_plans(monkeypatch):
 
 
 def _chosen(monkeypatch, model, have, by_layer=True, lean=False):
-    monkeypatch.setattr(memory.machine, "available", lambda: have)
+    monkeypatch.setattr(memory.resources, "available", lambda: have)
     return memory.check_training(model, 64, 1, evolution=True, by_layer=by_layer, lean=lean)
 
 

@@ -15,7 +15,7 @@ from sparselab import analysis, figures
 from sparselab.figures import degrees_by_epoch, lifetimes, style
 from sparselab.figures import tables as given
 
-MODULES = ("arithmetic", "hubs", "lifetimes", "neurons")  # of sparselab.figures, whose figures are tried here
+MODULES = ("arithmetic", "degrees_by_epoch", "lifetimes", "neurons")  # of sparselab.figures, whose figures are tried here
 
 
 @pytest.fixture(scope="module")

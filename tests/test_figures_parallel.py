@@ -10,7 +10,7 @@ import sparselab as sl
 from sparselab import figures
 from sparselab.parallel import Costs
 
-MODULES = ("pushes", "speeds", "teams", "workers")  # of sparselab.figures, whose figures are tried here
+MODULES = ("speeds", "staleness", "teams", "workers")  # of sparselab.figures, whose figures are tried here
 COSTS = Costs(0.01, push=0.002, evolve=0.005, average=0.01)
 OPTIONS = {"epochs": 6, "batch_size": 32, "rules": [sl.SET(0.3)], "optimizer": sl.MomentumSGD(0.02)}
 

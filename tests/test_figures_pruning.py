@@ -11,7 +11,7 @@ from sparselab import figures
 from sparselab.analysis.prune_curve import prune
 from sparselab.evolution import importances
 
-MODULES = ("strengths", "trades")  # of sparselab.figures, whose figures are tried here
+MODULES = ("strengths", "tradeoff")  # of sparselab.figures, whose figures are tried here
 
 
 @pytest.fixture(scope="module")

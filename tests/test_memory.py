@@ -252,7 +252,7 @@ def test_a_net_that_does_not_fit_is_refused_with_numbers_and_advice(root):
         "drawing the links",
     ]
     epsilon = float(re.search(r"epsilon up to ([\d.]+\d)", text)[1])
-    room = lambda value: sum(footprint.whole(footprint._creation(footprint._Net.expected(sizes, 4, epsilon=value))).values())
+    room = lambda value: sum(footprint.whole(footprint._creation(footprint.NetShape.expected(sizes, 4, epsilon=value))).values())
     assert room(epsilon) <= 8 * GIB < room(1.02 * epsilon)
     assert "density up to" in str(refused(sl.SparseMLP.create, (10**5, 10**5), density=0.2))
     assert "fewer neurons" in str(refused(sl.SparseMLP.create, (2**31 - 1, 2**31 - 1)))

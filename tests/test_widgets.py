@@ -278,12 +278,12 @@ def test_pause_holds_and_resume_goes_on(endless):
     until(lambda: len(endless.history) >= 1)
     endless.screen.buttons["Pause"].click()
     until(lambda: endless.state == "paused")
-    defer_interrupts = len(endless.history)
+    paused_at = len(endless.history)
     assert endless.screen.buttons["Pause"].description == "Resume"
     time.sleep(0.1)
-    assert len(endless.history) == defer_interrupts
+    assert len(endless.history) == paused_at
     endless.screen.buttons["Pause"].click()
-    until(lambda: len(endless.history) > defer_interrupts)
+    until(lambda: len(endless.history) > paused_at)
     assert endless.state == "running"
 
 
@@ -593,8 +593,8 @@ def test_a_long_run_keeps_degrees_of_some_epochs_and_draws_some_points(panel):
     for epoch in range(1, 1501):
         history.append(dataclasses.replace(record, epoch=epoch))
         thin(history)
-    defer_interrupts = [record.epoch for record in history if record.fan_out]
-    assert defer_interrupts == [1, *range(8, 1500, 8), 1500]
+    paused_at = [record.epoch for record in history if record.fan_out]
+    assert paused_at == [1, *range(8, 1500, 8), 1500]
     points = sampled(history)
     assert points[-1].epoch == 1500
     assert len(points) <= 300

@@ -131,8 +131,8 @@ def test_bad_input_is_shown_beside_its_field_and_nothing_starts():
 
 def test_the_curve_is_made_once_an_epoch_and_only_when_looked_at(monkeypatch):
     made_for = []
-    original = trade.pruning.prune_curve
-    monkeypatch.setattr(trade.pruning, "prune_curve", lambda *a, **k: (made_for.append(1), original(*a, **k))[1])
+    original = trade.prune_curve.prune_curve
+    monkeypatch.setattr(trade.prune_curve, "prune_curve", lambda *a, **k: (made_for.append(1), original(*a, **k))[1])
     panel = made()
     panel.run()
     assert not made_for
