@@ -22,6 +22,7 @@ from .records import History
 from .run_dir import RunDir
 from .state import BATCHES, EpochTotals, TrainingState
 
+RENAMED = {"Asked": "LiveZeta"}  # classes by their names in files of version 0.1
 MOST_BATCHES, MOST_VECTORS, MOST_POOL = 2**40, 16, 64
 
 
@@ -149,7 +150,16 @@ def read(path, like=None):
             raise CheckpointError(f"the history does not end with epoch {state.epoch}")
         if not isinstance(header["about"], dict):
             checks.fail("about", header["about"], "a JSON object")
-        return Checkpoint(model, state, history, header["about"], os.fspath(path))
+        return Checkpoint(model, state, history, with_new_names(header["about"]), os.fspath(path))
+
+
+def with_new_names(value):
+    """What a run was run with, where a file of an older version has an older name of a class: with the name of today."""
+    if isinstance(value, dict):
+        return {key: with_new_names(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [with_new_names(one) for one in value]
+    return RENAMED.get(value, value) if isinstance(value, str) else value
 
 
 def vectors_of(vectors, described):

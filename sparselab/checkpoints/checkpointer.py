@@ -15,7 +15,6 @@ from .container import CheckpointError
 from .records import EpochRecord, History
 from .run_dir import RunDir
 
-RENAMED = {"Asked": "LiveZeta"}  # classes by their names in files of version 0.1
 REFUSED = ("data", "net", "loss", "dtype", "activation", "parallel")  # with others this would be another run
 
 
@@ -96,7 +95,7 @@ class Checkpointer:
 
     def _compare(self, path, saved):
         """Refuse another run; say what is different in the same one."""
-        old, new, state = with_new_names(saved.about), dict(self.about), self.state
+        old, new, state = dict(saved.about), dict(self.about), self.state
         if self.seed_given:
             old["seed"], new["seed"] = seed_of(saved.state), seed_of(state)
         if new["net"] == list(saved.model.sizes):  # the widths it was left with, after rules that change them
@@ -116,15 +115,6 @@ class Checkpointer:
         different = [text for name, pair in changes.items() for text in differences(name, *pair)]
         if different:
             warnings.warn(f"{path}: going on with other settings than before: {'; '.join(different)}", stacklevel=2)
-
-
-def with_new_names(value):
-    """What a run was run with, where a file of an older version has an older name of a class: with the name of today."""
-    if isinstance(value, dict):
-        return {key: with_new_names(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [with_new_names(one) for one in value]
-    return RENAMED.get(value, value) if isinstance(value, str) else value
 
 
 def plain_values(config):
