@@ -1,4 +1,4 @@
-"""Ctrl-C takes effect between steps only: updates are completed, evolution is all or nothing, no step is lost or counted twice."""
+"""Ctrl-C takes effect between steps only: updates are completed, evolution is all or nothing, steps are counted once."""
 
 import os
 import signal
