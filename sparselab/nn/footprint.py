@@ -1,4 +1,4 @@
-"""What a net takes, counted before anything is allocated: byte rules, and the refusal of nets that do not fit."""
+"""How many bytes a network needs, computed before anything is allocated, and the error for networks that do not fit."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ WORTH_CHECKING = 16 * 2**20  # bytes: skip the memory check below this size
 
 
 def size(n_bytes):
-    """Bytes as text with a unit."""
+    """Format a number of bytes with a unit."""
     n_bytes = float(n_bytes)
     for unit in UNITS:
         if n_bytes < 1024 or unit == UNITS[-1]:
@@ -22,10 +22,37 @@ def size(n_bytes):
 
 
 class InsufficientMemoryError(MemoryError):
-    """need, have: bytes; items: {name: bytes} of all that is needed; advice: what would fit, as text. Nothing was allocated."""
+    """A network or a training needs more memory than is available; raised before anything is allocated.
 
-    def __init__(self, what, need, have, items, advice=""):
-        self.what, self.need, self.have, self.items, self.advice = what, need, have, items, advice
+    The arguments become attributes of the same names.
+
+    Parameters
+    ----------
+    what : str
+        What was asked for, such as "creating a net 10-5-2".
+    need, have : int
+        Bytes that are needed and that are available.
+    items : dict
+        What the memory is needed for: {name: bytes}.
+    advice : str, default ""
+        What would fit.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> try:
+    ...     sl.SparseMLP.create((2**30, 2**30, 2), epsilon=2**20)
+    ... except sl.InsufficientMemoryError as error:
+    ...     print(error.need > error.have)
+    True
+    """
+
+    def __init__(self, what: str, need: int, have: int, items: dict[str, int], advice: str = "") -> None:
+        self.what: str = what
+        self.need: int = need
+        self.have: int = have
+        self.items: dict[str, int] = items
+        self.advice: str = advice
         largest = ", ".join(f"{name} {size(n)}" for name, n in sorted(items.items(), key=lambda item: -item[1])[:3])
         super().__init__(
             f"{what} needs about {size(need)} of memory, {size(have)} are available. Largest: {largest}."
@@ -37,14 +64,14 @@ class InsufficientMemoryError(MemoryError):
 
 
 def stored(n_in, n_out, nnz, itemsize):
-    """{name: bytes} of what a layer is: links and biases."""
+    """Return {name: bytes} of a layer itself: links and biases."""
     return {
         "weights": nnz * itemsize, "biases": n_out * itemsize, "column indices": 4 * nnz, "row pointers": 8 * (n_out + 1),
     }  # fmt: skip
 
 
 def trained(n_in, n_out, nnz, itemsize, *, vectors=1, groups=1):
-    """{name: bytes} of what stands beside a layer in training. vectors: what the optimizer keeps; groups: gradient buffers."""
+    """Return {name: bytes} of what training adds to a layer. vectors: optimizer vectors; groups: sets of gradient buffers."""
     return {
         "optimizer state": vectors * (nnz + n_out) * itemsize,
         "gradients": groups * (nnz + n_out) * itemsize,
@@ -53,18 +80,18 @@ def trained(n_in, n_out, nnz, itemsize, *, vectors=1, groups=1):
 
 
 def dense_links(sizes):
-    """Weights of the dense net of these widths."""
+    """Number of weights of the dense network of these widths."""
     return sum(n_in * n_out for n_in, n_out in zip(sizes, sizes[1:], strict=False))
 
 
 def dense_bytes(sizes, *, itemsize=4, copies=3):
-    """Bytes of the dense net: weights and biases, and by default their velocities and gradients."""
+    """Bytes of the dense network; copies=3 counts weights and biases, their velocities and their gradients."""
     return copies * itemsize * sum((n_in + 1) * n_out for n_in, n_out in zip(sizes, sizes[1:], strict=False))
 
 
 @dataclass(frozen=True)
 class NetShape:
-    """Widths (n + 1,) and expected links (n,) of n layers as floats: their sums may leave int64."""
+    """Widths (n + 1,) and expected links (n,) of n layers, as floats because their sums may exceed int64."""
 
     sizes: np.ndarray
     nnz: np.ndarray
@@ -82,7 +109,7 @@ class NetShape:
         return self.sizes[:-1], self.sizes[1:]
 
     def creation(self):
-        """Bytes that are needed only while a layer's links are drawn, beyond what the finished net has: slots and counts."""
+        """Bytes for slots and counts that are needed only while links are drawn, beyond those of the finished network."""
         n_in, n_out = self.ends
         own = sum(stored(n_in, n_out, self.nnz, self.itemsize).values())
         drawing = 4 * self.nnz + 8 * self.nnz + 8 * (5 * n_out + n_in)
@@ -90,25 +117,25 @@ class NetShape:
 
 
 def whole(items):
-    """The same in whole bytes, without what is nothing."""
+    """Round to whole bytes and drop items below one byte."""
     return {name: int(n) for name, n in items.items() if n >= 1}
 
 
 def links(epsilon, density):
-    """The checked one of the two, as arguments of NetShape.expected."""
+    """Check `epsilon` or `density`, whichever is given, and return it as keyword arguments of NetShape.expected."""
     if density is None:
         return {"epsilon": checks.positive("epsilon", epsilon)}
     return {"density": checks.number("density", density, "a number in (0, 1]", low=0, high=1, open_low=True)}
 
 
 def named(sizes):
-    """A net by its widths; a very deep one by its ends."""
+    """Name a network by its widths; of a deep one show the first and last ones."""
     shown = [str(n) for n in sizes] if len(sizes) <= 8 else [*map(str, sizes[:3]), "…", *map(str, sizes[-2:])]
     return f"a net {'-'.join(shown)}"
 
 
 def refuse(what, items, advise):
-    """Raise InsufficientMemoryError if the items do not fit into what is available; advise(have) says what would."""
+    """Raise InsufficientMemoryError if the items do not fit into the available memory; advise(have) says what would fit."""
     items = whole(items)
     need = sum(items.values())
     have = resources.available() if need >= WORTH_CHECKING else None
@@ -117,7 +144,7 @@ def refuse(what, items, advise):
 
 
 def check_creation(sizes, itemsize, epsilon, density):
-    """Refuse a net that does not fit: called by SparseMLP.create before anything is allocated."""
+    """Raise an error if a network does not fit into memory; SparseMLP.create calls this before it allocates anything."""
     how = links(epsilon, density)
     net = NetShape.expected(sizes, itemsize, **how)
     refuse(f"creating {named(sizes)}", _creation(net), lambda have: _smaller(sizes, itemsize, how, have))
@@ -133,7 +160,7 @@ def _creation(net):
 
 
 def _smaller(sizes, itemsize, how, have):
-    """ "epsilon up to 3.4": the largest with which the net fits, or nothing."""
+    """Advice such as "epsilon up to 3.4": the largest value with which the network fits."""
     ((name, value),) = how.items()
     fits = lambda share: sum(_creation(NetShape.expected(sizes, itemsize, **{name: share * value})).values()) <= have
     share = largest_share(fits)
@@ -141,7 +168,7 @@ def _smaller(sizes, itemsize, how, have):
 
 
 def largest_share(fits, steps=30):
-    """The largest factor in (0, 1], to a few digits, for which fits(factor); 0 where not even a millionth does."""
+    """Return the largest factor in (0, 1], to a few digits, for which fits(factor) is true; 0 if 1e-6 does not fit."""
     low, high = 1e-6, 1.0
     if not fits(low):
         return 0.0
@@ -152,6 +179,6 @@ def largest_share(fits, steps=30):
 
 
 def _three_digits(value):
-    """Rounded down, so that what is said fits."""
+    """Round down to three digits."""
     unit = 10.0 ** (np.floor(np.log10(value)) - 2)
     return f"{np.floor(value / unit) * unit:.4g}"

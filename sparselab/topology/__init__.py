@@ -1,10 +1,11 @@
-"""Which links exist, and how they change."""
+"""Which links of a layer exist, how they change, and which of the original neurons are left."""
 
 from ..utils import lazy
 
 _NAMES = {
     "topology": ["MAX_WIDTH", "Topology", "Transposed"],
-    "rewiring": ["Rewiring", "erdos_renyi", "grow", "keep_neurons", "rewire", "union"],
+    "random_graph": ["erdos_renyi"],
+    "rewiring": ["Rewiring", "grow", "keep_neurons", "rewire", "union"],
     "neuron_ids": ["Neurons"],
 }
 

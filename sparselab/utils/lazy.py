@@ -1,14 +1,14 @@
-"""Names that load on first use (PEP 562), for packages whose parts are heavy."""
+"""Public names that are imported on first use (PEP 562), so that importing a package stays fast."""
 
 import importlib
 import sys
 
 
 def attach(package, names, modules=()):
-    """Return (__getattr__, __dir__, __all__) for `package`.
+    """Return the functions __getattr__ and __dir__ and the list __all__ for `package`.
 
-    names: {module: [names it defines]}; modules: whole modules, as a list or as {public name: module}. Modules are given
-    relative to the package (".training.progress" is beside it).
+    names: {module: [names it defines]}. modules: whole modules to expose, as a list or as {public name: module}. Module names
+    are relative to the package: "mlp" is inside it, ".training" beside it.
     """
     module_of = {name: module for module, own in names.items() for name in own}
     whole = dict(modules) if isinstance(modules, dict) else {name: name for name in modules}
