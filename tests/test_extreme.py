@@ -79,7 +79,7 @@ def test_rows_that_are_asked_for_beforehand_are_the_same_rows(monkeypatch):
 def test_plans(monkeypatch):
     model = sl.SparseMLP.create((100, 50_000, 50_000, 3), epsilon=3, seed=0)
     choose = lambda have, **options: _chosen(monkeypatch, model, have, **options)
-    need = lambda plan: footprint._Net(np.array(model.sizes, float), np.array(model.nnz, float), 4).training(
+    need = lambda plan: memory.TrainingShape.of(model).training_items(
         64, 1, n_test=0, evolution=True, layerwise=False, vectors=1, plan=plan
     )  # fmt: skip
     room = {plan: sum(need(plan).values()) for plan in memory.PLANS}
@@ -96,7 +96,7 @@ def test_plans(monkeypatch):
 
 
 def _chosen(monkeypatch, model, have, by_layer=True, lean=False):
-    monkeypatch.setattr(memory.machine, "available", lambda: have)
+    monkeypatch.setattr(memory.resources, "available", lambda: have)
     return memory.check_training(model, 64, 1, evolution=True, by_layer=by_layer, lean=lean)
 
 
@@ -195,7 +195,7 @@ def test_the_net_learns_its_classes():
 def test_the_lean_plan_of_a_model_and_none_where_there_is_room(monkeypatch):
     model = sl.SparseMLP.create(SIZES, epsilon=3, seed=1)
     assert memory.lean_plan(model) is None
-    monkeypatch.setattr(memory, "LARGE", 0)
+    monkeypatch.setattr(memory, "LARGE_EVOLUTION", 0)
     assert memory.lean_plan(model).startswith("lean: evolution layer by layer")
     monkeypatch.setattr("sparselab.utils.resources.available", lambda: 10**5)
     monkeypatch.setattr(footprint, "WORTH_CHECKING", 0)

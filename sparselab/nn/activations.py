@@ -159,6 +159,11 @@ def slopes(activation):
     return getattr(activation, "slopes", None)
 
 
+def takes_alpha(name):
+    """Whether the activation of this name has a slope alpha."""
+    return hasattr(NAMES.get(name), "alpha")
+
+
 def describe(activation):
     """{"name": …, parameters}: what `get` turns back into the object; ValueError for a plug-in, which cannot be stored."""
     for name, kind in NAMES.items():

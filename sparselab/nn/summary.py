@@ -19,7 +19,7 @@ def training_bytes(layer):
     """Bytes of one layer while training: links and biases, their velocity and gradient, the transposed index."""
     t, itemsize = layer.topology, layer.dtype.itemsize
     shape = t.n_in, t.n_out, t.nnz, itemsize
-    return sum(footprint.stored(*shape).values()) + sum(footprint.trained(*shape).values())
+    return sum(footprint.layer_stored_items(*shape).values()) + sum(footprint.layer_training_items(*shape).values())
 
 
 def rows(model):
