@@ -15,15 +15,15 @@ import pytest
 
 import sparselab as sl
 from sparselab import evolution
-from sparselab.engines.select import fused, select, tiling
+from sparselab.engines import fused, select, tiling
 from sparselab.engines.tiling import tile_width
 from sparselab.evolution import SET, ImportancePruning, PruneRegrow
 from sparselab.experiments import extreme
 from sparselab.experiments.extreme import Extreme, run
 from sparselab.kernels.csr_passes import any_marked
 from sparselab.nn import footprint
-from sparselab.training.loop import loop as training
-from sparselab.training.loop import memory
+from sparselab.training import memory
+from sparselab.training.epoch_runner import EpochRunner
 
 SIZES = (60, 900, 700, 500, 3)
 
@@ -32,7 +32,7 @@ def trained(plan, *, threads=1, rules=None, epochs=3, **options):
     """(fingerprint, records) of a training that follows this plan."""
     model = sl.SparseMLP.create(SIZES, epsilon=3, seed=1, **options)
     data = models.dataset(200, 20, features=60, classes=3)
-    loop = training.EpochRunner.of(model, data, sl.MomentumSGD(0.01), rules or [SET(0.3)], batch_size=64, threads=threads)
+    loop = EpochRunner.of(model, data, sl.MomentumSGD(0.01), rules or [SET(0.3)], batch_size=64, threads=threads)
     loop.plan, loop.engine.index = plan, plan.index
     state = sl.TrainingState.start(model, loop.optimizer, 0)
     records = []

@@ -429,9 +429,9 @@ def test_a_checkpoint_is_not_a_model_and_says_how_to_get_it(tmp_path):
 
 
 def test_a_net_that_does_not_fit_into_memory_is_refused_before_anything_is_allocated(saved, monkeypatch):
-    monkeypatch.setattr(model_file.container.machine, "available", lambda: 1000)
+    monkeypatch.setattr(model_file.container.resources, "available", lambda: 1000)
     assert "1,000 are free" in refused(saved[0])
-    monkeypatch.setattr(model_file.container.machine, "available", lambda: None)
+    monkeypatch.setattr(model_file.container.resources, "available", lambda: None)
     model_file.load(saved[0])
 
 

@@ -1,6 +1,6 @@
 """A net past the paper's record, from its plan to its evolution, measured phase by phase: `python -m sparselab extreme`.
 
-The same classes as for a net of a thousand neurons: `SparseMLP.create`, `training.Run`, SET. The claim to pass: about 50 million
+The same classes as for a net of a thousand neurons: `SparseMLP.create`, `EpochRunner`, SET. The claim to pass: about 50 million
 neurons, the paper's "bat brain" (Curci et al. 2021).
 """
 
@@ -24,7 +24,7 @@ from ..nn.mlp import SparseMLP
 from ..nn.optimizers import MomentumSGD
 from ..training import estimate as estimate_module
 from ..training import memory
-from ..training.loop import EpochRunner
+from ..training.epoch_runner import EpochRunner
 from ..utils import checks, resources
 from . import environment
 from .extreme_files import Files, expected_bytes

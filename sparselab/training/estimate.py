@@ -69,7 +69,7 @@ def estimate_memory(
     evolution: bool = True, optimizer_vectors: int = 1, layerwise: bool | None = None, n_samples: int = 0, n_test: int = 0,
     epochs: int = 0, plan: Plan | None = None,
 ) -> MemoryEstimate:  # fmt: skip
-    """Bytes that a net of these widths will need, item by item; nothing is allocated.
+    """Count the bytes that a net of these widths will need, item by item; nothing is allocated.
 
     Parameters
     ----------
