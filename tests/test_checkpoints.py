@@ -16,7 +16,7 @@ import pytest
 import sparselab as sl
 from reliability import attacks, processes
 from reliability import checkpoints as harness
-from sparselab.checkpoints import checkpoint, container
+from sparselab.checkpoints import container, run_description
 from sparselab.checkpoints.container import CheckpointError
 from sparselab.checkpoints.records import History
 from sparselab.checkpoints.run_dir import NAME, RunDir, RunDirBusyError
@@ -415,11 +415,11 @@ def test_nothing_is_done_before_somebody_pulls(tmp_path):
 
 
 def test_a_header_that_could_not_be_read_again_is_not_written(state, tmp_path, monkeypatch):
-    monkeypatch.setattr(container, "MOST_HEADER", 100)
+    monkeypatch.setattr(container, "MAX_HEADER", 100)
     with pytest.raises(CheckpointError, match="run.npz: .*header has"):
         sl.save_checkpoint(*state[:2], tmp_path / "run")
     assert os.listdir(tmp_path) == []
 
 
 def test_versions_are_told():
-    assert checkpoint.versions()["numpy"] == np.__version__
+    assert run_description.versions()["numpy"] == np.__version__

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from strategies import seeds
 
 from reliability import dynamics
+from sparselab.engines.base import DivergedError
 from sparselab.nn import activations
 from sparselab.nn.losses import MeanSquaredError, SoftmaxCrossEntropy
 from sparselab.nn.optimizers import MAX_RATE, MomentumSGD
-from sparselab.training.loop import DivergedError, predict, train
+from sparselab.training.loop import predict, train
 
 KINDS = dynamics.ENGINES
 

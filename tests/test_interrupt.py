@@ -17,7 +17,7 @@ from sparselab.engines import select
 from sparselab.evolution import SET
 from sparselab.nn.linear import SparseLinear
 from sparselab.nn.optimizers import MomentumSGD
-from sparselab.training import loop
+from sparselab.training.epoch_runner import EpochRunner
 from sparselab.training.loop import TrainingState, steps
 from sparselab.utils.interrupts import defer_interrupts
 
@@ -223,7 +223,7 @@ def place_evolve(monkeypatch):
 
 def place_evolved(monkeypatch):
     """When all rules are applied, before the first step."""
-    monkeypatch.setattr(loop.EpochRunner, "batches", counting(loop.EpochRunner.batches, [], 2, ctrl_c))
+    monkeypatch.setattr(EpochRunner, "batches", counting(EpochRunner.batches, [], 2, ctrl_c))
 
 
 def place_step(monkeypatch):
@@ -238,7 +238,7 @@ def place_layers(monkeypatch):
 
 def place_scores(monkeypatch):
     """In the evaluation after the last step of an epoch."""
-    monkeypatch.setattr(loop.EpochRunner, "epoch_record", counting(loop.EpochRunner.epoch_record, [], 2, ctrl_c))
+    monkeypatch.setattr(EpochRunner, "epoch_record", counting(EpochRunner.epoch_record, [], 2, ctrl_c))
 
 
 @pytest.mark.parametrize("options", [{}, {"dtype": "float64"}], ids=["fused", "layerwise"])

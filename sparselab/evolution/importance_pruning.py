@@ -254,9 +254,7 @@ def widths_without(widths: Sequence[int], share: float, min_neurons: int = 1) ->
     return tuple(max(min(min_neurons, n), n - math.floor(share * n + 1e-9)) for n in widths)
 
 
-def least_important(
-    model: SparseMLP, importance: importances.Importance, widths: Sequence[int]
-) -> list[NDArray[np.bool_]]:
+def least_important(model: SparseMLP, importance: importances.Importance, widths: Sequence[int]) -> list[NDArray[np.bool_]]:
     """Choose the least important neurons of each hidden layer.
 
     Parameters
@@ -297,9 +295,7 @@ def weakest(scores, n):
     return gone
 
 
-def shrink(
-    model: SparseMLP, gone: Sequence[NDArray[np.bool_]], evidence: Evidence | None = None
-) -> list[Rewiring | None]:
+def shrink(model: SparseMLP, gone: Sequence[NDArray[np.bool_]], evidence: Evidence | None = None) -> list[Rewiring | None]:
     """Compute the change that removes hidden neurons from a network.
 
     The output that a removed neuron has without its incoming links, f(b), is added to the next layer's biases. Without dropout

@@ -305,8 +305,8 @@ def zeta_of(config):
 
 def activation_of(config):
     """The activation object that the config names."""
-    sloped = config.activation in ("all_relu", "leaky_relu", "all_negative")
-    return activations.get(config.activation, **({"alpha": config.alpha} if sloped else {}))
+    parameters = {"alpha": config.alpha} if activations.takes_alpha(config.activation) else {}
+    return activations.get(config.activation, **parameters)
 
 
 def rate_of(config):

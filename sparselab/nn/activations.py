@@ -412,6 +412,11 @@ def slopes(activation: Activation) -> tuple[float, float] | None:
     return getattr(activation, "slopes", None)
 
 
+def takes_alpha(name):
+    """Whether the activation of this name has a slope alpha."""
+    return hasattr(NAMES.get(name), "alpha")
+
+
 def describe(activation: Activation) -> dict[str, Any]:
     """Describe a built-in activation by plain values, as files store it.
 

@@ -171,9 +171,7 @@ class SparseLinear:
         )
         return out
 
-    def backward(
-        self, X: ArrayLike, dZ: ArrayLike
-    ) -> tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]]:
+    def backward(self, X: ArrayLike, dZ: ArrayLike) -> tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]]:
         """Compute the gradients of a loss.
 
         Parameters

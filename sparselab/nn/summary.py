@@ -19,7 +19,7 @@ def training_bytes(layer):
     """Bytes of one layer during training: links and biases, their velocities and gradients, the transposed index."""
     t, itemsize = layer.topology, layer.dtype.itemsize
     shape = t.n_in, t.n_out, t.nnz, itemsize
-    return sum(footprint.stored(*shape).values()) + sum(footprint.trained(*shape).values())
+    return sum(footprint.layer_stored_items(*shape).values()) + sum(footprint.layer_training_items(*shape).values())
 
 
 def rows(model):
