@@ -5,8 +5,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from scipy.special import bdtr
 
 from . import legends, style
-from .images import topologies_of
-from .runs import degrees_of, is_record
+from .histories import degrees_of, is_record
+from .link_density import topologies_of
 
 BARS = 40  # at most, on linear axes
 POINTS = 25  # at most, on logarithmic axes

@@ -5,7 +5,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..utils import checks
 from . import legends, style
-from .runs import runs_of
+from .histories import runs_of
 
 FIRST = ("asynchronous", "synchronous")  # phases with pushes
 BARS = 40  # at most

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..checkpoints.records import RECORD_PHASES
 from . import legends, style
-from .runs import column, records_of, runs_of
+from .histories import column, records_of, runs_of
 
 SEEN_FROM = 0.001  # phases below this share of the whole are in the table but not drawn
 

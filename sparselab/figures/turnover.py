@@ -6,7 +6,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from . import legends, style
-from .runs import records_of
+from .histories import records_of
 
 LOG_FROM = 20  # layers that differ more than this are drawn on a logarithmic axis
 BARS = 24  # epochs up to which each has a bar of its own: hatched bars one by one take seconds for hundreds of epochs

@@ -1,12 +1,12 @@
 """The version of this package (pyproject.toml says the same, which a test compares) and of those it uses."""
 
-import importlib.metadata
-
 __version__ = "0.1.0"
 
 
 def versions(*packages):
     """{package: version, or None where it is not installed}."""
+    import importlib.metadata
+
     found = {}
     for name in packages:
         try:

@@ -6,7 +6,7 @@ from matplotlib.patches import Patch
 
 from ..utils import checks
 from . import legends, style
-from .pixels import image_of, shape_of
+from .pixel_maps import image_of, shape_of
 
 NEURONS = 60  # hidden neurons whose single links are drawn: more cannot be told apart
 MOST = 6  # stages side by side

@@ -5,7 +5,7 @@ from matplotlib.collections import PolyCollection
 
 from ..utils import checks
 from . import legends, style
-from .runs import records_of
+from .histories import records_of
 
 FIRST_PHASES = ("asynchronous", "synchronous", "local")
 MOST_NAMES = 16  # workers whose rows have a number each

@@ -6,7 +6,7 @@ from matplotlib.patches import Patch
 
 from ..utils import checks
 from . import legends, style
-from .runs import column, runs_of
+from .histories import column, runs_of
 
 CLOCKS = {"epoch": "epoch", "seconds": "training time (s), without evaluation"}
 METRICS = {"loss": "loss (mean over samples)", "accuracy": "accuracy (share correct)"}

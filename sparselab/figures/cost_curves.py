@@ -5,7 +5,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ..nn import summary
 from . import legends, style
-from .costs import ratio
+from .cost_bars import ratio
 from .tables import joined, tables_of
 
 PANELS = {

@@ -6,8 +6,8 @@ from matplotlib.patches import Patch
 
 from ..utils import checks
 from . import legends, style
-from .curves import summarise
-from .runs import runs_of
+from .histories import runs_of
+from .training_curves import summarise
 
 COLUMNS = ("run", "epoch", "phase", "n", "test_accuracy", "test_accuracy_low", "test_accuracy_high")
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from ..utils import checks
 from . import style
-from .images import topologies_of
-from .runs import degrees_of, is_record, records_of
+from .histories import degrees_of, is_record, records_of
+from .link_density import topologies_of
 
 PANELS = 4  # epochs shown where none are named
 
