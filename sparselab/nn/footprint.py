@@ -123,7 +123,7 @@ def check_creation(sizes, itemsize, epsilon, density):
     refuse(f"creating {named(sizes)}", _creation(net), lambda have: _smaller(sizes, itemsize, how, have))
     if net.nnz.max() > MAX_WIDTH:
         layer = int(net.nnz.argmax())
-        (name, value), most = *how.items(), f"{MAX_WIDTH} links a layer"
+        ((name, value),), most = how.items(), f"{MAX_WIDTH} links a layer"
         raise ValueError(f"{name} = {value:g}: gives layer {layer + 1} about {net.nnz[layer]:.3g} links: must be at most {most}")
 
 
