@@ -1,22 +1,52 @@
-"""The loss of every single step: what there is to see of a training that has not got as far as an epoch."""
+"""The loss of each training step, for runs that are too short or too large to look at whole epochs."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..utils import checks
 from . import legends, style
+from .table_figure import TableFigure
+from .types import DatasetName
 
 
-def loss_by_step(losses, *, title=None, dataset=None):
-    """Training loss against steps, from 1.
+def loss_by_step(
+    losses: ArrayLike | Mapping[Any, ArrayLike], *, title: str | None = None, dataset: DatasetName = None
+) -> TableFigure:
+    """Draw the training loss of each step.
 
-    losses: {label: (steps,) numbers}, such as `extreme.run` gives, or one such list. ValueError where one is empty or has other
-    than one dimension.
+    Parameters
+    ----------
+    losses : array_like of shape (steps,) or dict
+        Losses as `experiments.extreme.run` returns them, or ``{label: losses}``.
+    title : str, optional
+        Title of the figure.
+    dataset : Dataset or str, optional
+        The data set that the title names, with its source.
+
+    Returns
+    -------
+    TableFigure
+        Columns of the table: run, step (from 1), loss.
+
+    Raises
+    ------
+    ValueError
+        If an array is empty or not one-dimensional.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.figures.loss_by_step([0.5, 0.25]).data["step"]
+    [1, 2]
     """
-    losses = losses if isinstance(losses, dict) else {"": losses}
-    runs = {label: checks.as_array(values).astype(float) for label, values in losses.items()}
+    given = losses if isinstance(losses, dict) else {"": losses}
+    runs = {label: checks.as_array(values).astype(float) for label, values in given.items()}
     for label, values in runs.items():
         if values.ndim != 1 or not len(values):
-            checks.fail(f"losses[{label!r}]", losses[label], "numbers, one a step")
+            checks.fail(f"losses[{label!r}]", given[label], "numbers, one for each step")
     figure, axes = style.blank(height=2.6, title=style.heading(title, dataset))
     lines = []
     for number, values in enumerate(runs.values()):
