@@ -26,10 +26,11 @@ lab: $(VENV)/.installed ## open the workbench in JupyterLab (LAB_ARGS="--port 99
 
 env: $(VENV)/.installed-test ## make .venv with everything needed to run and to test
 
-test: $(VENV)/.installed-test ## lint, architecture, tests, notebooks (PYTEST_ARGS="-x")
+test: $(VENV)/.installed-test ## lint, architecture, types, tests, notebooks (PYTEST_ARGS="-x")
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist loadscope $(PYTEST_ARGS)
 	SPARSELAB_FAST=1 $(BIN)/pytest --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks/
 
@@ -68,7 +69,7 @@ constraints: ## pin the newest versions our bounds allow, in constraints.txt
 	@echo "constraints.txt is new: look at the diff, then run make test"
 
 clean: ## remove caches and build leftovers (never .venv, data/ or runs/)
-	rm -rf build dist out *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
+	rm -rf build dist out *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache .benchmarks
 	find benchmarks notebooks reliability sparselab tests \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 # pip is the last thing `venv` makes: a half-made environment (Debian without python3-venv) is made again.

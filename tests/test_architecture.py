@@ -1,19 +1,20 @@
 """The architecture as tests: no circles, few modules in the root, short chains of folders, lazy imports from one list."""
 
 import ast
+import importlib
 
 import import_graph as graph
 import pytest
 
 import sparselab as sl
-from sparselab.utils import moved
+from sparselab.utils import lazy, moved
 
 KNOWN = graph.modules()
 ROOT = {"__init__.py", "__main__.py", "cli.py"}
-# Heavy, optional or platform-bound packages: the only ones that may be imported inside a function.
+# Slow, optional or platform-bound packages: the only ones that may be imported inside a function.
 LAZY = {
-    "cloudpickle", "distributed", "ipywidgets", "joblib", "loky", "multiprocessing", "pandas", "pooch", "requests", "resource",
-    "scipy", "sklearn", "torch", "tqdm", ".torch_modules",
+    "cloudpickle", "distributed", "importlib", "ipywidgets", "joblib", "loky", "multiprocessing", "pandas", "pooch", "requests",
+    "resource", "scipy", "sklearn", "torch", "tqdm", ".torch_modules",
 }  # fmt: skip
 LONGEST_CHAIN = 12
 
@@ -70,6 +71,27 @@ def test_only_heavy_or_optional_packages_are_imported_late():
     found = {name: late_imports(path.read_text()) - LAZY for name, path in KNOWN.items()}
     assert {name: what for name, what in found.items() if what} == {}
     assert late_imports("import a\ndef f():\n    import b.c\n    from .d import e") == {"b", ".e"}
+
+
+STUBS = sorted(graph.PACKAGE.rglob("__init__.pyi"))
+
+
+@pytest.mark.parametrize("stub", STUBS, ids=lambda stub: stub.parent.name)
+def test_stubs_list_what_a_package_loads_on_first_use(stub):
+    """A module named like a function of its package would take the function's place as soon as it is imported."""
+    origins, name = lazy.origins(stub), ".".join(stub.parent.relative_to(graph.PACKAGE.parent).parts)
+    package = importlib.import_module(name)
+    assert list(origins) == package.__all__
+    assert set(origins) <= set(dir(package))
+    for public, (module, _) in origins.items():
+        assert getattr(package, public) is not None
+        assert module == "." or f"{name}.{public}" not in KNOWN
+    assert not hasattr(package, "nothing_of_this_name")
+
+
+def test_every_package_with_lazy_names_has_a_stub():
+    loads = {path.parent for path in graph.PACKAGE.rglob("__init__.py") if "lazy.attach(" in path.read_text()}
+    assert {stub.parent for stub in STUBS} == loads
 
 
 @pytest.mark.parametrize("old", sorted(moved.MOVED))

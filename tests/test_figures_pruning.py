@@ -11,7 +11,7 @@ from sparselab import figures
 from sparselab.analysis.prune_curve import prune
 from sparselab.evolution import importances
 
-MODULES = ("strengths", "tradeoff")  # of sparselab.figures, whose figures are tried here
+FIGURES = {"strength_histogram", "trade_off"}  # tested here
 
 
 @pytest.fixture(scope="module")

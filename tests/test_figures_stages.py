@@ -8,7 +8,7 @@ from PIL import Image
 
 import sparselab as sl
 from sparselab import figures
-from sparselab.figures import stages
+from sparselab.figures import topology_snapshots
 
 
 def layer(rows, columns, n_out=3, n_in=4):
@@ -19,9 +19,9 @@ START, LATER = layer([0, 1, 2], [1, 0, 3]), layer([0, 1, 1], [1, 2, 3])
 
 
 def test_links_are_told_apart_by_whether_they_were_there():
-    assert stages.grown(START, START).tolist() == [False, False, False]
-    assert stages.grown(START, LATER).tolist() == [False, True, True]
-    assert stages.kinds(START, LATER).tolist() == [[0, 1, 0, 0], [0, 0, 2, 2], [0, 0, 0, 0]]
+    assert topology_snapshots.grown(START, START).tolist() == [False, False, False]
+    assert topology_snapshots.grown(START, LATER).tolist() == [False, True, True]
+    assert topology_snapshots.kinds(START, LATER).tolist() == [[0, 1, 0, 0], [0, 0, 2, 2], [0, 0, 0, 0]]
 
 
 def test_the_table_is_the_links_of_each_pixel():

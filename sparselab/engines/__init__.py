@@ -2,11 +2,4 @@
 
 from ..utils import lazy
 
-_NAMES = {
-    "base": ["DivergedError", "Outcome"],
-    "fused": ["FusedEngine"],
-    "layerwise": ["LayerwiseEngine"],
-    "select": ["create", "is_fusable", "outputs"],
-}
-
-__getattr__, __dir__, __all__ = lazy.attach(__name__, _NAMES)
+__getattr__, __dir__, __all__ = lazy.attach(__name__, __file__)

@@ -1,23 +1,57 @@
-"""In- and out-degrees beside those of a random layer: whether evolution made hubs is seen here."""
+"""Distributions of in- and out-degrees beside those of a random layer: they show whether evolution has formed hubs."""
 
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from scipy.special import bdtr
 
 from . import legends, style
-from .images import topologies_of
-from .runs import degrees_of, is_record
+from .histories import degrees_of, is_record
+from .link_density import topologies_of
+from .table_figure import TableFigure
+from .types import DatasetName, Links, Run
 
 BARS = 40  # at most, on linear axes
 POINTS = 25  # at most, on logarithmic axes
 SIDES = ("in", "out")
 
 
-def degree_histograms(source, *, log=False, title=None, dataset=None):
-    """Share of neurons by number of incoming and outgoing links, a row of panels a layer.
+def degree_histograms(
+    source: "Links | Run", *, log: bool = False, title: str | None = None, dataset: DatasetName = None
+) -> TableFigure:
+    """Draw the share of neurons by their numbers of incoming and outgoing links, a row of panels for each layer.
 
-    The line is a random (Erdős–Rényi) layer with the same number of links: degrees are binomial, nearly Poisson. source: a
-    model, a Topology or an EpochRecord. log: both axes logarithmic, share per degree; neurons without a link are only counted.
+    The line is a random (Erdős–Rényi) layer with the same number of links: its degrees are binomial, nearly Poisson.
+
+    Parameters
+    ----------
+    source : SparseMLP, SparseLinear, Topology or EpochRecord
+        Where the degrees come from.
+    log : bool, default False
+        Use logarithmic axes and the share per degree; neurons without a link are only counted in the title.
+    title : str, optional
+        Title of the figure.
+    dataset : Dataset or str, optional
+        The data set that the title names, with its source.
+
+    Returns
+    -------
+    TableFigure
+        Columns of the table: layer, side ("in", "out"), first and last degree of a bin, neurons, share, random_share.
+
+    Raises
+    ------
+    TypeError
+        If `source` is none of these.
+    ValueError
+        If a record has no degrees, as one that was read from a file.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((64, 20, 10), epsilon=4, seed=0)
+    >>> frame = sl.figures.degree_histograms(model).to_frame()
+    >>> frame.groupby(["layer", "side"])["neurons"].sum().tolist()
+    [20, 64, 10, 20]
     """
     layers = layers_of(source)
     figure, axes = style.blank(len(layers), 2, height=0.6 + 1.9 * len(layers), title=style.heading(title, dataset))

@@ -1,4 +1,6 @@
-"""Whether evolution makes hubs: degrees at the start, in the middle and at the end, and how far they are from two laws."""
+"""Degrees at the beginning, in the middle and at the end of a run, and their distances from a power law and a random layer."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -7,17 +9,67 @@ from ..analysis import degrees as laws
 from ..analysis.subjects import degrees_in, records_of
 from ..utils import checks
 from . import legends, style
+from .table_figure import TableFigure
+from .types import DatasetName, Run
 
 SHOWN = 3  # epochs with a panel of their own, where none are named
 LINKS = {"in": "incoming links", "out": "outgoing links"}
 
 
-def degree_evolution(history, layer=1, side="in", epochs=None, *, k_min=None, covers=0.5, title=None, dataset=None):
-    """Share of neurons with at least k links at the first, the middle and the last epoch, with the fitted power law and a random
-    layer; below, by epoch: mean and largest degree, the distances from both laws, and which of them the degrees speak for.
+def degree_evolution(
+    history: Run,
+    layer: int = 1,
+    side: str = "in",
+    epochs: int | Sequence[int] | None = None,
+    *,
+    k_min: int | None = None,
+    covers: float = 0.5,
+    title: str | None = None,
+    dataset: DatasetName = None,
+) -> TableFigure:
+    """Draw how the degrees of a layer change over a run, with a fitted power law and a random layer.
 
-    epochs: up to three others to be shown. The other arguments and errors are those of `analysis.degree_evolution`, whose table
-    is drawn in the lower row. The table has a row for each degree of the epochs shown, then one for each epoch.
+    The upper row shows the share of neurons with at least k links at three epochs. The lower row shows by epoch: mean and largest
+    degree, the distances from both laws, and which of the laws the degrees support.
+
+    Parameters
+    ----------
+    history : History
+        The run; its records must have degrees.
+    layer : int, default 1
+        Number of the layer, from 1.
+    side : {"in", "out"}, default "in"
+        Incoming or outgoing links.
+    epochs : int or list of int, optional
+        Up to three epochs of the upper row; by default the first, the middle and the last one.
+    k_min : int, optional
+        Passed to `analysis.degree_evolution`, whose table the lower row shows.
+    covers : float, default 0.5
+        Passed to `analysis.degree_evolution`, too.
+    title : str, optional
+        Title of the figure.
+    dataset : Dataset or str, optional
+        The data set that the title names, with its source.
+
+    Returns
+    -------
+    TableFigure
+        The table has a row for each degree of the epochs shown, then a row for each epoch.
+
+    Raises
+    ------
+    ValueError
+        If an epoch is not in the history, there are more than three, or another argument is out of bounds.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> data = sl.datasets.load("digits").head(100, 50)
+    >>> model = sl.SparseMLP.create((64, 20, 10), epsilon=4, seed=0)
+    >>> history = sl.History(sl.train(model, data, epochs=2, seed=0, threads=1))
+    >>> figure = sl.figures.degree_evolution(history, layer=1, side="out")
+    >>> len(figure.axes)
+    6
     """
     records = records_of(history)
     table = laws.degree_evolution(records, layer, side, k_min=k_min, covers=covers)
@@ -26,7 +78,8 @@ def degree_evolution(history, layer=1, side="in", epochs=None, *, k_min=None, co
     rows = []
     for ax, record in zip(axes[0], shown):
         fit = table[table["epoch"] == record.epoch].iloc[0]
-        law = distribution(*degrees_in(record, layer, side), fit)
+        degrees, n_possible = degrees_in(record, layer, side)
+        law = distribution(degrees, n_possible, fit)
         handles = _draw(ax, law, fit["neurons"])
         style.label(ax, LINKS[side], None, f"epoch {record.epoch}" + _said(fit))
         rows += [{"epoch": record.epoch, **dict(zip(law, values, strict=True))} for values in zip(*law.values(), strict=True)]

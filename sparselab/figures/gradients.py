@@ -1,18 +1,52 @@
-"""How large gradients are from the last layer back to the first: where they die out, nothing is learnt."""
+"""Norms of gradients by layer: they show where gradients vanish on their way back."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from ..analysis.gradients import gradient_norm_per_layer as gradient_norm_per_layer  # its old place
 from ..utils import checks
 from . import legends, style
+from .table_figure import TableFigure
+from .types import DatasetName
 
 PANELS = {"dZ": "‖dZ‖ of a layer's outputs", "dw": "‖dw‖ of its links"}
 
 
-def gradient_norms(norms, *, title=None, dataset=None):
-    """Norms of gradients by layer on a logarithmic axis; exact zeros, which have no place there, stand on its floor as "0".
+def gradient_norms(norms: Mapping[Any, Any], *, title: str | None = None, dataset: DatasetName = None) -> TableFigure:
+    """Draw norms of gradients by layer on a logarithmic axis.
 
-    norms: what `gradient_norm_per_layer` gave, or {label: that} to compare nets, activations or epochs.
+    Norms that are exactly zero have no place on such an axis; a "0" at its bottom marks them.
+
+    Parameters
+    ----------
+    norms : dict
+        The result of `analysis.gradient_norm_per_layer`, or ``{label: result}`` to compare networks, activations or epochs.
+    title : str, optional
+        Title of the figure.
+    dataset : Dataset or str, optional
+        The data set that the title names, with its source.
+
+    Returns
+    -------
+    TableFigure
+        Columns of the table: run, layer, dZ (gradients of the layer's outputs), dw (gradients of its links).
+
+    Raises
+    ------
+    TypeError
+        If `norms` is anything else.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> data = sl.datasets.load("digits").head(100, 50)
+    >>> model = sl.SparseMLP.create((64, 20, 10), epsilon=4, seed=0)
+    >>> history = sl.History(sl.train(model, data, epochs=2, seed=0, threads=1))
+    >>> norms = sl.analysis.gradient_norm_per_layer(model, data.X_train, data.y_train)
+    >>> sl.figures.gradient_norms(norms).data["layer"]
+    [1, 2]
     """
     tables = norms if isinstance(norms, dict) and "layer" not in norms else {"": norms}
     if not tables or not all(isinstance(table, dict) and {"layer", *PANELS} <= table.keys() for table in tables.values()):

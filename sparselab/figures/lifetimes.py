@@ -1,9 +1,12 @@
-"""How long links live and how far evolution has looked: what a tracker of links saw."""
+"""Ages of links and how much of the possible links evolution has tried, from what a LinkTracker observed."""
 
 import numpy as np
 
+from ..analysis.lifetimes import LinkTracker
 from ..utils import checks
 from . import legends, style
+from .table_figure import TableFigure
+from .types import DatasetName
 
 BARS = 40  # ages in the picture, at most
 PANELS = {
@@ -11,12 +14,40 @@ PANELS = {
 }  # fmt: skip
 
 
-def link_ages(tracker, *, title=None, dataset=None):
-    """Ages of the links there are, a line a layer, and by epoch: share of new links, of first links that are left, and of
-    possible links that were ever tried (ITOP rate).
+def link_ages(tracker: LinkTracker, *, title: str | None = None, dataset: DatasetName = None) -> TableFigure:
+    """Draw the ages of links, and by epoch the shares of new links, of first links still there and of links ever tried.
 
-    tracker: an `analysis.LinkTracker` that observed at least one epoch. The table has a row for each layer and bin of ages
-    [from, to], then one for each epoch and layer.
+    Parameters
+    ----------
+    tracker : analysis.LinkTracker
+        A tracker that has observed at least one epoch.
+    title : str, optional
+        Title of the figure.
+    dataset : Dataset or str, optional
+        The data set that the title names, with its source.
+
+    Returns
+    -------
+    TableFigure
+        The last panel is the ITOP rate: possible links that were active at least once. The table has a row for each layer and bin
+        of ages (columns from, to, links, share), then a row for each epoch and layer.
+
+    Raises
+    ------
+    TypeError
+        If `tracker` is not a LinkTracker.
+    ValueError
+        If it has not observed a network.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> data = sl.datasets.load("digits").head(100, 50)
+    >>> model, tracker = sl.SparseMLP.create((64, 20, 10), epsilon=4, seed=0), sl.analysis.LinkTracker()
+    >>> records = sl.train(model, data, rules=[sl.SET(0.3)], epochs=3, seed=0, threads=1)
+    >>> history = list(tracker.watch(records, model))
+    >>> type(sl.figures.link_ages(tracker)).__name__
+    'TableFigure'
     """
     if not hasattr(tracker, "to_frame") or not hasattr(tracker, "ages"):
         checks.fail("tracker", tracker, "a LinkTracker of sparselab.analysis", TypeError)

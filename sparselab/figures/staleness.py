@@ -1,22 +1,53 @@
-"""What becomes of gradients that come late: how many updates behind they are, and which part of them has no place any more."""
+"""Gradients that arrive late at the parameter server: how many updates they are behind, and which part of them is dropped."""
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from ..utils import checks
 from . import legends, style
-from .runs import runs_of
+from .histories import runs_of
+from .table_figure import TableFigure
+from .types import DatasetName, Runs
 
 FIRST = ("asynchronous", "synchronous")  # phases with pushes
 BARS = 40  # at most
 USUAL = 0.999  # share of the pushes that have bars of their own: a worker that lost its core for a moment comes very late
 
 
-def staleness_histogram(runs, *, title=None, dataset=None):
-    """Share of the pushes by staleness: updates of the server between a push and the snapshot that it was computed with.
+def staleness_histogram(runs: Runs, *, title: str | None = None, dataset: DatasetName = None) -> TableFigure:
+    """Draw the share of pushes by staleness: the server's updates between a push and the snapshot it was computed with.
 
-    runs: a History of `train_parallel` or `simulate_parallel`, seeds of it, or {label: either}. Dashed: the mean of each run.
-    More than 40 different values are put together, and the latest of a thousand in the last bar. ValueError without pushes.
+    Parameters
+    ----------
+    runs : History, list of History, or dict
+        Runs of `train_parallel` or `simulate_parallel`; a list holds several seeds, whose pushes are put together; or
+        ``{label: either}``.
+    title : str, optional
+        Title of the figure.
+    dataset : Dataset or str, optional
+        The data set that the title names, with its source.
+
+    Returns
+    -------
+    TableFigure
+        Dashed lines are the means. More than 40 different values share bars, and the latest push of a thousand is counted in the
+        last bar. Columns of the table: run, from, to, pushes, share.
+
+    Raises
+    ------
+    ValueError
+        If a run has no pushes.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> from sparselab.parallel import Costs
+    >>> data = sl.datasets.load("digits").head(100, 50)
+    >>> model = sl.SparseMLP.create((64, 20, 10), epsilon=4, seed=0)
+    >>> costs = Costs(0.01, push=0.002)
+    >>> history = sl.History(sl.simulate_parallel(model, data, 2, costs=costs, epochs=2, seed=0))
+    >>> type(sl.figures.staleness_histogram(history)).__name__
+    'TableFigure'
     """
     pushes = {label: staleness_of(seeds) for label, seeds in runs_of(runs).items()}
     for label, values in pushes.items():
@@ -62,10 +93,38 @@ def edges_of(highest):
     return np.arange(0, highest + 1 + width, width)
 
 
-def dropped_entries(runs, *, title=None, dataset=None):
-    """Entries of gradients that had no place any more (their links went in the evolution before the epoch), by epoch, in %.
+def dropped_entries(runs: Runs, *, title: str | None = None, dataset: DatasetName = None) -> TableFigure:
+    """Draw by epoch the percentage of gradient entries that were dropped because evolution had removed their links.
 
-    runs: as for `staleness_histogram`; the mean over seeds. Only epochs of the first phase. ValueError where there is none.
+    Parameters
+    ----------
+    runs : History, list of History, or dict
+        Runs of `train_parallel` or `simulate_parallel`, as for `staleness_histogram`; the mean over seeds is drawn.
+    title : str, optional
+        Title of the figure.
+    dataset : Dataset or str, optional
+        The data set that the title names, with its source.
+
+    Returns
+    -------
+    TableFigure
+        Epochs of the first phase only. Columns of the table: run, epoch, dropped (a fraction), n (number of seeds).
+
+    Raises
+    ------
+    ValueError
+        If a run has no epoch of the first phase.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> from sparselab.parallel import Costs
+    >>> data = sl.datasets.load("digits").head(100, 50)
+    >>> model = sl.SparseMLP.create((64, 20, 10), epsilon=4, seed=0)
+    >>> costs = Costs(0.01, push=0.002)
+    >>> records = sl.simulate_parallel(model, data, 2, costs=costs, rules=[sl.SET(0.3)], epochs=2, async_fraction=1.0, seed=0)
+    >>> sl.figures.dropped_entries(list(records)).data["epoch"]
+    [1, 2]
     """
     figure, axes = style.blank(1, 1, height=2.8, title=style.heading(title, dataset))
     ax, rows, handles, labels = axes[0, 0], [], [], []

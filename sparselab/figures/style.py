@@ -125,12 +125,12 @@ def finish(figure, rows):
     return attach(figure, rows)
 
 
-def high(figure, height):
-    """The same figure, `height` inches high."""
+def set_height(figure, height):
+    """Make the figure `height` inches high; returns it."""
     figure.set_size_inches(figure.get_figwidth(), height)
     return figure
 
 
-def low(figure, height=4.0):
-    """The same figure, not higher than the place in a panel."""
-    return high(figure, min(height, figure.get_figheight()))
+def limit_height(figure, height=4.0):
+    """Make the figure at most `height` inches high, so that it fits into a panel; returns it."""
+    return set_height(figure, min(height, figure.get_figheight()))

@@ -1,18 +1,50 @@
-"""Where the time goes: seconds of each phase, by epoch or as the mean epoch of one run or several."""
+"""Seconds of the phases of training, by epoch or as the mean epoch of runs."""
 
 import numpy as np
 
 from ..checkpoints.records import RECORD_PHASES
 from . import legends, style
-from .runs import column, records_of, runs_of
+from .histories import column, records_of, runs_of
+from .table_figure import TableFigure
+from .types import DatasetName, Runs
 
 SEEN_FROM = 0.001  # phases below this share of the whole are in the table but not drawn
 
 
-def phases(history, *, mean=False, title=None, dataset=None):
-    """Seconds of each phase: stacked bars by epoch, or the mean epoch as one bar (also of several runs, {label: History}).
+def phases(history: Runs, *, mean: bool = False, title: str | None = None, dataset: DatasetName = None) -> TableFigure:
+    """Draw the seconds that each phase of training takes.
 
-    "other" is what the clock of training has beyond its phases; evaluation is not part of that clock and drawn white.
+    Parameters
+    ----------
+    history : History or dict
+        A run, drawn as stacked bars by epoch; or ``{label: History}``, a bar each for their mean epochs.
+    mean : bool, default False
+        Draw the mean epoch of a single run, too.
+    title : str, optional
+        Title of the figure.
+    dataset : Dataset or str, optional
+        The data set that the title names, with its source.
+
+    Returns
+    -------
+    TableFigure
+        "other" is the time of training beyond its phases; evaluation is not part of the time of training and drawn white.
+
+    Raises
+    ------
+    TypeError
+        If `history` holds anything but runs.
+    ValueError
+        If a run has no epoch.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> data = sl.datasets.load("digits").head(100, 50)
+    >>> model = sl.SparseMLP.create((64, 20, 10), epsilon=4, seed=0)
+    >>> history = sl.History(sl.train(model, data, epochs=2, seed=0, threads=1))
+    >>> sl.figures.phases(history).data["epoch"]
+    [1, 2]
     """
     heading = style.heading(title, dataset)
     if isinstance(history, dict):

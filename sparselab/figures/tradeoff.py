@@ -1,4 +1,4 @@
-"""What pruning costs and what it saves: accuracy against what is left of the net, and the time and bytes it then takes."""
+"""Accuracy against what pruning leaves of a network, and the time and bytes it then takes."""
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -6,19 +6,52 @@ from matplotlib.ticker import MaxNLocator
 
 from ..utils import checks
 from . import legends, style
+from .table_figure import TableFigure
 from .tables import joined, tables_of
+from .types import DatasetName, Tables
 
 NEEDED = ("amount", "neurons", "links", "bytes", "accuracy", "loss", "seconds")
 COSTS = {"bytes": "bytes", "seconds": "inference time"}
 
 
-def trade_off(table, amount=None, *, title=None, dataset=None):
-    """Test accuracy against links and against hidden neurons; below, bytes and measured inference time against the amount.
+def trade_off(
+    table: Tables, amount: float | None = None, *, title: str | None = None, dataset: DatasetName = None
+) -> TableFigure:
+    """Draw test accuracy against links and hidden neurons, and bytes and inference time against the pruned share.
 
-    table: the DataFrame of `sparselab.prune_curve`, or {label: DataFrame} to compare. amount: one of the amounts in it, which is
-    marked (nothing is drawn that was not computed; ValueError for another one). The grey line is the least pruned net of each
-    table, the unpruned one where amount 0 is there; time and bytes are in % of it. Dashed: after fine tuning, where the
-    table has it. Regressions, which have no accuracy, get the loss. The figure's table is the given one, with its label.
+    Parameters
+    ----------
+    table : pandas.DataFrame or dict
+        The result of `prune_curve`, or ``{label: result}`` to compare. Regressions have no accuracy, so the loss is drawn.
+    amount : float, optional
+        One of the table's amounts, which is marked.
+    title : str, optional
+        Title of the figure.
+    dataset : Dataset or str, optional
+        The data set that the title names, with its source.
+
+    Returns
+    -------
+    TableFigure
+        Grey lines: the least pruned network of each table, of which time and bytes are percentages; dashed: after fine-tuning, if
+        the table has it. The figure's table is `table`, with a column run if there are several.
+
+    Raises
+    ------
+    TypeError
+        If `table` is anything else or has no rows.
+    ValueError
+        If `amount` is not in the table.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> data = sl.datasets.load("digits").head(100, 50)
+    >>> model = sl.SparseMLP.create((64, 20, 10), epsilon=4, seed=0)
+    >>> history = sl.History(sl.train(model, data, epochs=2, seed=0, threads=1))
+    >>> curve = sl.prune_curve(model, data, (0, 0.5), progress=False, repeats=1)
+    >>> sl.figures.trade_off(curve, 0.5).data["amount"]
+    [0.0, 0.5]
     """
     tables = tables_of("table", table, NEEDED, "sparselab.prune_curve")
     columns = list(dict.fromkeys(name for one in tables.values() for name in one.columns))

@@ -1,4 +1,4 @@
-"""Links and neurons over a run: how large the net is, how much of it is alive, how much is replaced each epoch."""
+"""Links, active neurons, and grown and pruned links of each layer over a run."""
 
 import numpy as np
 from matplotlib.colors import to_rgba
@@ -6,16 +6,52 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from . import legends, style
-from .runs import records_of
+from .histories import records_of
+from .table_figure import TableFigure
+from .types import DatasetName, Run
 
 LOG_FROM = 20  # layers that differ more than this are drawn on a logarithmic axis
 BARS = 24  # epochs up to which each has a bar of its own: hatched bars one by one take seconds for hundreds of epochs
 
 
-def links_and_neurons(history, *, stacked=False, title=None, dataset=None):
-    """Links of each layer (lines, or stacked bars), active neurons of each hidden layer, links grown and pruned, by epoch.
+def links_and_neurons(
+    history: Run, *, stacked: bool = False, title: str | None = None, dataset: DatasetName = None
+) -> TableFigure:
+    """Draw links of each layer, active neurons of each hidden layer, and links grown and pruned, by epoch.
 
-    Where importance pruning took neurons, bars under the active ones tell how many went before that epoch.
+    Parameters
+    ----------
+    history : History
+        The run.
+    stacked : bool, default False
+        Draw the links of the layers as stacked bars in place of lines.
+    title : str, optional
+        Title of the figure.
+    dataset : Dataset or str, optional
+        The data set that the title names, with its source.
+
+    Returns
+    -------
+    TableFigure
+        Bars below the active neurons show how many neurons importance pruning removed before that epoch. Columns of the table:
+        epoch, layer, links, active_neurons, neurons_pruned, pruned, grown.
+
+    Raises
+    ------
+    TypeError
+        If `history` is not a run.
+    ValueError
+        If it has no epoch.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> data = sl.datasets.load("digits").head(100, 50)
+    >>> model = sl.SparseMLP.create((64, 20, 10), epsilon=4, seed=0)
+    >>> history = sl.History(sl.train(model, data, epochs=2, seed=0, threads=1))
+    >>> figure = sl.figures.links_and_neurons(history)
+    >>> figure.to_frame()["layer"].tolist()
+    [1, 2, 1, 2]
     """
     records = records_of(history)
     epochs, hidden = [record.epoch for record in records], len(records[0].active_neurons)

@@ -2,11 +2,4 @@
 
 from ..utils import lazy
 
-_NAMES = {
-    "topology": ["MAX_WIDTH", "Topology", "Transposed"],
-    "random_graph": ["erdos_renyi"],
-    "rewiring": ["Rewiring", "grow", "keep_neurons", "rewire", "union"],
-    "neuron_ids": ["Neurons"],
-}
-
-__getattr__, __dir__, __all__ = lazy.attach(__name__, _NAMES)
+__getattr__, __dir__, __all__ = lazy.attach(__name__, __file__)

@@ -1,25 +1,38 @@
-"""Public names that are imported on first use (PEP 562), so that importing a package stays fast."""
+"""Names that load on first use (PEP 562). A package lists them as imports in the stub `__init__.pyi` beside its `__init__.py`.
 
+Type checkers read the same stub, so the names are written down once.
+"""
+
+import ast
 import importlib
 import sys
+from pathlib import Path
 
 
-def attach(package, names, modules=()):
-    """Return the functions __getattr__ and __dir__ and the list __all__ for `package`.
-
-    names: {module: [names it defines]}. modules: whole modules to expose, as a list or as {public name: module}. Module names
-    are relative to the package: "mlp" is inside it, ".training" beside it.
-    """
-    module_of = {name: module for module, own in names.items() for name in own}
-    whole = dict(modules) if isinstance(modules, dict) else {name: name for name in modules}
-    public = [*module_of, *whole]
+def attach(package, file):
+    """Return (__getattr__, __dir__, __all__) for `package`, whose `__init__.py` is `file`."""
+    origin = origins(Path(file).with_suffix(".pyi"))
 
     def load(name):
-        if name not in public:
+        if name not in origin:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module = importlib.import_module(f".{module_of.get(name) or whole[name]}", package)
-        value = getattr(module, name) if name in module_of else module
+        value = imported(package, *origin[name])
         setattr(sys.modules[package], name, value)
         return value
 
-    return load, lambda: sorted({*vars(sys.modules[package]), *public}), public
+    return load, lambda: sorted({*vars(sys.modules[package]), *origin}), list(origin)
+
+
+def origins(stub):
+    """{name: (relative module, the name there)} of the imports in a stub."""
+    imports = [node for node in ast.parse(stub.read_text(encoding="utf-8")).body if isinstance(node, ast.ImportFrom)]
+    relative = lambda node: "." * node.level + (node.module or "")
+    return {alias.asname or alias.name: (relative(node), alias.name) for node in imports for alias in node.names}
+
+
+def imported(package, module, name):
+    """What `from module import name` gives inside the package: an attribute of the module, or a module inside it."""
+    parent = None if module == "." else importlib.import_module(module, package)
+    if hasattr(parent, name):
+        return getattr(parent, name)
+    return importlib.import_module(f"{module.removesuffix('.')}.{name}", package)

@@ -1,12 +1,12 @@
 """The version of this package (a test compares it with pyproject.toml) and of installed packages."""
 
-import importlib.metadata
-
 __version__ = "0.1.0"
 
 
 def versions(*packages):
     """Return {package: installed version, or None if it is not installed}."""
+    import importlib.metadata
+
     found = {}
     for name in packages:
         try:

@@ -6,18 +6,4 @@ room that imports ipywidgets; where it is missing the same objects run headless 
 
 from ..utils import lazy
 
-_NAMES = {
-    ".training.progress": ["watch"],
-    "form": ["ConfigForm"],
-    "explorer": ["Explorer"],
-    "extremes": ["ExtremePanel", "extreme_panel"],
-    "page.page": ["Workbench", "workbench"],
-    "panel": ["TrainingPanel"],
-    "layer": ["layer_panel"],
-    "panels": ["activation_panel", "evolution_panel", "parallel_panel", "pruning_panel", "start_panel"],
-    "live_run": ["Run"],
-    "threshold": ["threshold_panel"],
-    "views": ["VIEWS", "View"],
-}
-
-__getattr__, __dir__, __all__ = lazy.attach(__name__, _NAMES)
+__getattr__, __dir__, __all__ = lazy.attach(__name__, __file__)

@@ -25,7 +25,8 @@ def widths(text):
 
 def widget_of(one, value, span=None):
     """The widget for a field of the config; span (low, high, step): what a slider covers, where the field allows more."""
-    m, low, high, step = one.metadata, *(span or (one.metadata[key] for key in ("low", "high", "step")))
+    m = one.metadata
+    low, high, step = span or (m[key] for key in ("low", "high", "step"))
     common = {"description": m["label"], "tooltip": m["help"], "style": NAMED, "layout": {"width": "97%"}}
     choices = dict.fromkeys([*datasets.names(), value]) if one.name == "dataset" else m["choices"]
     if one.type is bool:

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 from .. import figures
 from ..experiments import studies
+from ..figures.style import limit_height
 from ..nn import summary
 from ..nn.mlp import SparseMLP
 from . import markup
 from .explorer import Explorer
 from .toolkit import make
-from .views import View, low
+from .views import View
 
 BATCH = 64
 WAYS = {"dense": "dense (BLAS)", "mask": "dense × mask", "scipy": "scipy CSR", "sparselab": "sparselab"}
@@ -75,7 +76,7 @@ def table(layer):
 VIEWS = {
     "connectivity": View("connectivity", lambda layer: figures.connectivity(layer.model, bins=128)),
     "degrees": View("degrees", lambda layer: figures.degree_histograms(layer.model)),
-    "memory": View("memory", lambda layer: low(figures.memory(layer.model))),
+    "memory": View("memory", lambda layer: limit_height(figures.memory(layer.model))),
     "against dense": View("against dense", lambda layer: figures.compare_costs(layer.of("sparselab"), layer.of("dense"))),
     "against mask": View("against mask", lambda layer: figures.compare_costs(
         layer.of("sparselab"), layer.of("mask"), labels=("sparse", "mask"))),

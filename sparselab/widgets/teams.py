@@ -3,7 +3,7 @@
 import numpy as np
 
 from .. import figures
-from ..figures.style import high, low
+from ..figures.style import limit_height, set_height
 from .teamwork import split_of
 
 ALONE = "Nothing to see yet: press Start, with at least one worker."
@@ -36,7 +36,7 @@ def marked(figure, run):
 def timeline(subject):
     """Tasks of each worker in the last epochs."""
     records = subject.current.history[-SHOWN:]
-    return low(figures.worker_timeline(records), 3.6) if any(tasks_of(record) for record in records) else None
+    return limit_height(figures.worker_timeline(records), 3.6) if any(tasks_of(record) for record in records) else None
 
 
 def tasks_of(record):
@@ -47,13 +47,13 @@ def tasks_of(record):
 def staleness(subject):
     """How late the gradients of each run came."""
     runs = {label: history for label, history in subject.runs.items() if pushes_of(history)}
-    return low(figures.staleness_histogram(unnamed(runs))) if runs else None
+    return limit_height(figures.staleness_histogram(unnamed(runs))) if runs else None
 
 
 def dropped(subject):
     """How much of them had no place any more."""
     runs = {label: pushes_of(history) for label, history in subject.runs.items() if pushes_of(history)}
-    return low(figures.dropped_entries(unnamed(runs))) if runs else None
+    return limit_height(figures.dropped_entries(unnamed(runs))) if runs else None
 
 
 def pushes_of(history):
@@ -70,7 +70,7 @@ def average(subject):
     """Accuracy of the common net, of the workers' own, and of their average; of the runs kept, too."""
     runs = {label: list(history) for label, history in subject.runs.items()}
     runs = {label: history for label, history in runs.items() if any(r.test_accuracy is not None for r in history)}
-    return high(figures.accuracy_by_phase(unnamed(runs), dataset=subject.data), 3.9) if runs else None
+    return set_height(figures.accuracy_by_phase(unnamed(runs), dataset=subject.data), 3.9) if runs else None
 
 
 def speed_up(subject):
@@ -89,7 +89,7 @@ def speed_up(subject):
     if not found or base is None:
         return None
     tables = {label: pandas.DataFrame(list(times.items()), columns=["workers", "seconds"]) for label, times in found.items()}
-    return low(figures.speed_up(tables, alone=base))
+    return limit_height(figures.speed_up(tables, alone=base))
 
 
 def seconds_of(history):

@@ -10,6 +10,7 @@ from .. import figures
 from ..analysis import prune_curve
 from ..evolution import importances
 from ..experiments import studies
+from ..figures.style import limit_height, set_height
 from ..nn import summary
 from ..nn.footprint import dense_bytes, dense_links
 from ..nn.mlp import SparseMLP
@@ -19,7 +20,7 @@ from .costs import AT_ONCE
 from .explorer import Explorer
 from .toolkit import make
 from .trade import still, tested
-from .views import View, high, low
+from .views import View
 
 CURVE, POINT, KEPT = 10, 5, 256  # predictions that are timed for the curve, at a point; points that are remembered
 LOOK = {"style": {"description_width": "95px"}, "layout": {"width": "97%"}}
@@ -139,10 +140,10 @@ def table(cut):
 
 def strengths(cut):
     """The neurons, and the cut through them."""
-    return low(figures.strength_histogram(cut.model, cut.amount, cut.importance, min_neurons=cut.min_neurons))
+    return limit_height(figures.strength_histogram(cut.model, cut.amount, cut.importance, min_neurons=cut.min_neurons))
 
 
 VIEWS = {
-    "trade-off": View("trade-off", lambda cut: high(figures.trade_off(cut.table, cut.amount), 4.6)),
+    "trade-off": View("trade-off", lambda cut: set_height(figures.trade_off(cut.table, cut.amount), 4.6)),
     "strength": View("neuron strength", strengths),
 }

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from .. import figures
 from ..evolution import importances, widths_without
 from ..experiments.config import activation_of, build
-from ..figures.style import high, low
+from ..figures.style import limit_height, set_height
 from . import teams
 from .costs import sides
 from .trade import curve_of
@@ -49,7 +49,7 @@ def curves(subject, x="epoch"):
     if len(runs) == 1:
         runs = next(iter(runs.values()))
     figure = draw(runs, x=x, dataset=subject.data) if runs else None
-    return figure and high(teams.marked(figure, subject.current) if x == "epoch" else figure, 3.9)
+    return figure and set_height(teams.marked(figure, subject.current) if x == "epoch" else figure, 3.9)
 
 
 def connectivity(subject):
@@ -84,7 +84,7 @@ def when(epoch):
 def neurons(subject):
     """Links, active neurons, turnover."""
     history = sampled(subject.current.history)
-    return low(figures.links_and_neurons(history), 4.6) if history else None
+    return limit_height(figures.links_and_neurons(history), 4.6) if history else None
 
 
 def costs(subject):
@@ -96,7 +96,7 @@ def costs(subject):
 
 def memory(subject):
     """Bytes by layer."""
-    return low(figures.memory(subject.model)) if subject.model else None
+    return limit_height(figures.memory(subject.model)) if subject.model else None
 
 
 def phases(subject):
@@ -107,14 +107,14 @@ def phases(subject):
 
 def weights(subject):
     """Weights by layer."""
-    return low(figures.weights_histogram(subject.model)) if subject.model else None
+    return limit_height(figures.weights_histogram(subject.model)) if subject.model else None
 
 
 def functions(subject):
     """The chosen activation and its slopes beside ReLU, layer by layer."""
     config = subject.settings()
     chosen = {config.activation: activation_of(config), "relu": "relu"}
-    return low(figures.activation_functions(chosen, depth=min(6, max(1, len(config.hidden)))))
+    return limit_height(figures.activation_functions(chosen, depth=min(6, max(1, len(config.hidden)))))
 
 
 def gradients(subject):
@@ -137,7 +137,7 @@ def strengths(subject):
     if model is None or len(model.layers) < 2:
         return None
     title = when(subject.current.history[-1].epoch if subject.current.history else 0)
-    return low(figures.strength_histogram(model, share_ahead(model, config), config.importance, title=title))
+    return limit_height(figures.strength_histogram(model, share_ahead(model, config), config.importance, title=title))
 
 
 def share_ahead(model, config):
@@ -157,7 +157,7 @@ def trade_off(subject):
     threads = run.config.threads or None
     curve = curve_of(model, data, run.history[-1].epoch, importance, training=run.active, threads=threads)
     on = "" if data.X_test is not None else ", on the training samples"
-    return high(figures.trade_off(curve.table, title=f"pruned {when(curve.epoch)}{on}"), 4.5)
+    return set_height(figures.trade_off(curve.table, title=f"pruned {when(curve.epoch)}{on}"), 4.5)
 
 
 VIEWS = {

@@ -1,13 +1,5 @@
-"""Where workers live: threads, processes, executors, a Dask cluster."""
+"""Where workers run: threads and processes of this machine, executors, a Dask cluster. Names load on first use."""
 
 from ...utils import lazy
 
-_NAMES = {
-    "registry": ["get"],
-    "local": ["Local", "Serial", "Threads"],
-    "processes": ["Processes"],
-    "executor": ["Executors"],
-    "dask": ["Cluster"],
-}
-
-__getattr__, __dir__, __all__ = lazy.attach(__name__, _NAMES)
+__getattr__, __dir__, __all__ = lazy.attach(__name__, __file__)

@@ -4,7 +4,7 @@ import dataclasses
 
 from ... import figures
 from ...experiments.run_labels import value
-from ...figures.style import high
+from ...figures.style import set_height
 from .. import markup
 from ..gallery import Gallery
 from ..painter import Painter
@@ -72,7 +72,7 @@ def name_of(run):
 def curves(runs, x="epoch"):
     """Loss and accuracy of the chosen runs."""
     found = histories(runs)
-    return high(figures.learning_curves(found, x=x), 3.9) if found else None
+    return set_height(figures.learning_curves(found, x=x), 3.9) if found else None
 
 
 def differences(runs):

@@ -8,7 +8,7 @@ from ... import figures
 from ...experiments import sweep as sweeps
 from ...experiments.config import rules_of
 from ...experiments.run_labels import value
-from ...figures.style import high
+from ...figures.style import set_height
 from ...utils import checks
 from .. import markup
 from ..gallery import Gallery
@@ -123,7 +123,7 @@ def curves(sweep):
     """Mean and band of each label over its seeds."""
     runs = {label: [sampled(seed) for seed in seeds if seed] for label, seeds in sweep.histories.items()}
     runs = {label: seeds for label, seeds in runs.items() if seeds}
-    return high(figures.learning_curves(runs), 3.9) if runs else None
+    return set_height(figures.learning_curves(runs), 3.9) if runs else None
 
 
 def lines(sweep):

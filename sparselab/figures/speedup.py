@@ -1,18 +1,47 @@
-"""How much faster many workers are than one."""
+"""How much faster several workers are than one."""
 
 import numpy as np
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from ..utils import checks
 from . import legends, style
+from .table_figure import TableFigure
 from .tables import tables_of
+from .types import DatasetName, Tables
 
 
-def speed_up(table, *, alone=None, title=None, dataset=None):
-    """Speed-up and efficiency (speed-up for each worker) against workers; grey: if all workers were of full use.
+def speed_up(table: Tables, *, alone: float | None = None, title: str | None = None, dataset: DatasetName = None) -> TableFigure:
+    """Draw speed-up and efficiency (speed-up divided by workers) against the number of workers.
 
-    table: a DataFrame with columns workers and seconds, or {label: DataFrame}, such as measured beside simulated. alone: seconds
-    of the same work by one; default those of the row with 1 worker, in each table. ValueError where there is none.
+    Parameters
+    ----------
+    table : pandas.DataFrame or dict
+        Columns workers and seconds; ``{label: table}`` compares several, such as measured and simulated times.
+    alone : float, optional
+        Seconds of the same work by one worker; by default those of the rows with 1 worker, in each table.
+    title : str, optional
+        Title of the figure.
+    dataset : Dataset or str, optional
+        The data set that the title names, with its source.
+
+    Returns
+    -------
+    TableFigure
+        The grey lines are an ideal speed-up. Columns of the table: run, workers, seconds, speed_up, efficiency.
+
+    Raises
+    ------
+    TypeError
+        If `table` lacks a column or has no rows.
+    ValueError
+        If a row has no worker or no time, or nothing says how long one worker takes.
+
+    Examples
+    --------
+    >>> import pandas
+    >>> import sparselab as sl
+    >>> sl.figures.speed_up(pandas.DataFrame({"workers": [1, 2], "seconds": [8.0, 5.0]})).data["speed_up"]
+    [1.0, 1.6]
     """
     tables = tables_of("table", table, ("workers", "seconds"), "measured or simulated runs, with columns workers and seconds,")
     rows = [row for label, one in tables.items() for row in speeds_of(label, one, alone)]

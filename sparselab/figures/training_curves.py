@@ -1,4 +1,4 @@
-"""Learning curves: the first question about any run, and the honest way to compare several of them."""
+"""Loss and accuracy of one or several runs over the epochs."""
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -6,7 +6,9 @@ from matplotlib.patches import Patch
 
 from ..utils import checks
 from . import legends, style
-from .runs import column, runs_of
+from .histories import column, runs_of
+from .table_figure import TableFigure
+from .types import DatasetName, Runs
 
 CLOCKS = {"epoch": "epoch", "seconds": "training time (s), without evaluation"}
 METRICS = {"loss": "loss (mean over samples)", "accuracy": "accuracy (share correct)"}
@@ -14,12 +16,45 @@ BANDS = {"range": "mean, min to max over n seeds", "std": "mean ± 1 std over n 
 PARTS = {"train": "--", "test": "-"}
 
 
-def learning_curves(runs, *, x="epoch", dataset=None, band="range", title=None):
-    """Loss and accuracy, train dashed and test solid, against epochs or cumulative seconds.
+def learning_curves(
+    runs: Runs, *, x: str = "epoch", dataset: DatasetName = None, band: str = "range", title: str | None = None
+) -> TableFigure:
+    """Draw loss and accuracy of runs: training dashed, test solid.
 
-    runs: a History, [History of each seed] (mean line; band: "range" or "std" over the n seeds), or {label: either of them}.
-    x: "epoch" or "seconds" (training without evaluation; the mean over seeds). dataset: a Dataset or name, for the title.
-    Regressions, whose accuracy is None, get the loss alone. Raises ValueError for an empty run.
+    Parameters
+    ----------
+    runs : History, list of History, or dict
+        A run; several runs that differ in their seeds only, of which the mean is drawn with a band; or ``{label: either}``.
+        Regressions have no accuracy, so only the loss is drawn.
+    x : {"epoch", "seconds"}, default "epoch"
+        The horizontal axis: epochs, or seconds of training without evaluation (mean over seeds).
+    dataset : Dataset or str, optional
+        The data set that the title names, with its source.
+    band : {"range", "std"}, default "range"
+        From the lowest to the highest seed, or one standard deviation (n − 1) around the mean.
+    title : str, optional
+        Title of the figure.
+
+    Returns
+    -------
+    TableFigure
+        The table has a row for each run and epoch: mean, low and high of each score, number of seeds, seconds.
+
+    Raises
+    ------
+    TypeError
+        If `runs` holds anything but runs.
+    ValueError
+        If a run has no epoch, or `x` or `band` is none of the allowed names.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> data = sl.datasets.load("digits").head(100, 50)
+    >>> model = sl.SparseMLP.create((64, 20, 10), epsilon=4, seed=0)
+    >>> history = sl.History(sl.train(model, data, epochs=2, seed=0, threads=1))
+    >>> sl.figures.learning_curves({"SET": history}, dataset=data).to_frame()["epoch"].tolist()
+    [1, 2]
     """
     checks.choice("x", x, CLOCKS)
     checks.choice("band", band, BANDS)

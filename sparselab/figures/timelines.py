@@ -1,22 +1,60 @@
-"""What workers do when: a bar a task, a row a worker."""
+"""What each worker does at which time: a row for each worker, a bar for each task."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.collections import PolyCollection
 
 from ..utils import checks
 from . import legends, style
-from .runs import records_of
+from .histories import records_of
+from .table_figure import TableFigure
+from .types import DatasetName, Run
 
 FIRST_PHASES = ("asynchronous", "synchronous", "local")
 MOST_NAMES = 16  # workers whose rows have a number each
 
 
-def worker_timeline(history, *, window=None, title=None, dataset=None):
-    """A row for each worker, a bar for each of its tasks, against seconds from the start; dotted lines end epochs.
+def worker_timeline(
+    history: Run, *, window: Sequence[float] | None = None, title: str | None = None, dataset: DatasetName = None
+) -> TableFigure:
+    """Draw the tasks of each worker against time.
 
-    history: EpochRecords (or one) of `train_parallel`, whose tasks last from being given out until the server takes their result,
-    or of `simulate_parallel`, whose bars are computing alone. window: (from, to) in seconds, default everything. Busy: the
-    share of that time in which a worker had a task. ValueError for records without workers and for a window without tasks.
+    Parameters
+    ----------
+    history : History
+        Records of `train_parallel`, whose tasks last from being sent until the server takes their result, or of
+        `simulate_parallel`, whose bars are computation alone. Records that were read from a file have no timelines.
+    window : (float, float), optional
+        Seconds (from, to) to show; by default all.
+    title : str, optional
+        Title of the figure.
+    dataset : Dataset or str, optional
+        The data set that the title names, with its source.
+
+    Returns
+    -------
+    TableFigure
+        Dotted lines end epochs; "busy" is the share of the time in which a worker had a task. Columns of the table: epoch, phase,
+        worker, start, end.
+
+    Raises
+    ------
+    TypeError
+        If `history` is not a run, or `window` not a pair.
+    ValueError
+        If the records have no workers, or there is no task in the window.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> from sparselab.parallel import Costs
+    >>> data = sl.datasets.load("digits").head(100, 50)
+    >>> model = sl.SparseMLP.create((64, 20, 10), epsilon=4, seed=0)
+    >>> costs = Costs(0.01, push=0.002)
+    >>> history = sl.History(sl.simulate_parallel(model, data, 2, costs=costs, epochs=2, seed=0))
+    >>> sorted(set(sl.figures.worker_timeline(history).data["worker"]))
+    [0, 1]
     """
     records = [record for record in records_of(history) if getattr(record, "workers", None) is not None]
     if not records:

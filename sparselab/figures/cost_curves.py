@@ -1,12 +1,14 @@
-"""The arithmetic and the bytes of a whole run, beside those of the dense net it never was."""
+"""Floating-point operations and memory of a run, epoch by epoch, compared with the dense network of the original widths."""
 
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ..nn import summary
 from . import legends, style
-from .costs import ratio
+from .cost_bars import ratio
+from .table_figure import TableFigure
 from .tables import joined, tables_of
+from .types import DatasetName, Tables
 
 PANELS = {
     "total_flops": ("total_dense_flops", "flops of training so far (log scale)"),
@@ -14,11 +16,40 @@ PANELS = {
 }
 
 
-def run_costs(costs, *, title=None, dataset=None):
-    """Flops of training so far, and bytes in training (without activations), by epoch, beside the dense net of the original
-    widths; both axes of costs are logarithmic, the last epoch's ratio stands beside it.
+def run_costs(costs: Tables, *, title: str | None = None, dataset: DatasetName = None) -> TableFigure:
+    """Draw the operations and the memory of a training by epoch, beside those of the dense network.
 
-    costs: what `analysis.run_costs` gave, or {label: that} to compare runs.
+    Both axes of costs are logarithmic. The dense network has the original widths, even if neurons were pruned. The ratio of the
+    last epoch stands at the end of each line.
+
+    Parameters
+    ----------
+    costs : pandas.DataFrame or dict
+        The result of `analysis.run_costs`, or ``{label: result}`` to compare runs.
+    title : str, optional
+        Title of the figure.
+    dataset : Dataset or str, optional
+        The data set that the title names, with its source.
+
+    Returns
+    -------
+    TableFigure
+        Operations of the training so far, and bytes in training without activations. The table is `costs` with a column run.
+
+    Raises
+    ------
+    TypeError
+        If `costs` is anything else or has no rows.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> data = sl.datasets.load("digits").head(100, 50)
+    >>> model = sl.SparseMLP.create((64, 20, 10), epsilon=4, seed=0)
+    >>> history = sl.History(sl.train(model, data, epochs=2, seed=0, threads=1))
+    >>> figure = sl.figures.run_costs(sl.analysis.run_costs(history, model))
+    >>> [ax.get_xlabel() for ax in figure.axes]
+    ['epoch', 'epoch']
     """
     wanted = ("epoch", *PANELS, *(dense for dense, _ in PANELS.values()))
     tables = tables_of("costs", costs, wanted, "analysis.run_costs")

@@ -1,4 +1,6 @@
-"""What it costs beside the dense net: bytes of every layer, and any measured numbers side by side."""
+"""Costs beside those of a dense network: bytes of each layer, and any measured numbers."""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -6,6 +8,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from ..nn import summary
 from ..utils import checks
 from . import legends, style
+from .table_figure import TableFigure
+from .types import Model
 
 BYTES = {"bytes": "stored: links and biases", "training_bytes": "in training, without activations"}
 UNITS = {"links": "{:,.0f}".format, "bytes": summary.size, "seconds": summary.duration}
@@ -13,8 +17,29 @@ OURS, DENSE = {"color": style.COLOURS[0]}, {"color": style.COLOURS[4], "hatch": 
 NAMED = 6  # layers whose shapes fit under the bars
 
 
-def memory(model, *, title=None):
-    """Bytes of each layer and of all, ours beside the dense net of the same widths, with the ratio; logarithmic axis."""
+def memory(model: Model, *, title: str | None = None) -> TableFigure:
+    """Draw the bytes of each layer beside those of a dense network of the same widths.
+
+    Parameters
+    ----------
+    model : SparseMLP
+        The network.
+    title : str, optional
+        Title of the figure.
+
+    Returns
+    -------
+    TableFigure
+        Bytes of the stored network, and bytes in training without activations, on logarithmic axes. The table has a row for each
+        layer and one for the whole network, as `SparseMLP.summary` prints them.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((64, 20, 10), epsilon=4, seed=0)
+    >>> sl.figures.memory(model).to_frame()["layer"].tolist()
+    ['1', '2', 'all']
+    """
     rows = summary.rows(model)
     figure, axes = style.blank(2, 1, height=4.9, sharex=True, title=style.heading(title))
     for ax, (key, text) in zip(axes.flat, BYTES.items(), strict=True):
@@ -50,10 +75,42 @@ def ratio(ours, dense):
     return "equal" if text == "1" else f"{text}× {'less' if ours < dense else 'more'}"
 
 
-def compare_costs(ours, dense, *, title=None, labels=("sparse", "dense")):
-    """Measured numbers side by side, a panel each, with the ratio: {"links": …, "bytes": …, "seconds": …} of both.
+def compare_costs(
+    ours: Mapping[str, float | None],
+    dense: Mapping[str, float | None],
+    *,
+    title: str | None = None,
+    labels: Sequence[str] = ("sparse", "dense"),
+) -> TableFigure:
+    """Draw measured costs of two networks side by side, with their ratios.
 
-    Only what both name is drawn; a number that is None ("dense does not fit") is said to be not measured.
+    Parameters
+    ----------
+    ours : dict
+        Numbers by name, such as ``{"links": 1000, "bytes": 5e4, "seconds": 0.2}``; None: not measured.
+    dense : dict
+        The same of the other network. Only names that both have are drawn, a panel each.
+    title : str, optional
+        Title of the figure.
+    labels : (str, str), default ("sparse", "dense")
+        What the two bars of a panel are called.
+
+    Returns
+    -------
+    TableFigure
+        Columns of the table: quantity, ours, dense, ratio.
+
+    Raises
+    ------
+    ValueError
+        If the two share no name, or a number is negative or not finite.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> figure = sl.figures.compare_costs({"links": 10, "seconds": 1.5}, {"links": 1000, "seconds": None})
+    >>> figure.data["ratio"]
+    [100.0, nan]
     """
     names = [name for name in ours if name in dense]
     if not names:

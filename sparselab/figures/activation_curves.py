@@ -1,16 +1,45 @@
-"""Activation functions and their slopes, layer by layer: what alternates in All-ReLU is seen best beside what does not."""
+"""Activation functions and their slopes, layer by layer; All-ReLU changes its sign from layer to layer."""
+
+from typing import Any
 
 import numpy as np
 
 from ..nn import activations as functions
 from ..utils import checks
 from . import legends, style
+from .table_figure import TableFigure
 
 
-def activation_functions(activations, depth=4, *, limit=3.0, title=None):
-    """f(z) and its slope in hidden layers 1 … depth, one column a layer.
+def activation_functions(activations: Any, depth: int = 4, *, limit: float = 3.0, title: str | None = None) -> TableFigure:
+    """Draw activation functions and their slopes in the hidden layers.
 
-    activations: one, a list, or {label: activation}; objects or names such as "all_relu". limit: z goes from −limit to limit.
+    Parameters
+    ----------
+    activations : str, activation, list or dict
+        One activation, a list of them, or ``{label: activation}``; an activation is an object or a name such as "all_relu".
+    depth : int, default 4
+        Number of hidden layers, at most 12; each has a column of its own.
+    limit : float, default 3.0
+        The functions are drawn for z from −limit to limit.
+    title : str, optional
+        Title of the figure.
+
+    Returns
+    -------
+    TableFigure
+        The upper row shows f(z), the lower row the slope df/dz. Columns of the table: activation, layer, z, f, slope.
+
+    Raises
+    ------
+    ValueError
+        If there is no activation, or an argument is out of bounds.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> figure = sl.figures.activation_functions(["all_relu", "relu"], depth=2)
+    >>> list(figure.data)
+    ['activation', 'layer', 'z', 'f', 'slope']
     """
     checks.integer("depth", depth, high=12)
     limit = checks.positive("limit", limit)

@@ -1,14 +1,38 @@
-"""How large the weights are: pruning by magnitude leaves its mark around zero."""
+"""Distribution of the weights of each layer; magnitude pruning leaves a gap around zero."""
 
 import numpy as np
 
 from . import style
+from .table_figure import TableFigure
+from .types import DatasetName, Model
 
 BARS = 60
 
 
-def weights_histogram(model, *, title=None, dataset=None):
-    """Links by weight, a panel a layer on a common axis of weights; weights that are not finite are left out and counted."""
+def weights_histogram(model: Model, *, title: str | None = None, dataset: DatasetName = None) -> TableFigure:
+    """Draw a histogram of the weights of each layer.
+
+    Parameters
+    ----------
+    model : SparseMLP
+        The network. Weights that are not finite are left out; the title of the panel counts them.
+    title : str, optional
+        Title of the figure.
+    dataset : Dataset or str, optional
+        The data set that the title names, with its source.
+
+    Returns
+    -------
+    TableFigure
+        All panels have the same horizontal axis. Columns of the table: layer, from, to, links.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((64, 20, 10), epsilon=4, seed=0)
+    >>> sum(sl.figures.weights_histogram(model).data["links"]) == model.n_links
+    True
+    """
     layers = [layer.w[np.isfinite(layer.w)].astype(np.float64) for layer in model.layers]
     columns = 2 if len(layers) in (2, 4) else min(3, len(layers))
     panels = -(-len(layers) // columns)

@@ -1,20 +1,50 @@
-"""Which links exist, as a density image: bins are counted by a kernel, so cost is the links and memory the picture."""
+"""Which links exist, as an image of link densities; its cost grows with the links, its memory with the image."""
 
 import numpy as np
 
 from ..kernels.binning import links_per_bin
 from ..utils import checks
 from . import style
+from .table_figure import TableFigure
+from .types import Links
 
 CELLS = 64  # up to this width a cell of the image is one possible link
 LINES = 24  # up to this width cells are parted by lines
 
 
-def connectivity(source, *, bins=256, title=None):
-    """Links per possible link, binned: rows are output neurons, columns input neurons; one panel a layer of a model.
+def connectivity(source: Links, *, bins: int = 256, title: str | None = None) -> TableFigure:
+    """Draw the links of layers as images: rows are output neurons, columns are input neurons.
 
-    source: a Topology, a SparseLinear or a SparseMLP. bins: at most so many along each side; every bin is the same number of
-    neurons wide (the last may be cut). Layers of at most 64 x 64 show single links.
+    Parameters
+    ----------
+    source : SparseMLP, SparseLinear or Topology
+        A network has a panel for each layer.
+    bins : int, default 256
+        Largest number of bins along each side, at most 4096. All bins are equally many neurons wide, but the last one may be
+        narrower. Layers of at most 64 × 64 neurons show single links.
+    title : str, optional
+        Title of the figure.
+
+    Returns
+    -------
+    TableFigure
+        The colour is the number of links divided by the number of possible links. Columns of the table: layer, first output and
+        input neuron of a bin, links, possible.
+
+    Raises
+    ------
+    TypeError
+        If `source` is none of these.
+    ValueError
+        If `bins` is out of bounds.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((64, 20, 10), epsilon=4, seed=0)
+    >>> figure = sl.figures.connectivity(model)
+    >>> int(figure.to_frame()["links"].sum()) == model.n_links
+    True
     """
     checks.integer("bins", bins, high=4096)
     layers = topologies_of(source)

@@ -1,4 +1,4 @@
-"""What parallel training does to accuracy: through its phases, beside sequential training."""
+"""Test accuracy through the phases of parallel training, beside sequential training."""
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -6,17 +6,45 @@ from matplotlib.patches import Patch
 
 from ..utils import checks
 from . import legends, style
-from .curves import summarise
-from .runs import runs_of
+from .histories import runs_of
+from .table_figure import TableFigure
+from .training_curves import summarise
+from .types import DatasetName, Runs
 
 COLUMNS = ("run", "epoch", "phase", "n", "test_accuracy", "test_accuracy_low", "test_accuracy_high")
 
 
-def accuracy_by_phase(runs, *, title=None, dataset=None):
-    """Test accuracy against epochs: the server's net (solid), the mean of the workers' own nets (dashed), their average (star).
+def accuracy_by_phase(runs: Runs, *, title: str | None = None, dataset: DatasetName = None) -> TableFigure:
+    """Draw test accuracy by epoch: the server's network, the mean of the workers' own networks, and their average.
 
-    runs: {label: History or [History of each seed]} of `train_parallel`, `simulate_parallel` and `train`, or one of these; band:
-    lowest to highest of n seeds. Dotted lines: where workers part. ValueError where nothing was evaluated.
+    Parameters
+    ----------
+    runs : History, list of History, or dict
+        Runs of `train_parallel`, `simulate_parallel` or `train`; a list holds several seeds; or ``{label: either}``.
+    title : str, optional
+        Title of the figure.
+    dataset : Dataset or str, optional
+        The data set that the title names, with its source.
+
+    Returns
+    -------
+    TableFigure
+        Solid: the server's network; dashed: the workers' networks; star: their average; dotted: the beginning of the local phase;
+        band: lowest to highest seed. Columns of the table: run, epoch, phase, n, test_accuracy and its low and high.
+
+    Raises
+    ------
+    ValueError
+        If no epoch was evaluated.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> data = sl.datasets.load("digits").head(100, 50)
+    >>> model = sl.SparseMLP.create((64, 20, 10), epsilon=4, seed=0)
+    >>> history = sl.History(sl.train(model, data, epochs=2, seed=0, threads=1))
+    >>> sl.figures.accuracy_by_phase({"sequential": history}).data["epoch"]
+    [1, 2]
     """
     tables = {label: rows_of(label, seeds) for label, seeds in runs_of(runs).items()}
     rows = [row for table in tables.values() for row in table]

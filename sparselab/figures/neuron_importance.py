@@ -1,24 +1,71 @@
-"""Which neurons Importance Pruning would take: how strong the neurons of each hidden layer are, and where the cut falls."""
+"""Importance of the neurons of each hidden layer, and which of them importance pruning would remove."""
+
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import evolution
 from ..evolution import importances
 from ..utils import checks
 from . import legends, style
+from .table_figure import TableFigure
+from .types import DatasetName, Model
 
 BARS = 50
 WORDS = {"incoming": "strength: Σ |w| incoming", "outgoing": "Σ |w| outgoing", "product": "Σ |w| incoming × outgoing"}
 
 
-def strength_histogram(model, amount=None, importance=None, *, min_neurons=1, title=None, dataset=None):
-    """Neurons of each hidden layer by importance; with `amount`, the share of them that would go is hatched, up to a line.
+def strength_histogram(
+    model: Model,
+    amount: float | None = None,
+    importance: Callable[..., ArrayLike] | str | None = None,
+    *,
+    min_neurons: int = 1,
+    title: str | None = None,
+    dataset: DatasetName = None,
+) -> TableFigure:
+    """Draw a histogram of neuron importance for each hidden layer; neurons that would be pruned are hatched.
 
-    amount: share of the neurons that the model has now, as in `analysis.prune_curve.prune`; None: no cut. importance: a
-    function (layer, following) -> (neurons,) numbers, or one of the names "incoming" (default: the paper's neuron strength),
-    "outgoing", "product". min_neurons: as in ImportancePruning. The line stands at the strongest neuron that goes. Table: layer,
-    from, to,
-    neurons, gone (how many of them would go), threshold. Raises TypeError or ValueError naming the argument.
+    Parameters
+    ----------
+    model : SparseMLP
+        A network with at least one hidden layer.
+    amount : float, optional
+        Share of the hidden neurons that would be pruned, in [0, 1]; by default none.
+    importance : callable or {"incoming", "outgoing", "product"}, optional
+        A function (layer, following layer) -> (neurons,) numbers, or the name of one; by default "incoming", the neuron strength
+        of the paper.
+    min_neurons : int, default 1
+        Neurons that every layer keeps at least, as in `ImportancePruning`.
+    title : str, optional
+        Title of the figure.
+    dataset : Dataset or str, optional
+        The data set that the title names, with its source.
+
+    Returns
+    -------
+    TableFigure
+        A dashed line marks the most important neuron that would be pruned. Columns of the table: layer, from, to, neurons, gone
+        (how many of them would be pruned), threshold.
+
+    Raises
+    ------
+    TypeError
+        If `importance` is neither a function nor a name.
+    ValueError
+        If the network has no hidden layer, or an argument is out of bounds.
+
+    References
+    ----------
+    .. [1] Curci, S., Mocanu, D. C., Pechenizkiy, M. (2021). Truly sparse neural networks at scale. arXiv:2102.01732.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((64, 20, 10), epsilon=4, seed=0)
+    >>> sum(sl.figures.strength_histogram(model, 0.25).data["gone"])
+    5
     """
     importance, text = named(importance)
     if len(model.layers) < 2:

@@ -1,23 +1,63 @@
-"""A topology step by step: links of each pixel after some epochs, and which links were grown since the start."""
+"""A topology at several epochs: links of each pixel, and which links evolution has grown since the first of them."""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
+from ..topology.topology import Topology
 from ..utils import checks
 from . import legends, style
-from .pixels import image_of, shape_of
+from .pixel_maps import image_of, shape_of
+from .table_figure import TableFigure
+from .types import DatasetName
 
 NEURONS = 60  # hidden neurons whose single links are drawn: more cannot be told apart
 MOST = 6  # stages side by side
 KINDS = {"there from the start": style.COLOURS[0], "grown since": style.COLOURS[4]}
 
 
-def topology_stages(topologies, image_shape=None, *, title=None, dataset=None):
-    """Two rows over the epochs: links of each pixel, and single links from the pixels to the first hidden neurons.
+def topology_stages(
+    topologies: Mapping[int, Topology],
+    image_shape: Sequence[int] | None = None,
+    *,
+    title: str | None = None,
+    dataset: DatasetName = None,
+) -> TableFigure:
+    """Draw the first layer's topology at several epochs: links of each pixel, and single links to the first hidden neurons.
 
-    topologies: {epoch: Topology of the first layer}, at most six; the first one is the start. image_shape: by default the
-    dataset's. Above each stage stands the share of all links that were not there at the start.
+    Parameters
+    ----------
+    topologies : dict
+        ``{epoch: Topology}`` of the first layer, at most six, all of one shape; the first one is the start.
+    image_shape : tuple of int, optional
+        (height, width) or (height, width, channels), where the links of the channels are added; by default that of `dataset`.
+    title : str, optional
+        Title of the figure.
+    dataset : Dataset or str, optional
+        The data set that the title names, with its source.
+
+    Returns
+    -------
+    TableFigure
+        The title of each column says which share of the links was not there at the start. Columns of the table: epoch, row,
+        column, links.
+
+    Raises
+    ------
+    TypeError
+        If `topologies` is not a dict of topologies.
+    ValueError
+        If there is none or more than six, their shapes differ, or the image's shape does not fit.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> layer = sl.erdos_renyi(20, 64, epsilon=4, seed=0)
+    >>> figure = sl.figures.topology_stages({0: layer, 5: sl.erdos_renyi(20, 64, epsilon=4, seed=1)}, (8, 8))
+    >>> sorted(set(figure.data["epoch"].tolist()))
+    [0, 5]
     """
     checked(topologies)
     shape, first = shape_of(image_shape, dataset), next(iter(topologies.values()))

@@ -1,6 +1,7 @@
-"""Where the memory of a training will go, before any of it is asked for: a stacked bar a memory plan."""
+"""Where the memory of a training goes, before it is allocated: a stacked bar for each memory plan."""
 
 import textwrap
+from collections.abc import Mapping
 
 from matplotlib.ticker import MaxNLocator
 
@@ -8,6 +9,7 @@ from ..nn import summary
 from ..training.estimate import MemoryEstimate
 from ..utils import checks
 from . import style
+from .table_figure import TableFigure
 
 # what items of a MemoryEstimate begin with -> the part of the bar they belong to, from the left
 PARTS = {
@@ -18,11 +20,37 @@ OTHER = "data, evaluation and other"
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
-def memory_plan(plans, *, available=None, title=None):
-    """Stacked bars of what trainings will need, part by part, in KiB to GiB, whatever fits.
+def memory_plan(
+    plans: MemoryEstimate | Mapping[str, MemoryEstimate], *, available: float | None = None, title: str | None = None
+) -> TableFigure:
+    """Draw the bytes that trainings will need, part by part.
 
-    plans: {label: MemoryEstimate}, a bar each (`estimate_memory(…, plan=…)`), or one MemoryEstimate. available: bytes there are,
-    as a line. TypeError for anything else.
+    Parameters
+    ----------
+    plans : MemoryEstimate or dict
+        An estimate of `estimate_memory`, or ``{label: estimate}`` for a bar each.
+    available : float, optional
+        Bytes that are available, drawn as a line if the bars are not dwarfed by it.
+    title : str, optional
+        Title of the figure.
+
+    Returns
+    -------
+    TableFigure
+        Stacked bars in KiB to GiB. Columns of the table: plan, part, bytes.
+
+    Raises
+    ------
+    TypeError
+        If `plans` is anything else or empty.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> estimate = sl.estimate_memory((100, 200, 2), epsilon=2)
+    >>> figure = sl.figures.memory_plan(estimate, available=1e6)
+    >>> sum(figure.data["bytes"]) == estimate.total
+    True
     """
     plans = {plans.what: plans} if isinstance(plans, MemoryEstimate) else plans
     if not isinstance(plans, dict) or not all(isinstance(one, MemoryEstimate) for one in plans.values()) or not plans:

@@ -1,7 +1,9 @@
-"""From a worm to a rat: what nets of very many neurons take, beside brains of as many."""
+"""Time and memory of very large networks, beside brains with as many neurons."""
 
 from . import style
+from .table_figure import TableFigure
 from .tables import tables_of
+from .types import Table
 
 # name -> (neurons of the whole nervous system or brain, where the number is from)
 BRAINS = {
@@ -13,11 +15,36 @@ BRAINS = {
 }
 
 
-def scale(table, *, title=None):
-    """Seconds of a step and of an evolution, and peak memory, against hidden neurons; grey lines: brains of as many neurons.
+def scale(table: Table, *, title: str | None = None) -> TableFigure:
+    """Draw seconds of a step and of an evolution, and peak memory, against the number of hidden neurons.
 
-    table: a DataFrame with columns neurons, step_seconds, evolve_seconds and peak_gib, a row a net that was really trained
-    (`benchmarks.scale`, or results of `sparselab.experiments.extreme.run`), of one batch size. TypeError for anything else.
+    Grey lines mark nervous systems with as many neurons, from a worm to a rat.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns neurons, step_seconds, evolve_seconds and peak_gib; a row for each network that was trained, all with one batch
+        size. `experiments.extreme.run` returns such numbers.
+    title : str, optional
+        Title of the figure.
+
+    Returns
+    -------
+    TableFigure
+        The table has these four columns, sorted by neurons.
+
+    Raises
+    ------
+    TypeError
+        If `table` lacks a column or has no rows.
+
+    Examples
+    --------
+    >>> import pandas
+    >>> import sparselab as sl
+    >>> numbers = {"neurons": [1e4, 1e6], "step_seconds": [0.01, 1], "evolve_seconds": [0.02, 2], "peak_gib": [0.2, 0.6]}
+    >>> len(sl.figures.scale(pandas.DataFrame(numbers)).to_frame())
+    2
     """
     columns = ("neurons", "step_seconds", "evolve_seconds", "peak_gib")
     rows = tables_of("table", table, columns, "benchmarks.scale")[""].sort_values("neurons")

@@ -1,4 +1,7 @@
-"""Parallel coordinates: a line for each run of a sweep, through what was varied to what came out of it."""
+"""Parallel coordinates: a line for each run of a sweep, across an axis for each setting and one for the score."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
@@ -6,17 +9,46 @@ from matplotlib.colors import Normalize
 
 from ..utils import checks
 from . import style
+from .table_figure import TableFigure
+from .types import DatasetName
 
 SCALE = "viridis"  # told apart by the colour-blind, and in grey
 SPREAD = 100.0  # highest / lowest from which an axis of positive numbers is logarithmic
 
 
-def parallel_coordinates(rows, score="accuracy", *, title=None, dataset=None):
-    """One axis a column, the last one the score, by which the lines are coloured.
+def parallel_coordinates(
+    rows: Iterable[Mapping[str, Any]], score: str = "accuracy", *, title: str | None = None, dataset: DatasetName = None
+) -> TableFigure:
+    """Draw a line for each row across one vertical axis for each column; the score is the last axis and colours the lines.
 
-    rows: a list of dicts with the same keys (a DataFrame's `to_dict("records")`): numbers, or texts, which are placed in their
-    order of appearance. score: the column that came out. Rows whose score is NaN (failed runs) are left out; ValueError where
-    none is left. The figure's table is the rows.
+    Parameters
+    ----------
+    rows : list of dict
+        Dicts with the same keys, as a DataFrame's ``to_dict("records")`` gives them. Values are numbers, or texts, which are
+        placed in their order of appearance. Rows whose score is NaN or None (failed runs) are not drawn.
+    score : str, default "accuracy"
+        The column of the score.
+    title : str, optional
+        Title of the figure.
+    dataset : Dataset or str, optional
+        The data set that the title names, with its source.
+
+    Returns
+    -------
+    TableFigure
+        The table is `rows`.
+
+    Raises
+    ------
+    ValueError
+        If no row has a score, or there is no other column.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> rows = [{"zeta": 0.1, "rule": "set", "accuracy": 0.8}, {"zeta": 0.3, "rule": "static", "accuracy": 0.7}]
+    >>> sl.figures.parallel_coordinates(rows).data["zeta"]
+    [0.1, 0.3]
     """
     rows = list(rows)
     names = [name for name in (rows[0] if rows else {}) if name != score]

@@ -1,0 +1,36 @@
+# Names that load on first use: `utils.lazy` reads them here, and type checkers do.
+
+from ..analysis.gradients import gradient_norm_per_layer as gradient_norm_per_layer
+from .activation_curves import activation_functions as activation_functions
+from .brain_scale import scale as scale
+from .cost_bars import compare_costs as compare_costs
+from .cost_bars import memory as memory
+from .cost_curves import run_costs as run_costs
+from .degrees import degree_histograms as degree_histograms
+from .degrees_by_epoch import degree_evolution as degree_evolution
+from .gradients import gradient_norms as gradient_norms
+from .lifetimes import link_ages as link_ages
+from .link_density import connectivity as connectivity
+from .memory_bars import memory_plan as memory_plan
+from .neuron_importance import strength_histogram as strength_histogram
+from .neurons import neuron_health as neuron_health
+from .neurons import reach as reach
+from .parallel_axes import parallel_coordinates as parallel_coordinates
+from .phase_accuracy import accuracy_by_phase as accuracy_by_phase
+from .pixel_maps import input_map as input_map
+from .pixel_maps import input_maps as input_maps
+from .speedup import speed_up as speed_up
+from .staleness import dropped_entries as dropped_entries
+from .staleness import staleness_histogram as staleness_histogram
+from .step_losses import loss_by_step as loss_by_step
+from .table_figure import TableFigure as TableFigure
+from .table_figure import png_bytes as png_bytes
+from .table_figure import save_figure as save_figure
+from .table_figure import to_frame as to_frame
+from .timelines import worker_timeline as worker_timeline
+from .timings import phases as phases
+from .topology_snapshots import topology_stages as topology_stages
+from .tradeoff import trade_off as trade_off
+from .training_curves import learning_curves as learning_curves
+from .turnover import links_and_neurons as links_and_neurons
+from .weights import weights_histogram as weights_histogram
