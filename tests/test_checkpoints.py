@@ -12,10 +12,10 @@ from pathlib import Path
 import models
 import numpy as np
 import pytest
+from stress import attacks, processes
+from stress import checkpoints as harness
 
 import sparselab as sl
-from reliability import attacks, processes
-from reliability import checkpoints as harness
 from sparselab.checkpoints import container, run_description
 from sparselab.checkpoints.container import CheckpointError
 from sparselab.checkpoints.records import History
@@ -177,7 +177,7 @@ def test_hostile_files():
 
 
 def test_the_watch_over_hostile_files_can_fail(saved):
-    code = "import json, sys; from reliability import attacks; "
+    code = "import json, sys; from stress import attacks; "
     code += "attacks.files = lambda path, canary: {'good': open(path, 'rb').read()}; "
     code += "print(json.dumps(attacks.trial(sys.argv[1])))"
     assert json.loads(processes.run(code, saved).out) == [[["good", "accepted"]], 1]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import seeds
+from stress import dynamics
 
-from reliability import dynamics
 from sparselab.engines.base import DivergedError
 from sparselab.nn import activations
 from sparselab.nn.losses import MeanSquaredError, SoftmaxCrossEntropy

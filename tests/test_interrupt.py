@@ -8,8 +8,8 @@ import time
 import models
 import numpy as np
 import pytest
+from stress import interrupt
 
-from reliability import interrupt
 from sparselab import evolution
 from sparselab.checkpoints import state
 from sparselab.checkpoints.records import EpochRecord

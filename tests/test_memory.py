@@ -7,9 +7,9 @@ import sys
 import models
 import numpy as np
 import pytest
+from stress import memory as harness
 
 import sparselab as sl
-from reliability import memory as harness
 from sparselab.checkpoints.state import TrainingState
 from sparselab.engines.base import Outcome
 from sparselab.engines.fused import FusedEngine

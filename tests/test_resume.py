@@ -14,9 +14,9 @@ from itertools import islice
 import models
 import numpy as np
 import pytest
+from stress import resume
 
 import sparselab as sl
-from reliability import resume
 from sparselab import cli
 from sparselab.checkpoints.container import CheckpointError
 from sparselab.checkpoints.records import EpochRecord, StepRecord
