@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from sparselab.utils import environment
+from sparselab.experiments import environment
 
 
 def interleaved(calls, *, repeats=9, inner=1, rest=0.0):
