@@ -12,6 +12,7 @@ PUBLIC = {  # still part of the API under the old name
     "schedules": "nn.schedules",
 }
 MOVED = {
+    "analysis.subjects": "analysis.records",
     "checks": "utils.checks",
     "container": "checkpoints.container",
     "datasets.csr_gate": "utils.csr",
