@@ -64,7 +64,7 @@ constraints: ## pin the newest versions our bounds allow, in constraints.txt
 	@set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	$(PYTHON) -m venv "$$fresh"; \
 	"$$fresh/bin/python" -m pip --disable-pip-version-check install -q -e ".[test,voila]"; \
-	{ sed -n '/^#/p' constraints.txt; "$$fresh/bin/python" -m pip freeze --exclude-editable; } > "$$fresh/pins"; \
+	{ sed -n '/^#/p' constraints.txt; "$$fresh/bin/python" -m pip freeze --all --exclude pip --exclude-editable; } > "$$fresh/pins"; \
 	cp "$$fresh/pins" constraints.txt
 	@echo "constraints.txt is new: look at the diff, then run make test"
 

@@ -13,7 +13,7 @@ from benchmarks.common import emit, interleaved, table
 from sparselab.engines.buffers import aligned
 from sparselab.kernels import vector
 from sparselab.nn.linear import NO_BITS, SparseLinear
-from sparselab.topology.rewiring import erdos_renyi
+from sparselab.topology import erdos_renyi
 
 W = 64
 

@@ -1,4 +1,4 @@
-"""Cuts data/fashion_mnist_small.npz out of the complete FashionMNIST: run `python data/make_fashion_mnist_small.py`.
+"""Makes the embedded fashion_mnist_small.npz from the complete FashionMNIST: run `python data/make_fashion_mnist_small.py`.
 
 500 + 100 pictures of each of the ten classes, drawn with a fixed seed from the training and the test part, shuffled,
 as bytes. The same numpy gives the same arrays, the same zlib the same file.
@@ -11,7 +11,7 @@ import numpy as np
 from sparselab.datasets import sources
 from sparselab.datasets.formats import read_idx
 
-TARGET = Path(__file__).parent / "fashion_mnist_small.npz"
+TARGET = Path(__file__).parents[1] / "sparselab/datasets/data/fashion_mnist_small.npz"
 SEED = 20_170_825  # the day FashionMNIST was published
 PER_CLASS_TRAIN, PER_CLASS_TEST = 500, 100
 
@@ -23,7 +23,7 @@ def balanced(y, per_class, generator):
 
 
 def cut():
-    """The four arrays of the small set, images as (rows, 784) uint8, labels uint8."""
+    """Return the four arrays of the small set, images as (rows, 784) uint8, labels uint8."""
     paths, _ = sources.obtain(sources.FASHION_MNIST)
     X, y, X_test, y_test = map(read_idx, paths)
     generator = np.random.default_rng(SEED)

@@ -1,7 +1,7 @@
 """sparselab: an interactive workbench for truly sparse neural networks.
 
-Missing links do not exist: no mask, nothing of size n_in × n_out, cost and memory proportional to the links. Names are loaded
-on first use (PEP 562), so that `import sparselab` stays fast.
+Missing links are not stored: there are no masks and no arrays of size n_in × n_out, and time and memory are proportional to the
+number of links. Names are imported on first use (PEP 562), so that `import sparselab` stays fast.
 """
 
 from .utils import lazy, moved

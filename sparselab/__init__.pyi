@@ -28,7 +28,7 @@ from .evolution import criteria as criteria
 from .evolution import importances as importances
 from .evolution import regrowths as regrowths
 from .experiments.config import ExperimentConfig as ExperimentConfig
-from .experiments.config import build as build
+from .experiments.experiment import build as build
 from .experiments.sweep import sweep as sweep
 from .nn import activations as activations
 from .nn import initializers as initializers
@@ -58,8 +58,8 @@ from .parallel import average as average
 from .parallel import simulate_parallel as simulate_parallel
 from .parallel import train_parallel as train_parallel
 from .topology.neuron_ids import Neurons as Neurons
+from .topology.random_graph import erdos_renyi as erdos_renyi
 from .topology.rewiring import Rewiring as Rewiring
-from .topology.rewiring import erdos_renyi as erdos_renyi
 from .topology.rewiring import rewire as rewire
 from .topology.topology import Topology as Topology
 from .training.estimate import MemoryEstimate as MemoryEstimate

@@ -1,9 +1,10 @@
-"""The command line: `train`, `demo` and `info`. Options come from ExperimentConfig's metadata."""
+"""The command line: `train`, `demo`, `extreme`, `notebooks` and `info`. Options come from ExperimentConfig's metadata."""
 
 import argparse
 import dataclasses
 import json
 import os
+import shlex
 import sys
 import time
 import warnings
@@ -16,12 +17,14 @@ from .checkpoints import checkpoint, model_file
 from .checkpoints.run_dir import RunDir, RunDirBusyError
 from .engines.base import DivergedError
 from .experiments import environment, extreme
-from .experiments.config import PAPER, ExperimentConfig, build
+from .experiments.config import PAPER, ExperimentConfig
+from .experiments.experiment import build
 from .nn import summary
 from .nn.footprint import InsufficientMemoryError
 from .training.memory import BATCH, lean_plan
 from .training.progress import watch
-from .utils import checks
+from .utils import checks, notebooks
+from .utils.version import __version__
 
 
 def main(arguments=None):
@@ -49,6 +52,7 @@ class Parser(argparse.ArgumentParser):
 def parser():
     """The argument parser."""
     top = Parser(prog="python -m sparselab", description="Truly sparse neural networks.")
+    top.add_argument("--version", action="version", version=f"sparselab {__version__}")
     commands = top.add_subparsers(required=True, metavar="command")
     train = commands.add_parser("train", help="train a net and print one line an epoch", argument_default=argparse.SUPPRESS)
     train.add_argument("--paper", choices=list(PAPER), help="start from the paper's settings of a dataset")
@@ -70,6 +74,9 @@ def parser():
     demo.set_defaults(run=run_demo)
     large = commands.add_parser("extreme", help="a net past the paper's record: plan, init, steps, evolution, each measured")
     add_extreme(large)
+    copied = commands.add_parser("notebooks", help="copy the notebooks into a folder, to open them in JupyterLab")
+    copied.add_argument("folder", type=Path, metavar="DIR", help="folder of the copies; made if it does not exist")
+    copied.set_defaults(run=run_notebooks)
     commands.add_parser("info", help="versions, cores, memory, threading layer, caches").set_defaults(run=run_info)
     return top
 
@@ -238,6 +245,14 @@ def run_demo(options):
     for name, figure in made.items():
         paths = figures.save_figure(figure, options.out / name)
         print("figure:", ", ".join(str(path) for path in paths))
+    return 0
+
+
+def run_notebooks(options):
+    """Copy the notebooks and say how to open them."""
+    paths = notebooks.copy(options.folder)
+    print(f"{len(paths)} notebooks copied to {options.folder}. To open the first one:\n")
+    print(shlex.join([sys.executable, "-m", "jupyter", "lab", str(paths[0])]))
     return 0
 
 

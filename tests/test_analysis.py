@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import time
 import tracemalloc
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from strategies import mask_of, seeds, topology_of
 
 import sparselab as sl
 from sparselab import analysis, figures
-from sparselab.analysis import costs, degrees, meter, paths
+from sparselab.analysis import costs, degrees, dense_baseline, meter, paths, timing
 from sparselab.figures import link_density
 from sparselab.nn import footprint, summary
 
@@ -506,7 +507,7 @@ def test_costs_of_a_net_that_shrank_stand_beside_the_original_dense_one(run):
     widths = costs.widths_of(history, model)
     for epoch, row in enumerate(widths.astype(int)):
         ends = zip(row, row[1:], history[epoch].nnz)
-        assert table["bytes"][epoch] == sum(sum(footprint.stored(a, b, nnz, 4).values()) for a, b, nnz in ends)
+        assert table["bytes"][epoch] == sum(sum(footprint.layer_stored_items(a, b, nnz, 4).values()) for a, b, nnz in ends)
     bare = analysis.run_costs([record.without_degrees() for record in history], model)
     assert bare["bytes"].isna().tolist() == [True] * 5 + [False]  # the widths of that time are not known
     assert bare["flops"].tolist() == table["flops"].tolist()
@@ -518,6 +519,31 @@ def test_costs_refuse_another_run(run):
     refuses("history", lambda: analysis.run_costs([], model))
     refuses("history", lambda: analysis.run_costs([replace(history[0], nnz=(1,)), history[-1]], model))
     refuses("model", lambda: analysis.run_costs(history, history))
+
+
+# the dense baseline
+
+
+def test_the_dense_baseline_trains_like_the_naive_net():
+    sizes, rng = (6, 9, 7, 4), np.random.default_rng(0)
+    net = dense_baseline.DenseMLP(sizes, rng)
+    twin = naive.DenseMLP([a.W for a in net.layers], [a.b for a in net.layers], [(0.0, 1.0)] * 2)
+    for _ in range(4):
+        X, labels = rng.standard_normal((6, 30), dtype=np.float32), rng.integers(0, 4, 30)
+        np.testing.assert_allclose(net.outputs(X), twin.forward(X.T)[2].T, rtol=1e-4, atol=1e-5)
+        net.step(X, labels)
+        twin.step(X.T, labels, float(dense_baseline.RATE), float(dense_baseline.MOMENTUM))
+    for layer, W, b in zip(net.layers, twin.W, twin.b, strict=True):
+        np.testing.assert_allclose(layer.W, W, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(layer.b, b, rtol=1e-4, atol=1e-5)
+
+
+def test_least_seconds_are_those_of_the_fastest_run():
+    naps = {name: iter(seconds) for name, seconds in {"a": (0.05, 0.02, 0.04), "b": (0.001, 0.03, 0.03)}.items()}
+    calls, order = [lambda name=name: (order.append(name), time.sleep(next(naps[name]))) for name in naps], []
+    a, b = timing.least_seconds(calls, 3)
+    assert a >= 0.02 > b >= 0.001
+    assert order == ["a", "b"] * 3
 
 
 # the meter

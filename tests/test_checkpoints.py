@@ -12,11 +12,11 @@ from pathlib import Path
 import models
 import numpy as np
 import pytest
+from stress import attacks, processes
+from stress import checkpoints as harness
 
 import sparselab as sl
-from reliability import attacks, processes
-from reliability import checkpoints as harness
-from sparselab.checkpoints import checkpoint, container
+from sparselab.checkpoints import container, run_description
 from sparselab.checkpoints.container import CheckpointError
 from sparselab.checkpoints.records import History
 from sparselab.checkpoints.run_dir import NAME, RunDir, RunDirBusyError
@@ -177,7 +177,7 @@ def test_hostile_files():
 
 
 def test_the_watch_over_hostile_files_can_fail(saved):
-    code = "import json, sys; from reliability import attacks; "
+    code = "import json, sys; from stress import attacks; "
     code += "attacks.files = lambda path, canary: {'good': open(path, 'rb').read()}; "
     code += "print(json.dumps(attacks.trial(sys.argv[1])))"
     assert json.loads(processes.run(code, saved).out) == [[["good", "accepted"]], 1]
@@ -415,11 +415,11 @@ def test_nothing_is_done_before_somebody_pulls(tmp_path):
 
 
 def test_a_header_that_could_not_be_read_again_is_not_written(state, tmp_path, monkeypatch):
-    monkeypatch.setattr(container, "MOST_HEADER", 100)
+    monkeypatch.setattr(container, "MAX_HEADER", 100)
     with pytest.raises(CheckpointError, match="run.npz: .*header has"):
         sl.save_checkpoint(*state[:2], tmp_path / "run")
     assert os.listdir(tmp_path) == []
 
 
 def test_versions_are_told():
-    assert checkpoint.versions()["numpy"] == np.__version__
+    assert run_description.versions()["numpy"] == np.__version__

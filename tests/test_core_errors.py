@@ -15,7 +15,7 @@ from sparselab.nn.losses import MeanSquaredError, SoftmaxCrossEntropy
 from sparselab.nn.mlp import Parameters, SparseMLP
 from sparselab.nn.optimizers import LayerState, MomentumSGD
 from sparselab.nn.schedules import Constant, Cosine, Step, WarmUp
-from sparselab.topology.rewiring import erdos_renyi
+from sparselab.topology import erdos_renyi
 from sparselab.topology.topology import Topology
 from sparselab.training.loop import TrainingState, evaluate, predict, steps, train
 

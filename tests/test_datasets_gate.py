@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import sparse
+from stress.inputs.values import read_only, strided, unaligned
 
-from reliability.doors.values import read_only, strided, unaligned
 from sparselab.datasets import Dataset, check_csr, check_features, check_targets
 
 X = np.arange(24, dtype=np.float64).reshape(6, 4) / 7 - 1

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import seeds
+from stress import dynamics
 
-from reliability import dynamics
+from sparselab.engines.base import DivergedError
 from sparselab.nn import activations
 from sparselab.nn.losses import MeanSquaredError, SoftmaxCrossEntropy
-from sparselab.nn.optimizers import HUGE, MomentumSGD
-from sparselab.training.loop import DivergedError, predict, train
+from sparselab.nn.optimizers import MAX_RATE, MomentumSGD
+from sparselab.training.loop import predict, train
 
 KINDS = dynamics.ENGINES
 
@@ -47,10 +48,10 @@ def test_nan_after_a_known_step_is_found_in_the_next(kind, threads):
 
 
 def test_no_absurd_learning_rate_overflows_unnoticed():
-    good, tried = dynamics.overflows(rates=(1e4, HUGE), sizes=(dynamics.SIZES,))
+    good, tried = dynamics.overflows(rates=(1e4, MAX_RATE), sizes=(dynamics.SIZES,))
     assert good == tried
     with pytest.raises(ValueError, match="learning_rate"):
-        MomentumSGD(2 * HUGE)
+        MomentumSGD(2 * MAX_RATE)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -58,7 +59,7 @@ def test_an_update_that_overflows_is_noticed_even_in_the_last_step(kind):
     """A weight close to the largest float32 and a gradient that takes it beyond; one batch, one epoch, nothing after it."""
     model, X, y = models.net((1, 1), density=1.0), np.full((4, 1), 1e-10, np.float32), np.full((4, 1), -3e38, np.float32)
     model.layers[0].w[:] = -3.4028e38
-    options = {"optimizer": MomentumSGD(HUGE, momentum=0), "loss": "mean_squared_error", "epochs": 1}
+    options = {"optimizer": MomentumSGD(MAX_RATE, momentum=0), "loss": "mean_squared_error", "epochs": 1}
     with models.engine_is(kind), pytest.raises(DivergedError) as caught:
         list(train(model, models.Dataset(X, y), **options))
     assert caught.value.layer == 1

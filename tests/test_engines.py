@@ -20,7 +20,7 @@ from sparselab.kernels import program
 from sparselab.nn.activations import FixedSlopes, Tanh
 from sparselab.nn.losses import MeanSquaredError, SoftmaxCrossEntropy
 from sparselab.nn.optimizers import MomentumSGD
-from sparselab.topology.rewiring import erdos_renyi
+from sparselab.topology import erdos_renyi
 from sparselab.training.loop import predict
 
 needs_jit = pytest.mark.skipif(not kernels.JIT, reason="the fused engine is compiled code")

@@ -16,7 +16,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())
-CONDA_NAMES = {"matplotlib-base": "matplotlib", "playwright-python": "playwright"}  # conda -> pip
+CONDA_NAMES = {"matplotlib-base": "matplotlib", "playwright-python": "playwright", "python-build": "build"}  # conda -> pip
 
 
 def bounds(lines):

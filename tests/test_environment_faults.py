@@ -1,9 +1,9 @@
 """The package works where surroundings are bad; the counts here are small, `make reliability` runs the whole."""
 
 import pytest
+from stress import environment
 
 import sparselab as sl
-from reliability import environment
 from sparselab import kernels
 
 compiled = pytest.mark.skipif(not kernels.JIT, reason="about compiled code")

@@ -22,8 +22,8 @@ from sparselab.experiments import extreme
 from sparselab.experiments.extreme import Extreme, run
 from sparselab.kernels.csr_passes import any_marked
 from sparselab.nn import footprint
-from sparselab.training import loop as training
-from sparselab.training.loop import memory
+from sparselab.training import memory
+from sparselab.training.epoch_runner import EpochRunner
 
 SIZES = (60, 900, 700, 500, 3)
 
@@ -32,7 +32,7 @@ def trained(plan, *, threads=1, rules=None, epochs=3, **options):
     """(fingerprint, records) of a training that follows this plan."""
     model = sl.SparseMLP.create(SIZES, epsilon=3, seed=1, **options)
     data = models.dataset(200, 20, features=60, classes=3)
-    loop = training.EpochRunner.of(model, data, sl.MomentumSGD(0.01), rules or [SET(0.3)], batch_size=64, threads=threads)
+    loop = EpochRunner.of(model, data, sl.MomentumSGD(0.01), rules or [SET(0.3)], batch_size=64, threads=threads)
     loop.plan, loop.engine.index = plan, plan.index
     state = sl.TrainingState.start(model, loop.optimizer, 0)
     records = []
@@ -79,7 +79,7 @@ def test_rows_that_are_asked_for_beforehand_are_the_same_rows(monkeypatch):
 def test_plans(monkeypatch):
     model = sl.SparseMLP.create((100, 50_000, 50_000, 3), epsilon=3, seed=0)
     choose = lambda have, **options: _chosen(monkeypatch, model, have, **options)
-    need = lambda plan: memory.TrainingShape(np.array(model.sizes, float), np.array(model.nnz, float), 4).training(
+    need = lambda plan: memory.TrainingShape.of(model).training_items(
         64, 1, n_test=0, evolution=True, layerwise=False, vectors=1, plan=plan
     )  # fmt: skip
     room = {plan: sum(need(plan).values()) for plan in memory.PLANS}
@@ -195,7 +195,7 @@ def test_the_net_learns_its_classes():
 def test_the_lean_plan_of_a_model_and_none_where_there_is_room(monkeypatch):
     model = sl.SparseMLP.create(SIZES, epsilon=3, seed=1)
     assert memory.lean_plan(model) is None
-    monkeypatch.setattr(memory, "LARGE", 0)
+    monkeypatch.setattr(memory, "LARGE_EVOLUTION", 0)
     assert memory.lean_plan(model).startswith("lean: evolution layer by layer")
     monkeypatch.setattr("sparselab.utils.resources.available", lambda: 10**5)
     monkeypatch.setattr(footprint, "WORTH_CHECKING", 0)

@@ -104,7 +104,7 @@ def test_bad_arguments_of_strengths(trained):
         figures.strength_histogram(model, 0.5, 3)
     with pytest.raises(ValueError, match="hidden layer"):
         figures.strength_histogram(models.net((5, 3)), 0.5)
-    with pytest.raises(ValueError, match="importance's answer"):
+    with pytest.raises(ValueError, match="importance's result"):
         figures.strength_histogram(model, 0.5, lambda layer, following: np.zeros(3))
 
 

@@ -4,10 +4,10 @@ import models
 import naive
 import numpy as np
 import pytest
+from stress import gradients
+from stress.gradients import LOSSES, targets_for
+from stress.gradients import masks as patterns
 
-from reliability import gradients
-from reliability.gradients import LOSSES, targets_for
-from reliability.gradients import masks as patterns
 from sparselab.engines.layerwise import LayerwiseEngine
 from sparselab.nn import activations, losses
 

@@ -480,7 +480,7 @@ def test_a_start_after_the_end_is_warned_of(tmp_path):
 def test_a_bad_importance_is_named_and_nothing_changes(answer):
     model = models.net()
     before = models.fingerprint(model)
-    with pytest.raises((ValueError, TypeError), match="importance's answer"):
+    with pytest.raises((ValueError, TypeError), match="importance's result"):
         ImportancePruning(0.5, start=1, importance=lambda layer, following: answer)(1, model, None, None, None)
     assert models.fingerprint(model) == before
 

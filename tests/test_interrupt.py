@@ -1,4 +1,4 @@
-"""Ctrl-C between steps, never inside one: sections are held, evolution is all or nothing, nothing is lost or counted twice."""
+"""Ctrl-C takes effect between steps only: updates are completed, evolution is all or nothing, steps are counted once."""
 
 import os
 import signal
@@ -8,8 +8,8 @@ import time
 import models
 import numpy as np
 import pytest
+from stress import interrupt
 
-from reliability import interrupt
 from sparselab import evolution
 from sparselab.checkpoints import state
 from sparselab.checkpoints.records import EpochRecord
@@ -17,7 +17,7 @@ from sparselab.engines import select
 from sparselab.evolution import SET
 from sparselab.nn.linear import SparseLinear
 from sparselab.nn.optimizers import MomentumSGD
-from sparselab.training import loop
+from sparselab.training.epoch_runner import EpochRunner
 from sparselab.training.loop import TrainingState, steps
 from sparselab.utils.interrupts import defer_interrupts
 
@@ -35,7 +35,7 @@ def handler_as_before():
     assert (defer_interrupts.depth, defer_interrupts.handler) == (0, None)
 
 
-# held
+# defer_interrupts
 
 
 def test_an_interrupt_waits_for_the_end_of_the_section():
@@ -72,32 +72,32 @@ def test_an_error_in_the_section_does_not_swallow_the_interrupt():
         pass  # nothing is left of it
 
 
-def test_places_in_a_section_may_let_it_through():
+def test_a_pending_interrupt_can_be_delivered_inside_a_section():
     done = []
 
     def section():
         with defer_interrupts:
-            defer_interrupts.let_through()
+            defer_interrupts.deliver_pending()
             ctrl_c()
             with defer_interrupts:
-                defer_interrupts.let_through()  # not inside an inner section
+                defer_interrupts.deliver_pending()  # not inside an inner section
                 done.append("inner")
-            defer_interrupts.let_through()
+            defer_interrupts.deliver_pending()
             done.append("after")
 
     with pytest.raises(KeyboardInterrupt):
         section()
     assert done == ["inner"]
-    defer_interrupts.let_through()  # outside: nothing
+    defer_interrupts.deliver_pending()  # outside: nothing
 
 
-def test_handlers_of_ones_own_are_called_and_may_return():
+def test_custom_handlers_are_called_and_may_return():
     calls, before = [], signal.signal(signal.SIGINT, lambda number, frame: calls.append((number, frame is not None)))
     try:
         with defer_interrupts:
             ctrl_c()
             assert calls == []
-            defer_interrupts.let_through()
+            defer_interrupts.deliver_pending()
             assert calls == [(signal.SIGINT, True)]
         assert len(calls) == 1
         with defer_interrupts:
@@ -123,7 +123,7 @@ def test_other_threads_are_not_concerned():
 
     def work():
         with defer_interrupts:
-            defer_interrupts.let_through()
+            defer_interrupts.deliver_pending()
             seen.append(defer_interrupts.depth)
 
     thread = threading.Thread(target=work)
@@ -223,7 +223,7 @@ def place_evolve(monkeypatch):
 
 def place_evolved(monkeypatch):
     """When all rules are applied, before the first step."""
-    monkeypatch.setattr(loop.EpochRunner, "batches", counting(loop.EpochRunner.batches, [], 2, ctrl_c))
+    monkeypatch.setattr(EpochRunner, "batches", counting(EpochRunner.batches, [], 2, ctrl_c))
 
 
 def place_step(monkeypatch):
@@ -238,7 +238,7 @@ def place_layers(monkeypatch):
 
 def place_scores(monkeypatch):
     """In the evaluation after the last step of an epoch."""
-    monkeypatch.setattr(loop.EpochRunner, "epoch_record", counting(loop.EpochRunner.epoch_record, [], 2, ctrl_c))
+    monkeypatch.setattr(EpochRunner, "epoch_record", counting(EpochRunner.epoch_record, [], 2, ctrl_c))
 
 
 @pytest.mark.parametrize("options", [{}, {"dtype": "float64"}], ids=["fused", "layerwise"])

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-
-from reliability import records
+from stress import records
 
 MIB = 2**20
 

@@ -7,10 +7,11 @@ import sys
 import models
 import numpy as np
 import pytest
+from stress import memory as harness
 
 import sparselab as sl
-from reliability import memory as harness
-from sparselab.analysis import dense_baseline
+from sparselab.checkpoints.state import TrainingState
+from sparselab.engines.base import Outcome
 from sparselab.engines.fused import FusedEngine
 from sparselab.engines.layerwise import LayerwiseEngine
 from sparselab.engines.tiling import tile_width
@@ -18,7 +19,7 @@ from sparselab.evolution import SET
 from sparselab.nn import footprint, summary
 from sparselab.nn.losses import SoftmaxCrossEntropy
 from sparselab.nn.optimizers import MomentumSGD
-from sparselab.training import loop, memory
+from sparselab.training import memory
 from sparselab.utils import resources
 
 GIB = 2**30
@@ -62,8 +63,8 @@ def test_items_are_the_bytes_of_the_arrays(kind, options, threads, batch_size):
     model, data = models.net(exact=True, **options), models.dataset(n, 0 * n, dtype=np.dtype(options.get("dtype", "float32")))
     make = FusedEngine if kind == "fused" else LayerwiseEngine
     engine = make(model, SoftmaxCrossEntropy(), tile_width(batch_size), threads)
-    state = loop.TrainingState.start(model, MomentumSGD(), 0)
-    outcome = loop.Outcome.of(batch_size, batch_size)
+    state = TrainingState.start(model, MomentumSGD(), 0)
+    outcome = Outcome.of(batch_size, batch_size)
     engine.run(
         outcome, data.X_train, data.y_train, np.arange(batch_size), batch_size, [0.1], MomentumSGD(), state.optimizer,
         np.uint64(1), 0,
@@ -120,7 +121,6 @@ def test_what_takes_more():
 
 
 def test_the_history_of_a_large_net_keeps_no_degrees():
-    assert memory.DEGREES_UP_TO == loop.DEGREES_UP_TO
     name, sizes = "fan-in and fan-out of all epochs", (100_000, 99_990, 10)
     assert sl.estimate_memory(sizes, epochs=3).items[name] == 3 * 4 * (100_000 + 2 * 99_990 + 10)
     assert name not in sl.estimate_memory((100_000, 99_991, 10), epochs=3).items
@@ -156,7 +156,7 @@ def test_bad_arguments_are_named(options, name):
 def test_one_rule_for_dense_and_for_summary():
     model = models.net((20, 30, 4))
     rows = summary.rows(model)
-    assert dense_baseline.dense_bytes((20, 30, 4)) == rows[-1]["dense_training_bytes"] == 3 * 4 * (21 * 30 + 31 * 4)
+    assert footprint.dense_bytes((20, 30, 4)) == rows[-1]["dense_training_bytes"] == 3 * 4 * (21 * 30 + 31 * 4)
     assert rows[-1]["dense_bytes"] == 4 * (21 * 30 + 31 * 4)
     arrays = [array for layer in model.layers for array in (layer.w, layer.b)]
     index = [a for layer in model.layers for a in vars(layer.topology.transposed).values()]
@@ -221,7 +221,7 @@ def test_odd_files_are_no_error(root, text):
 
 def test_unknown_memory_refuses_nothing(monkeypatch):
     monkeypatch.setattr(resources, "available", lambda: None)
-    footprint.refuse("this", {"a": 10**18}, lambda have: "")
+    footprint.require_memory("this", {"a": 10**18}, lambda have: "")
 
 
 @linux
@@ -252,7 +252,9 @@ def test_a_net_that_does_not_fit_is_refused_with_numbers_and_advice(root):
         "drawing the links",
     ]
     epsilon = float(re.search(r"epsilon up to ([\d.]+\d)", text)[1])
-    room = lambda value: sum(footprint.whole(footprint._creation(footprint.NetShape.expected(sizes, 4, epsilon=value))).values())
+    room = lambda value: sum(
+        footprint.whole_bytes(footprint.creation_items(footprint.NetShape.expected(sizes, 4, epsilon=value))).values()
+    )
     assert room(epsilon) <= 8 * GIB < room(1.02 * epsilon)
     assert "density up to" in str(refused(sl.SparseMLP.create, (10**5, 10**5), density=0.2))
     assert "fewer neurons" in str(refused(sl.SparseMLP.create, (2**31 - 1, 2**31 - 1)))
@@ -318,7 +320,7 @@ def test_evolution_needs_no_more_than_is_said():
     import tracemalloc
 
     model = models.net((50, 2000, 2000, 4), density=0.2)
-    state, rng = loop.TrainingState.start(model, MomentumSGD(), 0), np.random.default_rng(0)
+    state, rng = TrainingState.start(model, MomentumSGD(), 0), np.random.default_rng(0)
     rewirings = SET(0.3)(1, model, state.optimizer, None, rng)
     sl.evolution.apply(rewirings, model, state.optimizer, rng)  # compiled
     del rewirings

@@ -9,9 +9,9 @@ import models
 import numpy as np
 import pytest
 import test_gate as gate
+from stress import parallel
 
 import sparselab as sl
-from reliability import parallel
 from sparselab.evolution import SET, ImportancePruning
 from sparselab.kernels import JIT, push_pull, system
 from sparselab.nn import schedules

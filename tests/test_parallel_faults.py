@@ -10,9 +10,9 @@ from multiprocessing import get_context
 import models
 import numpy as np
 import pytest
+from stress import faults, parallel
 
 import sparselab as sl
-from reliability import faults, parallel
 from sparselab.parallel import supervisor
 from sparselab.parallel.backends import executor as executors
 from sparselab.parallel.backends import local, registry
@@ -362,7 +362,7 @@ def test_whoever_stops_asking_leaves_no_process(backend, ending):
 
 CELLS = """
 import numpy as np, sparselab as sl
-from reliability import nets
+from stress import nets
 X, y = nets.data_rows(2000)
 data = sl.datasets.Dataset(X, y, X[:50], y[:50], classes=np.arange(4))
 model = sl.SparseMLP.create((20, 300, 300, 4), epsilon=20, seed=1)

@@ -14,9 +14,9 @@ from itertools import islice
 import models
 import numpy as np
 import pytest
+from stress import resume
 
 import sparselab as sl
-from reliability import resume
 from sparselab import cli
 from sparselab.checkpoints.container import CheckpointError
 from sparselab.checkpoints.records import EpochRecord, StepRecord
@@ -51,7 +51,7 @@ def test_the_matrix_would_see_a_difference(monkeypatch):
 
     case = next(case for case in resume.ALL if case.stop == "mid-epoch" and case.dropout and case.evolution)
     assert resume.matrix([case]) == []
-    monkeypatch.setattr("sparselab.checkpoints.checkpoint.totals_of", lambda *arguments: EpochTotals([(0, 0)] * 3, [1.0, 1.0]))
+    monkeypatch.setattr("sparselab.checkpoints.checkpoint.read_totals", lambda *arguments: EpochTotals([(0, 0)] * 3, [1.0, 1.0]))
     assert resume.matrix([case]) == [case]
 
 
@@ -282,14 +282,14 @@ def test_other_versions_are_warned_of_and_threads_are_not(tmp_path, monkeypatch)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         list(run(tmp_path, 2, threads=2))
-    monkeypatch.setattr("sparselab.checkpoints.checkpoint.versions", lambda: {"numpy": "9.9"})
+    monkeypatch.setattr("sparselab.checkpoints.run_description.versions", lambda: {"numpy": "9.9"})
     with pytest.warns(UserWarning, match=r"versions.numpy '[0-9.]+' -> '9.9'"):
         list(run(tmp_path, 3))
 
 
 def test_another_order_of_samples_is_refused_in_the_middle_of_an_epoch(tmp_path, monkeypatch):
     list(islice(run(tmp_path), 7))
-    monkeypatch.setattr("sparselab.checkpoints.checkpoint.order_digest", lambda state, n: "another generator")
+    monkeypatch.setattr("sparselab.checkpoints.run_description.order_digest", lambda state, n: "another generator")
     with pytest.raises(CheckpointError, match="order = "):
         list(run(tmp_path))
 

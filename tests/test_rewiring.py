@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import lawful, places_of, rewirings, topologies, topology_of, values_for
 
-from sparselab.topology.rewiring import Rewiring, erdos_renyi, rewire
+from sparselab.topology import Rewiring, erdos_renyi, rewire
 from sparselab.topology.topology import Topology
 
 

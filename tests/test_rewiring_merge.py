@@ -418,9 +418,9 @@ def test_a_union_is_of_a_list_of_topologies(topologies):
 
 
 def test_shapes_must_be_equal():
-    with pytest.raises(ValueError, match=r"^topologies = .*3, 4.*2, 2.*: must be of one shape"):
+    with pytest.raises(ValueError, match=r"^topologies = .*3, 4.*2, 2.*: must be of the same shape"):
         union([SMALL, SMALL, OTHER])
-    with pytest.raises(ValueError, match="must be of one shape"):
+    with pytest.raises(ValueError, match="must be of the same shape"):
         between(SMALL, OTHER)
     with pytest.raises(TypeError, match="^before = None"):
         between(None, SMALL)

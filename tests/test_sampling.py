@@ -15,7 +15,7 @@ from strategies import mask_of, topology_of
 from sparselab.kernels import elementwise, rng
 from sparselab.nn.initializers import HeUniform, Normal, XavierUniform
 from sparselab.nn.mlp import SparseMLP
-from sparselab.topology.rewiring import erdos_renyi, rewire
+from sparselab.topology import erdos_renyi, rewire
 
 ALPHA = 1e-6
 REPEATS = 20_000  # a bias of 5 % needs more than 10,000

@@ -20,10 +20,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from stress import estimators as harness
 
 import sparselab as sl
 from benchmarks import selection
-from reliability import estimators as harness
 from sparselab import SparseFeatureSelector, SparseMLPClassifier
 from sparselab.datasets.embedded import madelon_like_relevant
 from sparselab.estimators.selector import SETTINGS, ranks

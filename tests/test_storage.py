@@ -9,9 +9,9 @@ import models
 import numpy as np
 import pytest
 from strategies import lawful
+from stress import attacks
+from stress.checkpoints import failing
 
-from reliability import attacks
-from reliability.checkpoints import failing
 from sparselab.checkpoints import model_file
 from sparselab.checkpoints.container import CheckpointError
 from sparselab.nn.activations import AllNegative, AllReLU, FixedSlopes, Identity, LeakyReLU, ReLU, Tanh

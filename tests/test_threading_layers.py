@@ -9,8 +9,8 @@ from pathlib import Path
 
 import models
 import pytest
+from stress import environment
 
-from reliability import environment
 from sparselab import kernels
 from sparselab.evolution import SET
 from sparselab.nn.optimizers import MomentumSGD

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategies import lawful, mask_of, masks, places_of, topologies, topology_of, weighted_topologies
 
 from sparselab.kernels import csr_passes
-from sparselab.topology.rewiring import erdos_renyi
+from sparselab.topology import erdos_renyi
 from sparselab.topology.topology import MAX_WIDTH, Topology
 
 

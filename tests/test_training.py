@@ -13,6 +13,7 @@ import pytest
 from strategies import topology_of
 
 from sparselab.checkpoints.records import EpochRecord, History, StepRecord
+from sparselab.checkpoints.state import BATCHES, TrainingState
 from sparselab.engines import select
 from sparselab.engines.base import DivergedError
 from sparselab.evolution import SET
@@ -23,7 +24,7 @@ from sparselab.nn.losses import MeanSquaredError, SoftmaxCrossEntropy
 from sparselab.nn.mlp import SparseMLP
 from sparselab.nn.optimizers import MomentumSGD
 from sparselab.nn.schedules import Cosine, Step, WarmUp
-from sparselab.training.loop import BATCHES, TrainingState, evaluate, predict, steps, train
+from sparselab.training.loop import evaluate, predict, steps, train
 
 KINDS = ["fused", "layerwise"]
 

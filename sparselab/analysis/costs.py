@@ -33,7 +33,7 @@ def run_costs(history, model):
     dense_bytes = lambda copies: float(footprint.dense_bytes(model.neurons.sizes, itemsize=itemsize, copies=copies))
     samples = np.array([record.n_samples for record in records], float)
     ends = widths[:, :-1], widths[:, 1:], links, itemsize
-    stored, trained = _sum(footprint.stored(*ends)), _sum(footprint.trained(*ends))
+    stored, trained = _sum(footprint.layer_stored_items(*ends)), _sum(footprint.layer_training_items(*ends))
     table = {
         "epoch": [record.epoch for record in records],
         "links": links.sum(axis=1).astype(np.int64),

@@ -1,9 +1,7 @@
 """Importance Pruning after training: how much of a net can go, and what that costs."""
 
 import sys
-import time
-
-import numpy as np
+from functools import partial
 
 from .. import evolution
 from ..datasets.coerce import as_dataset, as_features
@@ -11,6 +9,7 @@ from ..evolution import Evidence, importances
 from ..nn import losses
 from ..training.loop import check_model, evaluate, predict, train
 from ..utils import checks
+from .timing import least_seconds
 
 SAMPLES = 1024  # of the training data, whose mean activations stand in for neurons that go
 AMOUNTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -53,7 +52,7 @@ def prune_curve(
     amounts = [checks.fraction(f"amounts[{i}]", amount) for i, amount in enumerate(as_list("amounts", amounts))]
     X_test, evidence = as_features("data.X_test", data.X_test, model), evidence_of(model, data, seed)
     nets = [_pruned(model, amount, importance, min_neurons, evidence) for amount in amounts]
-    seconds, rows = least_seconds(nets, X_test, threads, repeats), []
+    seconds, rows = least_seconds([partial(predict, net, X_test, threads=threads) for net in nets], repeats), []
     for amount, net, spent in zip(tqdm(amounts, disable=not progress, file=sys.stdout, leave=False, unit="net"), nets, seconds):
         row = {"amount": amount, "neurons": sum(net.sizes[1:-1]), "links": net.n_links, "bytes": net.nbytes}
         row |= evaluate(net, X_test, data.y_test, threads=threads)._asdict() | {"seconds": spent}
@@ -79,17 +78,6 @@ def evidence_of(model, data, seed):
     targets = loss.targets(data.y_train, model.sizes[-1], model.dtype)
     samples = checks.generator("seed", seed).permutation(len(targets))[:SAMPLES]
     return Evidence(model, loss, X, targets, samples)
-
-
-def least_seconds(nets, X, threads, repeats):
-    """The least time of a prediction of X by each net, in rounds: a busy moment of the machine hits all alike, and only adds."""
-    spent = np.full((repeats, len(nets)), np.inf)
-    for turn in range(repeats):
-        for i, net in enumerate(nets):
-            start = time.perf_counter()
-            predict(net, X, threads=threads)
-            spent[turn, i] = time.perf_counter() - start
-    return spent.min(axis=0).tolist()
 
 
 def _pruned(model, amount, importance, min_neurons, evidence):

@@ -1,4 +1,4 @@
-"""What a run leaves on disk: records, model files, checkpoints, and the folder that holds them."""
+"""Records of a run, model files, checkpoints, and the folder that holds them."""
 
 from ..utils import lazy
 

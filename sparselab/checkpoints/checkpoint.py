@@ -1,47 +1,117 @@
-"""What a checkpoint holds: the net, the optimizer's vectors, where the run stands, its history, and what it was run with.
+"""Checkpoint files: a net, the optimizer's state, the position in the run, its history, and what it was run with.
 
-A file is a container (see container.py). Permutations are not stored, because they are functions of seed and epoch; a digest of
-the current one is, for another version of NumPy may draw another.
+A file is a container (see container.py). Permutations are not stored, because they follow from seed and epoch; a digest of the
+current one is, because another version of NumPy may draw another.
 """
 
-import hashlib
+from __future__ import annotations
+
 import os
-import platform
 import shutil
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import scipy.sparse
 
 from ..nn.mlp import SparseMLP
 from ..nn.optimizers import LayerState, check_state
-from ..utils import checks, version
+from ..utils import checks
 from . import container, model_file
 from .container import CheckpointError
-from .records import History
+from .records import EpochRecord, History
 from .run_dir import RunDir
-from .state import BATCHES, EpochTotals, TrainingState
+from .state import EpochTotals, TrainingState
 
 RENAMED = {"Asked": "LiveZeta"}  # classes by their names in files of version 0.1
-MOST_BATCHES, MOST_VECTORS, MOST_POOL = 2**40, 16, 64
+MAX_BATCHES, MAX_VECTORS, MAX_POOL = 2**40, 16, 64
 
 
 @dataclass
 class Checkpoint:
-    """model: a SparseMLP; state: a TrainingState; history: a History; about: what the run was run with (plain values)."""
+    """What a checkpoint file holds.
+
+    Parameters
+    ----------
+    model : SparseMLP
+        The net.
+    state : TrainingState
+        Optimizer state, seed and position of the run, to go on from (`train(..., state=state)`).
+    history : History
+        Records of the epochs so far, without fan-in and fan-out vectors.
+    about : dict
+        Plain values that describe the run.
+    path : str, default ""
+        The file.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((4, 8, 3), epsilon=2, seed=0)
+    >>> state = sl.TrainingState.start(model, sl.MomentumSGD(), seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = sl.save_checkpoint(model, state, os.path.join(folder, "start"), about={"note": "untrained"})
+    ...     checkpoint = sl.load_checkpoint(path)
+    >>> checkpoint.state.epoch, checkpoint.about
+    (0, {'note': 'untrained'})
+    """
 
     model: SparseMLP
     state: TrainingState
     history: History
-    about: dict
+    about: dict[str, Any]
     path: str = ""
 
 
-def save_checkpoint(model, state, path, history=(), *, about=None):
-    """Write one checkpoint file (.npz is added where missing); returns its path. `about`: a dict of plain values.
+def save_checkpoint(
+    model: SparseMLP,
+    state: TrainingState,
+    path: str | os.PathLike[str],
+    history: Iterable[EpochRecord] = (),
+    *,
+    about: dict[str, Any] | None = None,
+) -> str:
+    """Write one checkpoint file, as `train(..., checkpoint=folder)` does after every epoch.
 
-    `train(..., checkpoint=folder)` does this after every epoch. Raises CheckpointError naming path, reason and free space; the
-    file that was there stays then.
+    The file is written under a temporary name and then moved, so that an interrupted or failed write leaves the file that was
+    there before.
+
+    Parameters
+    ----------
+    model : SparseMLP
+        The net.
+    state : TrainingState
+        The position of the run; in the middle of an epoch it must be that of `steps` or `train`.
+    path : str or path-like
+        The file; ".npz" is added where it is missing.
+    history : iterable of EpochRecord, default ()
+        Records of the epochs so far; their fan-in and fan-out vectors are not stored.
+    about : dict, optional
+        Plain values to be stored with it.
+
+    Returns
+    -------
+    str
+        The path that was written.
+
+    Raises
+    ------
+    CheckpointError
+        Where the file cannot be written, naming path, reason and free space, or where a number is not finite.
+    TypeError or ValueError
+        Where the state does not belong to the model.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((4, 8, 3), epsilon=2, seed=0)
+    >>> state = sl.TrainingState.start(model, sl.MomentumSGD(), seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = sl.save_checkpoint(model, state, os.path.join(folder, "start"))
+    >>> os.path.basename(path)
+    'start.npz'
     """
     path = model_file.with_suffix(path)
     check_state(state.optimizer, model)
@@ -50,15 +120,44 @@ def save_checkpoint(model, state, path, history=(), *, about=None):
     try:
         write(model, state, path, history, about or {})
     except (OSError, TypeError, CheckpointError) as error:
-        raise CheckpointError(f"{path}: {reason(error, path)}") from error
+        raise CheckpointError(f"{path}: {failure_reason(error, path)}") from error
     return path
 
 
-def load_checkpoint(path, model=None):
-    """The Checkpoint in a file, or the newest good one of a folder (a warning names each that is damaged).
+def load_checkpoint(path: str | os.PathLike[str], model: SparseMLP | None = None) -> Checkpoint:
+    """Read a checkpoint file, or the newest undamaged one of a folder.
 
-    model: to load into, in place; needed where activation or initializer is a plug-in. Raises FileNotFoundError, or
-    CheckpointError naming the file and what is wrong with it.
+    Parameters
+    ----------
+    path : str or path-like
+        A file, or a folder of `train(..., checkpoint=folder)`; a warning names each file of it that is damaged.
+    model : SparseMLP, optional
+        A net to load into, in place. It is needed where activation or initializer is a plug-in, which has no name to be found
+        by.
+
+    Returns
+    -------
+    Checkpoint
+        What the file holds.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such file, or no readable one in the folder.
+    CheckpointError
+        Where a file cannot be used or does not fit `model`, naming it and what is wrong with it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import sparselab as sl
+    >>> X, y = [[0.0, 1.0], [1.0, 0.0]] * 8, [0, 1] * 8
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model = sl.SparseMLP.create((2, 8, 2), epsilon=2, seed=0)
+    ...     records = list(sl.train(model, (X, y), epochs=3, seed=0, checkpoint=folder))
+    ...     checkpoint = sl.load_checkpoint(folder)
+    >>> checkpoint.history["epoch"]
+    [1, 2, 3]
     """
     if os.path.isdir(path):
         found = RunDir(path).last_good(lambda file: read(file, model))
@@ -68,13 +167,13 @@ def load_checkpoint(path, model=None):
     else:
         checkpoint = read(path, model)
     if model is not None:
-        put(checkpoint.model, model)
+        load_into(model, checkpoint.model)
         checkpoint.model = model
     return checkpoint
 
 
-def reason(error, path):
-    """Why nothing could be written, and how much space is left there."""
+def failure_reason(error, path):
+    """Why a file could not be written, and how much space is left on its disk, as text."""
     try:
         left = f"; {shutil.disk_usage(os.path.dirname(os.path.abspath(path))).free / 2**20:,.0f} MiB free"
     except OSError:
@@ -86,23 +185,23 @@ def reason(error, path):
 
 
 def write(model, state, path, history, about):
-    """The file itself; see container.write for what may go wrong."""
+    """Write a checkpoint file; raises as container.write does."""
     header = {
         "format": model_file.FORMAT,
         "kind": "checkpoint",
-        "model": model_file.header_of(model, plug_ins=True),
+        "model": model_file.model_header(model, plug_ins=True),
         "vectors": [[len(s.links), len(s.neurons)] for s in state.optimizer],
-        "state": header_of(state),
+        "state": state_header(state),
         "history": History(history).to_table(),
         "about": about,
     }
-    arrays = model_file.arrays_of(model) | arrays_of(state)
+    arrays = model_file.model_arrays(model) | state_arrays(state)
     model_file.check_finite(arrays)
     container.write(path, header, arrays)
 
 
-def header_of(state):
-    """A TrainingState's plain values; the totals of an epoch are kept only in the middle of it."""
+def state_header(state):
+    """The plain values of a TrainingState; the totals of an epoch are stored only in the middle of it."""
     totals, seeds = state.totals if state.evolved else EpochTotals(), state.seeds
     entropy = seeds.entropy if isinstance(seeds.entropy, int | np.integer) else list(map(int, seeds.entropy))
     return {
@@ -121,8 +220,8 @@ def header_of(state):
     }
 
 
-def arrays_of(state):
-    """{name: array}: the optimizer's vectors of each layer, and the losses of the epoch's mini-batches so far."""
+def state_arrays(state):
+    """{name: array} of a TrainingState: the optimizer's vectors of each layer, the losses of the epoch's mini-batches so far."""
     arrays = {}
     for i, s in enumerate(state.optimizer):
         arrays |= {f"{i}.links.{k}": vector for k, vector in enumerate(s.links)}
@@ -134,16 +233,16 @@ def arrays_of(state):
 
 
 def read(path, like=None):
-    """The Checkpoint in a file, every value looked at, with a net of its own; `like`: a net that has its plug-ins."""
-    with container.opened(path) as file:
+    """The Checkpoint in a file, every value checked, with a new net; `like`: a net that has its plug-ins."""
+    with container.open_container(path) as file:
         header = model_file.check_kind(file.header, "checkpoint", "load(path)")
-        described, stored = header["model"], header["state"]
-        expected, extra = model_file.expected_of(described)
-        batch = checks.integer("batch", stored["batch"], low=0, high=MOST_BATCHES)
-        expected |= vectors_of(header["vectors"], described) | {"losses": (np.float64, batch)}
+        model_header, stored = header["model"], header["state"]
+        expected, extra = model_file.expected_arrays(model_header)
+        batch = checks.integer("batch", stored["batch"], low=0, high=MAX_BATCHES)
+        expected |= expected_vectors(header["vectors"], model_header) | {"losses": (np.float64, batch)}
         arrays = file.arrays(expected, extra)
-        model = model_file.build(described, arrays, like)
-        state = state_of(stored, arrays, header["vectors"])
+        model = model_file.build(model_header, arrays, like)
+        state = read_state(stored, arrays, header["vectors"])
         check_state(state.optimizer, model)
         history = History.from_table(header["history"])
         if [record.epoch for record in history] != list(range(state.epoch - len(history) + 1, state.epoch + 1)):
@@ -162,34 +261,34 @@ def with_new_names(value):
     return RENAMED.get(value, value) if isinstance(value, str) else value
 
 
-def vectors_of(vectors, described):
-    """{name: (dtype, length)} of the optimizer's vectors."""
-    sizes, dtype, expected = described["sizes"], np.dtype(described["dtype"]), {}
+def expected_vectors(vectors, model_header):
+    """{name: (dtype, length)} of the optimizer's vectors; vectors: how many each layer has for its links and neurons."""
+    sizes, dtype, expected = model_header["sizes"], np.dtype(model_header["dtype"]), {}
     for i, (n_links, n_neurons) in enumerate(vectors):
-        checks.integer(f"vectors[{i}]", max(n_links, n_neurons), low=0, high=MOST_VECTORS)
-        expected |= {f"{i}.links.{k}": (dtype, described["nnz"][i]) for k in range(n_links)}
+        checks.integer(f"vectors[{i}]", max(n_links, n_neurons), low=0, high=MAX_VECTORS)
+        expected |= {f"{i}.links.{k}": (dtype, model_header["nnz"][i]) for k in range(n_links)}
         expected |= {f"{i}.neurons.{k}": (dtype, sizes[i + 1]) for k in range(n_neurons)}
     return expected
 
 
-def state_of(stored, arrays, vectors):
-    """The TrainingState of a header and its arrays."""
+def read_state(stored, arrays, vectors):
+    """The TrainingState of a header and its arrays, checked."""
     optimizer = [
         LayerState([arrays[f"{i}.links.{k}"] for k in range(a)], [arrays[f"{i}.neurons.{k}"] for k in range(b)])
         for i, (a, b) in enumerate(vectors)
     ]
-    pool = checks.integer("pool_size", stored["pool_size"], low=4, high=MOST_POOL)
+    pool = checks.integer("pool_size", stored["pool_size"], low=4, high=MAX_POOL)
     if stored["entropy"] is None:
         checks.fail("entropy", None, "whole numbers")
     seeds = np.random.SeedSequence(stored["entropy"], spawn_key=tuple(stored["spawn_key"]), pool_size=pool)
     epoch, evolved = checks.integer("epoch", stored["epoch"], low=0), checks.flag("evolved", stored["evolved"])
     if stored["batch"] and not evolved:
         raise CheckpointError(f"batch = {stored['batch']} of an epoch that has not begun")
-    return TrainingState(optimizer, seeds, epoch, stored["batch"], totals_of(stored, arrays["losses"], len(vectors)), evolved)
+    return TrainingState(optimizer, seeds, epoch, stored["batch"], read_totals(stored, arrays["losses"], len(vectors)), evolved)
 
 
-def totals_of(stored, losses, n_layers):
-    """The EpochTotals."""
+def read_totals(stored, losses, n_layers):
+    """The EpochTotals of a header and the losses, checked."""
     changes = [tuple(checks.integer("changes", n, low=0) for n in pair) for pair in stored["changes"]]
     rate, totals = stored["learning_rate"], EpochTotals()
     if stored["evolved"] and (len(changes) != n_layers or any(len(pair) != 2 for pair in changes)):
@@ -210,51 +309,9 @@ def totals_of(stored, losses, n_layers):
     )
 
 
-def put(model, into):
-    """Move a loaded net's layers into another net with the same ends, in place; CheckpointError where they do not fit."""
+def load_into(model, loaded):
+    """Move the layers of a loaded net into another net with as many inputs and outputs; CheckpointError where they do not fit."""
     try:
-        into.take_over(model.layers, "layers, inputs, outputs, dtype", model.neurons)
+        model.take_over(loaded.layers, "layers, inputs, outputs, dtype", loaded.neurons)
     except ValueError as error:
         raise CheckpointError(str(error)) from error
-
-
-# what a run is run with
-
-
-def fingerprint(X, targets):
-    """sha256 of the shape, dtype and bytes of training features (dense or CSR) and targets."""
-    digest = hashlib.sha256()
-    arrays = [X.data, X.indices, X.indptr] if scipy.sparse.issparse(X) else [X]
-    for array in (*arrays, targets):
-        array = np.ascontiguousarray(array)
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        content = array.reshape(-1).view(np.uint8)
-        for start in range(0, len(content), container.CHUNK):
-            digest.update(content[start : start + container.CHUNK])
-    digest.update(f"{X.shape}".encode())
-    return digest.hexdigest()
-
-
-def order_digest(state, n_samples):
-    """Of the order of this epoch's samples; another version of NumPy may draw another."""
-    return hashlib.sha256(state.stream(BATCHES).permutation(n_samples).tobytes()).hexdigest()
-
-
-def versions():
-    """Of what the bits of a result may depend on."""
-    packages = version.versions("numpy", "numba", "llvmlite")
-    return {"sparselab": version.__version__, "python": platform.python_version(), **packages, "machine": platform.machine()}
-
-
-def described(value):
-    """An optimizer, rule, schedule, loss or activation as plain values: classes by name, dataclasses with their fields."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, list | tuple):
-        return [described(one) for one in value]
-    if is_dataclass(value) and not isinstance(value, type):
-        values = {one.name: described(getattr(value, one.name)) for one in fields(value)}
-        return {"type": type(value).__qualname__, **values}
-    return getattr(value, "__qualname__", type(value).__qualname__)

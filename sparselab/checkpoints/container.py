@@ -1,7 +1,8 @@
-"""The one file format: a stored .npz with a JSON header and a sha256 over the whole file, written whole or not at all.
+"""The file format of models and checkpoints: an uncompressed .npz with a JSON header and a sha256 of the whole file.
 
-A zip of .npy members without compression, which `np.load` reads; the first member is the header. The digest stands at the very
-end, in the zip's comment, and covers every byte before it. Reading executes nothing and allocates nothing that is not checked.
+It is a zip of .npy members, which `np.load` reads; the first member is the header. The digest stands at the very end, in the
+zip's comment, and covers every byte before it. A file is written as a whole or not at all. Reading executes nothing from the
+file and checks every size before it allocates.
 """
 
 import hashlib
@@ -17,32 +18,46 @@ import numpy as np
 
 from ..utils import checks, resources
 
-MARK, DIGITS = b"sparselab sha256 ", 64  # the comment: the mark, then the digest in hexadecimal digits
+MARK, DIGITS = b"sparselab sha256 ", 64  # the comment: the mark, then the digest as hexadecimal digits
 CHUNK = 2**20
 HEAD = 128  # bytes of every .npy header
-MOST_HEADER = 2**25  # bytes of JSON: histories of 100,000 epochs fit
-MOST_DIRECTORY = 2**22  # bytes of the zip's directory: thousands of layers fit
-MOST_TEXT = 400  # letters of what is wrong
+MAX_HEADER = 2**25  # bytes of JSON: a history of 100,000 epochs fits
+MAX_DIRECTORY = 2**22  # bytes of the zip's directory: thousands of layers fit
+MAX_MESSAGE = 400  # characters of an error message that are passed on
 END, LOCATOR, END_64 = 22, 20, 56  # sizes of the zip's last records
 OVERHEAD = 20 + 24  # bytes a member may have besides name, header and content: zip64 sizes, data descriptor
 
 
 class CheckpointError(ValueError):
-    """A file that cannot be read or written as a model or checkpoint; the message names the file and what is wrong."""
+    """A file cannot be read or written as a model or checkpoint; the message names the file and what is wrong with it.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import sparselab as sl
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "net.npz")
+    ...     _ = open(path, "w").write("not a net")
+    ...     try:
+    ...         sl.load(path)
+    ...     except sl.CheckpointError as error:
+    ...         print("not a file of sparselab" in str(error))
+    True
+    """
 
 
 class UnfitError(CheckpointError):
-    """The file is whole, but cannot be used here: too little memory, or a plug-in that has to be given."""
+    """The file is undamaged but cannot be used here: too little memory, or a plug-in that the caller has to give."""
 
 
 # writing
 
 
 def write(path, header, arrays):
-    """Write `header` (plain values) and `arrays` ({name: 1-D array}) to `path`, through a temporary file beside it.
+    """Write `header` (plain values) and `arrays` ({name: 1-D array}) to `path`, through a temporary file in the same folder.
 
-    Whatever happens, `path` is what it was or the whole new file, on the disk and not only in its cache, and nothing else is
-    left. Raises OSError. The arrays are not copied.
+    On any failure `path` keeps its old content and the temporary file is removed; on success the new content is on the disk, not
+    only in the system's cache. The arrays are not copied. Raises OSError.
     """
     path = os.path.abspath(os.fspath(path))
     folder, name = os.path.split(path)
@@ -63,7 +78,7 @@ def write(path, header, arrays):
 
 
 def sync_folder(folder):
-    """Bring a folder's list of names to the disk, where the system can."""
+    """Write a folder's list of names to the disk, on systems that allow it."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -75,8 +90,8 @@ def sync_folder(folder):
 
 def _write_all(descriptor, header, arrays):
     text = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    if len(text) > MOST_HEADER:
-        raise CheckpointError(f"the header has {len(text)} bytes: must be at most {MOST_HEADER}")
+    if len(text) > MAX_HEADER:
+        raise CheckpointError(f"the header has {len(text)} bytes: must be at most {MAX_HEADER}")
     sink = _Sink(descriptor)
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
         archive.comment = MARK + b"0" * DIGITS
@@ -96,7 +111,7 @@ def _write_member(archive, name, array):
 
 
 class _Sink:
-    """A file that cannot be rewound, so that its digest is known when the last byte is out."""
+    """An output file without seek, for zipfile to write front to back; it computes the digest of everything written."""
 
     def __init__(self, descriptor):
         self.descriptor, self.digest = descriptor, hashlib.sha256()
@@ -109,7 +124,7 @@ class _Sink:
         return len(data)
 
     def flush(self):
-        """Nothing waits here."""
+        """Nothing is buffered."""
 
 
 def npy_head(dtype, length):
@@ -122,11 +137,11 @@ def npy_head(dtype, length):
 
 
 @contextmanager
-def opened(path):
-    """The Container of a file whose digest is right. Whatever goes wrong inside the `with` is a CheckpointError naming it.
+def open_container(path):
+    """The Container of a file whose digest is right; any error inside the `with` becomes a CheckpointError naming the file.
 
-    The file is opened once and only its descriptor is used: another file moved to its name meanwhile changes nothing.
-    FileNotFoundError where there is none.
+    The file is opened once, so that another file moved to its name meanwhile changes nothing. FileNotFoundError where there is
+    none.
     """
     path = os.fspath(path)
     with os.fdopen(_descriptor(path), "rb") as file:
@@ -136,11 +151,11 @@ def opened(path):
             raise UnfitError(f"{path}: {error}") from error
         except Exception as error:
             kind = "" if isinstance(error, CheckpointError) else f"damaged ({type(error).__name__}): "
-            raise CheckpointError(f"{path}: {kind}{str(error)[:MOST_TEXT]}") from error
+            raise CheckpointError(f"{path}: {kind}{str(error)[:MAX_MESSAGE]}") from error
 
 
 def _descriptor(path):
-    """That of an ordinary file; a pipe is not waited for."""
+    """The descriptor of an ordinary file, opened without waiting for the other end of a pipe."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
@@ -154,7 +169,7 @@ def _descriptor(path):
 
 
 class Container:
-    """An open file that was verified: `header`, a dict, and `arrays(expected)`."""
+    """An open file with a verified digest: `header`, a dict, and `arrays(expected)`."""
 
     def __init__(self, file):
         self.size = os.fstat(file.fileno()).st_size
@@ -165,9 +180,10 @@ class Container:
         self.header = self._read_header()
 
     def arrays(self, expected, extra=0):
-        """{name: array} for `expected`, {name: (dtype, length)}, which must be all there is, with these types and lengths.
+        """{name: array} for `expected`, {name: (dtype, length)}: the file must hold exactly these.
 
-        Checked before anything is allocated, available memory too: `extra` is what the caller will need besides, in bytes.
+        Names, types, lengths and available memory are checked before anything is allocated; `extra` is what the caller will need
+        besides, in bytes.
         """
         names = {name + ".npy": shape for name, shape in expected.items()}
         if names.keys() != self.members.keys():
@@ -200,7 +216,7 @@ class Container:
 
     def _read_header(self):
         info = self.members.pop("header.npy", None)
-        if info is None or not HEAD <= info.file_size <= HEAD + MOST_HEADER:
+        if info is None or not HEAD <= info.file_size <= HEAD + MAX_HEADER:
             raise CheckpointError("damaged: the header is missing or too long")
         with self.archive.open(info) as member:
             content = member.read()
@@ -213,21 +229,22 @@ class Container:
 
 
 def check_memory(n_bytes):
-    """UnfitError where less is free; Linux gives memory that it does not have, and then kills."""
+    """Raise UnfitError where less is free: Linux would grant memory that it does not have and kill the process later."""
     free = resources.available()
     if free is not None and n_bytes > free:
         raise UnfitError(f"needs {n_bytes:,} bytes of memory, {free:,} are free")
 
 
 def _unique(pairs):
-    made = dict(pairs)
-    if len(made) != len(pairs):
+    """A JSON object as a dict; CheckpointError where a name is repeated."""
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
         raise CheckpointError("damaged: a name comes twice in the header")
-    return made
+    return unique
 
 
 def _check_digest(file, size):
-    """The first thing done with a file: nothing of it is looked at before its digest is right."""
+    """Compare the digest with the content, before anything else of the file is used."""
     file.seek(max(0, size - len(MARK) - DIGITS))
     mark, written = (tail := file.read())[: len(MARK)], tail[len(MARK) :]
     if mark != MARK:
@@ -245,7 +262,7 @@ def _check_digest(file, size):
 
 
 def _check_directory(file, size):
-    """zipfile reads the whole directory at once: it must be short."""
+    """Check the length of the zip's directory, which zipfile reads at once."""
     comment = len(MARK) + DIGITS
     file.seek(max(0, size - comment - END - LOCATOR - END_64))
     tail = file.read()[:-comment]
@@ -253,12 +270,12 @@ def _check_directory(file, size):
     length = struct.unpack("<L", end[12:16])[0]
     if locator[:4] == b"PK\x06\x07":
         length = struct.unpack("<Q", end_64[40:48])[0] if end_64[:4] == b"PK\x06\x06" else size
-    if end[:4] != b"PK\x05\x06" or struct.unpack("<H", end[20:22])[0] != comment or length > MOST_DIRECTORY:
+    if end[:4] != b"PK\x05\x06" or struct.unpack("<H", end[20:22])[0] != comment or length > MAX_DIRECTORY:
         raise CheckpointError("damaged: the zip's directory is missing or too long")
 
 
 def _members(archive, size):
-    """{name: ZipInfo}: stored, plain names, one after the other, all bytes of them in the file."""
+    """{name: ZipInfo} of uncompressed members that follow one another without gaps, each name once."""
     infos = archive.infolist()
     starts = [info.header_offset for info in infos] + [archive.start_dir]
     if starts[0] != 0 or sum(info.file_size for info in infos) > size:

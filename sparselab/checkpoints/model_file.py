@@ -1,7 +1,9 @@
-"""A plain model in one file (see container.py): what training does not change stands in the header, the rest in arrays.
+"""Model files: a net without anything of its training. A header holds sizes, activation and the like; arrays hold the rest.
 
-A checkpoint holds the same and more (see checkpoints.py).
+The file format is in container.py; a checkpoint (checkpoint.py) holds the same and more.
 """
+
+from __future__ import annotations
 
 import os
 
@@ -18,41 +20,95 @@ from . import container
 from .container import CheckpointError, UnfitError
 
 FORMAT = 2
-MOST_LAYERS = 4096
-SMALLEST_TILE = 8  # columns that the smallest mini-batch is computed with
+MAX_LAYERS = 4096
+SMALLEST_TILE = 8  # samples that are computed at once at least
 
 
-def save(model, path):
-    """Write `model` to `path` (.npz is added where missing), through a temporary file; returns the path.
+def save(model: SparseMLP, path: str | os.PathLike[str]) -> str:
+    """Write a net to a file.
 
-    Raises OSError, and ValueError where a number is not finite, or where activation or initializer is a plug-in, which has no
-    name to be stored by.
+    The file is an uncompressed .npz (`sparselab.export.to_npz` describes it), written under a temporary name and then moved.
+
+    Parameters
+    ----------
+    model : SparseMLP
+        The net.
+    path : str or path-like
+        The file; ".npz" is added where it is missing.
+
+    Returns
+    -------
+    str
+        The path that was written.
+
+    Raises
+    ------
+    OSError
+        Where the file cannot be written; one that was there before stays.
+    ValueError
+        Where a number is not finite, or where activation or initializer is a plug-in, which has no name to be stored by.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((4, 8, 3), epsilon=2, seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = sl.save(model, os.path.join(folder, "net"))
+    ...     again = sl.load(path)
+    >>> os.path.basename(path), again.n_links == model.n_links
+    ('net.npz', True)
     """
-    path, arrays = with_suffix(path), arrays_of(model)
+    path, arrays = with_suffix(path), model_arrays(model)
     check_finite(arrays)
-    container.write(path, {"format": FORMAT, "kind": "model", "model": header_of(model)}, arrays)
+    container.write(path, {"format": FORMAT, "kind": "model", "model": model_header(model)}, arrays)
     return path
 
 
-def load(path):
-    """The model that `save` wrote.
+def load(path: str | os.PathLike[str]) -> SparseMLP:
+    """Read a net from a file that `save` wrote.
 
-    Raises FileNotFoundError, or CheckpointError (a ValueError) naming the file and what is wrong with it; a bad index never gets
-    through, and nothing in a file is executed.
+    Every index is checked before it is used, and nothing in a file is executed.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    SparseMLP
+        The net, bit for bit as it was saved.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such file.
+    CheckpointError
+        Where it cannot be used, naming the file and what is wrong with it.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import sparselab as sl
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = sl.save(sl.SparseMLP.create((4, 8, 3), epsilon=2, seed=0), os.path.join(folder, "net"))
+    ...     sl.load(path).sizes
+    (4, 8, 3)
     """
-    with container.opened(path) as file:
+    with container.open_container(path) as file:
         header = check_kind(file.header, "model", "load_checkpoint(path).model")
-        return build(header["model"], file.arrays(*expected_of(header["model"])))
+        return build(header["model"], file.arrays(*expected_arrays(header["model"])))
 
 
 def with_suffix(path):
-    """The path as text that ends in .npz."""
+    """The path as a str that ends in .npz."""
     path = os.fspath(path)
     return path if path.endswith(".npz") else path + ".npz"
 
 
 def check_kind(header, kind, other):
-    """The header, if it is one of this kind of file and format; `other` reads the other kind."""
+    """Return the header if it has this kind and our format; `other`: the call that reads the other kind."""
     if type(header.get("format")) is not int or header["format"] != FORMAT:
         raise CheckpointError(f"format {checks.shown(header.get('format'))}: this version reads {FORMAT}")
     if header.get("kind") != kind:
@@ -60,22 +116,22 @@ def check_kind(header, kind, other):
     return header
 
 
-def header_of(model, *, plug_ins=False):
-    """Plain values; `plug_ins`: what has no name of ours is stored by its class, and has to be given again at loading."""
-    checks.integer("layers", len(model.layers), high=MOST_LAYERS)
+def model_header(model, *, plug_ins=False):
+    """The plain values of a net; with `plug_ins`, an activation or initializer without a name is stored by its class."""
+    checks.integer("layers", len(model.layers), high=MAX_LAYERS)
     return {
         "sizes": model.sizes,
         "original_sizes": model.neurons.sizes,
         "nnz": model.nnz,
         "dtype": str(model.dtype),
         "dropout": model.dropout,
-        "activation": named(activations.describe, model.activation, plug_ins),
-        "initializer": named(initializers.describe, model.initializer, plug_ins),
+        "activation": name_of(activations.describe, model.activation, plug_ins),
+        "initializer": name_of(initializers.describe, model.initializer, plug_ins),
     }
 
 
-def named(describe, value, plug_ins):
-    """What `describe` gives, or {"plug_in": class} where that is allowed."""
+def name_of(describe, value, plug_ins):
+    """describe(value), or {"plug_in": class} where plug-ins are allowed."""
     try:
         return describe(value)
     except ValueError:
@@ -84,8 +140,8 @@ def named(describe, value, plug_ins):
         return {"plug_in": getattr(value, "__qualname__", type(value).__qualname__)}
 
 
-def arrays_of(model):
-    """{name: array}, not copied."""
+def model_arrays(model):
+    """{name: array} of a net, not copied."""
     arrays = {}
     for i, layer in enumerate(model.layers):
         t = layer.topology
@@ -96,18 +152,18 @@ def arrays_of(model):
 
 
 def check_finite(arrays):
-    """CheckpointError naming an array with a number that is not finite: such a file could not be read again."""
+    """Raise CheckpointError naming an array with a number that is not finite: such a file could not be read again."""
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not checks.all_finite(array):
             raise CheckpointError(f"{name}: weights, biases and what stands beside them must be finite")
 
 
-def expected_of(header):
-    """({name: (dtype, length)}, bytes that using the net takes besides): what a model header says the file must hold.
+def expected_arrays(header):
+    """({name: (dtype, length)} that a file with this model header must hold, bytes that using the net needs besides).
 
-    A net may be wide without many links: the smallest tile of its activations and the transposed index have to fit too.
+    A net may be wide without many links: the smallest tile of its activations and the transposed index must fit too.
     """
-    checks.integer("layers", len(header["sizes"]) - 1, high=MOST_LAYERS)
+    checks.integer("layers", len(header["sizes"]) - 1, high=MAX_LAYERS)
     sizes, dtype = check_sizes(header["sizes"]), check_dtype(header["dtype"])
     if not isinstance(header["nnz"], list) or len(header["nnz"]) != len(sizes) - 1:
         checks.fail("nnz", header["nnz"], f"a list of {len(sizes) - 1} whole numbers")
@@ -125,7 +181,7 @@ def expected_of(header):
 
 
 def build(header, arrays, like=None):
-    """The model of a header and its arrays; `like`: a model that brings activation and initializer where they are plug-ins."""
+    """The net of a header and its arrays; `like`: a net from which plug-in activations and initializers are taken."""
     check_finite(arrays)
     sizes, layers = header["sizes"], []
     for i, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
@@ -134,20 +190,20 @@ def build(header, arrays, like=None):
         layers.append(SparseLinear(topology, w, b))
     model = SparseMLP(
         layers,
-        object_of(activations.get, header, "activation", like),
+        read_object(activations.get, header, "activation", like),
         dropout=header["dropout"],
-        initializer=object_of(initializers.get, header, "initializer", like),
+        initializer=read_object(initializers.get, header, "initializer", like),
     )
     kept = [arrays.get(f"{i}.neurons") for i in range(len(layers))]
     model.neurons = Neurons(tuple(header["original_sizes"]), (None, *kept))
     return model
 
 
-def object_of(get, header, argument, like):
-    """What a name in the header stands for: one of ours, or the plug-in that `like` has."""
-    described = header[argument]
-    if "plug_in" in described:
+def read_object(get, header, argument, like):
+    """The activation or initializer that a header names, or the plug-in that `like` has."""
+    stored = header[argument]
+    if "plug_in" in stored:
         if like is None:
-            raise UnfitError(f"{argument} = {checks.shown(described['plug_in'])} is a plug-in: give a model that has it (model=)")
+            raise UnfitError(f"{argument} = {checks.shown(stored['plug_in'])} is a plug-in: give a model that has it (model=)")
         return getattr(like, argument)
-    return get(**{argument: described["name"]} | {k: v for k, v in described.items() if k != "name"})
+    return get(**{argument: stored["name"]} | {k: v for k, v in stored.items() if k != "name"})

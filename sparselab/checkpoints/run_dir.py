@@ -1,6 +1,7 @@
-"""The folder of a run: numbered checkpoints, one process at a time, the newest N kept, what a killed writer left removed.
+"""The folder of a run: it numbers checkpoints, keeps the newest ones, and lets one process write at a time.
 
-Files are numbered as they are written, so "newest" asks no clock: `000012-epoch4.npz`, `000013-epoch4-batch20.npz`.
+Files are numbered in the order of writing, so that finding the newest needs no clock: `000012-epoch4.npz`,
+`000013-epoch4-batch20.npz`.
 """
 
 import os
@@ -17,9 +18,23 @@ TEMPORARY = re.compile(r"\.(\d{6,12}-epoch.+|best)\.npz\.\d+-[0-9a-f]{8}\.tmp") 
 
 
 class RunDirBusyError(RuntimeError):
-    """Another training saves into the folder; `pid` is its process, None where it has not said yet."""
+    """Another training saves into the same folder.
 
-    def __init__(self, folder, pid):
+    Parameters
+    ----------
+    folder : str
+        The folder.
+    pid : int or None
+        Process of the other training; None where it is not known yet.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> str(sl.RunDirBusyError("runs/a", 4711))[:60]
+    "checkpoint = 'runs/a': another training uses it (process 471"
+    """
+
+    def __init__(self, folder: str, pid: int | None) -> None:
         self.folder, self.pid = folder, pid
         super().__init__(
             f"checkpoint = {folder!r}: another training uses it (process {pid or 'unknown'}). Wait for it, stop it, or give "
@@ -31,16 +46,16 @@ class RunDirBusyError(RuntimeError):
 
 
 class RunDir:
-    """Checkpoint files of one run in `path`, of which `keep` are kept. Made on first use."""
+    """The checkpoint files of one run in the folder `path`, which is made on first use; `keep`: how many files stay."""
 
     def __init__(self, path, keep=3):
         self.path, self.keep, self.damaged = os.fsdecode(path), keep, set()
 
     @contextmanager
     def locked(self):
-        """Nobody else may write here meanwhile: RunDirBusyError where somebody does, CheckpointError where nobody could.
+        """Lock the folder: RunDirBusyError where another process has locked it, CheckpointError where it cannot be written.
 
-        The lock is the system's and ends with its process, however that dies: there are no stale ones.
+        The operating system releases the lock when its process ends, however that happens, so there are no stale locks.
         """
         owner = self._file(".owner")
         try:
@@ -52,9 +67,9 @@ class RunDir:
         except (OSError, ValueError) as error:
             raise CheckpointError(f"checkpoint = {self.path!r}: cannot be used as a folder for checkpoints ({error})") from error
         try:
-            with suppress(OSError), open(owner, "w") as file:  # for the message of others only
+            with suppress(OSError), open(owner, "w") as file:  # only for the message of RunDirBusyError
                 file.write(str(os.getpid()))
-            self._sweep()
+            self._remove_temporary_files()
             yield self
         finally:
             with suppress(OSError):
@@ -64,8 +79,8 @@ class RunDir:
     def _file(self, name):
         return os.path.join(self.path, name)
 
-    def _sweep(self):
-        """Remove temporary files: we hold the lock, so whoever wrote them is gone."""
+    def _remove_temporary_files(self):
+        """Call it with the lock held: then the process that wrote them has ended."""
         for name in os.listdir(self.path):
             if TEMPORARY.fullmatch(name):
                 with suppress(OSError):
@@ -80,13 +95,13 @@ class RunDir:
         return [self._file(name) for name in sorted(names, key=number_of, reverse=True)]
 
     def next_file(self, epoch, batch):
-        """Where the next checkpoint goes."""
+        """Path of the next checkpoint."""
         files = self.files()
         number = 1 + (number_of(os.path.basename(files[0])) if files else 0)
         return self._file(f"{number:06d}-epoch{epoch}{f'-batch{batch}' if batch else ''}.npz")
 
     def rotate(self):
-        """Remove all but the newest `keep` of those not known to be damaged. Call it when the newest is safely written."""
+        """Remove all but the newest `keep` undamaged files. Call it after the newest is written."""
         good = [path for path in self.files() if path not in self.damaged][: self.keep]
         for path in self.files():
             if good and number_of(os.path.basename(path)) < number_of(os.path.basename(good[-1])):
@@ -95,7 +110,7 @@ class RunDir:
     def last_good(self, read):
         """(path, read(path)) of the newest file that can be read, with a warning for each that cannot; None without one.
 
-        A file that is whole but does not fit here (UnfitError) is an error: an older one would not fit either.
+        An undamaged file that cannot be used here (UnfitError) is an error: an older one could not be used either.
         """
         for path in self.files():
             try:

@@ -1,33 +1,44 @@
-"""Where a training stands beside the model: what a checkpoint has to hold so that going on is exact.
+"""Where a training stands, beside the model: everything else that a checkpoint needs for an exact continuation.
 
-No generator's state is in here: every random number is a function of (seed, purpose, epoch), asked for anew.
+No random generator is among it: every random number is a function of (seed, purpose, epoch) and can be drawn again.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..engines.base import ENGINE_PHASES
 from ..kernels.rng import U64
+from ..nn.optimizers import LayerState
 from ..utils import checks
 from ..utils.seeds import child
 
-BATCHES, DROPOUT, EVOLUTION = 1, 2, 3  # spawn keys below the run's seed; the model's first values are key 0
+if TYPE_CHECKING:
+    from ..nn.mlp import SparseMLP
+
+BATCHES, DROPOUT, EVOLUTION = 1, 2, 3  # spawn keys below the run's seed; key 0 draws the model's first values
 
 
 @dataclass
 class EpochTotals:
-    """Sums over an epoch's mini-batches so far, kept one by one: they do not depend on how `pace` bunched them."""
+    """Sums over the mini-batches of an epoch so far.
 
-    changes: list = field(default_factory=list)  # (pruned, grown) of each layer
-    losses: list = field(default_factory=list)
+    Losses are kept one by one, so that their sum does not depend on how many mini-batches `pace` puts into one record.
+    """
+
+    changes: list[tuple[int, int]] = field(default_factory=list)  # (pruned, grown) of each layer
+    losses: list[float] = field(default_factory=list)
     hits: int = 0
     n_samples: int = 0
     learning_rate: float | None = None
-    seconds: dict = field(default_factory=lambda: dict.fromkeys(("all", "evolve", *ENGINE_PHASES), 0.0))
-    neurons_pruned: list = field(default_factory=list)  # of each hidden layer
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("all", "evolve", *ENGINE_PHASES), 0.0))
+    neurons_pruned: list[int] = field(default_factory=list)  # of each hidden layer
 
     def add(self, outcome, rates):
+        """Add the mini-batches that an engine has applied; rates: the learning rate of each."""
         done = slice(outcome.done)
         self.losses += list(outcome.losses[done] * outcome.sizes[done])
         self.hits += int(outcome.hits[done].sum())
@@ -40,12 +51,36 @@ class EpochTotals:
 
 @dataclass
 class TrainingState:
-    """Where a run stands, beside the model: optimizer state, the run's seed, finished epochs, batches of the current one.
+    """Where a training stands, beside the model.
 
-    evolved: whether the rules of the current epoch have been applied already.
+    `steps` and `train` change a state that is given to them in place; given again with the same model, it continues the run.
+
+    Parameters
+    ----------
+    optimizer : list of LayerState
+        What the optimizer stores for each layer.
+    seeds : numpy.random.SeedSequence
+        The seed of the run.
+    epoch : int, default 0
+        Finished epochs.
+    batch : int, default 0
+        Finished mini-batches of the current epoch.
+    totals : EpochTotals
+        Sums over them.
+    evolved : bool, default False
+        Whether the rules of the current epoch have been applied.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model, data = sl.SparseMLP.create((2, 8, 2), epsilon=2, seed=0), ([[0.0, 1.0], [1.0, 0.0]] * 8, [0, 1] * 8)
+    >>> state = sl.TrainingState.start(model, sl.MomentumSGD(), seed=0)
+    >>> _ = list(sl.train(model, data, epochs=2, state=state))
+    >>> [record.epoch for record in sl.train(model, data, epochs=2, state=state)]
+    [3, 4]
     """
 
-    optimizer: list
+    optimizer: list[LayerState]
     seeds: np.random.SeedSequence
     epoch: int = 0
     batch: int = 0
@@ -53,18 +88,48 @@ class TrainingState:
     evolved: bool = False
 
     @classmethod
-    def start(cls, model, optimizer, seed=None):
+    def start(
+        cls, model: SparseMLP, optimizer: Any, seed: int | np.random.SeedSequence | np.random.Generator | None = None
+    ) -> TrainingState:
+        """Make the state of a training that has not begun.
+
+        Parameters
+        ----------
+        model : SparseMLP
+            The net to be trained.
+        optimizer : object
+            An optimizer, such as `MomentumSGD`.
+        seed : int, SeedSequence or Generator, optional
+            The seed of the run; by default a new one from the operating system.
+
+        Returns
+        -------
+        TrainingState
+            The state, in epoch 0.
+        """
         return cls(optimizer.init(model), checks.seed_sequence("seed", seed))
 
-    def stream(self, purpose):
-        """The random generator of this epoch for one purpose: the same whenever asked, so resuming is exact."""
+    def stream(self, purpose: int) -> np.random.Generator:
+        """Make the random generator of the current epoch for one purpose.
+
+        Parameters
+        ----------
+        purpose : int
+            BATCHES, DROPOUT or EVOLUTION of `sparselab.checkpoints.state`.
+
+        Returns
+        -------
+        numpy.random.Generator
+            A new generator at its beginning: the same numbers at every call, so that resuming is exact.
+        """
         return np.random.default_rng(child(self.seeds, purpose, self.epoch))
 
     @property
-    def dropout_key(self):
+    def dropout_key(self) -> np.uint64:
+        """Key of the current epoch's dropout masks."""
         return U64(child(self.seeds, DROPOUT, self.epoch).generate_state(1, np.uint64)[0])
 
     @property
-    def position(self):
-        """What changes with every step of a run: equal positions of one run are equal states."""
+    def position(self) -> tuple[int, int, bool]:
+        """(epoch, batch, evolved); two states of one run with the same position are equal."""
         return self.epoch, self.batch, self.evolved

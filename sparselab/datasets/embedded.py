@@ -2,17 +2,17 @@
 
 import math
 import shutil
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
 from ..utils.checks import fail, integer, positive, shown
 from .dataset import Dataset
-from .folders import data_folder, repository_data
 from .splits import rows_of_fraction, split_rows
 
 CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
-SMALL_FILE = "fashion_mnist_small.npz"
+SMALL_FILE = resources.files(f"{__package__}.data") / "fashion_mnist_small.npz"
 
 
 def digits(*, standardise=True):
@@ -27,19 +27,10 @@ def digits(*, standardise=True):
 
 def fashion_mnist_small(*, standardise=True):
     """5,000 + 1,000 of Zalando's pictures of clothes, 28 x 28 pixels of 0..255, ten classes of equal size."""
-    with np.load(_small_file(), allow_pickle=False) as file:
+    with SMALL_FILE.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         X, y, X_test, y_test = (file[key] for key in ("X_train", "y_train", "X_test", "y_test"))
     settings = {"name": "fashion_mnist_small", "source": "embedded", "image_shape": (28, 28)}
     return Dataset.from_arrays(X, y, X_test, y_test, standardise=standardise, **settings).with_class_names(CLOTHES)
-
-
-def _small_file():
-    folders = (repository_data(), Path(__file__).parent, data_folder())
-    found = (folder / SMALL_FILE for folder in folders if folder is not None)
-    path = next((path for path in found if path.is_file()), None)
-    if path is None:
-        fail(SMALL_FILE, None, f"in {data_folder()}: it is part of the repository", FileNotFoundError)
-    return path
 
 
 def madelon_like(*, standardise=True, seed=0):

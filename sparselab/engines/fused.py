@@ -215,7 +215,7 @@ class FusedEngine:
     def _listen(self, others, counter):
         """Wait for the threads; where there is a Ctrl-C meanwhile they stop between two layers, and the step is not applied."""
         while wait(others, timeout=LISTEN).not_done:
-            if defer_interrupts.noted and in_main_thread():
+            if defer_interrupts.pending and in_main_thread():
                 counter[system.REQUEST // counter.itemsize] = 1
 
     def leave_gradients_in(self, dw, db):

@@ -73,7 +73,7 @@ class LayerwiseEngine:
             space, buffers, nonfinite = self.spaces[group], self.gradients[group], np.zeros(1, self.model.dtype)
             loss, hits, first = 0.0, 0, n_tiles * group // groups
             for tile in range(first, n_tiles * (group + 1) // groups):
-                defer_interrupts.let_through()
+                defer_interrupts.deliver_pending()
                 if self.stopped:
                     break
                 place = tile * self.width, min(self.width, len(samples) - tile * self.width)
@@ -97,7 +97,7 @@ class LayerwiseEngine:
         futures = [self.pool.submit(work, group) for group in range(groups)]
         try:
             while wait(futures, timeout=0.1).not_done:
-                defer_interrupts.let_through()
+                defer_interrupts.deliver_pending()
             return [future.result() for future in futures]
         except BaseException:
             self.stopped = True

@@ -15,10 +15,11 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..checkpoints.records import History
+from ..checkpoints.state import TrainingState
 from ..datasets.dataset import Dataset
 from ..datasets.targets import as_labels
 from ..datasets.validation import check_features, check_frame
-from ..training.loop import TrainingState, predict
+from ..training.loop import predict
 from ..utils import checks
 from .fitting import BestEpoch, all_or_nothing, progress, run_epochs, seeds_kept, twin, with_validation
 from .labels import classes_of, codes_of

@@ -110,8 +110,7 @@ def net(estimator):
 def activation(name, alpha):
     """The activation object; `alpha` is the slope of those that are given by a name and have one."""
     checks.non_negative("alpha", alpha)
-    has_slope = isinstance(name, str) and hasattr(activations.NAMES.get(name), "alpha")
-    return activations.get(name, **({"alpha": alpha} if has_slope else {}))
+    return activations.get(name, **({"alpha": alpha} if isinstance(name, str) and activations.takes_alpha(name) else {}))
 
 
 def optimizer(estimator):

@@ -1,7 +1,7 @@
-"""Rules that change topologies between epochs, and the one function that applies them.
+"""Rules that change topologies between epochs, and the function that applies their changes to a network.
 
-A rule is any callable (epoch, model, state, evidence, rng) -> [Rewiring or None for each layer]. One that has a method
-`prepare(model, epochs)` is told before a training starts how many epochs there will be in all.
+A rule is any function (epoch, model, state, evidence, rng) that returns a Rewiring or None for each layer. If it has a method
+`prepare(model, epochs)`, this is called before a training starts, with the total number of epochs.
 """
 
 from ..topology.rewiring import keep_neurons

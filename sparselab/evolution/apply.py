@@ -1,18 +1,55 @@
-"""The only function that replaces topologies, widths and biases of a living net."""
+"""Applies changes of topology to a network: the only code that replaces its links and widths."""
+
+from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 
 from ..nn.linear import SparseLinear
+from ..nn.mlp import SparseMLP
+from ..nn.optimizers import LayerState
 from ..topology.neuron_ids import check_ids
 from ..topology.rewiring import Rewiring
 from ..utils.interrupts import defer_interrupts
 
 
-def apply(rewirings, model, state, rng):
-    """Carry weights, biases and optimizer state through `rewirings` (one a layer, None for no change).
+def apply(
+    rewirings: Sequence[Rewiring | None], model: SparseMLP, state: Sequence[LayerState] | None, rng: np.random.Generator
+) -> list[tuple[int, int]]:
+    """Change the topologies of a network, and carry weights, biases and optimizer state along.
 
-    New links get a value from the model's initializer and a zero velocity. Everything is computed before anything is
-    replaced: a bad rewiring raises ValueError and changes nothing. Returns (pruned, grown) per layer.
+    New links get a value from the network's initializer and an optimizer state of 0. Everything is computed before anything
+    is replaced: if an error is raised, nothing has changed.
+
+    Parameters
+    ----------
+    rewirings : list of Rewiring or None
+        The change of each layer, None for no change.
+    model : SparseMLP
+        The network, changed in place.
+    state : list of LayerState or None
+        The optimizer's state of each layer, changed in place.
+    rng : numpy.random.Generator
+        Source of the values of new links.
+
+    Returns
+    -------
+    list of tuple of int
+        Numbers of links that were pruned and that have grown, for each layer.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a rewiring does not fit its layer or the layer beside it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((3, 4, 2), density=1, seed=0)
+    >>> half = sl.rewire(model.layers[0].topology, np.arange(12) % 2 == 0)
+    >>> sl.evolution.apply([half, None], model, None, np.random.default_rng(0))
+    [(6, 0), (0, 0)]
     """
     if len(rewirings) != len(model.layers):
         raise ValueError(f"rewirings: got {len(rewirings)}, must be one for each of the {len(model.layers)} layers")
@@ -33,33 +70,49 @@ def apply(rewirings, model, state, rng):
 
 
 class Undo:
-    """`with Undo(model, state) as undo:` puts topologies, weights and state back at the end, unless `undo.give_up()` was called.
+    """A context manager that restores a network when its block ends, unless `give_up` was called in it.
 
-    So several rules are applied all or not at all, whatever is raised between them. Evolution replaces arrays and writes into
-    none, so that references are enough: nothing is copied. What a rule of one's own writes in place stays. Without a model
-    nothing is kept, and nothing put back.
+    With it several rules are applied either all or not at all. Evolution replaces arrays and never writes into them, so that
+    references suffice and nothing is copied. Values that a rule writes into existing arrays are not restored.
+
+    Parameters
+    ----------
+    model : SparseMLP, optional
+        The network; without one nothing is restored.
+    state : list of LayerState, optional
+        The optimizer's state of each layer.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((4, 8, 2), seed=0)
+    >>> before = model.layers[0].topology
+    >>> with sl.evolution.Undo(model):
+    ...     _ = model.take_over(sl.SparseMLP.create((4, 5, 2), seed=1).layers)
+    >>> model.sizes, model.layers[0].topology is before
+    ((4, 8, 2), True)
     """
 
-    def __init__(self, model=None, state=None):
-        self.layers = [(layer, layer.topology, layer.w, layer.b) for layer in (model.layers if model else ())]
-        self.states = [(s, s.links, s.neurons) for s in state or ()]
-        self.model, self.neurons = model, model and model.neurons
+    def __init__(self, model: SparseMLP | None = None, state: Sequence[LayerState] | None = None) -> None:
+        self._layers = [(layer, layer.topology, layer.w, layer.b) for layer in (model.layers if model else ())]
+        self._states = [(s, s.links, s.neurons) for s in state or ()]
+        self._model, self._neurons = model, model and model.neurons
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def give_up(self):
-        """From now on the changes stay."""
-        self.layers, self.states, self.neurons = [], [], None
+    def give_up(self) -> None:
+        """Keep the changes: nothing will be restored."""
+        self._layers, self._states, self._neurons = [], [], None
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         with defer_interrupts:
-            for layer, *before in self.layers:
+            for layer, *before in self._layers:
                 layer.replace(*before)
-            for s, links, neurons in self.states:
+            for s, links, neurons in self._states:
                 s.links, s.neurons = links, neurons
-            if self.neurons:
-                self.model.neurons = self.neurons
+            if self._neurons:
+                self._model.neurons = self._neurons
 
 
 def _plan(index, rewiring, model, state, rng):
@@ -93,7 +146,7 @@ def _check_widths(plans, model):
 
 
 def _check_kept(rewirings):
-    """The neurons that one layer keeps as outputs, and no others, the next one keeps as inputs."""
+    """Check that each layer keeps as inputs exactly the neurons that the layer before keeps as outputs."""
     for index, (first, second) in enumerate(zip(rewirings, rewirings[1:], strict=False)):
         rows, cols = (getattr(rewiring, name, None) for rewiring, name in ((first, "rows"), (second, "cols")))
         if (rows is None) != (cols is None) or (rows is not None and not np.array_equal(rows, cols)):

@@ -1,17 +1,30 @@
-"""Which links go: a criterion is a function (layer, state, evidence, rng, zeta) of a SparseLinear, its LayerState, an Evidence, a
-Generator and the share that shall go.
+"""Pruning criteria: functions that decide which links are removed.
 
-It answers with scores (nnz,), numbers of which the lowest ⌊zeta · nnz⌋ go, or with keep (nnz,) bool.
+A criterion is a function (layer, state, evidence, rng, zeta) of a SparseLinear, its LayerState, an Evidence, a Generator and the
+share of links to remove. It returns scores (nnz,), of which the lowest ⌊zeta · nnz⌋ are removed, or a bool array keep (nnz,).
 """
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ..kernels import csr_passes
+from ..nn.linear import SparseLinear
+from ..nn.optimizers import LayerState
 from ..utils import checks
+from .evidence import Evidence
+
+__all__ = ["NAMES", "all_but_lowest", "magnitude", "magnitude_within_sign", "momentum", "random", "sensitivity"]
+
+Criterion: TypeAlias = Callable[
+    [SparseLinear, LayerState | None, Evidence | None, np.random.Generator, float], NDArray[np.floating] | NDArray[np.bool_]
+]
 
 
 def cut(values, share):
-    """(threshold, ties): drop what is below the threshold and `ties` of those equal to it: exactly ⌊share · n⌋ values."""
+    """Return (threshold, ties): ⌊share · n⌋ values are those below the threshold and the first `ties` of those equal to it."""
     n_drop = int(share * len(values))
     if n_drop == 0:
         return 0, 0
@@ -20,10 +33,43 @@ def cut(values, share):
     return threshold, n_drop - int(np.count_nonzero(part[:n_drop] < threshold))
 
 
-def magnitude_within_sign(layer, state, evidence, rng, zeta):
-    """SET's criterion (Mocanu et al. 2018): the share zeta of the smallest positive and of the largest negative weights goes.
+def magnitude_within_sign(
+    layer: SparseLinear, state: LayerState | None, evidence: Evidence | None, rng: np.random.Generator, zeta: float
+) -> NDArray[np.bool_]:
+    """Remove the smallest positive weights and the negative weights closest to 0: the criterion of SET.
 
-    Ties go in slot order. Weights that are exactly 0 stay.
+    The share `zeta` is removed of each sign; among equal weights the first ones. Weights that are exactly 0 are kept.
+
+    Parameters
+    ----------
+    layer : SparseLinear
+        The layer.
+    state : LayerState or None
+        The optimizer's state of the layer; not used.
+    evidence : Evidence or None
+        Activations and gradients of a batch; not used.
+    rng : numpy.random.Generator
+        Source of randomness; not used.
+    zeta : float
+        Share of links to remove, in [0, 1].
+
+    Returns
+    -------
+    ndarray of bool
+        Which links are kept, (nnz,).
+
+    References
+    ----------
+    Mocanu et al. (2018), "Scalable training of artificial neural networks with adaptive sparse connectivity inspired by
+    network science", Nature Communications 9.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> layer = sl.SparseLinear(sl.Topology.dense(1, 4), np.array([0.1, 0.5, -0.2, -0.3]), np.zeros(1))
+    >>> sl.criteria.magnitude_within_sign(layer, None, None, None, 0.5).tolist()
+    [False, True, False, True]
     """
     w = layer.w
     high, ties_high = cut(w[w > 0], zeta)
@@ -33,29 +79,163 @@ def magnitude_within_sign(layer, state, evidence, rng, zeta):
     return keep
 
 
-def magnitude(layer, state, evidence, rng, zeta):
-    """|w|: the weights closest to 0 go, whatever their sign."""
+def magnitude(
+    layer: SparseLinear, state: LayerState | None, evidence: Evidence | None, rng: np.random.Generator, zeta: float
+) -> NDArray[np.bool_]:
+    """Remove the weights with the smallest |w|.
+
+    Parameters
+    ----------
+    layer : SparseLinear
+        The layer.
+    state : LayerState or None
+        The optimizer's state of the layer; not used.
+    evidence : Evidence or None
+        Activations and gradients of a batch; not used.
+    rng : numpy.random.Generator
+        Source of randomness; not used.
+    zeta : float
+        Share of links to remove, in [0, 1].
+
+    Returns
+    -------
+    ndarray of bool
+        Which links are kept, (nnz,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> layer = sl.SparseLinear(sl.Topology.dense(1, 4), np.array([0.1, 0.5, -0.2, -0.3]), np.zeros(1))
+    >>> sl.criteria.magnitude(layer, None, None, None, 0.5).tolist()
+    [False, True, False, True]
+    """
     return all_but_lowest(np.abs(layer.w), zeta)
 
 
-def random(layer, state, evidence, rng, zeta):
-    """By lot: the control of every criterion."""
+def random(
+    layer: SparseLinear, state: LayerState | None, evidence: Evidence | None, rng: np.random.Generator, zeta: float
+) -> NDArray[np.bool_]:
+    """Remove links at random, as a baseline for other criteria.
+
+    Parameters
+    ----------
+    layer : SparseLinear
+        The layer.
+    state : LayerState or None
+        The optimizer's state of the layer; not used.
+    evidence : Evidence or None
+        Activations and gradients of a batch; not used.
+    rng : numpy.random.Generator
+        Source of randomness.
+    zeta : float
+        Share of links to remove, in [0, 1].
+
+    Returns
+    -------
+    ndarray of bool
+        Which links are kept, (nnz,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> layer = sl.SparseLinear(sl.Topology.dense(1, 4), np.ones(4), np.zeros(1))
+    >>> int(sl.criteria.random(layer, None, None, np.random.default_rng(0), 0.5).sum())
+    2
+    """
     return all_but_lowest(rng.random(layer.topology.nnz), zeta)
 
 
-def sensitivity(layer, state, evidence, rng, zeta):
-    """|w · g|, g the gradient of a batch: how much the loss would change, to first order (Lee et al. 2019, SNIP, eq. 4)."""
+def sensitivity(
+    layer: SparseLinear, state: LayerState | None, evidence: Evidence | None, rng: np.random.Generator, zeta: float
+) -> NDArray[np.bool_]:
+    """Remove the links with the smallest |w · g|, where g is the gradient of a batch.
+
+    To first order this is how much the loss would change without the link.
+
+    Parameters
+    ----------
+    layer : SparseLinear
+        The layer.
+    state : LayerState or None
+        The optimizer's state of the layer; not used.
+    evidence : Evidence or None
+        Activations and gradients of a batch.
+    rng : numpy.random.Generator
+        Source of randomness; not used.
+    zeta : float
+        Share of links to remove, in [0, 1].
+
+    Returns
+    -------
+    ndarray of bool
+        Which links are kept, (nnz,).
+
+    References
+    ----------
+    Lee, Ajanthan, Torr (2019), "SNIP: Single-shot Network Pruning based on Connection Sensitivity", arXiv 1810.02340, eq. 4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> model, X, y = sl.SparseMLP.create((4, 8, 2), seed=0), np.ones((3, 4), np.float32), np.array([0, 1, 1])
+    >>> evidence = sl.evolution.Evidence(model, sl.SoftmaxCrossEntropy(), X, y, np.arange(3))
+    >>> int(sl.criteria.sensitivity(model.layers[0], None, evidence, None, 0.25).sum())
+    24
+    """
     return all_but_lowest(np.abs(layer.w * evidence.gradient(layer)), zeta)
 
 
-def momentum(layer, state, evidence, rng, zeta):
-    """|v|, the velocity: links that no gradient has moved of late go (after Dettmers & Zettlemoyer 2019, sparse momentum)."""
+def momentum(
+    layer: SparseLinear, state: LayerState | None, evidence: Evidence | None, rng: np.random.Generator, zeta: float
+) -> NDArray[np.bool_]:
+    """Remove the links with the smallest |v|, where v is the velocity: those that recent gradients did not move.
+
+    Parameters
+    ----------
+    layer : SparseLinear
+        The layer.
+    state : LayerState or None
+        The optimizer's state of the layer.
+    evidence : Evidence or None
+        Activations and gradients of a batch; not used.
+    rng : numpy.random.Generator
+        Source of randomness; not used.
+    zeta : float
+        Share of links to remove, in [0, 1].
+
+    Returns
+    -------
+    ndarray of bool
+        Which links are kept, (nnz,).
+
+    Raises
+    ------
+    ValueError
+        If the optimizer keeps no velocity.
+
+    References
+    ----------
+    After Dettmers, Zettlemoyer (2019), "Sparse Networks from Scratch: Faster Training without Losing Performance", arXiv
+    1907.04840.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> layer = sl.SparseLinear(sl.Topology.dense(1, 4), np.ones(4), np.zeros(1))
+    >>> state = sl.LayerState([np.array([0.1, 0.5, -0.2, -0.3])], [np.zeros(1)])
+    >>> sl.criteria.momentum(layer, state, None, None, 0.5).tolist()
+    [False, True, False, True]
+    """
     if state is None or not state.links:
-        checks.fail("criterion", "momentum", "used with an optimizer that keeps a velocity beside the links")
+        checks.fail("criterion", "momentum", "used with an optimizer that keeps a velocity of each link")
     return all_but_lowest(np.abs(state.links[0]), zeta)
 
 
-NAMES = {
+NAMES: dict[str, Criterion] = {
     "magnitude_within_sign": magnitude_within_sign,
     "magnitude": magnitude,
     "random": random,
@@ -64,8 +244,33 @@ NAMES = {
 }
 
 
-def all_but_lowest(scores, zeta):
-    """keep (nnz,) bool: the ⌊zeta · nnz⌋ lowest scores go, ties in slot order. ValueError for a score that is not finite."""
+def all_but_lowest(scores: NDArray[np.generic], zeta: float) -> NDArray[np.bool_]:
+    """Keep all links but those with the lowest scores.
+
+    Parameters
+    ----------
+    scores : ndarray
+        A finite number for each link, (nnz,).
+    zeta : float
+        Share of links to remove, in [0, 1]: ⌊zeta · nnz⌋ links; among equal scores the first ones.
+
+    Returns
+    -------
+    ndarray of bool
+        Which links are kept, (nnz,).
+
+    Raises
+    ------
+    ValueError
+        If a score is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.criteria.all_but_lowest(np.array([3, 1, 2, 1]), 0.25).tolist()
+    [True, False, True, True]
+    """
     check_finite("criterion's scores", scores)
     threshold, ties = cut(scores, zeta)
     keep = np.ones(len(scores), bool)
@@ -76,17 +281,17 @@ def all_but_lowest(scores, zeta):
 
 
 def kept(answer, nnz, zeta):
-    """keep (nnz,) bool of a criterion's answer, which is that or scores; ValueError for anything else."""
+    """Convert what a criterion returned, scores or a bool array, to a bool array keep (nnz,); ValueError for anything else."""
     found = checks.as_array(answer)
     if found.shape == (nnz,) and found.dtype.kind in "iuf":
         return all_but_lowest(found, zeta)
     if found.shape != (nnz,) or found.dtype != bool:
-        checks.fail("keep", answer, f"a bool array of shape ({nnz},), or as many scores: the criterion's answer")
+        checks.fail("keep", answer, f"a bool array of shape ({nnz},), or as many scores: the criterion's result")
     return found
 
 
 def check_finite(name, values):
-    """ValueError naming the first number that is not finite."""
+    """Raise ValueError naming the first number that is not finite."""
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         raise ValueError(f"{name}[{bad[0]}] = {values[bad[0]]}: must be finite")

@@ -1,27 +1,61 @@
-"""What rules may look at beyond the weights: the activations and deltas of a batch, computed only when somebody asks."""
+"""Activations and gradients of a batch, which rules may use beside the weights; computed on first use."""
 
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
 from ..engines.layerwise import LayerwiseEngine
 from ..engines.tiling import tile_width
+from ..nn.linear import SparseLinear
+from ..nn.mlp import SparseMLP
+from ..nn.protocols import Loss
 from ..utils import checks
 
-AT_ONCE = 2**22  # numbers gathered at once where single links are looked at
+AT_ONCE = 2**22  # numbers that `gradient_at` gathers in one piece, which bounds its memory
 
 
 class Flow(NamedTuple):
-    """What flowed through one layer for a batch: X (n_in, n) its input, dZ (n_out, n) the gradient of the loss by its output."""
+    """Inputs and gradients of one layer for a batch of n samples.
 
-    X: np.ndarray
-    dZ: np.ndarray
+    Parameters
+    ----------
+    X : ndarray
+        Inputs of the layer, (n_in, n).
+    dZ : ndarray
+        Gradient of the loss with respect to the layer's outputs before activation, (n_out, n).
 
-    def gradient_at(self, rows, columns):
-        """(k,) gradient of the links from columns[k] to rows[k], existing or not: dZ[row] · X[column]. Memory O(k).
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> flow = sl.evolution.Flow(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]]))
+    >>> flow.gradient_at([0], [0]).tolist()
+    [11.0]
+    """
 
-        TypeError or ValueError naming what is not a place.
+    X: NDArray[np.floating]
+    dZ: NDArray[np.floating]
+
+    def gradient_at(self, rows: ArrayLike, columns: ArrayLike) -> NDArray[np.floating]:
+        """Compute the gradient of single links, whether they exist or not: dZ[row] · X[column].
+
+        Parameters
+        ----------
+        rows, columns : array_like of int
+            Outputs and inputs of k links.
+
+        Returns
+        -------
+        ndarray
+            Gradients (k,).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a position is outside the layer.
         """
         rows = checks.whole_array("rows", rows)
         columns = checks.whole_array("columns", columns, len(rows))
@@ -36,28 +70,90 @@ class Flow(NamedTuple):
 
 
 class Evidence:
-    """`flows[l]` = Flow(X (n_in, n), dZ (n_out, n)) of layer l for a batch, dropout off; `of(layer)` the one of a layer.
+    """Inputs and gradients of all layers for a batch, without dropout; computed on first use.
 
-    With these a rule can score any single possible link; a dense gradient never exists.
+    With these a rule can score any possible link, without computing a dense gradient.
+
+    Parameters
+    ----------
+    model : SparseMLP
+        The network.
+    loss : Loss
+        The loss.
+    X : ndarray or scipy.sparse.csr_array
+        Features (samples, features), validated.
+    targets : ndarray
+        Targets of all samples, as `loss.targets` returns them.
+    samples : ndarray of int64
+        The samples of the batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> model, X, y = sl.SparseMLP.create((4, 8, 2), seed=0), np.ones((3, 4), np.float32), np.array([0, 1, 1])
+    >>> evidence = sl.evolution.Evidence(model, sl.SoftmaxCrossEntropy(), X, y, np.arange(3))
+    >>> [flow.dZ.shape for flow in evidence.flows]
+    [(8, 3), (2, 3)]
     """
 
-    def __init__(self, model, loss, X, targets, samples):
+    def __init__(
+        self,
+        model: SparseMLP,
+        loss: Loss,
+        X: NDArray[np.floating] | sparse.csr_array,
+        targets: NDArray[np.generic],
+        samples: NDArray[np.int64],
+    ) -> None:
         self._arguments = model, loss, X, targets, samples
 
     @cached_property
-    def flows(self):
+    def flows(self) -> list[Flow]:
+        """The Flow of each layer."""
         model, loss, X, targets, samples = self._arguments
         flows = LayerwiseEngine(model, loss, tile_width(len(samples)), 1).flows(X, targets, samples)
         return [Flow(*flow) for flow in flows]
 
-    def of(self, layer):
-        """The Flow of one of the model's layers; ValueError for another one."""
+    def of(self, layer: SparseLinear) -> Flow:
+        """Return the Flow of one layer.
+
+        Parameters
+        ----------
+        layer : SparseLinear
+            A layer of the network.
+
+        Returns
+        -------
+        Flow
+            Its inputs and gradients.
+
+        Raises
+        ------
+        ValueError
+            If the layer is not one of the network's.
+        """
         for flow, other in zip(self.flows, self._arguments[0].layers, strict=True):
             if other is layer:
                 return flow
         checks.fail("layer", layer, "one of the layers of the model that is trained")
 
-    def gradient(self, layer):
-        """(nnz,) gradient of the links of a layer."""
+    def gradient(self, layer: SparseLinear) -> NDArray[np.floating]:
+        """Compute the gradient of the links of one layer.
+
+        Parameters
+        ----------
+        layer : SparseLinear
+            A layer of the network.
+
+        Returns
+        -------
+        ndarray
+            Gradients (nnz,).
+
+        Raises
+        ------
+        ValueError
+            If the layer is not one of the network's.
+        """
         flow = self.of(layer)
         return layer.backward(flow.X, flow.dZ)[1]

@@ -1,33 +1,107 @@
-"""One evolution: all rules, one after the other, and what they changed in all."""
+"""One evolution of the topology: all rules are applied in order, and what they changed is summed up."""
 
 import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self, TypeAlias
 
 import numpy as np
 
-from ..nn.optimizers import check_state
+from ..nn.mlp import SparseMLP
+from ..nn.optimizers import LayerState, check_state
+from ..topology.rewiring import Rewiring
 from .apply import apply
+from .evidence import Evidence
+
+Rule: TypeAlias = Callable[
+    [int, SparseMLP, Sequence[LayerState] | None, Evidence | None, np.random.Generator], Sequence[Rewiring | None]
+]
 
 
 @dataclass
 class Changes:
-    """What an evolution did. links: (pruned, grown) of each layer; neurons_pruned: of each hidden layer, those that went or lost
-    their last incoming link; rewirings: of each layer the way from before to after, None where nothing changed."""
+    """What an evolution changed.
 
-    links: list
-    neurons_pruned: list
-    rewirings: list
+    Parameters
+    ----------
+    links : list of tuple of int
+        Numbers of links (pruned, grown) of each layer.
+    neurons_pruned : list of int
+        For each hidden layer the number of neurons that were removed or have lost their last incoming link.
+    rewirings : list of Rewiring or None
+        The change of each layer, None where nothing changed.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.evolution.Changes.none(2).links
+    [(0, 0), (0, 0)]
+    """
+
+    links: list[tuple[int, int]]
+    neurons_pruned: list[int]
+    rewirings: list[Rewiring | None]
 
     @classmethod
-    def none(cls, n_layers):
-        """Nothing was changed."""
+    def none(cls, n_layers: int) -> Self:
+        """Return the changes of an evolution that changed nothing.
+
+        Parameters
+        ----------
+        n_layers : int
+            Number of layers.
+
+        Returns
+        -------
+        Changes
+            No changes.
+        """
         return cls([(0, 0)] * n_layers, [0] * (n_layers - 1), [None] * n_layers)
 
 
-def evolve(rules, epoch, model, state, make_evidence, rng):
-    """Apply the rules in order to model and state (a LayerState a layer); returns the Changes.
+def evolve(
+    rules: Sequence[Rule],
+    epoch: int,
+    model: SparseMLP,
+    state: Sequence[LayerState],
+    make_evidence: Callable[[], Evidence | None],
+    rng: np.random.Generator,
+) -> Changes:
+    """Apply rules in order to a network and its optimizer state.
 
-    epoch: epochs that are finished. make_evidence: () -> Evidence of the model as it is then, called once a rule.
+    Parameters
+    ----------
+    rules : list of callable
+        The rules.
+    epoch : int
+        Number of finished epochs.
+    model : SparseMLP
+        The network, changed in place.
+    state : list of LayerState
+        The optimizer's state of each layer, changed in place.
+    make_evidence : callable
+        Returns an Evidence of the network in its present state, or None; called before each rule.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    Changes
+        What has changed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a rule returns something that does not fit. Earlier rules have been applied by then: see `Undo`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((10, 20, 2), density=0.5, exact=True, seed=0)
+    >>> state = sl.MomentumSGD().init(model)
+    >>> sl.evolution.evolve([sl.SET(0.3)], 1, model, state, lambda: None, np.random.default_rng(0)).links
+    [(29, 29), (0, 0)]
     """
     done = Changes.none(len(model.layers))
     links, neurons = np.array(done.links, int), np.array(done.neurons_pruned, int)
@@ -41,22 +115,76 @@ def evolve(rules, epoch, model, state, make_evidence, rng):
     return Changes([tuple(map(int, row)) for row in links], list(map(int, neurons)), done.rewirings)
 
 
-def can_go_by_layer(rules):
-    """Whether all rules can answer for one layer after the other: PruneRegrow and its kind, which look at no other layer."""
+def can_go_by_layer(rules: Sequence[Rule]) -> bool:
+    """Tell whether all rules can change one layer after the other, as rules that look at single layers can.
+
+    Parameters
+    ----------
+    rules : list of callable
+        The rules.
+
+    Returns
+    -------
+    bool
+        Whether all have a method `by_layer`.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.evolution.can_go_by_layer([sl.SET(0.3)]), sl.evolution.can_go_by_layer([sl.ImportancePruning()])
+    (True, False)
+    """
     return all(hasattr(rule, "by_layer") for rule in rules)
 
 
-def evolve_by_layer(rules, epoch, model, state, make_evidence, rng):
-    """`evolve` for nets too large to stand there twice: each layer is replaced before the next one is looked at.
+def evolve_by_layer(
+    rules: Sequence[Rule],
+    epoch: int,
+    model: SparseMLP,
+    state: Sequence[LayerState],
+    make_evidence: Callable[[], Evidence | None],
+    rng: np.random.Generator,
+) -> Changes:
+    """Apply rules layer by layer, for networks of which two copies do not fit into memory.
 
-    The same links and values come out, where every sparse layer loses links. An interrupt may leave some layers evolved and
-    others not: a net that is whole, but not one to go on from exactly. No rewirings are kept.
+    Each layer is replaced before the change of the next one is computed. The result equals that of `evolve`, provided that
+    every sparse layer loses links. After an interrupt some layers may have evolved and others not: the network is valid, but
+    training cannot be resumed exactly.
+
+    Parameters
+    ----------
+    rules : list of callable
+        The rules, each with a method `by_layer`.
+    epoch : int
+        Number of finished epochs.
+    model : SparseMLP
+        The network, changed in place.
+    state : list of LayerState
+        The optimizer's state of each layer, changed in place.
+    make_evidence : callable
+        Returns an Evidence of the network in its present state, or None; called before each rule.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    Changes
+        What has changed, without rewirings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((10, 20, 2), density=0.5, exact=True, seed=0)
+    >>> state = sl.MomentumSGD().init(model)
+    >>> sl.evolution.evolve_by_layer([sl.SET(0.3)], 1, model, state, lambda: None, np.random.default_rng(0)).links
+    [(29, 29), (0, 0)]
     """
     n = len(model.layers)
     links, neurons = np.zeros((n, 2), int), np.zeros(n - 1, int)
     for rule in rules:
         linked = np.array(model.linked_neurons, int)
-        values = copy.deepcopy(rng)  # `evolve` draws values of new links behind the seeds of all layers' links
+        values = copy.deepcopy(rng)  # `evolve` draws the seeds of all layers' new links before their values
         values.integers(2**64, size=sum(layer.topology.density < 1 for layer in model.layers[:-1]), dtype=np.uint64)
         for index, rewiring in enumerate(rule.by_layer(epoch, model, state, make_evidence(), rng)):
             only = [rewiring if other == index else None for other in range(n)]
@@ -67,6 +195,23 @@ def evolve_by_layer(rules, epoch, model, state, make_evidence, rng):
     return Changes([tuple(map(int, row)) for row in links], list(map(int, neurons)), [None] * n)
 
 
-def chained(first, second):
-    """Two rewirings of a layer, one after the other, as one; None is no change."""
+def chained(first: Rewiring | None, second: Rewiring | None) -> Rewiring | None:
+    """Combine two changes of a layer.
+
+    Parameters
+    ----------
+    first, second : Rewiring or None
+        The earlier and the later change, None for no change.
+
+    Returns
+    -------
+    Rewiring or None
+        Both changes in one.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.evolution.chained(None, None) is None
+    True
+    """
     return second if first is None else first if second is None else first.then(second)

@@ -1,12 +1,16 @@
-"""Prune a share of the links, grow as many elsewhere: the shape of SET and of most rules after it."""
+"""Removes a share of the links and grows as many elsewhere: SET, and rules that differ in which links are removed or grown."""
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..topology.rewiring import check_free, grow, rewire
+from ..nn.mlp import SparseMLP
+from ..nn.optimizers import LayerState
+from ..topology.rewiring import Rewiring, check_free, grow, rewire
 from ..utils import checks
 from . import criteria, regrowths
+from .evidence import Evidence
 
 SHAPES = {
     "criterion": "(layer, state, evidence, rng, zeta) -> scores or keep",
@@ -16,18 +20,41 @@ SHAPES = {
 
 @dataclass(frozen=True)
 class PruneRegrow:
-    """On every layer but the output one: the criterion says which links go, the regrowth where as many are grown.
+    """A rule that replaces links in every layer but the output layer.
 
-    zeta: share replaced, in [0, 1], or a function epoch -> share (see schedules.py). criterion: a function
-    of criteria.py, or your own; regrowth: of regrowths.py, or your own. Raises TypeError or ValueError naming the argument; a bad
-    answer of a criterion or regrowth is a ValueError before anything is changed.
+    The criterion decides which links are removed, and the regrowth where as many new ones grow.
+
+    Parameters
+    ----------
+    zeta : float or callable, default 0.3
+        Share of links that is replaced, in [0, 1], or a function of the epoch (a schedule).
+    criterion : callable, default sl.criteria.magnitude_within_sign
+        A function of `sl.criteria`, or your own: (layer, state, evidence, rng, zeta) -> scores or keep.
+    regrowth : callable, default sl.regrowths.uniform
+        A function of `sl.regrowths`, or your own: (layer, topology, n_new, evidence, rng) -> (rows, columns).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these. When the rule is used: if a criterion or regrowth returns invalid values; the
+        network is then unchanged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((10, 20, 2), density=0.5, exact=True, seed=0)
+    >>> rule = sl.PruneRegrow(0.3, criterion=sl.criteria.magnitude)
+    >>> rewirings = rule(1, model, None, None, np.random.default_rng(0))
+    >>> rewirings[0].n_pruned, len(rewirings[0].grown), rewirings[1] is None
+    (30, 30, True)
     """
 
-    zeta: object = 0.3
-    criterion: object = criteria.magnitude_within_sign
-    regrowth: object = regrowths.uniform
+    zeta: float | Callable[[int], float] = 0.3
+    criterion: criteria.Criterion = criteria.magnitude_within_sign
+    regrowth: regrowths.Regrowth = regrowths.uniform
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not callable(self.zeta):
             checks.fraction("zeta", self.zeta)
         for name, shape in SHAPES.items():
@@ -35,12 +62,45 @@ class PruneRegrow:
             if not callable(plug_in) or isinstance(plug_in, type):
                 checks.fail(name, plug_in, f"a function {shape}", TypeError)
 
-    def __call__(self, epoch, model, state, evidence, rng):
-        """A Rewiring for each layer; None for the output layer, for dense ones (nowhere to grow) and where zeta is 0."""
+    def __call__(
+        self,
+        epoch: int,
+        model: SparseMLP,
+        state: Sequence[LayerState] | None,
+        evidence: Evidence | None,
+        rng: np.random.Generator,
+    ) -> list[Rewiring | None]:
+        """Return a Rewiring for each layer; None for the output layer, for dense layers and where zeta is 0."""
         return list(self.by_layer(epoch, model, state, evidence, rng))
 
-    def by_layer(self, epoch, model, state, evidence, rng):
-        """The same one after the other: the caller may replace a layer before it asks for the next one."""
+    def by_layer(
+        self,
+        epoch: int,
+        model: SparseMLP,
+        state: Sequence[LayerState] | None,
+        evidence: Evidence | None,
+        rng: np.random.Generator,
+    ) -> Iterator[Rewiring | None]:
+        """Compute the change of one layer after the other.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of finished epochs.
+        model : SparseMLP
+            The network. The caller may replace a layer before it asks for the change of the next one.
+        state : list of LayerState or None
+            The optimizer's state of each layer.
+        evidence : Evidence or None
+            Activations and gradients of a batch.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Yields
+        ------
+        Rewiring or None
+            The change of a layer; None for no change.
+        """
         zeta = checks.fraction("zeta", self.zeta(epoch) if callable(self.zeta) else self.zeta)
         for index, layer in enumerate(model.layers):
             last = index + 1 == len(model.layers)
@@ -52,23 +112,53 @@ class PruneRegrow:
             return None
         keep = criteria.kept(self.criterion(layer, state, evidence, rng, zeta), topology.nnz, zeta)
         n_new = topology.nnz - int(np.count_nonzero(keep))
-        if self.regrowth is regrowths.uniform or not n_new:  # uniform: the same links, in one pass
+        if self.regrowth is regrowths.uniform or not n_new:  # the same links as below, in one pass
             return rewire(topology, keep, n_new, rng=rng)
         pruned = rewire(topology, keep)
         check_free(topology.shape, pruned.topology.nnz, n_new)
-        rows, columns = self._answer(self.regrowth(layer, pruned.topology, n_new, evidence, rng), n_new)
+        rows, columns = self._checked(self.regrowth(layer, pruned.topology, n_new, evidence, rng), n_new)
         try:
             return pruned.then(grow(pruned.topology, rows, columns))
         except (TypeError, ValueError) as error:
             raise type(error)(f"regrowth: {error}") from error
 
-    def _answer(self, answer, n_new):
-        """(rows, columns) of a regrowth, as many as were asked for."""
+    def _checked(self, answer, n_new):
+        """Check that a regrowth returned n_new rows and columns."""
         if not isinstance(answer, tuple | list) or len(answer) != 2:
-            checks.fail("regrowth's answer", answer, f"(rows, columns), {n_new} each: a place for each link that was pruned")
+            checks.fail("regrowth's result", answer, f"(rows, columns), {n_new} each: a position for each link that was pruned")
         return [checks.whole_array(f"regrowth's {name}", part, n_new) for name, part in zip(("rows", "columns"), answer)]
 
 
 @dataclass(frozen=True)
 class SET(PruneRegrow):
-    """Sparse evolutionary training (Mocanu et al. 2018): PruneRegrow with SET's criterion, magnitude within each sign."""
+    """Sparse evolutionary training: remove the weakest links of each sign and grow as many at random positions.
+
+    Parameters
+    ----------
+    zeta : float or callable, default 0.3
+        Share of links that is replaced, in [0, 1], or a function of the epoch (a schedule).
+    criterion : callable, default sl.criteria.magnitude_within_sign
+        Which links are removed; see PruneRegrow.
+    regrowth : callable, default sl.regrowths.uniform
+        Where links grow; see PruneRegrow.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these.
+
+    References
+    ----------
+    Mocanu et al. (2018), "Scalable training of artificial neural networks with adaptive sparse connectivity inspired by
+    network science", Nature Communications 9.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> X, y = np.random.default_rng(0).random((20, 4)), np.arange(20) % 2
+    >>> model = sl.SparseMLP.create((4, 30, 2), epsilon=2, seed=0)
+    >>> records = list(sl.train(model, (X, y), epochs=3, rules=[sl.SET(0.3)], seed=0))
+    >>> records[2].nnz == records[0].nnz
+    True
+    """

@@ -1,46 +1,179 @@
-"""Where new links come: a regrowth is a function (layer, topology, n_new, evidence, rng) -> (rows, columns) of n_new free places.
+"""Regrowth rules: functions that decide where new links grow.
 
-layer: the SparseLinear before pruning; topology: what pruning left of its links; evidence: an Evidence; rng: a Generator.
+A regrowth is a function (layer, topology, n_new, evidence, rng) that returns rows and columns of n_new free positions. `layer`
+is the SparseLinear before pruning, `topology` what pruning has left of its links, `evidence` an Evidence and `rng` a Generator.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..topology.rewiring import regrow_rows, rewire
+from ..nn.linear import SparseLinear
+from ..topology.rewiring import Rewiring, regrow_rows, rewire
+from ..topology.topology import Topology
 from ..utils import checks
+from .evidence import Evidence
+
+__all__ = ["NAMES", "SampledGradient", "gradient", "keep_fan_in", "places", "uniform"]
+
+Regrowth: TypeAlias = Callable[
+    [SparseLinear, Topology, int, Evidence | None, np.random.Generator], tuple[NDArray[np.integer], NDArray[np.integer]]
+]
 
 
-def places(rewiring):
-    """(rows, columns) of the links that a Rewiring has grown."""
+def places(rewiring: Rewiring) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """Return the positions of the links that a Rewiring has grown.
+
+    Parameters
+    ----------
+    rewiring : Rewiring
+        A change of topology.
+
+    Returns
+    -------
+    rows : ndarray of int
+        Outputs of these links.
+    columns : ndarray of int
+        Their inputs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> topology = sl.Topology.from_links(1, 2, rows=[0], columns=[1])
+    >>> rows, columns = sl.regrowths.places(sl.rewire(topology, np.ones(1, bool), 1, rng=np.random.default_rng(0)))
+    >>> rows.tolist(), columns.tolist()
+    ([0], [0])
+    """
     new = rewiring.grown
     return np.searchsorted(rewiring.topology.indptr, new, side="right") - 1, rewiring.topology.indices[new]
 
 
-def uniform(layer, topology, n_new, evidence, rng):
-    """At free positions drawn uniformly, as in SET (Mocanu et al. 2018)."""
+def uniform(
+    layer: SparseLinear, topology: Topology, n_new: int, evidence: Evidence | None, rng: np.random.Generator
+) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """Grow links at free positions drawn uniformly, as SET does.
+
+    Parameters
+    ----------
+    layer : SparseLinear
+        The layer before pruning; not used.
+    topology : Topology
+        The links that pruning has left.
+    n_new : int
+        Number of new links.
+    evidence : Evidence or None
+        Activations and gradients of a batch; not used.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    rows : ndarray of int
+        Outputs of the new links, (n_new,).
+    columns : ndarray of int
+        Their inputs, (n_new,).
+
+    References
+    ----------
+    Mocanu et al. (2018), "Scalable training of artificial neural networks with adaptive sparse connectivity inspired by
+    network science", Nature Communications 9.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((10, 20, 2), density=0.5, exact=True, seed=0)
+    >>> layer = model.layers[0]
+    >>> pruned = sl.rewire(layer.topology, np.arange(100) >= 30).topology
+    >>> rows, columns = sl.regrowths.uniform(layer, pruned, 30, None, np.random.default_rng(0))
+    >>> len(rows), len(columns)
+    (30, 30)
+    """
     return places(rewire(topology, np.ones(topology.nnz, bool), n_new, rng=rng))
 
 
-def keep_fan_in(layer, topology, n_new, evidence, rng):
-    """Each neuron gets back as many incoming links as it lost, at free positions drawn uniformly: fan-in never changes."""
+def keep_fan_in(
+    layer: SparseLinear, topology: Topology, n_new: int, evidence: Evidence | None, rng: np.random.Generator
+) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """Grow as many incoming links as each neuron has lost, at free positions drawn uniformly, so that fan-in never changes.
+
+    Parameters
+    ----------
+    layer : SparseLinear
+        The layer before pruning, which gives the fan-in.
+    topology : Topology
+        The links that pruning has left.
+    n_new : int
+        Number of new links.
+    evidence : Evidence or None
+        Activations and gradients of a batch; not used.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    rows : ndarray of int
+        Outputs of the new links, (n_new,).
+    columns : ndarray of int
+        Their inputs, (n_new,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((10, 20, 2), density=0.5, exact=True, seed=0)
+    >>> layer = model.layers[0]
+    >>> pruned = sl.rewire(layer.topology, np.arange(100) >= 30).topology
+    >>> rows, columns = sl.regrowths.keep_fan_in(layer, pruned, 30, None, np.random.default_rng(0))
+    >>> len(rows), len(columns)
+    (30, 30)
+    """
     return places(regrow_rows(topology, layer.topology.fan_in - topology.fan_in, rng))
 
 
 @dataclass(frozen=True)
 class SampledGradient:
-    """Of `candidates` free positions a new link, drawn uniformly, those with the largest |gradient| of a batch.
+    """Grow links at those of some randomly drawn positions that have the largest |gradient| for a batch.
 
-    RigL (Evci et al. 2020) looks at all free positions, which takes a dense gradient; here only samples are looked at, as in
-    Heddes et al. 2024 (GSE). Time and memory O(candidates · links).
+    RigL ranks all free positions, which needs a dense gradient. Here only a sample is ranked, as in GSE. Time and memory are
+    O(candidates · links).
+
+    Parameters
+    ----------
+    candidates : int, default 10
+        Number of free positions that are drawn for each new link, >= 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `candidates` is not such a number.
+
+    References
+    ----------
+    Evci et al. (2020), "Rigging the Lottery: Making All Tickets Winners", arXiv 1911.11134 (RigL).
+    Heddes et al. (2024), "Always-Sparse Training by Growing Connections with Guided Stochastic Exploration", arXiv
+    2401.06898 (GSE).
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.SET(0.3, regrowth=sl.regrowths.SampledGradient(candidates=20)).regrowth.candidates
+    20
     """
 
     candidates: int = 10
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.integer("candidates", self.candidates)
 
-    def __call__(self, layer, topology, n_new, evidence, rng):
+    def __call__(
+        self, layer: SparseLinear, topology: Topology, n_new: int, evidence: Evidence | None, rng: np.random.Generator
+    ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+        """Return the rows and columns of the new links; the arguments are those of `uniform`."""
         free = topology.n_out * topology.n_in - topology.nnz
         rows, columns = uniform(layer, topology, min(self.candidates * n_new, free), evidence, rng)
         size = np.abs(evidence.of(layer).gradient_at(rows, columns))
@@ -50,4 +183,4 @@ class SampledGradient:
 
 gradient = SampledGradient()
 
-NAMES = {"uniform": uniform, "keep_fan_in": keep_fan_in, "gradient": gradient}
+NAMES: dict[str, Regrowth] = {"uniform": uniform, "keep_fan_in": keep_fan_in, "gradient": gradient}

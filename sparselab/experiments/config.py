@@ -1,24 +1,16 @@
-"""ExperimentConfig: all settings of an experiment as one frozen value. `build` makes the data, network and rules it names.
+"""ExperimentConfig: all settings of an experiment as one frozen value; `experiment.build` makes the objects it names.
 
 Widgets, command line and documentation are made from the metadata of its fields: a setting that is added here appears in all.
 """
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Self
 
-from .. import datasets, parallel
-from ..checkpoints.records import EpochRecord, StepRecord
-from ..datasets import Dataset
-from ..evolution import SET, ImportancePruning, PruneRegrow, criteria, importances, regrowths
+from .. import datasets
+from ..evolution import criteria, importances, regrowths
 from ..nn import activations, initializers
-from ..nn.mlp import SparseMLP
-from ..nn.optimizers import MomentumSGD
-from ..nn.schedules import Cosine, Step, Until, WarmUp
-from ..training import loop
 from ..utils import checks
 
 SCHEDULES = ("constant", "cosine", "step", "warm_up")
@@ -29,7 +21,7 @@ BACKENDS = ("threads", "processes", "dask")
 
 
 def knob(default, label, help, *, low=None, high=None, step=None, choices=None, log=False, group="net"):  # noqa: A002
-    """A dataclass field with what its control needs: label, help, bounds (inclusive), step, choices, logarithmic or not, group."""
+    """A dataclass field with what its control needs: label, help, bounds (inclusive), step, choices, logarithmic scale, group."""
     metadata = {"label": label, "help": help, "low": low, "high": high, "step": step, "choices": choices, "log": log}
     return field(default=default, metadata=metadata | {"group": group})
 
@@ -89,7 +81,7 @@ class ExperimentConfig:
         0.6, "amount", "shrink: share of the original hidden neurons to remove", low=0.0, high=1.0, step=0.05, group="pruning"
     )
     pruning_percentile: float = knob(
-        20.0, "percentile", "links: neurons up to this percentile of importance lose their incoming links", low=0.0, high=100.0, step=1.0,
+        20.0, "percentile", "links: percentile of importance up to which neurons lose their links", low=0.0, high=100.0, step=1.0,
         group="pruning",
     )  # fmt: skip
     pruning_start: int = knob(
@@ -107,7 +99,7 @@ class ExperimentConfig:
     learning_rate: float = knob(0.01, "learning rate η", "step size", low=1e-6, high=10.0, step=0.001, log=True, group="training")
     momentum: float = knob(0.9, "momentum μ", "share of the previous step kept", low=0.0, high=0.999, step=0.01, group="training")
     weight_decay: float = knob(
-        0.0, "weight decay λ", "share of each weight subtracted at every step (not multiplied by η)", low=0.0, high=0.1, step=1e-4,
+        0.0, "weight decay λ", "share of each weight subtracted at every step (not times η)", low=0.0, high=0.1, step=1e-4,
         group="training",
     )  # fmt: skip
     nesterov: bool = knob(False, "Nesterov", "look-ahead momentum", group="training")
@@ -125,7 +117,7 @@ class ExperimentConfig:
     )  # fmt: skip
     backend: str = knob("threads", "backend", "where workers run; dask: a local cluster", choices=BACKENDS, group="parallel")
     async_fraction: float = knob(
-        0.7, "first phase", "share of the epochs in which workers share one net; then each trains its own, and these are averaged",
+        0.7, "first phase", "share of the epochs with one common net; then workers train their own, which are averaged",
         low=0.0, high=1.0, step=0.05, group="parallel",
     )  # fmt: skip
     synchronous: bool = knob(
@@ -169,7 +161,8 @@ class ExperimentConfig:
         ----------
         .. [1] Curci, S., Mocanu, D. C., Pechenizkiy, M. (2021). Truly sparse neural networks at scale. arXiv:2102.01732.
         """
-        return cls(**PAPER[checks.choice("name", name, PAPER)] | {"dataset": name} | changes)
+        preset: dict[str, Any] = PAPER[checks.choice("name", name, PAPER)]
+        return cls(**preset | {"dataset": name} | changes)
 
     def replace(self, /, **changes: Any) -> Self:
         """
@@ -246,7 +239,7 @@ def documented(one):
     """The lines of a field in the docstring of ExperimentConfig."""
     m, names = one.metadata, {tuple: "tuple of int"}
     kind = f"{{{', '.join(map(repr, m['choices']))}}}" if m["choices"] else names.get(one.type, one.type.__name__)
-    bounds = "" if m["low"] is None else f", in [{m['low']:g}, {m['high']:g}]"
+    bounds = "" if m["low"] is None else f", in [{m['low']}, {m['high']}]"
     return f"{one.name} : {kind}, default {one.default!r}\n        {m['help'][0].upper()}{m['help'][1:]}{bounds}."
 
 
@@ -297,200 +290,3 @@ PAPER = {
         "initializer": "normal", "epochs": 500,
     },
 }  # fmt: skip
-
-
-@dataclass
-class Experiment:
-    """
-    A config with the objects made from it: data set, network, optimizer and topology rules.
-
-    Parameters
-    ----------
-    config : ExperimentConfig
-        The settings.
-    data : Dataset
-        The data set.
-    model : SparseMLP
-        The network, not trained yet.
-    optimizer : MomentumSGD
-        The optimizer with the learning rate or its schedule.
-    rules : list
-        Rules that change the topology between epochs.
-
-    Examples
-    --------
-    >>> import sparselab as sl
-    >>> experiment = sl.build(sl.ExperimentConfig(dataset="digits", hidden=(20,), epochs=2))
-    >>> [record.epoch for record in experiment.train()]
-    [1, 2]
-    """
-
-    config: ExperimentConfig
-    data: Dataset
-    model: SparseMLP
-    optimizer: MomentumSGD
-    rules: list
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Keyword arguments for `train` and `steps`, and those that `train_parallel` shares with them."""
-        c = self.config
-        return {
-            "optimizer": self.optimizer, "rules": self.rules, "epochs": c.epochs, "batch_size": c.batch_size, "seed": c.seed,
-            "threads": c.threads or None, "config": dataclasses.asdict(c),
-        }  # fmt: skip
-
-    @property
-    def parallel_options(self) -> dict[str, Any]:
-        """Keyword arguments for `train_parallel`; `threads` is not among them, because a worker has one thread."""
-        c, options = self.config, self.options
-        del options["threads"]
-        return options | {
-            "n_jobs": c.workers, "backend": c.backend, "async_fraction": c.async_fraction, "synchronous": c.synchronous,
-            "steps_per_push": c.steps_per_push,
-        }  # fmt: skip
-
-    def train(self, **changes: Any) -> Iterator[EpochRecord]:
-        """
-        Train with the settings of the config.
-
-        Parameters
-        ----------
-        **changes : Any
-            Other arguments of `sparselab.train`, such as ``checkpoint=folder``; if the config has workers, of
-            `sparselab.train_parallel`.
-
-        Returns
-        -------
-        iterator of EpochRecord
-            Trains while it is iterated.
-        """
-        if self.config.workers:
-            return parallel.train_parallel(self.model, self.data, **self.parallel_options | changes)
-        return loop.train(self.model, self.data, **self.options | changes)
-
-    def steps(self, **changes: Any) -> Iterator[EpochRecord | StepRecord]:
-        """
-        Train with the settings of the config, and yield a record of each step, too.
-
-        Parameters
-        ----------
-        **changes : Any
-            Other arguments of `sparselab.steps`; if the config has workers, of `sparselab.train_parallel`.
-
-        Returns
-        -------
-        iterator of StepRecord and EpochRecord
-            Trains while it is iterated. The local phase of parallel training has no StepRecords.
-        """
-        if self.config.workers:
-            return self.train(**{"pace": 0.0} | changes)
-        return loop.steps(self.model, self.data, **self.options | changes)
-
-
-def build(config: ExperimentConfig, *, data: Dataset | None = None) -> Experiment:
-    """
-    Make the objects that a config names: data set, network, optimizer and topology rules.
-
-    Parameters
-    ----------
-    config : ExperimentConfig
-        The settings.
-    data : Dataset, optional
-        Used in place of the data set that the config names.
-
-    Returns
-    -------
-    Experiment
-        The objects; its methods `train` and `steps` run the training.
-
-    Raises
-    ------
-    TypeError
-        If `config` is not an ExperimentConfig.
-    ValueError
-        If settings contradict each other, or there are more workers than mini-batches in an epoch.
-    InsufficientMemoryError
-        If the network does not fit into memory.
-    DownloadError
-        If the data set can neither be found nor downloaded.
-
-    Examples
-    --------
-    >>> import sparselab as sl
-    >>> experiment = sl.build(sl.ExperimentConfig(dataset="digits", hidden=(20, 10)))
-    >>> experiment.model.sizes
-    (64, 20, 10, 10)
-    """
-    if not isinstance(config, ExperimentConfig):
-        checks.fail("config", config, "an ExperimentConfig", TypeError)
-    rules = rules_of(config)  # before the data are loaded: refuses settings that contradict each other
-    data = datasets.load(config.dataset) if data is None else data
-    n_batches = -(-data.n_train // config.batch_size)
-    if config.workers > n_batches:
-        checks.fail("workers", config.workers, f"at most {n_batches}, the mini-batches of an epoch")
-    activation = activation_of(config)
-    scaled = config.initializer != "normal"
-    model = SparseMLP.create(
-        (data.n_features, *config.hidden, data.n_outputs), epsilon=config.epsilon, activation=activation, dropout=config.dropout,
-        initializer=initializers.get(config.initializer, **({"fan": config.fan} if scaled else {})), seed=config.seed,
-    )  # fmt: skip
-    optimizer = MomentumSGD(
-        rate_of(config), config.momentum, config.weight_decay, nesterov=config.nesterov, decay_biases=config.decay_biases
-    )
-    return Experiment(config, data, model, optimizer, rules)
-
-
-def rules_of(config):
-    """The rules of a config: importance pruning first, then evolution (Curci et al. 2021, algorithm 2)."""
-    return [*pruning_of(config), *evolution_of(config)]
-
-
-def pruning_of(config):
-    """[ImportancePruning] or []."""
-    if config.pruning == "none":
-        return []
-    start, stop = config.pruning_start, config.pruning_stop
-    if stop and stop < start:
-        checks.fail("pruning_stop", stop, f"0 or a whole number >= pruning_start = {start}")
-    return [
-        ImportancePruning(
-            config.pruning_amount, start, stop or None, config.pruning_every, config.pruning, config.pruning_percentile,
-            importances.NAMES[config.importance],
-        )
-    ]  # fmt: skip
-
-
-def evolution_of(config):
-    """[SET], or [PruneRegrow] with another criterion or regrowth, or []."""
-    if config.rule == "static":
-        return []
-    zeta, parts = zeta_of(config), (criteria.NAMES[config.criterion], regrowths.NAMES[config.regrowth])
-    plain = SET(zeta)
-    return [plain if parts == (plain.criterion, plain.regrowth) else PruneRegrow(zeta, *parts)]
-
-
-def zeta_of(config):
-    """The share of links replaced before an epoch, or its schedule."""
-    zeta = config.zeta
-    if config.zeta_schedule == "cosine" and zeta > 0:
-        zeta = Cosine(zeta, config.zeta_stop or config.epochs, final=zeta / 1000)
-    return Until(zeta, config.zeta_stop) if config.zeta_stop and config.zeta > 0 else zeta
-
-
-def activation_of(config):
-    """The activation of a config."""
-    sloped = config.activation in ("all_relu", "leaky_relu", "all_negative")
-    return activations.get(config.activation, **({"alpha": config.alpha} if sloped else {}))
-
-
-def rate_of(config):
-    """The learning rate of a config, or its schedule."""
-    rate, epochs = config.learning_rate, config.epochs
-    makers = {
-        "constant": lambda: rate,
-        "cosine": partial(Cosine, rate, epochs, final=rate / 1000),
-        "step": partial(Step, rate, max(1, epochs // 4), 0.5),
-        "warm_up": partial(WarmUp, rate, max(1, epochs / 10)),
-    }
-    return makers[config.schedule]()

@@ -1,6 +1,6 @@
 """A net past the paper's record, from its plan to its evolution, measured phase by phase: `python -m sparselab extreme`.
 
-The same classes as for a net of a thousand neurons: `SparseMLP.create`, `training.Run`, SET. The claim to pass: about 50 million
+The same classes as for a net of a thousand neurons: `SparseMLP.create`, `EpochRunner`, SET. The claim to pass: about 50 million
 neurons, the paper's "bat brain" (Curci et al. 2021).
 """
 
@@ -9,7 +9,6 @@ import threading
 import time
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 from tqdm import tqdm
@@ -25,7 +24,7 @@ from ..nn.mlp import SparseMLP
 from ..nn.optimizers import MomentumSGD
 from ..training import estimate as estimate_module
 from ..training import memory
-from ..training.loop import EpochRunner
+from ..training.epoch_runner import EpochRunner
 from ..utils import checks, resources
 from . import environment
 from .extreme_files import Files, expected_bytes
@@ -87,13 +86,13 @@ class Extreme:
         """The same by the plan that training will choose."""
         plans = memory.PLANS[1:]
         return self.estimate_with(
-            memory.roomy(plans, lambda plan: self.estimate_with(plan).total, resources.available()) or plans[-1]
+            memory.first_that_fits(plans, lambda plan: self.estimate_with(plan).total, resources.available()) or plans[-1]
         )
 
     @property
     def expected_links(self):
         """(layers,) links that every layer will have, about."""
-        return [min(self.epsilon * (a + b), float(a) * b) for a, b in pairwise(self.sizes)]
+        return footprint.expected_links(self.sizes, epsilon=self.epsilon).tolist()
 
 
 class Stopwatch:
@@ -146,7 +145,7 @@ def run(what, *, progress=True, tell=None, checkpoint=None):
     disk; CheckpointError for the folder of another net; DivergedError as `train` does.
     """
     have, estimate, files = resources.available(), what.estimate, Files(checkpoint, what)
-    footprint.refuse(estimate.what, estimate.items, lambda have: "fewer neurons, a smaller epsilon or batch")
+    footprint.require_memory(estimate.what, estimate.items, lambda have: "fewer neurons, a smaller epsilon or batch")
     n_phases = 5 + (what.steps_after > 0) + what.steps + what.steps_after + 2 * (checkpoint is not None)
     with files.opened(expected_bytes(what)), closing(Stopwatch(n_phases, progress, tell)) as watch:
         if what.neurons > SMALL:

@@ -4,14 +4,14 @@ A study trains or measures; what it finds is drawn by `sparselab.figures`, so th
 """
 
 import sys
-import time
+from functools import partial
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from .. import parallel
 from ..analysis import dense_baseline
+from ..analysis.timing import least_seconds_of_blas
 from ..checkpoints.records import History
 from ..engines.base import DivergedError
 from ..nn import footprint
@@ -19,9 +19,8 @@ from ..nn.mlp import SparseMLP
 from ..nn.optimizers import MomentumSGD
 from ..nn.summary import rows, training_bytes
 from ..utils import checks
-from .config import ExperimentConfig, build
-
-RATE, MOMENTUM = np.float32(0.01), np.float32(0.9)
+from .config import ExperimentConfig
+from .experiment import build
 
 
 def compare(variants, *, seeds=1, data=None, progress=True, **settings):
@@ -158,37 +157,24 @@ def mean_of(values):
 def costs(model, history, batch_size, *, repeats=2):
     """(ours, dense): links, bytes in training and seconds an epoch of a run, beside the dense net of its original widths.
 
-    Ours is the median epoch; dense the least of `repeats` measurements of a few mini-batches with one BLAS thread and with as
-    many as there are (None where it is too large): what else the machine does cannot flatter us.
+    Ours is the median epoch; dense the least of 2 · `repeats` mini-batches with one BLAS thread and as many with all of them, so
+    that other programs cannot flatter the sparse net; None where the dense net is too large.
     """
     n_samples, total, sizes = history[-1].n_samples, rows(model)[-1], model.neurons.sizes
-    spent = []
-    for threads in [1, None] * repeats:
-        with threadpool_limits(threads, "blas"):
-            spent.append(dense_baseline.measure(sizes, n_samples, min(batch_size, n_samples), batches=2).seconds)
+    batch_size = min(batch_size, n_samples)
+    dense_seconds = dense_baseline.measure(sizes, n_samples, batch_size, batches=2 * repeats).seconds if repeats else None
     median = float(np.median([record.seconds for record in history[1:] or history]))
     ours = {"links": total["links"], "bytes": total["training_bytes"], "seconds": median}
-    other = {"links": footprint.dense_links(sizes), "bytes": footprint.dense_bytes(sizes)}
-    return ours, other | {"seconds": None if None in spent else min(spent, default=None)}
+    return ours, {"links": footprint.dense_links(sizes), "bytes": footprint.dense_bytes(sizes), "seconds": dense_seconds}
 
 
 def dense_inference(sizes, n_samples, *, repeats=3, limit=dense_baseline.LIMIT, seed=0):
     """Least seconds in which a dense net of these widths predicts n_samples; None above `limit` bytes, where none is made."""
-    shapes = list(zip(sizes[1:], sizes, strict=False))
     if footprint.dense_bytes(sizes, copies=1) > limit:
         return None
     rng = np.random.default_rng(seed)
-    weights = [rng.standard_normal(shape, dtype=np.float32) for shape in shapes]
-    X = rng.standard_normal((sizes[0], n_samples), dtype=np.float32)
-    return least_seconds(dense_outputs, weights, X, repeats=repeats)
-
-
-def dense_outputs(weights, X):
-    """What a dense ReLU net without biases makes of X (n_in, samples)."""
-    for W in weights[:-1]:
-        X = W @ X
-        np.maximum(X, 0, out=X)
-    return weights[-1] @ X
+    net, X = dense_baseline.DenseMLP(sizes, rng), rng.standard_normal((sizes[0], n_samples), dtype=np.float32)
+    return least_seconds_of_blas(lambda: net.outputs(X), repeats)
 
 
 def layer_costs(n_in, n_out, *, epsilon=None, density=None, batch_size=64, repeats=4, seed=0):
@@ -205,54 +191,16 @@ def layer_costs(n_in, n_out, *, epsilon=None, density=None, batch_size=64, repea
     for way in ways.values():
         table["links"].append(way.links)
         table["bytes"].append(way.n_bytes)
-        table["forward"].append(least_seconds(way.forward, X, repeats=repeats))
-        table["step"].append(least_seconds(way.step, X, dZ, repeats=repeats))
+        table["forward"].append(least_seconds_of_blas(partial(way.forward, X), repeats))
+        table["step"].append(least_seconds_of_blas(partial(way.step, X, dZ), repeats))
     return {name: np.array(values) for name, values in table.items()}
 
 
-def least_seconds(function, *arguments, repeats):
-    """The least time of a call, with one BLAS thread or as many as there are: what else the machine does only ever adds."""
-    spent = []
-    for threads in (1, None):
-        with threadpool_limits(threads, "blas"):
-            function(*arguments)
-            for _ in range(repeats):
-                start = time.perf_counter()
-                function(*arguments)
-                spent.append(time.perf_counter() - start)
-    return min(spent)
-
-
-class Dense:
-    """A matrix (n_out, n_in) with as many values as it has places; its buffers are made once."""
+class Dense(dense_baseline.DenseLayer):
+    """The layer as a matrix with as many values as it has places."""
 
     def __init__(self, model):
-        self.W, self.b = model.layers[0].to_scipy().toarray(), model.layers[0].b.copy()
-        self.V, self.v, self.dW = np.zeros_like(self.W), np.zeros_like(self.b), np.zeros_like(self.W)
-        self.links = self.W.size
-        self.n_bytes = 3 * self.W.nbytes
-
-    def weights(self):
-        """What the input is multiplied by."""
-        return self.W
-
-    def forward(self, X):
-        """Z (n_out, batch)."""
-        return self.weights() @ X + self.b[:, None]
-
-    def gradient(self, X, dZ):
-        """dW in the shape of W."""
-        return np.matmul(dZ, X.T, out=self.dW)
-
-    def step(self, X, dZ):
-        """One training step; returns Z and dX."""
-        Z, dX, dW = self.forward(X), self.weights().T @ dZ, self.gradient(X, dZ)
-        for values, velocity, gradient in ((self.W, self.V, dW), (self.b, self.v, dZ.sum(axis=1))):
-            velocity *= MOMENTUM
-            gradient *= RATE
-            velocity -= gradient
-            values += velocity
-        return Z, dX
+        super().__init__(model.layers[0].to_scipy().toarray(), model.layers[0].b.copy())
 
 
 class Masked(Dense):
@@ -307,5 +255,5 @@ class Ours:
     def step(self, X, dZ):
         """One training step; returns Z and dX."""
         Z, (dX, dw, db) = self.forward(X), self.layer.backward(X, dZ)
-        self.optimizer.update(self.layer, self.state, dw, db, RATE)
+        self.optimizer.update(self.layer, self.state, dw, db, dense_baseline.RATE)
         return Z, dX

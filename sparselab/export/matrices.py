@@ -68,7 +68,7 @@ def check_room(model, door, instead):
     items = {f"W of layer {i + 1} ({t.n_out} x {t.n_in})": t.n_out * t.n_in * model.dtype.itemsize for i, t in shapes}
     items["places of the links"] = 20 * max(model.nnz)
     advise = lambda have: f"{instead}, about {footprint.size(model.nbytes)}"
-    footprint.refuse(f"{door} of {footprint.named(model.sizes)}", items, advise)
+    footprint.require_memory(f"{door} of {footprint.net_name(model.sizes)}", items, advise)
 
 
 def dense(layer):

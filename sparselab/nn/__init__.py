@@ -1,1 +1,1 @@
-"""The network: layers, activations, losses, initializers, optimizers, schedules."""
+"""The network and its parts: layers, activations, losses, initializers, optimizers and schedules."""

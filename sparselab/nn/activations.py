@@ -1,134 +1,327 @@
-"""Activation functions as small objects: two slopes where that is all there is (fused into the kernels), else arrays.
+"""Activation functions. Those with two constant slopes are fused into the compiled kernels; others work on whole arrays.
 
-A plug-in is any object with `forward(Z) -> Y` and `gradient(Z) -> dY/dZ` on (neurons, W) tiles; `at(depth)` and `slopes` are
-optional. Depth counts hidden layers from 1.
+Your own activation is any object with the methods of `protocols.Activation`; `at(depth)` and `slopes` are optional.
 """
 
 from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..utils import checks
+from .protocols import Activation
 
 
 class Slopes:
-    """A piecewise-linear activation: left·z for z <= 0, right·z for z > 0."""
+    """Base class of piecewise linear activations: left · z for z <= 0, right · z for z > 0.
+
+    Subclasses define `slopes`, and `at` where the slopes depend on the layer.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> isinstance(sl.ReLU(), sl.activations.Slopes)
+    True
+    """
 
     @property
-    def slopes(self):
-        """(left, right)."""
+    def slopes(self) -> tuple[float, float]:
+        """The slopes (left, right)."""
         raise NotImplementedError(f"{type(self).__name__} must define slopes")
 
-    def at(self, depth):
-        """The activation of hidden layer `depth` = 1, 2, …"""
+    def at(self, depth: int) -> "Slopes":
+        """Return the activation of one hidden layer.
+
+        Parameters
+        ----------
+        depth : int
+            Number of the hidden layer, 1 for the first one.
+
+        Returns
+        -------
+        Slopes
+            The activation of that layer.
+        """
         return self
 
-    def forward(self, Z):
+    def forward(self, Z: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Compute the outputs of neurons.
+
+        Parameters
+        ----------
+        Z : ndarray
+            Inputs of the activation, of any shape.
+
+        Returns
+        -------
+        ndarray
+            The values f(Z), in the shape and dtype of Z.
+        """
         left, right = self.slopes
         return np.where(Z > 0, Z * Z.dtype.type(right), Z * Z.dtype.type(left))
 
-    def gradient(self, Z):
+    def gradient(self, Z: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Compute the derivative.
+
+        Parameters
+        ----------
+        Z : ndarray
+            Inputs of the activation, of any shape.
+
+        Returns
+        -------
+        ndarray
+            The values f'(Z), in the shape and dtype of Z.
+        """
         left, right = self.slopes
         return np.where(Z > 0, Z.dtype.type(right), Z.dtype.type(left))
 
 
 @dataclass(frozen=True)
 class FixedSlopes(Slopes):
-    """The same two slopes in every layer."""
+    """The same two slopes in every layer.
+
+    Parameters
+    ----------
+    left : float
+        Slope for z <= 0, a finite float32 number.
+    right : float, default 1.0
+        Slope for z > 0, a finite float32 number.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a slope is not a finite float32 number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.FixedSlopes(0.5).forward(np.array([-2.0, 2.0])).tolist()
+    [-1.0, 2.0]
+    """
 
     left: float
     right: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("left", "right"):
             checks.finite_float32(name, getattr(self, name))
 
     @property
-    def slopes(self):
+    def slopes(self) -> tuple[float, float]:
+        """The slopes (left, right)."""
         return self.left, self.right
 
 
 @dataclass(frozen=True)
 class AllReLU(Slopes):
-    """All-ReLU, the alternated left ReLU (Curci et al. 2021, eq. 3): contribution 2 of the paper.
+    """All-ReLU, the alternated left ReLU (Curci et al. 2021, eq. 3).
 
-    f(z) = z for z > 0; for z <= 0 the slope is −alpha in the first, third, … hidden layer and +alpha in the second, fourth, …
-    alpha is not trained. alpha = 0 is ReLU.
+    f(z) = z for z > 0. For z <= 0 the slope is −alpha in the first, third, … hidden layer and +alpha in the second,
+    fourth, … one. alpha is not trained.
+
+    Parameters
+    ----------
+    alpha : float, default 0.6
+        Size of the left slope, >= 0; with 0 this is ReLU.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `alpha` is not a finite float32 number >= 0.
+
+    References
+    ----------
+    Curci, Mocanu, Pechenizkiy (2021), "Truly Sparse Neural Networks at Scale", arXiv 2102.01732, eq. 3.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> [sl.AllReLU(0.6).at(depth).slopes for depth in (1, 2, 3)]
+    [(-0.6, 1.0), (0.6, 1.0), (-0.6, 1.0)]
     """
 
     alpha: float = 0.6
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.finite_float32("alpha", self.alpha, low=0)
 
     @property
-    def slopes(self):
-        """Those of the first hidden layer."""
+    def slopes(self) -> tuple[float, float]:
+        """The slopes (left, right) of the first hidden layer."""
         return self.at(1).slopes
 
-    def at(self, depth):
+    def at(self, depth: int) -> FixedSlopes:
+        """Return the activation of one hidden layer.
+
+        Parameters
+        ----------
+        depth : int
+            Number of the hidden layer, 1 for the first one.
+
+        Returns
+        -------
+        FixedSlopes
+            Left slope −alpha for odd and +alpha for even depths, right slope 1.
+        """
         return FixedSlopes(-self.alpha if depth % 2 else self.alpha)
 
 
 @dataclass(frozen=True)
 class ReLU(Slopes):
-    """max(z, 0)."""
+    """The rectifier: max(z, 0).
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.ReLU().slopes
+    (0.0, 1.0)
+    """
 
     slopes = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class LeakyReLU(Slopes):
-    """z for z > 0 else alpha·z, in every layer."""
+    """The leaky rectifier: z for z > 0, else alpha · z, in every layer.
+
+    Parameters
+    ----------
+    alpha : float, default 0.6
+        Left slope, >= 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `alpha` is not a finite float32 number >= 0.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.LeakyReLU(0.1).slopes
+    (0.1, 1.0)
+    """
 
     alpha: float = 0.6
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.finite_float32("alpha", self.alpha, low=0)
 
     @property
-    def slopes(self):
+    def slopes(self) -> tuple[float, float]:
+        """The slopes (left, right)."""
         return self.alpha, 1.0
 
 
 @dataclass(frozen=True)
 class AllNegative(Slopes):
-    """The control that was never published: left slope −alpha in every layer, no alternation."""
+    """Left slope −alpha in every layer: All-ReLU without its alternation, as a control experiment.
+
+    Parameters
+    ----------
+    alpha : float, default 0.6
+        Size of the left slope, >= 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `alpha` is not a finite float32 number >= 0.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.AllNegative(0.6).slopes
+    (-0.6, 1.0)
+    """
 
     alpha: float = 0.6
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.finite_float32("alpha", self.alpha, low=0)
 
     @property
-    def slopes(self):
+    def slopes(self) -> tuple[float, float]:
+        """The slopes (left, right)."""
         return -self.alpha, 1.0
 
 
 @dataclass(frozen=True)
 class Identity(Slopes):
-    """z: a linear layer."""
+    """No activation: f(z) = z.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.Identity().slopes
+    (1.0, 1.0)
+    """
 
     slopes = (1.0, 1.0)
 
 
 @dataclass(frozen=True)
 class Tanh:
-    """tanh(z)."""
+    """The hyperbolic tangent.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.Tanh().forward(np.zeros(2)).tolist()
+    [0.0, 0.0]
+    """
 
     slopes = None
 
-    def at(self, depth):
+    def at(self, depth: int) -> Self:
+        """Return the activation of one hidden layer.
+
+        Parameters
+        ----------
+        depth : int
+            Number of the hidden layer, 1 for the first one.
+
+        Returns
+        -------
+        Tanh
+            This object: it is the same in every layer.
+        """
         return self
 
-    def forward(self, Z):
+    def forward(self, Z: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Compute the outputs of neurons.
+
+        Parameters
+        ----------
+        Z : ndarray
+            Inputs of the activation, of any shape.
+
+        Returns
+        -------
+        ndarray
+            The hyperbolic tangent of Z, in its shape and dtype.
+        """
         return np.tanh(Z)
 
-    def gradient(self, Z):
+    def gradient(self, Z: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Compute the derivative.
+
+        Parameters
+        ----------
+        Z : ndarray
+            Inputs of the activation, of any shape.
+
+        Returns
+        -------
+        ndarray
+            1 − tanh²(Z), in the shape and dtype of Z.
+        """
         return 1 - np.tanh(Z) ** 2
 
 
-NAMES = {
+NAMES: dict[str, type] = {
     "all_relu": AllReLU,
     "relu": ReLU,
     "leaky_relu": LeakyReLU,
@@ -138,8 +331,32 @@ NAMES = {
 }
 
 
-def get(activation, **parameters):
-    """An activation object from an object, a class or one of the names in NAMES; raises naming the argument."""
+def get(activation: str | type | Activation, **parameters: float) -> Activation:
+    """Return an activation object from a name, a class or an object.
+
+    Parameters
+    ----------
+    activation : str, type or Activation
+        One of the names in `NAMES`, a class that needs no arguments, or an object with `forward(Z)` and `gradient(Z)`.
+    **parameters : float
+        Arguments of the class, where a name is given: `alpha`.
+
+    Returns
+    -------
+    Activation
+        The object.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `activation` is none of these.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.activations.get("leaky_relu", alpha=0.1)
+    LeakyReLU(alpha=0.1)
+    """
     if isinstance(activation, str):
         activation = NAMES[checks.choice("activation", activation, NAMES)](**parameters)
     elif isinstance(activation, type):
@@ -149,18 +366,81 @@ def get(activation, **parameters):
     return activation
 
 
-def at(activation, depth):
-    """The activation of hidden layer `depth`; plug-ins without `at` are the same everywhere."""
+def at(activation: Activation, depth: int) -> Activation:
+    """Return the activation of one hidden layer.
+
+    Parameters
+    ----------
+    activation : Activation
+        The activation of a network.
+    depth : int
+        Number of the hidden layer, 1 for the first one.
+
+    Returns
+    -------
+    Activation
+        `activation.at(depth)`, or `activation` itself where it has no method `at`.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.activations.at(sl.AllReLU(0.6), 2)
+    FixedSlopes(left=0.6, right=1.0)
+    """
     return activation.at(depth) if hasattr(activation, "at") else activation
 
 
-def slopes(activation):
-    """(left, right), or None where one more pass over the tile is needed."""
+def slopes(activation: Activation) -> tuple[float, float] | None:
+    """Return the slopes of a piecewise linear activation.
+
+    Parameters
+    ----------
+    activation : Activation
+        An activation of one layer.
+
+    Returns
+    -------
+    tuple of float or None
+        (left, right), or None for an activation that the kernels cannot fuse.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.activations.slopes(sl.Tanh()) is None
+    True
+    """
     return getattr(activation, "slopes", None)
 
 
-def describe(activation):
-    """{"name": …, parameters}: what `get` turns back into the object; ValueError for a plug-in, which cannot be stored."""
+def takes_alpha(name):
+    """Whether the activation of this name has a slope alpha."""
+    return hasattr(NAMES.get(name), "alpha")
+
+
+def describe(activation: Activation) -> dict[str, Any]:
+    """Describe a built-in activation by plain values, as files store it.
+
+    Parameters
+    ----------
+    activation : Activation
+        One of the classes of this module.
+
+    Returns
+    -------
+    dict
+        "name" and the parameters, which `get` turns back into the object.
+
+    Raises
+    ------
+    ValueError
+        If the activation is your own: it cannot be stored by name.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.activations.describe(sl.AllReLU(0.6))
+    {'name': 'all_relu', 'alpha': 0.6}
+    """
     for name, kind in NAMES.items():
         if type(activation) is kind:
             return {"name": name, **asdict(activation)}

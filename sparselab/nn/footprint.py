@@ -1,4 +1,6 @@
-"""What a net takes, counted before anything is allocated: byte rules, and the refusal of nets that do not fit."""
+"""Bytes of a net, counted from widths and links before anything is allocated; a net that does not fit is refused."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -22,9 +24,32 @@ def size(n_bytes):
 
 
 class InsufficientMemoryError(MemoryError):
-    """need, have: bytes; items: {name: bytes} of all that is needed; advice: what would fit, as text. Nothing was allocated."""
+    """More memory is needed than is available; raised before anything is allocated.
 
-    def __init__(self, what, need, have, items, advice=""):
+    Parameters
+    ----------
+    what : str
+        What was to be done, such as "creating a net 784-1000-10".
+    need : int
+        Bytes that it needs.
+    have : int
+        Bytes that are available.
+    items : dict of str to int
+        The bytes needed, item by item.
+    advice : str, default ""
+        What would fit.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> try:
+    ...     sl.SparseMLP.create([2 * 10**9] * 50, epsilon=0.2)
+    ... except sl.InsufficientMemoryError as error:
+    ...     print(error.need > error.have)
+    True
+    """
+
+    def __init__(self, what: str, need: int, have: int, items: dict[str, int], advice: str = "") -> None:
         self.what, self.need, self.have, self.items, self.advice = what, need, have, items, advice
         largest = ", ".join(f"{name} {size(n)}" for name, n in sorted(items.items(), key=lambda item: -item[1])[:3])
         super().__init__(
@@ -36,20 +61,29 @@ class InsufficientMemoryError(MemoryError):
         return type(self), (self.what, self.need, self.have, self.items, self.advice)
 
 
-def stored(n_in, n_out, nnz, itemsize):
-    """{name: bytes} of what a layer is: links and biases."""
+# one layer, or arrays of them
+
+
+def layer_stored_items(n_in, n_out, nnz, itemsize):
+    """{name: bytes} of a layer's links and biases."""
     return {
         "weights": nnz * itemsize, "biases": n_out * itemsize, "column indices": 4 * nnz, "row pointers": 8 * (n_out + 1),
     }  # fmt: skip
 
 
-def trained(n_in, n_out, nnz, itemsize, *, vectors=1, groups=1):
-    """{name: bytes} of what stands beside a layer in training. vectors: what the optimizer keeps; groups: gradient buffers."""
+def layer_training_items(n_in, n_out, nnz, itemsize, *, vectors=1, groups=1):
+    """{name: bytes} that training adds to a layer.
+
+    vectors: values that the optimizer stores for each link and neuron; groups: gradient buffers.
+    """
     return {
         "optimizer state": vectors * (nnz + n_out) * itemsize,
         "gradients": groups * (nnz + n_out) * itemsize,
         "transposed index": 8 * nnz + 8 * (n_in + 1),
     }
+
+
+# nets
 
 
 def dense_links(sizes):
@@ -62,9 +96,16 @@ def dense_bytes(sizes, *, itemsize=4, copies=3):
     return copies * itemsize * sum((n_in + 1) * n_out for n_in, n_out in zip(sizes, sizes[1:], strict=False))
 
 
+def expected_links(sizes, *, epsilon=None, density=None):
+    """(layers,) floats: how many links each layer gets on average; epsilon is not used where there is a density."""
+    sizes = np.array(sizes, float)
+    n_in, n_out = sizes[:-1], sizes[1:]
+    return np.minimum(epsilon * (n_in + n_out), n_in * n_out) if density is None else density * (n_in * n_out)
+
+
 @dataclass(frozen=True)
 class NetShape:
-    """Widths (n + 1,) and expected links (n,) of n layers as floats: their sums may leave int64."""
+    """Widths (n + 1,) and links (n,) of n layers as floats: their sums may be larger than an int64."""
 
     sizes: np.ndarray
     nnz: np.ndarray
@@ -72,44 +113,53 @@ class NetShape:
 
     @classmethod
     def expected(cls, sizes, itemsize, *, epsilon=None, density=None, **options):
-        sizes = np.array(sizes, float)
-        cells, width = sizes[:-1] * sizes[1:], sizes[:-1] + sizes[1:]
-        nnz = np.minimum(epsilon * width, cells) if density is None else density * cells
-        return cls(sizes, nnz, itemsize, **options)
+        """The shape of a net that is yet to be created; options: other fields."""
+        return cls(np.array(sizes, float), expected_links(sizes, epsilon=epsilon, density=density), itemsize, **options)
 
     @property
     def ends(self):
+        """(inputs, outputs) of all layers."""
         return self.sizes[:-1], self.sizes[1:]
 
-    def creation(self):
-        """Bytes that are needed only while a layer's links are drawn, beyond what the finished net has: slots and counts."""
+    def stored_items(self):
+        """{name: bytes} of the net itself."""
+        return {name: n.sum() for name, n in layer_stored_items(*self.ends, self.nnz, self.itemsize).items()}
+
+    def creation_bytes(self):
+        """Bytes beyond those of the finished net that are needed only while a layer's links are drawn: slots and counts."""
         n_in, n_out = self.ends
-        own = sum(stored(n_in, n_out, self.nnz, self.itemsize).values())
+        own = sum(layer_stored_items(n_in, n_out, self.nnz, self.itemsize).values())
         drawing = 4 * self.nnz + 8 * self.nnz + 8 * (5 * n_out + n_in)
         return max(0.0, (np.cumsum(own) - own + drawing).max() - own.sum())
 
 
-def whole(items):
-    """The same in whole bytes, without what is nothing."""
+def whole_bytes(items):
+    """The same items in whole bytes, without those below one byte."""
     return {name: int(n) for name, n in items.items() if n >= 1}
 
 
-def links(epsilon, density):
-    """The checked one of the two, as arguments of NetShape.expected."""
+def check_sparsity(epsilon, density):
+    """{"density": …} where one is given, else {"epsilon": …}, checked: arguments of `expected_links`."""
     if density is None:
         return {"epsilon": checks.positive("epsilon", epsilon)}
     return {"density": checks.number("density", density, "a number in (0, 1]", low=0, high=1, open_low=True)}
 
 
-def named(sizes):
-    """A net by its widths; a very deep one by its ends."""
+def net_name(sizes):
+    """A net as text by its widths; of a very deep one only the first and last."""
     shown = [str(n) for n in sizes] if len(sizes) <= 8 else [*map(str, sizes[:3]), "…", *map(str, sizes[-2:])]
     return f"a net {'-'.join(shown)}"
 
 
-def refuse(what, items, advise):
-    """Raise InsufficientMemoryError if the items do not fit into what is available; advise(have) says what would."""
-    items = whole(items)
+# refusal
+
+
+def require_memory(what, items, advise):
+    """Raise InsufficientMemoryError where the items do not fit into the available memory.
+
+    advise(have) says what would fit into so many bytes.
+    """
+    items = whole_bytes(items)
     need = sum(items.values())
     have = resources.available() if need >= WORTH_CHECKING else None
     if have is not None and need > have:
@@ -117,31 +167,35 @@ def refuse(what, items, advise):
 
 
 def check_creation(sizes, itemsize, epsilon, density):
-    """Refuse a net that does not fit: called by SparseMLP.create before anything is allocated."""
-    how = links(epsilon, density)
-    net = NetShape.expected(sizes, itemsize, **how)
-    refuse(f"creating {named(sizes)}", _creation(net), lambda have: _smaller(sizes, itemsize, how, have))
+    """Refuse a net that does not fit; SparseMLP.create calls this before it allocates anything."""
+    sparsity = check_sparsity(epsilon, density)
+    net = NetShape.expected(sizes, itemsize, **sparsity)
+    advise = lambda have: _largest_sparsity(sizes, itemsize, sparsity, have)
+    require_memory(f"creating {net_name(sizes)}", creation_items(net), advise)
     if net.nnz.max() > MAX_WIDTH:
         layer = int(net.nnz.argmax())
-        ((name, value),), most = how.items(), f"{MAX_WIDTH} links a layer"
-        raise ValueError(f"{name} = {value:g}: gives layer {layer + 1} about {net.nnz[layer]:.3g} links: must be at most {most}")
+        ((name, value),) = sparsity.items()
+        allowed = f"{MAX_WIDTH} links a layer"
+        raise ValueError(
+            f"{name} = {value:g}: gives layer {layer + 1} about {net.nnz[layer]:.3g} links: must be at most {allowed}"
+        )
 
 
-def _creation(net):
-    items = {name: n.sum() for name, n in stored(*net.ends, net.nnz, net.itemsize).items()}
-    return items | {"drawing the links": net.creation()}
+def creation_items(net):
+    """{name: bytes} that creating a net of a NetShape needs."""
+    return net.stored_items() | {"drawing the links": net.creation_bytes()}
 
 
-def _smaller(sizes, itemsize, how, have):
-    """ "epsilon up to 3.4": the largest with which the net fits, or nothing."""
-    ((name, value),) = how.items()
-    fits = lambda share: sum(_creation(NetShape.expected(sizes, itemsize, **{name: share * value})).values()) <= have
+def _largest_sparsity(sizes, itemsize, sparsity, have):
+    """Such as "epsilon up to 3.4": the largest value with which the net fits into `have` bytes."""
+    ((name, value),) = sparsity.items()
+    fits = lambda share: sum(creation_items(NetShape.expected(sizes, itemsize, **{name: share * value})).values()) <= have
     share = largest_share(fits)
     return f"{name} up to {_three_digits(share * value)}" if share else "fewer neurons"
 
 
 def largest_share(fits, steps=30):
-    """The largest factor in (0, 1], to a few digits, for which fits(factor); 0 where not even a millionth does."""
+    """The largest factor in (0, 1], to a few digits, for which fits(factor); 0 if a millionth is still too much."""
     low, high = 1e-6, 1.0
     if not fits(low):
         return 0.0
@@ -152,6 +206,6 @@ def largest_share(fits, steps=30):
 
 
 def _three_digits(value):
-    """Rounded down, so that what is said fits."""
+    """Rounded down, so that the value in the message fits."""
     unit = 10.0 ** (np.floor(np.log10(value)) - 2)
     return f"{np.floor(value / unit) * unit:.4g}"

@@ -1,92 +1,271 @@
-"""First values of links. A new link's value comes from the same distribution as the first ones (SET).
+"""Initial values of links. A link that grows later gets its value from the same distribution, as in SET.
 
-`fan="width"` scales by the layer's widths, as the paper does; `fan="links"` by each neuron's actual number of incoming links,
-without which signals vanish in very thin layers.
+`fan="width"` scales by the layer's widths, as the paper does; `fan="links"` by each neuron's own number of incoming links,
+without which signals vanish in networks with few links a neuron. Your own initializer is a function of the same arguments.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
+from ..topology.topology import Topology
 from ..utils import checks
+
+Initializer: TypeAlias = Callable[..., NDArray[np.floating]]
 
 
 @dataclass(frozen=True)
 class _Scaled:
-    """Values uniform in ±limit, the limit given by the fan."""
+    """Values uniform in ±limit, where the limit depends on the fan."""
 
     fan: str = "width"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.choice("fan", self.fan, ("width", "links"))
 
-    def limit(self, fan_in, n_out):
-        """Half-width of the interval for neurons with `fan_in` inputs in a layer of n_out outputs."""
+    def limit(self, fan_in: float | NDArray[np.integer], n_out: int) -> NDArray[np.floating]:
+        """Return half the width of the interval.
+
+        Parameters
+        ----------
+        fan_in : int or ndarray of int
+            Number of inputs, of the layer or of each neuron.
+        n_out : int
+            Number of outputs of the layer.
+
+        Returns
+        -------
+        float or ndarray
+            The limit, in the shape of `fan_in`.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define limit")
 
-    def __call__(self, topology, rng, dtype=np.float32, slots=None):
-        """Values of the links in `slots` (default all), (n,) of `dtype`."""
+    def __call__(
+        self,
+        topology: Topology,
+        rng: np.random.Generator,
+        dtype: DTypeLike = np.float32,
+        slots: NDArray[np.integer] | None = None,
+    ) -> NDArray[np.floating]:
+        """Draw values of links.
+
+        Parameters
+        ----------
+        topology : Topology
+            Links of the layer.
+        rng : numpy.random.Generator
+            Source of randomness.
+        dtype : dtype, default float32
+            Type of the values, float32 or float64.
+        slots : ndarray of int, optional
+            Links that need a value; by default all.
+
+        Returns
+        -------
+        ndarray
+            One value for each of the links.
+        """
         values = rng.random(topology.nnz if slots is None else len(slots), dtype=dtype)
         values = np.multiply(values, 2, out=values)
         values -= 1
         if self.fan == "width":
-            values *= dtype_of(dtype)(self.limit(topology.n_in, topology.n_out))
+            values *= _scalar(dtype)(self.limit(topology.n_in, topology.n_out))
         else:
-            fan_in = np.repeat(topology.fan_in, topology.fan_in) if slots is None else fan_in_at(topology, slots)
+            fan_in = np.repeat(topology.fan_in, topology.fan_in) if slots is None else _fan_in_at(topology, slots)
             values *= self.limit(fan_in, topology.n_out).astype(dtype)
         return values
 
 
-def dtype_of(dtype):
+def _scalar(dtype):
     return np.dtype(dtype).type
 
 
-def fan_in_at(topology, slots):
-    """Incoming links of the neuron that each link in `slots` leads to."""
+def _fan_in_at(topology, slots):
+    """Number of incoming links of the output neuron of each link in `slots`."""
     rows = np.searchsorted(topology.indptr, slots, side="right") - 1
     return topology.fan_in[rows]
 
 
 @dataclass(frozen=True)
 class HeUniform(_Scaled):
-    """U(±sqrt(6 / n_in)) (He et al. 2015)."""
+    """Uniform in ±sqrt(6 / n_in) (He et al. 2015).
 
-    def limit(self, fan_in, n_out):
+    Parameters
+    ----------
+    fan : {"width", "links"}, default "width"
+        Whether n_in is the width of the layer before, as in the paper, or each neuron's number of incoming links.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `fan` is not one of these names.
+
+    References
+    ----------
+    He, Zhang, Ren, Sun (2015), "Delving Deep into Rectifiers", arXiv 1502.01852.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> values = sl.HeUniform()(sl.Topology.dense(2, 6), np.random.default_rng(0))
+    >>> values.shape, bool((np.abs(values) <= 1).all())
+    ((12,), True)
+    """
+
+    def limit(self, fan_in: float | NDArray[np.integer], n_out: int) -> NDArray[np.floating]:
+        """Return half the width of the interval.
+
+        Parameters
+        ----------
+        fan_in : int or ndarray of int
+            Number of inputs, of the layer or of each neuron.
+        n_out : int
+            Number of outputs of the layer.
+
+        Returns
+        -------
+        float or ndarray
+            The limit sqrt(6 / fan_in).
+        """
         return np.sqrt(6 / np.maximum(fan_in, 1))
 
 
 @dataclass(frozen=True)
 class XavierUniform(_Scaled):
-    """U(±sqrt(6 / (n_in + n_out))) (Glorot & Bengio 2010)."""
+    """Uniform in ±sqrt(6 / (n_in + n_out)) (Glorot & Bengio 2010).
 
-    def limit(self, fan_in, n_out):
+    Parameters
+    ----------
+    fan : {"width", "links"}, default "width"
+        Whether n_in is the width of the layer before, as in the paper, or each neuron's number of incoming links.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `fan` is not one of these names.
+
+    References
+    ----------
+    Glorot, Bengio (2010), "Understanding the difficulty of training deep feedforward neural networks", AISTATS.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> float(sl.XavierUniform().limit(4, 2))
+    1.0
+    """
+
+    def limit(self, fan_in: float | NDArray[np.integer], n_out: int) -> NDArray[np.floating]:
+        """Return half the width of the interval.
+
+        Parameters
+        ----------
+        fan_in : int or ndarray of int
+            Number of inputs, of the layer or of each neuron.
+        n_out : int
+            Number of outputs of the layer.
+
+        Returns
+        -------
+        float or ndarray
+            The limit sqrt(6 / (fan_in + n_out)).
+        """
         return np.sqrt(6 / (np.maximum(fan_in, 1) + n_out))
 
 
-MOST_DEVIATION = 1e30  # draws of many deviations still fit into float32
+MAX_DEVIATION = 1e30  # samples many deviations from 0 still fit into float32
 
 
 @dataclass(frozen=True)
 class Normal:
-    """N(0, deviation²)."""
+    """Normally distributed with mean 0.
+
+    Parameters
+    ----------
+    deviation : float, default 0.1
+        Standard deviation, in (0, 1e30].
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `deviation` is not such a number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.Normal(0.1)(sl.Topology.dense(2, 3), np.random.default_rng(0)).shape
+    (6,)
+    """
 
     deviation: float = 0.1
 
-    def __post_init__(self):
-        allowed = f"a number > 0, at most {MOST_DEVIATION:g}"
-        checks.number("deviation", self.deviation, allowed, low=0, open_low=True, high=MOST_DEVIATION)
+    def __post_init__(self) -> None:
+        allowed = f"a number > 0, at most {MAX_DEVIATION:g}"
+        checks.number("deviation", self.deviation, allowed, low=0, open_low=True, high=MAX_DEVIATION)
 
-    def __call__(self, topology, rng, dtype=np.float32, slots=None):
-        """Values of the links in `slots` (default all), (n,) of `dtype`."""
+    def __call__(
+        self,
+        topology: Topology,
+        rng: np.random.Generator,
+        dtype: DTypeLike = np.float32,
+        slots: NDArray[np.integer] | None = None,
+    ) -> NDArray[np.floating]:
+        """Draw values of links.
+
+        Parameters
+        ----------
+        topology : Topology
+            Links of the layer.
+        rng : numpy.random.Generator
+            Source of randomness.
+        dtype : dtype, default float32
+            Type of the values, float32 or float64.
+        slots : ndarray of int, optional
+            Links that need a value; by default all.
+
+        Returns
+        -------
+        ndarray
+            One value for each of the links.
+        """
         n = topology.nnz if slots is None else len(slots)
-        return rng.standard_normal(n, dtype=dtype) * dtype_of(dtype)(self.deviation)
+        return rng.standard_normal(n, dtype=dtype) * _scalar(dtype)(self.deviation)
 
 
-NAMES = {"he_uniform": HeUniform, "xavier_uniform": XavierUniform, "normal": Normal}
+NAMES: dict[str, type] = {"he_uniform": HeUniform, "xavier_uniform": XavierUniform, "normal": Normal}
 
 
-def get(initializer, **parameters):
-    """An initializer object from an object, a class or one of the names in NAMES; raises naming the argument."""
+def get(initializer: str | type | Initializer, **parameters: float | str) -> Initializer:
+    """Return an initializer from a name, a class or an object.
+
+    Parameters
+    ----------
+    initializer : str, type or callable
+        One of the names in `NAMES`, a class that needs no arguments, or a function (topology, rng, dtype, slots).
+    **parameters : float or str
+        Arguments of the class, where a name is given: `fan` or `deviation`.
+
+    Returns
+    -------
+    callable
+        The initializer.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `initializer` is none of these.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.initializers.get("he_uniform", fan="links")
+    HeUniform(fan='links')
+    """
     if isinstance(initializer, str):
         return NAMES[checks.choice("initializer", initializer, NAMES)](**parameters)
     if isinstance(initializer, type):
@@ -96,8 +275,30 @@ def get(initializer, **parameters):
     return initializer
 
 
-def describe(initializer):
-    """{"name": …, parameters} of a built-in initializer; ValueError for a plug-in."""
+def describe(initializer: Initializer) -> dict[str, Any]:
+    """Describe a built-in initializer by plain values, as files store it.
+
+    Parameters
+    ----------
+    initializer : callable
+        One of the classes of this module.
+
+    Returns
+    -------
+    dict
+        "name" and the parameters, which `get` turns back into the object.
+
+    Raises
+    ------
+    ValueError
+        If the initializer is your own: it cannot be stored by name.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.initializers.describe(sl.Normal(0.1))
+    {'name': 'normal', 'deviation': 0.1}
+    """
     for name, kind in NAMES.items():
         if type(initializer) is kind:
             return {"name": name, **asdict(initializer)}

@@ -1,6 +1,9 @@
-"""One truly sparse layer: Z = W X + b where only the links of `topology` exist."""
+"""One truly sparse layer: Z = W X + b, where only the links of its topology are stored."""
+
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .. import kernels
 from ..kernels import csr_passes
@@ -12,13 +15,35 @@ NO_BITS = np.zeros((0, 0), np.uint8)
 
 
 class SparseLinear:
-    """A layer's whole state: `topology`, `w` (nnz,) aligned with its links, `b` (n_out,). Nothing else exists.
+    """A sparse layer: its links, their values and its biases.
 
-    w and b can be replaced by arrays of the same length and dtype (TypeError or ValueError otherwise); widths and links change
-    only through `evolution.apply`.
+    `w` and `b` can be replaced by arrays of the same length and dtype. Widths and links change by `evolution.apply`.
+
+    Parameters
+    ----------
+    topology : Topology
+        The links, from n_in inputs to n_out outputs.
+    w : ndarray
+        Values (nnz,) of the links, in CSR order, float32 or float64, contiguous and writeable; not copied.
+    b : ndarray
+        Biases (n_out,), of the same dtype; not copied.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array does not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> topology = sl.Topology.from_links(2, 3, rows=[0, 1, 1], columns=[2, 0, 1])
+    >>> layer = sl.SparseLinear(topology, np.array([1.0, 2.0, 3.0]), np.zeros(2))
+    >>> layer.forward(np.array([[1.0], [10.0], [100.0]])).tolist()
+    [[100.0], [32.0]]
     """
 
-    def __init__(self, topology, w, b):
+    def __init__(self, topology: Topology, w: NDArray[np.floating], b: NDArray[np.floating]) -> None:
         if not isinstance(topology, Topology):
             checks.fail("topology", topology, "a Topology", TypeError)
         if np.asarray(w).dtype not in DTYPES:
@@ -27,29 +52,31 @@ class SparseLinear:
         self.w, self.b = w, b
 
     @property
-    def topology(self):
+    def topology(self) -> Topology:
+        """The links."""
         return self._topology
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype[np.floating]:
+        """The dtype of values and biases: float32 or float64."""
         return self._dtype
 
     @property
-    def w(self):
-        """(nnz,) values of the links."""
+    def w(self) -> NDArray[np.floating]:
+        """Values (nnz,) of the links."""
         return self._w
 
     @w.setter
-    def w(self, values):
+    def w(self, values: NDArray[np.floating]) -> None:
         self._w = self._vector("w", values, self._topology.nnz)
 
     @property
-    def b(self):
-        """(n_out,) biases."""
+    def b(self) -> NDArray[np.floating]:
+        """Biases (n_out,)."""
         return self._b
 
     @b.setter
-    def b(self, values):
+    def b(self, values: NDArray[np.floating]) -> None:
         self._b = self._vector("b", values, self._topology.n_out)
 
     def _vector(self, name, values, length):
@@ -59,18 +86,65 @@ class SparseLinear:
             checks.fail(name, shown, f"a contiguous, writeable {self._dtype} array of shape ({length},)")
         return values
 
-    def check(self):
-        """Raise unless w and b still fit and can be written to (a pickle may bring read-only arrays); returns self."""
+    def check(self) -> Self:
+        """Check that w and b fit and can be written to; unpickled arrays may be read-only.
+
+        Returns
+        -------
+        SparseLinear
+            This layer.
+
+        Raises
+        ------
+        ValueError
+            If an array does not fit.
+        """
         self.w, self.b = self._w, self._b
         return self
 
-    def replace(self, topology, w, b):
-        """All three at once, the only way to other links; returns self."""
+    def replace(self, topology: Topology, w: NDArray[np.floating], b: NDArray[np.floating]) -> Self:
+        """Replace links, values and biases together.
+
+        Parameters
+        ----------
+        topology : Topology
+            The new links.
+        w, b : ndarray
+            Their values (nnz,) and the biases (n_out,); not copied.
+
+        Returns
+        -------
+        SparseLinear
+            This layer.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an array does not fit.
+        """
         self.__init__(topology, w, b)
         return self
 
-    def forward(self, X, out=None):
-        """Z = W X + b for a tile X (n_in, W); returns Z (n_out, W), written to `out` where given."""
+    def forward(self, X: ArrayLike, out: NDArray[np.floating] | None = None) -> NDArray[np.floating]:
+        """Compute Z = W X + b.
+
+        Parameters
+        ----------
+        X : array_like
+            Inputs (n_in, W), one column a sample.
+        out : ndarray, optional
+            Contiguous array (n_out, W) of the layer's dtype that receives the result.
+
+        Returns
+        -------
+        ndarray
+            Z (n_out, W): `out` if given.
+
+        Raises
+        ------
+        ValueError
+            If a shape or dtype does not fit.
+        """
         X = self._tile("X", X, self._topology.n_in)
         shape = self._topology.n_out, X.shape[1]
         out = np.empty(shape, self._dtype) if out is None else out
@@ -97,8 +171,30 @@ class SparseLinear:
         )
         return out
 
-    def backward(self, X, dZ):
-        """(dX (n_in, W), dw (nnz,), db (n_out,)) from a tile's input and dZ (n_out, W)."""
+    def backward(self, X: ArrayLike, dZ: ArrayLike) -> tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]]:
+        """Compute the gradients of a loss.
+
+        Parameters
+        ----------
+        X : array_like
+            Inputs (n_in, W), one column a sample.
+        dZ : array_like
+            Gradient (n_out, W) of the loss with respect to the outputs Z.
+
+        Returns
+        -------
+        dX : ndarray
+            Gradient (n_in, W) with respect to the inputs.
+        dw : ndarray
+            Gradient (nnz,) with respect to the values of the links.
+        db : ndarray
+            Gradient (n_out,) with respect to the biases.
+
+        Raises
+        ------
+        ValueError
+            If a shape does not fit.
+        """
         X, dZ = self._tile("X", X, self._topology.n_in), self._tile("dZ", dZ, self._topology.n_out)
         if X.shape[1] != dZ.shape[1]:
             checks.fail("dZ", dZ.shape, f"as many columns as X, {X.shape[1]}")
@@ -114,26 +210,53 @@ class SparseLinear:
             checks.fail(name, X.shape, f"of shape ({rows}, columns)")
         return X
 
-    def strength(self):
-        """(n_out,) Σ |w| over the incoming links of each neuron: the paper's importance."""
+    def strength(self) -> NDArray[np.floating]:
+        """Sum |w| over the incoming links of each output: the paper's importance of a neuron.
+
+        Returns
+        -------
+        ndarray
+            Strengths (n_out,).
+
+        References
+        ----------
+        Curci, Mocanu, Pechenizkiy (2021), "Truly Sparse Neural Networks at Scale", arXiv 2102.01732, eq. 4.
+        """
         out = np.empty(self._topology.n_out, self._dtype)
         csr_passes.strength(self._topology.indptr, self._w, out)
         return out
 
-    def strength_out(self):
-        """(n_in,) Σ |w| over the outgoing links of each input (Atashgahi et al. 2022: the strength of a feature)."""
+    def strength_out(self) -> NDArray[np.floating]:
+        """Sum |w| over the outgoing links of each input: the strength of a feature.
+
+        Returns
+        -------
+        ndarray
+            Strengths (n_in,).
+
+        References
+        ----------
+        Atashgahi et al. (2022), "Quick and Robust Feature Selection: the Strength of Energy-efficient Sparse Training for
+        Autoencoders", Machine Learning 111.
+        """
         out = np.zeros(self._topology.n_in)
         csr_passes.strength_out(self._topology.indices, self._w, out)
         return out.astype(self._dtype)
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Bytes of links and biases: values, indices and row pointers."""
         return self._w.nbytes + self._b.nbytes + self._topology.nbytes
 
-    def to_scipy(self):
-        """W as scipy CSR (n_out, n_in), a copy."""
+    def to_scipy(self) -> Any:
+        """Convert the weights to a scipy matrix.
+
+        Returns
+        -------
+        scipy.sparse.csr_array
+            A copy of W (n_out, n_in).
+        """
         return self._topology.to_scipy(self._w)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"SparseLinear({self._topology!r}, {self._dtype})"

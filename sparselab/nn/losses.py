@@ -1,21 +1,58 @@
-"""What training minimises: a value and its gradient at the output layer, on one tile.
+"""Loss functions: a value, and its gradient with respect to the output layer, computed tile by tile.
 
-A plug-in is any object with `targets`, `on_tile` and `of`; `code` = None sends it through the layer-by-layer engine.
+Your own loss is any object with the methods of `protocols.Loss`. With `code` = None the layerwise engine uses it; the codes of
+the built-in losses select compiled code in the fused engine.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..kernels import elementwise, program
 from ..utils import checks
+from .protocols import Loss
 
 
 class SoftmaxCrossEntropy:
-    """−log softmax(z)[label], summed stably for any logits; accuracy is that of the arg max."""
+    """Cross-entropy of the softmax, for classification.
 
-    code = program.SOFTMAX
+    The loss of a sample is −log softmax(z)[label], computed without overflow for all finite logits z. A prediction is correct if
+    the largest logit is that of the label.
 
-    def targets(self, y, n_out, dtype):
-        """(n,) int64 labels in [0, n_out)."""
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> loss, accuracy = sl.SoftmaxCrossEntropy().of(np.zeros((1, 2)), np.array([0]))
+    >>> round(loss, 4), accuracy
+    (0.6931, 1.0)
+    """
+
+    code: int | None = program.SOFTMAX
+
+    def targets(self, y: ArrayLike, n_out: int, dtype: DTypeLike) -> NDArray[np.int64]:
+        """Check labels.
+
+        Parameters
+        ----------
+        y : array_like
+            Labels (samples,), whole numbers in [0, n_out).
+        n_out : int
+            Outputs of the network.
+        dtype : dtype
+            Type of the network's values; not used.
+
+        Returns
+        -------
+        ndarray
+            The labels as int64.
+
+        Raises
+        ------
+        TypeError
+            If y is not a 1-D array of whole numbers.
+        ValueError
+            If a label is not in [0, n_out).
+        """
         y = np.ascontiguousarray(y)
         if y.ndim != 1 or y.dtype.kind not in "iu":
             checks.fail("y", y, f"a 1-D array of labels 0 … {n_out - 1} for cross-entropy", TypeError)
@@ -23,25 +60,103 @@ class SoftmaxCrossEntropy:
             checks.fail("y", int(y.max() if y.max() >= n_out else y.min()), f"labels in [0, {n_out}), the net's outputs")
         return y.astype(np.int64, copy=False)
 
-    def on_tile(self, Z, targets, samples, first, count, scale, dZ):
-        """(Σ loss, hits) of columns [0, count) and dZ = (softmax − onehot) · scale; dZ may be Z."""
+    def on_tile(
+        self,
+        Z: NDArray[np.floating],
+        targets: NDArray[np.generic],
+        samples: NDArray[np.int64],
+        first: int,
+        count: int,
+        scale: float,
+        dZ: NDArray[np.floating],
+    ) -> tuple[float, float]:
+        """Compute loss and gradient of one tile.
+
+        Parameters
+        ----------
+        Z : ndarray
+            Logits (classes, W), one column a sample.
+        targets : ndarray
+            Labels of all samples, as `targets` returns them.
+        samples : ndarray of int64
+            Samples of the batch.
+        first, count : int
+            The tile holds samples[first : first + count] in its first `count` columns.
+        scale : float
+            Factor of the gradient, such as 1 / batch size.
+        dZ : ndarray
+            Receives (softmax − one-hot) · scale, 0 beyond `count`; may be Z itself.
+
+        Returns
+        -------
+        loss : float
+            Sum of the losses.
+        hits : float
+            Number of correct predictions.
+        """
         return elementwise.softmax_loss(Z, targets, samples, first, count, scale, dZ)
 
-    def of(self, Z, targets):
-        """(mean loss, accuracy) of logits (n, classes)."""
+    def of(self, Z: NDArray[np.floating], targets: NDArray[np.generic]) -> tuple[float, float]:
+        """Evaluate predictions.
+
+        Parameters
+        ----------
+        Z : ndarray
+            Logits (samples, classes).
+        targets : ndarray
+            Labels (samples,), as `targets` returns them.
+
+        Returns
+        -------
+        loss : float
+            Mean loss.
+        accuracy : float
+            Share of correct predictions.
+        """
         Z = Z.astype(np.float64)
         top, rows = Z.max(axis=1), np.arange(len(Z))
-        logsum = np.log(np.exp(Z - top[:, None]).sum(axis=1))  # less top, which would swallow it where logits are large
+        logsum = np.log(np.exp(Z - top[:, None]).sum(axis=1))  # `top` is not added: a large one would round this away
         return float(np.mean(logsum + (top - Z[rows, targets]))), float(np.mean(Z.argmax(axis=1) == targets))
 
 
 class MeanSquaredError:
-    """½ Σ (z − t)² a sample. Targets (n, outputs); labels become one-hot rows, and then accuracy is that of the arg max."""
+    """Half the squared error, summed over outputs and averaged over samples.
 
-    code = program.SQUARED
+    The loss of a sample is ½ Σ (z − t)². Labels become one-hot targets; a prediction is then correct if the largest output is
+    that of the label.
 
-    def targets(self, y, n_out, dtype):
-        """(n, n_out) of the net's dtype."""
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.MeanSquaredError().of(np.array([[1.0], [3.0]]), np.array([[1.0], [1.0]]))
+    (1.0, None)
+    """
+
+    code: int | None = program.SQUARED
+
+    def targets(self, y: ArrayLike, n_out: int, dtype: DTypeLike) -> NDArray[np.floating]:
+        """Check targets.
+
+        Parameters
+        ----------
+        y : array_like
+            Numbers (samples,) or (samples, n_out), or labels, which are whole numbers in [0, n_out).
+        n_out : int
+            Outputs of the network.
+        dtype : dtype
+            Type of the network's values.
+
+        Returns
+        -------
+        ndarray
+            Targets (samples, n_out) of this dtype.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If y does not fit the network or has numbers that are not finite.
+        """
         y = np.asarray(y)
         if y.ndim == 0 or y.dtype.kind not in "iufb" or not np.isfinite(y).all():
             checks.fail("y", y, f"finite numbers of shape (n, {n_out}), or labels", TypeError if y.ndim == 0 else ValueError)
@@ -53,22 +168,94 @@ class MeanSquaredError:
             checks.fail("y", y.shape, f"of shape (n, {n_out}), the net's outputs")
         return np.ascontiguousarray(y, dtype=dtype)
 
-    def on_tile(self, Z, targets, samples, first, count, scale, dZ):
-        """(Σ loss, hits) of columns [0, count) and dZ = (z − t) · scale; dZ may be Z."""
+    def on_tile(
+        self,
+        Z: NDArray[np.floating],
+        targets: NDArray[np.generic],
+        samples: NDArray[np.int64],
+        first: int,
+        count: int,
+        scale: float,
+        dZ: NDArray[np.floating],
+    ) -> tuple[float, float]:
+        """Compute loss and gradient of one tile.
+
+        Parameters
+        ----------
+        Z : ndarray
+            Outputs (n_out, W), one column a sample.
+        targets : ndarray
+            Targets of all samples, as `targets` returns them.
+        samples : ndarray of int64
+            Samples of the batch.
+        first, count : int
+            The tile holds samples[first : first + count] in its first `count` columns.
+        scale : float
+            Factor of the gradient, such as 1 / batch size.
+        dZ : ndarray
+            Receives (z − t) · scale, 0 beyond `count`; may be Z itself.
+
+        Returns
+        -------
+        loss : float
+            Sum of the losses.
+        hits : float
+            Number of correct predictions.
+        """
         return elementwise.squared_loss(Z, targets, samples, first, count, scale, dZ)
 
-    def of(self, Z, targets):
-        """(mean loss, accuracy of the arg max; None for one output)."""
+    def of(self, Z: NDArray[np.floating], targets: NDArray[np.generic]) -> tuple[float, float | None]:
+        """Evaluate predictions.
+
+        Parameters
+        ----------
+        Z : ndarray
+            Outputs (samples, n_out).
+        targets : ndarray
+            Targets (samples, n_out), as `targets` returns them.
+
+        Returns
+        -------
+        loss : float
+            Mean loss.
+        accuracy : float or None
+            Share of samples whose largest output is that of the largest target; None for a single output.
+        """
         difference = Z.astype(np.float64) - targets
         hits = np.mean(Z.argmax(axis=1) == targets.argmax(axis=1)) if Z.shape[1] > 1 else None
         return float(0.5 * np.mean((difference**2).sum(axis=1))), None if hits is None else float(hits)
 
 
-NAMES = {"softmax_cross_entropy": SoftmaxCrossEntropy, "mean_squared_error": MeanSquaredError}
+NAMES: dict[str, type] = {"softmax_cross_entropy": SoftmaxCrossEntropy, "mean_squared_error": MeanSquaredError}
 
 
-def get(loss, default="softmax_cross_entropy"):
-    """A loss object from an object, a class or one of the names in NAMES; None for the default."""
+def get(loss: str | type | Loss | None, default: str = "softmax_cross_entropy") -> Loss:
+    """Return a loss from a name, a class or an object.
+
+    Parameters
+    ----------
+    loss : str, type, Loss or None
+        One of the names in `NAMES`, a class that needs no arguments, an object with `targets`, `on_tile` and `of`, or
+        None for the default.
+    default : str, default "softmax_cross_entropy"
+        Name of the loss that None stands for.
+
+    Returns
+    -------
+    Loss
+        The object.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `loss` is none of these.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> type(sl.losses.get("mean_squared_error")).__name__
+    'MeanSquaredError'
+    """
     loss = default if loss is None else loss
     if isinstance(loss, str):
         return NAMES[checks.choice("loss", loss, NAMES)]()

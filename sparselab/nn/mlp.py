@@ -1,42 +1,79 @@
-"""A truly sparse multilayer perceptron: a list of sparse layers and what stands between them."""
+"""The network: a truly sparse multilayer perceptron, which is a list of sparse layers and an activation."""
 
 import copy
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from ..topology.neuron_ids import Neurons
-from ..topology.rewiring import erdos_renyi
+from ..topology.random_graph import erdos_renyi
+from ..topology.topology import Topology
 from ..utils import checks
 from ..utils.seeds import child
 from . import activations, footprint, initializers
 from .linear import SparseLinear
+from .protocols import Activation
 from .shapes import check_dtype, check_sizes
 from .summary import summarise
 
-INIT = 0  # spawn key of the first values; the run's keys are in training.py
+INIT = 0  # spawn key of the initial values; training uses other keys
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Everything that training changes, by value: per layer (topology, w, b), and which neurons are left (None: all)."""
+    """A copy of everything that training changes, as `SparseMLP.snapshot` makes it.
 
-    topologies: tuple
-    weights: tuple
-    biases: tuple
+    Parameters
+    ----------
+    topologies : tuple of Topology
+        The links of each layer.
+    weights : tuple of ndarray
+        Their values, (nnz,) for each layer.
+    biases : tuple of ndarray
+        The biases, (n_out,) for each layer.
+    neurons : Neurons, optional
+        Which of the original neurons are left; None if none was removed.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((4, 8, 2), seed=0)
+    >>> before = model.snapshot()
+    >>> model.layers[0].w[:] = 0
+    >>> bool(model.load(before).layers[0].w.any())
+    True
+    """
+
+    topologies: tuple[Topology, ...]
+    weights: tuple[NDArray[np.floating], ...]
+    biases: tuple[NDArray[np.floating], ...]
     neurons: Neurons | None = None
 
-    def layers(self, copy=True):
-        """A SparseLinear a layer, with arrays of its own; with these where not `copy`."""
+    def layers(self, copy: bool = True) -> list[SparseLinear]:
+        """Construct layers with these values.
+
+        Parameters
+        ----------
+        copy : bool, default True
+            Whether the layers get copies of the arrays.
+
+        Returns
+        -------
+        list of SparseLinear
+            The layers.
+        """
         parts, of = zip(self.topologies, self.weights, self.biases, strict=True), np.array if copy else np.asarray
         return [SparseLinear(topology, of(w), of(b)) for topology, w, b in parts]
 
 
-def check_chain(layers):
-    """The layers as a list, if each takes what the one before gives, in one dtype; else TypeError or ValueError."""
-    layers = (
-        list(layers) if isinstance(layers, list | tuple) else checks.fail("layers", layers, "a list of SparseLinear", TypeError)
-    )
+def check_chain(layers: Sequence[SparseLinear]) -> list[SparseLinear]:
+    """Return the layers as a list if each one fits the one before it; else raise TypeError or ValueError."""
+    if not isinstance(layers, list | tuple):
+        checks.fail("layers", layers, "a list of SparseLinear", TypeError)
+    layers = list(layers)
     if not layers or not all(isinstance(layer, SparseLinear) for layer in layers):
         checks.fail("layers", layers, "a list of at least one SparseLinear", TypeError)
     for before, after in zip(layers, layers[1:], strict=False):
@@ -46,34 +83,117 @@ def check_chain(layers):
 
 
 class SparseMLP:
-    """Sparse layers with one activation between them; the last layer gives logits.
+    """A multilayer perceptron of sparse layers with one activation between them; the last layer gives logits.
 
-    Make one with `SparseMLP.create`. `layers` is a list of SparseLinear; `activation` is asked for its form at each depth;
-    `neurons` tells which of the original neurons are left.
+    Use `SparseMLP.create` for a random network, this constructor for layers of your own.
+
+    Parameters
+    ----------
+    layers : list of SparseLinear
+        The layers, from input to output; not copied.
+    activation : str, type or Activation
+        Activation of the hidden layers: a name in `sl.activations.NAMES`, a class or an object.
+    dropout : float, default 0.0
+        Share of hidden values that training sets to 0, in [0, 1).
+    initializer : str, type or callable, default "he_uniform"
+        Gives the values of links that grow later: a name in `sl.initializers.NAMES`, a class or a function.
+
+    Attributes
+    ----------
+    neurons : Neurons
+        Which neurons of the original network are left.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these, or if a layer does not fit the one before it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> topology = sl.Topology.dense(2, 3)
+    >>> sl.SparseMLP([sl.SparseLinear(topology, np.ones(6), np.zeros(2))], "relu").sizes
+    (3, 2)
     """
 
-    def __init__(self, layers, activation, *, dropout=0.0, initializer="he_uniform"):
-        self.layers = check_chain(layers)
-        self.activation = activations.get(activation)
-        self.dropout = checks.fraction("dropout", dropout, open_high=True)
-        self.initializer = initializers.get(initializer)
-        self.neurons = Neurons.of(self.sizes)
+    def __init__(
+        self,
+        layers: Sequence[SparseLinear],
+        activation: str | type | Activation,
+        *,
+        dropout: float = 0.0,
+        initializer: str | type | initializers.Initializer = "he_uniform",
+    ) -> None:
+        self.layers: list[SparseLinear] = check_chain(layers)
+        self.activation: Activation = activations.get(activation)
+        self.dropout: float = checks.fraction("dropout", dropout, open_high=True)
+        self.initializer: initializers.Initializer = initializers.get(initializer)
+        self.neurons: Neurons = Neurons.of(self.sizes)
 
     @classmethod
     def create(
-        cls, sizes, *, epsilon=20, density=None, activation="all_relu", initializer="he_uniform", dropout=0.0, seed=None,
-        dtype=np.float32, exact=False, min_fan_in=0,
-    ):  # fmt: skip
-        """A new net with Erdős–Rényi layers.
+        cls,
+        sizes: Iterable[int],
+        *,
+        epsilon: float = 20,
+        density: float | None = None,
+        activation: str | type | Activation = "all_relu",
+        initializer: str | type | initializers.Initializer = "he_uniform",
+        dropout: float = 0.0,
+        seed: int | np.random.SeedSequence | np.random.Generator | None = None,
+        dtype: DTypeLike = np.float32,
+        exact: bool = False,
+        min_fan_in: int = 0,
+    ) -> Self:
+        """Create a network whose layers are Erdős–Rényi random graphs.
 
-        sizes: widths, input and output included. epsilon: expected links of a layer are epsilon (n_in + n_out) (paper, eq. 1),
-        a layer for which that reaches n_in · n_out is dense; or `density`, the same share of links in every layer (epsilon is
-        then not used). activation: an object, class or name (AllReLU(0.6)). initializer: he_uniform, xavier_uniform, normal or
-        an object. dropout: share of hidden
-        values dropped in training, in [0, 1), rounded to 1/256. seed: None, int, SeedSequence or Generator.
-        exact: round the number of links instead of drawing it. min_fan_in: incoming links that every neuron has at least, see
-        `erdos_renyi`. Raises TypeError or ValueError naming the argument, and
-        InsufficientMemoryError, before anything is allocated, for a net that does not fit (see `estimate_memory`).
+        Parameters
+        ----------
+        sizes : sequence of int
+            Widths of all layers, input and output included.
+        epsilon : float, default 20
+            A layer gets about epsilon · (n_in + n_out) links (eq. 1 of the paper); it is dense if that reaches n_in · n_out.
+        density : float, optional
+            Share of links that exist in every layer, in (0, 1]; replaces `epsilon`.
+        activation : str, type or Activation, default "all_relu"
+            Activation of the hidden layers: a name in `sl.activations.NAMES`, a class or an object such as AllReLU(0.6).
+        initializer : str, type or callable, default "he_uniform"
+            Values of links: a name in `sl.initializers.NAMES`, a class or a function.
+        dropout : float, default 0.0
+            Share of hidden values that training sets to 0, in [0, 1), rounded to a multiple of 1/256.
+        seed : int, SeedSequence, Generator or None, default None
+            Source of randomness; the same seed gives the same network.
+        dtype : {"float32", "float64"}, default float32
+            Type of values and biases.
+        exact : bool, default False
+            Round the expected number of links instead of drawing it from the binomial distribution.
+        min_fan_in : int, default 0
+            Minimum number of incoming links of every neuron; see `erdos_renyi`.
+
+        Returns
+        -------
+        SparseMLP
+            The network, with biases of 0.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is none of these.
+        InsufficientMemoryError
+            If the network does not fit into the available memory; nothing has been allocated.
+
+        References
+        ----------
+        Mocanu et al. (2018), "Scalable training of artificial neural networks with adaptive sparse connectivity inspired by
+        network science", Nature Communications 9.
+
+        Examples
+        --------
+        >>> import sparselab as sl
+        >>> model = sl.SparseMLP.create((784, 1000, 10), epsilon=20, exact=True, seed=0)
+        >>> model.nnz
+        (35680, 10000)
         """
         sizes = check_sizes(sizes)
         dtype, exact = check_dtype(dtype), checks.flag("exact", exact)
@@ -90,81 +210,128 @@ class SparseMLP:
         return cls(layers, activation, dropout=dropout, initializer=initializer)
 
     @property
-    def sizes(self):
-        """Widths, input and output included."""
+    def sizes(self) -> tuple[int, ...]:
+        """Widths of all layers, input and output included."""
         return (self.layers[0].topology.n_in, *(layer.topology.n_out for layer in self.layers))
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype[np.floating]:
+        """The dtype of values and biases: float32 or float64."""
         return self.layers[0].dtype
 
     @property
-    def hidden(self):
-        """The activation of each hidden layer, in order."""
+    def hidden(self) -> list[Activation]:
+        """The activation of each hidden layer."""
         return [activations.at(self.activation, depth) for depth in range(1, len(self.layers))]
 
     @property
-    def nnz(self):
-        """Links of each layer."""
+    def nnz(self) -> tuple[int, ...]:
+        """Number of links of each layer."""
         return tuple(layer.topology.nnz for layer in self.layers)
 
     @property
-    def n_links(self):
-        """Links in all."""
+    def n_links(self) -> int:
+        """Number of links of the whole network."""
         return sum(self.nnz)
 
     @property
-    def n_dense(self):
-        """Weights of the dense net of the same widths."""
+    def n_dense(self) -> int:
+        """Number of weights of the dense network of the same widths."""
         return footprint.dense_links(self.sizes)
 
     @property
-    def density(self):
+    def density(self) -> float:
+        """Share of the dense network's weights that exist."""
         return self.n_links / self.n_dense
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Bytes of all links and biases: values, indices, row pointers."""
         return sum(layer.nbytes for layer in self.layers)
 
     @property
-    def original_topologies(self):
-        """One a layer, numbered as in the original net where neurons have gone since (same links, same order)."""
+    def original_topologies(self) -> tuple[Topology, ...]:
+        """The links of each layer in the numbering of the original network (same links, same order)."""
         return tuple(self.neurons.original(layer.topology, l) for l, layer in enumerate(self.layers))
 
     @property
-    def linked_neurons(self):
-        """Per hidden layer: neurons that have an incoming link."""
+    def linked_neurons(self) -> tuple[int, ...]:
+        """Number of neurons of each hidden layer that have an incoming link."""
         return tuple(int(np.count_nonzero(layer.topology.fan_in)) for layer in self.layers[:-1])
 
     @property
-    def active_neurons(self):
-        """Per hidden layer: neurons that have an incoming and an outgoing link."""
+    def active_neurons(self) -> tuple[int, ...]:
+        """Number of neurons of each hidden layer that have an incoming and an outgoing link."""
         return tuple(
             int(np.count_nonzero((a.topology.fan_in > 0) & (b.topology.fan_out > 0)))
             for a, b in zip(self.layers, self.layers[1:], strict=False)
         )
 
-    def copy(self):
-        """The same net with arrays of its own; topologies are shared, for they never change."""
+    def copy(self) -> Self:
+        """Copy the network.
+
+        Returns
+        -------
+        SparseMLP
+            A network with copies of weights and biases; topologies are shared because they never change.
+        """
         other = copy.copy(self)
         other.layers = [SparseLinear(layer.topology, np.array(layer.w), np.array(layer.b)) for layer in self.layers]
         return other
 
-    def snapshot(self):
-        """A copy of everything that training changes."""
+    def snapshot(self) -> Parameters:
+        """Copy everything that training changes.
+
+        Returns
+        -------
+        Parameters
+            Topologies, copies of weights and biases, and the ids of the neurons.
+        """
         layers = self.layers
         arrays = (tuple(a.topology for a in layers), tuple(a.w.copy() for a in layers), tuple(a.b.copy() for a in layers))
         return Parameters(*arrays, self.neurons)
 
-    def load(self, parameters):
-        """Take over (copies of) a snapshot's topologies, weights and biases; returns self."""
+    def load(self, parameters: Parameters) -> Self:
+        """Restore a snapshot.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            A snapshot of this network or of one with the same numbers of layers, inputs and outputs; it is copied.
+
+        Returns
+        -------
+        SparseMLP
+            This network.
+
+        Raises
+        ------
+        ValueError
+            If the snapshot does not fit.
+        """
         return self.take_over(parameters.layers(), "parameters", parameters.neurons)
 
-    def take_over(self, layers, name="layers", neurons=None):
-        """Go on with other layers' topologies, weights and biases, not copied; ValueError naming `name` where ends differ.
+    def take_over(self, layers: Sequence[SparseLinear], name: str = "layers", neurons: Neurons | None = None) -> Self:
+        """Replace topologies, weights and biases by those of other layers, without copying them.
 
-        neurons: which of the original ones the layers have; by default these, where the widths are the same, or all.
+        Parameters
+        ----------
+        layers : list of SparseLinear
+            As many layers as this network has, with the same inputs, outputs and dtype.
+        name : str, default "layers"
+            Name of the argument in error messages.
+        neurons : Neurons, optional
+            Which of the original neurons these layers have. By default the present ones where no width changes, else all.
+
+        Returns
+        -------
+        SparseMLP
+            This network.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the layers do not fit.
         """
         new = check_chain(layers)
         ends = lambda layers: [len(layers), layers[0].topology.n_in, layers[-1].topology.n_out, str(layers[0].dtype)]
@@ -177,14 +344,20 @@ class SparseMLP:
         self.neurons = neurons
         return self
 
-    def summary(self):
-        """Links, density and bytes of each layer beside the dense equivalent, as text."""
+    def summary(self) -> str:
+        """Describe links, density and bytes of each layer, beside those of the dense network.
+
+        Returns
+        -------
+        str
+            A table.
+        """
         return summarise(self)
 
-    def __getstate__(self):
-        """Copies and pickles leave the engine of the last prediction behind (engines.outputs)."""
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles do not contain the engine that `predict` keeps for the next call."""
         return {name: value for name, value in vars(self).items() if name != "_idle"}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         widths = "-".join(map(str, self.sizes))
         return f"SparseMLP({widths}, {self.n_links:,} links, density {self.density:.4g}, {self.activation!r})"

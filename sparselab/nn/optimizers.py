@@ -1,34 +1,81 @@
-"""Momentum SGD: the rule without state; its state is plain vectors that lie beside links and biases and move with them.
+"""Momentum SGD. The optimizer itself has no state: it is kept in vectors aligned with links and biases, which move with them.
 
-A plug-in has `init(model) -> [LayerState]`, `rate(epoch) -> float` and `update(layer, state, dw, db, rate)`.
+Your own optimizer is any object with the methods of `Optimizer`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..kernels import elementwise
 from ..utils import checks
 from . import schedules
+from .linear import SparseLinear
+from .mlp import SparseMLP
 
-# Learning rates. Beyond, the product with a gradient leaves float32: a step of 1e6 times a gradient below 1e32 does not.
-TINY, HUGE = 1e-30, 1e6
+# Bounds of the learning rate: within them its product with a gradient (below 1e32) fits into float32.
+MIN_RATE, MAX_RATE = 1e-30, 1e6
 
 
 @dataclass
 class LayerState:
-    """What an optimizer keeps for one layer: vectors aligned with its links and vectors aligned with its outputs."""
+    """What an optimizer remembers about one layer, such as a velocity.
 
-    links: list = field(default_factory=list)
-    neurons: list = field(default_factory=list)
+    When the topology changes, these vectors are carried along with the links and neurons; new links start at 0.
 
-    def copy(self):
-        """The same with vectors of its own (which may be written to, also where these are mapped from a file)."""
+    Parameters
+    ----------
+    links : list of ndarray, optional
+        Vectors (nnz,), one value for each link.
+    neurons : list of ndarray, optional
+        Vectors (n_out,), one value for each output neuron.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> state = sl.LayerState([np.zeros(5)], [np.zeros(2)])
+    >>> [len(vector) for vector in state.links + state.neurons]
+    [5, 2]
+    """
+
+    links: list[NDArray[np.floating]] = field(default_factory=list)
+    neurons: list[NDArray[np.floating]] = field(default_factory=list)
+
+    def copy(self) -> "LayerState":
+        """Copy the state.
+
+        Returns
+        -------
+        LayerState
+            The same values in new, writeable vectors.
+        """
         return LayerState([np.array(v) for v in self.links], [np.array(v) for v in self.neurons])
 
 
-def check_state(state, model):
-    """Raise ValueError unless every vector of `state` (one LayerState a layer) fits its layer: kernels trust it."""
+class Optimizer(Protocol):
+    """The methods that every optimizer must have."""
+
+    def init(self, model: SparseMLP) -> list[LayerState]:
+        """Return the state at the start of a training, one LayerState for each layer."""
+        ...
+
+    def rate(self, epoch: float) -> float:
+        """Return the learning rate at `epoch`."""
+        ...
+
+    def update(
+        self, layer: SparseLinear, state: LayerState, dw: NDArray[np.floating], db: NDArray[np.floating], rate: float
+    ) -> None:
+        """Change `layer.w`, `layer.b` and `state` in place, given the gradients dw (nnz,) and db (n_out,)."""
+        ...
+
+
+def check_state(state: Sequence[LayerState], model: SparseMLP) -> None:
+    """Raise ValueError unless every vector of `state` fits its layer: the kernels do not check it."""
     if len(state) != len(model.layers):
         raise ValueError(f"state has {len(state)} entries: must be {len(model.layers)}, one for each layer")
     for number, (layer, s) in enumerate(zip(model.layers, state, strict=True), 1):
@@ -47,39 +94,107 @@ def check_state(state, model):
 
 @dataclass
 class MomentumSGD:
-    """v ← μ v − η g;  w ← w + v − λ w, with g the mini-batch mean; λ is not multiplied by η (the paper's update).
+    """Stochastic gradient descent with momentum: v ← μ v − η g, then w ← w + v − λ w.
 
-    learning_rate η: a number in [1e-30, 1e6] or a schedule (epoch -> rate), read anew at every step; momentum μ in [0, 1);
-    weight_decay λ in [0, 1); decay_biases: whether λ acts on biases too, as in the authors' code;
-    nesterov: w ← w + μ v − η g − λ w.
+    g is the mean gradient of a mini-batch. As in the paper, the weight decay λ is not multiplied by the learning rate η.
+
+    Parameters
+    ----------
+    learning_rate : float or callable, default 0.01
+        The rate η: a number in [1e-30, 1e6], or a schedule that is evaluated at every step.
+    momentum : float, default 0.9
+        The momentum μ, in [0, 1).
+    weight_decay : float, default 0.0
+        The decay λ, in [0, 1).
+    nesterov : bool, default False
+        Use Nesterov's momentum: w ← w + μ v − η g − λ w.
+    decay_biases : bool, default True
+        Whether λ applies to biases too, as in the code of the paper's authors.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not such a number.
+
+    References
+    ----------
+    Curci, Mocanu, Pechenizkiy (2021), "Truly Sparse Neural Networks at Scale", arXiv 2102.01732.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> optimizer = sl.MomentumSGD(sl.schedules.Step(0.1, every=10), momentum=0.9)
+    >>> optimizer.rate(0)
+    0.1
     """
 
-    learning_rate: object = 0.01
+    learning_rate: float | schedules.Schedule = 0.01
     momentum: float = 0.9
     weight_decay: float = 0.0
     nesterov: bool = False
     decay_biases: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.rate(0)
         checks.fraction("momentum", self.momentum, open_high=True)
         checks.fraction("weight_decay", self.weight_decay, open_high=True)
         checks.flag("nesterov", self.nesterov)
         checks.flag("decay_biases", self.decay_biases)
 
-    def rate(self, epoch):
-        """η at `epoch` (a float); ValueError where it is not in [1e-30, 1e6]."""
+    def rate(self, epoch: float) -> float:
+        """Return the learning rate.
+
+        Parameters
+        ----------
+        epoch : float
+            Epochs trained so far; 2.5 is half way through the third one.
+
+        Returns
+        -------
+        float
+            The rate η.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the schedule gives no number in [1e-30, 1e6].
+        """
         rate = checks.positive("learning_rate", schedules.get(self.learning_rate)(epoch))
-        if not TINY <= rate <= HUGE:
-            checks.fail("learning_rate", rate, f"a number in [{TINY:g}, {HUGE:g}]")
+        if not MIN_RATE <= rate <= MAX_RATE:
+            checks.fail("learning_rate", rate, f"a number in [{MIN_RATE:g}, {MAX_RATE:g}]")
         return rate
 
-    def init(self, model):
-        """A zero velocity for every link and bias: one LayerState a layer."""
+    def init(self, model: SparseMLP) -> list[LayerState]:
+        """Return the state at the start of a training.
+
+        Parameters
+        ----------
+        model : SparseMLP
+            The network.
+
+        Returns
+        -------
+        list of LayerState
+            A velocity of 0 for every link and bias, one LayerState for each layer.
+        """
         return [LayerState([np.zeros_like(layer.w)], [np.zeros_like(layer.b)]) for layer in model.layers]
 
-    def update(self, layer, state, dw, db, rate):
-        """One step on one layer, in place, by the kernel that every trainer uses."""
+    def update(
+        self, layer: SparseLinear, state: LayerState, dw: NDArray[np.floating], db: NDArray[np.floating], rate: float
+    ) -> None:
+        """Apply one step to one layer, in place.
+
+        Parameters
+        ----------
+        layer : SparseLinear
+            The layer.
+        state : LayerState
+            Its velocities.
+        dw, db : ndarray
+            Gradients of links (nnz,) and biases (n_out,).
+        rate : float
+            The learning rate.
+        """
         for values, velocity, gradient, decay in (
             (layer.w, state.links[0], dw, self.weight_decay),
             (layer.b, state.neurons[0], db, self.weight_decay if self.decay_biases else 0.0),

@@ -1,4 +1,4 @@
-"""Checks of layer widths and data types."""
+"""Validation of layer widths and data types."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ DTYPES = (np.float32, np.float64)
 
 
 def check_sizes(sizes):
-    """Layer widths, input and output included, as a tuple of ints."""
+    """Return layer widths, from input to output, as a tuple of ints."""
     if isinstance(sizes, str | bytes) or not hasattr(sizes, "__iter__"):
         checks.fail("sizes", sizes, "a sequence of layer widths, input and output included", TypeError)
     sizes = tuple(sizes)
@@ -19,7 +19,7 @@ def check_sizes(sizes):
 
 
 def check_dtype(dtype):
-    """float32 or float64 as a dtype; TypeError for anything else."""
+    """Return float32 or float64 as a dtype; TypeError for anything else."""
     if dtype in ("float32", "float64", *DTYPES):
         return np.dtype(dtype)
     checks.fail("dtype", dtype, "float32 or float64", TypeError)

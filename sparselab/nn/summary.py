@@ -1,4 +1,4 @@
-"""What a net costs, beside the dense net of the same widths: the first question of every user."""
+"""A table of the links and bytes of a network, compared with the dense network of the same widths."""
 
 from functools import partial
 
@@ -7,7 +7,7 @@ from .footprint import size
 
 
 def duration(seconds):
-    """Seconds as text, with the unit that fits: "0.477 ms", "235 ms", "3.77 s", "25 min", "3.5 h"."""
+    """Format seconds with a suitable unit: "0.477 ms", "235 ms", "3.77 s", "25 min", "3.5 h"."""
     if seconds < 0.9995:
         return f"{seconds * 1000:.3g} ms"
     if seconds < 999.5:
@@ -16,14 +16,14 @@ def duration(seconds):
 
 
 def training_bytes(layer):
-    """Bytes of one layer while training: links and biases, their velocity and gradient, the transposed index."""
+    """Bytes of one layer during training: links and biases, their velocities and gradients, the transposed index."""
     t, itemsize = layer.topology, layer.dtype.itemsize
     shape = t.n_in, t.n_out, t.nnz, itemsize
-    return sum(footprint.stored(*shape).values()) + sum(footprint.trained(*shape).values())
+    return sum(footprint.layer_stored_items(*shape).values()) + sum(footprint.layer_training_items(*shape).values())
 
 
 def rows(model):
-    """One dict a layer and one for the whole: layer, shape, links, dense_links, density, bytes and training bytes of both."""
+    """Return one row (a dict) for each layer and one for the whole network: links, density, bytes, and those of the dense net."""
     table = []
     for number, layer in enumerate(model.layers, 1):
         t = layer.topology
@@ -46,7 +46,7 @@ def rows(model):
 
 
 def summarise(model):
-    """The table as text."""
+    """Return the table as text."""
     head = f"{'layer':>5} {'in → out':>17} {'links':>13} {'dense':>15} {'density':>9} {'bytes':>11} {'dense':>11}"
     lines = [repr(model), head]
     for row in rows(model):

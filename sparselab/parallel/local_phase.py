@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from ..checkpoints.state import EpochTotals
-from ..training.loop import epoch_record
+from ..training.epoch_runner import epoch_record
 from ..utils.interrupts import defer_interrupts
 from .core.averaging import average
 from .core.worker_stats import Workers

@@ -75,7 +75,7 @@ class Supervisor:
             self.turn, self.over, self.error = turn, False, None
         try:
             while not self.over:
-                defer_interrupts.let_through()  # nothing is half done here
+                defer_interrupts.deliver_pending()  # nothing is half done here
                 future = self.early.popleft() if self.early else self.backend.completed(self._until())
                 if future is not None:
                     self._served(future)

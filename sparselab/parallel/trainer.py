@@ -20,7 +20,8 @@ from ..engines.select import outputs
 from ..evolution import Evidence, ImportancePruning
 from ..nn import losses as loss_functions
 from ..nn.optimizers import check_state
-from ..training.loop import check_model, check_optimizer, check_rules, epoch_record, find_fault
+from ..training.epoch_runner import epoch_record, locate_fault
+from ..training.loop import check_model, check_optimizer, check_rules
 from ..utils import checks, resources
 from ..utils.interrupts import defer_interrupts
 from .backends import local as backends
@@ -117,7 +118,7 @@ class _Parallel:
         """The EpochRecords, phase after phase."""
         self.begin, self.crew, self.pulled, started = time.perf_counter(), None, {}, False
         try:
-            with self.keeper.opened(self, self.state, self.epochs) if self.keeper else nullcontext([]) as finished:
+            with self.keeper.open_run(self, self.state, self.epochs) if self.keeper else nullcontext([]) as finished:
                 self.server.state, self.job = self.state.optimizer, replace(self.job, seeds=self.state.seeds)
                 yield from finished
                 if self.state.epoch < self.epochs:
@@ -147,7 +148,7 @@ class _Parallel:
 
     def watched(self, records):
         """The same, into the run's folder where there is one."""
-        return self.keeper.watched(records) if self.keeper else records
+        return self.keeper.saving(records) if self.keeper else records
 
     def first_phase(self):
         """Workers push, the server updates; who may go on when is a matter of `way`."""
@@ -192,7 +193,7 @@ class _Parallel:
     def apply(self, push, rate):
         """One update by the server; counts it. Ctrl-C is held back meanwhile."""
         if push.failed:
-            where = find_fault(self.model, self.loss, self.X, self.targets, np.arange(min(len(self.targets), 1024)))
+            where = locate_fault(self.model, self.loss, self.X, self.targets, np.arange(min(len(self.targets), 1024)))
             raise DivergedError(self.state.epoch + 1, self.updates, *where)
         self.server.push(push, push.dw, push.db, rate, checked=self.trusted or not self.synchronous)
         self.computed += push.seconds
@@ -212,7 +213,7 @@ class _Parallel:
         """Evolve (not before the first epoch), then count anew."""
         start, state = time.perf_counter(), self.state
         if self.keeper:
-            self.keeper.saved = state.position  # the net in the middle of an epoch is not to be saved as that of its beginning
+            self.keeper.skip(state.position)  # the net in the middle of an epoch is not to be saved as that of its beginning
         changes = evolution.Changes.none(len(self.model.layers))
         if state.epoch > 0:
             order = state.stream(BATCHES).permutation(len(self.targets))

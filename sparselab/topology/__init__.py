@@ -1,4 +1,4 @@
-"""Which links exist, and how they change."""
+"""Which links of a layer exist, how they change, and which of the original neurons are left."""
 
 from ..utils import lazy
 

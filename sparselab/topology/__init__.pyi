@@ -1,8 +1,8 @@
 # Names that load on first use: `utils.lazy` reads them here, and type checkers do.
 
 from .neuron_ids import Neurons as Neurons
+from .random_graph import erdos_renyi as erdos_renyi
 from .rewiring import Rewiring as Rewiring
-from .rewiring import erdos_renyi as erdos_renyi
 from .rewiring import grow as grow
 from .rewiring import keep_neurons as keep_neurons
 from .rewiring import rewire as rewire

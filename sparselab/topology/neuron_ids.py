@@ -1,28 +1,48 @@
-"""Which neurons of the original net are still there: numbers that stay true when neurons go.
+"""Which neurons of the original network are left after some were removed.
 
-Importance pruning takes neurons away, and arrays get shorter; plots and analyses still want to know who is who.
+Importance pruning removes neurons, which shortens arrays; figures and analyses still need the original id of each neuron.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..utils import checks
+from .rewiring import Rewiring
 from .topology import Topology
 
 
 @dataclass(frozen=True, eq=False)
 class Neurons:
-    """sizes: widths of all levels (input, hidden, output) of the original net; kept: per level the ids that are left, or None
-    for all of them.
+    """The original ids of the neurons that are left, level by level (input, hidden layers, output).
 
-    Ids are (n,) int64, ascending. TypeError or ValueError for ids that are not, or that the original net does not have.
+    Parameters
+    ----------
+    sizes : tuple of int
+        Widths of the original network.
+    kept : tuple of ndarray or None
+        For each level the ids that are left, int64 and ascending, or None if all are.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the ids are not ascending ids of the original network.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.Neurons((3, 5, 2), (None, np.array([0, 4]), None)).ids(1).tolist()
+    [0, 4]
     """
 
-    sizes: tuple
-    kept: tuple
+    sizes: tuple[int, ...]
+    kept: tuple[NDArray[np.int64] | None, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.kept, tuple) or len(self.kept) != len(self.sizes):
             checks.fail("kept", self.kept, f"a tuple of {len(self.sizes)}: ids or None for each level", TypeError)
         for level, (n, ids) in enumerate(zip(self.sizes, self.kept, strict=True)):
@@ -30,17 +50,55 @@ class Neurons:
                 check_ids(f"kept[{level}]", ids, n)
 
     @classmethod
-    def of(cls, sizes):
-        """Those of a net that has lost none."""
+    def of(cls, sizes: Iterable[int]) -> Self:
+        """Return the ids of a network that has lost no neuron.
+
+        Parameters
+        ----------
+        sizes : sequence of int
+            Its widths.
+
+        Returns
+        -------
+        Neurons
+            All neurons.
+        """
         return cls(tuple(sizes), (None,) * len(sizes))
 
-    def ids(self, level):
-        """(n,) int64: original ids of the neurons of a level; 0 is the input."""
+    def ids(self, level: int) -> NDArray[np.int64]:
+        """Return the original ids of the neurons of one level.
+
+        Parameters
+        ----------
+        level : int
+            0 is the input, 1 the first hidden layer.
+
+        Returns
+        -------
+        ndarray
+            Ids (n,), ascending.
+        """
         kept = self.kept[level]
         return np.arange(self.sizes[level]) if kept is None else kept
 
-    def after(self, rewirings):
-        """Those that are left when `rewirings` (one a layer, or None) have been applied."""
+    def after(self, rewirings: Sequence[Rewiring | None]) -> "Neurons":
+        """Return the neurons that are left after a change of topology.
+
+        Parameters
+        ----------
+        rewirings : list of Rewiring or None
+            The change of each layer, None for no change.
+
+        Returns
+        -------
+        Neurons
+            The neurons that are left.
+
+        Raises
+        ------
+        ValueError
+            If the number of rewirings is not that of the layers.
+        """
         if len(rewirings) != len(self.sizes) - 1:
             checks.fail("rewirings", rewirings, f"one (or None) for each of the {len(self.sizes) - 1} layers")
         rows = [None if rewiring is None else rewiring.rows for rewiring in rewirings]
@@ -50,8 +108,21 @@ class Neurons:
         ]
         return Neurons(self.sizes, (self.kept[0], *kept))
 
-    def original(self, topology, layer):
-        """The topology of layer 0, 1, … among the original neurons: the same links in the same order, shape of the original."""
+    def original(self, topology: Topology, layer: int) -> Topology:
+        """Express the links of a layer in the numbering of the original network.
+
+        Parameters
+        ----------
+        topology : Topology
+            Links between the neurons that are left.
+        layer : int
+            Number of the layer, 0 for the first one.
+
+        Returns
+        -------
+        Topology
+            The same links in the same order, in the shape of the original layer.
+        """
         rows, columns = self.kept[layer + 1], self.kept[layer]
         if rows is None and columns is None:
             return topology
@@ -66,7 +137,7 @@ class Neurons:
 
 
 def check_ids(name, ids, n):
-    """Raise unless `ids` are ascending int64 numbers in [0, n)."""
+    """Raise TypeError or ValueError unless `ids` are ascending int64 numbers in [0, n)."""
     if not isinstance(ids, np.ndarray) or ids.dtype != np.int64 or ids.ndim != 1:
         checks.fail(name, ids, "a 1-D array of int64", TypeError)
     if len(ids) and (ids[0] < 0 or ids[-1] >= n or (np.diff(ids) <= 0).any()):

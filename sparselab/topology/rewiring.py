@@ -1,11 +1,13 @@
-"""A change of topology is a map: whatever is aligned with links moves by `origin`.
+"""Changes of topology, each stored as a map from new links to old ones.
 
-The momentum of survivors, a stale gradient, the average over a union: one verb, `carry`.
+With this map every vector aligned with links (a velocity, a gradient of an older topology, weights to be averaged) is carried
+along by one gather operation, `Rewiring.carry`.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..kernels import csr_passes, growth
 from ..utils import checks
@@ -15,21 +17,44 @@ from .topology import Topology
 
 @dataclass(frozen=True, eq=False)
 class Rewiring:
-    """The way from an old topology to `topology`.
+    """A change from an old topology to a new one.
 
-    origin: (new nnz,) int64, the old slot of each link, −1 for a new one. n_before: links of the old topology. rows, cols: the
-    outputs and inputs that were kept, or None for all. shift: None, or (n_out,) what is added to the biases of
-    the outputs that are left: what the inputs that are gone used to give.
+    Parameters
+    ----------
+    topology : Topology
+        The new topology.
+    origin : ndarray of int64
+        For each new link its slot in the old topology, or −1 if it has grown, (new nnz,).
+    n_before : int
+        Number of links of the old topology.
+    rows, cols : ndarray of int64, optional
+        Ids of the outputs and inputs that are kept, ascending; None if all are.
+    shift : ndarray of float, optional
+        Added to the biases of the outputs, (n_out,): what they received from inputs that were removed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array does not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> topology = sl.Topology.from_links(1, 3, rows=[0, 0], columns=[0, 2])
+    >>> rewiring = sl.Rewiring(topology, np.array([1, -1]), n_before=2)
+    >>> rewiring.carry(np.array([5.0, 6.0])).tolist()
+    [6.0, 0.0]
     """
 
     topology: Topology
-    origin: np.ndarray
+    origin: NDArray[np.int64]
     n_before: int
-    rows: np.ndarray | None = None
-    cols: np.ndarray | None = None
-    shift: np.ndarray | None = None
+    rows: NDArray[np.int64] | None = None
+    cols: NDArray[np.int64] | None = None
+    shift: NDArray[np.floating] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         origin, nnz = self.origin, self.topology.nnz
         if not isinstance(origin, np.ndarray) or origin.dtype != np.int64 or origin.shape != (nnz,):
             checks.fail("origin", origin, f"an int64 array of shape ({nnz},), one entry a link", TypeError)
@@ -39,39 +64,95 @@ class Rewiring:
         for name, n in (("rows", self.topology.n_out), ("cols", self.topology.n_in)):
             ids = getattr(self, name)
             if ids is not None and len(ids) != n:
-                raise ValueError(f"len({name}) = {len(ids)}: must be {n}, one for each neuron that is left")
+                raise ValueError(f"len({name}) = {len(ids)}: must be {n}, one for each neuron that is kept")
         if self.shift is not None:
             check_shift(self.shift, self.topology.n_out)
 
     @property
-    def grown(self):
-        """Slots of the new links, (n_grown,) int64."""
+    def grown(self) -> NDArray[np.int64]:
+        """Slots of the links that have grown, (n_grown,)."""
         return np.flatnonzero(self.origin < 0)
 
     @property
-    def n_pruned(self):
-        """Links of the old topology that are gone."""
+    def n_pruned(self) -> int:
+        """Number of old links that were removed."""
         return self.n_before - int(np.count_nonzero(self.origin >= 0))
 
-    def carry(self, values, fill=0):
-        """(new nnz,) copy of a vector aligned with the old links; new links get `fill`."""
+    def carry(self, values: NDArray[np.generic], fill: float = 0) -> NDArray[np.generic]:
+        """Carry a vector aligned with the old links over to the new ones.
+
+        Parameters
+        ----------
+        values : ndarray
+            One value for each old link, (n_before,).
+        fill : float, default 0
+            Value of links that have grown.
+
+        Returns
+        -------
+        ndarray
+            One value for each new link, (new nnz,), in the dtype of `values`.
+
+        Raises
+        ------
+        ValueError
+            If the length does not fit.
+        """
         if len(values) != self.n_before:
             raise ValueError(f"len(values) = {len(values)}: must be the old number of links, {self.n_before}")
         out = np.empty(len(self.origin), values.dtype)
         csr_passes.carry(values, self.origin, values.dtype.type(fill), out)
         return out
 
-    def carry_rows(self, values):
-        """What an old vector (n_out,) such as a bias becomes: the kept rows, as a copy."""
+    def carry_rows(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Carry a vector aligned with the old outputs over to those that are kept.
+
+        Parameters
+        ----------
+        values : ndarray
+            One value for each old output.
+
+        Returns
+        -------
+        ndarray
+            A copy of the values of the kept outputs, (n_out,).
+        """
         return values.copy() if self.rows is None else values[self.rows]
 
-    def carry_biases(self, b):
-        """What old biases (n_out,) become: the kept rows with `shift` added, in the dtype of b."""
+    def carry_biases(self, b: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Carry biases over to the outputs that are kept, and add `shift`.
+
+        Parameters
+        ----------
+        b : ndarray
+            The old biases.
+
+        Returns
+        -------
+        ndarray
+            The new biases (n_out,), in the dtype of b.
+        """
         b = self.carry_rows(b)
         return b if self.shift is None else (b + self.shift).astype(b.dtype)
 
-    def then(self, later):
-        """This rewiring followed by `later`, as one."""
+    def then(self, later: "Rewiring") -> "Rewiring":
+        """Combine this rewiring with a later one.
+
+        Parameters
+        ----------
+        later : Rewiring
+            A change that starts from this rewiring's topology.
+
+        Returns
+        -------
+        Rewiring
+            The change from the old topology of this one to the new topology of the later one.
+
+        Raises
+        ------
+        ValueError
+            If `later` starts from another number of links.
+        """
         if later.n_before != self.topology.nnz:
             raise ValueError(f"later.n_before = {later.n_before}: must be {self.topology.nnz}, the links it starts from")
         rows, cols = (
@@ -84,7 +165,7 @@ class Rewiring:
 
 
 def check_shift(shift, n_out):
-    """Raise unless `shift` is (n_out,) finite numbers."""
+    """Raise TypeError or ValueError unless `shift` is an array of n_out finite numbers."""
     if not isinstance(shift, np.ndarray) or shift.dtype.kind != "f" or shift.shape != (n_out,):
         checks.fail("shift", shift, f"an array of floats of shape ({n_out},)", TypeError)
     if not checks.all_finite(shift):
@@ -92,17 +173,47 @@ def check_shift(shift, n_out):
 
 
 def later_origin(first, second):
-    """Old slots through two maps."""
+    """Combine two maps from new to old slots."""
     out = np.empty(len(second), np.int64)
     csr_passes.carry(first, second, -1, out)
     return out
 
 
-def rewire(topology, keep, n_new=0, *, rng=None):
-    """Drop the links where `keep` (nnz,) bool is False, then grow `n_new` at free positions drawn uniformly.
+def rewire(topology: Topology, keep: ArrayLike, n_new: int = 0, *, rng: np.random.Generator | None = None) -> Rewiring:
+    """Remove links, then grow new ones at free positions drawn uniformly.
 
-    A position freed here may be drawn again; such a link counts as new. Time and memory O(links + n_out + n_in). Raises
-    ValueError where `keep` does not fit or there are fewer free positions than `n_new`.
+    The position of a removed link is free and may be drawn; its link counts as new. Time and memory are
+    O(links + n_out + n_in).
+
+    Parameters
+    ----------
+    topology : Topology
+        The links.
+    keep : ndarray of bool
+        Which links are kept, (nnz,).
+    n_new : int, default 0
+        Number of links that grow, >= 0.
+    rng : numpy.random.Generator, optional
+        Source of randomness; needed if links grow.
+
+    Returns
+    -------
+    Rewiring
+        The change.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not valid, or if fewer than `n_new` positions are free.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> topology = sl.erdos_renyi(10, 10, density=0.2, exact=True, seed=0)
+    >>> rewiring = sl.rewire(topology, np.arange(20) >= 5, 5, rng=np.random.default_rng(0))
+    >>> rewiring.topology.nnz, rewiring.n_pruned, len(rewiring.grown)
+    (20, 5, 5)
     """
     n_new = checks.integer("n_new", n_new, low=0)
     indptr, indices, origin = _compact(topology, keep)
@@ -116,7 +227,7 @@ def rewire(topology, keep, n_new=0, *, rng=None):
 
 
 def regrow_rows(topology, counts, rng):
-    """Grow counts[j] links of output j at free positions drawn uniformly: a Rewiring. ValueError where a row has no room."""
+    """Grow counts[j] links of each output j at free positions drawn uniformly; ValueError if a row has too few of them."""
     counts = checks.whole_array("counts", counts, topology.n_out)
     if (counts < 0).any() or (counts > topology.n_in - topology.fan_in).any():
         checks.fail("counts", counts, f"{topology.n_out} whole numbers, each at most the free positions of its row")
@@ -127,7 +238,7 @@ def regrow_rows(topology, counts, rng):
 
 
 def grow(topology, rows, columns):
-    """Add the links from columns[k] to rows[k], which must be free: a Rewiring. ValueError naming the first that is not."""
+    """Grow links from inputs columns[k] to outputs rows[k]; ValueError names the first position that is not free."""
     new = Topology.from_links(*topology.shape, rows, columns)
     taken = np.flatnonzero(between(topology, new).origin >= 0)
     if len(taken):
@@ -136,14 +247,46 @@ def grow(topology, rows, columns):
     return union([topology, new])[1][0]
 
 
-def keep_neurons(topology, rows=None, cols=None, shift=None):
-    """Only the links between outputs `rows` and inputs `cols` (bool masks; None: all), renumbered: a smaller topology.
+def keep_neurons(
+    topology: Topology,
+    rows: NDArray[np.bool_] | None = None,
+    cols: NDArray[np.bool_] | None = None,
+    shift: NDArray[np.floating] | None = None,
+) -> Rewiring:
+    """Remove outputs and inputs of a layer, which gives a smaller topology.
 
-    shift: see Rewiring. Time and memory O(links + n_out + n_in).
+    Time and memory are O(links + n_out + n_in).
+
+    Parameters
+    ----------
+    topology : Topology
+        The links.
+    rows, cols : ndarray of bool, optional
+        Which outputs (n_out,) and inputs (n_in,) are kept, at least one of each; by default all.
+    shift : ndarray of float, optional
+        Added to the biases of the outputs that are kept.
+
+    Returns
+    -------
+    Rewiring
+        The change; the neurons that are kept are renumbered in their order.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array does not fit, or if no neuron is kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> dense = sl.Topology.dense(3, 4)
+    >>> sl.evolution.keep_neurons(dense, rows=np.array([True, False, True])).topology.shape
+    (2, 4)
     """
     for name, mask, n in zip(("rows", "cols"), (rows, cols), topology.shape, strict=True):
         if mask is not None and not checks.mask(name, mask, n).any():
-            checks.fail(name, mask, "True somewhere: at least one neuron stays")
+            checks.fail(name, mask, "a mask that keeps at least one neuron")
     keep = np.ones(topology.nnz, bool) if cols is None else cols[topology.indices]
     if rows is not None:
         keep &= np.repeat(rows, topology.fan_in)
@@ -158,7 +301,7 @@ def keep_neurons(topology, rows=None, cols=None, shift=None):
 
 
 def between(before, after):
-    """The Rewiring from one topology to another of the same shape, by place: a link that was dropped and grown again stays."""
+    """Return the Rewiring from one topology to another of the same shape; links at equal positions count as the same link."""
     for name, topology in (("before", before), ("after", after)):
         if not isinstance(topology, Topology):
             checks.fail(name, topology, "a Topology", TypeError)
@@ -169,7 +312,7 @@ def between(before, after):
 
 
 def union(topologies):
-    """(the topology with the links of all, the Rewiring from each to it). Time and memory O(links · topologies)."""
+    """Return the topology with the links of all, and the Rewiring from each to it. Time and memory O(links · topologies)."""
     check_shapes(topologies)
     whole, origins = topologies[0], [np.arange(topologies[0].nnz)]
     for other in topologies[1:]:
@@ -179,12 +322,12 @@ def union(topologies):
 
 
 def check_shapes(topologies):
-    """Raise unless this is a list of topologies of one shape, at least one."""
+    """Raise TypeError or ValueError unless this is a list of at least one topology, all of the same shape."""
     if not isinstance(topologies, list | tuple) or not topologies or not all(isinstance(t, Topology) for t in topologies):
         checks.fail("topologies", topologies, "a list of at least one Topology", TypeError)
     shapes = {t.shape for t in topologies}
     if len(shapes) > 1:
-        checks.fail("topologies", [t.shape for t in topologies], "of one shape (n_out, n_in)")
+        checks.fail("topologies", [t.shape for t in topologies], "of the same shape (n_out, n_in)")
 
 
 def _union(a, b):
@@ -197,7 +340,7 @@ def _union(a, b):
 
 
 def check_free(shape, nnz, n_new):
-    """Raise where a layer with `nnz` links has no room for `n_new` more."""
+    """Raise ValueError if a layer with `nnz` links has fewer than `n_new` free positions."""
     free = shape[0] * shape[1] - nnz
     if n_new > free:
         raise ValueError(f"n_new = {n_new}: must be at most the {free} free positions")
@@ -214,7 +357,7 @@ def _compact(topology, keep):
 
 def _random_state(rng):
     if not isinstance(rng, np.random.Generator):
-        checks.fail("rng", rng, "a numpy Generator where links are grown", TypeError)
+        checks.fail("rng", rng, "a numpy Generator, which growing links needs", TypeError)
     return rng.integers(2**64, size=1, dtype=np.uint64)
 
 
@@ -233,34 +376,3 @@ def _grow(n_in, indptr, indices, origins, counts, seed):
 
     in_parts(grow, n_out, total)
     return new_indptr, new_indices, origin
-
-
-def erdos_renyi(n_out, n_in, *, epsilon=None, density=None, exact=False, min_fan_in=0, seed=None):
-    """A random topology in which each link exists with the same probability (Mocanu et al. 2018).
-
-    Give either `epsilon`, p = epsilon (n_out + n_in) / (n_out n_in), expected links epsilon (n_out + n_in), or `density` = p.
-    p >= 1 gives the dense layer. `exact=True` rounds the expected number of links instead of drawing it (Binomial). min_fan_in:
-    outputs with fewer links get more, at places drawn uniformly, so that there are more links than expected: where ε is 1, every
-    seventh neuron would have none. Time and memory O(links + n_out + n_in). seed: None, int, SeedSequence or Generator.
-
-    Raises TypeError or ValueError naming the argument.
-    """
-    n_out, n_in = checks.integer("n_out", n_out, high=2**31 - 1), checks.integer("n_in", n_in, high=2**31 - 1)
-    if (epsilon is None) == (density is None):
-        raise ValueError(f"epsilon = {epsilon}, density = {density}: give exactly one of them")
-    checks.integer("min_fan_in", min_fan_in, low=0)
-    cells = n_out * n_in
-    if density is None:
-        p = checks.positive("epsilon", epsilon) * (n_out + n_in) / cells
-    else:
-        p = checks.number("density", density, "a number in (0, 1]", low=0, high=1, open_low=True)
-    if p >= 1:
-        return Topology.dense(n_out, n_in)
-    rng = checks.generator("seed", seed)
-    nnz = round(p * cells) if exact else int(rng.binomial(cells, p))
-    empty = Topology(n_out, n_in, np.zeros(n_out + 1, np.int64), np.empty(0, np.int32))
-    topology = rewire(empty, np.empty(0, bool), nnz, rng=rng).topology
-    if min_fan_in:
-        counts = np.maximum(0, min(min_fan_in, n_in) - topology.fan_in)
-        topology = regrow_rows(topology, counts, rng).topology if counts.any() else topology
-    return topology

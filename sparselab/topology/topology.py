@@ -1,19 +1,21 @@
-"""Which links exist: a value that never changes.
+"""Which links of a layer exist: an immutable value.
 
-Everything aligned with links (weights, velocity, gradients) is a plain vector of length nnz beside a `Topology`; changing a
-topology is a `Rewiring` (see rewiring.py), which knows how such vectors move.
+Weights, velocities and gradients are plain vectors of length nnz beside a `Topology`. A change of topology is a `Rewiring` (see
+rewiring.py), which carries such vectors along.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..kernels import csr_passes
 from ..utils import checks
 from ..utils.csr import check_kind, check_parts
 
-MAX_WIDTH = 2**31 - 1  # neurons of a layer: indices are int32
+MAX_WIDTH = 2**31 - 1  # neurons of a layer, because indices are int32
 FAULTS = {
     csr_passes.BAD_START: "indptr[0] = {start}: must be 0",
     csr_passes.DECREASING: "indptr[{next}] = {value}: must be in [indptr[{row}], {nnz}]",
@@ -24,36 +26,55 @@ FAULTS = {
 
 @dataclass(frozen=True, eq=False)
 class Transposed:
-    """The same links by input: `rows[k]` and the slot `slots[k]` for k in indptr[i] … indptr[i + 1] (int64, int32, int32)."""
+    """The links sorted by input: those of input i are k in [indptr[i], indptr[i + 1]), with output rows[k] and slot slots[k]."""
 
-    indptr: np.ndarray
-    rows: np.ndarray
-    slots: np.ndarray
+    indptr: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    slots: NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
 class Topology:
-    """Links of one layer in CSR order, one row an output neuron.
+    """The links of one layer in CSR order: one row for each output neuron.
 
-    n_out, n_in: widths. indptr: (n_out + 1,) int64. indices: (nnz,) int32, input neurons, sorted and unique in each row.
-    Checked on the way in (`validate`, about a nanosecond a link) and seen read-only from then on: a Topology that exists is
-    valid, and kernels may trust it. The arrays are not copied: do not write to them elsewhere. Raises TypeError or ValueError
-    naming the array, the place and what is allowed.
+    The constructor validates the arrays, and their views here are read-only. So every Topology is valid, and the kernels do not
+    check it again. The arrays are not copied: do not write to them elsewhere.
+
+    Parameters
+    ----------
+    n_out, n_in : int
+        Widths of the layer and of the one before it, in [1, 2**31 - 1].
+    indptr : ndarray of int64
+        Where the rows begin and end, (n_out + 1,), contiguous: row j has the links indptr[j] … indptr[j + 1] - 1.
+    indices : ndarray of int32
+        The input neuron of each link, (nnz,), contiguous, sorted and without duplicates in each row.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is not valid; the message names the array, the position and what is allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.Topology(2, 3, np.array([0, 1, 3]), np.array([2, 0, 1], np.int32)).fan_in.tolist()
+    [1, 2]
     """
 
     n_out: int
     n_in: int
-    indptr: np.ndarray
-    indices: np.ndarray
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.validate()
         for name in ("indptr", "indices"):
             frozen = getattr(self, name).view()
             frozen.flags.writeable = False
             object.__setattr__(self, name, frozen)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Topology)
             and self.shape == other.shape
@@ -61,53 +82,55 @@ class Topology:
             and np.array_equal(self.indices, other.indices)
         )
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
+        """The widths (n_out, n_in)."""
         return self.n_out, self.n_in
 
     @property
-    def nnz(self):
+    def nnz(self) -> int:
         """Number of links."""
         return len(self.indices)
 
     @property
-    def density(self):
+    def density(self) -> float:
         """Share of the n_out · n_in possible links that exist."""
         return self.nnz / (self.n_out * self.n_in)
 
     @property
-    def sparsity(self):
+    def sparsity(self) -> float:
+        """Share of the possible links that do not exist."""
         return 1 - self.density
 
     @property
-    def fan_in(self):
-        """(n_out,) int64: incoming links of each output neuron."""
+    def fan_in(self) -> NDArray[np.int64]:
+        """Number of incoming links of each output neuron, (n_out,)."""
         return np.diff(self.indptr)
 
     @property
-    def fan_out(self):
-        """(n_in,) int64: outgoing links of each input neuron."""
+    def fan_out(self) -> NDArray[np.int64]:
+        """Number of outgoing links of each input neuron, (n_in,)."""
         counts = np.zeros(self.n_in, np.int64)
         csr_passes.count_columns(self.indices, counts)
         return counts
 
     @property
-    def rows(self):
-        """(nnz,) int32: the output neuron of each link."""
+    def rows(self) -> NDArray[np.int32]:
+        """The output neuron of each link, (nnz,)."""
         rows = np.empty(self.nnz, np.int32)
         csr_passes.row_of_links(self.indptr, rows)
         return rows
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Bytes of the index arrays, without the transposed index."""
         return self.indptr.nbytes + self.indices.nbytes
 
     @cached_property
-    def transposed(self):
-        """The links by input (8 bytes a link more), built on first use by a radix sort."""
+    def transposed(self) -> Transposed:
+        """The links sorted by input (another 8 bytes a link), made on first use by a radix sort."""
         begins = np.empty(((self.n_in - 1) >> csr_passes.BLOCK) + 2, np.int64)
         csr_passes.block_begins(self.indices, begins)
         indptr, rows, slots = np.zeros(self.n_in + 1, np.int64), np.empty(self.nnz, np.int32), np.empty(self.nnz, np.int32)
@@ -116,8 +139,19 @@ class Topology:
         csr_passes.transpose(self.indptr, self.indices, begins, indptr, rows, slots, *scratch)
         return Transposed(indptr, rows, slots)
 
-    def validate(self):
-        """Check every law of a topology; returns self. The one gate before the kernels; errors as for the class."""
+    def validate(self) -> Self:
+        """Check that the arrays form a valid topology. The constructor does it: nothing later checks them before the kernels.
+
+        Returns
+        -------
+        Topology
+            This topology.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an array is not valid; the message names the array, the position and what is allowed.
+        """
         for name in ("n_out", "n_in"):
             checks.integer(name, getattr(self, name), low=1, high=MAX_WIDTH)
         for name, kind, length in (("indptr", np.int64, self.n_out + 1), ("indices", np.int32, None)):
@@ -141,15 +175,55 @@ class Topology:
         return self
 
     @classmethod
-    def dense(cls, n_out, n_in):
-        """Every link: a dense layer is a sparse one of density 1."""
+    def dense(cls, n_out: int, n_in: int) -> Self:
+        """Create a topology with all links.
+
+        Parameters
+        ----------
+        n_out, n_in : int
+            Widths, in [1, 2**31 - 1].
+
+        Returns
+        -------
+        Topology
+            A topology of density 1.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a width is not such a number.
+        """
         n_out, n_in = (checks.integer(n, v, high=MAX_WIDTH) for n, v in (("n_out", n_out), ("n_in", n_in)))
         indptr = np.arange(n_out + 1, dtype=np.int64) * n_in
         return cls(n_out, n_in, indptr, np.tile(np.arange(n_in, dtype=np.int32), n_out))
 
     @classmethod
-    def from_links(cls, n_out, n_in, rows, columns):
-        """From (nnz,) output and input neurons in any order; duplicates raise ValueError."""
+    def from_links(cls, n_out: int, n_in: int, rows: ArrayLike, columns: ArrayLike) -> Self:
+        """Create a topology from a list of links in any order.
+
+        Parameters
+        ----------
+        n_out, n_in : int
+            Widths, in [1, 2**31 - 1].
+        rows, columns : array_like of int
+            Output neuron and input neuron of each link, (nnz,).
+
+        Returns
+        -------
+        Topology
+            The topology with these links.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a link is out of range or occurs twice.
+
+        Examples
+        --------
+        >>> import sparselab as sl
+        >>> sl.Topology.from_links(2, 3, rows=[1, 0, 1], columns=[1, 2, 0]).indices.tolist()
+        [2, 0, 1]
+        """
         n_out, n_in = (checks.integer(n, v, high=MAX_WIDTH) for n, v in (("n_out", n_out), ("n_in", n_in)))
         rows = checks.whole_array("rows", rows)
         columns = checks.whole_array("columns", columns, len(rows))
@@ -163,24 +237,53 @@ class Topology:
         return cls(n_out, n_in, indptr, columns[order].astype(np.int32))
 
     @classmethod
-    def from_scipy(cls, matrix):
-        """(topology, w) of a scipy sparse matrix (n_out, n_in); explicit zeros are links, duplicates an error."""
+    def from_scipy(cls, matrix: Any) -> tuple[Self, NDArray[np.generic]]:
+        """Create a topology from a scipy sparse matrix.
+
+        Parameters
+        ----------
+        matrix : scipy.sparse array or matrix
+            Weights (n_out, n_in) in any format; explicit zeros are links.
+
+        Returns
+        -------
+        topology : Topology
+            The links.
+        w : ndarray
+            Their values (nnz,), of the dtype of the matrix.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the matrix is malformed or has duplicates.
+        """
         import scipy.sparse
 
         if not scipy.sparse.issparse(matrix):
             checks.fail("matrix", type(matrix).__name__, "a scipy sparse matrix", TypeError)
-        check_parts(matrix, "matrix")  # scipy's own conversion follows wild indices
+        check_parts(matrix, "matrix")  # scipy's conversion does not check indices
         check_kind("matrix.data.dtype", matrix.dtype)
         coo = matrix.tocoo()
         rows, columns = coo.row, coo.col
         topology = cls.from_links(*coo.shape, rows, columns)
         return topology, np.ascontiguousarray(coo.data[np.lexsort((columns, rows))])
 
-    def to_scipy(self, w):
-        """The layer as scipy CSR (n_out, n_in) with values w (nnz,); arrays are copied."""
+    def to_scipy(self, w: NDArray[np.generic]) -> Any:
+        """Make a scipy matrix of the links.
+
+        Parameters
+        ----------
+        w : ndarray
+            Values (nnz,) of the links.
+
+        Returns
+        -------
+        scipy.sparse.csr_array
+            The matrix (n_out, n_in), with copies of all arrays.
+        """
         import scipy.sparse
 
         return scipy.sparse.csr_array((w, self.indices, self.indptr), shape=self.shape, copy=True)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Topology({self.n_out} x {self.n_in}, {self.nnz:,} links, density {self.density:.4g})"

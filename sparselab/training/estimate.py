@@ -1,91 +1,154 @@
 """The memory that training or using a net will need, item by item, before anything is allocated."""
 
+from __future__ import annotations
+
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..engines.tiling import tile_width
 from ..nn import activations
-from ..nn.footprint import links, named, size, stored, whole
+from ..nn.footprint import check_sparsity, net_name, size, whole_bytes
 from ..nn.shapes import check_dtype, check_sizes
 from ..utils import checks, resources
-from .memory import DEGREES_UP_TO, LARGE, PLANS, Plan, TrainingShape
+from .memory import DEGREES_UP_TO, LARGE_EVOLUTION, PLANS, Plan, TrainingShape
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """Bytes at the moment that needs most. items: {name: bytes}, in the order of the code; what: of which net."""
+    """Bytes that a net needs at the moment that needs most; shown as a table.
+
+    Parameters
+    ----------
+    what : str
+        The net and its use, such as "a net 784-100-10 in training".
+    items : dict of str to int
+        Bytes by name, in the order in which they are allocated.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> estimate = sl.estimate_memory((784, 1000, 10))
+    >>> estimate.total == sum(estimate.items.values())
+    True
+    """
 
     what: str
-    items: dict
+    items: dict[str, int]
 
     @property
-    def total(self):
+    def total(self) -> int:
         """Bytes in all."""
         return sum(self.items.values())
 
     def __str__(self):
-        rows = [*self.items.items(), ("all", self.total)]
-        return "\n".join([self.what, *(f"{name:>40} {size(n):>11} {n / max(1, self.total):>7.1%}" for name, n in rows)])
+        return "\n".join([self.what, *(f"{name:>40} {size(n):>11} {share:>7.1%}" for name, n, share in self._rows())])
 
     __repr__ = __str__
 
     def _repr_html_(self):
-        rows = [*self.items.items(), ("all", self.total)]
         cells = "".join(
-            f"<tr><td>{html.escape(name)}</td><td>{size(n)}</td><td>{n / max(1, self.total):.1%}</td></tr>" for name, n in rows
+            f"<tr><td>{html.escape(name)}</td><td>{size(n)}</td><td>{share:.1%}</td></tr>" for name, n, share in self._rows()
         )
         return f"<table><caption>{html.escape(self.what)}</caption>{cells}</table>"
 
+    def _rows(self):
+        """(name, bytes, share of the total) of each item and of all."""
+        return [(name, n, n / max(1, self.total)) for name, n in (*self.items.items(), ("all", self.total))]
+
 
 def estimate_memory(
-    sizes, *, epsilon=20, density=None, batch_size=128, threads=None, dtype="float32", activation="all_relu", dropout=0.0,
-    training=True, evolution=True, optimizer_vectors=1, layerwise=None, n_samples=0, n_test=0, epochs=0, plan=None,
-):  # fmt: skip
-    """Bytes a net of these widths will need, item by item, as a MemoryEstimate; nothing is allocated.
+    sizes: Sequence[int], *, epsilon: float = 20, density: float | None = None, batch_size: int = 128, threads: int | None = None,
+    dtype: DTypeLike = "float32", activation: object = "all_relu", dropout: float = 0.0, training: bool = True,
+    evolution: bool = True, optimizer_vectors: int = 1, layerwise: bool | None = None, n_samples: int = 0, n_test: int = 0,
+    epochs: int = 0, plan: Plan | None = None,
+) -> MemoryEstimate:  # fmt: skip
+    """Count the bytes that a net of these widths will need, item by item; nothing is allocated.
 
-    sizes, epsilon, density, dtype, activation, dropout: as for SparseMLP.create. batch_size, threads (default all cores): as
-    for train. training=False: the net alone, and one tile a thread. evolution: whether links are replaced between epochs.
-    optimizer_vectors: values an optimizer keeps beside each link (MomentumSGD: 1). layerwise: which engine; by default as train
-    chooses it for built-in losses and optimizers. plan: a Plan; by default layer by layer where that saves much. n_samples,
-    n_test: dense data to be counted too; epochs: whose fan-in and
-    fan-out vectors a history keeps. Raises TypeError or ValueError naming the argument.
+    Parameters
+    ----------
+    sizes : sequence of int
+        Layer widths, input and output included.
+    epsilon : float, default 20
+        Expected links of a layer are epsilon (n_in + n_out), as for `SparseMLP.create`.
+    density : float, optional
+        Share of links in every layer, in (0, 1], in place of `epsilon`.
+    batch_size : int, default 128
+        Samples of a mini-batch.
+    threads : int, optional
+        Threads that compute; by default all cores.
+    dtype : {"float32", "float64"}, default "float32"
+        Type of weights, biases and activations.
+    activation : str or object, default "all_relu"
+        As for `SparseMLP.create`.
+    dropout : float, default 0.0
+        Share of hidden values dropped in training, in [0, 1).
+    training : bool, default True
+        False counts the net alone and what predictions need.
+    evolution : bool, default True
+        Whether links are replaced between epochs.
+    optimizer_vectors : int, default 1
+        Values that the optimizer stores for each link (`MomentumSGD`: 1).
+    layerwise : bool, optional
+        Whether the layerwise engine is used; by default as `train` chooses it for built-in losses and optimizers.
+    n_samples, n_test : int, default 0
+        Dense training and test samples that are counted too.
+    epochs : int, default 0
+        Epochs whose fan-in and fan-out vectors a history holds.
+    plan : Plan, optional
+        How training uses memory (see `sparselab.training.memory`); by default layer by layer where that saves much.
+
+    Returns
+    -------
+    MemoryEstimate
+        Its `items` are the bytes by name, its `total` is their sum.
+
+    Raises
+    ------
+    TypeError or ValueError
+        Naming the argument, its value and what is allowed.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.estimate_memory((784, 1000, 10), training=False).items["biases"]
+    4040
     """
     sizes, itemsize = check_sizes(sizes), check_dtype(dtype).itemsize
     batch_size, n_samples = checks.integer("batch_size", batch_size), checks.integer("n_samples", n_samples, low=0)
     n_test, epochs = checks.integer("n_test", n_test, low=0), checks.integer("epochs", epochs, low=0)
     vectors = checks.integer("optimizer_vectors", optimizer_vectors, low=0)
     threads = resources.cores() if threads is None else checks.integer("threads", threads)
-    dropout = checks.fraction("dropout", dropout, open_high=True)
-    activation = activations.get(activation)
-    plain = np.array([activations.slopes(activations.at(activation, depth)) is None for depth in range(1, len(sizes) - 1)], bool)
-    net = TrainingShape.expected(sizes, itemsize, **links(epsilon, density), dropout=dropout, plain=plain)
-    layerwise = bool(itemsize == 8 or plain.any()) if layerwise is None else checks.flag("layerwise", layerwise)
+    dropout, activation = checks.fraction("dropout", dropout, open_high=True), activations.get(activation)
+    depths = range(1, len(sizes) - 1)
+    stores_inputs = np.array([activations.slopes(activations.at(activation, depth)) is None for depth in depths], bool)
+    net = TrainingShape.expected(
+        sizes, itemsize, **check_sparsity(epsilon, density), dropout=dropout, stores_inputs=stores_inputs
+    )  # fmt: skip
+    layerwise = bool(itemsize == 8 or stores_inputs.any()) if layerwise is None else checks.flag("layerwise", layerwise)
     batch_size = min(batch_size, n_samples or batch_size)
-    plan = PLANS[int(not layerwise and net.evolution(vectors) > LARGE)] if plan is None else _checked_plan(plan)
-    items = {name: n.sum() for name, n in stored(*net.ends, net.nnz, itemsize).items()}
+    if plan is None:
+        plan = PLANS[int(not layerwise and net.evolution_bytes(vectors) > LARGE_EVOLUTION)]
+    elif not isinstance(plan, Plan):
+        checks.fail("plan", plan, f"one of {list(map(str, PLANS))}: a Plan", TypeError)
+    items = net.stored_items()
     if training:
-        items |= net.training(
-            batch_size,
-            threads,
-            n_test=n_test,
-            evolution=checks.flag("evolution", evolution),
-            layerwise=layerwise,
-            vectors=vectors,
-            plan=plan,
+        evolution = checks.flag("evolution", evolution)
+        items |= net.training_items(
+            batch_size, threads, n_test=n_test, evolution=evolution, layerwise=layerwise, vectors=vectors, plan=plan
         )
         items["order of the samples"] = 16 * n_samples
-        items["fan-in and fan-out of all epochs"] = (
-            epochs * 4 * (sum(sizes) * 2 - sizes[0] - sizes[-1]) * (sum(sizes) <= DEGREES_UP_TO)
-        )
+        n_degrees = sum(sizes) * 2 - sizes[0] - sizes[-1]
+        items["fan-in and fan-out of all epochs"] = epochs * 4 * n_degrees * (sum(sizes) <= DEGREES_UP_TO)
     else:
         spaces, width = 1 if layerwise else threads, tile_width(batch_size)
-        tiles = spaces * net.tile(width, training=False)
-        items |= {f"activations ({spaces} tiles of {width})": tiles, "drawing the links": max(0, net.creation() - tiles)}
+        tiles = spaces * net.workspace_bytes(width, training=False)
+        items |= {f"activations ({spaces} tiles of {width})": tiles, "drawing the links": max(0, net.creation_bytes() - tiles)}
     items["data"] = (n_samples + n_test) * (sizes[0] * itemsize + 8)
-    return MemoryEstimate(f"{named(sizes)} in {'training' if training else 'use'}", whole(items))
-
-
-def _checked_plan(plan):
-    return plan if isinstance(plan, Plan) else checks.fail("plan", plan, f"one of {list(map(str, PLANS))}: a Plan", TypeError)
+    return MemoryEstimate(f"{net_name(sizes)} in {'training' if training else 'use'}", whole_bytes(items))

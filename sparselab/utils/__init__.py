@@ -1,1 +1,1 @@
-"""Helpers that know nothing of networks: argument checks, interrupts, machine resources, seeds, sparse-array checks."""
+"""General helpers, independent of networks: argument checks, interrupts, memory and cores, seeds, checks of sparse arrays."""

@@ -1,35 +1,36 @@
-"""What every door says to bad input: the argument, the value, what is allowed.
+"""Argument validation: one helper for each kind of value, and one format for every error message.
 
-One helper a kind of value, so that messages read alike everywhere and no door forgets a case.
+A message names the argument, shows its value and says what is allowed.
 """
 
 import difflib
 import math
 import numbers
 import reprlib
+from typing import NoReturn
 
 import numpy as np
 
-LONGEST = 120  # characters of a value in a message
+LONGEST = 120  # characters of a value that a message shows
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 def shown(value):
-    """A short repr that is safe to put into a message, also for a value whose own repr fails."""
+    """A short repr for an error message; works for objects whose own repr raises, too."""
     try:
         text = reprlib.repr(value)
-    except Exception:  # whatever a foreign __repr__ raises; ValueError for a whole number of thousands of digits
+    except Exception:  # __repr__ of a foreign class may raise anything; int raises ValueError beyond thousands of digits
         text = f"<{type(value).__name__} that cannot be shown>"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def fail(name, value, allowed, error=ValueError):
-    """Raise `error` with the one form all messages have."""
+def fail(name: str, value: object, allowed: str, error: type[Exception] = ValueError) -> NoReturn:
+    """Raise `error` with a message in the common format: `name = value: must be allowed`."""
     raise error(f"{name} = {shown(value)}: must be {allowed}")
 
 
 def number(name, value, allowed, *, low=None, high=None, open_low=False, open_high=False):
-    """A finite real number within bounds (closed unless said otherwise), as float."""
+    """Return a finite real number within bounds as float; `open_low` and `open_high` exclude the bound itself."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         fail(name, value, allowed, TypeError)
     try:
@@ -44,28 +45,28 @@ def number(name, value, allowed, *, low=None, high=None, open_low=False, open_hi
 
 
 def fraction(name, value, *, open_high=False):
-    """A share between 0 and 1, as float."""
+    """Return a number between 0 and 1 as float."""
     return number(name, value, f"a number in [0, 1{')' if open_high else ']'}", low=0, high=1, open_high=open_high)
 
 
 def positive(name, value):
-    """A number above 0, as float."""
+    """Return a number > 0 as float."""
     return number(name, value, "a finite number > 0", low=0, open_low=True)
 
 
 def non_negative(name, value):
-    """A number of at least 0, as float."""
+    """Return a number >= 0 as float."""
     return number(name, value, "a finite number >= 0", low=0)
 
 
 def finite_float32(name, value, *, low=-FLOAT32_MAX):
-    """A number that a float32 can hold, as float."""
+    """Return a number that fits into a float32, as float."""
     allowed = "a finite float32 number" + (f" >= {low:g}" if low > -FLOAT32_MAX else "")
     return number(name, value, allowed, low=low, high=FLOAT32_MAX)
 
 
 def integer(name, value, *, low=1, high=None):
-    """A whole number within [low, high], as int."""
+    """Return a whole number within [low, high] as int."""
     allowed = f"a whole number >= {low}" if high is None else f"a whole number in [{low}, {high}]"
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
         fail(name, value, allowed, TypeError)
@@ -75,7 +76,7 @@ def integer(name, value, *, low=1, high=None):
 
 
 def as_array(values):
-    """np.asarray; of a ragged list, and of anything else of which none can be made, a 0-D array of None."""
+    """Return np.asarray(values), or a 0-D array of None where numpy raises (ragged lists, for example)."""
     try:
         return np.asarray(values)
     except (TypeError, ValueError):
@@ -83,7 +84,7 @@ def as_array(values):
 
 
 def whole_array(name, values, n=None):
-    """A 1-D array of n (None: any number of) whole numbers, which an empty list is too."""
+    """Return a 1-D integer array of length n (None: any length); an empty list is allowed."""
     array = as_array(values)
     array = array.astype(np.int64) if array.shape == (0,) else array
     if array.ndim != 1 or array.dtype.kind not in "iu" or n not in (None, len(array)):
@@ -92,39 +93,39 @@ def whole_array(name, values, n=None):
 
 
 def mask(name, values, n):
-    """A bool array of shape (n,)."""
+    """Return `values` if it is a bool array of shape (n,)."""
     if not isinstance(values, np.ndarray) or values.dtype != bool or values.shape != (n,):
         fail(name, values, f"a bool array of shape ({n},)")
     return values
 
 
 def flag(name, value):
-    """True or False, as bool."""
+    """Return True or False as bool."""
     if not isinstance(value, bool | np.bool_):
         fail(name, value, "True or False", TypeError)
     return bool(value)
 
 
 def instance(name, kind):
-    """An object of a class that was handed in where an object is due; TypeError where it wants arguments."""
+    """Construct an object of class `kind`, which was passed in place of an object; TypeError if it needs arguments."""
     try:
         return kind()
     except TypeError:
-        fail(name, kind, f"an object: {kind.__name__} cannot be made without arguments", TypeError)
+        fail(name, kind, f"an object: {kind.__name__} cannot be constructed without arguments", TypeError)
 
 
-MOST_NAMES = 24  # in a message
+MOST_NAMES = 24  # names that a message lists
 
 
 def few(names):
-    """A list of names as text; the end of a long one is only counted."""
+    """Format a list of names; of a long list only the first names and the number of the others."""
     if len(names) <= MOST_NAMES:
         return str(names)
     return f"{str(names[:MOST_NAMES])[:-1]}, … {len(names) - MOST_NAMES} more]"
 
 
 def choice(name, value, allowed):
-    """One of the names in `allowed`, with a hint at the closest one."""
+    """Return `value` if it is one of the names in `allowed`; the error suggests the closest name."""
     names = list(allowed)
     if not isinstance(value, str):
         fail(name, value, f"one of {names}", TypeError)
@@ -136,14 +137,14 @@ def choice(name, value, allowed):
 
 
 def generator(name, seed):
-    """A numpy Generator from None, a whole number >= 0, a SeedSequence or a Generator (used as it is)."""
+    """Return a numpy Generator from None, a whole number >= 0, a SeedSequence or a Generator (returned unchanged)."""
     if isinstance(seed, np.random.Generator):
         return seed
     return np.random.default_rng(seed_sequence(name, seed))
 
 
 def seed_sequence(name, seed):
-    """A SeedSequence from None, a whole number >= 0, a SeedSequence, or a Generator, of which one number is drawn."""
+    """Return a SeedSequence from None, a whole number >= 0, a SeedSequence or a Generator (one number is drawn from it)."""
     if isinstance(seed, np.random.SeedSequence):
         return seed
     if isinstance(seed, np.random.Generator):
@@ -153,12 +154,12 @@ def seed_sequence(name, seed):
     return np.random.SeedSequence(integer(name, seed, low=0))
 
 
-PIECE = 2**20  # numbers looked at at once
-FEW = 2**13  # numbers whose dot product is taken by one thread, at once
+PIECE = 2**20  # numbers that are summed in one call
+FEW = 2**13  # numbers up to which a dot product is the fastest test; longer ones would start BLAS threads
 
 
 def all_finite(values):
-    """Whether every number of a vector is. The sum of a piece says so in most cases, and nothing long is allocated."""
+    """Whether every number of a vector is finite. A finite sum proves it, so that usually no mask is allocated."""
     with np.errstate(all="ignore"):
         if len(values) <= FEW:
             return math.isfinite(np.dot(values, values)) or bool(np.isfinite(values).all())

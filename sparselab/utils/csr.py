@@ -1,6 +1,6 @@
-"""The sparse half of the gate: a malformed CSR is refused with numpy before compiled code follows its indices.
+"""Validation and conversion of scipy sparse matrices: malformed ones are rejected before compiled code uses their indices.
 
-scipy and scikit-learn trust these arrays: one wild column index there is a crash or a silently wrong number.
+scipy and scikit-learn do not check these arrays; one index out of range there crashes or gives silently wrong numbers.
 """
 
 import numpy as np
@@ -9,11 +9,31 @@ from scipy import sparse
 from .checks import all_finite, fail
 
 
-def check_csr(X, name="X"):
-    """Refuse a CSR matrix whose raw arrays do not fit its shape; numpy only, nothing is written.
+def check_csr(X: sparse.csr_array | sparse.csr_matrix, name: str = "X") -> None:
+    """Reject a CSR matrix whose arrays do not fit its shape or whose values are not finite.
 
-    Checks lengths, indptr from 0 to nnz without decreasing, every index within [0, columns), real finite data.
-    Raises TypeError for wrong dtypes, else ValueError, as in "X.indices[5] = 1000000: must be a column in [0, 7]".
+    Only numpy reads the arrays, and nothing is written.
+
+    Parameters
+    ----------
+    X : scipy.sparse.csr_array or scipy.sparse.csr_matrix
+        The matrix. Checked are the lengths of its arrays, that `indptr` rises from 0 to nnz, that every index is a
+        column, and that the data are real finite numbers.
+    name : str, default "X"
+        Name of the matrix in error messages.
+
+    Raises
+    ------
+    TypeError
+        If a dtype is wrong.
+    ValueError
+        If anything else is wrong, as in "X.indices[5] = 1000000: must be a column in [0, 7]".
+
+    Examples
+    --------
+    >>> from scipy import sparse
+    >>> import sparselab as sl
+    >>> sl.datasets.check_csr(sparse.eye_array(3, format="csr"))
     """
     _check_compressed(X, *X.shape, name, "column")
     check_kind(f"{name}.data.dtype", X.data.dtype)
@@ -21,10 +41,10 @@ def check_csr(X, name="X"):
 
 
 def as_csr(X, name="X", dtype=np.float32, *, copy=False):
-    """Any scipy.sparse format -> csr_array (samples, features): sorted, duplicates summed, indices int32 or int64.
+    """Convert any scipy.sparse format to a csr_array (samples, features), sorted, duplicates summed, indices int32 or int64.
 
-    Memory is shared with X where X is such a CSR already (the values not with `copy`). X is never changed.
-    Explicit zeros stay.
+    Memory is shared with X where nothing had to be converted (with `copy` the values never are). X is not modified, and
+    explicit zeros are kept.
     """
     check_parts(X, name)
     X = X.tocsr()
@@ -38,13 +58,13 @@ def as_csr(X, name="X", dtype=np.float32, *, copy=False):
 
 
 def check_kind(name, dtype):
-    """Numbers of which float32 can be made: bool, integer, floating."""
+    """Reject dtypes that cannot be converted to float32: only bool, integer and floating are allowed."""
     if dtype.kind not in "biuf":
         fail(name, dtype, "bool, integer or floating", TypeError)
 
 
 def check_finite(values, original, name):
-    """No NaN and no infinity in `values`, the converted `original` (same shape): the first one is named."""
+    """Reject NaN and infinity in `values`, which were converted from `original` (same shape); the error names the first one."""
     if all_finite(values.reshape(-1)):
         return
     place = _first_bad(values)
@@ -55,7 +75,7 @@ def check_finite(values, original, name):
 
 
 def _first_bad(values, block=1024):
-    """The index of the first value that is not finite, block by block, or None."""
+    """Return the index of the first value that is not finite, or None; searched block by block."""
     for start in range(0, len(values), block):
         bad = ~np.isfinite(values[start : start + block])
         if bad.any():
@@ -65,12 +85,12 @@ def _first_bad(values, block=1024):
 
 
 def check_parts(X, name="X"):
-    """Refuse a sparse matrix whose raw arrays do not fit its shape, before any conversion follows a wild index.
+    """Reject a sparse matrix of any format whose arrays do not fit its shape; needed before scipy converts it.
 
-    Values are not looked at. Raises TypeError for wrong dtypes, else ValueError naming the array, the place and the value.
+    Values are not checked. Raises TypeError for wrong dtypes, else ValueError naming the array, the position and the value.
     """
     if len(X.shape) != 2:
-        fail(f"{name}.shape", X.shape, "of two axes")
+        fail(f"{name}.shape", X.shape, "a shape of two axes")
     rows, columns = X.shape
     if X.format == "csr":
         _check_compressed(X, rows, columns, name, "column")
@@ -85,7 +105,7 @@ def check_parts(X, name="X"):
 
 
 def _check_compressed(X, n_major, n_minor, name, minor):
-    """`indptr`, `indices` and `data` belong together: n_major slices over `minor`s in [0, n_minor)."""
+    """Check that `indptr`, `indices` and `data` fit together: n_major slices with indices in [0, n_minor), called `minor`."""
     indptr, indices, data = X.indptr, X.indices, X.data
     for part, array in (("indptr", indptr), ("indices", indices)):
         _check_integers(array, f"{name}.{part}")
@@ -130,7 +150,7 @@ def _check_length(name, found, right):
 
 
 def _check_range(indices, limit, name, what):
-    """Every index within [0, limit); negative ones would wrap round silently."""
+    """Check that every index is within [0, limit); a negative one would silently count from the end."""
     if len(indices) and (indices.min() < 0 or indices.max() >= limit):
         i = int(np.argmax((indices < 0) | (indices >= limit)))
         fail(f"{name}[{i}]", int(indices[i]), f"a {what} in [0, {limit - 1}]")
@@ -148,7 +168,7 @@ def _values(data, dtype, name):
 
 
 def _summed(data, indices, indptr, shape, dtype, name):
-    """The same matrix, sorted and with duplicates added in float64 (small integers would wrap round), on copies."""
+    """Return a sorted copy whose duplicates are added in float64 (small integer types would overflow)."""
     wide = sparse.csr_array((data.astype(np.float64), indices, indptr), shape=shape, copy=True)
     wide.sum_duplicates()
     return sparse.csr_array((_values(wide.data, dtype, name), wide.indices, wide.indptr), shape=shape)

@@ -1,8 +1,8 @@
-"""Ctrl-C between two steps, never inside one: sections that replace several arrays hold SIGINT back until they are complete.
+"""Delays Ctrl-C until a group of array updates is complete, so that training never stops with a half-updated network.
 
-Python raises KeyboardInterrupt in the main thread at nearly any bytecode: between the layers of an update, or between an
-update and the line that counts it. Not pthread_sigmask: a signal blocked in one thread is taken by another one, and Python's
-handler runs in the main thread all the same. Not double buffers: they would cost a copy of every weight.
+Python raises KeyboardInterrupt in the main thread between almost any two bytecodes: for example after the first layer of an
+update, or between an update and the line that counts it. Two alternatives were rejected. `pthread_sigmask` does not help: another
+thread receives the signal, and Python still runs the handler in the main thread. Double buffering would copy every weight.
 """
 
 import signal
@@ -11,21 +11,24 @@ import threading
 
 
 def in_main_thread():
-    """Signals are handled there and nowhere else."""
+    """Whether this is the main thread, the only one in which Python handles signals."""
     return threading.current_thread() is threading.main_thread()
 
 
-class _Held:
-    """`with held:` notes an interrupt and delivers it at the end. Re-entrant; without effect outside the main thread and where
-    Ctrl-C has no handler of Python's."""
+class DeferInterrupts:
+    """A context manager that delays SIGINT until the end of the block. Use the instance `defer_interrupts`.
+
+    Blocks may be nested; the outermost one delivers the interrupt. Nothing is delayed outside the main thread, nor where SIGINT
+    is ignored or has the system's default action. `pending` tells whether an interrupt is waiting.
+    """
 
     def __init__(self):
-        self.depth, self.handler, self.noted = 0, None, False
+        self.depth, self.handler, self.pending = 0, None, False
 
     def __enter__(self):
         if in_main_thread():
             if self.depth == 0:
-                self._take_over()
+                self._install()
             self.depth += 1
         return self
 
@@ -36,24 +39,24 @@ class _Held:
         if self.depth == 0 and self.handler is not None:
             handler, self.handler = self.handler, None
             signal.signal(signal.SIGINT, handler)
-            if self.noted and (kind is None or not issubclass(kind, KeyboardInterrupt)):
+            if self.pending and (kind is None or not issubclass(kind, KeyboardInterrupt)):
                 handler(signal.SIGINT, sys._getframe())
 
-    def _take_over(self):
+    def _install(self):
         handler = signal.getsignal(signal.SIGINT)
-        if callable(handler):  # neither ignored nor left to the system
-            self.noted = False
-            signal.signal(signal.SIGINT, self._note)  # raises what is due already: nothing has begun
+        if callable(handler):
+            self.pending = False
+            signal.signal(signal.SIGINT, self._record)  # may raise an interrupt that is already due: the block has not begun
             self.handler = handler
 
-    def _note(self, number, frame):
-        self.noted = True
+    def _record(self, number, frame):
+        self.pending = True
 
-    def let_through(self):
-        """Deliver a noted interrupt now: for places inside one section (and in no inner one) where nothing is half done."""
-        if self.noted and self.depth == 1 and self.handler is not None and in_main_thread():
-            self.noted = False
+    def deliver_pending(self):
+        """Deliver a pending interrupt now: call it inside a block (but no nested one) where all arrays are consistent."""
+        if self.pending and self.depth == 1 and self.handler is not None and in_main_thread():
+            self.pending = False
             self.handler(signal.SIGINT, sys._getframe())
 
 
-defer_interrupts = _Held()
+defer_interrupts = DeferInterrupts()

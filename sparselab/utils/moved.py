@@ -1,11 +1,11 @@
-"""Old spellings of modules: public ones still import, others raise an ImportError that names the new place."""
+"""Old module names: public ones can still be imported, all others raise an ImportError that names the new module."""
 
 import importlib
 import importlib.abc
 import importlib.machinery
 import sys
 
-PUBLIC = {  # still part of the API under this spelling
+PUBLIC = {  # still part of the API under the old name
     "activations": "nn.activations",
     "initializers": "nn.initializers",
     "losses": "nn.losses",
@@ -18,7 +18,7 @@ MOVED = {
     "datasets.gate": "datasets.validation",
     "dense": "analysis.dense_baseline",
     "environment": "experiments.environment",
-    "experiment": "experiments.config",
+    "experiment": "experiments.config and experiments.experiment",
     "extreme": "experiments.extreme",
     "extreme_files": "experiments.extreme_files",
     "figures.activity": "figures.activation_curves",
@@ -104,13 +104,13 @@ MOVED = {
 
 
 class OldSpellings(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds modules by the spellings of version 0.1; asked last, so that what exists is never hidden."""
+    """Import hook for module names of version 0.1. It comes last in sys.meta_path, so that it never hides an existing module."""
 
     def __init__(self, package):
         self.package = package
 
     def find_spec(self, fullname, path=None, target=None):
-        """A spec that gives the module at its new place; ImportError for one that is not public; None for all others."""
+        """Return a spec for an old public name, None for unknown names; raise ImportError for an old name that is not public."""
         package, _, old = fullname.partition(".")
         if package != self.package:
             return None
@@ -119,16 +119,16 @@ class OldSpellings(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.machinery.ModuleSpec(fullname, self) if old in PUBLIC else None
 
     def create_module(self, spec):
-        """The module itself, imported from its new place."""
+        """Return the module that was imported under its new name."""
         module = importlib.import_module(f"{self.package}.{PUBLIC[spec.name.partition('.')[2]]}")
-        spec.loader_state = module.__spec__  # the import system puts `spec` in its place
+        spec.loader_state = module.__spec__  # the import system overwrites module.__spec__
         return module
 
     def exec_module(self, module):
-        """Has been executed; only its own spec is put back."""
+        """Restore the spec of the module, which has already been executed."""
         module.__spec__ = module.__spec__.loader_state
 
 
 def install(package):
-    """Let `package` answer to its old spellings."""
+    """Make the old module names of `package` importable."""
     sys.meta_path.append(OldSpellings(package))

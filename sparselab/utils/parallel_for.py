@@ -1,16 +1,16 @@
-"""Threads for one-off passes over many links: making, rewiring and transposing topologies."""
+"""A parallel for loop over rows, for single passes over many links such as growing them."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 from .resources import cores
 
-WORTH_SHARING = 10**6  # links from which it pays to start threads
+WORTH_SHARING = 10**6  # links below which starting threads costs more than it saves
 
 
 def in_parts(function, n, work):
-    """function(begin, end) over [0, n) cut into a part a core, or in one where `work` (links) is little.
+    """Call function(begin, end) on parts of [0, n): one part for each core, or a single one if `work` (links) is small.
 
-    Whatever it computes must not depend on the cuts. The functions are compiled code without the interpreter's lock.
+    The result must not depend on how the range is cut. The functions are compiled code that releases the GIL.
     """
     parts = cores() if work >= WORTH_SHARING else 1
     cuts = [n * part // parts for part in range(parts + 1)]

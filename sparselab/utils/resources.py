@@ -1,29 +1,29 @@
-"""How much memory there still is for this process: what the machine, its control groups and its limits leave."""
+"""Cores and memory available to this process, given the machine, its control groups (cgroups) and its resource limits."""
 
 import os
 from pathlib import Path
 
 from . import checks
 
-ROOT = Path("/")  # where proc and sys are; tests have others
+ROOT = Path("/")  # contains proc and sys; tests replace it
 
 
 def cores():
-    """Cores this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def jobs(name, value):
-    """A number of workers as joblib reads it: -1 stands for all cores, -2 for all but one."""
+    """Return a number of workers given in joblib's convention: -1 means all cores, -2 all but one."""
     if not isinstance(value, bool) and isinstance(value, int) and -cores() <= value < 0:
         return cores() + 1 + value
     return checks.integer(name, value)
 
 
 def available():
-    """Bytes this process may still use: the least of MemAvailable, what cgroups (v1, v2) leave, and RLIMIT_AS; None if unknown.
+    """Bytes this process may still allocate: the minimum over MemAvailable, cgroups (v1 and v2) and RLIMIT_AS; None if unknown.
 
-    Without /proc/meminfo (not Linux) it is the machine's whole memory, where the system tells it.
+    Without /proc/meminfo (outside Linux) the machine's total memory takes the place of MemAvailable.
     """
     known = [n for n in (_of_machine(), _of_cgroups(), _of_address_space()) if n is not None]
     return max(0, min(known)) if known else None
@@ -41,19 +41,19 @@ def _number(text):
 
 
 def _fields(path):
-    """{first word: number after it} of the lines of a file of the kernel."""
+    """Parse a kernel file with lines such as "MemTotal: 123 kB" into {first word: number}."""
     lines = (line.replace(":", " ").split() for line in _text(path).splitlines())
     return {words[0]: int(words[1]) for words in lines if len(words) > 1 and words[1].isdecimal()}
 
 
 def total():
-    """Bytes of memory the machine has; None where the system does not say."""
+    """Bytes of memory of the machine; None if unknown."""
     kilobytes = _fields(ROOT / "proc/meminfo").get("MemTotal")
     return None if kilobytes is None else 1024 * kilobytes
 
 
 def peak():
-    """Bytes of memory that this process had at most so far; None where the system does not say."""
+    """Peak memory of this process so far, in bytes; None if unknown."""
     try:
         import resource
     except ImportError:
@@ -71,7 +71,7 @@ def _of_machine():
         return None
 
 
-# file of the limit, of what is used, and how memory.stat calls file pages, which make room
+# The files with the limit and the usage of a cgroup, and the entries of memory.stat for file pages, which can be reclaimed.
 VERSION_1 = "memory.limit_in_bytes", "memory.usage_in_bytes", ("total_inactive_file", "total_active_file")
 VERSION_2 = "memory.max", "memory.current", ("inactive_file", "active_file")
 
@@ -88,7 +88,7 @@ def _of_cgroups():
 
 
 def _left_below(base, path, limit_file, usage_file, file_pages):
-    """Bytes left in the group and in those above it; in a container the path may be that of the host: then the root's."""
+    """Yield the bytes left in a cgroup and in each of its parents; in a container `path` may not exist, but the root does."""
     parts = [part for part in path.split("/") if part and part != ".."]
     for depth in range(len(parts), -1, -1):
         folder = base.joinpath(*parts[:depth])

@@ -1,10 +1,10 @@
-"""The version of this package (pyproject.toml says the same, which a test compares) and of those it uses."""
+"""The version of this package (a test compares it with pyproject.toml) and of installed packages."""
 
 __version__ = "0.1.0"
 
 
 def versions(*packages):
-    """{package: version, or None where it is not installed}."""
+    """Return {package: installed version, or None if it is not installed}."""
     import importlib.metadata
 
     found = {}

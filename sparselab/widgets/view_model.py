@@ -4,8 +4,9 @@ import threading
 from types import SimpleNamespace
 
 from .. import datasets
-from ..experiments.config import build
+from ..experiments.experiment import build
 from ..experiments.run_labels import labels
+from ..nn.footprint import expected_links
 from .live_run import LiveRun
 
 SMALL = ("digits", "fashion_mnist_small", "madelon_like")  # loaded without being asked: nothing is fetched, nothing takes long
@@ -74,7 +75,7 @@ class ViewModel:
             return False
         data = self.data_of(config.dataset)
         sizes = (data.n_features, *config.hidden, data.n_outputs)
-        return sum(config.epsilon * (a + b) for a, b in zip(sizes, sizes[1:], strict=False)) <= LINKS
+        return expected_links(sizes, epsilon=config.epsilon).sum() <= LINKS
 
     @property
     def model(self):

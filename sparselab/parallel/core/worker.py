@@ -13,7 +13,7 @@ from ...engines import select
 from ...engines.base import Outcome
 from ...engines.fused import FusedEngine
 from ...nn.mlp import Parameters, SparseMLP
-from ...training.loop import LONGEST, EpochRunner
+from ...training.epoch_runner import MAX_PACE, EpochRunner
 from .shards import Batches, shard_of, worker_seeds
 
 
@@ -151,7 +151,7 @@ class Worker:
             samples = None if len(self.shard) == len(self.targets) else self.shard
             self.run = EpochRunner(
                 self.model, job.loss, job.optimizer, job.local_rules, self.X, self.targets, batch_size=job.batch_size, threads=1,
-                samples=samples, pace=LONGEST,
+                samples=samples, pace=MAX_PACE,
             )  # fmt: skip
         state = TrainingState([s.copy() for s in optimizer], self.seeds, epoch)
         for record in self.run.epoch(state):  # noqa: B007 (the last one is the epoch's)

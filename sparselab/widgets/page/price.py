@@ -6,13 +6,12 @@ moment on noise, or, where that is large, of a smaller one. Evaluation and what 
 
 import threading
 import time
-from itertools import pairwise
 
 import numpy as np
 
 from ...analysis.costs import training_flops
 from ...datasets import Dataset
-from ...nn import summary
+from ...nn import footprint, summary
 from ...nn.mlp import SparseMLP
 from ...training import estimate, loop
 from ..view_model import SMALL
@@ -30,7 +29,7 @@ def price_of(config, subject):
         return f"{config.dataset} is loaded at Start; what it costs is known then"
     data = subject.data_of(config.dataset)
     sizes = (data.n_features, *config.hidden, data.n_outputs)
-    links, dense = links_of(sizes, config.epsilon), np.array([float(a) * b for a, b in pairwise(sizes)])
+    links, dense = footprint.expected_links(sizes, epsilon=config.epsilon), footprint.expected_links(sizes, density=1.0)
     flops, dense_flops = (training_flops(one) * data.n_train for one in (links, dense))
     rate, known = rate_of(config, subject, sizes)
     need = estimate.estimate_memory(
@@ -45,11 +44,6 @@ def price_of(config, subject):
     )
 
 
-def links_of(sizes, epsilon):
-    """(layers,) expected links of each layer."""
-    return np.array([min(epsilon * (a + b), float(a) * b) for a, b in pairwise(sizes)])
-
-
 def rate_of(config, subject, sizes):
     """(flops a second, where that is known from): of the latest run with this batch size and these workers, else measured."""
     run = subject.current
@@ -57,7 +51,7 @@ def rate_of(config, subject, sizes):
     records = list(run.history)[1:]  # the first one loads compiled code
     if same and run.config.hidden == config.hidden and records:
         return float(np.median(rates(records))), "your last run"
-    small = links_of(sizes, config.epsilon).sum() <= MOST and sizes[0] * config.batch_size <= VALUES
+    small = footprint.expected_links(sizes, epsilon=config.epsilon).sum() <= MOST and sizes[0] * config.batch_size <= VALUES
     return measured(sizes if small else PROBE, config.epsilon if small else 20, config.batch_size, config.threads), "measured"
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from ...experiments.config import FIELDS, ExperimentConfig
+from ...nn.activations import takes_alpha
 from .. import markup, planned, teamwork
 from ..painter import Painter
 from ..panel import TrainingPanel
@@ -90,8 +91,7 @@ class TrainTab(TrainingPanel):
 
 def counting(controls):
     """{name: whether this control counts with the others as they are}."""
-    sloped = controls["activation"].input.value in ("all_relu", "leaky_relu", "all_negative")
-    return planned.counting(controls) | teamwork.counting(controls) | {"alpha": sloped}
+    return planned.counting(controls) | teamwork.counting(controls) | {"alpha": takes_alpha(controls["activation"].input.value)}
 
 
 def plan(config):

@@ -26,7 +26,7 @@ from scipy import sparse
 from tqdm.auto import tqdm
 
 from .common import Row
-from .doors import Acceptance, Case
+from .inputs import Acceptance, Case
 
 DOORS = ("python", "classifier", "selector", "command", "config_file")
 ERROR, ACCEPTED, FAULT = "named error", "accepted, as documented", "FAULT"
@@ -39,7 +39,7 @@ Outcome = namedtuple("Outcome", ["door", "argument", "fault", "verdict", "detail
 
 def cases_of(door):
     """The table of a door, in order."""
-    return list(importlib.import_module(f"{__package__}.doors.{door}").cases())
+    return list(importlib.import_module(f"{__package__}.inputs.{door}").cases())
 
 
 # one case
@@ -153,7 +153,7 @@ def work(door, start, path):
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     table = cases_of(door)
-    scene = importlib.import_module(f"{__package__}.doors.{door}").Scene()
+    scene = importlib.import_module(f"{__package__}.inputs.{door}").Scene()
     with open(path, "a") as file:
         write = lambda **line: (file.write(json.dumps(line) + "\n"), file.flush())
         write(of=len(table))
@@ -168,8 +168,8 @@ def run_door(door, bar=None):
     with tempfile.TemporaryDirectory() as folder:
         while True:
             path = Path(folder) / f"{start}.jsonl"
-            command = [sys.executable, "-W", "ignore", "-m", "reliability.gate", "--work", door, str(start), str(path)]
-            root = Path(__file__).parents[1]
+            command = [sys.executable, "-W", "ignore", "-m", "stress.gate", "--work", door, str(start), str(path)]
+            root = Path(__file__).parents[2]
             run = subprocess.run(command, cwd=root, capture_output=True, text=True, env=environment(), timeout=900, check=False)
             lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
             found, pending = read(lines)

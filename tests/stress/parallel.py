@@ -19,10 +19,10 @@ import numpy as np
 from tqdm import tqdm
 
 import sparselab as sl
-from reliability import faults, nets
-from reliability.common import Row
-from reliability.processes import ROOT
 from sparselab.datasets import Dataset
+from stress import faults, nets
+from stress.common import Row
+from stress.processes import ROOT
 
 COMMAND = "python -m reliability parallel"
 NOTICED = 2.0  # seconds from a death until its task is done again
@@ -136,7 +136,7 @@ SCRIPT = """
 import json, os, signal, sys, time
 import numpy as np
 import sparselab as sl
-from reliability import nets
+from stress import nets
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever is started in the background ignores it

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from reliability.common import Row
-from reliability.processes import end, run, start
 from sparselab.kernels import cache_files
+from stress.common import Row
+from stress.processes import end, run, start
 
 COMMAND = "python -m reliability environment"
 NOTE = "sparselab: "  # how every line of ours on stderr begins

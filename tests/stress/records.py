@@ -11,7 +11,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from reliability.common import Row
+from stress.common import Row
 
 COMMAND = "python -m reliability records"
 RECORDS, HERTZ, MEBIBYTES, FILE = 10_000, 4.0, 64, 5_000_000  # records; pictures a second; growth of memory; bytes of a file
@@ -82,7 +82,7 @@ def watched(name, records, stops=STOPS, timeout=1800):
     sources = [CELL.format(records=records, make=PANELS[name]), "shown", ANSWERS.format(stops=stops)]
     notebook = make.new_notebook(cells=[make.new_code_cell(source) for source in sources])
     with tempfile.TemporaryDirectory() as folder:
-        paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
+        paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
         options = {"timeout": timeout, "store_widget_state": True, "resources": {"metadata": {"path": folder}}}
         NotebookClient(notebook, kernel_name="python3", **options).execute(env=os.environ | {"PYTHONPATH": paths})
     whole = len(nbformat.writes(notebook).encode())

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from reliability import __main__ as command
-from reliability import doors, gate
-from reliability.common import Row
-from reliability.doors import Acceptance, Case, Refusal
+from stress import __main__ as command
+from stress import gate, inputs
+from stress.common import Row
+from stress.inputs import Acceptance, Case, Refusal
 
 CATALOGUE = {
     # data: each fault of a group must be there for the argument of each door
@@ -272,8 +272,8 @@ def test_a_real_crash_is_a_failed_case(tmp_path, monkeypatch):
     module = tmp_path / "crashing.py"
     module.write_text(
         "import ctypes, sys\n"
-        "from reliability import gate\n"
-        "from reliability.doors import refusals\n"
+        "from stress import gate\n"
+        "from stress.inputs import refusals\n"
         "class Scene:\n"
         "    reset = lambda self: None\n"
         "    fingerprint = lambda self: 0\n"
@@ -283,8 +283,8 @@ def test_a_real_crash_is_a_failed_case(tmp_path, monkeypatch):
         "def cases():\n"
         "    return refusals('door', 'f(alpha)', call, {'good': 1, 'crash': 'crash', 'after': 2})\n"
     )
-    monkeypatch.setattr(doors, "__path__", [*doors.__path__, str(tmp_path)])
-    start = "import sys; from reliability import doors, gate; doors.__path__.append(sys.argv.pop(1)); sys.exit(gate.main())"
+    monkeypatch.setattr(inputs, "__path__", [*inputs.__path__, str(tmp_path)])
+    start = "import sys; from stress import gate, inputs; inputs.__path__.append(sys.argv.pop(1)); sys.exit(gate.main())"
     original = gate.subprocess.run
 
     def run(arguments, **options):

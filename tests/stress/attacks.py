@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from reliability import processes
-from reliability.common import Row
 from sparselab import load_checkpoint
 from sparselab.checkpoints.container import DIGITS, HEAD, MARK, CheckpointError, npy_head
+from stress import processes
+from stress.common import Row
 
 COMMAND = "python -m reliability.attacks"
 FORBIDDEN = {"pickle.find_class", "os.system", "subprocess.Popen", "exec", "compile", "os.exec", "os.fork", "socket.connect"}
@@ -382,8 +382,8 @@ def trial(path):
 
 def run():
     """([(attack, what went wrong)], attacks tried)."""
-    code = "import json, sys; from reliability import attacks; print(json.dumps(attacks.trial(sys.argv[1])))"
-    from reliability.checkpoints import small_file
+    code = "import json, sys; from stress import attacks; print(json.dumps(attacks.trial(sys.argv[1])))"
+    from stress.checkpoints import small_file
 
     with tempfile.TemporaryDirectory() as folder:
         ended = processes.run(code, small_file(folder), timeout=300)

@@ -5,8 +5,8 @@ import time
 
 from tqdm import tqdm
 
-from reliability.common import Row
-from reliability.processes import run
+from stress.common import Row
+from stress.processes import run
 
 COMMAND = "python -m reliability memory"
 SLACK = 64 * 2**20  # bytes an estimate may be off, or a tenth of the peak

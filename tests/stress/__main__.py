@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from . import __path__ as folders
 from .common import Row
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 QUICK = 0.1

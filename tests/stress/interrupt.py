@@ -9,8 +9,8 @@ from collections import namedtuple
 
 from tqdm import tqdm
 
-from reliability.common import Row
-from reliability.processes import run
+from stress.common import Row
+from stress.processes import run
 
 COMMAND = "python -m reliability interrupt"
 WITHIN = 1.0  # seconds

@@ -21,14 +21,14 @@ import numpy as np
 from tqdm import tqdm
 
 import sparselab as sl
-from reliability import processes
-from reliability.common import Row
 from sparselab.checkpoints import checkpoint
 from sparselab.checkpoints.container import CheckpointError
 from sparselab.checkpoints.run_dir import RunDir
 from sparselab.checkpoints.state import TrainingState
 from sparselab.nn.linear import SparseLinear
 from sparselab.nn.optimizers import LayerState
+from stress import processes
+from stress.common import Row
 
 COMMAND = "python -m reliability.checkpoints"
 ERRORS = {name: getattr(errno, name) for name in ("EIO", "EROFS", "ENOSPC")}
@@ -59,9 +59,7 @@ def small_file(folder):
 
 def in_its_own_process(name, *arguments, timeout=900):
     """What function `name` of this module gives in a fresh process."""
-    code = (
-        f"import json, sys; from reliability import checkpoints; print(json.dumps(checkpoints.{name}(*map(int, sys.argv[1:]))))"
-    )
+    code = f"import json, sys; from stress import checkpoints; print(json.dumps(checkpoints.{name}(*map(int, sys.argv[1:]))))"
     ended = processes.run(code, *arguments, timeout=timeout)
     if ended.code:
         raise RuntimeError(f"{name} ended with {ended.code}: {ended.err[-2000:]}")

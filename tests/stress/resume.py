@@ -19,11 +19,11 @@ import scipy.sparse
 from tqdm import tqdm
 
 import sparselab as sl
-from reliability import processes
-from reliability.checkpoints import small_data
-from reliability.common import Row
 from sparselab.checkpoints.records import EpochRecord
 from sparselab.checkpoints.run_dir import RunDir
+from stress import processes
+from stress.checkpoints import small_data
+from stress.common import Row
 
 COMMAND = "python -m reliability.resume"
 Case = namedtuple("Case", "stop optimizer dropout evolution engine sparse threads")
@@ -162,7 +162,7 @@ def epochs_of(records):
 
 def random_kills(n, seed=0):
     """(ends that differ, kills): a training is killed (SIGKILL) at a random moment and resumed, until n kills have hit."""
-    code = "import json, sys; from reliability import resume; print(json.dumps(resume._random_kills(*map(int, sys.argv[1:]))))"
+    code = "import json, sys; from stress import resume; print(json.dumps(resume._random_kills(*map(int, sys.argv[1:]))))"
     ended = processes.run(code, n, seed, timeout=900)
     if ended.code:
         raise RuntimeError(f"the kills ended with {ended.code}: {ended.err[-2000:]}")

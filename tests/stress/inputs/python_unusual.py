@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 
 import sparselab as sl
-from sparselab.topology.rewiring import erdos_renyi
+from sparselab.topology import erdos_renyi
 from sparselab.topology.topology import Topology
 
 from . import Made, acceptances, values

@@ -7,7 +7,7 @@ import time
 from collections import namedtuple
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 Ended = namedtuple("Ended", "code out err seconds")  # exit code (−n for signal n, None for a process that hung), texts
 
 

@@ -59,7 +59,7 @@ def run_checks(kind, settings):
     """[{estimator, check_name, status, reason}] of one estimator with each of `settings` (names)."""
     jobs = [(kind, SETTINGS[kind][name]) for name in settings]
     command = [sys.executable, "-W", "ignore", "-c", CHECKS, json.dumps(jobs)]
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     environment = os.environ | {"SCIPY_ARRAY_API": "1"}
     run = subprocess.run(command, cwd=root, capture_output=True, text=True, env=environment, timeout=1800, check=False)
     if run.returncode:

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import sparse
 
 import sparselab as sl
-from sparselab.topology.rewiring import erdos_renyi, rewire
+from sparselab.topology import erdos_renyi, rewire
 from sparselab.topology.topology import Topology
 
 from . import Made, not_a_flag, not_a_name, not_a_number, not_a_seed, not_whole, refusals, values, without

@@ -1,0 +1,81 @@
+"""What a run was started with, as plain values for its checkpoints, and how two such descriptions differ."""
+
+import hashlib
+import platform
+from dataclasses import fields, is_dataclass
+
+import numpy as np
+import scipy.sparse
+
+from ..utils import checks, version
+from .container import CHUNK
+from .state import BATCHES
+
+
+def describe_run(run, config):
+    """Everything but the seed that decides a run, as plain values. run: an EpochRunner, or an object with the same attributes."""
+    model = run.model
+    return {
+        "data": data_digest(run.X, run.targets),
+        "net": list(model.sizes),
+        "loss": describe(run.loss),
+        "dtype": str(model.dtype),
+        "activation": describe(model.activation),
+        "dropout": model.dropout,
+        "initializer": describe(model.initializer),
+        "batch_size": run.batch_size,
+        "optimizer": describe(run.optimizer),
+        "rules": describe(run.rules),
+        "evaluate_every": run.evaluate_every,
+        "parallel": getattr(run, "parallel", None),
+        "versions": versions(),
+        "config": config,
+    }
+
+
+def data_digest(X, targets):
+    """sha256 of shape, dtype and bytes of training features (dense or CSR) and targets, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    arrays = [X.data, X.indices, X.indptr] if scipy.sparse.issparse(X) else [X]
+    for array in (*arrays, targets):
+        array = np.ascontiguousarray(array)
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        content = array.reshape(-1).view(np.uint8)
+        for start in range(0, len(content), CHUNK):
+            digest.update(content[start : start + CHUNK])
+    digest.update(f"{X.shape}".encode())
+    return digest.hexdigest()
+
+
+def order_digest(state, n_samples):
+    """sha256 of the order of this epoch's samples; another version of NumPy may draw another one."""
+    return hashlib.sha256(state.stream(BATCHES).permutation(n_samples).tobytes()).hexdigest()
+
+
+def versions():
+    """{name: version} of everything that the bits of a result may depend on."""
+    packages = version.versions("numpy", "numba", "llvmlite")
+    return {"sparselab": version.__version__, "python": platform.python_version(), **packages, "machine": platform.machine()}
+
+
+def describe(value):
+    """An optimizer, rule, schedule, loss or activation as plain values: classes by name, dataclasses with their fields."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, list | tuple):
+        return [describe(one) for one in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        values = {one.name: describe(getattr(value, one.name)) for one in fields(value)}
+        return {"type": type(value).__qualname__, **values}
+    return getattr(value, "__qualname__", type(value).__qualname__)
+
+
+def differences(name, old, new):
+    """ "name: old -> new" for each plain value that differs, also inside dicts and lists of equal length."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [text for key in {**old, **new} for text in differences(f"{name}.{key}", old.get(key), new.get(key))]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [text for i, pair in enumerate(zip(old, new, strict=True)) for text in differences(f"{name}[{i}]", *pair)]
+    return [] if old == new else [f"{name} {checks.shown(old)} -> {checks.shown(new)}"]

@@ -1,0 +1,202 @@
+"""Trains one epoch after another: evolution, mini-batches, evaluation, and the records of them."""
+
+import math
+import time
+from contextlib import nullcontext
+
+import numpy as np
+
+from .. import evolution
+from ..checkpoints.records import EpochRecord, StepRecord
+from ..checkpoints.state import BATCHES, EVOLUTION, EpochTotals
+from ..datasets.coerce import as_features
+from ..engines import select
+from ..engines.base import WEIGHT, DivergedError, Outcome
+from ..engines.layerwise import LayerwiseEngine
+from ..nn import losses as loss_functions
+from ..utils import checks
+from ..utils.interrupts import defer_interrupts
+from . import memory
+from .memory import DEGREES_UP_TO
+
+MAX_PACE = 0.2  # seconds of steps without a pause: Ctrl-C is heard in the pauses
+
+
+class EpochRunner:
+    """Everything that stays the same from epoch to epoch.
+
+    X (n, features), targets: checked training samples; samples: indices of those to train on (default all). test: None, or
+    (X, targets). lean: whether evolution goes layer by layer in any case. The other arguments are those of `steps`.
+    """
+
+    def __init__(
+        self, model, loss, optimizer, rules, X, targets, *, batch_size, threads, samples=None, test=None, evaluate_every=1,
+        pace=0.0, has_state=False, lean=False,
+    ):  # fmt: skip
+        self.model, self.loss, self.optimizer, self.rules = model, loss, optimizer, rules
+        self.X, self.targets, self.samples, self.test = X, targets, samples, test
+        self.evaluate_every, self.pace = evaluate_every, pace
+        self.n_samples = len(targets) if samples is None else len(samples)
+        self.batch_size = min(batch_size, self.n_samples)
+        self.n_batches = -(-self.n_samples // self.batch_size)
+        self.engine = select.create(model, self.loss, optimizer, self.batch_size, threads)
+        self.plan = memory.check_training(
+            model, self.batch_size, threads, n_test=0 if test is None else test[0].shape[0], evolution=bool(rules),
+            layerwise=isinstance(self.engine, LayerwiseEngine), has_state=has_state, by_layer=evolution.can_go_by_layer(rules),
+            lean=lean,
+        )  # fmt: skip
+        self.engine.index = self.plan.index
+
+    @classmethod
+    def of(cls, model, data, optimizer, rules, loss=None, **options):
+        """A runner for a Dataset, whose arrays are checked; its test samples are evaluated."""
+        loss = loss_functions.get(loss, default="softmax_cross_entropy" if data.n_classes else "mean_squared_error")
+        parts = ((part, getattr(data, f"X_{part}"), getattr(data, f"y_{part}")) for part in ("train", "test"))
+        train, test = (
+            None if X is None else (as_features(f"data.X_{part}", X, model), loss.targets(y, model.sizes[-1], model.dtype))
+            for part, X, y in parts
+        )
+        return cls(model, loss, optimizer, rules, *train, test=test, **options)
+
+    def close(self):
+        self.engine.close()
+
+    def epoch(self, state):
+        """The records of one epoch: evolve (not before the first one), train every mini-batch, evaluate."""
+        self.check_finite(state)
+        start, order = time.perf_counter(), state.stream(BATCHES).permutation(self.n_samples)
+        order = order if self.samples is None else self.samples[order]
+        if state.batch == 0 and not state.evolved:
+            self.begin(state, order)
+        state.totals.seconds["evolve"] += time.perf_counter() - start
+        yield from self.batches(state, order)
+        self.check_finite(state)
+        record = self.epoch_record(state)
+        state.epoch, state.batch, state.evolved = state.epoch + 1, 0, False  # last: an interrupt before it loses no record
+        yield record
+
+    def begin(self, state, order):
+        """Apply all rules and note it in `state`, or, where that fails, undo everything."""
+        with evolution.Undo(*(() if self.plan.by_layer else (self.model, state.optimizer))) as undo:
+            changes = self.evolve(state, order) if state.epoch > 0 else evolution.Changes.none(len(self.model.layers))
+            with defer_interrupts:
+                state.totals = EpochTotals(changes.links, neurons_pruned=changes.neurons_pruned)
+                state.evolved = True
+                undo.give_up()
+
+    def check_finite(self, state):
+        """Raise DivergedError for weights that are not finite; a neuron without outgoing links has no gradient that shows it."""
+        for number, layer in enumerate(self.model.layers, 1):
+            if not (checks.all_finite(layer.w) and checks.all_finite(layer.b)):
+                raise DivergedError(state.epoch + 1, state.batch, number, WEIGHT)
+
+    def evolve(self, state, order):
+        """Apply the rules one after the other; returns the Changes."""
+        arguments = self.model, self.loss, self.X, self.targets, order[: self.batch_size]
+        evolve = evolution.evolve_by_layer if self.plan.by_layer else evolution.evolve
+        if self.plan.by_layer:
+            self.engine.let_go()
+        return evolve(
+            self.rules, state.epoch, self.model, state.optimizer, lambda: evolution.Evidence(*arguments), state.stream(EVOLUTION)
+        )
+
+    def batches(self, state, order):
+        """A StepRecord for each group of mini-batches that takes about `pace` seconds."""
+        n_steps, key = 1, state.dropout_key
+        if state.batch < self.n_batches:
+            self.run(state, order[:0], [], key)  # no steps: it compiles and prepares while interrupts are not deferred yet
+        while state.batch < self.n_batches:
+            start, first = time.perf_counter(), state.batch
+            stop = min(first + n_steps, self.n_batches)
+            rates = [self.optimizer.rate(state.epoch + batch / self.n_batches) for batch in range(first, stop)]
+            outcome = self.run(state, order[first * self.batch_size : stop * self.batch_size], rates, key)
+            spent = time.perf_counter() - start
+            state.totals.seconds["all"] += spent
+            yield step_record(state, outcome, rates[-1], spent, self.has_accuracy)
+            n_steps = max(1, min(2 * n_steps, int(min(self.pace, MAX_PACE) / max(spent, 1e-6) * (stop - first))))
+
+    def run(self, state, samples, rates, key):
+        """Let the engine do some steps; also after an error or interrupt, `state` counts exactly those that were applied."""
+        outcome, size = Outcome.of(len(samples), self.batch_size), self.batch_size
+        with defer_interrupts if rates else nullcontext():
+            try:
+                self.engine.run(
+                    outcome, self.X, self.targets, samples, size, rates, self.optimizer, state.optimizer, key, state.batch
+                )
+            finally:
+                state.batch += outcome.done
+                state.totals.add(outcome, rates)
+        if outcome.failed:
+            bad = samples[outcome.done * size : (outcome.done + 1) * size]
+            where = locate_fault(self.model, self.loss, self.X, self.targets, bad)
+            raise DivergedError(state.epoch + 1, state.batch, *where)
+        return outcome
+
+    @property
+    def has_accuracy(self):
+        """Whether the net has classes."""
+        return self.model.sizes[-1] > 1
+
+    def epoch_record(self, state):
+        """The record of the epoch that `state` has just finished."""
+        start, number = time.perf_counter(), state.epoch + 1
+        due = self.evaluate_every and number % self.evaluate_every == 0 and self.test is not None
+        scores = self.loss.of(self.engine.outputs(self.test[0]), self.test[1]) if due else (None, None)
+        return epoch_record(self.model, state.totals, number, scores, time.perf_counter() - start)
+
+
+def epoch_record(model, totals, number, scores, seconds_evaluate, **more):
+    """The EpochRecord of a model after epoch `number` (from 1). scores: (loss, accuracy) on test samples; more: other fields."""
+    seconds = dict(totals.seconds)
+    topologies = [layer.topology for layer in model.layers] if sum(model.sizes) <= DEGREES_UP_TO else []
+    return EpochRecord(
+        epoch=number,
+        train_loss=math.fsum(totals.losses) / totals.n_samples,
+        train_accuracy=totals.hits / totals.n_samples if model.sizes[-1] > 1 else None,
+        test_loss=scores[0],
+        test_accuracy=scores[1],
+        nnz=model.nnz,
+        pruned=tuple(pruned for pruned, _ in totals.changes),
+        grown=tuple(grown for _, grown in totals.changes),
+        active_neurons=model.active_neurons,
+        neurons_pruned=tuple(totals.neurons_pruned),
+        learning_rate=totals.learning_rate,
+        n_samples=totals.n_samples,
+        seconds=seconds.pop("all") + seconds["evolve"],
+        **{f"seconds_{phase}": float(value) for phase, value in seconds.items()},
+        seconds_evaluate=seconds_evaluate,
+        fan_in=tuple(t.fan_in.astype(np.int32) for t in topologies),
+        fan_out=tuple(t.fan_out.astype(np.int32) for t in topologies),
+        **{"phase": "sequential"} | more,
+    )
+
+
+def step_record(state, outcome, rate, seconds, has_accuracy):
+    """The StepRecord of the mini-batches that an engine has just applied."""
+    n = int(outcome.sizes.sum())
+    return StepRecord(
+        epoch=state.epoch + 1,
+        step=state.batch - 1,
+        n_steps=len(outcome.sizes),
+        n_samples=n,
+        loss=float((outcome.losses * outcome.sizes).sum() / n),
+        accuracy=float(outcome.hits.sum() / n) if has_accuracy else None,
+        learning_rate=rate,
+        seconds=seconds,
+    )
+
+
+def locate_fault(model, loss, X, targets, samples):
+    """(layer from 1, what) of the first weights, activations or gradients of a batch that are not finite (dropout off)."""
+    for number, layer in enumerate(model.layers, 1):
+        if not (np.isfinite(layer.w).all() and np.isfinite(layer.b).all()):
+            return number, WEIGHT
+    with np.errstate(all="ignore"):
+        flows = evolution.Evidence(model, loss, X, targets, samples).flows
+    for number, (values, _) in enumerate(flows[1:], 1):
+        if not np.isfinite(values).all():
+            return number, "an activation"
+    for number in range(len(flows), 0, -1):
+        if not np.isfinite(flows[number - 1][1]).all():
+            return number, "the loss or a gradient"
+    return len(flows), "the loss or a gradient"
