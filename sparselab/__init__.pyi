@@ -28,7 +28,7 @@ from .evolution import criteria as criteria
 from .evolution import importances as importances
 from .evolution import regrowths as regrowths
 from .experiments.config import ExperimentConfig as ExperimentConfig
-from .experiments.config import build as build
+from .experiments.experiment import build as build
 from .experiments.sweep import sweep as sweep
 from .nn import activations as activations
 from .nn import initializers as initializers

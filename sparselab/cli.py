@@ -17,7 +17,8 @@ from .checkpoints import checkpoint, model_file
 from .checkpoints.run_dir import RunDir, RunDirBusyError
 from .engines.base import DivergedError
 from .experiments import environment, extreme
-from .experiments.config import PAPER, ExperimentConfig, build
+from .experiments.config import PAPER, ExperimentConfig
+from .experiments.experiment import build
 from .nn import summary
 from .nn.footprint import InsufficientMemoryError
 from .training.memory import BATCH, lean_plan

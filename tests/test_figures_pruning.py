@@ -71,8 +71,8 @@ def test_the_threshold_is_written_and_drawn(trained):
     figure = figures.strength_histogram(trained[0], 0.5, dataset="digits")
     threshold = figure.to_frame().threshold.unique()
     assert all(f"{value:.3g}" in words(figure) for value in threshold)
-    assert "30 go" in words(figure)
-    assert "20 go" in words(figure)
+    assert "30 pruned" in words(figure)
+    assert "20 pruned" in words(figure)
     lines = [ax.lines[0].get_xdata()[0] for ax in figure.axes]
     np.testing.assert_allclose(lines, threshold)
 
@@ -82,7 +82,7 @@ def test_without_an_amount_nothing_goes(trained):
         figure = figures.strength_histogram(trained[0], amount)
         assert figure.to_frame().gone.sum() == 0
         assert figure.to_frame().threshold.isna().all()
-        assert "goes" not in words(figure)
+        assert "pruned" not in words(figure)
 
 
 def test_equal_strengths_many_layers_and_one(trained):

@@ -75,8 +75,8 @@ def faults(name, value):
 
 def parameters(names):
     """pytest's parameters of full names; failures in PENDING folders are expected."""
-    for name in sorted(names):
-        yield pytest.param(name, marks=pytest.mark.xfail(strict=False) if name.split(".")[1] in PENDING else ())
+    expected = lambda name: pytest.mark.xfail(strict=False) if name.split(".")[1] in PENDING else ()
+    return [pytest.param(name, marks=expected(name)) for name in sorted(names)]
 
 
 PUBLIC = public()

@@ -15,7 +15,8 @@ from sparselab import ExperimentConfig, History, PruneRegrow, figures
 from sparselab.checkpoints.records import thin
 from sparselab.datasets import Dataset
 from sparselab.experiments import studies
-from sparselab.experiments.config import PAPER, build, knob
+from sparselab.experiments.config import PAPER, knob
+from sparselab.experiments.experiment import build
 from sparselab.experiments.run_labels import labels
 from sparselab.nn.mlp import SparseMLP
 from sparselab.training.progress import watch

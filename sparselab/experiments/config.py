@@ -1,20 +1,16 @@
-"""A whole experiment as one frozen value; controls, command line and benchmarks are made from its fields' metadata.
+"""ExperimentConfig: all settings of an experiment as one frozen value; `experiment.build` makes the objects it names.
 
-`build` is the only reader: there names become objects. Adding a hyper-parameter here adds its control everywhere.
+Widgets, command line and documentation are made from the metadata of its fields: a setting that is added here appears in all.
 """
 
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from functools import partial
+from typing import Any, Self
 
-from .. import datasets, parallel
-from ..evolution import SET, ImportancePruning, PruneRegrow, criteria, importances, regrowths
+from .. import datasets
+from ..evolution import criteria, importances, regrowths
 from ..nn import activations, initializers
-from ..nn.mlp import SparseMLP
-from ..nn.optimizers import MomentumSGD
-from ..nn.schedules import Cosine, Step, Until, WarmUp
-from ..training import loop
 from ..utils import checks
 
 SCHEDULES = ("constant", "cosine", "step", "warm_up")
@@ -25,94 +21,110 @@ BACKENDS = ("threads", "processes", "dask")
 
 
 def knob(default, label, help, *, low=None, high=None, step=None, choices=None, log=False, group="net"):  # noqa: A002
-    """A field with what its control needs: label, help, bounds (inclusive), step, choices, logarithmic or not, group."""
+    """A dataclass field with what its control needs: label, help, bounds (inclusive), step, choices, logarithmic scale, group."""
     metadata = {"label": label, "help": help, "low": low, "high": high, "step": step, "choices": choices, "log": log}
     return field(default=default, metadata=metadata | {"group": group})
 
 
 @dataclass(frozen=True)
 class ExperimentConfig:
-    """Everything that decides a run. Raises TypeError or ValueError naming the field, its value and what is allowed."""
+    """
+    All settings of an experiment.
 
-    dataset: str = knob("fashion_mnist_small", "dataset", "name of the data, or the path of your own .csv or .npz", group="data")
+    Parameters
+    ----------
+    %s
+
+    Raises
+    ------
+    TypeError
+        If a value has the wrong type.
+    ValueError
+        If a value is out of bounds or no known name.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> config = sl.ExperimentConfig(dataset="digits", hidden=(100, 50), zeta=0.2)
+    >>> config.replace(epochs=3).epochs
+    3
+    """
+
+    dataset: str = knob("fashion_mnist_small", "dataset", "name of a data set, or path of a .csv or .npz file", group="data")
     hidden: tuple = knob((1000, 1000, 1000), "hidden widths", "neurons of each hidden layer", low=1, high=2**31 - 1)
     epsilon: float = knob(20.0, "epsilon ε", "expected links of a layer: ε (n_in + n_out)", low=0.01, high=10_000.0, step=1.0)
-    activation: str = knob("all_relu", "activation", "f of the hidden layers", choices=tuple(activations.NAMES))
+    activation: str = knob("all_relu", "activation", "activation function of the hidden layers", choices=tuple(activations.NAMES))
     alpha: float = knob(0.6, "slope α", "slope for z <= 0 (all_relu, leaky_relu, all_negative)", low=0.0, high=10.0, step=0.05)
-    initializer: str = knob("he_uniform", "initializer", "distribution of first values", choices=tuple(initializers.NAMES))
-    fan: str = knob("width", "fan", "scale first values by layer width (paper) or by links a neuron", choices=("width", "links"))
+    initializer: str = knob("he_uniform", "initializer", "distribution of the initial weights", choices=tuple(initializers.NAMES))
+    fan: str = knob("width", "fan", "scale of initial weights: by layer width (paper) or by links", choices=("width", "links"))
     dropout: float = knob(0.3, "dropout", "share of hidden values dropped in training", low=0.0, high=0.95, step=0.05)
     rule: str = knob("set", "topology rule", "how links change between epochs", choices=RULES, group="evolution")
     zeta: float = knob(
         0.3, "zeta ζ", "share of links replaced before each epoch", low=0.0, high=1.0, step=0.05, group="evolution"
     )
     zeta_schedule: str = knob(
-        "constant", "ζ schedule", "cosine: zeta falls to 0 along half a cosine", choices=ZETA_SCHEDULES, group="evolution"
+        "constant", "ζ schedule", "constant, or falling to 0 along half a cosine", choices=ZETA_SCHEDULES, group="evolution"
     )
     zeta_stop: int = knob(
-        0, "ζ stops", "epochs after which links stay where they are; 0: they never do", low=0, high=100_000, step=1,
+        0, "ζ stops", "epochs after which links no longer change; 0: never", low=0, high=100_000, step=1,
         group="evolution",
     )  # fmt: skip
     criterion: str = knob(
-        "magnitude_within_sign", "criterion", "which links go", choices=tuple(criteria.NAMES), group="evolution"
+        "magnitude_within_sign", "criterion", "which links are pruned", choices=tuple(criteria.NAMES), group="evolution"
     )
-    regrowth: str = knob("uniform", "regrowth", "where new links come", choices=tuple(regrowths.NAMES), group="evolution")
+    regrowth: str = knob("uniform", "regrowth", "where new links grow", choices=tuple(regrowths.NAMES), group="evolution")
     pruning: str = knob(
-        "none", "pruning", "importance pruning: shrink: weak neurons go; links: they lose their incoming links", choices=PRUNING,
+        "none", "pruning", "importance pruning: shrink removes weak neurons, links removes their incoming links", choices=PRUNING,
         group="pruning",
     )  # fmt: skip
     pruning_amount: float = knob(
-        0.6, "amount", "shrink: share of the original hidden neurons that go", low=0.0, high=1.0, step=0.05, group="pruning"
+        0.6, "amount", "shrink: share of the original hidden neurons to remove", low=0.0, high=1.0, step=0.05, group="pruning"
     )
     pruning_percentile: float = knob(
-        20.0, "percentile", "links: neurons up to this percentile of importance are emptied", low=0.0, high=100.0, step=1.0,
+        20.0, "percentile", "links: percentile of importance up to which neurons lose their links", low=0.0, high=100.0, step=1.0,
         group="pruning",
     )  # fmt: skip
-    pruning_start: int = knob(3, "pruning starts", "epochs before the first event", low=1, high=100_000, step=1, group="pruning")
+    pruning_start: int = knob(
+        3, "pruning starts", "epochs before the first pruning", low=1, high=100_000, step=1, group="pruning"
+    )
     pruning_stop: int = knob(
-        8, "pruning stops", "epochs before the last event; 0: shrink only at the first, links for ever", low=0, high=100_000,
+        8, "pruning stops", "epochs before the last pruning; 0: shrink prunes once, links until the end", low=0, high=100_000,
         step=1, group="pruning",
     )  # fmt: skip
-    pruning_every: int = knob(1, "every", "epochs between two events", low=1, high=100_000, step=1, group="pruning")
+    pruning_every: int = knob(1, "every", "epochs between two prunings", low=1, high=100_000, step=1, group="pruning")
     importance: str = knob(
-        "incoming", "importance", "what makes a neuron important: strength of its links", choices=tuple(importances.NAMES),
+        "incoming", "importance", "importance of a neuron: strength of these links", choices=tuple(importances.NAMES),
         group="pruning",
     )  # fmt: skip
     learning_rate: float = knob(0.01, "learning rate η", "step size", low=1e-6, high=10.0, step=0.001, log=True, group="training")
-    momentum: float = knob(0.9, "momentum μ", "share of the last step kept", low=0.0, high=0.999, step=0.01, group="training")
+    momentum: float = knob(0.9, "momentum μ", "share of the previous step kept", low=0.0, high=0.999, step=0.01, group="training")
     weight_decay: float = knob(
-        0.0, "weight decay λ", "share of each weight taken off at every step (not times η)", low=0.0, high=0.1, step=1e-4,
+        0.0, "weight decay λ", "share of each weight subtracted at every step (not times η)", low=0.0, high=0.1, step=1e-4,
         group="training",
     )  # fmt: skip
     nesterov: bool = knob(False, "Nesterov", "look-ahead momentum", group="training")
-    decay_biases: bool = knob(True, "decay biases", "λ acts on biases too, as in the authors' code", group="training")
+    decay_biases: bool = knob(True, "decay biases", "weight decay acts on biases, too, as in the authors' code", group="training")
     schedule: str = knob("constant", "schedule", "learning rate over the epochs", choices=SCHEDULES, group="training")
     batch_size: int = knob(32, "batch size", "samples of a mini-batch", low=1, high=1_000_000, step=1, group="training")
     epochs: int = knob(10, "epochs", "passes over the training data", low=1, high=100_000, step=1, group="training")
     seed: int = knob(
-        0,
-        "seed",
-        "the same seed gives the same run, whatever the number of threads",
-        low=0,
-        high=2**63 - 1,
-        step=1,
-        group="training",
+        0, "seed", "the same seed gives the same run, with any number of threads", low=0, high=2**63 - 1, step=1, group="training"
     )
     threads: int = knob(0, "threads", "0 for all cores; results do not depend on it", low=0, high=1024, step=1, group="training")
     workers: int = knob(
-        0, "workers", "workers that train in parallel, a core each; 0: one training, without workers", low=0, high=64, step=1,
+        0, "workers", "workers that train in parallel, one core each; 0: train without workers", low=0, high=64, step=1,
         group="parallel",
     )  # fmt: skip
-    backend: str = knob("threads", "backend", "where workers live; dask: a local cluster", choices=BACKENDS, group="parallel")
+    backend: str = knob("threads", "backend", "where workers run; dask: a local cluster", choices=BACKENDS, group="parallel")
     async_fraction: float = knob(
-        0.7, "first phase", "share of the epochs with a common net; then each worker trains its own, and the average is taken",
+        0.7, "first phase", "share of the epochs with one common net; then workers train their own, which are averaged",
         low=0.0, high=1.0, step=0.05, group="parallel",
     )  # fmt: skip
     synchronous: bool = knob(
-        False, "synchronous", "WASSP-SGD: in the first phase all wait for all; else WASAP-SGD: nobody waits", group="parallel"
+        False, "synchronous", "first phase: workers wait for each other (WASSP-SGD) or not (WASAP-SGD)", group="parallel"
     )
     steps_per_push: int = knob(
-        1, "batches a push", "mini-batches whose gradients a worker adds before it sends them", low=1, high=1000, step=1,
+        1, "batches a push", "mini-batches whose gradients a worker adds up before it sends them", low=1, high=1000, step=1,
         group="parallel",
     )  # fmt: skip
 
@@ -122,27 +134,95 @@ class ExperimentConfig:
         datasets.check_name(self.dataset)
 
     @classmethod
-    def paper(cls, name, **changes):
-        """The settings of the paper's experiment on `name` (algorithms of Curci et al. 2021, section 4), with `changes`.
-
-        CIFAR-10 there is trained with augmentation, which is not part of this preset.
+    def paper(cls, name: str, **changes: Any) -> Self:
         """
-        return cls(**PAPER[checks.choice("name", name, PAPER)] | {"dataset": name} | changes)
+        Return the settings of one of the paper's experiments [1]_, section 4.
 
-    def replace(self, /, **changes):
-        """A copy with some fields changed; unknown names raise TypeError."""
+        The paper trains CIFAR-10 with data augmentation, which is not part of this preset.
+
+        Parameters
+        ----------
+        name : {"fashion_mnist", "cifar10", "madelon", "higgs", "leukemia"}
+            The data set.
+        **changes : Any
+            Fields with other values.
+
+        Returns
+        -------
+        ExperimentConfig
+            The preset with these changes.
+
+        Raises
+        ------
+        ValueError
+            If the paper has no experiment of this name.
+
+        References
+        ----------
+        .. [1] Curci, S., Mocanu, D. C., Pechenizkiy, M. (2021). Truly sparse neural networks at scale. arXiv:2102.01732.
+        """
+        preset: dict[str, Any] = PAPER[checks.choice("name", name, PAPER)]
+        return cls(**preset | {"dataset": name} | changes)
+
+    def replace(self, /, **changes: Any) -> Self:
+        """
+        Return a copy with other values of some fields.
+
+        Parameters
+        ----------
+        **changes : Any
+            Fields and their new values.
+
+        Returns
+        -------
+        ExperimentConfig
+            The copy.
+
+        Raises
+        ------
+        TypeError
+            If a value has the wrong type.
+        ValueError
+            If a field is unknown, or a value is out of bounds.
+        """
         known = [one.name for one in dataclasses.fields(self)]
         for name in changes:
             checks.choice("field", name, known)
         return dataclasses.replace(self, **changes)
 
-    def to_json(self):
-        """The preset string that reproduces the run exactly."""
+    def to_json(self) -> str:
+        """
+        Return the settings as JSON.
+
+        Returns
+        -------
+        str
+            A JSON object, with which `from_json` makes the same config again.
+        """
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
-    def from_json(cls, text):
-        """What `to_json` gave, back; ValueError for anything else."""
+    def from_json(cls, text: str) -> Self:
+        """
+        Make a config from the JSON of `to_json`.
+
+        Parameters
+        ----------
+        text : str
+            A JSON object; fields that are missing have their defaults.
+
+        Returns
+        -------
+        ExperimentConfig
+            The config.
+
+        Raises
+        ------
+        TypeError
+            If a value has the wrong type.
+        ValueError
+            If the text is not a JSON object of fields, or a value is out of bounds.
+        """
         try:
             values = json.loads(text, object_pairs_hook=once)
         except (TypeError, ValueError, RecursionError) as error:
@@ -155,18 +235,30 @@ class ExperimentConfig:
 FIELDS = {one.name: one for one in dataclasses.fields(ExperimentConfig)}  # name, type and metadata of each setting
 
 
+def documented(one):
+    """The lines of a field in the docstring of ExperimentConfig."""
+    m, names = one.metadata, {tuple: "tuple of int"}
+    kind = f"{{{', '.join(map(repr, m['choices']))}}}" if m["choices"] else names.get(one.type, one.type.__name__)
+    bounds = "" if m["low"] is None else f", in [{m['low']}, {m['high']}]"
+    return f"{one.name} : {kind}, default {one.default!r}\n        {m['help'][0].upper()}{m['help'][1:]}{bounds}."
+
+
+if ExperimentConfig.__doc__:  # python -OO removes docstrings
+    ExperimentConfig.__doc__ %= "\n    ".join(documented(one) for one in FIELDS.values())
+
+
 def once(pairs):
-    """A JSON object, whose keys must be all different: of two values one would be lost silently."""
+    """A JSON object as a dict; ValueError if a key occurs twice, because one value would be lost."""
     found = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the field {key!r:.40} is there twice")
+            raise ValueError(f"the field {key!r:.40} occurs twice")
         found[key] = value
     return found
 
 
 def checked(one, value):
-    """A field's value in its type, within its bounds."""
+    """The value of a field, validated: of its type, within its bounds."""
     m, name = one.metadata, one.name
     if one.type is bool:
         return bool(value) if isinstance(value, bool) else checks.fail(name, value, "True or False", TypeError)
@@ -198,124 +290,3 @@ PAPER = {
         "initializer": "normal", "epochs": 500,
     },
 }  # fmt: skip
-
-
-@dataclass
-class Experiment:
-    """Objects made from a config, ready to run."""
-
-    config: ExperimentConfig
-    data: object
-    model: SparseMLP
-    optimizer: MomentumSGD
-    rules: list
-
-    @property
-    def options(self):
-        """Keyword arguments for `train` and `steps`, and those that `train_parallel` shares with them."""
-        c = self.config
-        return {
-            "optimizer": self.optimizer, "rules": self.rules, "epochs": c.epochs, "batch_size": c.batch_size, "seed": c.seed,
-            "threads": c.threads or None, "config": dataclasses.asdict(c),
-        }  # fmt: skip
-
-    @property
-    def parallel_options(self):
-        """Keyword arguments for `train_parallel`: a worker has one thread, whatever `threads` says."""
-        c, options = self.config, self.options
-        del options["threads"]
-        return options | {
-            "n_jobs": c.workers, "backend": c.backend, "async_fraction": c.async_fraction, "synchronous": c.synchronous,
-            "steps_per_push": c.steps_per_push,
-        }  # fmt: skip
-
-    def train(self, **changes):
-        """`sparselab.train` with the config's settings: yields EpochRecords. `checkpoint=folder` keeps run and config.
-
-        With `workers` in the config it is `sparselab.train_parallel`; changes are then arguments of that.
-        """
-        if self.config.workers:
-            return parallel.train_parallel(self.model, self.data, **self.parallel_options | changes)
-        return loop.train(self.model, self.data, **self.options | changes)
-
-    def steps(self, **changes):
-        """`sparselab.steps` with the config's settings; see `train`. With workers the local phase has no StepRecords."""
-        if self.config.workers:
-            return self.train(**{"pace": 0.0} | changes)
-        return loop.steps(self.model, self.data, **self.options | changes)
-
-
-def build(config, *, data=None):
-    """The Experiment of a config: loads the data (or takes `data`), makes net, optimizer and rules."""
-    if not isinstance(config, ExperimentConfig):
-        checks.fail("config", config, "an ExperimentConfig", TypeError)
-    rules = rules_of(config)  # refuses what does not fit together, before anything is loaded
-    data = datasets.load(config.dataset) if data is None else data
-    n_batches = -(-data.n_train // config.batch_size)
-    if config.workers > n_batches:
-        checks.fail("workers", config.workers, f"at most {n_batches}, the mini-batches of an epoch")
-    activation = activation_of(config)
-    scaled = config.initializer != "normal"
-    model = SparseMLP.create(
-        (data.n_features, *config.hidden, data.n_outputs), epsilon=config.epsilon, activation=activation, dropout=config.dropout,
-        initializer=initializers.get(config.initializer, **({"fan": config.fan} if scaled else {})), seed=config.seed,
-    )  # fmt: skip
-    optimizer = MomentumSGD(
-        rate_of(config), config.momentum, config.weight_decay, nesterov=config.nesterov, decay_biases=config.decay_biases
-    )
-    return Experiment(config, data, model, optimizer, rules)
-
-
-def rules_of(config):
-    """The rules that the config names: importance pruning first, then evolution (Curci et al. 2021, algorithm 2)."""
-    return [*pruning_of(config), *evolution_of(config)]
-
-
-def pruning_of(config):
-    """[ImportancePruning] or []."""
-    if config.pruning == "none":
-        return []
-    start, stop = config.pruning_start, config.pruning_stop
-    if stop and stop < start:
-        checks.fail("pruning_stop", stop, f"0 or a whole number >= pruning_start = {start}")
-    return [
-        ImportancePruning(
-            config.pruning_amount, start, stop or None, config.pruning_every, config.pruning, config.pruning_percentile,
-            importances.NAMES[config.importance],
-        )
-    ]  # fmt: skip
-
-
-def evolution_of(config):
-    """[SET], [PruneRegrow] with the criterion and regrowth that the config names, or []."""
-    if config.rule == "static":
-        return []
-    zeta, parts = zeta_of(config), (criteria.NAMES[config.criterion], regrowths.NAMES[config.regrowth])
-    plain = SET(zeta)
-    return [plain if parts == (plain.criterion, plain.regrowth) else PruneRegrow(zeta, *parts)]
-
-
-def zeta_of(config):
-    """The share replaced before an epoch, or the schedule of it that the config names."""
-    zeta = config.zeta
-    if config.zeta_schedule == "cosine" and zeta > 0:
-        zeta = Cosine(zeta, config.zeta_stop or config.epochs, final=zeta / 1000)
-    return Until(zeta, config.zeta_stop) if config.zeta_stop and config.zeta > 0 else zeta
-
-
-def activation_of(config):
-    """The activation object that the config names."""
-    parameters = {"alpha": config.alpha} if activations.takes_alpha(config.activation) else {}
-    return activations.get(config.activation, **parameters)
-
-
-def rate_of(config):
-    """The learning rate, or the schedule that the config names."""
-    rate, epochs = config.learning_rate, config.epochs
-    makers = {
-        "constant": lambda: rate,
-        "cosine": partial(Cosine, rate, epochs, final=rate / 1000),
-        "step": partial(Step, rate, max(1, epochs // 4), 0.5),
-        "warm_up": partial(WarmUp, rate, max(1, epochs / 10)),
-    }
-    return makers[config.schedule]()

@@ -19,7 +19,8 @@ from ..nn.mlp import SparseMLP
 from ..nn.optimizers import MomentumSGD
 from ..nn.summary import rows, training_bytes
 from ..utils import checks
-from .config import ExperimentConfig, build
+from .config import ExperimentConfig
+from .experiment import build
 
 
 def compare(variants, *, seeds=1, data=None, progress=True, **settings):

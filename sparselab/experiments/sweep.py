@@ -11,7 +11,8 @@ from tqdm import tqdm
 from ..checkpoints.records import History
 from ..utils import checks
 from ..utils.resources import cores, jobs
-from .config import ExperimentConfig, build
+from .config import ExperimentConfig
+from .experiment import build
 
 BACKENDS = ("loky", "threading")
 FIELDS = tuple(one.name for one in fields(ExperimentConfig))

@@ -1,7 +1,7 @@
-"""Figures: records or arrays in, a matplotlib Figure out that carries its table (`to_frame`) and saves both (`save_figure`).
+"""Figures of runs and networks. Each function returns a matplotlib Figure with its table (`to_frame`); `save_figure` writes both.
 
-The object API only: nothing here knows pyplot or changes matplotlib's settings, so figures may be drawn in any thread. Names
-are loaded on first use; matplotlib is imported then, and only in this room.
+Only matplotlib's object API is used: no pyplot, no change of its settings, so figures may be drawn in any thread. Names are
+loaded on first use; this is the only folder that imports matplotlib.
 """
 
 from ..utils import lazy

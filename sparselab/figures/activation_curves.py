@@ -63,7 +63,7 @@ def activation_functions(activations: Any, depth: int = 4, *, limit: float = 3.0
 
 
 def named(activations):
-    """{label: activation object}; names are made into objects, objects give their repr as label."""
+    """{label: activation object}; a name becomes its object, and the label is the object's repr."""
     if not isinstance(activations, dict):
         several = activations if isinstance(activations, list | tuple) else [activations]
         objects = [functions.get(activation) for activation in several]
@@ -81,7 +81,7 @@ def _text(activation):
 
 
 def sample(label, activation, layer, z):
-    """Columns of f and its slope at z (n,) in one hidden layer; the slope at a kink is the left one, as in training."""
+    """Table columns of f and its slope at z (n,) in one hidden layer; at a kink the left slope, as in training."""
     here = functions.at(activation, layer)
     values, slopes = (np.asarray(part(z[None].copy()), float).reshape(-1) for part in (here.forward, here.gradient))
     names = np.full(len(z), str(label), dtype=object)

@@ -65,7 +65,7 @@ def scale(table: Table, *, title: str | None = None) -> TableFigure:
 
 
 def _brains(ax, low, high):
-    """A line and a name for each brain within the picture, where curves are not; room for the legend above."""
+    """Draw a line and a name for each brain in range, away from the curves; leave space for the legend above."""
     ax.set_xlim(0.4 * low, high)
     bottom, top = ax.get_ylim()
     ax.set_ylim(bottom, top * (top / bottom) ** 0.35)

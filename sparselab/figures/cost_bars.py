@@ -67,7 +67,7 @@ def _pairs(ax, ours, dense):
 
 
 def ratio(ours, dense):
-    """`ours` against `dense` in words: "12× less", "1.5× more", "equal"; nothing where one is unknown or zero."""
+    """`ours` relative to `dense` as text: "12× less", "1.5× more", "equal"; empty if one is unknown or zero."""
     if not (ours > 0 and dense > 0):
         return ""
     factor = max(ours, dense) / min(ours, dense)

@@ -10,8 +10,8 @@ from .link_density import topologies_of
 from .table_figure import TableFigure
 from .types import DatasetName, Links, Run
 
-BARS = 40  # at most, on linear axes
-POINTS = 25  # at most, on logarithmic axes
+BARS = 40  # largest number of bins on linear axes
+POINTS = 25  # largest number of bins on logarithmic axes
 SIDES = ("in", "out")
 
 
@@ -70,7 +70,7 @@ def degree_histograms(
 
 
 def layers_of(source):
-    """(fan_in, fan_out) of each layer of a model, topology or record."""
+    """List of (fan_in, fan_out), one for each layer of a model, topology or record."""
     if is_record(source):
         record = degrees_of(source, "source")
         return [(np.asarray(a), np.asarray(b)) for a, b in zip(record.fan_in, record.fan_out, strict=True)]
@@ -78,7 +78,7 @@ def layers_of(source):
 
 
 def distribution(degrees, n_possible, log=False):
-    """One dict a bin of degrees [first, last]: neurons, their share, and the share a random layer would have.
+    """One dict for each bin of degrees [first, last]: neurons, their share, and the expected share in a random layer.
 
     degrees (neurons,); n_possible: links a neuron could have. The random share is binomial with p = mean / n_possible.
     """
@@ -126,7 +126,7 @@ def _draw_log(ax, first, width, middle, share, random):
     seen = share > 0
     points = ax.plot(middle[seen], (share / width)[seen], "o", color=style.COLOURS[0], markersize=4)
     line = ax.plot(middle, np.where(random > 0, random / width, np.nan), "--", color=style.COLOURS[1], linewidth=1.3)
-    if not seen.any():  # a layer without a link has no place on logarithmic axes
+    if not seen.any():  # a layer without links cannot be drawn on logarithmic axes
         return [points[0], line[0]]
     ax.set(xscale="log", yscale="log")
     low, high = first[0] / 1.3, (first[-1] + width[-1]) * 1.3

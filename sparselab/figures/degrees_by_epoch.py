@@ -12,7 +12,7 @@ from . import legends, style
 from .table_figure import TableFigure
 from .types import DatasetName, Run
 
-SHOWN = 3  # epochs with a panel of their own, where none are named
+SHOWN = 3  # panels of the upper row, unless epochs are given
 LINKS = {"in": "incoming links", "out": "outgoing links"}
 
 
@@ -105,8 +105,8 @@ def _chosen(records, epochs):
 
 
 def distribution(degrees, n_possible, fit):
-    """Columns: degree (each that occurs, from 1), share of neurons with at least as many, the power law's (NaN below k_min), and
-    a random layer's."""
+    """Columns: each degree that occurs (from 1), share of neurons with at least this degree, the same by the power law (NaN below
+    k_min) and in a random layer."""
     values, counts = np.unique(degrees[degrees > 0], return_counts=True)
     share = counts[::-1].cumsum()[::-1] / len(degrees)
     inside = values >= fit["k_min"]
@@ -126,7 +126,7 @@ def _draw(ax, law, neurons):
     points = ax.plot(k, 100 * law["at_least"], "o", color=style.COLOURS[0], markersize=3)[0]
     power = ax.plot(k, 100 * law["power_law"], "-", color=style.COLOURS[1], linewidth=1.5)[0]
     random = ax.plot(k, 100 * law["random"], "--", color=style.COLOURS[2], linewidth=1.5)[0]
-    if len(k):  # a layer without a link has no place on logarithmic axes
+    if len(k):  # a layer without links cannot be drawn on logarithmic axes
         ax.set(xscale="log", yscale="log")
         ax.set(xlim=(k[0] / 1.15, k[-1] * 1.15), ylim=(50 / neurons, 160))
         ax.xaxis.set_major_locator(FixedLocator(np.unique(np.geomspace(k[0], k[-1], 4).round())))
@@ -137,7 +137,7 @@ def _draw(ax, law, neurons):
 
 
 def _by_epoch(axes, table):
-    """Fill the lower row; returns the handles of largest and mean degree (those of the laws look as in the upper row)."""
+    """Draw the lower row; returns the legend handles of largest and mean degree (the laws look as in the upper row)."""
     epochs, marker = table["epoch"], "o" if len(table) == 1 else None
     line = lambda ax, name, colour, dash="-": ax.plot(
         epochs, table[name].replace(np.inf, np.nan), dash, color=colour, marker=marker, markersize=4, linewidth=1.5
@@ -152,8 +152,8 @@ def _by_epoch(axes, table):
     for ax in axes[:2]:
         ax.set_ylim(0, None)
     low, high = axes[2].get_ylim()
-    axes[2].set_ylim(min(low, -4) - 1.2, max(high, 4) + 1.2)  # with room for the words
-    axes[2].axhspan(-2, 2, color=style.MESH, zorder=0)
+    axes[2].set_ylim(min(low, -4) - 1.2, max(high, 4) + 1.2)  # leaves space for the labels
+    axes[2].axhspan(-2, 2, color=style.GRID, zorder=0)
     for y, side, text in ((0.97, "top", "power law"), (0.03, "bottom", "random layer")):
         axes[2].text(0.97, y, text, transform=axes[2].transAxes, ha="right", va=side, fontsize=style.SMALL, color=style.GREY)
     return handles

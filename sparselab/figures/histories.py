@@ -1,4 +1,4 @@
-"""What callers hand in, made one: a run, runs by name, seeds of a run become {label: [list of records, ...]}."""
+"""Normalises the runs that callers pass: a run, several seeds or a dict become {label: [records of each seed]}."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from ..utils import checks
 
 
 def runs_of(runs, name="runs"):
-    """{label: [records of each seed]} of a History, [History of each seed] or {label: either}; a run alone has the label ""."""
+    """{label: [records of each seed]} of a History, a list of them (seeds) or {label: either}; a single run has the label ""."""
     if not isinstance(runs, dict):
         seeds = _seeds(runs, name)
         return {"" if len(seeds) == 1 else "mean": seeds}
@@ -24,5 +24,5 @@ def _seeds(value, name):
 
 
 def column(records, name):
-    """(epochs,) floats of one field, NaN where it is None."""
+    """Array (epochs,) of one field, NaN where it is None."""
     return np.array([np.nan if (value := getattr(record, name)) is None else value for record in records], float)

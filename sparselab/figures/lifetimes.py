@@ -8,7 +8,7 @@ from . import legends, style
 from .table_figure import TableFigure
 from .types import DatasetName
 
-BARS = 40  # ages in the picture, at most
+BARS = 40  # largest number of bins of ages
 PANELS = {
     "churn": "new links, %", "survival": "first links still there, %", "itop_rate": "ITOP rate: ever tried, %",
 }  # fmt: skip
@@ -72,7 +72,7 @@ def link_ages(tracker: LinkTracker, *, title: str | None = None, dataset: Datase
 
 
 def _ages(ages, span):
-    """One dict a layer and bin of ages: links, and their share in % an epoch of age."""
+    """One dict for each layer and bin of ages: links, and their share in % per epoch of age."""
     edges = np.unique(np.linspace(0, span + 1, min(span + 1, BARS) + 1).round().astype(int))
     rows = []
     for number, old in enumerate(ages, 1):
@@ -102,7 +102,7 @@ def _line(number, points):
 
 
 def _table(ages, frame):
-    """Rows of both pictures under each other, NaN where a column belongs to the other."""
+    """Rows of the ages, then rows of the epochs; NaN in the columns of the other part."""
     rows = [*ages, *frame.to_dict("records")]
     names = list(dict.fromkeys(name for row in (ages[0], rows[-1]) for name in row))
     return [{name: row.get(name, np.nan) for name in names} for row in rows]

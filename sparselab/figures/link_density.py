@@ -8,8 +8,8 @@ from . import style
 from .table_figure import TableFigure
 from .types import Links
 
-CELLS = 64  # up to this width a cell of the image is one possible link
-LINES = 24  # up to this width cells are parted by lines
+CELLS = 64  # up to this width, a pixel of the image is one possible link
+LINES = 24  # up to this width, lines separate the pixels
 
 
 def connectivity(source: Links, *, bins: int = 256, title: str | None = None) -> TableFigure:
@@ -65,7 +65,7 @@ def connectivity(source: Links, *, bins: int = 256, title: str | None = None) ->
 
 
 def topologies_of(source):
-    """The topologies of a model, of one layer, or of a topology itself."""
+    """List of the topologies of a model, a layer or a topology."""
     if hasattr(source, "layers"):
         return [layer.topology for layer in source.layers]
     topology = getattr(source, "topology", source)
@@ -87,7 +87,7 @@ def density(topology, bins=256):
 
 
 def typical_top(share):
-    """End of the colour scale: the largest density but for the top 0.5 % of bins, which one crowded bin would else decide."""
+    """Upper end of the colour scale: the 99.5 % quantile of the densities, so that one dense bin does not decide it."""
     return float(np.quantile(share, 0.995)) or float(share.max()) or 1.0
 
 
@@ -102,7 +102,7 @@ def _draw(figure, ax, topology, image):
     style.whole(ax.xaxis, 5)
     style.whole(ax.yaxis)
     if cells and max(n_out, n_in) <= LINES:
-        ax.vlines(np.arange(1, n_in) - 0.5, -0.5, n_out - 0.5, style.MESH, linewidth=0.6)
-        ax.hlines(np.arange(1, n_out) - 0.5, -0.5, n_in - 0.5, style.MESH, linewidth=0.6)
+        ax.vlines(np.arange(1, n_in) - 0.5, -0.5, n_out - 0.5, style.GRID, linewidth=0.6)
+        ax.hlines(np.arange(1, n_out) - 0.5, -0.5, n_in - 0.5, style.GRID, linewidth=0.6)
     extend = "max" if share.max() > top and not cells else "neither"
     style.colour_bar(figure, shown, ax, "links per possible link", ticks=[0, 1] if cells else None, extend=extend)

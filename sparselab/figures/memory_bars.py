@@ -11,7 +11,7 @@ from ..utils import checks
 from . import style
 from .table_figure import TableFigure
 
-# what items of a MemoryEstimate begin with -> the part of the bar they belong to, from the left
+# first words of an item of a MemoryEstimate -> the part of the bar it is added to, from left to right
 PARTS = {
     "weights": "weights", "column indices": "links", "row pointers": "links", "biases": "weights", "optimizer": "velocities",
     "gradients": "gradients", "transposed": "transposed index", "activations": "activations", "evolution": "evolution",
@@ -76,7 +76,7 @@ def memory_plan(
         text = f" {summary.size(one.total)}"
         ax.text(one.total / size, places[label], text, va="center", fontsize=style.SMALL, color=style.INK)
     end = most
-    if available is not None and available < 3 * most:  # else the line would make the bars too short to be read
+    if available is not None and available < 3 * most:  # a line far away would make the bars too short
         ax.axvline(available / size, color=style.INK, linestyle="--", linewidth=1.2, label="available now")
         end = max(most, available)
     ax.set_xlim(0, 1.18 * end / size)
@@ -97,6 +97,6 @@ def parts_of(estimate):
 
 
 def _before(rows, row):
-    """Bytes to the left of a part in its bar."""
+    """Bytes of the parts to the left of this one in its bar."""
     same = [one for one in rows if one["plan"] == row["plan"]]
     return sum(one["bytes"] for one in same[: same.index(row)])

@@ -13,7 +13,7 @@ from .table_figure import TableFigure
 from .types import DatasetName, Model
 
 BARS = 50
-WORDS = {"incoming": "strength: Σ |w| incoming", "outgoing": "Σ |w| outgoing", "product": "Σ |w| incoming × outgoing"}
+LABELS = {"incoming": "strength: Σ |w| incoming", "outgoing": "Σ |w| outgoing", "product": "Σ |w| incoming × outgoing"}
 
 
 def strength_histogram(
@@ -89,12 +89,12 @@ def strength_histogram(
         style.label(ax, y="neurons")
     for ax in style.last_row(axes, len(scores)):
         style.label(ax, text)
-    legends.below(figure, handles, ["stays", "goes", "strongest that goes"][: len(handles)])
+    legends.below(figure, handles, ["kept", "pruned", "most important pruned"][: len(handles)])
     return style.finish(figure, rows)
 
 
 def named(importance):
-    """(function, words for the axis) of an importance function, its name, or None for the paper's."""
+    """(function, axis label) of an importance function, its name, or None for the default."""
     if isinstance(importance, str):
         importance = importances.NAMES[checks.choice("importance", importance, importances.NAMES)]
     importance = importances.incoming if importance is None else importance
@@ -102,11 +102,11 @@ def named(importance):
         checks.fail("importance", importance, f"a function, or one of {list(importances.NAMES)}", TypeError)
     names = {function: name for name, function in importances.NAMES.items()}
     name = names.get(importance)
-    return importance, WORDS[name] if name else style.plain(getattr(importance, "__name__", "importance"))
+    return importance, LABELS[name] if name else style.plain(getattr(importance, "__name__", "importance"))
 
 
 def bins(values, gone):
-    """One dict a bin [from, to) of values (neurons,), the last one closed: neurons, and how many of them go; the threshold."""
+    """One dict for each bin [from, to) of values (neurons,): neurons, how many are pruned, threshold. The last bin is closed."""
     low, high = float(values.min()), float(values.max())
     edges = np.linspace(low, high if high > low else low + 1, BARS + 1)
     counts, lost = np.histogram(values, edges)[0], np.histogram(values[gone], edges)[0]
@@ -133,4 +133,4 @@ def _draw(ax, table):
 
 def _caption(number, values, gone):
     text = f"hidden layer {number}: {len(values):,}"
-    return text + (f"\n{gone.sum():,} go, up to {values[gone].max():.3g}" if gone.any() else "")
+    return text + (f"\n{gone.sum():,} pruned, up to {values[gone].max():.3g}" if gone.any() else "")

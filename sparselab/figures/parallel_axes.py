@@ -12,8 +12,8 @@ from . import style
 from .table_figure import TableFigure
 from .types import DatasetName
 
-SCALE = "viridis"  # told apart by the colour-blind, and in grey
-SPREAD = 100.0  # highest / lowest from which an axis of positive numbers is logarithmic
+SCALE = "viridis"  # readable for colour-blind people and in grey
+SPREAD = 100.0  # ratio highest / lowest from which an axis is logarithmic
 
 
 def parallel_coordinates(
@@ -54,7 +54,7 @@ def parallel_coordinates(
     names = [name for name in (rows[0] if rows else {}) if name != score]
     drawn = [row for row in rows if row.get(score) is not None and row[score] == row[score]]
     if not drawn or not names:
-        checks.fail("rows", rows, f"at least one row with a {score} and something that was varied")
+        checks.fail("rows", rows, f"at least one row with a {score} and another column")
     figure, axes = style.blank(height=3.9, title=style.heading(title, dataset))
     ax = axes[0, 0]
     ax.grid(False)
@@ -64,14 +64,14 @@ def parallel_coordinates(
     places = np.column_stack([column.places for column in columns])
     for number in np.argsort(values):  # the best on top
         ax.plot(places[number], color=colours.to_rgba(values[number]), linewidth=1.5, alpha=0.85, marker="o", markersize=3)
-    _dress(ax, [*names, score], columns)
-    style.label(ax, "what was varied, and what came out", "place between lowest and highest")
+    _draw_axes(ax, [*names, score], columns)
+    style.label(ax, "settings, and the score", "position between lowest and highest")
     style.colour_bar(figure, colours, ax, score)
     return style.finish(figure, rows)
 
 
 class Column:
-    """Where the values of a column stand on its axis, from 0 to 1, and what is written there."""
+    """The places of a column's values on its axis, from 0 to 1, and the tick labels."""
 
     def __init__(self, values):
         numbers = all(isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in values)
@@ -90,7 +90,7 @@ class Column:
 
 
 def apart(marks, least=0.05):
-    """(place, text) of the marks that can be read: the ends, and between them those that are not on top of each other."""
+    """(place, text) of the tick labels that fit: both ends, and those between them that do not overlap."""
     places = sorted(marks)
     kept = [places[0]]
     for place in places[1:]:
@@ -101,8 +101,8 @@ def apart(marks, least=0.05):
     return [(place, marks[place]) for place in kept]
 
 
-def _dress(ax, names, columns):
-    """A vertical line a column, with the values beside it and the name below."""
+def _draw_axes(ax, names, columns):
+    """Draw a vertical axis for each column, with tick labels beside it and the name below."""
     ax.set_xlim(-0.15, len(names) - 0.65)
     ax.set_ylim(-0.06, 1.06)
     ax.set_yticks([])

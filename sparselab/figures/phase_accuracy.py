@@ -61,7 +61,7 @@ def accuracy_by_phase(runs: Runs, *, title: str | None = None, dataset: DatasetN
 
 
 def rows_of(label, seeds):
-    """A row an evaluated epoch: mean, lowest and highest accuracy of n seeds, and the phase."""
+    """A row for each evaluated epoch: mean, lowest and highest accuracy of n seeds, and the phase."""
     phases = {record.epoch: record.phase for seed in seeds for record in seed}
     rows = [row | {"phase": phases[row["epoch"]]} for row in summarise(label, seeds) if not np.isnan(row["test_accuracy"])]
     return [{name: row[name] for name in COLUMNS} for row in rows]

@@ -12,7 +12,7 @@ from .link_density import topologies_of
 from .table_figure import TableFigure
 from .types import DatasetName, Links, Run
 
-PANELS = 4  # epochs shown where none are named
+PANELS = 4  # epochs shown, unless they are given
 
 
 def input_map(
@@ -128,7 +128,7 @@ def input_maps(
 
 
 def epochs_shown(known, epochs):
-    """The epochs that were asked for as a list, or PANELS of the known ones."""
+    """The given epochs as a list, or PANELS of the known ones."""
     if epochs is None:
         return [known[i] for i in np.unique(np.linspace(0, len(known) - 1, PANELS).round().astype(int))]
     epochs = [epochs] if np.isscalar(epochs) else list(epochs)
@@ -138,7 +138,7 @@ def epochs_shown(known, epochs):
 
 
 def fan_out_of(source):
-    """(pixels,) outgoing links of each input of a model, topology, record or vector."""
+    """Array (pixels,): outgoing links of each input of a model, topology, record or vector."""
     if is_record(source):
         return np.asarray(degrees_of(source).fan_out[0])
     if hasattr(source, "layers") or hasattr(source, "topology") or hasattr(source, "indptr"):
@@ -150,7 +150,7 @@ def fan_out_of(source):
 
 
 def shape_of(image_shape, dataset):
-    """The shape given, or that of the dataset."""
+    """The given shape, or that of the dataset."""
     image_shape = getattr(dataset, "image_shape", None) if image_shape is None else image_shape
     if image_shape is None or np.ndim(image_shape) != 1 or len(image_shape) not in (2, 3):
         checks.fail("image_shape", image_shape, "(height, width) or (height, width, channels)")
@@ -158,7 +158,7 @@ def shape_of(image_shape, dataset):
 
 
 def image_of(fan_out, shape):
-    """(height, width) sums over the channels."""
+    """Image (height, width), summed over the channels."""
     if int(np.prod(shape)) != len(fan_out):
         checks.fail("image_shape", shape, f"of {len(fan_out)} values, the inputs of the net")
     return fan_out.reshape(shape) if len(shape) == 2 else fan_out.reshape(shape).sum(axis=2)

@@ -64,13 +64,13 @@ def speed_up(table: Tables, *, alone: float | None = None, title: str | None = N
 
 
 def speeds_of(label, table, alone):
-    """Rows of one table, ascending in workers."""
+    """Rows of one table, in ascending order of workers."""
     table = table.sort_values("workers")
     workers, seconds = table["workers"].to_numpy(int), table["seconds"].to_numpy(float)
     if workers.min() < 1 or not np.all(seconds > 0):
         checks.fail("table", table, "at least 1 worker and seconds > 0 in each row")
     if alone is None and not (workers == 1).any():
-        checks.fail("alone", alone, "seconds of the same work by one worker, for no row has 1")
+        checks.fail("alone", alone, "the seconds that one worker takes, because no row has 1 worker")
     base = float(seconds[workers == 1].mean()) if alone is None else checks.positive("alone", alone)
     return [
         {"run": str(label), "workers": int(n), "seconds": s, "speed_up": base / s, "efficiency": base / s / n}

@@ -9,9 +9,9 @@ from .histories import runs_of
 from .table_figure import TableFigure
 from .types import DatasetName, Runs
 
-FIRST = ("asynchronous", "synchronous")  # phases with pushes
-BARS = 40  # at most
-USUAL = 0.999  # share of the pushes that have bars of their own: a worker that lost its core for a moment comes very late
+FIRST = ("asynchronous", "synchronous")  # phases in which workers push gradients
+BARS = 40  # largest number of bars
+USUAL = 0.999  # share of pushes with bars of their own; a worker that was descheduled is very late
 
 
 def staleness_histogram(runs: Runs, *, title: str | None = None, dataset: DatasetName = None) -> TableFigure:
@@ -45,7 +45,7 @@ def staleness_histogram(runs: Runs, *, title: str | None = None, dataset: Datase
     >>> data = sl.datasets.load("digits").head(100, 50)
     >>> model = sl.SparseMLP.create((64, 20, 10), epsilon=4, seed=0)
     >>> costs = Costs(0.01, push=0.002)
-    >>> history = sl.History(sl.simulate_parallel(model, data, 2, costs=costs, epochs=2, seed=0))
+    >>> history = sl.History(sl.simulate_parallel(model, data, 2, costs=costs, batch_size=25, epochs=2, seed=0))
     >>> type(sl.figures.staleness_histogram(history)).__name__
     'TableFigure'
     """
@@ -82,13 +82,13 @@ def staleness_histogram(runs: Runs, *, title: str | None = None, dataset: Datase
 
 
 def staleness_of(seeds):
-    """All values of the records of all seeds, (n,) int64."""
+    """Staleness of all pushes of all seeds, int64 (n,)."""
     values = [value for seed in seeds for record in seed if record.workers is not None for value in record.workers.staleness]
     return np.array(values, np.int64)
 
 
 def edges_of(highest):
-    """Whole numbers between which values 0 … highest are counted."""
+    """Bin edges (whole numbers) for values from 0 to highest."""
     width = max(1, -(-(int(highest) + 1) // BARS))
     return np.arange(0, highest + 1 + width, width)
 
@@ -122,7 +122,8 @@ def dropped_entries(runs: Runs, *, title: str | None = None, dataset: DatasetNam
     >>> data = sl.datasets.load("digits").head(100, 50)
     >>> model = sl.SparseMLP.create((64, 20, 10), epsilon=4, seed=0)
     >>> costs = Costs(0.01, push=0.002)
-    >>> records = sl.simulate_parallel(model, data, 2, costs=costs, rules=[sl.SET(0.3)], epochs=2, async_fraction=1.0, seed=0)
+    >>> options = {"rules": [sl.SET(0.3)], "epochs": 2, "async_fraction": 1.0, "batch_size": 25, "seed": 0}
+    >>> records = sl.simulate_parallel(model, data, 2, costs=costs, **options)
     >>> sl.figures.dropped_entries(list(records)).data["epoch"]
     [1, 2]
     """

@@ -51,7 +51,7 @@ class TableFigure(matplotlib.figure.Figure):
 
 
 def attach(figure, rows):
-    """Give the figure its table from a list of dicts with the same keys, or from {column: values}; returns the figure."""
+    """Set the figure's table: a list of dicts with the same keys, or {column: values} of one length. Returns the figure."""
     columns = rows if isinstance(rows, dict) else {name: [row[name] for row in rows] for name in rows[0]}
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
@@ -87,7 +87,7 @@ def to_frame(figure: TableFigure) -> "pandas.DataFrame":
     import pandas
 
     if getattr(figure, "data", None) is None:
-        checks.fail("figure", figure, "a figure of sparselab.figures, which has its table as `data`", TypeError)
+        checks.fail("figure", figure, "a figure of sparselab.figures, which has its table as its attribute data", TypeError)
     return pandas.DataFrame(figure.data)
 
 
@@ -113,7 +113,7 @@ def png_bytes(figure: TableFigure, *, dpi: float = 100) -> bytes:
     b'PNG'
     """
     buffer = io.BytesIO()
-    options = {"compress_level": 3}  # a third of the time of the default, and such images are no larger
+    options = {"compress_level": 3}  # faster than the default, and such images are no larger
     figure.savefig(buffer, format="png", dpi=dpi, bbox_inches=figure.bbox_inches, facecolor="white", pil_kwargs=options)
     return buffer.getvalue()
 
@@ -159,7 +159,7 @@ def save_figure(figure: TableFigure, path: str | os.PathLike[str]) -> list[Path]
 
 @contextmanager
 def _embedded_fonts():
-    """TrueType fonts in a PDF are a global setting only: one key, one writer at a time, put back at the end."""
+    """TrueType fonts in PDF files are a global setting of matplotlib: it is changed under a lock and restored at the end."""
     with _FONTS:
         before = matplotlib.rcParams["pdf.fonttype"]
         matplotlib.rcParams["pdf.fonttype"] = 42

@@ -1,4 +1,4 @@
-"""Tables of sparselab.analysis as figures take them: one, or {label: table}."""
+"""Reading, joining and drawing of the tables that figures take: one DataFrame, or {label: DataFrame}."""
 
 from ..utils import checks
 from . import style
@@ -7,7 +7,7 @@ BAR = 0.8  # width of a group of bars
 
 
 def tables_of(name, tables, columns, maker):
-    """{label: DataFrame}; a table alone has the label "". TypeError where it is not one that `maker` gave, or has no row."""
+    """{label: DataFrame}; a single table has the label "". TypeError for a table without these columns or without rows."""
     found = tables if isinstance(tables, dict) else {"": tables}
     wanted = f"a result of {maker} with at least one row, or a dict {{label: result}}"
     for table in found.values():
@@ -19,7 +19,7 @@ def tables_of(name, tables, columns, maker):
 
 
 def grouped_bars(ax, places, columns):
-    """A group of bars at each place, one bar for each of {name: heights}; returns {name: handle}."""
+    """Draw a group of bars at each place, with a bar for each of {name: heights}; returns {name: handle}."""
     width, handles = BAR / len(columns), {}
     for number, (name, heights) in enumerate(columns.items()):
         look = {"color": style.COLOURS[number], "hatch": style.hatch(number), "edgecolor": "white", "linewidth": 0}
@@ -29,7 +29,7 @@ def grouped_bars(ax, places, columns):
 
 
 def joined(tables):
-    """One table, {column: values}, of {label: DataFrame}, the label as column "run"."""
+    """Put {label: DataFrame} together as {column: values}, with the label as column "run"."""
     columns = next(iter(tables.values())).columns
     whole = {"run": [str(label) for label, table in tables.items() for _ in range(len(table))]}
     return whole | {column: [value for table in tables.values() for value in table[column]] for column in columns}

@@ -12,7 +12,7 @@ from .table_figure import TableFigure
 from .types import DatasetName, Run
 
 FIRST_PHASES = ("asynchronous", "synchronous", "local")
-MOST_NAMES = 16  # workers whose rows have a number each
+MOST_NAMES = 16  # up to this number of workers, every row is numbered
 
 
 def worker_timeline(
@@ -52,14 +52,14 @@ def worker_timeline(
     >>> data = sl.datasets.load("digits").head(100, 50)
     >>> model = sl.SparseMLP.create((64, 20, 10), epsilon=4, seed=0)
     >>> costs = Costs(0.01, push=0.002)
-    >>> history = sl.History(sl.simulate_parallel(model, data, 2, costs=costs, epochs=2, seed=0))
+    >>> history = sl.History(sl.simulate_parallel(model, data, 2, costs=costs, batch_size=25, epochs=2, seed=0))
     >>> sorted(set(sl.figures.worker_timeline(history).data["worker"]))
     [0, 1]
     """
     records = [record for record in records_of(history) if getattr(record, "workers", None) is not None]
     if not records:
         checks.fail("history", history, "records of train_parallel or simulate_parallel, as they came (files keep no timelines)")
-    names = {"average": "local"}  # the average comes after an epoch of the workers' own
+    names = {"average": "local"}  # the record of the average holds the tasks of the last local epoch
     rows = [
         {"epoch": record.epoch, "phase": names.get(record.phase, record.phase), "worker": number, "start": start, "end": end}
         for record in records for number, start, end in record.workers.timeline
@@ -89,7 +89,7 @@ def worker_timeline(
 
 
 def window_of(window, rows):
-    """(from, to) as floats."""
+    """The window as two floats; by default from the first to the last task."""
     if window is None:
         return min((row["start"] for row in rows), default=0.0), max((row["end"] for row in rows), default=0.0)
     if not isinstance(window, list | tuple) or len(window) != 2:
@@ -99,7 +99,7 @@ def window_of(window, rows):
 
 
 def shares(rows, n, low, high):
-    """(n,) share of the window in which each worker had a task."""
+    """Array (n,): share of the window in which each worker had a task."""
     spent = np.zeros(n)
     for row in rows:
         spent[row["worker"]] += min(row["end"], high) - max(row["start"], low)
@@ -107,7 +107,7 @@ def shares(rows, n, low, high):
 
 
 def _bars(ax, rows, low, high):
-    """One collection a phase: there may be very many tasks. {phase: handle}"""
+    """Draw the tasks, one collection for each phase because there may be very many; returns {phase: handle}."""
     handles, thin = {}, (high - low) / 1000
     for number, phase in enumerate(FIRST_PHASES):
         here = [row for row in rows if row["phase"] == phase]

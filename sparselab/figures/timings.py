@@ -8,7 +8,7 @@ from .histories import column, records_of, runs_of
 from .table_figure import TableFigure
 from .types import DatasetName, Runs
 
-SEEN_FROM = 0.001  # phases below this share of the whole are in the table but not drawn
+SEEN_FROM = 0.001  # smaller shares of the total are in the table but not drawn
 
 
 def phases(history: Runs, *, mean: bool = False, title: str | None = None, dataset: DatasetName = None) -> TableFigure:
@@ -62,7 +62,7 @@ def phases(history: Runs, *, mean: bool = False, title: str | None = None, datas
 
 
 def seconds_by_phase(records):
-    """Columns: epoch, seconds of each phase, other (the rest of the training clock), evaluate, seconds (training clock)."""
+    """Columns: epoch, seconds of each phase, other (training time outside of the phases), evaluate, seconds (training time)."""
     spent = {phase: column(records, f"seconds_{phase}") for phase in RECORD_PHASES}
     evaluate, clock = spent.pop("evaluate"), column(records, "seconds")
     other = np.maximum(0, clock - sum(spent.values()))

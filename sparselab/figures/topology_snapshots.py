@@ -13,8 +13,8 @@ from .pixel_maps import image_of, shape_of
 from .table_figure import TableFigure
 from .types import DatasetName
 
-NEURONS = 60  # hidden neurons whose single links are drawn: more cannot be told apart
-MOST = 6  # stages side by side
+NEURONS = 60  # hidden neurons whose single links are drawn; more would not be distinguishable
+MOST = 6  # largest number of columns
 KINDS = {"there from the start": style.COLOURS[0], "grown since": style.COLOURS[4]}
 
 
@@ -66,7 +66,7 @@ def topology_stages(
     figure, axes = style.blank(2, len(topologies), **size, title=style.heading(title, dataset), image=True)
     for (epoch, topology), ax in zip(topologies.items(), axes[0]):
         share = grown(first, topology).mean() if topology.nnz else 0
-        style.label(ax, title=f"{moment(epoch)}\n{share:.0%} grown since")
+        style.label(ax, title=f"{title_of(epoch)}\n{share:.0%} grown since")
     _maps(figure, axes[0], list(pixels.values()))
     for topology, ax in zip(topologies.values(), axes[1]):
         _links(ax, first, topology)
@@ -80,7 +80,7 @@ def topology_stages(
 
 
 def checked(topologies):
-    """TypeError or ValueError where this is not a dict of 1 to MOST topologies of one shape."""
+    """Raise TypeError or ValueError unless this is a dict of 1 to MOST topologies of one shape."""
     if not isinstance(topologies, dict) or not all(hasattr(one, "fan_out") for one in topologies.values()):
         checks.fail("topologies", topologies, "a dict {epoch: Topology}", TypeError)
     if not 1 <= len(topologies) <= MOST:
@@ -89,19 +89,19 @@ def checked(topologies):
         checks.fail("topologies", shapes, "of one shape")
 
 
-def moment(epoch):
-    """A stage in words."""
+def title_of(epoch):
+    """The column's title for an epoch."""
     return f"after epoch {epoch}" if epoch else "before training"
 
 
 def grown(first, now):
-    """(nnz,) bool: which links of `now` are not in `first`."""
+    """Bool array (nnz,): which links of `now` are not in `first`."""
     places = [one.rows.astype(np.int64) * one.n_in + one.indices for one in (first, now)]
     return ~np.isin(places[1], places[0], assume_unique=True)
 
 
 def kinds(first, now):
-    """(neurons, n_in) of the first NEURONS neurons: 0 no link, 1 there from the start, 2 grown since."""
+    """Array (neurons, n_in) of the first NEURONS neurons: 0 for no link, 1 for a link from the start, 2 for one grown since."""
     image = np.zeros((min(NEURONS, now.n_out), now.n_in), np.int8)
     shown = slice(0, int(now.indptr[len(image)]))
     image[now.rows[shown], now.indices[shown]] = 1 + grown(first, now)[shown]
@@ -109,7 +109,7 @@ def kinds(first, now):
 
 
 def _maps(figure, row, images):
-    """Links of each pixel, with one colour scale."""
+    """Draw the links of each pixel, with one colour scale."""
     low, high = min(image.min() for image in images), max(image.max() for image in images)
     for ax, image in zip(row, images):
         shown = ax.imshow(image, cmap="viridis", vmin=low, vmax=max(high, low + 1), interpolation="nearest")
@@ -119,7 +119,7 @@ def _maps(figure, row, images):
 
 
 def _links(ax, first, topology):
-    """Single links, in the colour of their kind."""
+    """Draw single links, in the colour of their kind."""
     image = kinds(first, topology)
     extent = (-0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5)
     colours = ListedColormap(["white", *KINDS.values()])
@@ -129,7 +129,7 @@ def _links(ax, first, topology):
 
 
 def table(pixels):
-    """{epoch, row, column, links} of the upper row."""
+    """Table columns of the upper row: epoch, row, column, links."""
     first = next(iter(pixels.values()))
     rows, columns = (places.ravel() for places in np.indices(first.shape))
     parts = [

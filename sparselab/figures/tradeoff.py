@@ -74,7 +74,7 @@ def trade_off(
     first = "unpruned" if all(one["amount"].iloc[0] == 0 for one in tables.values()) else "least pruned"
     for ax, text in zip(axes[1], COSTS.values(), strict=True):
         style.label(
-            ax, "amount: share of hidden neurons gone", f"{text} (% of {first})" if first != "unpruned" else f"{text} (%)"
+            ax, "amount: share of hidden neurons pruned", f"{text} (% of {first})" if first != "unpruned" else f"{text} (%)"
         )
         ax.set_ylim(0, max(108, ax.get_ylim()[1]))
     legends.below(figure, *_legend(tables, amount, first))
@@ -105,7 +105,7 @@ def _costs(ax, one, name, number, amount):
 
 
 def _marked(one, amount):
-    """The rows of a table at that amount, as dicts."""
+    """The row of a table with this amount as a list of one dict; empty without an amount."""
     return [] if amount is None else one[one["amount"] == float(amount)].head(1).to_dict("records")
 
 

@@ -10,7 +10,7 @@ from .histories import column, runs_of
 from .table_figure import TableFigure
 from .types import DatasetName, Runs
 
-CLOCKS = {"epoch": "epoch", "seconds": "training time (s), without evaluation"}
+X_LABELS = {"epoch": "epoch", "seconds": "training time (s), without evaluation"}
 METRICS = {"loss": "loss (mean over samples)", "accuracy": "accuracy (share correct)"}
 BANDS = {"range": "mean, min to max over n seeds", "std": "mean ± 1 std over n seeds"}
 PARTS = {"train": "--", "test": "-"}
@@ -56,7 +56,7 @@ def learning_curves(
     >>> sl.figures.learning_curves({"SET": history}, dataset=data).to_frame()["epoch"].tolist()
     [1, 2]
     """
-    checks.choice("x", x, CLOCKS)
+    checks.choice("x", x, X_LABELS)
     checks.choice("band", band, BANDS)
     tables = {label: summarise(label, seeds, band) for label, seeds in runs_of(runs).items()}
     rows = [row for table in tables.values() for row in table]
@@ -65,7 +65,7 @@ def learning_curves(
     for ax, metric in zip(axes.flat, metrics, strict=True):
         for number, table in enumerate(tables.values()):
             _draw(ax, table, x, metric, style.look(number))
-        style.label(ax, CLOCKS[x], METRICS[metric])
+        style.label(ax, X_LABELS[x], METRICS[metric])
         if x == "epoch":
             style.numbered(ax, [row["epoch"] for row in rows])
     _legend(figure, tables, band)
@@ -73,7 +73,7 @@ def learning_curves(
 
 
 def summarise(label, seeds, band="range"):
-    """One row an epoch over the seeds of a run: mean, low and high of each score, n seeds that got there, mean seconds."""
+    """One row for each epoch: mean, low and high of each score over the seeds, number of seeds with this epoch, mean seconds."""
     table = []
     clocks = [dict(zip((r.epoch for r in seed), np.cumsum(column(seed, "seconds")), strict=True)) for seed in seeds]
     by_epoch = {}

@@ -10,8 +10,8 @@ from .histories import records_of
 from .table_figure import TableFigure
 from .types import DatasetName, Run
 
-LOG_FROM = 20  # layers that differ more than this are drawn on a logarithmic axis
-BARS = 24  # epochs up to which each has a bar of its own: hatched bars one by one take seconds for hundreds of epochs
+LOG_FROM = 20  # a logarithmic axis is used if layers differ by more than this factor
+BARS = 24  # up to this number of epochs, each has a bar; more hatched bars would be slow to draw
 
 
 def links_and_neurons(
@@ -71,7 +71,7 @@ def links_and_neurons(
         if gone.any():
             _stack(axes[1, 0], epochs, gone)
             axes[1, 0].set_ylim(top=max(axes[1, 0].get_ylim()[1], 1.08 * gone.sum(axis=0).max()))
-        style.label(axes[1, 0], y="active | bars: gone" if gone.any() else "active neurons")
+        style.label(axes[1, 0], y="active | bars: pruned" if gone.any() else "active neurons")
     _stack(turnover, epochs, grown)
     _stack(turnover, epochs, -pruned)
     top = 1.08 * max(1, grown.sum(axis=0).max(), pruned.sum(axis=0).max())

@@ -82,7 +82,7 @@ class Topology:
             and np.array_equal(self.indices, other.indices)
         )
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -19,7 +19,7 @@ MOVED = {
     "datasets.gate": "datasets.validation",
     "dense": "analysis.dense_baseline",
     "environment": "experiments.environment",
-    "experiment": "experiments.config",
+    "experiment": "experiments.config and experiments.experiment",
     "extreme": "experiments.extreme",
     "extreme_files": "experiments.extreme_files",
     "figures.activity": "figures.activation_curves",

@@ -1,6 +1,7 @@
 """A form of controls that gives an ExperimentConfig, or says beside each field why it cannot."""
 
-from ..experiments.config import FIELDS, ExperimentConfig, rules_of
+from ..experiments.config import FIELDS, ExperimentConfig
+from ..experiments.experiment import rules_of
 from . import markup
 from .controls import Control
 from .toolkit import make

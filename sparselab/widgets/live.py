@@ -3,7 +3,7 @@
 import dataclasses
 from functools import partial
 
-from ..experiments.config import rate_of, zeta_of
+from ..experiments.experiment import rate_of, zeta_of
 
 
 def set_rate(experiment, config):

@@ -9,7 +9,7 @@ import traceback
 from contextlib import closing
 
 from ..checkpoints.records import EpochRecord, History, thin
-from ..experiments.config import build
+from ..experiments.experiment import build
 from .live import LIVE, asking
 
 SAVES = 100  # checkpoints of a run at most: each holds all records, so that one an epoch would cost the square of the epochs

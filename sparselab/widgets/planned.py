@@ -1,7 +1,7 @@
 """What will happen, said beside the controls before anything runs; controls that do not count are hidden. Here: pruning."""
 
 from ..evolution import widths_without
-from ..experiments.config import pruning_of
+from ..experiments.experiment import pruning_of
 from . import markup
 from .gallery import HIDDEN, SHOWN
 from .toolkit import make

@@ -4,7 +4,7 @@ import threading
 from types import SimpleNamespace
 
 from .. import datasets
-from ..experiments.config import build
+from ..experiments.experiment import build
 from ..experiments.run_labels import labels
 from ..nn.footprint import expected_links
 from .live_run import LiveRun

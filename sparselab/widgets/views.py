@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from .. import figures
 from ..evolution import importances, widths_without
-from ..experiments.config import activation_of, build
+from ..experiments.experiment import activation_of, build
 from ..figures.style import limit_height, set_height
 from . import teams
 from .costs import sides

@@ -6,7 +6,7 @@ import traceback
 
 from ... import figures
 from ...experiments import sweep as sweeps
-from ...experiments.config import rules_of
+from ...experiments.experiment import rules_of
 from ...experiments.run_labels import value
 from ...figures.style import set_height
 from ...utils import checks

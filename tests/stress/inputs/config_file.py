@@ -4,7 +4,8 @@ import dataclasses
 import json
 from itertools import chain
 
-from sparselab.experiments.config import ExperimentConfig, build
+from sparselab.experiments.config import ExperimentConfig
+from sparselab.experiments.experiment import build
 
 from . import refusals
 from .command import Scene as Scene  # noqa: PLC0414 (the same scene)

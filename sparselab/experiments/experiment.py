@@ -1,0 +1,216 @@
+"""From a config to a training: `build` makes the data set, network, optimizer and rules that it names, as an Experiment."""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from .. import datasets, parallel
+from ..checkpoints.records import EpochRecord, StepRecord
+from ..datasets import Dataset
+from ..evolution import SET, ImportancePruning, PruneRegrow, criteria, importances, regrowths
+from ..nn import activations, initializers
+from ..nn.mlp import SparseMLP
+from ..nn.optimizers import MomentumSGD
+from ..nn.schedules import Cosine, Step, Until, WarmUp
+from ..training import loop
+from ..utils import checks
+from .config import ExperimentConfig
+
+
+@dataclass
+class Experiment:
+    """
+    A config with the objects made from it: data set, network, optimizer and topology rules.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        The settings.
+    data : Dataset
+        The data set.
+    model : SparseMLP
+        The network, not trained yet.
+    optimizer : MomentumSGD
+        The optimizer with the learning rate or its schedule.
+    rules : list
+        Rules that change the topology between epochs.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> experiment = sl.build(sl.ExperimentConfig(dataset="digits", hidden=(20,), epochs=2))
+    >>> [record.epoch for record in experiment.train()]
+    [1, 2]
+    """
+
+    config: ExperimentConfig
+    data: Dataset
+    model: SparseMLP
+    optimizer: MomentumSGD
+    rules: list
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments for `train` and `steps`, and those that `train_parallel` shares with them."""
+        c = self.config
+        return {
+            "optimizer": self.optimizer, "rules": self.rules, "epochs": c.epochs, "batch_size": c.batch_size, "seed": c.seed,
+            "threads": c.threads or None, "config": dataclasses.asdict(c),
+        }  # fmt: skip
+
+    @property
+    def parallel_options(self) -> dict[str, Any]:
+        """Keyword arguments for `train_parallel`; `threads` is not among them, because a worker has one thread."""
+        c, options = self.config, self.options
+        del options["threads"]
+        return options | {
+            "n_jobs": c.workers, "backend": c.backend, "async_fraction": c.async_fraction, "synchronous": c.synchronous,
+            "steps_per_push": c.steps_per_push,
+        }  # fmt: skip
+
+    def train(self, **changes: Any) -> Iterator[EpochRecord]:
+        """
+        Train with the settings of the config.
+
+        Parameters
+        ----------
+        **changes : Any
+            Other arguments of `sparselab.train`, such as ``checkpoint=folder``; if the config has workers, of
+            `sparselab.train_parallel`.
+
+        Returns
+        -------
+        iterator of EpochRecord
+            Trains while it is iterated.
+        """
+        if self.config.workers:
+            return parallel.train_parallel(self.model, self.data, **self.parallel_options | changes)
+        return loop.train(self.model, self.data, **self.options | changes)
+
+    def steps(self, **changes: Any) -> Iterator[EpochRecord | StepRecord]:
+        """
+        Train with the settings of the config, and yield a record of each step, too.
+
+        Parameters
+        ----------
+        **changes : Any
+            Other arguments of `sparselab.steps`; if the config has workers, of `sparselab.train_parallel`.
+
+        Returns
+        -------
+        iterator of StepRecord and EpochRecord
+            Trains while it is iterated. The local phase of parallel training has no StepRecords.
+        """
+        if self.config.workers:
+            return self.train(**{"pace": 0.0} | changes)
+        return loop.steps(self.model, self.data, **self.options | changes)
+
+
+def build(config: ExperimentConfig, *, data: Dataset | None = None) -> Experiment:
+    """
+    Make the objects that a config names: data set, network, optimizer and topology rules.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        The settings.
+    data : Dataset, optional
+        Used in place of the data set that the config names.
+
+    Returns
+    -------
+    Experiment
+        The objects; its methods `train` and `steps` run the training.
+
+    Raises
+    ------
+    TypeError
+        If `config` is not an ExperimentConfig.
+    ValueError
+        If settings contradict each other, or there are more workers than mini-batches in an epoch.
+    InsufficientMemoryError
+        If the network does not fit into memory.
+    DownloadError
+        If the data set can neither be found nor downloaded.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> experiment = sl.build(sl.ExperimentConfig(dataset="digits", hidden=(20, 10)))
+    >>> experiment.model.sizes
+    (64, 20, 10, 10)
+    """
+    if not isinstance(config, ExperimentConfig):
+        checks.fail("config", config, "an ExperimentConfig", TypeError)
+    rules = rules_of(config)  # before the data are loaded: refuses settings that contradict each other
+    data = datasets.load(config.dataset) if data is None else data
+    n_batches = -(-data.n_train // config.batch_size)
+    if config.workers > n_batches:
+        checks.fail("workers", config.workers, f"at most {n_batches}, the mini-batches of an epoch")
+    activation = activation_of(config)
+    scaled = config.initializer != "normal"
+    model = SparseMLP.create(
+        (data.n_features, *config.hidden, data.n_outputs), epsilon=config.epsilon, activation=activation, dropout=config.dropout,
+        initializer=initializers.get(config.initializer, **({"fan": config.fan} if scaled else {})), seed=config.seed,
+    )  # fmt: skip
+    optimizer = MomentumSGD(
+        rate_of(config), config.momentum, config.weight_decay, nesterov=config.nesterov, decay_biases=config.decay_biases
+    )
+    return Experiment(config, data, model, optimizer, rules)
+
+
+def rules_of(config):
+    """The rules of a config: importance pruning first, then evolution (Curci et al. 2021, algorithm 2)."""
+    return [*pruning_of(config), *evolution_of(config)]
+
+
+def pruning_of(config):
+    """[ImportancePruning] or []."""
+    if config.pruning == "none":
+        return []
+    start, stop = config.pruning_start, config.pruning_stop
+    if stop and stop < start:
+        checks.fail("pruning_stop", stop, f"0 or a whole number >= pruning_start = {start}")
+    return [
+        ImportancePruning(
+            config.pruning_amount, start, stop or None, config.pruning_every, config.pruning, config.pruning_percentile,
+            importances.NAMES[config.importance],
+        )
+    ]  # fmt: skip
+
+
+def evolution_of(config):
+    """[SET], or [PruneRegrow] with another criterion or regrowth, or []."""
+    if config.rule == "static":
+        return []
+    zeta, parts = zeta_of(config), (criteria.NAMES[config.criterion], regrowths.NAMES[config.regrowth])
+    plain = SET(zeta)
+    return [plain if parts == (plain.criterion, plain.regrowth) else PruneRegrow(zeta, *parts)]
+
+
+def zeta_of(config):
+    """The share of links replaced before an epoch, or its schedule."""
+    zeta = config.zeta
+    if config.zeta_schedule == "cosine" and zeta > 0:
+        zeta = Cosine(zeta, config.zeta_stop or config.epochs, final=zeta / 1000)
+    return Until(zeta, config.zeta_stop) if config.zeta_stop and config.zeta > 0 else zeta
+
+
+def activation_of(config):
+    """The activation of a config."""
+    parameters = {"alpha": config.alpha} if activations.takes_alpha(config.activation) else {}
+    return activations.get(config.activation, **parameters)
+
+
+def rate_of(config):
+    """The learning rate of a config, or its schedule."""
+    rate, epochs = config.learning_rate, config.epochs
+    makers = {
+        "constant": lambda: rate,
+        "cosine": partial(Cosine, rate, epochs, final=rate / 1000),
+        "step": partial(Step, rate, max(1, epochs // 4), 0.5),
+        "warm_up": partial(WarmUp, rate, max(1, epochs / 10)),
+    }
+    return makers[config.schedule]()
