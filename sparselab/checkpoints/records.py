@@ -239,7 +239,8 @@ class History(list[EpochRecord]):
             The records.
         """
         rows = json.loads(text)
-        return cls(EpochRecord(**{k: tuple(v) if k in TUPLES else v for k, v in row.items()}) for row in rows)
+        fields: list[dict[str, Any]] = [{k: tuple(v) if k in TUPLES else v for k, v in row.items()} for row in rows]
+        return cls(EpochRecord(**row) for row in fields)
 
     def to_table(self) -> dict[str, list[Any]]:
         """Return the history as plain values for the JSON header of a file.

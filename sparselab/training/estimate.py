@@ -12,6 +12,7 @@ import numpy as np
 from ..engines.tiling import tile_width
 from ..nn import activations
 from ..nn.footprint import check_sparsity, net_name, size, whole_bytes
+from ..nn.protocols import Activation
 from ..nn.shapes import check_dtype, check_sizes
 from ..utils import checks, resources
 from .memory import DEGREES_UP_TO, LARGE_EVOLUTION, PLANS, Plan, TrainingShape
@@ -65,7 +66,7 @@ class MemoryEstimate:
 
 def estimate_memory(
     sizes: Sequence[int], *, epsilon: float = 20, density: float | None = None, batch_size: int = 128, threads: int | None = None,
-    dtype: DTypeLike = "float32", activation: object = "all_relu", dropout: float = 0.0, training: bool = True,
+    dtype: DTypeLike = "float32", activation: str | type | Activation = "all_relu", dropout: float = 0.0, training: bool = True,
     evolution: bool = True, optimizer_vectors: int = 1, layerwise: bool | None = None, n_samples: int = 0, n_test: int = 0,
     epochs: int = 0, plan: Plan | None = None,
 ) -> MemoryEstimate:  # fmt: skip
