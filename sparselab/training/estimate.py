@@ -20,6 +20,8 @@ from .memory import DEGREES_UP_TO, LARGE_EVOLUTION, PLANS, Plan, TrainingShape
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
+    from ..nn.protocols import Activation
+
 
 @dataclass(frozen=True)
 class MemoryEstimate:
@@ -126,9 +128,9 @@ def estimate_memory(
     n_test, epochs = checks.integer("n_test", n_test, low=0), checks.integer("epochs", epochs, low=0)
     vectors = checks.integer("optimizer_vectors", optimizer_vectors, low=0)
     threads = resources.cores() if threads is None else checks.integer("threads", threads)
-    dropout, activation = checks.fraction("dropout", dropout, open_high=True), activations.get(activation)
+    dropout, function = checks.fraction("dropout", dropout, open_high=True), activations.get(activation)
     depths = range(1, len(sizes) - 1)
-    stores_inputs = np.array([activations.slopes(activations.at(activation, depth)) is None for depth in depths], bool)
+    stores_inputs = np.array([activations.slopes(activations.at(function, depth)) is None for depth in depths], bool)
     net = TrainingShape.expected(
         sizes, itemsize, **check_sparsity(epsilon, density), dropout=dropout, stores_inputs=stores_inputs
     )  # fmt: skip
