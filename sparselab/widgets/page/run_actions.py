@@ -37,7 +37,7 @@ class RunActions:
         name = single(names)
         kept = self.store.open(name)
         self.bench.check_free()
-        self._start(self.bench.go_on(self.store.go_on(name), kept.config))
+        self._start(self.bench.go_on(self.store.resume(name), kept.config))
         return f"{name} goes on in the tab Train"
 
     def again(self, names):
