@@ -87,7 +87,7 @@ def add_extreme(command):
             command.add_argument(f"--{one.name.replace('_', '-')}", type=kind, default=one.default, metavar=one.name.upper())
     command.add_argument("--json", type=Path, help="write all measurements to this file")
     command.add_argument(
-        "--checkpoint", metavar="FOLDER", help="save the network in this folder after each epoch; resume the run that is there"
+        "--checkpoint", metavar="FOLDER", help="folder to save each epoch in; a run there is resumed"
     )
     command.set_defaults(run=run_extreme)
 

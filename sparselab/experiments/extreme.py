@@ -140,9 +140,9 @@ class Stopwatch:
 def run(what, *, progress=True, tell=None, checkpoint=None):
     """Create, train, evaluate, evolve and train the network of an Extreme; returns the measurements as plain values.
 
-    An epoch is a few mini-batches here; the evolution comes between two epochs. tell: called with (name of the phase, phases done,
-    phases in all) when a phase begins; an exception it raises ends the run. checkpoint: a folder in which the network is saved
-    after each epoch; a run of the same network that is found there is continued, by at least one epoch.
+    An epoch is a few mini-batches here; the evolution comes between two epochs. tell: called with (name of the phase, phases
+    done, phases in all) when a phase begins; an exception it raises ends the run. checkpoint: a folder in which the network is
+    saved after each epoch; a run of the same network that is found there is continued, by at least one epoch.
 
     Raises InsufficientMemoryError or CheckpointError if memory or disk are too small, before anything is allocated;
     CheckpointError if the folder belongs to another network; DivergedError as `train` does.
