@@ -86,9 +86,7 @@ def add_extreme(command):
             kind = int if one.type == (int | None) else float
             command.add_argument(f"--{one.name.replace('_', '-')}", type=kind, default=one.default, metavar=one.name.upper())
     command.add_argument("--json", type=Path, help="write all measurements to this file")
-    command.add_argument(
-        "--checkpoint", metavar="FOLDER", help="folder to save each epoch in; a run there is resumed"
-    )
+    command.add_argument("--checkpoint", metavar="FOLDER", help="folder to save each epoch in; a run there is resumed")
     command.set_defaults(run=run_extreme)
 
 
