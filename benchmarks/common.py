@@ -1,17 +1,18 @@
-"""Interleaved timing, one JSON line a row, one table at the end."""
+"""Timing of alternatives in turn, rows that are kept, and tables as text."""
 
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 
-from sparselab.experiments import environment
+from benchmarks import kept
 
 
 def interleaved(calls, *, repeats=9, inner=1, rest=0.0):
-    """{name: seconds (repeats,)} of the functions in `calls`, taken in turn so that a slow spell hits all of them.
+    """{name: seconds (repeats,)} of the functions in `calls`, called in turn so that a slow phase of the machine affects all.
 
-    Each is called once before (compilation, first touch), then `inner` times a sample; `rest` seconds between samples.
+    Each is called once beforehand (compilation, first use of memory), then `inner` times a sample, with `rest` seconds between.
     """
     for call in calls.values():
         call()
@@ -26,16 +27,15 @@ def interleaved(calls, *, repeats=9, inner=1, rest=0.0):
     return {name: np.array(values) for name, values in seconds.items()}
 
 
-def emit(benchmark, rows, path=None, *, show=True):
-    """Print each row (unless show=False) as a JSON line with the machine, and append to `path` where given."""
-    machine = {k: v for k, v in environment.describe().items() if k not in ("numba_cache", "memory_available")}
-    for row in rows:
-        line = json.dumps({"benchmark": benchmark, **row, "machine": machine})
-        if show:
-            print(line)
-        if path:
-            with open(path, "a") as file:
-                file.write(line + "\n")
+def emit(benchmark, rows, path=None, *, key=(), show=True):
+    """Keep the rows in the benchmark's file (or in `path`), in place of those of the last run, and print them unless show=False.
+
+    key: names of columns; only older rows with the same values in them are replaced, by default all of this benchmark.
+    """
+    kept.replace(Path(path or kept.file_of(benchmark)), benchmark, rows, key)
+    if show:
+        for row in rows:
+            print(json.dumps({"benchmark": benchmark, **row}, ensure_ascii=False))
 
 
 def table(rows, columns):

@@ -137,7 +137,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("largest", type=float, nargs="?", default=8.0)
     parser.add_argument("--figure")
-    parser.add_argument("--out")
+    parser.add_argument("--out", help="default: the kept file of this benchmark")
     parser.add_argument("--serve", nargs=2)
     parser.add_argument("--weigh", nargs=2)
     given = parser.parse_args()

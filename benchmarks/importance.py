@@ -9,7 +9,7 @@
 - choose: the settings of "shrink" that were tried, on a validation part of the TRAINING rows; the test rows are not looked at.
 - speed: one run on FashionMNIST without evaluation; its last epochs against its first ones. Never taken from the file.
 
-Accuracy is the mean over the last ten epochs. Rows go to --out as JSON lines as they come; a run that was stopped goes on.
+Accuracy is the mean over the last ten epochs. Rows are kept as they come; a run that was stopped continues.
 """
 
 import argparse
@@ -168,7 +168,7 @@ def main(argv=None):
     parser.add_argument("--seeds", type=int, help="default: 5 for higgs, 3 for fashion_mnist; to choose 3 and 1")
     parser.add_argument("--threads", type=int, help="default: all cores; scores do not depend on it")
     parser.add_argument("--higgs", type=Path, help="folder with higgs_sample.npz; default: the data folder (SPARSELAB_DATA)")
-    parser.add_argument("--out", type=Path, default=Path("out/importance.jsonl"))
+    parser.add_argument("--out", type=Path, help="default: the kept file of this benchmark")
     chosen = parser.parse_args(argv)
     kept = Kept("importance", chosen.out)
     load = {"higgs": lambda: higgs(chosen.higgs), "fashion_mnist": lambda: sl.datasets.load("fashion_mnist")}

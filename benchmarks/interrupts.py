@@ -94,7 +94,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--neurons", type=float, default=5e7)
     parser.add_argument("--tries", type=int, default=2)
-    parser.add_argument("--out", default="benchmarks/results/interrupts.jsonl")
+    parser.add_argument("--out", help="default: the kept file of this benchmark")
     given = parser.parse_args()
     neurons, kept = int(given.neurons), Kept("interrupts", given.out)
     with tempfile.TemporaryDirectory() as place:

@@ -22,6 +22,7 @@ from sparselab.parallel.core.server import ParameterServer
 
 STANDARD, CIFAR = (784, 1000, 1000, 1000, 10), (3072, 4000, 1000, 4000, 10)
 BACKENDS = ("threads", "processes", "dask")
+TIMED = ("job", "backend", "workers", "kind", "steps_per_push")  # a run replaces the rows that say the same of these
 
 
 def net(sizes, seed):
@@ -60,7 +61,7 @@ def times(data, sizes, epochs, rounds, ways, name, **more):
                 whole, records = timed(sl.train_parallel, sizes, data, epochs, **chosen)
                 found[backend, n, sync].append((alone, working(records, whole), whole))
                 bar.update()
-    return [row_of(name, epochs, way, np.array(spent)) for way, spent in found.items()]
+    return [row_of(name, epochs, way, np.array(spent)) | more for way, spent in found.items()]
 
 
 def row_of(name, epochs, way, spent):
@@ -158,21 +159,24 @@ def main():
     parser.add_argument("--cifar")
     given = parser.parse_args()
     ways = [(b, n, kind == "WASSP") for b in given.backends for n in given.workers for kind in given.kinds]
-    tables, more = [], {"steps_per_push": given.steps_per_push}
+    more = {"steps_per_push": given.steps_per_push}
     if {"times", "accuracy"} & set(given.only):
         data = sl.datasets.load("fashion_mnist")
     if "times" in given.only:
-        tables.append(times(data, STANDARD, given.epochs, given.rounds, ways, "FashionMNIST", **more))
+        show("times", times(data, STANDARD, given.epochs, given.rounds, ways, "FashionMNIST", **more), TIMED)
     if "cifar" in given.only:
         images = cifar(given.cifar)
-        tables.append(times(images, CIFAR, given.epochs, given.rounds, ways, "CIFAR-10 (JPEG stand-in)", **more))
+        show("times", times(images, CIFAR, given.epochs, given.rounds, ways, "CIFAR-10 (JPEG stand-in)", **more), TIMED)
     if "accuracy" in given.only:
-        tables.append(accuracy(data, 30, given.seeds))
+        show("accuracy", accuracy(data, 30, given.seeds))
     if "traffic" in given.only:
-        tables.append(traffic())
-    for rows in tables:
-        emit("parallel", rows)
-        print(table(rows, list(rows[0])), "\n")
+        show("traffic", traffic())
+
+
+def show(part, rows, key=()):
+    """Keep the rows of a part and print them as a table."""
+    emit(f"parallel: {part}", rows, key=key, show=False)
+    print(table(rows, list(rows[0])), "\n")
 
 
 if __name__ == "__main__":

@@ -25,8 +25,7 @@ from tqdm import tqdm
 
 import sparselab as sl
 from benchmarks import break_even
-from benchmarks.common import emit
-from benchmarks.kept import end_last_line, read
+from benchmarks.kept import append, file_of, read
 from benchmarks.peer_host import PEERS, PeerError, gather
 from benchmarks.peer_measure import LONGEST, LONGEST_BUILD, measure, no_room, reader, rows_of, too_much, trainer
 from benchmarks.peer_report import latest, report
@@ -57,8 +56,7 @@ class Run:
         self.done = {row["block"] for row in self.rows}
 
     def add(self, rows):
-        end_last_line(self.out)
-        emit("peers", rows, self.out, show=False)
+        append(self.out, "peers", rows)
         self.rows += rows
 
     def block(self, work, **settings):
@@ -277,13 +275,13 @@ def arguments(argv=None):
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="parts to run (default: all)")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="peers to run (default: all)")
     parser.add_argument("--venvs", type=Path, default=ROOT / "out" / "peers", help="folder of the environments and logs")
-    parser.add_argument("--out", type=Path, help="results, JSON lines (default: results.jsonl or quick.jsonl in --venvs)")
+    parser.add_argument("--out", type=Path, help="results (default: the kept file, with --quick quick.jsonl in --venvs)")
     parser.add_argument("--figure", type=Path, help="save the figure of the break-even density here (PNG)")
     parser.add_argument("--minutes", type=float, default=25, help="start no setting after so many minutes (default 25)")
     parser.add_argument("--data", default="fashion_mnist", help="a dataset with 784 features and 10 classes")
     parser.add_argument("--report", action="store_true", help="measure nothing: tables and figure of the rows in --out")
     chosen = parser.parse_args(argv)
-    chosen.out = chosen.out or chosen.venvs / ("quick.jsonl" if chosen.quick else "results.jsonl")
+    chosen.out = chosen.out or (chosen.venvs / "quick.jsonl" if chosen.quick else file_of("peers"))
     return chosen
 
 

@@ -9,7 +9,7 @@
 On complete FashionMNIST with the authors' demo settings at three densities (first values scaled by width or by links), and on
 madelon_like with the paper's settings for Madelon. A seed gives every variant the same first links, weights and mini-batches,
 so differences to the first variant are paired. Only the accuracy after the last epoch is looked at, and nothing is chosen by
-it. Rows go to --out as JSON lines as they come; a run that was stopped goes on.
+it. Rows are kept as they come; a run that was stopped continues.
 """
 
 import argparse
@@ -99,7 +99,7 @@ def main(argv=None):
     parser.add_argument("--only", nargs="+", choices=QUESTIONS, default=list(QUESTIONS))
     parser.add_argument("--fields", nargs="+", choices=FIELDS, default=list(FIELDS))
     parser.add_argument("--threads", type=int, help="default: all cores; results do not depend on it")
-    parser.add_argument("--out", type=Path, default=Path("out/questions.jsonl"))
+    parser.add_argument("--out", type=Path, help="default: the kept file of this benchmark")
     chosen = parser.parse_args(argv)
     kept, datasets, rows = Kept("questions", chosen.out), {}, []
 

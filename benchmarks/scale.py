@@ -1,7 +1,7 @@
 """Nets of 10^4 to 5·10^7 neurons through the same classes: seconds of a step and of an evolution, and the peak of the process.
 
 `python -m benchmarks.scale [--neurons 1e4 1e5 … 5e7] [--out FILE] [--figure FILE]`. Ten hidden layers, ε = 1, batch 32,
-65,536 inputs; each net in a process of its own (`python -m sparselab extreme`). Rows go to FILE as they come, and what is there
+65,536 inputs; each net in a process of its own (`python -m sparselab extreme`). Rows are kept as they come, and what is there
 is not run again. Printed: the slope of log step time against log links from 10^6 links on, by least squares, and bytes a neuron:
 what a net needs beyond the smallest net's process, which has the same libraries, code and data, by the neurons it has more.
 """
@@ -26,12 +26,13 @@ COLUMNS = (
 LAYERS, INPUTS = 10, 65_536
 
 
-def measured(neurons):
-    """What `python -m sparselab extreme` finds."""
+def measured(**settings):
+    """What `python -m sparselab extreme` finds with these settings, in a process of its own."""
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "out.json"
-        command = [sys.executable, "-m", "sparselab", "extreme", "--neurons", str(neurons), "--features", str(INPUTS)]
-        subprocess.run([*command, "--layers", str(LAYERS), "--steps", "5", "--json", str(path)], check=True, capture_output=True)
+        command = [sys.executable, "-m", "sparselab", "extreme", *options, "--json", str(path)]
+        subprocess.run(command, check=True, capture_output=True)
         return json.loads(path.read_text())
 
 
@@ -39,8 +40,13 @@ def rows(neurons, path):
     """A row for each number of neurons, from the file or measured."""
     kept, found = Kept("scale", path), []
     for n in tqdm(neurons, desc="scale", unit="net"):
-        row = dict(kept.row({"neurons": n, "layers": LAYERS, "epsilon": 1, "batch": 32}, lambda n=n: measured(n)))
-        found.append(row)
+        settings = {"neurons": n, "layers": LAYERS, "epsilon": 1, "batch": 32}
+        found.append(dict(kept.row(settings, lambda s=settings: measured(**s, features=INPUTS, steps=5))))
+    return with_bytes(found)
+
+
+def with_bytes(found):
+    """The rows with the bytes a neuron that each net needs beyond the smallest one's process."""
     found[0]["bytes a neuron"] = None
     for row in found[1:]:
         row["bytes a neuron"] = (row["peak_gib"] - found[0]["peak_gib"]) * 2**30 / (row["neurons"] - found[0]["neurons"])
@@ -65,7 +71,7 @@ def spread(found, least=10**6):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--neurons", nargs="*", type=float, default=[1e4, 1e5, 5e5, 1e6, 2e6, 5e6, 1e7, 2e7, 5e7])
-    parser.add_argument("--out", default="benchmarks/results/scale.jsonl")
+    parser.add_argument("--out", help="default: the kept file of this benchmark")
     parser.add_argument("--figure")
     given = parser.parse_args()
     found = rows([int(n) for n in given.neurons], given.out)

@@ -1,6 +1,6 @@
 """What many workers would do, simulated, and how far the simulation can be trusted: beside measured runs of one and two workers.
 
-`python -m benchmarks.simulation [--quick] [--epochs 10] [--out FILE]`
+`python -m benchmarks.simulation [--quick] [--epochs 10]`
 
 The job: fashion_mnist_small (5,000 training images), 784-1000-1000-1000-10, ε = 20, dropout 0.3, SET; mini-batches of 16, so that
 256 workers have one each. First part: seconds an epoch of `train_parallel` on backend "threads", and what the simulation makes of
@@ -105,17 +105,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a small net and few workers")
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--out", help="append rows as JSON lines")
     arguments = parser.parse_args()
     data, quick = sl.datasets.load("fashion_mnist_small"), arguments.quick
     sizes, workers = ((784, 100, 100, 10), (1, 4, 16)) if quick else (SIZES, WORKERS)
     with tqdm(total=(4 if quick else 20) + 3 * len(workers), unit="run") as bar:
         rows, costs = validate(data, sizes=sizes, rounds=1 if quick else 5, bar=bar)
-        emit("simulation, validated", rows, arguments.out, show=False)
+        emit("simulation: validated", rows, show=False)
         simulated = []
         for options in ({}, {"damping": 1.0}, {"synchronous": True}):
             for row in outlook(data, costs, sizes=sizes, epochs=arguments.epochs, workers=workers, **options):
-                emit("simulation", [row], arguments.out, show=False)
+                emit("simulation", [row], key=("workers", "phase 1", "damping"), show=False)
                 simulated.append(row)
                 bar.update()
     print(table(rows, COLUMNS))

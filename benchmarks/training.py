@@ -25,6 +25,11 @@ def our_epochs(data, threads, records):
     return lambda: records.append(next(run))
 
 
+def seconds_of_phases(records):
+    """{phase: median seconds of an epoch}; the first epoch, which compiles, is left out."""
+    return {phase: float(np.median([getattr(r, f"seconds_{phase}") for r in records[1:]])) for phase in RECORD_PHASES}
+
+
 def main(rounds=7, with_sklearn=1):
     data = sl.datasets.load("fashion_mnist")
     all_cores, one_core = [], []
@@ -41,11 +46,11 @@ def main(rounds=7, with_sklearn=1):
          "times ours": float(np.median(v) / ours)}
         for name, v in seconds.items()
     ]  # fmt: skip
-    emit("standard job", rows)
+    emit("training", rows)
     print(table(rows, ["epoch of", "seconds", "min", "max", "times ours"]))
-    for name, records in (("all cores", all_cores), ("1 thread", one_core)):
-        spent = {phase: np.median([getattr(r, f"seconds_{phase}") for r in records[1:]]) for phase in RECORD_PHASES}
-        print(f"phases, {name}:", "  ".join(f"{phase} {value:.3f}" for phase, value in spent.items()))
+    phases = [{"threads": "all cores", **seconds_of_phases(all_cores)}, {"threads": "1", **seconds_of_phases(one_core)}]
+    emit("training: phases", phases)
+    print(table(phases, list(phases[0])))
 
 
 if __name__ == "__main__":

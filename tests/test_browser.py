@@ -97,9 +97,9 @@ def test_workers_train_and_what_they_did_is_seen(fast, lab, page):
 
     page.locator(".sparselab-plan").wait_for(timeout=120_000)
     plan = lambda: page.locator(".sparselab-plan").inner_text()
-    assert "2 workers send gradients, and nobody waits" in plan()
+    assert "2 workers send gradients to one shared net; workers do not wait" in plan()
     page.locator(".sparselab-synchronous input").check()
-    until(lambda: "all wait for all" in plan(), "the plan of the other phase 1")
+    until(lambda: "wait for each other at every step" in plan(), "the plan of the other phase 1")
     page.locator(".sparselab-start").click()
     until(lambda: status(page).split()[1] == "finished", "the end of the training", 60)
     for title, name in (("timeline", "workers"), ("staleness", "staleness"), ("average", "average")):

@@ -361,7 +361,8 @@ def test_bad_data_is_named(digits):
 # --- the benchmark ------------------------------------------------------------------------------------------------
 
 
-def test_the_benchmark_on_one_seed_of_a_small_part(monkeypatch, capsys):
+def test_the_benchmark_on_one_seed_of_a_small_part(monkeypatch, tmp_path):
+    monkeypatch.setenv("SPARSELAB_RESULTS", str(tmp_path))
     small = lambda data: sl.datasets.Dataset(*(part[:250] for part in (data.X_train, data.y_train, data.X_test, data.y_test)))
     load, make_one = sl.datasets.load, selection.madelon_like
     monkeypatch.setattr(sl.datasets, "load", lambda name: small(load(name)))
@@ -370,9 +371,8 @@ def test_the_benchmark_on_one_seed_of_a_small_part(monkeypatch, capsys):
     monkeypatch.setattr(selection, "mutual_info_classif", lambda X, y, random_state: f_classif(X, y)[0])  # far quicker
     monkeypatch.setitem(selection.SETTINGS, "epochs", 3)
     selection.main(1)
-    lines = capsys.readouterr().out.splitlines()
-    rows = [json.loads(line) for line in lines if line.startswith("{")]
-    assert all("machine" in row for row in rows)
+    rows = [json.loads(line) for line in (tmp_path / "selection.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert all({"machine", "date", "commit"} <= row.keys() for row in rows)
     found = {row["ranked by"]: row["mean"] for row in rows if row["benchmark"] == "selection: hits of 20"}
     assert found.keys() == {"selector as it comes", "mutual information"}
     assert all(0 <= n <= 20 for n in found.values())

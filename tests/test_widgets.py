@@ -85,7 +85,7 @@ def html(panel):
     """All HTML of a panel."""
     screen = panel.screen
     words = [screen.status, screen.message, screen.glance, *screen.gallery.hints.values()]
-    return " ".join([one.value for one in words] + [control.fault.value for control in panel.form.controls.values()])
+    return " ".join([one.value for one in words] + [control.error.value for control in panel.form.controls.values()])
 
 
 # --- the form
@@ -123,7 +123,7 @@ def test_the_form_shows_any_config(name):
     form = ConfigForm(spans={"epsilon": (1.0, 5.0, 1.0), "epochs": (1, 10, 1), "alpha": (0.0, 0.1, 0.01)})
     form.load(ExperimentConfig.paper(name, seed=2**60 + 1))
     assert form.config == ExperimentConfig.paper(name, seed=2**60 + 1)
-    assert form.faults == {}
+    assert form.errors == {}
 
 
 @pytest.mark.parametrize("text", ["100, 20", "100-20", " 100 20 ", "100 → 20"])
@@ -150,7 +150,7 @@ def test_a_bad_value_is_shown_beside_its_field_and_nothing_starts(name, value):
     panel.screen.buttons["Start"].click()
     assert panel.state == "finished"
     assert panel.history == before
-    assert name in panel.form.controls[name].fault.value
+    assert name in panel.form.controls[name].error.value
     assert name in panel.screen.message.value
     assert "<img" not in html(panel)
     with pytest.raises(ValueError, match=name):
@@ -255,7 +255,7 @@ def test_stop_answers_at_once_and_may_be_pressed_whenever(endless):
 
 
 def test_stop_does_not_wait_for_a_picture(endless):
-    endless.presenter.painter.paint = lambda: time.sleep(3)
+    endless.presenter.painter.draw = lambda: time.sleep(3)
     endless.start()
     until(lambda: endless.state == "running" and endless.presenter.painter.busy)
     start = time.perf_counter()
@@ -265,7 +265,7 @@ def test_stop_does_not_wait_for_a_picture(endless):
 
 def test_a_moved_control_does_not_wait_for_a_picture(endless):
     drawn = threading.Event()
-    endless.presenter.painter.paint = lambda: drawn.wait(60)
+    endless.presenter.painter.draw = lambda: drawn.wait(60)
     endless.start()
     until(lambda: endless.state == "running" and endless.presenter.painter.busy)
     endless.form.controls["learning_rate"].input.value = 0.02
@@ -279,12 +279,12 @@ def test_pause_holds_and_resume_goes_on(endless):
     until(lambda: len(endless.history) >= 1)
     endless.screen.buttons["Pause"].click()
     until(lambda: endless.state == "paused")
-    paused_at = len(endless.history)
+    kept = len(endless.history)
     assert endless.screen.buttons["Pause"].description == "Resume"
     time.sleep(0.1)
-    assert len(endless.history) == paused_at
+    assert len(endless.history) == kept
     endless.screen.buttons["Pause"].click()
-    until(lambda: len(endless.history) > paused_at)
+    until(lambda: len(endless.history) > kept)
     assert endless.state == "running"
 
 
@@ -305,8 +305,8 @@ def test_a_wait_ends_after_the_end_was_told():
 
 
 def test_a_long_run_is_not_saved_after_each_epoch():
-    assert Run(config(epochs=60)).kept["every"] == 1
-    assert Run(config(epochs=10_000)).kept["every"] == 100
+    assert Run(config(epochs=60)).checkpoint_options["every"] == 1
+    assert Run(config(epochs=10_000)).checkpoint_options["every"] == 100
 
 
 def test_step_takes_one_record_and_waits(endless):
@@ -340,7 +340,7 @@ def test_a_bad_live_value_does_not_reach_it(endless):
     endless.step()
     until(lambda: endless.current.last)
     endless.form.controls["learning_rate"].input = type("Bad", (), {"value": -1.0})
-    endless._moved("learning_rate")
+    endless._form_changed()
     assert endless.current.experiment.optimizer.learning_rate == 0.01
     assert "learning_rate" in html(endless)
 
@@ -397,9 +397,9 @@ def test_reset_forgets(panel):
     panel.run()
     move(panel, "seed", "1")
     panel.run()
-    assert len(panel.subject.runs) == 2
+    assert len(panel.view_model.runs) == 2
     panel.screen.buttons["Reset"].click()
-    assert (panel.state, panel.history, panel.subject.runs) == ("ready", [], {})
+    assert (panel.state, panel.history, panel.view_model.runs) == ("ready", [], {})
     assert panel.wait(20)
     assert not picture(panel, "curves")
     assert panel.run()
@@ -414,10 +414,10 @@ def test_reset_ends_a_running_training(endless):
 def test_earlier_runs_stay_in_the_curves(panel):
     panel.run()
     panel.run()
-    assert list(panel.subject.runs) == ["this run"]  # the same again: nothing to compare
+    assert list(panel.view_model.runs) == ["this run"]  # the same again: nothing to compare
     move(panel, "alpha", 0.1)
     panel.run()
-    assert list(panel.subject.runs) == ["alpha = 0.6", "alpha = 0.1"]
+    assert list(panel.view_model.runs) == ["alpha = 0.6", "alpha = 0.1"]
 
 
 def test_labels_say_what_differs():
@@ -478,7 +478,7 @@ def test_an_error_in_the_cell_is_shown_and_raised(panel):
     def broken(config):
         raise OSError(f"no data for {EVIL}")
 
-    panel.subject.make = broken
+    panel.view_model.make = broken
     with pytest.raises(OSError, match="no data"):
         panel.run()
     assert panel.state == "failed"
@@ -494,7 +494,7 @@ def test_an_interrupt_stops_the_run_and_keeps_what_it_had(panel):
         def __call__(self, epoch, *rest):
             raise KeyboardInterrupt
 
-    panel.subject.rules = [Interrupting()]
+    panel.view_model.rules = [Interrupting()]
     with pytest.raises(KeyboardInterrupt):
         panel.run()
     assert panel.state == "stopped"
@@ -502,7 +502,7 @@ def test_an_interrupt_stops_the_run_and_keeps_what_it_had(panel):
 
 
 def test_an_error_of_drawing_stands_in_its_tab_and_stops_nothing():
-    broken = View("broken", lambda subject: 1 / 0)
+    broken = View("broken", lambda shown: 1 / 0)
     panel = panel_of(panel={"views": (broken, "curves")})
     panel.run()
     assert panel.state == "finished"
@@ -526,8 +526,8 @@ def test_names_are_text_and_never_html():
 
 def test_pictures_come_at_most_four_times_a_second(endless):
     drawn = []
-    paint = endless.presenter.painter.paint
-    endless.presenter.painter.paint = lambda: (drawn.append(time.monotonic()), paint())
+    paint = endless.presenter.painter.draw
+    endless.presenter.painter.draw = lambda: (drawn.append(time.monotonic()), paint())
     endless.start()
     until(lambda: len(drawn) >= 4)
     endless.stop()
@@ -539,12 +539,12 @@ def test_the_painter_makes_one_picture_of_many_requests():
     gate, drawn = threading.Event(), []
     painter = Painter(lambda: (gate.wait(5), drawn.append(1)))
     for _ in range(50):
-        painter.ask()
+        painter.request()
     gate.set()
     assert painter.wait(5)
     assert len(drawn) in (1, 2)
-    painter.paint = lambda: 1 / 0
-    painter.ask()
+    painter.draw = lambda: 1 / 0
+    painter.request()
     assert painter.wait(5)
 
 
@@ -557,10 +557,10 @@ def test_the_timeline_shows_the_map_of_an_earlier_epoch(panel):
     first = show(panel, "input")
     assert first.startswith(PNG)
     assert first != last
-    assert panel.subject.moment == (0, None)
+    assert panel.view_model.shown_epoch == (0, None)
     slider.value = 2
     assert panel.wait(20)
-    assert panel.subject.moment[0] == 2
+    assert panel.view_model.shown_epoch[0] == 2
     move(panel, "epochs", 5)
     panel.run()
     assert slider.max == 5
@@ -594,8 +594,8 @@ def test_a_long_run_keeps_degrees_of_some_epochs_and_draws_some_points(panel):
     for epoch in range(1, 1501):
         history.append(dataclasses.replace(record, epoch=epoch))
         thin(history)
-    paused_at = [record.epoch for record in history if record.fan_out]
-    assert paused_at == [1, *range(8, 1500, 8), 1500]
+    kept = [record.epoch for record in history if record.fan_out]
+    assert kept == [1, *range(8, 1500, 8), 1500]
     points = sampled(history)
     assert points[-1].epoch == 1500
     assert len(points) <= 300
@@ -628,7 +628,7 @@ def test_rules_and_views_may_be_ones_own():
     def keep_all(layer, state, evidence, rng, zeta):
         return np.ones(len(layer.w), bool)
 
-    mine = View("mine", lambda subject: figures.memory(subject.model))
+    mine = View("mine", lambda shown: figures.memory(shown.model))
     panel = panel_of(panel={"rules": [PruneRegrow(0.3, criterion=keep_all)], "views": (mine,)})
     assert panel.run()[-1].grown == (0, 0, 0)
     assert picture(panel, "mine").startswith(PNG)
@@ -709,7 +709,7 @@ def test_the_layer_panel_follows_its_controls():
     panel.controls["density"].value = 0.5
     assert panel.wait(30)
     assert bytes(panel.gallery.images["connectivity"].value) != first
-    assert panel.subject.model.density == pytest.approx(0.5, abs=0.05)
+    assert panel.result.model.density == pytest.approx(0.5, abs=0.05)
     assert panel.controls["epsilon"].disabled
     for number in range(len(panel.gallery.views)):
         panel.gallery.tabs.selected_index = number
@@ -721,7 +721,7 @@ def test_the_layer_panel_follows_its_controls():
 def test_an_explorer_shows_what_is_wrong_with_a_study():
     from sparselab.widgets.toolkit import make
 
-    explorer = Explorer({"n": make("IntSlider", value=1)}, lambda values: 1 // 0, {"v": View("v", lambda subject: None)})
+    explorer = Explorer({"n": make("IntSlider", value=1)}, lambda values: 1 // 0, {"v": View("v", lambda shown: None)})
     assert explorer.wait(10)
     assert "ZeroDivisionError" in explorer.message.value
 

@@ -26,7 +26,7 @@ def test_the_plan_follows_the_sliders(panel):
     panel.controls["batch"].value = 128
     assert panel.wait(60)
     assert bytes(panel.gallery.images["plan"].value) != first
-    assert panel.subject.what.batch == 128
+    assert panel.result.what.batch == 128
     assert "sliders" in repr(panel)
 
 
@@ -38,7 +38,7 @@ def test_what_does_not_fit_is_said_and_refused(panel, monkeypatch):
     assert "It does not fit" in panel.glance.value
     panel.start()
     assert panel.wait(60)
-    assert "InsufficientMemoryError" in panel.phase.value
+    assert "InsufficientMemoryError" in panel.status.value
     assert not panel.results
 
 
@@ -50,10 +50,10 @@ def test_a_run_becomes_a_point_and_gives_the_rate(panel):
     assert found["sizes"] == [64, 3333, 3333, 3333, 2]
     assert panel.bar.value == panel.bar.max
     assert "GB/s" in panel.glance.value
-    assert panel.subject.step_seconds == pytest.approx(found["step_seconds"], rel=0.1)
+    assert panel.result.step_seconds == pytest.approx(found["step_seconds"], rel=0.1)
     panel.controls["neurons"].value = 1e6
     assert panel.wait(60)
-    assert panel.subject.step_seconds > 50 * found["step_seconds"]
+    assert panel.result.step_seconds > 50 * found["step_seconds"]
     panel.gallery.tabs.selected_index = 1
     assert panel.wait(60)
     assert bytes(panel.gallery.images["ladder"].value).startswith(PNG)
@@ -73,7 +73,7 @@ def test_stop_ends_a_run_after_its_phase_and_keeps_nothing(panel, monkeypatch):
     panel.stop()
     go_on.set()
     assert panel.wait(60)
-    assert "stopped" in panel.phase.value
+    assert "stopped" in panel.status.value
     assert not panel.results
     monkeypatch.setattr(extreme, "data_of", real)
     panel.start()

@@ -1,4 +1,7 @@
-"""The panel of parallel training without a screen: it starts, pauses, steps and stops as one training does, and leaves nobody."""
+"""The panel of parallel training without a screen: start, pause, step and stop work as in a single training.
+
+No worker is left behind.
+"""
 
 import pickle
 import threading
@@ -13,8 +16,8 @@ import pytest
 import sparselab as sl
 from sparselab import ExperimentConfig, figures
 from sparselab.experiments import studies
-from sparselab.widgets import Run, parallel_panel, teams, teamwork, words
-from sparselab.widgets.live import asking, zeta_at
+from sparselab.widgets import Run, describe, parallel_panel, plans, worker_views
+from sparselab.widgets.live_values import with_live_zeta, zeta_at
 
 PNG = b"\x89PNG\r\n\x1a\n"
 SETTINGS = {"dataset": "digits", "hidden": (40, 30), "epochs": 6, "batch_size": 64, "threads": 1}
@@ -46,7 +49,7 @@ def workers_alive():
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("sparselab-worker")]
 
 
-def nobody_is_left():
+def no_worker_is_left():
     until(lambda: not workers_alive(), "the end of the workers")
 
 
@@ -65,11 +68,11 @@ def trained():
 
 def test_start_trains_in_phases_and_every_view_is_drawn(trained):
     assert trained.history["phase"] == ["synchronous"] * 4 + ["local", "average"]
-    assert [history["phase"][0] for history in trained.subject.runs.values()] == ["asynchronous", "sequential", "synchronous"]
+    assert [history["phase"][0] for history in trained.view_model.runs.values()] == ["asynchronous", "sequential", "synchronous"]
     assert len(trained.history[-1].workers.accuracies) == 2
     for name in trained.views:
         assert show(trained, name).startswith(PNG), trained.screen.gallery.hints[name].value
-    nobody_is_left()
+    no_worker_is_left()
 
 
 def test_the_panel_is_the_config_s_run(trained):
@@ -89,32 +92,35 @@ def test_views_that_have_nothing_to_show_say_so():
 
 def test_speed_up_compares_only_what_had_the_same_work(trained):
     tables = []
-    original, teams.figures = teams.figures, SimpleNamespace(speed_up=lambda t, alone: tables.append((t, alone)) or [])
+    original, worker_views.figures = (
+        worker_views.figures,
+        SimpleNamespace(speed_up=lambda t, alone: tables.append((t, alone)) or []),
+    )
     try:
         with pytest.raises(AttributeError):
-            teams.speed_up(trained.subject)  # a list is no figure
+            worker_views.speed_up(trained.view_model)  # a list is no figure
     finally:
-        teams.figures = original
-    (found, alone), kept = tables[0], trained.subject.kept
+        worker_views.figures = original
+    (found, alone), kept = tables[0], trained.view_model.earlier
     assert {label: table.workers.tolist() for label, table in found.items()} == {
         "threads, asynchronous": [2], "threads, synchronous": [2]
     }  # fmt: skip
     assert alone == pytest.approx(np.mean([record.seconds for record in kept[1].history][2:]))
     other = SimpleNamespace(
-        current=trained.current, kept=[SimpleNamespace(config=made(hidden=(5,)).form.config, history=kept[1].history)]
+        current=trained.current, earlier=[SimpleNamespace(config=made(hidden=(5,)).form.config, history=kept[1].history)]
     )
-    assert teams.speed_up(other) is None
+    assert worker_views.speed_up(other) is None
 
 
 def test_the_plan_is_what_happens():
     for changes in ({}, {"async_fraction": 0.0}, {"async_fraction": 1.0}, {"workers": 1, "async_fraction": 0.2}):
         panel = made(epochs=4, **changes)
-        said, split = panel.plan.value, teamwork.split_of(panel.form.config)
+        said, split = panel.plan.value, plans.first_phase(panel.form.config)
         panel.run()
         assert panel.history["phase"].count("asynchronous") == split
-        assert ("nobody waits" in said) == (split > 0)
-        assert ("net of its own" in said) == (split < 4)
-    assert "all wait for all (WASSP-SGD)" in made(synchronous=True).plan.value
+        assert ("shared net" in said) == (split > 0)
+        assert ("its own net" in said) == (split < 4)
+    assert "wait for each other at every step (WASSP-SGD)" in made(synchronous=True).plan.value
     assert "without workers, on one thread" in made(workers=0).plan.value
 
 
@@ -144,8 +150,8 @@ def test_pause_step_stop_and_reset():
     panel.screen.buttons["Stop"].click()
     assert panel.current.wait(30)
     assert panel.state == "stopped"
-    assert np.isfinite(sl.evaluate(panel.model, panel.subject.data.X_test, panel.subject.data.y_test).loss)
-    nobody_is_left()
+    assert np.isfinite(sl.evaluate(panel.model, panel.view_model.data.X_test, panel.view_model.data.y_test).loss)
+    no_worker_is_left()
     panel.screen.buttons["Reset"].click()
     assert panel.state == "ready"
     assert not panel.history
@@ -155,13 +161,13 @@ def test_stop_in_the_local_phase_waits_for_the_epoch_and_the_net_is_the_server_s
     panel = parallel_panel(**LONG | {"async_fraction": 0.0002})  # one epoch in common
     panel.start()
     until(lambda: len(panel.history) > 3, "the local phase")
-    assert "each worker alone" in words.progress(panel.current)
+    assert "each worker trains its own net" in describe.status_line(panel.current)
     start = time.monotonic()
     assert panel.stop(30)
     assert time.monotonic() - start < 30
     assert panel.history[-1].phase == "local"
     assert panel.model.nnz == panel.history[0].nnz
-    nobody_is_left()
+    no_worker_is_left()
 
 
 def test_a_new_panel_stops_the_one_before():
@@ -170,7 +176,7 @@ def test_a_new_panel_stops_the_one_before():
     until(lambda: first.current.last, "the first step")
     parallel_panel(**SETTINGS)
     assert first.current.wait(30)
-    nobody_is_left()
+    no_worker_is_left()
 
 
 @pytest.mark.parametrize("share", [1.0, 0.0002])
@@ -189,12 +195,12 @@ def test_learning_rate_and_zeta_reach_threads_in_both_phases(share):
 def test_a_rule_asks_here_and_keeps_what_it_was_told_elsewhere():
     """Rules go to other processes: the lock of a Run would not."""
     run = Run(ExperimentConfig(zeta=0.25))
-    rule = asking(sl.SET(0.25), run)
+    rule = with_live_zeta(sl.SET(0.25), run)
     elsewhere = pickle.loads(pickle.dumps(rule))
     run.now = run.now.replace(zeta=0.5)
     assert (rule.zeta(1), elsewhere.zeta(1)) == (0.5, 0.25)
     falling = Run(ExperimentConfig(zeta_schedule="cosine"))
-    sent = pickle.loads(pickle.dumps(asking(sl.build(falling.config).rules[0], falling)))
+    sent = pickle.loads(pickle.dumps(with_live_zeta(sl.build(falling.config).rules[0], falling)))
     assert sent.zeta(4) == zeta_at(falling.config, 4)
 
 
@@ -204,7 +210,7 @@ def test_too_many_workers_are_said_and_nothing_runs():
     assert panel.wait(30)
     assert panel.state == "failed"
     assert "workers = 8: must be at most 2" in panel.screen.message.value
-    nobody_is_left()
+    no_worker_is_left()
     with pytest.raises(ValueError, match="workers = 65"):
         parallel_panel(workers=65)
 
@@ -245,7 +251,10 @@ def test_the_curves_show_where_the_workers_part(trained):
     def lines(run):
         drawn = figures.learning_curves({"this run": trained.history})
         return [
-            line.get_xdata()[0] for ax in teams.marked(drawn, run).axes for line in ax.lines if len(set(line.get_xdata())) == 1
+            line.get_xdata()[0]
+            for ax in worker_views.marked(drawn, run).axes
+            for line in ax.lines
+            if len(set(line.get_xdata())) == 1
         ]
 
     whole = trained.current
@@ -259,7 +268,7 @@ def test_the_curves_show_where_the_workers_part(trained):
 
 
 def test_the_average_stands_beside_its_workers(trained):
-    runs = {label: [history, history] for label, history in trained.subject.runs.items()}
+    runs = {label: [history, history] for label, history in trained.view_model.runs.items()}
     table = studies.average_and_workers(runs)
     assert len(table) == 2  # not the one without workers
     for label, row in table.iterrows():
@@ -271,7 +280,7 @@ def test_the_average_stands_beside_its_workers(trained):
 
 
 def test_seconds_by_phase_are_the_records(trained):
-    label, history = list(trained.subject.runs.items())[-1]
+    label, history = list(trained.view_model.runs.items())[-1]
     table = studies.epoch_seconds({label: [history]})
     assert [phase for _, phase in table.index] == ["synchronous", "local", "average"]
     assert table.epochs.tolist() == [2, 1, 1]  # the first two load compiled code

@@ -13,9 +13,9 @@ from sparselab.datasets import Dataset
 from sparselab.evolution import importances
 from sparselab.experiments import studies
 from sparselab.training.loop import evaluate
-from sparselab.widgets import pruning_panel, threshold_panel, trade
-from sparselab.widgets.painter import LEAST, Painter
-from sparselab.widgets.planned import plan
+from sparselab.widgets import pruning_panel, threshold_panel, trade_off
+from sparselab.widgets.painter import INTERVAL, Painter
+from sparselab.widgets.plans import pruning_plan
 
 PNG = b"\x89PNG\r\n\x1a\n"
 SETTINGS = {
@@ -96,17 +96,17 @@ def test_only_controls_that_count_are_shown():
 def test_the_plan_is_what_happens():
     for changes in ({}, {"pruning_stop": 0}, {"pruning_amount": 0.3, "pruning_every": 2, "epochs": 7, "pruning_stop": 6}):
         panel = made(**changes)
-        said = plan(panel.form.config)
+        said = pruning_plan(panel.form.config)
         panel.run()
         assert said.endswith(f"→ {'-'.join(map(str, panel.model.sizes[1:-1]))}.")
         events = [record.epoch - 1 for record in panel.history if sum(record.neurons_pruned)]
-        assert f"After epochs {', '.join(map(str, events))} neurons go" in said
+        assert f"After epochs {', '.join(map(str, events))} neurons are removed" in said
 
 
 def test_a_start_beyond_the_last_epoch_is_said_before_anything_runs():
     panel = made(pruning_start=9, pruning_stop=0)
     assert "Nothing will be pruned in 5 epochs: the first event would be after epoch 9" in panel.plan.value
-    assert "no neuron" in plan(made(pruning_amount=0.0).form.config)
+    assert "no neuron" in pruning_plan(made(pruning_amount=0.0).form.config)
 
 
 def test_bad_input_is_shown_beside_its_field_and_nothing_starts():
@@ -116,23 +116,23 @@ def test_bad_input_is_shown_beside_its_field_and_nothing_starts():
     panel.screen.buttons["Start"].click()
     assert panel.state == "ready"
     assert (
-        "pruning_stop = 3: must be 0 or a whole number &gt;= pruning_start = 7" in panel.form.controls["pruning_stop"].fault.value
+        "pruning_stop = 3: must be 0 or a whole number &gt;= pruning_start = 7" in panel.form.controls["pruning_stop"].error.value
     )
     assert "pruning_stop" in panel.screen.message.value
     assert panel.plan.value == ""
     with pytest.raises(ValueError, match="pruning_stop = 3"):
         panel.run()
     move(panel, "pruning_stop", 0)
-    assert panel.form.controls["pruning_stop"].fault.value == ""
-    assert panel.form.faults == {}
+    assert panel.form.controls["pruning_stop"].error.value == ""
+    assert panel.form.errors == {}
     with pytest.raises(ValueError, match="pruning_amount = 1.5"):
         pruning_panel(pruning_amount=1.5)
 
 
 def test_the_curve_is_made_once_an_epoch_and_only_when_looked_at(monkeypatch):
     made_for = []
-    original = trade.prune_curve.prune_curve
-    monkeypatch.setattr(trade.prune_curve, "prune_curve", lambda *a, **k: (made_for.append(1), original(*a, **k))[1])
+    original = trade_off.prune_curve.prune_curve
+    monkeypatch.setattr(trade_off.prune_curve, "prune_curve", lambda *a, **k: (made_for.append(1), original(*a, **k))[1])
     panel = made()
     panel.run()
     assert not made_for
@@ -145,13 +145,13 @@ def test_the_curve_is_made_once_an_epoch_and_only_when_looked_at(monkeypatch):
 
 
 def test_while_it_trains_a_curve_is_kept_ten_times_as_long_as_it_took():
-    kept = trade.Curve(None, 3, importances.incoming, time.monotonic(), 100.0)
-    assert kept.serves(3, importances.incoming, False)
-    assert kept.serves(9, importances.incoming, True)
-    assert not kept.serves(9, importances.incoming, False)
-    assert not kept.serves(3, importances.product, True)
-    old = trade.Curve(None, 3, importances.incoming, time.monotonic() - 11, 1.0)
-    assert not old.serves(4, importances.incoming, True)
+    kept = trade_off.Curve(None, 3, importances.incoming, time.monotonic(), 100.0)
+    assert kept.usable(3, importances.incoming, False)
+    assert kept.usable(9, importances.incoming, True)
+    assert not kept.usable(9, importances.incoming, False)
+    assert not kept.usable(3, importances.product, True)
+    old = trade_off.Curve(None, 3, importances.incoming, time.monotonic() - 11, 1.0)
+    assert not old.usable(4, importances.incoming, True)
 
 
 def test_a_still_copy_fits_together_while_neurons_go():
@@ -161,19 +161,19 @@ def test_a_still_copy_fits_together_while_neurons_go():
         time.sleep(0.005)
     seen = []
     for _ in range(200):
-        net = trade.still(panel.model)
-        assert trade.lefts(net) == net.sizes
+        net = trade_off.consistent_copy(panel.model)
+        assert trade_off.remaining(net) == net.sizes
         seen.append(net.n_links)
     panel.stop()
     with pytest.raises(RuntimeError, match="too quickly"):
-        trade.still(panel.model, attempts=0)
+        trade_off.consistent_copy(panel.model, attempts=0)
     assert len(set(seen)) >= 1
 
 
 def test_without_test_samples_and_without_hidden_layers_there_is_still_a_panel():
     X, y = models.rows(120)
     panel = made(hidden=(12,))
-    panel.subject.given = Dataset.from_arrays(X, y)
+    panel.view_model.given = Dataset.from_arrays(X, y)
     panel.run()
     assert show(panel, "trade-off").startswith(PNG)
     flat = made(hidden=())
@@ -202,17 +202,17 @@ def test_dragging_the_threshold_moves_mark_cut_and_table(threshold, trained):
     second = pictures(threshold)
     assert all(second[name] != first[name] for name in first)
     assert threshold.glance.value != table
-    net = prune(trained.model, 0.73, data=trained.subject.data)
+    net = prune(trained.model, 0.73, data=trained.view_model.data)
     assert f"{net.n_links:,}" in threshold.glance.value
     assert f"{trained.model.n_links:,}" in threshold.glance.value
     assert f"{64 * 40 + 40 * 30 + 30 * 10:,}" in threshold.glance.value
 
 
 def test_the_point_is_computed_and_the_curve_only_once(threshold, trained):
-    data, curve = trained.subject.data, threshold.study.__self__.curve("incoming")
+    data, curve = trained.view_model.data, threshold.study.__self__.curve("incoming")
     threshold.controls["amount"].value = 0.37
     assert threshold.wait(30)
-    cut, net = threshold.subject, prune(trained.model, 0.37, data=data)
+    cut, net = threshold.result, prune(trained.model, 0.37, data=data)
     assert (cut.row["loss"], cut.row["accuracy"]) == evaluate(net, data.X_test, data.y_test)
     assert cut.row["widths"] == net.sizes
     assert cut.whole["links"] == trained.model.n_links
@@ -221,35 +221,35 @@ def test_the_point_is_computed_and_the_curve_only_once(threshold, trained):
     assert threshold.study.__self__.curve("incoming") is curve
     threshold.controls["amount"].value = 0.4
     assert threshold.wait(30)
-    assert threshold.subject.table is curve
+    assert threshold.result.table is curve
 
 
 def test_the_importance_can_be_chosen(threshold):
-    before = dict(threshold.subject.row)
+    before = dict(threshold.result.row)
     threshold.controls["importance"].value = "product"
     assert threshold.wait(30)
-    assert threshold.subject.importance == "product"
-    assert threshold.subject.row["links"] != before["links"]
+    assert threshold.result.importance == "product"
+    assert threshold.result.row["links"] != before["links"]
 
 
 def test_a_given_curve_is_taken(trained):
-    data = trained.subject.data
+    data = trained.view_model.data
     curve = sl.prune_curve(trained.model, data, (0, 0.5), 1, repeats=1, progress=False)
     panel = threshold_panel(trained.model, data, curve=curve, amount=0.25, threads=1)
     assert panel.wait(30)
     assert panel.message.value == ""
-    assert panel.subject.table.amount.tolist() == [0, 0.25, 0.5]
-    assert "tuned_accuracy" in panel.subject.table
+    assert panel.result.table.amount.tolist() == [0, 0.25, 0.5]
+    assert "tuned_accuracy" in panel.result.table
     assert "amount = 0.25" in repr(panel)
 
 
 def test_the_net_is_copied(trained, threshold):
-    before = dict(threshold.subject.row)
+    before = dict(threshold.result.row)
     model = trained.model.copy()
-    panel = threshold_panel(model, trained.subject.data)
+    panel = threshold_panel(model, trained.view_model.data)
     model.layers[0].w[:] = 0
     assert panel.wait(30)
-    assert {k: panel.subject.row[k] for k in ("links", "accuracy")} == {k: before[k] for k in ("links", "accuracy")}
+    assert {k: panel.result.row[k] for k in ("links", "accuracy")} == {k: before[k] for k in ("links", "accuracy")}
 
 
 def test_a_regression_without_test_samples_has_a_threshold():
@@ -262,7 +262,7 @@ def test_a_regression_without_test_samples_has_a_threshold():
 
 
 def test_bad_input_of_the_threshold(trained):
-    model, data = trained.model, trained.subject.data
+    model, data = trained.model, trained.view_model.data
     with pytest.raises(ValueError, match=r"amount = 2: must be a number in \[0, 1\]"):
         threshold_panel(model, data, amount=2)
     with pytest.raises(ValueError, match="did you mean 'product'"):
@@ -277,13 +277,13 @@ def test_bad_input_of_the_threshold(trained):
 
 def test_a_limited_painter_draws_four_times_a_second_at_most():
     drawn = []
-    painter, end = Painter(lambda: drawn.append(time.monotonic()), limited=True), time.monotonic() + 4 * LEAST
+    painter, end = Painter(lambda: drawn.append(time.monotonic()), limited=True), time.monotonic() + 4 * INTERVAL
     while time.monotonic() < end:
-        painter.ask()
+        painter.request()
         time.sleep(0.005)
     assert painter.wait(5)
     assert len(drawn) >= 2
-    assert np.diff(drawn).min() >= LEAST - 0.01
+    assert np.diff(drawn).min() >= INTERVAL - 0.01
 
 
 # --- studies

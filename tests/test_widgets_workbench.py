@@ -11,7 +11,7 @@ from sparselab import ExperimentConfig, datasets
 from sparselab.checkpoints.run_dir import RunDir
 from sparselab.experiments.random_search import random_configs
 from sparselab.widgets import Workbench, workbench
-from sparselab.widgets.page import price
+from sparselab.widgets.page import cost_estimate
 
 PNG = b"\x89PNG\r\n\x1a\n"
 EVIL = "<img src=x onerror=alert(1)></script>"
@@ -90,7 +90,7 @@ def test_a_moved_slider_is_in_the_record(page):
 def test_a_file_of_ones_own_is_read_before_anything_starts(page, tmp_path):
     path = own_table(tmp_path)
     page.train.form.own.value = str(path)
-    assert page.train.form.own_fault.value == ""
+    assert page.train.form.own_error.value == ""
     assert page.train.form.config.dataset == str(path)
     page.train.run(epochs=30)
     assert page.train.history[-1].test_accuracy > 0.6
@@ -115,7 +115,7 @@ def test_a_bad_file_is_said_beside_its_path_and_nothing_starts(page, tmp_path):
         if text is not None:
             path.write_text(text)
         page.train.form.own.value = str(path)
-        assert page.train.form.own_fault.value, name
+        assert page.train.form.own_error.value, name
         assert page.train.form.config.dataset == "digits"
     assert page.train.history == before
     assert "<img" not in html(page)
@@ -130,7 +130,7 @@ def test_a_file_that_went_is_said_at_start_and_earlier_results_are_kept(page, tm
     page.train.screen.buttons["Start"].click()
     assert page.train.state == "finished"
     assert page.train.history == before
-    assert "existing file" in page.train.form.controls["dataset"].fault.value
+    assert "existing file" in page.train.form.controls["dataset"].error.value
     assert "existing file" in page.train.screen.message.value
 
 
@@ -138,35 +138,35 @@ def test_the_fold_of_what_is_wrong_opens(page):
     page.train.form.controls["batch_size"].input.value = 0
     page.train.screen.buttons["Start"].click()
     assert page.train.state == "ready"
-    assert page.train.form.folds.selected_index == page.train.form.places["batch_size"] != 0
+    assert page.train.form.folds.selected_index == page.train.form.fold_of["batch_size"] != 0
 
 
 def test_the_price_follows_the_form_before_anything_runs(page):
-    page.train.pricing.wait(20)
-    before = page.train.screen.price.value
+    page.train.cost_painter.wait(20)
+    before = page.train.screen.costs.value
     page.train.form.controls["hidden"].input.value = "200, 200"
-    page.train.pricing.wait(20)
+    page.train.cost_painter.wait(20)
     assert page.train.state == "ready"
-    assert page.train.screen.price.value not in ("", before)
+    assert page.train.screen.costs.value not in ("", before)
     page.train.form.controls["hidden"].input.value = EVIL
-    page.train.pricing.wait(20)
+    page.train.cost_painter.wait(20)
     assert "<img" not in html(page)
 
 
 def test_the_time_of_a_net_that_ran_is_that_of_its_last_run(page):
     page.train.run()
-    page.train.pricing.wait(20)
-    assert "your last run" in page.train.screen.price.value
+    page.train.cost_painter.wait(20)
+    assert "your last run" in page.train.screen.costs.value
     page.train.form.controls["hidden"].input.value = "200, 200"
-    page.train.pricing.wait(20)
-    assert "your last run" not in page.train.screen.price.value
+    page.train.cost_painter.wait(20)
+    assert "your last run" not in page.train.screen.costs.value
 
 
 @pytest.mark.parametrize("sizes", [(20, 30, 1), (20, 30, 7), (5000, 20, 2)])
 def test_the_rate_of_any_net_is_a_number(sizes, monkeypatch):
-    monkeypatch.setattr(price, "MOMENT", 0.0)
-    assert 0 < price.measured(sizes, 2.0, 32, 1) < float("inf")
-    assert len(list(price.for_a_moment(iter(range(9))))) == 2  # one more than the first
+    monkeypatch.setattr(cost_estimate, "MOMENT", 0.0)
+    assert 0 < cost_estimate.measured(sizes, 2.0, 32, 1) < float("inf")
+    assert len(list(cost_estimate.for_a_moment(iter(range(9))))) == 2  # one more than the first
 
 
 # --- Sweep
@@ -183,7 +183,7 @@ def swept(page, fields, *, seeds="2", kind="grid"):
 def test_four_runs_and_their_pictures(page):
     swept(page, {"epsilon": "3, 6"})
     assert page.sweep.wait(60)
-    result = page.sweep.sweeper.result
+    result = page.sweep.runner.result
     assert [(run.config.epsilon, run.seed, run.error) for run in result.runs] == [(3, 0, ""), (3, 1, ""), (6, 0, ""), (6, 1, "")]
     assert all(len(run.history) == 2 for run in result.runs)
     for number, name in enumerate(page.sweep.gallery.images):
@@ -211,9 +211,9 @@ def test_a_bad_sweep_does_not_start_and_what_was_found_stays(page):
     assert page.sweep.wait(60)
     for fields, seeds, said in BAD_SWEEPS:
         swept(page, fields, seeds=seeds)
-        assert not page.sweep.sweeper.active
+        assert not page.sweep.runner.active
         assert said in page.sweep.message.value
-        assert len(page.sweep.sweeper.result.runs) == 1
+        assert len(page.sweep.runner.result.runs) == 1
     assert "<img" not in html(page)
 
 
@@ -222,20 +222,20 @@ def test_a_sweep_is_stopped_and_a_second_one_refused_meanwhile(page):
     page.sweep.buttons["Start"].click()
     page.sweep.start()
     assert "already running" in page.sweep.message.value
-    while not page.sweep.sweeper.under_way:
+    while not page.sweep.runner.under_way:
         time.sleep(0.01)
     start = time.monotonic()
     page.sweep.buttons["Stop"].click()
-    assert page.sweep.sweeper.wait(1.0)
+    assert page.sweep.runner.wait(1.0)
     print(f"\nseconds until the sweep's Stop was answered: {time.monotonic() - start:.3f}")
-    assert page.sweep.sweeper.state == "stopped"
+    assert page.sweep.runner.state == "stopped"
 
 
 def test_a_run_that_fails_is_a_row_and_the_others_go_on(page, tmp_path):
     gone = tmp_path / "gone.csv"
     swept(page, {"dataset": f"digits, {gone}"}, seeds="1")
     assert page.sweep.wait(60)
-    good, bad = page.sweep.sweeper.result.runs
+    good, bad = page.sweep.runner.result.runs
     assert good.error == ""
     assert "existing file" in bad.error
     assert "1 failed" in page.sweep.status.value
@@ -244,7 +244,7 @@ def test_a_run_that_fails_is_a_row_and_the_others_go_on(page, tmp_path):
 def test_random_draws_are_within_their_ranges_and_repeat(page):
     swept(page, {"epsilon": "2 … 8", "learning_rate": "0.001..0.1", "activation": "relu, tanh"}, seeds="1", kind="random")
     assert page.sweep.wait(60)
-    configs = [run.config for run in page.sweep.sweeper.result.runs]
+    configs = [run.config for run in page.sweep.runner.result.runs]
     assert len(configs) == 8
     assert all(2 <= one.epsilon <= 8 and 0.001 <= one.learning_rate <= 0.1 for one in configs)
     assert {one.activation for one in configs} == {"relu", "tanh"}
@@ -291,9 +291,9 @@ def test_runs_are_kept_as_they_were(two):
 
 def test_the_list_filters_and_sorts(two):
     names = lambda: [name for _, name in two.runs.list.list.options]
-    two.runs.list.sort.value, two.runs.list.falling.value = "links", False
+    two.runs.list.sort.value, two.runs.list.descending.value = "links", False
     assert names() == ["0001-digits", "0002-digits"]
-    two.runs.list.falling.value = True
+    two.runs.list.descending.value = True
     assert names() == ["0002-digits", "0001-digits"]
     two.runs.list.filter.value = "0001 finished"
     assert names() == ["0001-digits"]
@@ -325,15 +325,15 @@ def test_a_run_is_opened_with_its_net_and_repeated_exactly(two):
 def test_a_stopped_run_goes_on_and_ends_as_if_it_had_not_been_stopped(page):
     whole = page.train.run(epochs=12)
     page.train.form.controls["epochs"].write(12)
-    page.train._claim().changed = lambda: None  # a Run whose first epochs are pulled here
+    page.train._new_run().changed = lambda: None  # a Run whose first epochs are pulled here
     run = page.train.current
-    diary, shown = page.train.diary, []
-    run.changed = lambda: (diary.note(run), shown.append(1), len(run.history) >= 3 and run.stop(0))
+    logger, shown = page.train.logger, []
+    run.changed = lambda: (logger.note(run), shown.append(1), len(run.history) >= 3 and run.stop(0))
     run.pull()
     assert 3 <= len(run.history) < 12
-    name = diary.folder.name
+    name = logger.folder.name
     page.runs.list.refresh()
-    assert "goes on" in press(page, "Resume", name)
+    assert "continues" in press(page, "Resume", name)
     assert page.train.wait(20)
     assert page.train.history == whole
     assert page.store.open(name).history == whole

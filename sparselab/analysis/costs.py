@@ -1,26 +1,65 @@
 """What a run has cost in arithmetic and bytes, and what the dense net would have cost."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..nn import footprint
 from ..training.loop import check_model
 from ..utils import checks
-from .subjects import records_of
+from .records import records_of
+
+if TYPE_CHECKING:
+    import pandas
+
+    from ..checkpoints.records import EpochRecord
+    from ..nn.mlp import SparseMLP
 
 
-def run_costs(history, model):
-    """A DataFrame, one row an epoch; the last row's totals are those of the run. Columns:
+def run_costs(history: Sequence[EpochRecord], model: SparseMLP) -> pandas.DataFrame:
+    """Count the arithmetic and the bytes of a run, epoch by epoch.
 
-    epoch, links, seconds (training); flops: additions and multiplications of the epoch's training, total_flops: those of all
-    epochs so far; inference_flops: of one sample; bytes: of the stored net, training_bytes: with velocity, gradient and
-    transposed index (as in `model.summary()`, without activations), NaN where the widths of that time are not known: records
-    without degrees of a net that has lost neurons since; each with its dense twin, dense_*: the dense net of the ORIGINAL widths,
-    neurons that were pruned included.
+    A link costs 2 flops a sample forward, 2 for dw and 2 for dX, which the first layer does not need; biases, activations,
+    optimizer and evolution, O(neurons) a sample or O(links) a step, are not counted.
 
-    A link costs 2 flops a sample forward, 2 for dw and 2 for dX, which the first layer does not need (Evci et al. 2020, "Rigging
-    the lottery", count a step as three forward passes); biases, activations, optimizer and evolution, O(neurons) a sample or
-    O(links) a step, are not counted. Flops are floats: they may pass 2^63. history: the records of the run that ended with
-    `model`. Raises TypeError or ValueError naming the argument.
+    Parameters
+    ----------
+    history : History or sequence of EpochRecord
+        The records of the run that ended with `model`.
+    model : SparseMLP
+        The trained net.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an epoch; the totals in the last row are those of the run. Columns: epoch, links, seconds (training); flops
+        (additions and multiplications of the epoch's training), total_flops (of all epochs so far), inference_flops (of one
+        sample); bytes (of the stored net), training_bytes (with velocity, gradient and transposed index, as in
+        `model.summary()`, without activations). bytes are NaN in epochs whose widths are not known: records without degree
+        vectors of a net that has lost neurons since. dense_*: the same for the dense net of the original widths, pruned neurons
+        included. Flops are floats, because they may exceed 2^63.
+
+    Raises
+    ------
+    TypeError or ValueError
+        Naming the argument, its value and what is allowed.
+
+    References
+    ----------
+    U. Evci et al., "Rigging the lottery: making all tickets winners", 2020, which counts a training step as three forward
+    passes.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((2, 8, 2), epsilon=2, seed=0)
+    >>> history = sl.History(sl.train(model, ([[0.0, 1.0], [1.0, 0.0]] * 8, [0, 1] * 8), epochs=2, seed=0))
+    >>> costs = sl.analysis.run_costs(history, model)
+    >>> bool(costs["inference_flops"].iloc[-1] == 2 * model.n_links)
+    True
     """
     import pandas
 
@@ -29,7 +68,7 @@ def run_costs(history, model):
     if tuple(records[-1].nnz) != model.nnz or len({len(record.nnz) for record in records}) > 1:
         checks.fail("history", tuple(records[-1].nnz), f"of this model: its last epoch must have {model.nnz} links")
     links, widths = np.array([record.nnz for record in records], float), widths_of(records, model)
-    dense, itemsize = dense_links(model), model.dtype.itemsize
+    dense, itemsize = footprint.expected_links(model.neurons.sizes, density=1.0), model.dtype.itemsize
     dense_bytes = lambda copies: float(footprint.dense_bytes(model.neurons.sizes, itemsize=itemsize, copies=copies))
     samples = np.array([record.n_samples for record in records], float)
     ends = widths[:, :-1], widths[:, 1:], links, itemsize
@@ -52,18 +91,12 @@ def run_costs(history, model):
 
 
 def training_flops(links):
-    """Flops of one sample's forward and backward pass through layers with `links` (…, layers)."""
+    """Flops of one sample's forward and backward pass; links: (…, layers)."""
     return 6 * links.sum(axis=-1) - 2 * links[..., 0]
 
 
-def dense_links(model):
-    """(layers,) floats: links of the dense net of the original widths."""
-    sizes = np.array(model.neurons.sizes, float)
-    return sizes[:-1] * sizes[1:]
-
-
 def widths_of(records, model):
-    """(epochs, levels) floats: neurons of each level; NaN where neurons have gone since and the record has no degrees."""
+    """(epochs, levels) floats: neurons of each level; NaN for records without degrees of a net that has lost neurons since."""
     if model.sizes == model.neurons.sizes:
         return np.tile(np.array(model.sizes, float), (len(records), 1))
     known = lambda record: [len(record.fan_out[0]), *map(len, record.fan_in)] if record.fan_in else [np.nan] * len(model.sizes)

@@ -1,28 +1,74 @@
-"""Whether evolution makes degrees scale free: their moments over the epochs, a fitted power law, a random layer beside it."""
+"""Do degrees become scale free? Their moments in each epoch, a fitted power law, and a random layer for comparison."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import bdtrc, gammaln, pdtrc, xlog1py, xlogy
 
 from ..topology.topology import MAX_WIDTH
 from ..utils import checks
-from .subjects import SIDES, degrees_in, records_of
+from .records import SIDES, degrees_in, records_of
+
+if TYPE_CHECKING:
+    import pandas
+    from numpy.typing import ArrayLike
+
+    from ..checkpoints.records import EpochRecord
 
 COMPARED = ("ks_power_law", "ks_binomial", "evidence")
-MOST = 3.0  # of a neuron's log-likelihood ratio, 20 to 1
-CANDIDATES = 500  # values of k_min that are tried at most, spread over the distinct degrees
+MAX_LOG_RATIO = 3.0  # of one neuron's likelihoods, 20 to 1
+CANDIDATES = 500  # at most so many values of k_min are tried, spread over the distinct degrees
 
 
-def degree_evolution(history, layer=1, side="in", *, k_min=None, covers=0.5):
-    """A DataFrame, one row an epoch: how the degrees of one layer change, and what they look like.
+def degree_evolution(
+    history: Sequence[EpochRecord], layer: int = 1, side: str = "in", *, k_min: int | None = None, covers: float = 0.5
+) -> pandas.DataFrame:
+    """Describe the degrees of one layer in each epoch, and compare them with a power law and a random layer.
 
-    Columns: epoch, neurons, links, mean, deviation (of the neurons, ddof 0), largest, without (share of neurons without a link),
-    then those of `power_law`. Degrees that become scale free, as Mocanu et al. (2018) report it of SET, show it by `evidence`
-    above 2 and a `ks_power_law` that falls below `ks_binomial`; a random (Erdős–Rényi) layer stays below.
+    Degrees that become scale free, as Mocanu et al. report of SET, show it by `evidence` above 2 and a `ks_power_law` that falls
+    below `ks_binomial`; a random (Erdős–Rényi) layer stays below.
 
-    history: records of a run with fan-in and fan-out vectors. layer: from 1. side: "in" (incoming links of a layer's outputs) or
-    "out" (outgoing links of its inputs). k_min, covers: as for `power_law`. Raises TypeError or ValueError naming the argument.
+    Parameters
+    ----------
+    history : History or sequence of EpochRecord
+        Records of a run with fan-in and fan-out vectors.
+    layer : int, default 1
+        The layer, from 1.
+    side : {"in", "out"}, default "in"
+        Incoming links of the layer's outputs, or outgoing links of its inputs.
+    k_min : int, optional
+        As for `power_law`.
+    covers : float, default 0.5
+        As for `power_law`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an epoch. Columns: epoch, neurons, links, mean, deviation (of the neurons, ddof 0), largest, without (share of
+        neurons without a link), then those of `power_law`.
+
+    Raises
+    ------
+    TypeError or ValueError
+        Naming the argument, its value and what is allowed.
+
+    References
+    ----------
+    D. C. Mocanu et al., "Scalable training of artificial neural networks with adaptive sparse connectivity inspired by network
+    science", 2018.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((2, 8, 2), epsilon=2, seed=0)
+    >>> history = sl.History(sl.train(model, ([[0.0, 1.0], [1.0, 0.0]] * 8, [0, 1] * 8), epochs=2, seed=0))
+    >>> table = sl.analysis.degree_evolution(history, layer=1)
+    >>> table["neurons"].tolist()
+    [8, 8]
     """
     import pandas
 
@@ -46,23 +92,53 @@ def moments_of(degrees):
     }  # fmt: skip
 
 
-def power_law(degrees, n_possible=None, *, k_min=None, covers=0.5):
-    """Fit P(k) ∝ k^−exponent to the degrees k >= k_min, and compare it with a random layer: a dict of numbers.
+def power_law(
+    degrees: ArrayLike, n_possible: int | None = None, *, k_min: int | None = None, covers: float = 0.5
+) -> dict[str, float]:
+    """Fit a power law P(k) ∝ k^−exponent to the degrees k >= k_min, and compare it with a random layer.
 
-    exponent: maximum likelihood in the discrete approximation of Clauset, Shalizi & Newman (2009, eq. 3.7), 1 + n / Σ ln(k /
-    (k_min − ½)), within 2 % for k_min >= 6, too small below. k_min: as given, or the one of least KS distance (their section
-    3.3) among those whose fit covers at least the share `covers` of the neurons with a link; covered: the share of these it
-    does cover. ks_power_law, ks_binomial: Kolmogorov–Smirnov distances, the largest difference of two cumulative distributions,
-    over the neurons with k >= k_min; the first to the fit (its P(K >= k) = ((k − ½) / (k_min − ½))^(1 − exponent), on which eq.
-    3.7 stands), the second to the degrees of a random layer with as many links in that range: binomial, nothing fitted.
-    evidence: log-likelihood ratio of the two over its standard deviation (Vuong 1989; Clauset et al., appendix C), the ratio of
-    each neuron cut to ±3, for a single hub would else make both: above 2 the degrees are nearer to the power law, below −2 to
-    the random layer, between them nothing is decided. Distances alone favour the power law in small layers, for k_min and
-    exponent were chosen after the degrees; and a large `ks_power_law` says that neither fits.
+    The random layer has as many links among the degrees >= k_min: a binomial distribution, to which nothing is fitted. The two
+    distances alone favour the power law in small layers, because k_min and exponent were chosen after the degrees; a large
+    `ks_power_law` says that neither distribution fits.
 
-    degrees: (neurons,) whole numbers >= 0; those without a link count for the mean of the random layer. n_possible: links a
-    neuron could have (n_in for fan-in); None: many, so that the binomial is a Poisson distribution. NaN where no neuron has k >=
-    k_min; evidence is NaN where they are all alike. Raises TypeError or ValueError naming the argument.
+    Parameters
+    ----------
+    degrees : array_like of int, shape (neurons,)
+        Links of each neuron; neurons without links count for the mean of the random layer.
+    n_possible : int, optional
+        Links that a neuron could have (n_in for fan-in); by default unlimited, so that the binomial is a Poisson distribution.
+    k_min : int, optional
+        Where the power law begins; by default the value of least Kolmogorov–Smirnov distance (Clauset et al., section 3.3).
+    covers : float, default 0.5
+        Least share, in (0, 1], of the neurons with a link that must have k >= k_min where `k_min` is chosen.
+
+    Returns
+    -------
+    dict of str to float
+        Numbers by name. exponent: maximum likelihood in the discrete approximation 1 + n / Σ ln(k / (k_min − ½)) (eq. 3.7),
+        within 2 % for k_min >= 6, too small below. k_min: as given or chosen. covered: share of the neurons with a link that
+        have k >= k_min. ks_power_law, ks_binomial: largest difference of the cumulative distributions over these neurons, to
+        the fit (its P(K >= k) = ((k − ½) / (k_min − ½))^(1 − exponent), the basis of eq. 3.7) and to the random layer.
+        evidence: log-likelihood ratio of the two over its standard deviation (Vuong; Clauset et al., appendix C), above 2 in
+        favour of the power law, below −2 of the random layer, undecided between; the ratio of each neuron is cut to ±3, because
+        a single hub could otherwise decide it. NaN where no neuron has k >= k_min; evidence is NaN where all ratios are equal.
+
+    Raises
+    ------
+    TypeError or ValueError
+        Naming the argument, its value and what is allowed.
+
+    References
+    ----------
+    A. Clauset, C. R. Shalizi, M. E. J. Newman, "Power-law distributions in empirical data", 2009.
+    Q. H. Vuong, "Likelihood ratio tests for model selection and non-nested hypotheses", 1989.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> fit = sl.analysis.power_law([1, 1, 2, 3, 50, 400], k_min=1)
+    >>> fit["covered"], fit["exponent"] > 1
+    (1.0, True)
     """
     degrees = _vector(degrees)
     largest = int(degrees.max())
@@ -82,6 +158,7 @@ def power_law(degrees, n_possible=None, *, k_min=None, covers=0.5):
 
 
 def _vector(degrees):
+    """Degrees as an int64 vector, checked."""
     degrees = checks.whole_array("degrees", degrees)
     if not len(degrees):
         checks.fail("degrees", degrees, "at least one whole number")
@@ -91,7 +168,7 @@ def _vector(degrees):
 
 
 def power_law_tail(k, k_min, exponent):
-    """P(K >= k) of the power law from k_min on: a continuous one from k_min − ½, rounded (Clauset et al. 2009, appendix D)."""
+    """P(K >= k) of a power law from k_min on: a continuous one from k_min − ½, rounded (Clauset et al. 2009, appendix D)."""
     return ((np.maximum(k, k_min) - 0.5) / (k_min - 0.5)) ** (1 - exponent)
 
 
@@ -104,6 +181,7 @@ class Random:
 
     @property
     def p(self):
+        """Probability of each possible link."""
         return min(1.0, self.mean / self.n)
 
     def tail(self, k):
@@ -121,11 +199,12 @@ class Random:
 
 
 def _compare(values, counts, k_min, exponent, random):
+    """{name of COMPARED: number} for degrees >= k_min, given as distinct values and how often each occurs."""
     fit = lambda k: power_law_tail(k, k_min, exponent)
     whole = float(random.tail(k_min))
     if whole == 0:  # a random layer has no such neuron
         return {"ks_power_law": _distance(values, counts, fit), "ks_binomial": 1.0, "evidence": np.inf}
-    ratios = np.clip(np.log(fit(values) - fit(values + 1)) - random.log(values) + np.log(whole), -MOST, MOST)
+    ratios = np.clip(np.log(fit(values) - fit(values + 1)) - random.log(values) + np.log(whole), -MAX_LOG_RATIO, MAX_LOG_RATIO)
     return {
         "ks_power_law": _distance(values, counts, fit),
         "ks_binomial": _distance(values, counts, lambda k: random.tail(np.maximum(k, k_min)) / whole),
@@ -134,7 +213,7 @@ def _compare(values, counts, k_min, exponent, random):
 
 
 def _standardised(ratios, counts):
-    """Σ over its standard deviation, √n · that of one neuron; NaN where all are alike."""
+    """The sum of the ratios over its standard deviation, which is √n times that of one; NaN where all are equal."""
     if np.ptp(ratios) == 0:
         return np.nan
     n = counts.sum()
@@ -144,17 +223,19 @@ def _standardised(ratios, counts):
 
 
 def _exponent(values, counts, k_min):
+    """Clauset et al. 2009, eq. 3.7."""
     return float(1 + counts.sum() / (counts * np.log(values / (k_min - 0.5))).sum())
 
 
 def _distance(values, counts, tail):
-    """Largest |P(K >= k) − share of degrees >= k| over all k; shares step at `values`, so only their two sides are looked at."""
+    """Largest |P(K >= k) − share of degrees >= k| over all k; the shares change at `values` only."""
     left = counts[::-1].cumsum()[::-1] / counts.sum()  # share of degrees >= values[i]
     right = np.append(left[1:], 0.0)
     return float(max(np.abs(tail(values) - left).max(), np.abs(tail(values + 1) - right).max()))
 
 
 def _best_start(values, counts, covers):
+    """The degree from which on a power law fits best, of those that leave at least the share `covers` of the neurons."""
     covered = counts[::-1].cumsum()[::-1] / counts.sum()
     allowed = np.flatnonzero(covered >= covers)
     tried = allowed[np.unique(np.linspace(0, len(allowed) - 1, CANDIDATES).round().astype(int))]

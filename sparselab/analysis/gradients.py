@@ -1,4 +1,8 @@
-"""How large gradients are, layer by layer: where they die out, nothing is learnt."""
+"""How large gradients are, layer by layer; a layer with vanishing gradients does not learn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,12 +14,49 @@ from ..nn import losses
 from ..training.loop import check_model
 from ..utils import checks
 
+if TYPE_CHECKING:
+    import pandas
+    from numpy.typing import ArrayLike
 
-def gradient_norm_per_layer(model, X, y, *, loss=None, n_samples=1024):
-    """{"layer", "links", "dZ", "dw"}: Euclidean norms of the gradients of the mean loss, a value a layer, dropout off.
+    from ..nn.mlp import SparseMLP
 
-    X (n, features) and y (n,) labels or (n, outputs) targets; the first `n_samples` rows are one batch. dZ (n_out, samples)
-    is the gradient of Z, dw (nnz,) that of the links. ValueError where a gradient is not finite.
+
+def gradient_norm_per_layer(
+    model: SparseMLP, X: Any, y: ArrayLike, *, loss: Any = None, n_samples: int = 1024
+) -> dict[str, list[Any]]:  # fmt: skip
+    """Compute the Euclidean norms of the gradients of the mean loss, layer by layer, without dropout.
+
+    Parameters
+    ----------
+    model : SparseMLP
+        The net.
+    X : array_like or sparse matrix of shape (n, features)
+        Samples.
+    y : array_like of shape (n,) or (n, outputs)
+        Labels, or targets.
+    loss : str or object, optional
+        By default "softmax_cross_entropy" for labels, else "mean_squared_error".
+    n_samples : int, default 1024
+        The first so many rows are used, as one batch.
+
+    Returns
+    -------
+    dict of str to list
+        A value for each layer: "layer" (from 1), "links", "dZ" (norm of the gradient of Z, (n_out, samples)), "dw" (norm of the
+        gradient of the links, (nnz,)).
+
+    Raises
+    ------
+    TypeError or ValueError
+        Naming the argument; ValueError where a gradient is not finite.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((2, 8, 2), epsilon=2, seed=0)
+    >>> norms = sl.analysis.gradient_norm_per_layer(model, [[0.0, 1.0], [1.0, 0.0]], [0, 1])
+    >>> norms["layer"], min(norms["dw"]) > 0
+    ([1, 2], True)
     """
     batch = _batch(model, X, y, loss, n_samples)
     flows = Evidence(model, *batch).flows
@@ -27,13 +68,51 @@ def gradient_norm_per_layer(model, X, y, *, loss=None, n_samples=1024):
     }
 
 
-def effective_gradient_norm(model, X, y, *, loss=None, n_samples=1024):
-    """A DataFrame, one row a layer: layer (from 1), links, norm (of the gradient over the links that exist), rms (per link).
+def effective_gradient_norm(
+    model: SparseMLP, X: Any, y: ArrayLike, *, loss: Any = None, n_samples: int = 1024
+) -> pandas.DataFrame:  # fmt: skip
+    """Compute the norm of the gradient over the links that exist, layer by layer, without dropout.
 
-    Only links that exist can follow a gradient, so norms that count absent ones cannot compare nets (Evci et al. 2020, "Gradient
-    flow in sparse neural networks", look at this flow; Tessera et al. 2021, "Keep the gradients flowing", average the norms over
-    the layers: `table["norm"].mean()` is their effective gradient flow of the weights). rms = norm / √links, comparable between
-    layers and nets of different size; NaN without links. Arguments and errors as for `gradient_norm_per_layer`.
+    Only existing links can follow a gradient, so norms that count absent ones cannot compare nets (Evci et al.). The mean over
+    the layers, `table["norm"].mean()`, is the effective gradient flow of the weights of Tessera et al.
+
+    Parameters
+    ----------
+    model : SparseMLP
+        The net.
+    X : array_like or sparse matrix of shape (n, features)
+        Samples.
+    y : array_like of shape (n,) or (n, outputs)
+        Labels, or targets.
+    loss : str or object, optional
+        By default "softmax_cross_entropy" for labels, else "mean_squared_error".
+    n_samples : int, default 1024
+        The first so many rows are used, as one batch.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a layer. Columns: layer (from 1), links, norm, rms = norm / √links, which is comparable between layers and nets
+        of different size (NaN without links).
+
+    Raises
+    ------
+    TypeError or ValueError
+        Naming the argument; ValueError where a gradient is not finite.
+
+    References
+    ----------
+    U. Evci et al., "Gradient flow in sparse neural networks and how lottery tickets win", 2020.
+    K. Tessera, S. Hooker, B. Rosman, "Keep the gradients flowing: using gradient flow to study sparse network optimization",
+    2021.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((2, 8, 2), epsilon=2, seed=0)
+    >>> table = sl.analysis.effective_gradient_norm(model, [[0.0, 1.0], [1.0, 0.0]], [0, 1])
+    >>> table["links"].tolist() == list(model.nnz)
+    True
     """
     import pandas
 
@@ -58,6 +137,7 @@ def _batch(model, X, y, loss, n_samples):
 
 
 def _link_gradients(model, loss, X, targets, samples):
+    """dw (nnz,) of each layer."""
     dw = LayerwiseEngine(model, loss, tile_width(len(samples)), 1).batch_gradient(X, targets, samples, None)[2]
     if dw is None:
         raise ValueError("model: its gradient is not finite on these samples, so there are no norms to compare")

@@ -1,4 +1,8 @@
-"""Neurons that do not take part: without links, dead, saturated, or nothing but linear on the data at hand."""
+"""Neurons that take no part on some data: without links, dead, saturated, or merely linear."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse
@@ -8,17 +12,51 @@ from ..engines.tiling import tile_width, tiles_of
 from ..training.loop import check_model
 from ..utils import checks
 
+if TYPE_CHECKING:
+    import pandas
 
-def neuron_health(model, X, *, threshold=0.01):
-    """A DataFrame, one row a hidden layer: numbers of neurons, dropout off. Columns:
+    from ..nn.mlp import SparseMLP
 
-    layer (from 1); neurons; without_incoming, without_outgoing: no such link; dead: f'(z) = 0 on every sample, so no gradient
-    reaches the neuron (Lu et al. 2019, "Dying ReLU"); saturated: |f'(z)| < threshold on every sample (Glorot & Bengio 2010), dead
-    ones included; with slopes of at least `threshold`, as those of All-ReLU, none is; one_sided: z > 0 on every sample, or z <= 0
-    on every one: with two slopes such a neuron is linear. A neuron may count in several columns.
 
-    X: (n, features), dense or CSR. Any activation, plug-ins too. Samples go through tile by tile: memory O(neurons · 64). Raises
-    TypeError or ValueError naming the argument.
+def neuron_health(model: SparseMLP, X: Any, *, threshold: float = 0.01) -> pandas.DataFrame:
+    """Count the neurons of each hidden layer that take no part on some samples, without dropout.
+
+    Samples go through the net tile by tile, so that memory is O(neurons · 64).
+
+    Parameters
+    ----------
+    model : SparseMLP
+        The net; any activation, plug-ins too.
+    X : array_like or sparse matrix of shape (n, features)
+        Samples.
+    threshold : float, default 0.01
+        Slope below which an activation counts as saturated.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a hidden layer; a neuron may count in several columns. Columns: layer (from 1); neurons; without_incoming,
+        without_outgoing: no such link; dead: f'(z) = 0 on every sample, so that no gradient reaches the neuron (Lu et al.);
+        saturated: |f'(z)| < threshold on every sample (Glorot & Bengio), dead ones included, none where all slopes are at least
+        `threshold`, as those of All-ReLU; one_sided: z > 0 on every sample, or z <= 0 on every one: with two slopes such a
+        neuron is linear.
+
+    Raises
+    ------
+    TypeError or ValueError
+        Naming the argument, its value and what is allowed.
+
+    References
+    ----------
+    X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
+    L. Lu, Y. Shin, Y. Su, G. E. Karniadakis, "Dying ReLU and initialization: theory and numerical examples", 2019.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((2, 8, 2), epsilon=2, seed=0)
+    >>> sl.analysis.neuron_health(model, [[0.0, 1.0], [1.0, 0.0]])["neurons"].tolist()
+    [8]
     """
     import pandas
 
@@ -40,7 +78,7 @@ def neuron_health(model, X, *, threshold=0.01):
 
 
 def tiles(X, dtype):
-    """The samples as columns, (features, W) at a time; the last tile is filled up with its last sample."""
+    """The samples as columns, (features, W) at a time; the last tile is padded with its last sample."""
     n, width = X.shape[0], tile_width(X.shape[0])
     for tile in range(tiles_of(n, width)):
         rows = X[tile * width : (tile + 1) * width]
@@ -50,7 +88,7 @@ def tiles(X, dtype):
 
 
 class _Seen:
-    """What was true of every sample so far, a bool a neuron."""
+    """For each neuron, what has been true of every sample so far."""
 
     KINDS = ("dead", "saturated", "one_sided")
 
@@ -58,6 +96,7 @@ class _Seen:
         self.dead, self.saturated, self.right, self.left = (np.ones(n, bool) for _ in range(4))
 
     def add(self, Z, slopes, threshold):
+        """Take a tile of samples into account: inputs Z of the activation, and its slopes there."""
         if np.shape(slopes) != Z.shape:
             raise ValueError(f"model.activation: gradient gave shape {np.shape(slopes)}: must be that of Z, {Z.shape}")
         self.dead &= (slopes == 0).all(axis=1)
@@ -66,6 +105,7 @@ class _Seen:
         self.left &= (Z <= 0).all(axis=1)
 
     def counts(self):
+        """Numbers of neurons of KINDS."""
         return [int(np.count_nonzero(mask)) for mask in (self.dead, self.saturated, self.right | self.left)]
 
 

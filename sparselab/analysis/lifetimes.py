@@ -1,4 +1,9 @@
-"""How long links live: their ages, how many are replaced, and how much of what is possible was ever tried."""
+"""How long links live: their ages, how many are replaced, and how many of the possible ones were ever tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -6,33 +11,69 @@ from ..topology.rewiring import between, union
 from ..training.loop import check_model
 from ..training.memory import DEGREES_UP_TO
 from ..utils import checks
-from .subjects import is_record
+from .records import is_record
+
+if TYPE_CHECKING:
+    import pandas
+    from numpy.typing import NDArray
+
+    from ..checkpoints.records import EpochRecord
+    from ..nn.mlp import SparseMLP
+    from ..topology.topology import Topology
 
 COLUMNS = ("epoch", "layer", "links", "new", "churn", "survival", "mean_age", "tried", "possible", "itop_rate")
 
 
 class LinkTracker:
-    """Looks at a model after each epoch and keeps the age of every link and every place that ever had one.
+    """Follows the age of every link of a net, and every place that ever had a link.
 
-        tracker = sl.analysis.LinkTracker()
-        for record in tracker.watch(sl.train(model, data, rules=[sl.SET()]), model): ...
-        tracker.to_frame(), tracker.ages[0]
+    Links are identified by their place among the original neurons, so that ages stay right when neurons are removed. A link that
+    was pruned and grown again at the same place between two observations counts as one that stayed. Time of an observation and
+    memory are O(links ever tried + neurons).
 
-    ages: per layer (links,) int64, epochs since a link was first seen without a break, aligned with the links of the model at the
-    last observation: 0 for a new one. tried: per layer the Topology of all links seen so far, in the shape of the original net.
-    epoch: of the last observation. Links are known by their place among the original neurons, so ages stay right when neurons go.
-    A link that was pruned and grown again at the same place between two observations counts as one that stayed. Time of an
-    observation and memory O(links ever tried + neurons).
+    Attributes
+    ----------
+    ages : list of ndarray
+        For each layer (links,) int64: epochs since a link was first seen without a break, aligned with the links of the model at
+        the last observation; 0 for a new link.
+    tried : list of Topology
+        For each layer all links seen so far, in the shape of the original net.
+    epoch : int or None
+        Epoch of the last observation.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model, data = sl.SparseMLP.create((2, 8, 2), epsilon=2, seed=0), ([[0.0, 1.0], [1.0, 0.0]] * 8, [0, 1] * 8)
+    >>> tracker = sl.analysis.LinkTracker()
+    >>> for record in tracker.watch(sl.train(model, data, rules=[sl.SET(0.3)], epochs=3, seed=0), model):
+    ...     pass
+    >>> tracker.epoch, len(tracker.ages[0]) == model.nnz[0]
+    (3, True)
     """
 
-    def __init__(self):
+    ages: list[NDArray[np.int64]]
+    tried: list[Topology]
+    epoch: int | None
+
+    def __init__(self) -> None:
         self.ages, self.tried, self.epoch = [], [], None
         self._last, self._first_epoch, self._first_links, self._rows = (), None, (), []
 
-    def observe(self, model, epoch=None):
-        """Take note of the links there are now. epoch: its number, above the last one; by default the last one + 1 (from 1).
+    def observe(self, model: SparseMLP, epoch: int | None = None) -> None:
+        """Record the links that the net has now.
 
-        Raises TypeError or ValueError naming the argument, with nothing noted.
+        Parameters
+        ----------
+        model : SparseMLP
+            The net.
+        epoch : int, optional
+            Number of the epoch, larger than the last one; by default the last one + 1, from 1.
+
+        Raises
+        ------
+        TypeError or ValueError
+            Naming the argument; then nothing is recorded.
         """
         check_model(model)
         now, epoch = model.original_topologies, self._next(epoch)
@@ -47,14 +88,31 @@ class LinkTracker:
             self._first_epoch, self._first_links = epoch, [t.nnz for t in now]
             new, ages, tried = [np.nan] * len(now), [np.zeros(t.nnz, np.int64) for t in now], list(now)
         self._last, self.epoch, self.ages, self.tried = now, epoch, ages, tried
-        self._note(new)
+        self._add_rows(new)
 
-    def watch(self, records, model):
-        """Pass records on, each after `observe(model, record.epoch)`: to be put around `sl.train(...)`.
+    def watch(self, records: Iterable[EpochRecord], model: SparseMLP) -> Iterator[EpochRecord]:
+        """Pass on the records of a training and observe the net at each of them.
 
-        Records of epochs that were finished before (a resumed run gives them first, without fan-in and fan-out) are passed on
-        unobserved, for the model is not what it was then; in nets above 200,000 neurons, whose records never have them, they
-        cannot be told from others: observe those by hand.
+        A resumed run yields the records of its finished epochs first, without fan-in and fan-out. They are passed on without an
+        observation, because the model is no longer what it was then. In nets above 200,000 neurons no record has degree vectors,
+        so that these cannot be recognised: call `observe` yourself there.
+
+        Parameters
+        ----------
+        records : iterable of EpochRecord
+            A training, such as `sl.train(...)`.
+        model : SparseMLP
+            The net that it trains.
+
+        Yields
+        ------
+        EpochRecord
+            The same records.
+
+        Raises
+        ------
+        TypeError or ValueError
+            Naming the argument.
         """
         check_model(model)
         if not hasattr(records, "__iter__"):
@@ -66,24 +124,34 @@ class LinkTracker:
                 self.observe(model, record.epoch)
             yield record
 
-    def to_frame(self):
-        """A DataFrame with a row for each observation and layer ("1", "2", …), and "all". Columns:
+    def to_frame(self) -> pandas.DataFrame:
+        """Return the observations as a table.
 
-        epoch, layer, links; new (links that were not there at the last observation; NaN at the first), churn = new / links;
-        survival: share of the links of the first observation that are there ever since; mean_age in epochs; tried: links ever
-        seen; possible = n_out · n_in of the original net; itop_rate = tried / possible, the in-time over-parameterization rate
-        of Liu et al. (2021, "Do we actually need dense over-parameterization?").
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each observation and layer ("1", "2", …), and one for "all" layers. Columns: epoch, layer, links; new
+            (links that were not there at the last observation; NaN at the first), churn = new / links; survival: share of the
+            links of the first observation that have been there ever since; mean_age in epochs; tried: links ever seen;
+            possible = n_out · n_in of the original net; itop_rate = tried / possible, the in-time over-parameterization rate.
+
+        References
+        ----------
+        S. Liu et al., "Do we actually need dense over-parameterization? In-time over-parameterization in sparse training",
+        2021.
         """
         import pandas
 
         return pandas.DataFrame(self._rows, columns=COLUMNS)
 
     def _next(self, epoch):
+        """The checked number of the next observation's epoch."""
         if epoch is None:
             return 1 if self.epoch is None else self.epoch + 1
         return checks.integer("epoch", epoch, low=0 if self.epoch is None else self.epoch + 1, high=2**62)
 
-    def _note(self, new):
+    def _add_rows(self, new):
+        """The table's rows of this observation; new: new links of each layer."""
         span, layers = self.epoch - self._first_epoch, []
         for l, (ages, tried) in enumerate(zip(self.ages, self.tried, strict=True)):
             counts = {"links": len(ages), "new": new[l], "age": int(ages.sum())}
@@ -95,6 +163,7 @@ class LinkTracker:
 
 
 def _row(links, new, age, old, first, tried, possible):
+    """The columns that follow from counts of links."""
     share = lambda part, all_: part / all_ if all_ else np.nan
     return {
         "links": links, "new": new, "churn": share(new, links), "survival": share(old, first), "mean_age": share(age, links),

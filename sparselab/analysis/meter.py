@@ -1,8 +1,11 @@
-"""What a piece of work takes from the machine: time, processor time, memory, and energy where the machine tells it."""
+"""Measures a piece of work: time, processor time, memory, and energy on machines that report it."""
+
+from __future__ import annotations
 
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from ..utils import checks
 
@@ -13,35 +16,60 @@ _ACTIVE, _LOCK = [], threading.Lock()
 
 
 class Meter:
-    """Measures what happens in a `with` block; the numbers are None until it ends.
+    """Measures time, memory and energy of a `with` block.
 
-        with sl.analysis.Meter() as meter:
-            history = list(sl.train(model, data))
-        meter.seconds, meter.peak_bytes
+    Blocks may be nested and may overlap in threads, and a Meter can be used again. The counters of energy wrap around after some
+    hundred kilojoules: call `read` at least every 20 minutes in a longer block.
 
-    seconds: wall time. cpu_seconds: of this process, all threads (user and system; not of processes it starts). peak_bytes: the
-    most resident memory of the process in the block, libraries and data included; start_bytes: what it had at the start; both by
-    Linux' own count (proc(5): VmHWM and VmRSS of /proc/self/status, reset by writing 5 to clear_refs), None elsewhere.
-    energy_joules: of all processor packages and everything that runs on them, from the counters of Intel's RAPL (Linux
-    powercap), None where they cannot be read; energy_source says which, or "not readable here". A counter starts anew after some
-    hundred kilojoules: call `read` at least every 20 minutes in a longer block. Blocks may be nested and may overlap in threads.
-    A Meter can be used again.
+    Parameters
+    ----------
+    powercap : str or Path, default "/sys/class/powercap"
+        The folder of Linux' energy counters.
 
-    powercap: the folder of the counters.
+    Attributes
+    ----------
+    seconds : float or None
+        Wall time; like the other numbers None until the block ends.
+    cpu_seconds : float or None
+        Processor time of this process, all threads, user and system; not of processes that it starts.
+    start_bytes, peak_bytes : int or None
+        Resident memory of the process at the start, and its maximum in the block, libraries and data included; None elsewhere
+        than on Linux (VmRSS and VmHWM of /proc/self/status, the latter reset through clear_refs).
+    energy_joules : float or None
+        Energy of all processor packages, and of everything that ran on them, from Intel's RAPL counters; None where they cannot
+        be read.
+    energy_source : str
+        Which counters, or "not readable here".
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> with sl.analysis.Meter() as meter:
+    ...     model = sl.SparseMLP.create((100, 100, 10), epsilon=5, seed=0)
+    >>> meter.seconds > 0
+    True
     """
 
-    def __init__(self, powercap=POWERCAP):
+    seconds: float | None
+    cpu_seconds: float | None
+    start_bytes: int | None
+    peak_bytes: int | None
+    energy_joules: float | None
+    energy_source: str
+
+    def __init__(self, powercap: str | Path = POWERCAP) -> None:
         if not isinstance(powercap, str | Path):
             checks.fail("powercap", powercap, "the path of a folder", TypeError)
         self._zones = packages(Path(powercap))
         self._clear()
 
     def _clear(self):
+        """Forget the last block."""
         self.seconds = self.cpu_seconds = self.start_bytes = self.peak_bytes = self.energy_joules = None
         self.energy_source = UNREADABLE
         self._peak, self._counts_peak, self._last, self._joules = 0, False, [], 0.0
 
-    def __enter__(self):
+    def __enter__(self) -> Meter:
         if any(meter is self for meter in _ACTIVE):
             raise RuntimeError("this Meter is running already: make a second one")
         self._clear()
@@ -54,7 +82,7 @@ class Meter:
         self._began = time.perf_counter(), time.process_time()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         began, cpu_began = self._began
         self.seconds, self.cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
         with _LOCK:
@@ -65,8 +93,14 @@ class Meter:
         if self.energy_joules is not None:
             self.energy_source = f"RAPL: {', '.join(zone.name for zone in self._zones)}"
 
-    def read(self):
-        """Joules so far, those of the whole block after it, or None."""
+    def read(self) -> float | None:
+        """Read the energy counters.
+
+        Returns
+        -------
+        float or None
+            Joules of the block so far, after the block those of all of it; None where counters cannot be read.
+        """
         if not self._last:
             return self.energy_joules
         now = _counters(self._zones)
@@ -78,8 +112,14 @@ class Meter:
         self._last = now
         return self._joules
 
-    def as_dict(self):
-        """The numbers as {name: value}."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the numbers by name.
+
+        Returns
+        -------
+        dict
+            {name: value} of all attributes.
+        """
         names = ("seconds", "cpu_seconds", "start_bytes", "peak_bytes", "energy_joules", "energy_source")
         return {name: getattr(self, name) for name in names}
 
@@ -88,7 +128,7 @@ class Meter:
 
 
 class Zone:
-    """One processor package: its name, its counter's file, and where the counter (microjoules) starts anew."""
+    """One processor package: its name, the file of its counter (microjoules), and the range after which it wraps around."""
 
     def __init__(self, folder):
         self.name, self.file = (folder / "name").read_text().strip(), folder / "energy_uj"
@@ -96,22 +136,24 @@ class Zone:
         self.microjoules()
 
     def microjoules(self):
+        """What the counter says."""
         return int(self.file.read_text())
 
 
 def packages(powercap):
-    """The zones of whole processor packages that can be read; parts of them (cores, graphics) would be counted twice."""
+    """The readable zones of whole processor packages; their parts (cores, graphics) would be counted twice."""
     zones = []
     for folder in sorted(powercap.glob("intel-rapl:*")):
         try:
             zone = Zone(folder)
-        except (OSError, ValueError):  # no such zone, or only root may read it
+        except (OSError, ValueError):  # not a zone, or readable by root only
             continue
         zones += [zone] if zone.name.startswith("package") else []
     return zones
 
 
 def _counters(zones):
+    """The counters of all zones, [] where one cannot be read."""
     try:
         return [zone.microjoules() for zone in zones]
     except (OSError, ValueError):
@@ -119,13 +161,14 @@ def _counters(zones):
 
 
 def _note_peak():
-    """Tell every running meter the peak so far: the next one starts the count anew."""
+    """Note the peak so far in every running meter, before it is reset for another one."""
     peak = _bytes("VmHWM") or 0
     for meter in _ACTIVE:
         meter._peak = max(meter._peak, peak)
 
 
 def _reset_peak():
+    """Whether the system could restart its count of peak memory."""
     try:
         (PROC / "clear_refs").write_text("5")
     except OSError:
@@ -134,7 +177,7 @@ def _reset_peak():
 
 
 def _bytes(field):
-    """A number of /proc/self/status in bytes, None where there is none."""
+    """A field of /proc/self/status in bytes, or None."""
     try:
         lines = (PROC / "status").read_text().splitlines()
     except OSError:

@@ -1,17 +1,53 @@
-"""Which neurons take part: those a path of links leads to from an input, and from there on to an output."""
+"""Which neurons take part: those on a path of links from an input to an output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..kernels import csr_passes
 from ..training.loop import check_model
 
+if TYPE_CHECKING:
+    import pandas
 
-def reachable(model):
-    """A DataFrame, one row a level (0: input … output): neurons and the shares that are connected.
+    from ..nn.mlp import SparseMLP
 
-    Columns: level, neurons, from_input (share with a path of links from any input), to_output (share with a path to any output),
-    both. A neuron without `both` costs time and changes nothing but constants (Tanaka et al. 2020 call whole layers of them
-    layer collapse). Time and memory O(links + neurons). Raises TypeError naming the argument.
+
+def reachable(model: SparseMLP) -> pandas.DataFrame:
+    """Compute the share of the neurons of each level that are on a path from an input to an output.
+
+    A neuron that is not costs time and changes nothing but constants; whole layers of them are the layer collapse of Tanaka et
+    al. Time and memory are O(links + neurons).
+
+    Parameters
+    ----------
+    model : SparseMLP
+        The net.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a level (0: input … output). Columns: level, neurons, from_input (share with a path of links from any input),
+        to_output (share with a path to any output), both.
+
+    Raises
+    ------
+    TypeError
+        Where `model` is not a SparseMLP.
+
+    References
+    ----------
+    H. Tanaka, D. Kunin, D. L. K. Yamins, S. Ganguli, "Pruning neural networks without any data by iteratively conserving
+    synaptic flow", 2020.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((4, 8, 2), density=1.0, seed=0)
+    >>> sl.analysis.reachable(model)["both"].tolist()
+    [1.0, 1.0, 1.0]
     """
     import pandas
 
@@ -24,7 +60,7 @@ def reachable(model):
 
 
 def path_masks(model):
-    """(from_input, to_output): a bool vector (neurons,) a level each, by spreading marks along the links."""
+    """(from_input, to_output): for each level a bool vector (neurons,), found by passing marks along the links."""
     check_model(model)
     forth, back = [np.ones(model.sizes[0], bool)], [np.ones(model.sizes[-1], bool)]
     for layer in model.layers:

@@ -1,7 +1,11 @@
-"""Importance Pruning after training: how much of a net can go, and what that costs."""
+"""Importance Pruning after training: how many neurons a net can lose, and what that costs."""
+
+from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from .. import evolution
 from ..datasets.coerce import as_dataset, as_features
@@ -11,16 +15,23 @@ from ..training.loop import check_model, evaluate, predict, train
 from ..utils import checks
 from .timing import least_seconds
 
-SAMPLES = 1024  # of the training data, whose mean activations stand in for neurons that go
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas
+
+    from ..datasets.dataset import Dataset
+    from ..nn.mlp import SparseMLP
+
+SAMPLES = 1024  # of the training data, whose mean activations replace the neurons that are removed
 AMOUNTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
 def prune(model, amount, *, data=None, importance=importances.incoming, min_neurons=1, seed=0):
     """A copy of `model` without the share `amount` of the neurons of each hidden layer, the least important ones.
 
-    data: a Dataset or (X, y, …); with it, neurons that go are replaced by their mean activation over 1,024 training samples,
-    without it by f(b), what they give without their links. importance, min_neurons: as in ImportancePruning. The model itself
-    is not changed. Raises TypeError or ValueError naming the argument.
+    data: a Dataset or (X, y, …). With it, removed neurons are replaced by their mean activation over 1,024 training samples,
+    without it by f(b), their activation without links. importance, min_neurons: as for ImportancePruning. Raises TypeError or
+    ValueError naming the argument.
     """
     check_model(model)
     seed = checks.generator("seed", seed)
@@ -29,16 +40,63 @@ def prune(model, amount, *, data=None, importance=importances.incoming, min_neur
 
 
 def prune_curve(
-    model, data, amounts=AMOUNTS, fine_tune_epochs=0, *, importance=importances.incoming, min_neurons=1, optimizer=None,
-    batch_size=128, seed=0, threads=None, repeats=5, progress=True,
-):  # fmt: skip
-    """What is left of a trained net at each amount of Importance Pruning, as a DataFrame with a row an amount.
+    model: SparseMLP, data: Dataset | tuple[Any, ...], amounts: float | Sequence[float] = AMOUNTS, fine_tune_epochs: int = 0, *,
+    importance: Callable[..., Any] = importances.incoming, min_neurons: int = 1, optimizer: Any = None, batch_size: int = 128,
+    seed: int | np.random.SeedSequence | np.random.Generator | None = 0, threads: int | None = None, repeats: int = 5,
+    progress: bool = True,
+) -> pandas.DataFrame:  # fmt: skip
+    """Measure what is left of a trained net at different amounts of Importance Pruning; the net itself is not changed.
 
-    amounts: shares of the neurons of each hidden layer that go, weakest first (Curci et al. 2021, section 3.3, after training).
-    data: a Dataset with test samples, or (X, y, X_test, y_test). Columns: amount, neurons (hidden, in all), links, bytes, loss
-    and accuracy on the test samples, seconds (least of `repeats` predictions of them, measured); with fine_tune_epochs > 0 also
-    tuned_loss and tuned_accuracy after as many epochs of training without evolution (optimizer, batch_size, seed, threads as
-    for train); widths. The model is not changed. Raises TypeError or ValueError naming the argument.
+    Parameters
+    ----------
+    model : SparseMLP
+        The trained net.
+    data : Dataset or tuple
+        A Dataset with test samples, or (X, y, X_test, y_test).
+    amounts : float or sequence of float, default (0, 0.1, …, 0.9, 0.95)
+        Shares, in [0, 1], of the neurons of each hidden layer that are removed, the least important ones first.
+    fine_tune_epochs : int, default 0
+        Epochs of training, without evolution, after the pruning.
+    importance : callable, default sl.importances.incoming
+        As for `ImportancePruning`.
+    min_neurons : int, default 1
+        Neurons that each hidden layer keeps at least.
+    optimizer : object, optional
+        For the fine-tuning, as for `train`.
+    batch_size : int, default 128
+        For the fine-tuning, as for `train`.
+    seed : int, SeedSequence or Generator, default 0
+        For the choice of samples and the fine-tuning.
+    threads : int, optional
+        Threads that compute, by default all cores.
+    repeats : int, default 5
+        Predictions of which the fastest is reported.
+    progress : bool, default True
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an amount. Columns: amount, neurons (hidden, in all), links, bytes, loss and accuracy on the test samples,
+        seconds (of the fastest prediction of them); with fine_tune_epochs > 0 also tuned_loss and tuned_accuracy; widths.
+
+    Raises
+    ------
+    TypeError or ValueError
+        Naming the argument, its value and what is allowed.
+
+    References
+    ----------
+    S. Curci, D. C. Mocanu, M. Pechenizkiy, "Truly sparse neural networks at scale", 2021, arXiv:2102.01732, section 3.3, pruning
+    after training.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((2, 8, 2), epsilon=2, seed=0)
+    >>> X, y = [[0.0, 1.0], [1.0, 0.0]] * 8, [0, 1] * 8
+    >>> sl.prune_curve(model, (X, y, X, y), [0.0, 0.5], repeats=1, progress=False)["neurons"].tolist()
+    [8, 4]
     """
     import pandas
     from tqdm import tqdm
@@ -65,14 +123,14 @@ def prune_curve(
 
 
 def as_list(name, values):
-    """A non-empty list of a sequence or of one number."""
+    """A sequence or a single number as a non-empty list."""
     several = hasattr(values, "__len__") and not isinstance(values, str) and getattr(values, "ndim", 1)
     values = list(values) if several else [values]
     return values or checks.fail(name, values, "at least one share in [0, 1]")
 
 
 def evidence_of(model, data, seed):
-    """An Evidence of some training samples."""
+    """The Evidence (activations and gradients) of SAMPLES training samples."""
     X = as_features("data.X_train", data.X_train, model)
     loss = losses.get("softmax_cross_entropy" if data.n_classes else "mean_squared_error")
     targets = loss.targets(data.y_train, model.sizes[-1], model.dtype)
@@ -81,6 +139,7 @@ def evidence_of(model, data, seed):
 
 
 def _pruned(model, amount, importance, min_neurons, evidence):
+    """A pruned copy of the model; arguments that depend on it are checked."""
     importances.check(importance)
     widths = evolution.widths_without(model.sizes[1:-1], amount, checks.integer("min_neurons", min_neurons))
     gone, net = evolution.least_important(model, importance, widths), model.copy()

@@ -1,4 +1,4 @@
-"""Datasets by name: `load("fashion_mnist_small")`; your own with `Dataset.from_arrays`, `from_csv`, `from_npz`.
+"""Datasets by name, as in `load("fashion_mnist_small")`; your own with `Dataset.from_arrays`, `from_csv` or `from_npz`.
 
 name                 rows            features  needs
 fashion_mnist_small  5,000 + 1,000   784       nothing
@@ -13,7 +13,9 @@ leukemia             1,397 + 699     54,675    a network
 path/to/table.csv    any             any       the file: a table whose last column is the target, or an .npz of X and y
 """
 
+from collections.abc import Callable
 from pathlib import PurePath
+from typing import Any
 
 from ..utils.checks import choice, fail
 from . import embedded, published
@@ -51,41 +53,137 @@ FILES = {".csv": Dataset.from_csv, ".npz": Dataset.from_npz}
 _registered = {}
 
 
-def is_file(name):
-    """Whether `name` is the path of a file of one's own, by its ending."""
+def is_file(name: object) -> bool:
+    """Tell whether a name is the path of a data file, judged by its extension.
+
+    Parameters
+    ----------
+    name : object
+        A name of a dataset or a path.
+
+    Returns
+    -------
+    bool
+        Whether it ends in .csv or .npz and is not the name of a dataset.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.datasets.is_file("table.csv"), sl.datasets.is_file("digits")
+    (True, False)
+    """
     return isinstance(name, str) and name not in names() and PurePath(name).suffix.lower() in FILES
 
 
-def check_name(name):
-    """`name` if `load` knows it, or if it is the path of one's own .csv or .npz, which is not opened before `load`."""
+def check_name(name: str) -> str:
+    """Check that `load` accepts a name. A file is not opened.
+
+    Parameters
+    ----------
+    name : str
+        A name of a dataset, or the path of a .csv or .npz file.
+
+    Returns
+    -------
+    str
+        The name.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither; the message suggests the closest name.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.datasets.check_name("digits")
+    'digits'
+    """
     return name if is_file(name) else choice("dataset", name, names())
 
 
-def names():
-    """All names `load` knows, those that need nothing first."""
+def names() -> list[str]:
+    """List all names that `load` accepts.
+
+    Returns
+    -------
+    list of str
+        The names; first those of datasets that need no download.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.datasets.names()[:2]
+    ['fashion_mnist_small', 'digits']
+    """
     return [*BUILT_IN, *_registered]
 
 
-def load(name, **options):
-    """The Dataset called `name`, or in the file of this path, standardised unless `standardise=False`.
+def load(name: str, **options: Any) -> Dataset:
+    """Load a dataset by name, or from a file.
 
-    `options` are those of the dataset's function, as in load("higgs", n_train=1_050_000, n_test=500_000).
-    Raises ValueError with the closest name, DownloadError if the files can neither be found nor fetched,
-    FileNotFoundError or ValueError for a path whose file is missing or malformed.
+    Parameters
+    ----------
+    name : str
+        A name of a dataset, or the path of a .csv or .npz file.
+    **options
+        Options of this dataset, such as standardise=False, or n_train=1_050_000 for "higgs".
+
+    Returns
+    -------
+    Dataset
+        The data, by default standardised.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the name is unknown (the message suggests the closest one) or a file is malformed.
+    DownloadError
+        If the files are not on this machine and cannot be downloaded.
+    FileNotFoundError
+        If `name` is the path of a file that does not exist.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.datasets.load("digits")
+    Dataset('digits', 1437 + 360 x 64 dense float32, 10 classes, source='embedded')
     """
     if is_file(name):
         return FILES[PurePath(name).suffix.lower()](name, **options)
     function = (BUILT_IN | _registered)[choice("name", name, names())]
     dataset = function(**options)
     if not isinstance(dataset, Dataset):
-        fail(f"{name}()", dataset, f"a Dataset, as Dataset.from_arrays makes it, not {type(dataset)}", TypeError)
+        fail(f"{name}()", dataset, f"a Dataset, as Dataset.from_arrays returns it, not {type(dataset)}", TypeError)
     return dataset
 
 
-def register(name, function):
-    """Make `function(**options) -> Dataset` loadable as `name`; again under the same name replaces it.
+def register(name: str, function: Callable[..., Dataset]) -> Callable[..., Dataset]:
+    """Make your own dataset available to `load` by name.
 
-    Raises ValueError for the name of a built-in dataset.
+    Parameters
+    ----------
+    name : str
+        A new name, or one that was registered before.
+    function : callable
+        Returns the Dataset; its keyword arguments are the options of `load`.
+
+    Returns
+    -------
+    callable
+        The function.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the name is that of a built-in dataset, or if `function` is not callable.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> _ = sl.datasets.register("tiny", lambda: sl.datasets.Dataset.from_arrays([[0.0], [1.0]], ["a", "b"]))
+    >>> sl.datasets.load("tiny").n_classes
+    2
     """
     if not isinstance(name, str) or not name or name in BUILT_IN:
         fail("name", name, f"a new name, not one of {list(BUILT_IN)}")

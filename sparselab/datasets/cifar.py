@@ -1,7 +1,7 @@
-"""CIFAR-10's python batches, which are pickles, read without letting a pickle call anything.
+"""Reads CIFAR-10's python batches, which are pickles, without executing code from them.
 
-The three names a batch needs from numpy are answered with stand-ins that only remember bytes and shape; any other
-name ends the reading. So a file made to run code finds nothing it could run, hash or no hash.
+The three numpy names that a batch needs are replaced by classes that only store bytes and shape; any other name is an error. So a
+malicious file cannot run code, whether or not its checksum was verified.
 """
 
 import math
@@ -20,9 +20,9 @@ MOST_BYTES = 64 * 2**20
 
 
 def read_cifar10(path, n_pixels=3072):
-    """cifar-10-python.tar.gz -> (X, y, X_test, y_test, class names); X (images, 3072) uint8, red, green, blue planes.
+    """Read cifar-10-python.tar.gz: (X, y, X_test, y_test, class names); X (images, 3072) uint8 has red, green and blue planes.
 
-    The archive is never unpacked to disk. Raises ValueError naming what is missing or not allowed.
+    The archive is not unpacked to disk. Raises ValueError naming what is missing or not allowed.
     """
     try:
         batches = _read_archive(path)
@@ -35,7 +35,7 @@ def read_cifar10(path, n_pixels=3072):
 
 
 def _read_archive(path):
-    """{name: batch} of the known members, in the order in which they come (going back would decompress again)."""
+    """Return {name: batch} of the known members, read in the order of the archive (seeking back would decompress it again)."""
     batches = {}
     with tarfile.open(path, "r:gz") as archive:
         for member in archive:
@@ -46,7 +46,7 @@ def _read_archive(path):
 
 
 def _join(batches, n_pixels):
-    """(images, n_pixels) uint8 and (images,) int64 of batches one below the other."""
+    """Concatenate batches: images (images, n_pixels) uint8 and labels (images,) int64."""
     y = np.array([label for batch in batches for label in batch[b"labels"]], dtype=np.int64)
     X = np.concatenate([batch[b"data"].array() for batch in batches])
     if X.shape != (len(y), n_pixels):
@@ -55,15 +55,15 @@ def _join(batches, n_pixels):
 
 
 def load_batch(file):
-    """The dictionary in a batch; ValueError for a pickle that asks for more than arrays of bytes."""
+    """Return the dictionary of a batch; ValueError for a pickle that contains more than arrays of bytes."""
     try:
         return _Unpickler(file, encoding="bytes").load()
-    except Exception as error:  # a file made to do harm can raise anything
+    except Exception as error:  # a malicious file can raise anything
         raise ValueError(f"not a batch of CIFAR-10: {error}") from None
 
 
 class _Array:
-    """Stands for numpy.ndarray: remembers the state, makes the array only when asked."""
+    """Replaces numpy.ndarray in a pickle: stores bytes and shape."""
 
     def __init__(self, *_):
         self.shape, self.raw = (0,), b""
@@ -74,22 +74,22 @@ class _Array:
             raise pickle.UnpicklingError(f"arrays of bytes only, not {kind.name!r} {self.shape!r}")
 
     def array(self):
-        """uint8 of the remembered shape."""
+        """Return the uint8 array."""
         return np.frombuffer(self.raw, np.uint8).reshape(self.shape)
 
 
 class _Kind:
-    """Stands for numpy.dtype: remembers the name."""
+    """Replaces numpy.dtype in a pickle: stores the name."""
 
     def __init__(self, name, *_):
         self.name = name
 
     def __setstate__(self, state):
-        """Byte order and the like mean nothing for bytes."""
+        """Ignore byte order and the like, which do not matter for single bytes."""
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows the three names and no others."""
+    """An unpickler that accepts three names of numpy and no others."""
 
     names = {
         ("numpy.core.multiarray", "_reconstruct"): _Array,

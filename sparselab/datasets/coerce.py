@@ -1,4 +1,4 @@
-"""From what a user hands to training to what kernels may read: everything passes the datasets' gate once."""
+"""Converts the data that a user passes to training into what the kernels read; everything is validated once."""
 
 from dataclasses import replace
 
@@ -10,9 +10,9 @@ from .validation import check_features
 
 
 def as_dataset(data, model):
-    """A Dataset from a Dataset, (X, y) or (X, y, X_test, y_test), the arrays taken over in the model's dtype.
+    """Return a Dataset from a Dataset, (X, y) or (X, y, X_test, y_test), with arrays of the model's dtype.
 
-    Whole-number labels that are outputs of the net already, 0 … n_out − 1, stay as they are even where some do not occur.
+    Whole-number labels in [0, n_out) are used as numbers of the network's outputs, even if some of these do not occur.
     """
     if hasattr(data, "X_train") and hasattr(data, "y_train"):
         return data
@@ -23,7 +23,7 @@ def as_dataset(data, model):
 
 
 def with_labels_as_outputs(data, n_out):
-    """The dataset with codes replaced by the labels themselves, where these are whole numbers in [0, n_out)."""
+    """Replace the codes of classes by the labels themselves where these are whole numbers in [0, n_out)."""
     classes = data.classes
     if classes is None or classes.dtype.kind not in "iu" or classes[0] < 0 or classes[-1] >= n_out:
         return data
@@ -32,7 +32,7 @@ def with_labels_as_outputs(data, n_out):
 
 
 def as_features(name, X, model):
-    """X (n, features) in the model's dtype, dense C-contiguous or clean CSR, as many features as the net has inputs."""
+    """Return validated features (n, n_in) in the model's dtype, as a C-contiguous array or a canonical CSR matrix."""
     X = check_features(X, name, dtype=model.dtype)
     if X.shape[1] != model.sizes[0]:
         raise ValueError(f"{name} has {X.shape[1]} features: must be {model.sizes[0]}, the net's inputs")

@@ -1,13 +1,17 @@
-"""One dataset: training rows, test rows, and where they come from.
+"""A dataset: training rows, test rows, and where they come from.
 
-`source` travels with the numbers into titles and result rows, so that a stand-in is never sold as the paper's data.
+`source` appears in titles and result tables, so that artificial data is never mistaken for the paper's.
 """
 
 import math
 import numbers
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy import sparse
 
 from ..utils.checks import choice, fail, flag, integer
@@ -21,65 +25,151 @@ SOURCES = ("embedded", "official", "system", "local", "stand-in", "synthetic", "
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """X (samples, features): float32 C-contiguous array or sorted csr_array; y: int64 codes (samples,) of `classes`.
+    """Training and test data in the form that training reads.
 
-    For a regression `classes` is None and y is float32 (samples, outputs). X_test and y_test may both be None.
-    `image_shape` is (height, width) or (height, width, channels) of one row, or None. Made by the gate: use
-    `from_arrays`, `from_csv`, `from_npz` or `sparselab.datasets.load`, not the constructor.
+    Use `from_arrays`, `from_csv`, `from_npz` or `sparselab.datasets.load`, which validate and convert the data, rather than this
+    constructor, which does not.
+
+    Parameters
+    ----------
+    X_train : ndarray or scipy.sparse.csr_array
+        Features (samples, features), float32 or float64: a C-contiguous array, or a sorted CSR without duplicates.
+    y_train : ndarray
+        Codes (samples,) int64 of the classes, or the numbers (samples, outputs) of a regression.
+    X_test, y_test : optional
+        The same of the test rows, or both None.
+    source : str, default "arrays"
+        Where the data comes from: "embedded", "official", "system", "local", "stand-in", "synthetic" or "arrays".
+    name : str, default "arrays"
+        Name of the dataset.
+    classes : ndarray, optional
+        The sorted labels, so that the label of code i is classes[i]; None for a regression.
+    image_shape : tuple of int, optional
+        (height, width) or (height, width, channels) where a row is an image.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the arrays do not have this form or do not fit together.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> data = sl.datasets.Dataset.from_arrays([[0, 1], [1, 0], [1, 1]], ["cat", "dog", "cat"])
+    >>> data.n_features, data.n_classes, data.y_train.tolist()
+    (2, 2, [0, 1, 0])
     """
 
-    X_train: np.ndarray | sparse.csr_array
-    y_train: np.ndarray
-    X_test: np.ndarray | sparse.csr_array | None = None
-    y_test: np.ndarray | None = None
+    X_train: NDArray[np.floating] | sparse.csr_array
+    y_train: NDArray[Any]
+    X_test: NDArray[np.floating] | sparse.csr_array | None = None
+    y_test: NDArray[Any] | None = None
     source: str = "arrays"
     name: str = "arrays"
-    classes: np.ndarray | None = None
-    image_shape: tuple | None = None
+    classes: NDArray[Any] | None = None
+    image_shape: tuple[int, ...] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         choice("source", self.source, SOURCES)
         if (self.X_test is None) != (self.y_test is None):
             fail("X_test" if self.X_test is None else "y_test", None, "given, or both X_test and y_test left out")
-        _check_gated(self.X_train, self.y_train, "train")
+        _check_form(self.X_train, self.y_train, "train")
         if self.X_test is not None:
-            _check_gated(self.X_test, self.y_test, "test")
+            _check_form(self.X_test, self.y_test, "test")
         if self.X_test is not None and self.X_test.shape[1] != self.n_features:
             fail("X_test.shape[1]", self.X_test.shape[1], f"{self.n_features}, as many features as X has")
         if self.image_shape is not None:
             _check_image(self.image_shape, self.n_features)
 
-    n_features = property(lambda self: self.X_train.shape[1], doc="Columns of X.")
-    n_train = property(lambda self: self.X_train.shape[0], doc="Rows to train on.")
-    n_test = property(lambda self: 0 if self.X_test is None else self.X_test.shape[0], doc="Rows to test on.")
-    is_sparse = property(lambda self: sparse.issparse(self.X_train), doc="Whether X is a CSR matrix.")
-    task = property(lambda self: "regression" if self.classes is None else "classification", doc="What y is for.")
-    n_classes = property(lambda self: None if self.classes is None else len(self.classes), doc="None: regression.")
-    n_outputs = property(lambda self: self.n_classes or self.y_train.shape[1], doc="Width of a net's last layer.")
+    @property
+    def n_features(self) -> int:
+        """Number of features: columns of X."""
+        return self.X_train.shape[1]
+
+    @property
+    def n_train(self) -> int:
+        """Number of training rows."""
+        return self.X_train.shape[0]
+
+    @property
+    def n_test(self) -> int:
+        """Number of test rows; 0 without a test part."""
+        return 0 if self.X_test is None else self.X_test.shape[0]
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether X is a CSR matrix."""
+        return sparse.issparse(self.X_train)
+
+    @property
+    def task(self) -> str:
+        """What the targets are for: "classification" or "regression"."""
+        return "regression" if self.classes is None else "classification"
+
+    @property
+    def n_classes(self) -> int | None:
+        """Number of classes; None for a regression."""
+        return None if self.classes is None else len(self.classes)
+
+    @property
+    def n_outputs(self) -> int:
+        """Width that the last layer of a network needs."""
+        return self.n_classes or self.y_train.shape[1]
 
     @classmethod
     def from_arrays(
         cls,
-        X,
-        y,
-        X_test=None,
-        y_test=None,
+        X: Any,
+        y: ArrayLike,
+        X_test: Any = None,
+        y_test: ArrayLike | None = None,
         *,
-        task="classification",
-        standardise=False,
-        name="arrays",
-        source="arrays",
-        image_shape=None,
-        dtype=np.float32,
-        overwrite=False,
-    ):
-        """A dataset of anything array-like, scipy.sparse or pandas; every value passes the gate.
+        task: str = "classification",
+        standardise: bool = False,
+        name: str = "arrays",
+        source: str = "arrays",
+        image_shape: Sequence[int] | None = None,
+        dtype: DTypeLike = np.float32,
+        overwrite: bool = False,
+    ) -> Self:
+        """Make a dataset of arrays; every value is validated.
 
-        The arrays are shared with the caller only where they are float32, C-contiguous and aligned already (CSR:
-        sorted and without duplicates too) and not standardised: then do not change them while the dataset is in use.
-        `standardise` takes the training mean and deviation (CSR: deviation only, which keeps the zeros);
-        `overwrite=True` lets it work inside the caller's arrays instead of a copy.
-        Raises ValueError or TypeError naming the argument, the value and what is allowed.
+        Arrays are shared with the caller if they have the right form already (dtype, C-contiguous and aligned; CSR also sorted
+        and without duplicates) and are not standardised: do not change them while the dataset is in use.
+
+        Parameters
+        ----------
+        X : array_like, data frame or scipy.sparse matrix
+            Features (samples, features): real numbers of any dtype and memory layout.
+        y : array_like
+            Labels (samples,): strings, bools or whole numbers. For a regression numbers (samples,) or (samples, outputs).
+        X_test, y_test : optional
+            The same of the test rows.
+        task : {"classification", "regression"}, default "classification"
+            What the targets are for.
+        standardise : bool, default False
+            Whether features are scaled by mean and standard deviation of the training rows; features of a sparse matrix are
+            only divided by the standard deviation, so that it stays sparse.
+        name : str, default "arrays"
+            Name of the dataset.
+        source : str, default "arrays"
+            Where the data comes from, see Dataset.
+        image_shape : tuple of int, optional
+            (height, width) or (height, width, channels) where a row is an image.
+        dtype : {"float32", "float64"}, default float32
+            Type of the features.
+        overwrite : bool, default False
+            Whether standardisation may write into the caller's arrays, which saves a copy.
+
+        Returns
+        -------
+        Dataset
+            The dataset.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument or a value of an array is not allowed.
         """
         standardise, overwrite = flag("standardise", standardise), flag("overwrite", overwrite)
         keep = standardise and not overwrite
@@ -94,28 +184,118 @@ class Dataset:
         return made._standardised() if standardise else made
 
     @classmethod
-    def from_csv(cls, path, target=-1, test_fraction=0.2, seed=0, standardise=True, *, task="classification", separator=","):
-        """A table of numbers with one column to predict, `target` by name or position (-1: the last); UTF-8.
+    def from_csv(
+        cls,
+        path: str | PathLike[str],
+        target: int | str = -1,
+        test_fraction: float = 0.2,
+        seed: int = 0,
+        standardise: bool = True,
+        *,
+        task: str = "classification",
+        separator: str = ",",
+    ) -> Self:
+        """Read a table of numbers, one column of which is the target.
 
-        The first line is the header unless one of its cells is a number. `test_fraction` 0: no test part.
+        Parameters
+        ----------
+        path : path-like
+            A UTF-8 file. Its first line is a header unless one of its cells is a number.
+        target : int or str, default -1
+            Position or name of the target's column; by default the last one.
+        test_fraction : float, default 0.2
+            Share of rows for the test part, in (0, 1), or 0 for no test part.
+        seed : int, default 0
+            Source of randomness of the split.
+        standardise : bool, default True
+            Whether features are scaled by mean and standard deviation of the training rows.
+        task : {"classification", "regression"}, default "classification"
+            What the target is for.
+        separator : str, default ","
+            Character between cells.
+
+        Returns
+        -------
+        Dataset
+            The dataset, named after the file.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        TypeError, ValueError
+            If an argument or a cell is not allowed; the message names line and column.
         """
         X, y = readers.read_csv(path, target, separator)
         whole = cls.from_arrays(X, y, task=task, name=readers.stem(path), source="local")
         return whole._with_test(test_fraction, seed, standardise)
 
     @classmethod
-    def from_npz(cls, path, *, test_fraction=0.2, seed=0, standardise=True, task="classification", image_shape=None):
-        """An .npz with X_train, y_train (X_test, y_test), or with X, y, then cut by `test_fraction`; no pickles."""
+    def from_npz(
+        cls,
+        path: str | PathLike[str],
+        *,
+        test_fraction: float = 0.2,
+        seed: int = 0,
+        standardise: bool = True,
+        task: str = "classification",
+        image_shape: Sequence[int] | None = None,
+    ) -> Self:
+        """Read an .npz file; pickled objects in it are not loaded.
+
+        Parameters
+        ----------
+        path : path-like
+            A file with the arrays X_train and y_train, and possibly X_test and y_test; or with X and y, which are split.
+        test_fraction : float, default 0.2
+            Share of rows for the test part where the file has X and y, in (0, 1), or 0 for no test part.
+        seed : int, default 0
+            Source of randomness of the split.
+        standardise : bool, default True
+            Whether features are scaled by mean and standard deviation of the training rows.
+        task : {"classification", "regression"}, default "classification"
+            What the targets are for.
+        image_shape : tuple of int, optional
+            (height, width) or (height, width, channels) where a row is an image.
+
+        Returns
+        -------
+        Dataset
+            The dataset, named after the file.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        TypeError, ValueError
+            If an argument, or an array of the file, is not allowed.
+        """
         arrays, is_cut = readers.read_npz(path)
         settings = {"task": task, "name": readers.stem(path), "source": "local", "image_shape": image_shape}
         if is_cut:
             return cls.from_arrays(*arrays, standardise=standardise, overwrite=True, **settings)
         return cls.from_arrays(*arrays, **settings)._with_test(test_fraction, seed, standardise)
 
-    def split_validation(self, fraction=0.1, seed=0):
-        """A new dataset whose test part is cut from the training part (stratified); the real test part is not in it.
+    def split_validation(self, fraction: float = 0.1, seed: int = 0) -> Self:
+        """Split the training part into a training and a validation part.
 
-        A standardised dataset keeps its scale: mean and deviation are those of the whole training part.
+        Parameters
+        ----------
+        fraction : float, default 0.1
+            Share of the training rows for validation, in (0, 1); stratified for a classification.
+        seed : int, default 0
+            Source of randomness of the split.
+
+        Returns
+        -------
+        Dataset
+            A dataset with the validation rows as its test part; the real test part is not in it. Standardised features keep
+            their scale, which is that of the whole training part.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the fraction is not allowed or leaves a class without training rows.
         """
         n_validation = rows_of_fraction("fraction", fraction, self.n_train)
         codes = None if self.classes is None else self.y_train
@@ -123,8 +303,26 @@ class Dataset:
         X, y = self.X_train, self.y_train
         return replace(self, X_train=X[first], y_train=y[first], X_test=X[second], y_test=y[second])
 
-    def head(self, n_train, n_test=None):
-        """At most the first `n_train` and `n_test` (None: as many) rows, as views."""
+    def head(self, n_train: int, n_test: int | None = None) -> Self:
+        """Take the first rows.
+
+        Parameters
+        ----------
+        n_train : int
+            Largest number of training rows, >= 1.
+        n_test : int, optional
+            Largest number of test rows, >= 1; by default `n_train`.
+
+        Returns
+        -------
+        Dataset
+            A dataset of views of these rows.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not such a number.
+        """
         n_train = integer("n_train", n_train)
         n_test = n_train if n_test is None else integer("n_test", n_test)
         cut = {"X_train": self.X_train[:n_train], "y_train": self.y_train[:n_train]}
@@ -132,17 +330,44 @@ class Dataset:
             cut |= {"X_test": self.X_test[:n_test], "y_test": self.y_test[:n_test]}
         return replace(self, **cut)
 
-    def with_class_names(self, names):
-        """The same rows with names in place of the sorted labels, as for pictures labelled 0..9."""
+    def with_class_names(self, names: ArrayLike) -> Self:
+        """Replace the labels by names.
+
+        Parameters
+        ----------
+        names : array_like
+            A name for each class, in the order of the sorted labels.
+
+        Returns
+        -------
+        Dataset
+            The same rows with these classes.
+
+        Raises
+        ------
+        ValueError
+            If the number of names is not that of the classes.
+        """
         if self.classes is None or len(names) != len(self.classes):
             fail("names", names, f"{self.n_classes} names, one for each of the classes {self.classes}")
         return replace(self, classes=np.asarray(names))
 
-    def decode(self, codes):
-        """Codes 0..k-1 -> the user's own labels; a regression's numbers pass through."""
+    def decode(self, codes: NDArray[Any]) -> NDArray[Any]:
+        """Convert codes to labels.
+
+        Parameters
+        ----------
+        codes : ndarray of int
+            Codes in [0, n_classes).
+
+        Returns
+        -------
+        ndarray
+            The labels; for a regression `codes` itself.
+        """
         return codes if self.classes is None else self.classes[codes]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         kind = "CSR" if self.is_sparse else "dense"
         target = f"{self.n_classes} classes" if self.classes is not None else f"{self.n_outputs} outputs"
         size = f"{self.n_train} + {self.n_test} x {self.n_features} {kind} {self.X_train.dtype}"
@@ -154,23 +379,23 @@ class Dataset:
         return made._standardised() if standardise else made
 
     def _standardised(self):
-        """Itself, scaled IN PLACE: only for arrays that belong to nobody else."""
+        """Scale the features IN PLACE and return the dataset; only for arrays that are not shared with the caller."""
         scale(self.X_train, self.X_test)
         return self
 
 
-def _check_gated(X, y, part):
-    """The constructor's cheap look at whether X and y came through the gate."""
+def _check_form(X, y, part):
+    """Check in constant time that X and y have the form of validated arrays; their values are not read."""
     is_csr = sparse.issparse(X) and X.format == "csr"
     is_dense = isinstance(X, np.ndarray) and X.ndim == 2 and X.flags.c_contiguous
     if not (is_csr or is_dense) or X.dtype not in (np.float32, np.float64):
-        fail(f"X_{part}", type(X), "what the gate makes: use Dataset.from_arrays", TypeError)
+        fail(f"X_{part}", type(X), "a validated array: use Dataset.from_arrays", TypeError)
     if len(y) != X.shape[0]:
         fail(f"len(y_{part})", len(y), f"{X.shape[0]}, one entry for each row of X_{part}")
 
 
 def _check_image(shape, n_pixels):
-    """(height, width) or (height, width, channels) of as many pixels as a row has features."""
+    """Check that an image shape has as many pixels as a row has features."""
     sides = list(shape) if isinstance(shape, tuple | list) else []
     whole = all(isinstance(side, numbers.Integral) and not isinstance(side, bool) and side > 0 for side in sides)
     if len(sides) not in (2, 3) or not whole or math.prod(sides) != n_pixels:

@@ -1,6 +1,6 @@
-"""One downloader for all: several addresses a file, a checksum, nothing half-written, a clear word when offline.
+"""Downloads files: several addresses for each, checksums, no partial files, and a clear message when there is no network.
 
-A file gets its final name only after its content was verified, so whatever has that name is whole.
+A file gets its final name only after its content was verified, so a file of that name is always complete.
 """
 
 import contextlib
@@ -18,23 +18,33 @@ from .formats import GZIP, opened
 
 CHUNK = 2**18
 MOST_BYTES = 3 * 2**30
-MOST_EXPANSION = 100  # times the compressed size; text and images stay below 20
+MOST_EXPANSION = 100  # largest accepted ratio of decompressed to compressed size; text and images stay below 20
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 30.0
 
 
 class DownloadError(RuntimeError):
-    """A file could not be fetched; the message says from where, why, and where to put it by hand."""
+    """A file could not be downloaded; the message lists addresses, reasons, and where to put the file yourself.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> issubclass(sl.datasets.DownloadError, RuntimeError)
+    True
+    """
 
 
 class BadFile(Exception):
-    """Something arrived and is not the file."""
+    """The downloaded content is not the expected file."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file that can be fetched. `sha256`: any of these is right, () if none is known; `of_content`: they are those
-    of the decompressed bytes, for a .gz of the same data differs from server to server."""
+    """A file that can be downloaded.
+
+    sha256: accepted checksums, () if none is known. of_content: they are checksums of the decompressed content, because the
+    compressed files of the same data differ from server to server.
+    """
 
     name: str
     urls: tuple[str, ...]
@@ -43,10 +53,10 @@ class RemoteFile:
 
 
 def fetch(remote, folder, *, place=None, progress=True, connect=CONNECT_SECONDS, read=READ_SECONDS):
-    """The verified file `remote` in `folder` as a Path, downloaded if it is not there or damaged.
+    """Return the path of the verified file in `folder`; download it if it is missing or damaged.
 
-    Each URL is tried in turn (a second time if something damaged arrived); `connect` and `read` are seconds. `place`
-    is where a user may put the file by hand. Raises DownloadError naming every URL, what happened and that place.
+    Each URL is tried in turn, a second time if the content was damaged. `connect` and `read` are timeouts in seconds. `place`
+    is where a user may put the file. Raises DownloadError naming every URL, what happened there, and `place`.
     """
     target = Path(folder) / remote.name
     if target.is_file() and problem(target, remote) is None:
@@ -61,7 +71,7 @@ def fetch(remote, folder, *, place=None, progress=True, connect=CONNECT_SECONDS,
 
 
 def problem(path, remote):
-    """What is wrong with a file that should be `remote`, or None."""
+    """Return what is wrong with a file that should be `remote`, or None."""
     try:
         found = digest(path, of_content=remote.of_content) if remote.sha256 else None
         if not remote.sha256 and remote.name.endswith(".gz"):
@@ -74,7 +84,7 @@ def problem(path, remote):
 
 
 def digest(path, *, of_content=False):
-    """sha256 of the file, or of its decompressed content; ValueError for a broken or absurdly large content."""
+    """Return the sha256 of a file or of its decompressed content; ValueError if this is damaged or far too large."""
     sha = hashlib.sha256()
     for chunk in _chunks(path) if of_content else _raw_chunks(path):
         sha.update(chunk)
@@ -88,7 +98,7 @@ def _raw_chunks(path):
 
 
 def _chunks(path):
-    """Decompressed pieces, until they are far more than any honest file of that size holds."""
+    """Yield decompressed chunks; ValueError if they are far larger than any real data of that compressed size."""
     left = MOST_EXPANSION * max(os.path.getsize(path), CHUNK)
     with opened(path) as file:
         while chunk := file.read(CHUNK):
@@ -113,11 +123,11 @@ def _web_page(path):
 
 
 def _prepare(target):
-    """The folder, without what a killed download left there more than a day ago."""
+    """Create the folder, and delete partial files older than a day, which killed downloads left there."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         for part in target.parent.glob(f".{target.name}.*.part"):
-            with contextlib.suppress(FileNotFoundError):  # another download of the same file has just ended
+            with contextlib.suppress(FileNotFoundError):  # another process has just finished this download
                 if time.time() - part.stat().st_mtime > 86_400:
                     part.unlink()
     except OSError as error:
@@ -125,7 +135,7 @@ def _prepare(target):
 
 
 def _try_twice(url, remote, target, progress, connect, read):
-    """None if `target` is there now, else the reason; what arrived damaged is fetched once more."""
+    """Return None if `target` was downloaded, else the reason; a damaged download is repeated once."""
     for _ in range(2):
         try:
             return _try(url, remote, target, progress, connect, read)
@@ -170,7 +180,7 @@ def _transfer(url, part, progress, connect, read):
 
 
 class _Limited:
-    """A file that takes no more than MOST_BYTES, for a server may never stop."""
+    """A file that accepts at most MOST_BYTES, in case a server never stops sending."""
 
     def __init__(self, file):
         self.file, self.flush, self.left = file, file.flush, MOST_BYTES
@@ -183,9 +193,9 @@ class _Limited:
 
 
 def reachable(url, seconds):
-    """Whether the host of `url`, or the proxy in front of it, takes a connection in time.
+    """Whether the host of `url`, or the proxy before it, accepts a connection in time.
 
-    In a thread, for looking up a name knows no time limit.
+    This runs in a thread because name lookup has no timeout.
     """
     opened_in_time = []
     thread = threading.Thread(target=lambda: opened_in_time.append(_connects(url, seconds)), daemon=True)
@@ -202,7 +212,7 @@ def _connects(url, seconds):
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         socket.create_connection((parts.hostname, port), seconds).close()
-    except Exception:  # whatever a resolver, a firewall or a test's guard raises means the same here
+    except Exception:  # resolvers, firewalls and the tests' network guard raise various errors
         return False
     return True
 
@@ -211,5 +221,5 @@ def _advice(remote, failures, place):
     right = f" (sha256 {remote.sha256[0]}{' of its content' if remote.of_content else ''})" if remote.sha256 else ""
     return (
         f"{remote.name} could not be fetched. {'; '.join(failures)}. Without a network put it at {place}{right}, or "
-        "load 'fashion_mnist_small', 'digits' or 'madelon_like', which need none"
+        "load 'fashion_mnist_small', 'digits' or 'madelon_like', which need no network"
     )

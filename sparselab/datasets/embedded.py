@@ -1,4 +1,4 @@
-"""Datasets that need no network: two real ones that come along, two that are computed from a seed."""
+"""Datasets that need no network: two real ones that are part of the package, and two that are computed from a seed."""
 
 import math
 import shutil
@@ -16,7 +16,7 @@ SMALL_FILE = resources.files(f"{__package__}.data") / "fashion_mnist_small.npz"
 
 
 def digits(*, standardise=True):
-    """Scikit-learn's handwritten digits, 8 x 8 pixels in 17 greys: 1,437 + 360, stratified, always the same cut."""
+    """scikit-learn's handwritten digits of 8 x 8 pixels with 17 grey levels: 1,437 + 360, always the same stratified split."""
     from sklearn.datasets import load_digits
 
     X, y = load_digits(return_X_y=True)
@@ -26,7 +26,7 @@ def digits(*, standardise=True):
 
 
 def fashion_mnist_small(*, standardise=True):
-    """5,000 + 1,000 of Zalando's pictures of clothes, 28 x 28 pixels of 0..255, ten classes of equal size."""
+    """A subset of FashionMNIST, 5,000 + 1,000 images of 28 x 28 pixels in 0..255, ten classes of equal size."""
     with SMALL_FILE.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         X, y, X_test, y_test = (file[key] for key in ("X_train", "y_train", "X_test", "y_test"))
     settings = {"name": "fashion_mnist_small", "source": "embedded", "image_shape": (28, 28)}
@@ -34,10 +34,10 @@ def fashion_mnist_small(*, standardise=True):
 
 
 def madelon_like(*, standardise=True, seed=0):
-    """Guyon's generator at Madelon's settings: 2,000 + 600 rows, 500 features of which 20 say something.
+    """Artificial data from Guyon's generator with Madelon's settings: 2,000 + 600 rows, 500 features of which 20 are relevant.
 
-    5 informative, 15 linear combinations of them, 480 noise; 16 clusters a class, 1 % of the labels turned.
-    `madelon_like_relevant(seed)` says which 20.
+    5 features are informative, 15 are linear combinations of these and 480 are noise; 16 clusters a class, 1 % of the labels are
+    flipped. `madelon_like_relevant(seed)` tells which 20 are relevant.
     """
     from sklearn.datasets import make_classification
 
@@ -59,7 +59,7 @@ def madelon_like(*, standardise=True, seed=0):
 
 
 def madelon_like_relevant(seed=0):
-    """The columns of `madelon_like` that say something: (informative (5,), combinations of them (15,))."""
+    """Return the relevant columns of `madelon_like`: 5 informative ones and 15 linear combinations of these."""
     place = np.argsort(_columns(seed))
     return place[:5], place[5:20]
 
@@ -69,14 +69,14 @@ def _columns(seed):
 
 
 def extreme(n_features=65_536, n_samples=1_000, seed=0, *, separation=4.0, test_fraction=0.2, standardise=True, file=None):
-    """Two classes in as many features as you like; one float32 array of n_samples x n_features and nothing beside it.
+    """Artificial data of two classes with any number of features, in a single float32 array (n_samples, n_features).
 
-    file: a path; the array is then a .npy file there, written row by row and read where it stands (memory-mapped), so that it may
-    be larger than memory. ValueError where the disk has no room for it, before anything is written.
+    Features are standard normal noise. Every 64th feature (from a random start) is shifted by the class, so that the class means
+    are 2 * `separation` standard deviations apart. The first rows are the same for any `n_samples`. With the default arguments
+    the array has 262 MB.
 
-    Noise is standard normal. Every 64th feature (from a random start) is moved by +-shift with the class, such that
-    the classes' means lie 2 * `separation` deviations apart; the same rows come first for any `n_samples`.
-    262 MB at the defaults.
+    file: path of a .npy file for the array, which is written row by row and memory-mapped, so that it may be larger than memory.
+    ValueError if the disk has too little space, before anything is written.
     """
     n_features, n_samples = integer("n_features", n_features, low=2), integer("n_samples", n_samples, low=10)
     n_test = rows_of_fraction("test_fraction", test_fraction, n_samples)
@@ -93,11 +93,11 @@ def extreme(n_features=65_536, n_samples=1_000, seed=0, *, separation=4.0, test_
 
 
 def on_disk(path, shape):
-    """A new float32 array of this shape in a .npy file, which a write to it changes."""
+    """Create a .npy file with a float32 array of this shape and map it into memory for writing."""
     path, need = Path(path), 4 * math.prod(shape)
     if not path.parent.is_dir():
         fail("file", path, "in a folder that exists")
     free = shutil.disk_usage(path.parent).free
-    if need > free:  # a file with holes on a full disk ends the process at the first write, and says nothing
+    if need > free:  # the file is sparse: on a full disk the first write would kill the process
         raise ValueError(f"file = {shown(path)}: {need:,} bytes are needed, {free:,} are free on that disk")
     return np.lib.format.open_memmap(path, "w+", np.float32, shape)

@@ -1,6 +1,6 @@
-"""Readers of the formats the published datasets come in; each returns raw arrays and believes no header blindly.
+"""Readers of the file formats of published datasets. They return raw arrays and verify what headers say.
 
-Plain or gzip-compressed is found out from the first bytes, for servers differ in what they send.
+Whether a file is gzip-compressed is decided by its first bytes, because servers differ in what they send.
 """
 
 import gzip
@@ -15,7 +15,7 @@ BROKEN = (EOFError, gzip.BadGzipFile, zlib.error)
 
 @contextmanager
 def opened(path):
-    """The content of `path` as a binary stream, decompressed if need be; ValueError if it breaks off."""
+    """Open `path` as a binary stream and decompress it if necessary; ValueError if it is truncated."""
     with open(path, "rb") as raw:
         packed = raw.read(2) == GZIP
         raw.seek(0)
@@ -26,14 +26,14 @@ def opened(path):
 
 
 def refuse(path, allowed, error=ValueError):
-    """The message about a file; its path is never shortened."""
+    """Raise `error` about a file; its path is shown in full."""
     raise error(f"path = {str(path)!r}: must be {allowed}") from None
 
 
 def read_idx(path):
-    """An idx file of bytes (MNIST's format: 0, 0, 8, axes, big-endian lengths, values) -> uint8 array.
+    """Read an idx file of bytes (MNIST's format: 0, 0, 8, number of axes, big-endian lengths, values) as a uint8 array.
 
-    Raises ValueError where the length is not what the header says.
+    Raises ValueError if the length differs from that in the header.
     """
     with opened(path) as file:
         magic = file.read(4)
@@ -46,7 +46,7 @@ def read_idx(path):
 
 
 def _exactly(file, n_bytes, path, chunk=2**24):
-    """`n_bytes` bytes, no more and no less, read piece by piece: a lying header allocates nothing."""
+    """Read exactly `n_bytes` bytes, in chunks: a wrong header cannot cause a large allocation."""
     pieces, left = [], n_bytes + 1
     while left and (piece := file.read(min(left, chunk))):
         pieces.append(piece)
@@ -57,7 +57,7 @@ def _exactly(file, n_bytes, path, chunk=2**24):
 
 
 def read_numbers(path, n_columns, separator=None):
-    """Text with `n_columns` whole numbers a line (Madelon's format) -> (lines, n_columns) int32."""
+    """Read text with `n_columns` whole numbers a line (Madelon's format) as an int32 array (lines, n_columns)."""
     with opened(path) as file:
         lines = [line.split(separator) for line in file.read().splitlines() if line.strip()]
     widths = {len(line) for line in lines}
@@ -70,7 +70,7 @@ def read_numbers(path, n_columns, separator=None):
 
 
 def read_higgs(path, n_rows):
-    """The first `n_rows` lines of HIGGS.csv, label first -> (X (n_rows, 28) float32, y (n_rows,) int8), streamed."""
+    """Read the first `n_rows` lines of HIGGS.csv: X (n_rows, 28) float32, and the labels (n_rows,) int8 of its first column."""
     import pandas
 
     with opened(path) as file:
@@ -84,10 +84,10 @@ def read_higgs(path, n_rows):
 
 
 def read_series_matrix(path, key="leukemia class"):
-    """A GEO series matrix -> (X (samples, probes) float32, labels (samples,) str), streamed line by line.
+    """Read a GEO series matrix line by line: X (samples, probes) float32 and labels (samples,) str.
 
-    The labels are what follows "`key`: " in that line of !Sample_characteristics_ch1 which has it.
-    Raises ValueError for a missing table, missing labels and lines of another length, naming the probe.
+    The labels follow "`key`: " in one of the lines !Sample_characteristics_ch1. Raises ValueError if the table or the labels
+    are missing, or if a line has another length (the message names its probe).
     """
     with opened(path) as file:
         labels = _read_labels(file, key, path)
@@ -110,7 +110,7 @@ def _read_labels(file, key, path):
 
 
 def _read_probes(file, n_samples, path, block=512):
-    """Blocks (n_samples, up to `block` probes), turned round while they are small."""
+    """Yield blocks (n_samples, up to `block` probes); small blocks are transposed fast."""
     lines, rows = _lines(file, path), []
     next(lines, None)
     for line in lines:
@@ -138,7 +138,7 @@ def _probe(line, n_samples, path):
 
 
 def _lines(file, path, limit=2**24):
-    """Lines of text; one without an end would otherwise fill the memory."""
+    """Yield lines of text of limited length, so that a file without line ends cannot fill the memory."""
     while line := file.readline(limit):
         if len(line) == limit:
             refuse(path, f"text with lines below {limit} bytes")

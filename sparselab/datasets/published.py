@@ -1,4 +1,4 @@
-"""The published datasets as functions: find the files, read them, hand the numbers to the gate."""
+"""The published datasets as functions: each finds its files, reads them and makes a Dataset of the numbers."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ LEUKEMIA_TEST_SHARE = 1 / 3  # 699 of the 2,096 patients
 
 
 def fashion_mnist(*, standardise=True, progress=True):
-    """Zalando's pictures of clothes, complete: 60,000 + 10,000 of 28 x 28 pixels of 0..255, ten classes."""
+    """FashionMNIST: 60,000 + 10,000 images of clothes of 28 x 28 pixels in 0..255, ten classes."""
     paths, origin = sources.obtain(sources.FASHION_MNIST, progress=progress)
     X, y, X_test, y_test = map(read_idx, paths)
     X, X_test = X.reshape(len(X), -1), X_test.reshape(len(X_test), -1)
@@ -23,7 +23,7 @@ def fashion_mnist(*, standardise=True, progress=True):
 
 
 def madelon(*, standardise=True, progress=True):
-    """Madelon of the NIPS 2003 challenge: 2,000 rows + its 600 to validate with, 500 features, two classes."""
+    """Madelon of the NIPS 2003 challenge: 2,000 training and 600 validation rows, 500 features, two classes."""
     paths, origin = sources.obtain(sources.MADELON, progress=progress)
     X, y, X_test, y_test = (read_numbers(path, n) for path, n in zip(paths, (500, 1, 500, 1), strict=True))
     settings = {"name": "madelon", "source": origin, "standardise": standardise}
@@ -31,10 +31,10 @@ def madelon(*, standardise=True, progress=True):
 
 
 def higgs(*, n_train=105_000, n_test=50_000, standardise=True, progress=True):
-    """The first `n_train` and the next `n_test` of HIGGS' 11 million collisions, 28 features, two classes.
+    """HIGGS: the first `n_train` and the next `n_test` of 11 million collisions, 28 features, two classes.
 
-    As the paper's authors cut it, who also use 1,050,000 and 500,000. The file has 2.8 GB and is read only as far
-    as needed.
+    The defaults are those of the paper; its authors also use 1,050,000 and 500,000 rows. The file has 2.8 GB and is read only
+    as far as needed.
     """
     n_train, n_test = integer("n_train", n_train), integer("n_test", n_test)
     (path,), origin = sources.obtain(sources.HIGGS, progress=progress)
@@ -44,7 +44,7 @@ def higgs(*, n_train=105_000, n_test=50_000, standardise=True, progress=True):
 
 
 def cifar10(*, standardise=True, progress=True):
-    """CIFAR-10: 50,000 + 10,000 colour pictures of 32 x 32, ten classes; a row is (32, 32, 3) of 0..255, flattened."""
+    """CIFAR-10: 50,000 + 10,000 colour images of 32 x 32 pixels, ten classes; a row is (32, 32, 3) in 0..255, flattened."""
     (path,), origin = sources.obtain(sources.CIFAR10, progress=progress)
     X, y, X_test, y_test, names = read_cifar10(path)
     settings = {"name": "cifar10", "source": origin, "image_shape": (32, 32, 3), "standardise": standardise}
@@ -52,7 +52,7 @@ def cifar10(*, standardise=True, progress=True):
 
 
 def leukemia(*, seed=0, standardise=True, progress=True):
-    """GSE13159: gene activity of 2,096 patients, 54,675 probes, 18 classes; 1,397 + 699, stratified by `seed`."""
+    """Leukemia (GSE13159): gene expression of 2,096 patients, 54,675 probes, 18 classes; 1,397 + 699 rows, split by `seed`."""
     (path,), origin = sources.obtain(sources.LEUKEMIA, progress=progress)
     X, labels = read_series_matrix(path)
     codes = np.unique(labels, return_inverse=True)[1]
@@ -63,5 +63,5 @@ def leukemia(*, seed=0, standardise=True, progress=True):
 
 
 def _by_pixel(X):
-    """Rows of red, green and blue planes -> rows of (height, width, channel), as pictures are shown."""
+    """Convert rows of red, green and blue planes to rows of (height, width, channel), the order in which images are drawn."""
     return X.reshape(len(X), 3, -1).transpose(0, 2, 1).reshape(len(X), -1)

@@ -1,6 +1,6 @@
-"""A user's own files: a CSV table or an .npz as raw arrays; the gate looks at the values afterwards.
+"""Readers of a user's own files, CSV tables and .npz, as raw arrays; their values are validated afterwards.
 
-Nothing in a file is ever executed: npz without pickles, CSV cells are numbers or labels and never formulas.
+No content is ever executed: pickles in .npz files are not loaded, and CSV cells are numbers or labels, never formulas.
 """
 
 import csv
@@ -18,12 +18,12 @@ PARTS = ("X_train", "y_train", "X_test", "y_test")
 
 
 def stem(path):
-    """The name of a dataset read from `path`."""
+    """Return the name of a dataset read from `path`: the file name without extension."""
     return Path(path).stem
 
 
 def read_npz(path):
-    """([X, y, X_test, y_test] or [X, y], whether it was cut into training and test part)."""
+    """Return ([X, y, X_test, y_test], True) for a file with training and test part, else ([X, y], False)."""
     path = existing(path)
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
@@ -39,9 +39,9 @@ def read_npz(path):
 
 
 def read_csv(path, target=-1, separator=","):
-    """(X (rows, features) float64, y (rows,)) of a UTF-8 table; `target` is a column's name or position.
+    """Read a UTF-8 table as X (rows, features) float64 and y (rows,); `target` is the name or position of the column of y.
 
-    Raises ValueError naming the line and column of the first cell that is not a number.
+    Raises ValueError naming line and column of the first cell that is not a number.
     """
     path = existing(path)
     frame = _table(path, separator)
@@ -56,7 +56,7 @@ def read_csv(path, target=-1, separator=","):
 
 
 def existing(path):
-    """`path` as a Path; FileNotFoundError if no file is there."""
+    """Return `path` as a Path; FileNotFoundError if there is no such file."""
     path = Path(path)
     if not path.is_file():
         refuse(path, "an existing file", FileNotFoundError)
@@ -64,7 +64,7 @@ def existing(path):
 
 
 def _table(path, separator):
-    """The file as a data frame; its columns are numbers if the file has no header."""
+    """Read the file as a data frame; the columns are numbered if it has no header."""
     import pandas
 
     text = _text(path)
@@ -72,7 +72,7 @@ def _table(path, separator):
     cells = {"sep": separator, "index_col": False, "keep_default_na": False, "na_values": [""]}
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", pandas.errors.ParserWarning)  # cells were left out
+            warnings.simplefilter("error", pandas.errors.ParserWarning)  # a line with too many cells
             return pandas.read_csv(io.StringIO(text), header=None, names=header, skiprows=int(header is not None), **cells)
     except pandas.errors.ParserWarning as error:
         refuse(path, f"a table with equally many cells in each line ({error})")
@@ -91,7 +91,7 @@ def _text(path):
 
 
 def _header(text, separator):
-    """The cells of the first line, if none of them is a number; else None."""
+    """Return the cells of the first line if none of them is a number, else None."""
     cells = next(csv.reader(io.StringIO(text), delimiter=separator))
     return None if any(map(_is_number, cells)) else [cell.strip() for cell in cells]
 
@@ -113,7 +113,7 @@ def _target_column(frame, target):
 
 
 def _check_column(cells, name, first_line):
-    """Every cell of a feature column is a number; the first that is not is named with its line."""
+    """Check that every cell of a feature column is a number; the error names the first other one and its line."""
     import pandas
 
     bad = pandas.to_numeric(cells, errors="coerce").isna().to_numpy()

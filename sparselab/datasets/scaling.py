@@ -1,6 +1,6 @@
-"""Standardisation by the training set's mean and deviation, in place and in blocks, so that no second copy is needed.
+"""Standardisation by mean and standard deviation of the training set, in place and in blocks, so that no copy is needed.
 
-A sparse matrix is only divided by the deviation: taking the mean away would turn its zeros into numbers.
+A sparse matrix is only divided by the standard deviation: subtracting the mean would make it dense.
 """
 
 import numpy as np
@@ -12,11 +12,10 @@ BLOCK_BYTES = 2**20
 
 
 def standardise(X_train, X_test=None):
-    """Scale both parts IN PLACE with the training part's mean and deviation (float64 inside).
+    """Scale both parts IN PLACE by mean and standard deviation of the training part, computed in float64.
 
-    Dense: (x - mean) / deviation; features constant in training become 0 everywhere.
-    CSR: x / deviation, zeros stay zeros; features constant in training become 0.
-    Raises ValueError where a value of the test part no longer fits the dtype.
+    Dense: (x - mean) / deviation. CSR: x / deviation. Features that are constant in the training part become 0.
+    Raises ValueError if a value of the test part no longer fits into the dtype.
     """
     scale = _scale_sparse if sparse.issparse(X_train) else _scale_dense
     parts = [part for part in (X_train, X_test) if part is not None]
@@ -35,21 +34,21 @@ def _scale_dense(parts):
 
 
 def moments(X):
-    """(mean, 1 / deviation) of each feature, float64 (features,); 0 in place of 1 / 0 for constant features."""
+    """Return mean and 1 / deviation of each feature, (features,) float64; for constant features 0 instead of 1 / 0."""
     mean = sum(rows.sum(axis=0, dtype=np.float64) for rows in blocks(X)) / len(X)
     variance = sum(np.square(centred, out=centred).sum(axis=0) for _, centred in _centred(X, mean)) / len(X)
     return mean, _inverse_deviation(variance, X.min(axis=0) == X.max(axis=0))
 
 
 def _centred(X, mean):
-    """(rows, rows - mean) for each block, the latter in ONE float64 buffer: a new one each time costs five times more."""
+    """Yield (rows, rows - mean) for each block; all differences share one float64 buffer, because allocations are slow."""
     scratch = np.empty(blocks(X)[0].shape)
     for rows in blocks(X):
         yield rows, np.subtract(rows, mean, out=scratch[: len(rows)])
 
 
 def sparse_moments(X):
-    """The same of a CSR matrix, zeros counted, without making it dense."""
+    """Return the same for a CSR matrix, including its zeros, without making it dense."""
     n_samples, n_features = X.shape
     mean = _per_feature(X, X.data) / n_samples
     n_zeros = n_samples - _per_feature(X, np.ones_like(X.data))
@@ -74,6 +73,6 @@ def _inverse_deviation(variance, constant):
 
 
 def blocks(X):
-    """Views of consecutive rows, each about BLOCK_BYTES when made float64."""
+    """Return views of consecutive rows, each of about BLOCK_BYTES when converted to float64."""
     step = max(1, BLOCK_BYTES // (8 * X.shape[1]))
     return [X[start : start + step] for start in range(0, len(X), step)]

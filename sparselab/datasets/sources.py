@@ -1,7 +1,7 @@
-"""The table of published datasets: which files, from where, with which checksum; and how one is found on this machine.
+"""The files of published datasets, with addresses and checksums, and where they are looked for.
 
-For every file: the user's own folder data/<name>/ first, then what the operating system installed, then what was
-fetched before (data/downloads/<name>/), then the network.
+Every file is searched in the user's folder data/<name>/, then in the folder of the operating system's package, then among earlier
+downloads (data/downloads/<name>/), and at last it is downloaded.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ FASHION_MNIST = Source(
     Path("/usr/share/datasets/fashion-mnist"),  # Debian's dataset-fashion-mnist
 )
 
-# The labels to validate with are published with and without a newline at the end.
+# The validation labels are published with and without a newline at the end.
 MADELON = Source(
     "madelon",
     (
@@ -83,7 +83,7 @@ CIFAR10 = Source(
     ),
 )
 
-# No checksum is published; the file's own (gzip's CRC) and its shape are checked.
+# No checksum is published; the CRC of gzip and the shape of the table are checked.
 LEUKEMIA = Source(
     "leukemia",
     (
@@ -96,10 +96,10 @@ LEUKEMIA = Source(
 
 
 def obtain(source, *, progress=True, **timeouts):
-    """(paths of the source's files, in order, and "local", "system" or "official").
+    """Return the paths of the source's files, in order, and their origin: "local", "system" or "official".
 
-    A set of files of mixed origin counts as the least official of them. Raises ValueError for a damaged file of the
-    user's, DownloadError where nothing can be fetched.
+    Files of mixed origin count as "local" if one of them is, else as "official". Raises ValueError for a damaged file of the
+    user, DownloadError if a file cannot be downloaded.
     """
     found = [_find(source, remote, progress, timeouts) for remote in source.files]
     origins = {origin for _, origin in found}
@@ -118,13 +118,13 @@ def _find(source, remote, progress, timeouts):
 
 
 def _present(folder, remote):
-    """The file in `folder`, compressed or not, or None."""
+    """Return the file in `folder`, compressed or not, or None."""
     names = (remote.name, remote.name.removesuffix(".gz"))
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
 def _check_own(path, remote):
-    """A user's file is never deleted, it is named. Once unpacked only a checksum of the content can be tried."""
+    """Reject a damaged file of the user, without deleting it. A decompressed one is checked if the checksum is of the content."""
     if path.name == remote.name or remote.of_content:
         if (reason := problem(path, remote)) is not None:
             refuse(path, f"the published {remote.name}: {reason}. Remove it to fetch a new one")

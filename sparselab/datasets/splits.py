@@ -1,4 +1,4 @@
-"""Cutting rows in two: stratified for labels, plain for numbers, the same rows for the same seed."""
+"""Random splits of rows into two parts: stratified for labels, plain for numbers, reproducible by seed."""
 
 import numpy as np
 
@@ -6,10 +6,10 @@ from ..utils.checks import fail, generator, number
 
 
 def split_rows(codes, n_samples, n_second, seed=0):
-    """Row numbers (first, second), each in random order; `n_second` rows in the second part.
+    """Return the row numbers of both parts, each in random order; the second part has `n_second` rows.
 
-    `codes` (n_samples,) int: each class gives its share (largest remainders), its last row stays in the first part.
-    `codes` None: no strata.
+    With `codes` (n_samples,) int the split is stratified: every class contributes its share (largest remainder method), and keeps
+    at least one row in the first part. With None it is not.
     """
     rng = generator("seed", seed)
     order = rng.permutation(n_samples)
@@ -22,7 +22,7 @@ def split_rows(codes, n_samples, n_second, seed=0):
 
 
 def rows_of_fraction(name, fraction, n_samples):
-    """How many rows a fraction in (0, 1) of `n_samples` is: at least one, never all."""
+    """Return the number of rows in a fraction, in (0, 1), of `n_samples`: at least one, never all."""
     share = number(name, fraction, "a fraction in (0, 1)", low=0, high=1, open_low=True, open_high=True)
     if n_samples < 2:
         fail("n_samples", n_samples, "at least 2 to be split")
@@ -30,7 +30,7 @@ def rows_of_fraction(name, fraction, n_samples):
 
 
 def _shares(counts, n_second):
-    """Rows each class gives: proportional, rounded by largest remainder, at most all but one."""
+    """Return the number of rows from each class: proportional, rounded by largest remainder, at most all but one."""
     ideal = counts * (n_second / counts.sum())
     limit = np.maximum(counts - 1, 0)
     share = np.minimum(np.floor(ideal).astype(np.int64), limit)
@@ -43,7 +43,7 @@ def _shares(counts, n_second):
 
 
 def _rank_in_class(codes):
-    """0 for the first row of its class, 1 for the second, and so on."""
+    """Number the rows of each class: 0 for the first one, 1 for the second, and so on."""
     order = np.argsort(codes, kind="stable")
     counts = np.bincount(codes)
     starts = np.repeat(np.cumsum(counts) - counts, counts)

@@ -1,12 +1,13 @@
-"""The gate for y: labels of any type become codes 0..k-1 and can be decoded again; numbers to predict stay numbers.
+"""Validation of y: labels of any type become codes 0..k-1, which can be decoded again; numbers to predict stay numbers.
 
-What a classifier cannot mean (NaN, 0.37, one class only, a label never trained on) is named here.
+Targets that a classifier cannot use are rejected here: NaN, fractions, a single class, labels that training has not seen.
 """
 
 import numbers
 import warnings
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..utils.checks import choice, fail, shown
 from ..utils.csr import check_finite, check_kind
@@ -15,11 +16,51 @@ TASKS = ("classification", "regression")
 LABEL_TYPES = (str, bytes, (numbers.Real, np.bool_))
 
 
-def check_targets(y, n_samples, name="y", *, task="classification", classes=None, dtype=np.float32):
-    """Labels -> (codes (n_samples,) int64, classes (k,)); for regression -> (values (n_samples, outputs), None).
+def check_targets(
+    y: ArrayLike,
+    n_samples: int,
+    name: str = "y",
+    *,
+    task: str = "classification",
+    classes: NDArray[np.generic] | None = None,
+    dtype: DTypeLike = np.float32,
+) -> tuple[NDArray[np.generic], NDArray[np.generic] | None]:
+    """Validate targets and convert them to what training uses.
 
-    `classes` are the sorted labels already known (then labels outside them are refused, and one class is enough).
-    Raises ValueError or TypeError naming the label, the lengths or the dtype that does not fit.
+    Parameters
+    ----------
+    y : array_like
+        For a classification one label a sample: strings, bools or whole numbers. For a regression numbers (samples,) or
+        (samples, outputs).
+    n_samples : int
+        Number of samples.
+    name : str, default "y"
+        Name of the argument in error messages.
+    task : {"classification", "regression"}, default "classification"
+        What the targets are for.
+    classes : ndarray, optional
+        The sorted labels seen in training; then other labels are rejected, and a single class is allowed.
+    dtype : {"float32", "float64"}, default float32
+        Type of the numbers of a regression.
+
+    Returns
+    -------
+    targets : ndarray
+        Codes (n_samples,) int64 of the labels, or numbers (n_samples, outputs).
+    classes : ndarray or None
+        The sorted labels (k,), so that label i is classes[code i]; None for a regression.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a label, the length or the dtype is not allowed.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> codes, classes = sl.datasets.check_targets(["no", "yes", "no"], 3)
+    >>> codes.tolist(), classes.tolist()
+    ([0, 1, 0], ['no', 'yes'])
     """
     choice("task", task, TASKS)
     values = as_labels(y, name)
@@ -31,9 +72,9 @@ def check_targets(y, n_samples, name="y", *, task="classification", classes=None
 
 
 def as_labels(y, name="y"):
-    """An array; of a list of mixed strings and numbers one of objects, where numpy would make all of them strings.
+    """Return y as an array; a list of both strings and numbers becomes an array of objects (numpy would convert all to strings).
 
-    Masked entries are refused, for numpy forgets the mask. Raises ValueError or TypeError naming what y is.
+    Masked entries are rejected because numpy would drop the mask. Raises ValueError or TypeError naming what y is.
     """
     if y is None:
         fail(name, y, "the labels or numbers to predict, one for each sample")
@@ -67,7 +108,7 @@ def _as_column(values, name):
 
 
 def _numbers(values, name, dtype):
-    """Targets of a regression, (samples, outputs)."""
+    """Return the targets of a regression, (samples, outputs)."""
     check_kind(f"{name}.dtype", values.dtype)
     if values.ndim > 2 or 0 in values.shape:
         fail(f"{name}.shape", values.shape, "(samples,) or (samples, outputs)")
@@ -78,7 +119,7 @@ def _numbers(values, name, dtype):
 
 
 def _labels(values, name):
-    """Labels as an array that can be sorted: bool, integer, whole floats or strings."""
+    """Return labels as an array that can be sorted: bool, integer, whole floats or strings."""
     if values.dtype.kind in "OT":
         values = _from_objects(values, name)
     if values.dtype.kind not in "biufUS":
@@ -89,7 +130,7 @@ def _labels(values, name):
 
 
 def _from_objects(values, name):
-    """Objects that are all strings or all numbers as an array of that type; the odd one out is named."""
+    """Convert objects that are all strings or all numbers to an array of that type; the error names the first other one."""
     items = values.tolist()
     for kind in LABEL_TYPES:
         if all(isinstance(item, kind) for item in items):
@@ -104,7 +145,7 @@ def _check_whole(values, name):
     broken = values != np.floor(values)
     if broken.any():
         i = int(np.argmax(broken))
-        fail(f"{name}[{i}]", float(values[i]), 'a label: a classifier needs classes; for numbers say task="regression"')
+        fail(f"{name}[{i}]", float(values[i]), 'a label: a classifier needs classes; for numbers use task="regression"')
 
 
 def _encode(labels, name):
@@ -115,7 +156,7 @@ def _encode(labels, name):
 
 
 def _known(labels, classes, name):
-    """Codes of `labels` in the sorted `classes`."""
+    """Return the codes of `labels` in the sorted `classes`."""
     if _family(labels) != _family(classes):
         fail(f"{name}.dtype", labels.dtype, f"labels like those trained on: {shown(classes.tolist())}")
     codes = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
@@ -128,5 +169,5 @@ def _known(labels, classes, name):
 
 
 def _family(labels):
-    """Labels can be compared within a family: strings, bytes, numbers."""
+    """Return the family of the labels' type; only labels of one family can be compared: strings, bytes or numbers."""
     return labels.dtype.kind if labels.dtype.kind in "US" else "number"

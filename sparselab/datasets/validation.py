@@ -1,11 +1,13 @@
-"""The gate: whatever a user calls X leaves here as a clean float array or a clean CSR matrix, or not at all.
+"""Validation of X: any kind of features becomes a finite C-contiguous float array or a canonical CSR matrix, or is rejected.
 
-Nothing behind this file looks for NaN, odd layouts or wild indices again, so nothing may come round it.
+Later code does not check again for NaN, memory layout or indices out of range, so all features must pass through here.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 from scipy import sparse
 
 from ..utils.checks import fail
@@ -15,20 +17,46 @@ from .targets import check_targets
 __all__ = ["check_csr", "check_features", "check_targets"]
 
 
-def check_features(X, name="X", *, dtype=np.float32, copy=False):
-    """Samples in rows -> (samples, features) array, C-contiguous, aligned, native; or a sorted CSR without duplicates.
+def check_features(
+    X: Any, name: str = "X", *, dtype: DTypeLike = np.float32, copy: bool = False
+) -> NDArray[np.floating] | sparse.csr_array:
+    """Validate features and convert them to what the kernels read.
 
-    Takes arrays of any layout and any real dtype, lists of lists, data frames, and every scipy.sparse format.
-    The input is never written to. The result shares memory with it only if nothing had to be converted; with
-    `copy` its values never do. `dtype` is float32 or float64.
-    Raises TypeError for what is not made of numbers, ValueError for NaN, infinity, overflow and wrong shapes.
+    Parameters
+    ----------
+    X : array_like, data frame or scipy.sparse matrix
+        Real numbers (samples, features) of any dtype and memory layout; not modified.
+    name : str, default "X"
+        Name of the argument in error messages.
+    dtype : {"float32", "float64"}, default float32
+        Type of the result.
+    copy : bool, default False
+        Whether the values must not share memory with X. By default they do where nothing has to be converted.
+
+    Returns
+    -------
+    ndarray or scipy.sparse.csr_array
+        A C-contiguous array, or for a sparse matrix a CSR with sorted indices and without duplicates.
+
+    Raises
+    ------
+    TypeError
+        If X does not consist of numbers.
+    ValueError
+        If X has NaN, infinity, a value too large for the dtype or a wrong shape.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.datasets.check_features([[1, 2], [3, 4]]).dtype.name
+    'float32'
     """
     check_dtype(dtype)
     if sparse.issparse(X):
         check_shape(X.shape, name)
         return as_csr(X, name, dtype, copy=copy)
     if type(X) is np.ndarray and X.dtype == dtype and X.ndim == 2 and X.size and X.flags.carray and not copy:
-        check_finite(X, X, name)  # the usual case, and the one in which a single sample is in a hurry
+        check_finite(X, X, name)  # fast path for single-sample latency
         return X
     values = as_numbers(X, name)
     check_shape(values.shape, name)
@@ -39,9 +67,9 @@ def check_features(X, name="X", *, dtype=np.float32, copy=False):
 
 
 def check_dtype(dtype):
-    """float32 or float64, as a numpy type, dtype or name."""
+    """Check that `dtype` is float32 or float64, as a numpy type, dtype or name."""
     try:
-        good = dtype is not None and np.dtype(dtype) in (np.float32, np.float64)  # numpy takes None for float64
+        good = dtype is not None and np.dtype(dtype) in (np.float32, np.float64)  # numpy reads None as float64
     except TypeError:
         good = False
     if not good:
@@ -49,7 +77,7 @@ def check_dtype(dtype):
 
 
 def check_shape(shape, name):
-    """Two axes, neither of them empty."""
+    """Check that there are two axes, neither of them empty."""
     if len(shape) != 2:
         fail(f"{name}.shape", shape, "(samples, features): .reshape(-1, 1) for one feature, (1, -1) for one sample")
     if 0 in shape:
@@ -57,7 +85,7 @@ def check_shape(shape, name):
 
 
 def as_numbers(X, name):
-    """The values of X as an array of bool, integer or float; a frame or an array of the user's may be shared."""
+    """Return the values of X as an array of bool, integer or float, which may share memory with X."""
     if hasattr(X, "iloc") and hasattr(X, "columns"):
         return _from_frame(X, name)
     if np.ma.is_masked(X):
@@ -78,7 +106,7 @@ def _to_array(X, name):
 
 
 def check_frame(frame, name="X"):
-    """Raise TypeError naming the first column of a pandas frame that is not made of numbers."""
+    """Raise TypeError naming the first column of a pandas data frame that does not consist of numbers."""
     for column, kind in frame.dtypes.items():
         if getattr(kind, "kind", "O") not in "biuf":
             fail(f"{name}[{column!r}].dtype", str(kind), "bool, integer or floating: encode or drop it", TypeError)

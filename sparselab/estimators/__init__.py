@@ -1,6 +1,6 @@
-"""scikit-learn's conventions on top of the house: a classifier for pipelines, grid searches and cross-validation.
+"""scikit-learn estimators: a classifier and a feature selector for pipelines, grid searches and cross-validation.
 
-This is the only room that knows those conventions; nothing below it imports it, and it is imported on first use only.
+Only this folder knows scikit-learn's conventions. It is imported on first use.
 """
 
 from .classifier import SparseMLPClassifier

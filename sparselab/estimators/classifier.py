@@ -1,10 +1,12 @@
-"""A truly sparse multilayer perceptron that behaves like any other classifier of scikit-learn.
+"""A truly sparse multilayer perceptron as a scikit-learn classifier: it checks and encodes the data and calls `train`."""
 
-It owns no mathematics: it checks, encodes, calls training.train and remembers.
-"""
+from __future__ import annotations
 
+import os
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy import sparse
@@ -21,18 +23,21 @@ from ..datasets.targets import as_labels
 from ..datasets.validation import check_features, check_frame
 from ..training.loop import predict
 from ..utils import checks
-from .fitting import BestEpoch, all_or_nothing, progress, run_epochs, seeds_kept, twin, with_validation
+from .fitting import BestEpoch, copied, progress, restored_on_failure, run_epochs, stored_seeds, with_validation
 from .labels import classes_of, codes_of
 from .settings import Settings, net_parameters, seeds_of, threads_of
 
-# What is not finite is named by our own gate, with its place.
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+# Numbers that are not finite are refused by check_features, which names their place.
 VALIDATION = {"accept_sparse": "csr", "accept_large_sparse": True, "ensure_all_finite": False}
 
 
-def before_sklearn(X):
-    """Sparse X through our gate: scikit-learn's and scipy's compiled code would follow a malformed CSR's wild indices.
+def check_before_sklearn(X):
+    """Validate sparse X, because compiled code of scikit-learn and scipy would follow invalid indices out of the array.
 
-    Masked arrays too, whose mask would be lost. Everything else as it is.
+    Masked arrays are refused, because their mask would be lost. Everything else is returned as it is.
     """
     if hasattr(X, "iloc") and hasattr(X, "columns"):
         check_frame(X)
@@ -41,8 +46,8 @@ def before_sklearn(X):
     return check_features(X) if sparse.issparse(X) or np.ma.isMaskedArray(X) else X
 
 
-def holds_nothing_back(estimator):
-    """partial_fit is there only without early stopping, which needs a validation part that stays the same."""
+def has_partial_fit(estimator):
+    """Early stopping excludes partial_fit: it needs a validation part that stays the same."""
     if estimator.early_stopping:
         checks.fail("early_stopping", estimator.early_stopping, "False for partial_fit, which holds no data back", AttributeError)
     return True
@@ -55,56 +60,102 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    hidden_layer_sizes : widths of the hidden layers, default (200, 200).
-    epsilon : expected links of a layer are epsilon (n_in + n_out); where that reaches n_in n_out the layer is dense.
-    density : None, or the same share of links in (0, 1] in every layer; epsilon is then not used.
-    activation : "all_relu", "relu", "leaky_relu", "all_negative", "tanh", "identity" or an object.
-    alpha : slope of all_relu, leaky_relu and all_negative left of 0. It is NOT scikit-learn's alpha: L2 is weight_decay.
-    initializer : "he_uniform", "xavier_uniform", "normal" or an object.
-    dropout : share of hidden values dropped in training, in [0, 1).
-    zeta : share of the links replaced before every epoch but the first, in [0, 1], or a function of the epoch; 0: static.
-    rules : None, or a list of rules such as [SET(0.3)] in the place of zeta; [] is static.
-    learning_rate : a number or a schedule (epoch -> rate).
-    momentum, nesterov, weight_decay : as in MomentumSGD; weight_decay is not multiplied by the learning rate.
-    batch_size : samples of a mini-batch, or "auto": about 50 mini-batches an epoch, of 16 to 128 samples.
-    epochs : passes over the data of one fit (with early_stopping: at most).
-    early_stopping : hold back a stratified part of the training data, stop when accuracy on it no longer grows, and
-        keep the epoch at which it was best.
-    validation_fraction : that part, in (0, 1).
-    n_epochs_no_change, tol : stop after so many epochs in a row without a gain of more than tol.
-    warm_start : fit goes on with the net and the momentum of the fit before, for `epochs` epochs more.
-    standardise : scale features by mean and deviation of the first training data (CSR: deviation only); `scaler_` does it.
-    random_state : None, int, RandomState, Generator or SeedSequence. Generators are copied, so that fit leaves them as they
-        were and the same estimator fits the same net twice. None takes fresh entropy, never numpy's global generator.
-    verbose : a bar over the epochs.
-    n_jobs : threads; None: 1, -1: all cores. Results do not depend on it.
-    checkpoint : None, or a folder: fit saves the run there after every epoch, and goes on with it where the folder has it
-        already (same data and parameters; `epochs` is the total), to the same result as if it had never been interrupted. One
-        folder for one fit: not with warm_start, in cross-validation or in a grid search. partial_fit does not look at it.
+    hidden_layer_sizes : sequence of int, default=(200, 200)
+        Widths of the hidden layers.
+    epsilon : float, default=20
+        Expected links of a layer are epsilon (n_in + n_out); where that reaches n_in n_out, the layer is dense.
+    density : float, default=None
+        Share of links in every layer, in (0, 1], in place of `epsilon`.
+    activation : str or object, default="all_relu"
+        "all_relu", "relu", "leaky_relu", "all_negative", "tanh", "identity" or an object.
+    alpha : float, default=0.6
+        Slope of all_relu, leaky_relu and all_negative left of 0. It is NOT scikit-learn's alpha: L2 is `weight_decay`.
+    initializer : str or object, default="he_uniform"
+        "he_uniform", "xavier_uniform", "normal" or an object.
+    dropout : float, default=0.0
+        Share of hidden values dropped in training, in [0, 1).
+    zeta : float or callable, default=0.3
+        Share of the links replaced before every epoch but the first, in [0, 1], or a function of the epoch; 0 keeps the links.
+    rules : list of rules, default=None
+        Such as [SET(0.3)], in place of `zeta`; [] keeps the links.
+    learning_rate : float or callable, default=0.01
+        A number, or a schedule (epoch -> rate).
+    momentum : float, default=0.9
+        Share of the last step that is kept, in [0, 1).
+    nesterov : bool, default=False
+        Whether to use Nesterov's momentum.
+    weight_decay : float, default=0.0
+        Share of each weight that every step takes off, in [0, 1); it is not multiplied by the learning rate.
+    batch_size : int or "auto", default=128
+        Samples of a mini-batch; "auto": about 50 mini-batches an epoch, of 16 to 128 samples.
+    epochs : int, default=50
+        Passes over the data of one fit (with `early_stopping`: at most).
+    early_stopping : bool, default=False
+        Whether to hold back a stratified part of the training data, to stop when accuracy on it no longer grows, and to return
+        to the epoch at which it was best.
+    validation_fraction : float, default=0.1
+        That part of the training data, in (0, 1).
+    n_epochs_no_change : int, default=10
+        Early stopping ends the fit after so many epochs in a row without a gain of more than `tol`.
+    tol : float, default=1e-4
+        Least gain in accuracy for early stopping.
+    warm_start : bool, default=False
+        Whether fit goes on with the net and the momentum of the fit before, for `epochs` epochs more.
+    standardise : bool, default=True
+        Whether to scale features by mean and deviation of the first training data (sparse data: deviation only); `scaler_` does
+        it.
+    random_state : int, RandomState, Generator or SeedSequence, default=None
+        Generators are copied: fit does not advance them, and the same estimator fits the same net twice. None takes new entropy
+        from the operating system, never NumPy's global generator.
+    verbose : bool, default=False
+        Whether to show a progress bar over the epochs.
+    n_jobs : int, default=None
+        Threads; None: 1, -1: all cores. Results do not depend on it.
+    checkpoint : str or path-like, default=None
+        A folder: fit saves the run there after every epoch. Where the folder has that run already (same data and parameters;
+        `epochs` is the total), fit goes on with it, to the same result as if it had never been interrupted. One folder for one
+        fit: not with `warm_start`, in cross-validation or in a grid search. partial_fit ignores it.
 
     Attributes
     ----------
-    classes_, n_features_in_, feature_names_in_ : as everywhere in scikit-learn.
-    model_ : the SparseMLP. n_links_, density_ : its links, and their share of a dense net's.
-    history_ : a History, one record an epoch; its test_* columns are those of the validation part.
-    n_iter_ : epochs trained in all. loss_ : training loss of the epoch that model_ stands at.
-    best_validation_score_, best_epoch_ : accuracy and number (from 1) of the epoch kept by early stopping, else None.
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features seen during fit, if they have names that are strings.
+    model_ : SparseMLP
+        The net.
+    history_ : History
+        One record an epoch; its test_* columns are those of the validation part.
+    n_iter_ : int
+        Epochs trained in all.
+    loss_ : float
+        Training loss of the epoch of `model_`.
+    scaler_ : StandardScaler or None
+        What standardises the features.
+    best_validation_score_, best_epoch_ : float and int, or None
+        Accuracy and number (from 1) of the epoch that early stopping returned to.
 
     Examples
     --------
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn.datasets import load_iris
     >>> from sparselab import SparseMLPClassifier
-    >>> classifier = make_pipeline(StandardScaler(), SparseMLPClassifier(epochs=30, random_state=0))
+    >>> X, y = load_iris(return_X_y=True)
+    >>> classifier = SparseMLPClassifier((20,), epochs=20, batch_size=16, random_state=0).fit(X, y)
+    >>> classifier.score(X, y) > 0.8
+    True
     """
 
     def __init__(
-        self, hidden_layer_sizes=(200, 200), *, epsilon=20, density=None, activation="all_relu", alpha=0.6,
-        initializer="he_uniform", dropout=0.0, zeta=0.3, rules=None, learning_rate=0.01, momentum=0.9, nesterov=False,
-        weight_decay=0.0, batch_size=128, epochs=50, early_stopping=False, validation_fraction=0.1, n_epochs_no_change=10,
-        tol=1e-4, warm_start=False, standardise=True, random_state=None, verbose=False, n_jobs=None,
-        checkpoint=None,
-    ):  # fmt: skip
+        self, hidden_layer_sizes: int | Sequence[int] = (200, 200), *, epsilon: float = 20, density: float | None = None,
+        activation: Any = "all_relu", alpha: float = 0.6, initializer: Any = "he_uniform", dropout: float = 0.0,
+        zeta: float | Callable[[int], float] = 0.3, rules: Any = None, learning_rate: float | Callable[[float], float] = 0.01,
+        momentum: float = 0.9, nesterov: bool = False, weight_decay: float = 0.0, batch_size: int | str = 128, epochs: int = 50,
+        early_stopping: bool = False, validation_fraction: float = 0.1, n_epochs_no_change: int = 10, tol: float = 1e-4,
+        warm_start: bool = False, standardise: bool = True, random_state: Any = None, verbose: bool = False,
+        n_jobs: int | None = None, checkpoint: str | os.PathLike[str] | None = None,
+    ) -> None:  # fmt: skip
         self.hidden_layer_sizes = hidden_layer_sizes
         self.epsilon = epsilon
         self.density = density
@@ -136,79 +187,159 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
-    def fit(self, X, y):
-        """Train on X (samples, features) and labels y (samples,); returns self.
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Train a net.
 
-        A parameter or entry that is not allowed is named before anything is trained. A fit that fails leaves the
-        estimator as it was. An interrupted one keeps the epochs that were finished.
+        A fit that fails leaves the estimator as it was. An interrupted one keeps the epochs that were finished.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training samples.
+        y : array-like of shape (n_samples,)
+            Labels.
+
+        Returns
+        -------
+        SparseMLPClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError or ValueError
+            Naming the parameter or entry that is not allowed, before anything is trained.
         """
-        with all_or_nothing(self):
-            settings, going_on = Settings.of(self), bool(self.warm_start) and hasattr(self, "model_")
-            X, y = self._training_data(X, y, reset=not going_on)
+        with restored_on_failure(self):
+            settings, continuing = Settings.of(self), bool(self.warm_start) and hasattr(self, "model_")
+            X, y = self._training_data(X, y, reset=not continuing)
             classes = classes_of(y, "y")
-            if not going_on:
+            if not continuing:
                 return self._train(settings, *self._start(settings, X, classes), X, y, self.epochs)
             self._check_unchanged(classes)
-            return self._train(settings, *twin(self.model_, self._state), History(self.history_), X, y, self.epochs)
+            return self._train(settings, *copied(self.model_, self._state), History(self.history_), X, y, self.epochs)
 
-    @available_if(holds_nothing_back)
-    def partial_fit(self, X, y, classes=None):
-        """Train for one epoch on X, y; returns self. `classes`, all labels there are, is needed at the first call.
+    @available_if(has_partial_fit)
+    def partial_fit(self, X: Any, y: ArrayLike, classes: ArrayLike | None = None) -> Self:
+        """Train for one epoch.
 
-        Momentum, epochs and seeds go on from call to call: n calls with the same data are a fit of n epochs. Each call but
-        the first replaces links first, so for a stream of small batches set zeta to 0 or to a small share.
+        Momentum, epochs and seeds go on from call to call: n calls with the same data are a fit of n epochs. Each call but the
+        first begins with the replacement of links, so set zeta to 0 or to a small share for a stream of small batches. Not
+        available with `early_stopping`.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training samples.
+        y : array-like of shape (n_samples,)
+            Labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that can occur, needed at the first call.
+
+        Returns
+        -------
+        SparseMLPClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError or ValueError
+            Naming the parameter or entry that is not allowed, before anything is trained.
         """
-        with all_or_nothing(self), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "start = .*: nothing will be pruned")  # how many calls will come nobody knows
-            settings, going_on = replace(Settings.of(self), kept={}), hasattr(self, "model_")
-            if not going_on and classes is None:
+        with restored_on_failure(self), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "start = .*: nothing will be pruned")  # more calls may follow
+            settings, continuing = replace(Settings.of(self), checkpointing={}), hasattr(self, "model_")
+            if not continuing and classes is None:
                 checks.fail("classes", classes, "all labels there are, at the first call to partial_fit")
-            X, y = self._training_data(X, y, reset=not going_on)
+            X, y = self._training_data(X, y, reset=not continuing)
             classes = None if classes is None else classes_of(classes, "classes")
-            if not going_on:
+            if not continuing:
                 return self._train(settings, *self._start(settings, X, classes), X, y, 1)
             self._check_unchanged(classes)
-            return self._train(settings, *twin(self.model_, self._state), History(self.history_), X, y, 1)
+            return self._train(settings, *copied(self.model_, self._state), History(self.history_), X, y, 1)
 
-    def predict(self, X):
-        """Labels (samples,)."""
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict labels.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            The most probable label of each sample.
+        """
         codes = self._logits(X).argmax(axis=1)
         return self.classes_[codes]
 
-    def predict_proba(self, X):
-        """Probabilities (samples, classes), in the order of classes_."""
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities, in the order of `classes_`.
+        """
         return np.exp(self.predict_log_proba(X))
 
-    def predict_log_proba(self, X):
-        """Logarithms of the probabilities (samples, classes), finite for any logits."""
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Predict the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Logarithms of the probabilities, finite for any logits.
+        """
         logits = self._logits(X)
         logits -= logits.max(axis=1, keepdims=True)
         return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
-    def decision_function(self, X):
-        """The net's logits (samples, classes); for two classes their difference (samples,), the log odds of the second."""
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Compute the outputs of the net.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            Logits; for two classes their difference, the log odds of the second one.
+        """
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
     @property
-    def n_links_(self):
+    def n_links_(self) -> int:
         """Links of the net."""
         return self.model_.n_links
 
     @property
-    def density_(self):
+    def density_(self) -> float:
         """Links of the net as a share of those of a dense one."""
         return self.model_.density
 
     def _logits(self, X):
         check_is_fitted(self, "model_")
-        X = check_features(validate_data(self, before_sklearn(X), reset=False, **VALIDATION))
+        X = check_features(validate_data(self, check_before_sklearn(X), reset=False, **VALIDATION))
         return predict(self.model_, self._scaled(X), threads=threads_of(self.n_jobs)).astype(np.float64)
 
     def _training_data(self, X, y, reset):
-        """X as float32, C-contiguous or CSR, and y as one column of labels; or an error naming what they are not."""
+        """X as float32, C-contiguous or CSR, and y as one column of labels, both checked."""
         y = y if y is None else as_labels(y)
-        X, y = validate_data(self, before_sklearn(X), y, reset=reset, **VALIDATION)
+        X, y = validate_data(self, check_before_sklearn(X), y, reset=reset, **VALIDATION)
         check_classification_targets(y)
         return check_features(X), y
 
@@ -216,17 +347,17 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         return X if self.scaler_ is None else self.scaler_.transform(X)
 
     def _start(self, settings, X, classes):
-        """A new net and what belongs to it: (model, state, history)."""
+        """(model, state, history) of a new net."""
         seeds = seeds_of(self.random_state)
         model = settings.make_net(X.shape[1], len(classes), seeds)
-        if settings.kept and self.random_state is None:
-            seeds = seeds_kept(settings.kept["checkpoint"], model) or seeds
+        if settings.checkpointing and self.random_state is None:
+            seeds = stored_seeds(settings.checkpointing["checkpoint"], model) or seeds
         self.classes_, self._made_with = classes, net_parameters(self)
         self.scaler_ = StandardScaler(with_mean=not sparse.issparse(X)).fit(X) if self.standardise else None
         return model, TrainingState.start(model, settings.optimizer, seeds), History()
 
     def _check_unchanged(self, classes):
-        """Who goes on with a net must mean that net."""
+        """Refuse classes and parameters with which the existing net cannot have been made."""
         if classes is not None and not np.array_equal(classes, self.classes_):
             checks.fail("classes", classes.tolist(), f"those trained on before, {self.classes_.tolist()}")
         for name, value in net_parameters(self).items():
@@ -235,22 +366,24 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
                 checks.fail(name, value, f"{made!r}, with which the net was made (fit without warm_start makes a new one)")
 
     def _train(self, settings, model, state, history, X, y, epochs):
+        """Train the net for `epochs` epochs more, or, with a checkpoint, in all; returns self."""
         model.dropout = settings.dropout
         data = Dataset(self._scaled(X), codes_of(y, self.classes_), classes=self.classes_)
         best, done = None, len(history)
         if self.early_stopping:
             data = with_validation(data, self.validation_fraction, state.seeds)
-            best = BestEpoch(model, state, self.n_epochs_no_change, self.tol, settings.kept.get("checkpoint"))
+            best = BestEpoch(model, state, self.n_epochs_no_change, self.tol, settings.checkpointing.get("checkpoint"))
         try:
             with progress(self.verbose, epochs, type(self).__name__) as bar:
                 run_epochs(model, state, history, data, settings, epochs=epochs, best=best, bar=bar)
         except KeyboardInterrupt:
             if len(history) > done:
-                self._keep(model, state, history, best)
+                self._store(model, state, history, best)
             raise
-        return self._keep(model, state, history, best)
+        return self._store(model, state, history, best)
 
-    def _keep(self, model, state, history, best):
+    def _store(self, model, state, history, best):
+        """Set the attributes of a fitted estimator; returns self."""
         self.model_, self._state, self.history_ = model, state, history
         record = best.record if best else history[-1]
         self.n_iter_, self.loss_ = len(history), record.train_loss

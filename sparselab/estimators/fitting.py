@@ -1,4 +1,4 @@
-"""The loop of a fit: epochs, a bar, and the best epoch of a validation part; and what a failed fit leaves behind."""
+"""The training of a fit: its epochs with a progress bar, early stopping, and the estimator's state after a failure."""
 
 import os
 import warnings
@@ -13,32 +13,32 @@ from ..datasets.splits import rows_of_fraction, split_rows
 from ..training.loop import train
 from ..utils.seeds import child
 
-VALIDATION = 9  # spawn key of the validation split, beside those in training.py
+VALIDATION = 9  # spawn key of the validation split, beside those in checkpoints/state.py
 
 
 class BestEpoch:
-    """Watches the validation accuracy: holds a copy of the best epoch, says when it has not grown for long.
+    """Early stopping: follows the validation accuracy and holds a copy of the net of the best epoch.
 
-    The copy has the optimizer's vectors too, for they lie beside links that evolution replaces. `folder`: where the fit is
-    kept, or None; the best epoch is there as best.npz, for a fit that goes on sees records of earlier epochs without their nets.
+    The copy includes the optimizer's vectors, which belong to links that evolution may replace. folder: of the checkpoints, or
+    None; the best epoch is saved there as best.npz, because a resumed fit sees the records of earlier epochs without their nets.
     """
 
     def __init__(self, model, state, patience, tol, folder=None):
         self.model, self.state, self.patience, self.tol = model, state, patience, tol
-        self.record, self.copy, self.stale = None, None, 0
+        self.record, self.copy, self.epochs_without_gain = None, None, 0
         self.file = None if folder is None else os.path.join(folder, "best.npz")
 
-    def is_over(self, record):
-        """Look at the epoch that just ended; True after `patience` epochs in a row without a gain of more than `tol`."""
+    def should_stop(self, record):
+        """Note the epoch that has ended; True after `patience` epochs in a row without a gain of more than `tol`."""
         best = -1.0 if self.record is None else self.record.test_accuracy
-        self.stale = 0 if record.test_accuracy > best + self.tol else self.stale + 1
+        self.epochs_without_gain = 0 if record.test_accuracy > best + self.tol else self.epochs_without_gain + 1
         if record.test_accuracy > best:
             self.record, self.copy = record, None
-            if self.state.position == (record.epoch, 0, False):  # else the net is further already
-                self._keep()
-        return self.stale >= self.patience
+            if self.state.position == (record.epoch, 0, False):  # not while old records of a resumed fit come again
+                self._copy_net()
+        return self.epochs_without_gain >= self.patience
 
-    def _keep(self):
+    def _copy_net(self):
         self.copy = (self.model.snapshot(), [s.copy() for s in self.state.optimizer])
         try:
             if self.file:
@@ -47,7 +47,7 @@ class BestEpoch:
             warnings.warn(f"{error}. Training goes on", stacklevel=2)
 
     def restore(self):
-        """Bring model and optimizer back to the best epoch, where one has ended."""
+        """Set model and optimizer back to the best epoch, if any epoch has ended."""
         if self.record is None:
             return
         if self.copy is None:
@@ -61,29 +61,29 @@ class BestEpoch:
 
 
 def run_epochs(model, state, history, data, settings, *, epochs, best=None, bar=None):
-    """Train in place, appending to `history`; the model ends at the last epoch, or at the best one, also when interrupted."""
+    """Train in place and append to `history`; at the end, or after an interrupt, the model is that of the last or best epoch."""
     options = {"optimizer": settings.optimizer, "rules": settings.rules, "threads": settings.threads, "state": state}
-    options |= {"epochs": epochs, "batch_size": settings.batch(data.n_train), **settings.kept}
+    options |= {"epochs": epochs, "batch_size": settings.batch(data.n_train), **settings.checkpointing}
     try:
-        with closing(train(model, data, **options)) as records:  # closed, and saved, before the best epoch is brought back
+        with closing(train(model, data, **options)) as records:  # closed, and saved, before the best epoch is restored
             for record in records:
                 history.append(record)
                 show(bar, record)
-                if best and best.is_over(record):
+                if best and best.should_stop(record):
                     break
     finally:
         if best:
             best.restore()
 
 
-def seeds_kept(folder, model):
-    """The SeedSequence of the run in a folder, or None; `model` has the plug-ins that its net may have."""
+def stored_seeds(folder, model):
+    """The SeedSequence of the run in a folder, or None; plug-ins of its net are taken from `model`."""
     found = RunDir(folder).last_good(lambda path: read(path, model))
     return found and found[1].state.seeds
 
 
 def show(bar, record):
-    """One epoch more on a tqdm bar, or nothing."""
+    """Advance a tqdm bar (or None) by an epoch."""
     if bar is not None:
         validation = {} if record.test_accuracy is None else {"validation_accuracy": f"{record.test_accuracy:.4f}"}
         bar.set_postfix({"loss": f"{record.train_loss:.4f}"} | validation, refresh=False)
@@ -103,7 +103,7 @@ def progress(verbose, epochs, name):
 
 
 def with_validation(data, fraction, seeds):
-    """The data set with a stratified part of its rows for validation in the place of the test rows."""
+    """The data set with a stratified part of its rows as validation rows, in place of test rows."""
     n_validation = rows_of_fraction("validation_fraction", fraction, data.n_train)
     first, second = split_rows(data.y_train, data.n_train, n_validation, child(seeds, VALIDATION))
     X, y = data.X_train, data.y_train
@@ -111,8 +111,8 @@ def with_validation(data, fraction, seeds):
 
 
 @contextmanager
-def all_or_nothing(estimator):
-    """Where fitting fails before a new model is there, the estimator is what it was before: fitted then, or not fitted."""
+def restored_on_failure(estimator):
+    """Set the estimator back to its attributes from before, if an error inside the `with` comes before a new model is set."""
     before = dict(vars(estimator))
     try:
         yield
@@ -123,10 +123,10 @@ def all_or_nothing(estimator):
         raise
 
 
-def twin(model, state):
-    """Copies to go on with, so that a fit that fails half way has not trained the net before it.
+def copied(model, state):
+    """Copies of both for a fit that goes on, so that its failure does not change the net.
 
-    Whatever is written to is an array of its own (joblib may have mapped the old one from a file, read-only).
+    Every array that training writes to is copied: joblib may have mapped the old one read-only from a file.
     """
     vectors = [s.copy() for s in state.optimizer]
     return model.copy(), replace(state, optimizer=vectors, batch=0, evolved=False)

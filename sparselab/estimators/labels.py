@@ -1,4 +1,4 @@
-"""From labels of any kind to the codes 0 … k−1 that the loss wants; back again is `classes[codes]`."""
+"""Labels of any kind as the codes 0 … k−1 that the loss needs; `classes[codes]` are the labels again."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from ..utils import checks
 
 
 def classes_of(labels, name):
-    """The sorted labels, at least two of them."""
+    """The distinct labels, sorted; ValueError where there are fewer than two."""
     labels = as_labels(labels, name)
     try:
         classes = np.unique(labels)
@@ -19,7 +19,7 @@ def classes_of(labels, name):
 
 
 def codes_of(labels, classes):
-    """(n,) int64: the place of each label among the sorted classes; a label that is not there is named."""
+    """(n,) int64: the index of each label among the sorted classes; ValueError naming a label that is not among them."""
     try:
         codes = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
         unseen = np.broadcast_to(classes[codes] != labels, len(labels))

@@ -1,9 +1,12 @@
-"""The input features that a trained sparse net holds on to: a scikit-learn transformer that ranks them by strength.
+"""Feature selection as a scikit-learn transformer: features are ranked by the strength of their links in a trained sparse net.
 
-A sparse first layer gives every feature a few links; training makes those of a feature that helps strong.
+A sparse first layer gives every feature a few links; training strengthens those of useful features.
 """
 
+from __future__ import annotations
+
 import numbers
+from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
@@ -19,8 +22,8 @@ from . import classifier
 from .classifier import SparseMLPClassifier
 from .settings import boolean, seeds_of, threads_of
 
-# The best of `python -m benchmarks.selection --search`, which looks at a validation part of the training rows alone. Decay and
-# dropout keep links of noise from growing. The topology is static: every link that SET draws anew is a link of noise, mostly.
+# The best of `python -m benchmarks.selection --search`, judged on a validation part of the training rows. Decay and dropout keep
+# links of noise features from growing. The topology is static, because most links that SET adds are links of noise features.
 SETTINGS = {
     "hidden_layer_sizes": (100,), "zeta": 0, "learning_rate": 0.003, "weight_decay": 0.003, "dropout": 0.5, "batch_size": "auto",
     "epochs": 50,
@@ -28,37 +31,60 @@ SETTINGS = {
 
 
 class SparseFeatureSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
-    """Keeps the features with the strongest links in a sparse net that was trained on all of them.
+    """Selects the features with the strongest links in a sparse net that was trained on all of them.
 
-    The strength of feature i is Σ_j |w_ji| over its outgoing links in the first layer (the neuron strength of QuickSelection,
-    Atashgahi et al. 2022, "Quick and robust feature selection: the strength of energy-efficient sparse training for
-    autoencoders"; there of a denoising autoencoder trained with SET, here, by default, of a static sparse classifier). Equal
-    strengths rank in the order of the columns. The classifier standardises its features, so strengths do not depend on their
-    units; with `standardise=False` they do.
+    The strength of feature i is Σ_j |w_ji| over its outgoing links in the first layer, the neuron strength of QuickSelection
+    (Atashgahi et al.; there of a denoising autoencoder trained with SET, here, by default, of a static sparse classifier). Equal
+    strengths rank in the order of the columns. The classifier standardises its features, so that strengths do not depend on
+    their units; with `standardise=False` they do.
 
     Parameters
     ----------
-    estimator : None, or an estimator with a SparseMLP in `model_` after fit, such as SparseMLPClassifier(...), which is cloned.
-        None is a SparseMLPClassifier with SETTINGS of this module.
-    n_features_to_select : None (half of them), a number of features, or a share of them in (0, 1]; at least one stays.
-    prefit : True: `estimator` is fitted already, and is not cloned; it may be a SparseMLP too. fit then looks at no data.
-    random_state : None, or the random_state that the clone gets.
-    n_jobs : None, or the n_jobs that the clone gets.
+    estimator : estimator or SparseMLP, default=None
+        An estimator with a SparseMLP in `model_` after fit, such as SparseMLPClassifier(...), which is cloned. By default a
+        SparseMLPClassifier with SETTINGS of this module.
+    n_features_to_select : int or float, default=None
+        A number of features, or a share of them in (0, 1]; at least one stays. None: half of them.
+    prefit : bool, default=False
+        Whether `estimator` is fitted already. Then it is not cloned, it may be a SparseMLP too, and fit does not use its
+        arguments.
+    random_state : int, RandomState, Generator or SeedSequence, default=None
+        The random_state that the clone gets, if it is not None.
+    n_jobs : int, default=None
+        The n_jobs that the clone gets, if it is not None.
 
     Attributes
     ----------
-    estimator_ : the fitted estimator.
-    strengths_ : (n_features,) strength of each feature. ranking_ : (n_features,) its rank, 1 for the strongest.
-    n_features_in_, feature_names_in_ : as everywhere in scikit-learn.
+    estimator_ : estimator or SparseMLP
+        The fitted estimator.
+    strengths_ : ndarray of shape (n_features,)
+        Strength of each feature.
+    ranking_ : ndarray of shape (n_features,)
+        Rank of each feature, 1 for the strongest.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features seen during fit, if they have names that are strings.
+
+    References
+    ----------
+    Z. Atashgahi et al., "Quick and robust feature selection: the strength of energy-efficient sparse training for autoencoders",
+    Machine Learning, 2022.
 
     Examples
     --------
-    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.datasets import load_iris
     >>> from sparselab import SparseFeatureSelector, SparseMLPClassifier
-    >>> both = make_pipeline(SparseFeatureSelector(n_features_to_select=20, random_state=0), SparseMLPClassifier(random_state=0))
+    >>> X, y = load_iris(return_X_y=True)
+    >>> selector = SparseFeatureSelector(SparseMLPClassifier((20,), epochs=5, random_state=0), n_features_to_select=2)
+    >>> selector.fit_transform(X, y).shape
+    (150, 2)
     """
 
-    def __init__(self, estimator=None, *, n_features_to_select=None, prefit=False, random_state=None, n_jobs=None):
+    def __init__(
+        self, estimator: Any = None, *, n_features_to_select: float | None = None, prefit: bool = False, random_state: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:  # fmt: skip
         self.estimator = estimator
         self.n_features_to_select = n_features_to_select
         self.prefit = prefit
@@ -71,17 +97,33 @@ class SparseFeatureSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         tags.target_tags.required = not self.prefit
         return tags
 
-    def fit(self, X=None, y=None):
-        """Train the net on X (samples, features) and labels y (samples,), and rank the features; returns self.
+    def fit(self, X: Any = None, y: Any = None) -> Self:
+        """Train the net and rank the features.
 
-        Bad parameters and data are named before anything is trained (data by the estimator), and a fit that fails leaves the
-        selector as it was.
+        A fit that fails leaves the selector as it was.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training samples; not used with `prefit`.
+        y : array-like of shape (n_samples,)
+            Labels; not used with `prefit`.
+
+        Returns
+        -------
+        SparseFeatureSelector
+            The fitted selector.
+
+        Raises
+        ------
+        TypeError or ValueError
+            Naming the parameter or entry that is not allowed, before anything is trained.
         """
         boolean("prefit", self.prefit)
         check_amount(self.n_features_to_select)
         shape = getattr(X, "shape", ())
         if not self.prefit and len(shape) == 2 and shape[1]:
-            amount(self.n_features_to_select, shape[1])  # too many: said before the training, not after it
+            amount(self.n_features_to_select, shape[1])  # refuse too many before the training, not after it
         estimator = self.estimator if self.prefit else self._clone().fit(X, y)
         model = net_of(estimator)
         chosen = amount(self.n_features_to_select, model.sizes[0])
@@ -93,23 +135,46 @@ class SparseFeatureSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         self.ranking_ = ranks(self.strengths_)
         return self
 
-    def transform(self, X):
-        """The chosen columns of X, in their order: values and dtype as they are. Refuses what fit would refuse."""
+    def transform(self, X: Any) -> Any:
+        """Select the columns of the strongest features.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples; what fit would refuse is refused here too.
+
+        Returns
+        -------
+        ndarray, sparse matrix or data frame of shape (n_samples, n_selected)
+            The chosen columns in their order, with values and dtype unchanged.
+        """
         check_is_fitted(self, "ranking_")
-        X = before_sklearn(X)
-        check_features(validate_data(self, classifier.before_sklearn(X), reset=False, **classifier.VALIDATION))
+        X = check_indices(X)
+        check_features(validate_data(self, classifier.check_before_sklearn(X), reset=False, **classifier.VALIDATION))
         return super().transform(X)
 
-    def inverse_transform(self, X):
-        """X with columns of zeros where features were left out."""
+    def inverse_transform(self, X: Any) -> Any:
+        """Put columns of zeros back where features were left out.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_selected)
+            As `transform` returns it.
+
+        Returns
+        -------
+        ndarray or sparse matrix of shape (n_samples, n_features)
+            The selected columns at their original places.
+        """
         check_is_fitted(self, "ranking_")
-        return super().inverse_transform(before_sklearn(X))
+        return super().inverse_transform(check_indices(X))
 
     def _get_support_mask(self):
         check_is_fitted(self, "ranking_")
         return self.ranking_ <= self._n_selected
 
     def _clone(self):
+        """The estimator to be fitted, with the selector's random_state and n_jobs where they are given."""
         if self.estimator is None:
             estimator = SparseMLPClassifier(**SETTINGS)
         elif not hasattr(self.estimator, "get_params") or not hasattr(self.estimator, "fit") or isinstance(self.estimator, type):
@@ -134,7 +199,7 @@ def net_of(estimator):
 
 
 def check_amount(wanted):
-    """Refuse what is neither None, nor a whole number >= 1, nor a share in (0, 1]."""
+    """Refuse anything but None, a whole number >= 1 or a share in (0, 1]."""
     if wanted is None:
         return
     if isinstance(wanted, numbers.Integral) and not isinstance(wanted, bool):
@@ -152,16 +217,16 @@ def amount(wanted, n_features):
 
 
 def ranks(strengths):
-    """(n,) int64: 1 for the largest; equal ones in the order they stand in."""
+    """(n,) int64: 1 for the largest; equal values in their order."""
     ranking = np.empty(len(strengths), np.int64)
     ranking[np.argsort(-strengths, kind="stable")] = np.arange(1, len(strengths) + 1)
     return ranking
 
 
-def before_sklearn(X):
-    """X as it is, sparse matrices as CSR: refused where their indices are wild, which compiled code would follow.
+def check_indices(X):
+    """X as it is, sparse matrices as CSR; those with invalid indices are refused, because compiled code would follow them.
 
-    Masked values too, for the mask would be lost.
+    Masked values are refused too, because the mask would be lost.
     """
     if np.ma.is_masked(X):
         checks.fail("X", X, "without masked values: fill or drop them")
@@ -169,5 +234,5 @@ def before_sklearn(X):
         return X
     check_parts(X)
     X = X.tocsr()
-    check_csr(X)  # a list of lists is converted without a look at its columns
+    check_csr(X)  # scipy converts a list of lists without checking its columns
     return X

@@ -1,6 +1,6 @@
-"""What an estimator's parameters mean: each is checked under its own name, then made an object of the core.
+"""An estimator's parameters: each is checked under its own name, then turned into an object of the package.
 
-scikit-learn stores parameters untouched in __init__ and looks at them in fit; this file is that look.
+By scikit-learn's conventions, __init__ stores parameters unchanged and fit checks them.
 """
 
 import copy
@@ -25,7 +25,7 @@ SMALLEST_BATCH, LARGEST_BATCH, BATCHES = 16, 128, 50  # "auto": about 50 mini-ba
 
 @dataclass(frozen=True)
 class Settings:
-    """The parameters of one fit, checked. Those in `net` are read when a net is made, the others at every call."""
+    """The checked parameters of one fit. Those in `net` are used when a net is made, the others at every fit."""
 
     net: dict
     dropout: float
@@ -33,11 +33,11 @@ class Settings:
     rules: tuple
     batch_size: object
     threads: int
-    kept: dict
+    checkpointing: dict
 
     @classmethod
     def of(cls, estimator):
-        """Those of an estimator; TypeError or ValueError naming the parameter, its value and what is allowed."""
+        """The settings of an estimator; TypeError or ValueError naming the parameter, its value and what is allowed."""
         for name in ("nesterov", "early_stopping", "warm_start", "standardise"):
             boolean(name, getattr(estimator, name))
         for name in ("epochs", "n_epochs_no_change"):
@@ -49,13 +49,13 @@ class Settings:
             checks.fail("verbose", estimator.verbose, "True or False", TypeError)
         seeds_of(estimator.random_state)
         return cls(
-            net(estimator),
+            net_options(estimator),
             checks.fraction("dropout", estimator.dropout, open_high=True),
             optimizer(estimator),
             rules(estimator),
             batch_size(estimator.batch_size),
             threads_of(estimator.n_jobs),
-            kept(estimator),
+            checkpoint_options(estimator),
         )
 
     def make_net(self, n_in, n_out, seeds):
@@ -72,7 +72,7 @@ class Settings:
 
 
 def boolean(name, value):
-    """True or False, nothing that merely counts as such."""
+    """Raise TypeError for anything but True or False."""
     if not isinstance(value, bool | np.bool_):
         checks.fail(name, value, "True or False", TypeError)
 
@@ -87,14 +87,14 @@ def hidden_layers(sizes):
 
 
 def net_parameters(estimator):
-    """The parameters that are read when a net is made: who goes on training it may not change them."""
+    """The parameters that a net was made with; they must not change while its training goes on."""
     names = ("epsilon", "density", "activation", "alpha", "initializer")
     sizes = {"hidden_layer_sizes": hidden_layers(estimator.hidden_layer_sizes)}
     return sizes | {name: getattr(estimator, name) for name in names}
 
 
-def net(estimator):
-    """Keyword arguments of SparseMLP.create, but for the ends of the net, its dropout and its seed."""
+def net_options(estimator):
+    """Arguments of SparseMLP.create, with the hidden widths alone and without dropout and seed."""
     checks.positive("epsilon", estimator.epsilon)
     if estimator.density is not None:
         checks.number("density", estimator.density, "None or a number in (0, 1]", low=0, high=1, open_low=True)
@@ -108,13 +108,13 @@ def net(estimator):
 
 
 def activation(name, alpha):
-    """The activation object; `alpha` is the slope of those that are given by a name and have one."""
+    """The activation object; `alpha` is its slope where it is given by name and has one."""
     checks.non_negative("alpha", alpha)
     return activations.get(name, **({"alpha": alpha} if isinstance(name, str) and activations.takes_alpha(name) else {}))
 
 
 def optimizer(estimator):
-    """MomentumSGD, the one optimizer this estimator has."""
+    """MomentumSGD, the only optimizer of the estimators."""
     if isinstance(estimator.learning_rate, bool | np.bool_) or not (
         callable(estimator.learning_rate) or isinstance(estimator.learning_rate, numbers.Real)
     ):
@@ -123,7 +123,7 @@ def optimizer(estimator):
 
 
 def rules(estimator):
-    """What changes the links between epochs: `rules`, or SET(zeta), or nothing."""
+    """The rules that change links between epochs: `rules`, or SET(zeta), or none."""
     evolution = SET(estimator.zeta)
     if estimator.rules is None:
         return () if not callable(estimator.zeta) and estimator.zeta == 0 else (evolution,)
@@ -133,8 +133,8 @@ def rules(estimator):
     return tuple(chosen)
 
 
-def kept(estimator):
-    """Keyword arguments of `train` that keep the fit in a folder; a random_state of None takes the seed that is there."""
+def checkpoint_options(estimator):
+    """Arguments of `train` that save the fit into a folder; with a random_state of None the seed in the folder is used."""
     folder = estimator.checkpoint
     if folder is None:
         return {}
@@ -156,7 +156,7 @@ def batch_size(size):
 
 
 def threads_of(n_jobs):
-    """Threads by joblib's rules (None: 1, -1: all cores, one inside another parallel job), never more than there are cores."""
+    """Threads by joblib's rules (None: 1, -1: all cores, 1 inside another parallel job), at most one for each core."""
     if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, numbers.Integral)):
         checks.fail("n_jobs", n_jobs, "None or a whole number other than 0 (-1: all cores)", TypeError)
     if n_jobs == 0:
@@ -165,7 +165,7 @@ def threads_of(n_jobs):
 
 
 def seeds_of(random_state):
-    """The SeedSequence of a run. A generator is copied first, so that fitting leaves the caller's where it stands."""
+    """The SeedSequence of a run. A generator is copied first, so that fitting does not advance the caller's."""
     if isinstance(random_state, np.random.RandomState):
         return np.random.SeedSequence(copy.deepcopy(random_state).randint(0, 2**32, 4, np.uint32).tolist())
     if isinstance(random_state, np.random.Generator):

@@ -1,7 +1,7 @@
 """Regrowth rules: functions that decide where new links grow.
 
-A regrowth is a function (layer, topology, n_new, evidence, rng) that returns rows and columns of n_new free positions. `layer`
-is the SparseLinear before pruning, `topology` what pruning has left of its links, `evidence` an Evidence and `rng` a Generator.
+A regrowth is a function (layer, topology, n_new, evidence, rng) that returns rows and columns of n_new free positions. `layer` is
+the SparseLinear before pruning, `topology` what pruning has left of its links, `evidence` an Evidence and `rng` a Generator.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,8 @@
-"""A trained net in other people's formats, and theirs as a net: scipy CSR, dense NumPy, PyTorch, .npz.
+"""Nets to and from other formats: scipy CSR, dense NumPy, PyTorch, .npz.
 
-W is (n_out, n_in) everywhere, as in scipy, PyTorch and here; samples are rows outside: logits are X @ W.T + b. Layers singly have
-`SparseLinear.to_scipy` and `Topology.from_scipy`. Where importance pruning took neurons away, what leaves has the widths that are
-left (`model.sizes`); their original ids stay in the .npz only.
+W is (n_out, n_in) in all of them and samples are rows, so that logits are X @ W.T + b. For single layers there are
+`SparseLinear.to_scipy` and `Topology.from_scipy`. After importance pruning an exported net has the widths that are left
+(`model.sizes`); only the .npz holds the original ids of the neurons.
 """
 
 from .files import from_npz, to_npz

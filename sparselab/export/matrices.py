@@ -1,4 +1,9 @@
-"""A whole net as scipy or NumPy matrices, a matrix and a bias vector a layer; and back."""
+"""A whole net as scipy or NumPy matrices, one matrix and one bias vector a layer, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,20 +14,82 @@ from ..utils import checks
 from ..utils.csr import check_kind
 from .parts import check_tolerance, links_over, named_error, net_of, paired
 
+if TYPE_CHECKING:
+    import scipy.sparse
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-def to_scipy(model):
-    """[(W, b)], one a layer: W scipy CSR (n_out, n_in), b (n_out,), copies. A link whose value is 0 stays an explicit zero."""
+    from ..nn.mlp import SparseMLP
+
+
+def to_scipy(model: SparseMLP) -> list[tuple[scipy.sparse.csr_array, NDArray[Any]]]:
+    """Export a net as scipy CSR matrices and bias vectors.
+
+    Parameters
+    ----------
+    model : SparseMLP
+        The net.
+
+    Returns
+    -------
+    list of (scipy.sparse.csr_array, ndarray)
+        For each layer W (n_out, n_in) and b (n_out,), copies. A link whose value is 0 stays an explicit zero.
+
+    Raises
+    ------
+    TypeError
+        Where `model` is not a SparseMLP.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((4, 8, 3), epsilon=2, seed=0)
+    >>> [W.shape for W, b in sl.export.to_scipy(model)]
+    [(8, 4), (3, 8)]
+    """
     check_model(model)
     return [(layer.to_scipy(), layer.b.copy()) for layer in model.layers]
 
 
-def from_scipy(matrices, biases=None, *, activation="all_relu", dropout=0.0, initializer="he_uniform", dtype=None):
-    """A SparseMLP whose links are the entries of scipy sparse matrices (n_out, n_in), first layer first; all is copied.
+def from_scipy(
+    matrices: Sequence[Any], biases: Sequence[ArrayLike | None] | None = None, *, activation: Any = "all_relu",
+    dropout: float = 0.0, initializer: Any = "he_uniform", dtype: DTypeLike | None = None,
+) -> SparseMLP:  # fmt: skip
+    """Make a net whose links are the entries of scipy sparse matrices; everything is copied.
 
-    matrices: a list of them (any format), or of pairs (W, b) as `to_scipy` gives them. Explicit zeros are links; duplicates are
-    an error. biases: None (those of the pairs, else 0), or a list of (n_out,) vectors or None. activation, dropout,
-    initializer: as for SparseMLP.create. dtype: "float32", "float64", or None: float32 where that holds all values exactly, else
-    float64. Raises TypeError or ValueError naming the layer: widths that do not fit, wild indices, NaN, values beyond the dtype.
+    Parameters
+    ----------
+    matrices : list of sparse matrices, or of pairs (W, b)
+        For each layer W (n_out, n_in) in any scipy format, the first layer first. Explicit zeros are links; duplicates are an
+        error.
+    biases : list of array_like or None, optional
+        For each layer (n_out,), or None for zeros; by default those of the pairs, else zeros.
+    activation : str or object, default "all_relu"
+        Activation of the hidden layers, as for `SparseMLP.create`.
+    dropout : float, default 0.0
+        Share of hidden values dropped in training, in [0, 1).
+    initializer : str or object, default "he_uniform"
+        Distribution of the values of links that training adds.
+    dtype : {"float32", "float64"}, optional
+        By default float32 where it holds all values exactly, else float64.
+
+    Returns
+    -------
+    SparseMLP
+        The net.
+
+    Raises
+    ------
+    TypeError or ValueError
+        Naming the layer and what is wrong: widths that do not fit, invalid indices, NaN, values that the dtype cannot hold.
+
+    Examples
+    --------
+    >>> import scipy.sparse
+    >>> import sparselab as sl
+    >>> W = scipy.sparse.csr_array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]])
+    >>> model = sl.export.from_scipy([W, W.T])
+    >>> model.sizes, model.n_links
+    ((3, 2, 3), 6)
     """
     matrices, biases = paired("matrices", matrices, biases)
     links = []
@@ -32,23 +99,77 @@ def from_scipy(matrices, biases=None, *, activation="all_relu", dropout=0.0, ini
     return net_of("matrices", links, biases, dtype, activation=activation, dropout=dropout, initializer=initializer)
 
 
-def to_dense(model):
-    """[(W, b)], one a layer: W (n_out, n_in) with 0 where there is no link, b (n_out,), copies.
+def to_dense(model: SparseMLP) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    """Export a net as dense matrices and bias vectors.
 
-    Raises InsufficientMemoryError, before anything is allocated, where the matrices do not fit into memory. A link whose value is
-    0 cannot be told from a missing one in them: `to_scipy` keeps it.
+    Parameters
+    ----------
+    model : SparseMLP
+        The net.
+
+    Returns
+    -------
+    list of (ndarray, ndarray)
+        For each layer W (n_out, n_in), with 0 where there is no link, and b (n_out,), copies. A link whose value is 0 cannot be
+        told from a missing one; `to_scipy` keeps it.
+
+    Raises
+    ------
+    InsufficientMemoryError
+        Where the matrices do not fit into memory, before anything is allocated.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((4, 8, 3), epsilon=2, seed=0)
+    >>> [W.shape for W, b in sl.export.to_dense(model)]
+    [(8, 4), (3, 8)]
     """
-    check_room(model, "to_dense", "to_scipy")
+    check_dense_memory(model, "to_dense", "to_scipy")
     return [(dense(layer), layer.b.copy()) for layer in model.layers]
 
 
 def from_dense(
-    weights, biases=None, *, activation="all_relu", dropout=0.0, initializer="he_uniform", dtype=None, tolerance=0.0
-):  # fmt: skip
-    """A SparseMLP whose links are the entries with |w| > tolerance of dense matrices (n_out, n_in), first layer first.
+    weights: Sequence[Any], biases: Sequence[ArrayLike | None] | None = None, *, activation: Any = "all_relu",
+    dropout: float = 0.0, initializer: Any = "he_uniform", dtype: DTypeLike | None = None, tolerance: float = 0.0,
+) -> SparseMLP:  # fmt: skip
+    """Make a net whose links are the entries of dense matrices with |w| > tolerance; everything is copied.
 
-    weights: a list of them, or of pairs (W, b) as `to_dense` gives them. Everything else as for `from_scipy`; beside the matrices
-    only their links take memory. Raises TypeError or ValueError naming the layer.
+    Beside the matrices only their links take memory.
+
+    Parameters
+    ----------
+    weights : list of array_like, or of pairs (W, b)
+        For each layer W (n_out, n_in), the first layer first.
+    biases : list of array_like or None, optional
+        For each layer (n_out,), or None for zeros; by default those of the pairs, else zeros.
+    activation : str or object, default "all_relu"
+        Activation of the hidden layers, as for `SparseMLP.create`.
+    dropout : float, default 0.0
+        Share of hidden values dropped in training, in [0, 1).
+    initializer : str or object, default "he_uniform"
+        Distribution of the values of links that training adds.
+    dtype : {"float32", "float64"}, optional
+        By default float32 where it holds all values exactly, else float64.
+    tolerance : float, default 0.0
+        Entries up to this absolute value are not links.
+
+    Returns
+    -------
+    SparseMLP
+        The net.
+
+    Raises
+    ------
+    TypeError or ValueError
+        Naming the layer and what is wrong.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model = sl.export.from_dense([[[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]], [[0.5, 0.0]]])
+    >>> model.sizes, model.n_links
+    ((3, 2, 1), 4)
     """
     weights, biases = paired("weights", weights, biases)
     tolerance, links = check_tolerance(tolerance), []
@@ -61,14 +182,14 @@ def from_dense(
     return net_of("weights", links, biases, dtype, activation=activation, dropout=dropout, initializer=initializer)
 
 
-def check_room(model, door, instead):
-    """Refuse, with numbers, a net whose dense matrices do not fit; `door` wants them, `instead` needs none."""
+def check_dense_memory(model, call, alternative):
+    """Refuse, with numbers, a net whose dense matrices do not fit. call: what needs them; alternative: what does not."""
     check_model(model)
     shapes = enumerate(layer.topology for layer in model.layers)
     items = {f"W of layer {i + 1} ({t.n_out} x {t.n_in})": t.n_out * t.n_in * model.dtype.itemsize for i, t in shapes}
     items["places of the links"] = 20 * max(model.nnz)
-    advise = lambda have: f"{instead}, about {footprint.size(model.nbytes)}"
-    footprint.require_memory(f"{door} of {footprint.net_name(model.sizes)}", items, advise)
+    advise = lambda have: f"{alternative}, about {footprint.size(model.nbytes)}"
+    footprint.require_memory(f"{call} of {footprint.net_name(model.sizes)}", items, advise)
 
 
 def dense(layer):

@@ -1,32 +1,65 @@
 """A net as PyTorch modules, and a Sequential of linear layers as a net; PyTorch is imported when one of the two is called."""
 
+from __future__ import annotations
+
 from itertools import pairwise, zip_longest
+from typing import TYPE_CHECKING, Any
 
 from ..nn import activations
 from ..training.loop import check_model
 from ..utils import checks
-from .matrices import check_room, dense
+from .matrices import check_dense_memory, dense
 from .parts import check_tolerance, named_error, net_of
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import DTypeLike
+
+    from ..nn.mlp import SparseMLP
 
 LAYOUTS = "dense", "csr"
 
 
-def to_torch(model, layout="dense"):
-    """A torch.nn.Sequential that gives the same logits (up to rounding) for samples in rows, X (n, n_in) -> (n, n_out).
+def to_torch(model: SparseMLP, layout: str = "dense") -> torch.nn.Sequential:
+    """Export a net as a torch.nn.Sequential with the same outputs, up to rounding.
 
-    layout: "dense", torch.nn.Linear with zeros where there is no link (training it would fill them: see torch.nn.utils.prune), or
-    "csr", a module whose parameters are the links alone. Activations are torch's own where it has them, a module of two slopes
-    for All-ReLU; dropout is torch.nn.Dropout. Returned in eval mode: `.train()` turns dropout on. Weights are copies.
+    It takes samples in rows, X (n, n_in) -> (n, n_out). Activations are torch's own where it has them, a module of two slopes
+    for All-ReLU; dropout is torch.nn.Dropout. It is in eval mode: `.train()` turns dropout on.
 
-    Raises ImportError without PyTorch, ValueError for an unknown layout or a plug-in activation that is not a pair of slopes,
-    InsufficientMemoryError, before anything is allocated, where dense matrices do not fit.
+    Parameters
+    ----------
+    model : SparseMLP
+        The net.
+    layout : {"dense", "csr"}, default "dense"
+        "dense": torch.nn.Linear with zeros where there is no link, which training would fill (see torch.nn.utils.prune). "csr":
+        a module whose parameters are the links alone.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        The modules, with copies of the weights.
+
+    Raises
+    ------
+    ImportError
+        Without PyTorch.
+    ValueError
+        For an unknown layout, or a plug-in activation that is not a pair of slopes.
+    InsufficientMemoryError
+        Where dense matrices do not fit into memory, before anything is allocated.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((4, 8, 3), epsilon=2, seed=0)
+    >>> module = sl.export.to_torch(model)  # doctest: +SKIP
     """
     check_model(model)
     checks.choice("layout", layout, LAYOUTS)
     modules = torch_modules()
     between = [modules.of_activation(f) for f in model.hidden]
     if layout == "dense":
-        check_room(model, 'to_torch(layout="dense")', 'layout="csr"')
+        check_dense_memory(model, 'to_torch(layout="dense")', 'layout="csr"')
     parts = []
     for layer, activation in zip_longest(model.layers, between):
         parts.append(modules.linear(dense(layer), layer.b) if layout == "dense" else modules.sparse_linear(layer))
@@ -35,16 +68,49 @@ def to_torch(model, layout="dense"):
     return modules.nn.Sequential(*parts).eval()
 
 
-def from_torch(module, *, activation=None, dropout=None, initializer="he_uniform", dtype=None, tolerance=0.0):
-    """A SparseMLP of a torch.nn.Sequential of linear layers whose zeros are missing links, such as a pruned one; all is copied.
+def from_torch(
+    module: torch.nn.Module, *, activation: Any = None, dropout: float | None = None, initializer: Any = "he_uniform",
+    dtype: DTypeLike | None = None, tolerance: float = 0.0,
+) -> SparseMLP:  # fmt: skip
+    """Make a net from a torch.nn.Sequential of linear layers; everything is copied.
 
-    Links are the entries with |w| > tolerance; under torch.nn.utils.prune those its mask keeps (a kept 0 is a link), in a sparse
-    weight the entries it stores. activation: None reads ReLU, LeakyReLU, Tanh, Identity (or nothing) and the slopes of `to_torch`
-    between the layers, which must belong together; else what stands there counts as the activation given (object or name).
-    dropout: None reads torch.nn.Dropout. Sequentials may be nested; Flatten may stand first. The last layer gives logits: no
-    softmax behind it. dtype: None is float64 where the module has it, else float32.
+    Links are the entries with |w| > tolerance; under torch.nn.utils.prune those that its mask keeps (a kept 0 is a link), in a
+    sparse weight the entries that it stores. Sequentials may be nested, and Flatten may stand first. The last layer gives
+    logits, so that no softmax may follow it.
 
-    Raises ImportError without PyTorch, TypeError or ValueError naming the part of the module that cannot be taken over.
+    Parameters
+    ----------
+    module : torch.nn.Sequential
+        Linear layers with activations and dropout between them, such as `to_torch` returns.
+    activation : str or object, optional
+        By default read from the module: ReLU, LeakyReLU, Tanh, Identity (or nothing) and the slopes of `to_torch`, which must
+        belong to one activation. If it is given, the modules between the layers count as this activation.
+    dropout : float, optional
+        By default read from torch.nn.Dropout.
+    initializer : str or object, default "he_uniform"
+        Distribution of the values of links that training adds.
+    dtype : {"float32", "float64"}, optional
+        By default float64 where the module has it, else float32.
+    tolerance : float, default 0.0
+        Entries up to this absolute value are not links.
+
+    Returns
+    -------
+    SparseMLP
+        The net.
+
+    Raises
+    ------
+    ImportError
+        Without PyTorch.
+    TypeError or ValueError
+        Naming the part of the module that cannot be taken over.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> import torch  # doctest: +SKIP
+    >>> model = sl.export.from_torch(torch.nn.Sequential(torch.nn.Linear(4, 3)))  # doctest: +SKIP
     """
     modules, tolerance = torch_modules(), check_tolerance(tolerance)
     activation = None if activation is None else activations.get(activation)
@@ -57,13 +123,13 @@ def from_torch(module, *, activation=None, dropout=None, initializer="he_uniform
     for (before, *_), (after, *_), (a, _), (b, _) in zip(blocks, blocks[1:], links, links[1:]):
         if a.n_out != b.n_in:
             raise ValueError(f"{after}: has {b.n_in} inputs, must have the {a.n_out} outputs of {before}")
-    activation = together([found for _, _, found, _ in blocks[:-1]]) if activation is None else activation
-    dropout = same([p for _, _, _, p in blocks[:-1]]) if dropout is None else dropout
+    activation = common_activation([found for _, _, found, _ in blocks[:-1]]) if activation is None else activation
+    dropout = common_dropout([p for _, _, _, p in blocks[:-1]]) if dropout is None else dropout
     return net_of("weights", links, biases, dtype, activation=activation, dropout=dropout, initializer=initializer)
 
 
 def torch_modules():
-    """The file that knows PyTorch; ImportError that says what to install."""
+    """The module torch_modules.py, which imports PyTorch; without it, an ImportError that says what to install."""
     try:
         import torch  # noqa: F401
     except ImportError as error:
@@ -76,8 +142,8 @@ def torch_modules():
     return torch_modules
 
 
-def together(found):
-    """The one activation whose form in hidden layer 1, 2, … is what was found there: "tanh" or (left, right) each."""
+def common_activation(found):
+    """The one activation that has these forms, "tanh" or (left, right), in hidden layer 1, 2, …"""
     if all(one == "tanh" for one in found):
         return activations.Tanh() if found else activations.Identity()
     if "tanh" not in found:
@@ -91,8 +157,8 @@ def together(found):
     checks.fail("activations of the module", found, "one activation for the whole net: give activation=")
 
 
-def same(found):
-    """The share dropped after every hidden layer."""
+def common_dropout(found):
+    """The dropout after every hidden layer; ValueError where they differ."""
     for (i, before), (j, after) in pairwise(enumerate(found, 1)):
         if before != after:
             raise ValueError(f"module: drops {before} after hidden layer {i}, {after} after {j}: give one dropout=")

@@ -1,4 +1,4 @@
-"""What all formats share: links and biases, checked and cast, put together to a net."""
+"""Shared by all formats: links and biases are checked, cast and put together to a net."""
 
 from contextlib import contextmanager
 
@@ -11,17 +11,17 @@ from ..topology.topology import Topology
 from ..utils import checks
 from ..utils.csr import check_finite, check_kind
 
-PIECE = 2**20  # entries of a dense matrix looked at at once
+PIECE = 2**20  # entries of a dense matrix that are examined at a time
 
 
 def check_tolerance(tolerance):
-    """A number of at least 0: entries up to it are no links."""
+    """The tolerance, a number of at least 0."""
     return checks.non_negative("tolerance", tolerance)
 
 
 @contextmanager
 def named_error(name):
-    """Errors of what stands inside begin with the name of the layer."""
+    """Put the name of a layer in front of TypeErrors and ValueErrors inside the `with`."""
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -43,7 +43,7 @@ def paired(name, matrices, biases):
 
 
 def net_of(name, links, biases, dtype, **options):
-    """A SparseMLP of [(topology, w)] and [b or None], copied and cast. name: what the links came as; options: of SparseMLP."""
+    """A SparseMLP of [(topology, w)] and [b or None], copied and cast. name: of the argument; options: of SparseMLP."""
     biases = [bias_of(f"biases[{i}]", b, topology.n_out) for i, (b, (topology, _)) in enumerate(zip(biases, links, strict=True))]
     given = [w for _, w in links] + [b for b in biases if b is not None]
     dtype = common_dtype(given) if dtype is None else check_dtype(dtype)
@@ -72,7 +72,7 @@ def common_dtype(arrays):
 
 
 def cast(name, values, dtype):
-    """A copy as `dtype`; ValueError naming the place of a number that is not finite there."""
+    """A copy as `dtype`; ValueError naming the place of a number that is not finite then."""
     with np.errstate(over="ignore"):
         result = np.array(values, dtype)
     check_finite(result, values, name)
@@ -93,13 +93,15 @@ def cast_links(name, topology, w, dtype):
 def links_over(W, tolerance, mask=None):
     """(topology, w) of the entries of a dense W (n_out, n_in) with |w| > tolerance, or where `mask` is not 0 if there is one.
 
-    With a mask, a tolerance above 0 still takes what is not larger. Looked at in pieces: nothing as large as W is made.
+    With a mask, a tolerance above 0 still excludes entries up to it. W is examined in pieces: nothing as large is allocated.
     """
     n_out, n_in = W.shape
     step, counts, columns, values = max(1, PIECE // n_in), [np.zeros(1, np.int64)], [], []
     for start in range(0, n_out, step):
         piece = W[start : start + step]
-        over = ~(np.abs(piece.astype(np.float64)) <= tolerance) if mask is None or tolerance else True  # NaN is no missing link
+        over = (
+            ~(np.abs(piece.astype(np.float64)) <= tolerance) if mask is None or tolerance else True
+        )  # NaN counts as a link, and is refused later
         keep = over if mask is None else over & (mask[start : start + step] != 0)
         counts.append(keep.sum(axis=1))
         columns.append(np.nonzero(keep)[1].astype(np.int32))

@@ -1,4 +1,4 @@
-"""The only file that imports PyTorch: modules of ours, and how modules are read. Imported by nets.py on first use."""
+"""PyTorch modules of a net, and reading such modules. The only file that imports PyTorch; nets.py imports it on first use."""
 
 import numpy as np
 import scipy.sparse
@@ -14,7 +14,7 @@ READ = "ReLU, LeakyReLU, Tanh, Identity, Dropout"
 
 
 class Slopes(nn.Module):
-    """left·z for z <= 0, right·z for z > 0: All-ReLU's form in one layer."""
+    """left·z for z <= 0, right·z for z > 0: the form of All-ReLU in one layer."""
 
     def __init__(self, left, right=1.0):
         super().__init__()
@@ -28,7 +28,7 @@ class Slopes(nn.Module):
 
 
 class SparseLinear(nn.Module):
-    """X (…, n_in) -> X Wᵀ + b; W is built of `values` (nnz,), a parameter, and CSR indices, which are buffers."""
+    """X (…, n_in) -> X Wᵀ + b, with W in CSR: `values` (nnz,) is a parameter, the indices are buffers."""
 
     def __init__(self, n_out, n_in, indptr, indices, values, bias):
         super().__init__()
@@ -52,7 +52,7 @@ class SparseLinear(nn.Module):
 
 
 def of_activation(activation):
-    """The module of one hidden layer's activation; ValueError for what torch cannot know."""
+    """The module of one hidden layer's activation; ValueError for a plug-in that is not a pair of slopes."""
     if type(activation) is activations.Tanh:
         return nn.Tanh()
     slopes = activations.slopes(activation)
@@ -65,14 +65,14 @@ def of_activation(activation):
 
 
 def linear(W, b):
-    """torch.nn.Linear of W (n_out, n_in), not copied, and a copy of b; nothing random is drawn."""
+    """torch.nn.Linear of W (n_out, n_in), not copied, and a copy of b; its random initialisation is skipped."""
     layer = nn.Linear(*W.shape[::-1], device="meta")
     layer.weight, layer.bias = nn.Parameter(torch.from_numpy(W)), nn.Parameter(torch.from_numpy(b.copy()))
     return layer
 
 
 def sparse_linear(layer):
-    """The CSR module of one of our layers, copied."""
+    """The CSR module of a layer, copied."""
     t = layer.topology
     arrays = t.indptr.astype(np.int32), t.indices.copy(), layer.w.copy(), layer.b.copy()
     return SparseLinear(t.n_out, t.n_in, *map(torch.from_numpy, arrays))
@@ -82,7 +82,7 @@ def sparse_linear(layer):
 
 
 def flat(module, name="module"):
-    """(name, module) of all parts, in order; Sequentials are opened, unless they have a forward of their own."""
+    """(name, module) of all parts, in order, also inside Sequentials, unless these override `forward`."""
     if not is_plain(module, nn.Sequential):
         yield name, module
         return
@@ -91,7 +91,7 @@ def flat(module, name="module"):
 
 
 def is_plain(part, kind):
-    """Whether a module is of this kind and does what that does: who overrides `forward` may do anything."""
+    """Whether a module is of this kind and does not override `forward`."""
     return isinstance(part, kind) and type(part).forward is kind.forward
 
 
@@ -117,13 +117,13 @@ def blocks_of(module, any_activation):
 
 
 def is_nothing(part, first):
-    """Whether a module changes nothing: Identity; before the first layer Flatten of whole samples and Dropout of 0 too."""
+    """Whether a module changes nothing: Identity; before the first layer also Flatten of whole samples and Dropout of 0."""
     flattens = isinstance(part, nn.Flatten) and (part.start_dim, part.end_dim) == (1, -1)
     return isinstance(part, nn.Identity) or (first and (flattens or (isinstance(part, nn.Dropout) and part.p == 0)))
 
 
 def checked(name, part, forms, shares, *, last):
-    """One block, if at most one activation and one dropout stand behind its layer, and none behind the last one."""
+    """One block, if at most one activation and one dropout follow its layer, and none the last layer."""
     if last and (forms or any(shares)):
         raise ValueError(f"{name}: is the last linear layer and gives logits: nothing may stand behind it")
     if len(forms) > 1 or len(shares) > 1:
@@ -134,7 +134,7 @@ def checked(name, part, forms, shares, *, last):
 
 
 def slopes_of(part, any_activation):
-    """(left, right), "tanh", or None for a module that is none of them; with any_activation, all without state count."""
+    """(left, right), "tanh", or None for other modules; with any_activation, (1, 1) for every module without parameters."""
     if any_activation:
         return None if part.state_dict() else (1.0, 1.0)
     if isinstance(part, nn.Tanh):
@@ -167,7 +167,7 @@ def stored_links(weight, tolerance):
 
 
 def values_of(linear, name):
-    """A layer's "weight" or "bias" as an array, or None; of a pruned one the product that its next call would compute."""
+    """A layer's "weight" or "bias" as an array, or None; of a pruned layer times its mask, as its next call uses it."""
     mask = getattr(linear, f"{name}_mask", None)
     tensor = getattr(linear, name) if mask is None else getattr(linear, f"{name}_orig") * mask
     return None if tensor is None else array(tensor)

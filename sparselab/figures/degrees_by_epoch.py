@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ..analysis import degrees as laws
-from ..analysis.subjects import degrees_in, records_of
+from ..analysis.records import degrees_in, records_of
 from ..utils import checks
 from . import legends, style
 from .table_figure import TableFigure

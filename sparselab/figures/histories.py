@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..analysis.subjects import degrees_of as degrees_of
-from ..analysis.subjects import is_record as is_record
-from ..analysis.subjects import records_of as records_of
+from ..analysis.records import degrees_of as degrees_of
+from ..analysis.records import is_record as is_record
+from ..analysis.records import records_of as records_of
 from ..utils import checks
 
 

@@ -1,7 +1,8 @@
 """Initial values of links. A link that grows later gets its value from the same distribution, as in SET.
 
 `fan="width"` scales by the layer's widths, as the paper does; `fan="links"` by each neuron's own number of incoming links,
-without which signals vanish in networks with few links a neuron. Your own initializer is a function of the same arguments.
+without which signals vanish in networks with few links a neuron. Your own initializer is a function
+(topology, rng, dtype, slots) that returns values.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""Widgets: panels that let one watch and steer a training, made from the config's fields and from `sparselab.figures`.
+"""Widgets: panels to watch and to control a training, made from the config's fields and from `sparselab.figures`.
 
-A panel is a declaration (which controls, which views); the training itself is a `Run`, which knows no screen. This is the only
-room that imports ipywidgets; where it is missing the same objects run headless and print text. Names load on first use.
+A panel declares controls and views; the training itself is a `Run`, which knows nothing of widgets. No other package imports
+ipywidgets; where it is missing, the same objects work without a screen and print text. Names are loaded on first use.
 """
 
 from ..utils import lazy

@@ -1,32 +1,32 @@
-"""Links, bytes and seconds of a run beside its dense equivalent, which is measured once, then kept for all runs of its kind.
+"""Links, bytes and seconds of a run beside its dense equivalent, which is measured once for all runs of its kind.
 
-The equivalent has the original widths: importance pruning makes a net smaller, and the dense one would not have been pruned.
+The equivalent has the original widths: importance pruning narrows a sparse net, but the dense one would not have been pruned.
 """
 
 from ..experiments import studies
 from ..nn import footprint, summary
 
-AT_ONCE = 256 * 2**20  # bytes of a dense net that is measured while the training waits; a larger one when the run has ended
-ONCE = 64 * 2**20  # bytes from which it is measured once and not twice
-_measured = {}  # (sizes, samples, batch size) -> seconds an epoch of the dense net
+AT_ONCE = 256 * 2**20  # a dense net of at most so many bytes is measured while the training waits, a larger one after it
+ONCE = 64 * 2**20  # a dense net of more bytes is measured once, not twice
+_seconds = {}  # (sizes, samples, batch size) -> seconds per epoch of the dense net
 
 
-def sides(subject):
-    """(ours, dense): two dicts of links, bytes, seconds; seconds are None where they were not measured yet."""
-    model, run = subject.model, subject.current
+def sparse_and_dense(view_model):
+    """Two dicts of links, bytes and seconds; seconds are None where they have not been measured."""
+    model, run = view_model.model, view_model.current
     sizes = model.neurons.sizes
     if run.history and (footprint.dense_bytes(sizes) <= AT_ONCE or not run.active):
         return measured(model, run.history, run.config.batch_size)
     total = summary.rows(model)[-1]
-    ours = {"links": total["links"], "bytes": total["training_bytes"], "seconds": None}
-    return ours, {"links": footprint.dense_links(sizes), "bytes": footprint.dense_bytes(sizes), "seconds": None}
+    sparse = {"links": total["links"], "bytes": total["training_bytes"], "seconds": None}
+    return sparse, {"links": footprint.dense_links(sizes), "bytes": footprint.dense_bytes(sizes), "seconds": None}
 
 
 def measured(model, history, batch_size):
-    """`studies.costs`, the dense net measured for the first run of its kind only."""
+    """`studies.costs`, in which the dense net is measured only for the first run of its kind."""
     sizes = model.neurons.sizes
     key = sizes, history[-1].n_samples, batch_size
-    repeats = 0 if key in _measured else 1 if footprint.dense_bytes(sizes) > ONCE else 2
-    ours, other = studies.costs(model, history, batch_size, repeats=repeats)
-    _measured.setdefault(key, other["seconds"])
-    return ours, other | {"seconds": _measured[key]}
+    repeats = 0 if key in _seconds else 1 if footprint.dense_bytes(sizes) > ONCE else 2
+    sparse, dense = studies.costs(model, history, batch_size, repeats=repeats)
+    _seconds.setdefault(key, dense["seconds"])
+    return sparse, dense | {"seconds": _seconds[key]}

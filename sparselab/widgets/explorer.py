@@ -1,57 +1,89 @@
-"""A panel without a training: controls on the left, what they make on the right, drawn anew whenever one is moved."""
+"""A panel without a training: controls on the left, what they describe on the right, drawn again when a control changes."""
 
-import traceback
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from . import markup
-from .gallery import Gallery
-from .painter import Painter
+from .gallery import DrawnViews
 from .toolkit import bundle, make
+from .views import View
+
+LOOK = {"style": {"description_width": "95px"}, "layout": {"width": "97%"}}  # of a control
+ON_RELEASE = LOOK | {"continuous_update": False}  # of a slider whose study takes long
 
 
-class Explorer:
-    """controls: {name: widget}. study: (values) -> subject, done when a value changed. views: {name: View} of that subject.
+class Explorer(DrawnViews):
+    """Controls, and views of a result that is computed from their values whenever one changes.
 
-    table: subject -> HTML beside the controls. `values` are the controls'; `subject` is what the study gave last. limited: at
-    most four pictures a second, for sliders that are heard while they are dragged.
+    Parameters
+    ----------
+    controls : dict of str to widget
+        ipywidgets controls by name.
+    study : callable
+        Gets {name: value} of the controls and returns the result that is shown.
+    views : dict of str to View
+        Views of the result.
+    table : callable, optional
+        Gets the result and returns HTML that is shown under the controls.
+    title : str, default ""
+        Heading of the panel.
+    limited : bool, default False
+        Whether to draw at most four times a second, for sliders that report each position while they are dragged.
+
+    Attributes
+    ----------
+    result : object
+        What the study returned last.
+
+    Examples
+    --------
+    >>> from sparselab.widgets import Explorer, View
+    >>> from sparselab.widgets.toolkit import make
+    >>> panel = Explorer({"n": make("IntSlider", value=3)}, lambda values: values["n"] ** 2, {"v": View("v", lambda n: None)})
+    >>> panel.wait(30), panel.result
+    (True, 9)
     """
 
-    def __init__(self, controls, study, views, table=lambda subject: "", title="", limited=False):
+    def __init__(
+        self, controls: Mapping[str, Any], study: Callable[[dict[str, Any]], Any], views: Mapping[str, View],
+        table: Callable[[Any], str] = lambda result: "", title: str = "", limited: bool = False,
+    ) -> None:  # fmt: skip
         self.controls, self.study, self.table, self.title = controls, study, table, title
-        self.gallery, self.glance, self.message = Gallery(views), make("HTML", value=""), make("HTML", value="")
-        self.painter, self.subject, self.studied = Painter(self._paint, limited=limited), None, None
+        self.message, self.glance = make("HTML"), make("HTML")
+        self.result = self.studied = None  # the latest result, and the values it belongs to
+        super().__init__(views, limited=limited)
         for name, control in controls.items():
-            control.add_class(f"sparselab-{name}").observe(lambda change: self.painter.ask(), "value")
-        self.gallery.tabs.observe(lambda change: self.painter.ask(), "selected_index")
+            self.redraw_with(control.add_class(f"sparselab-{name}"))
         self.widget = self._arranged()
-        self.painter.ask()
+        self.painter.request()
 
     @property
-    def values(self):
-        """{name: value} of the controls."""
+    def values(self) -> dict[str, Any]:
+        """The values of the controls by name."""
         return {name: control.value for name, control in self.controls.items()}
 
-    def wait(self, timeout=None):
-        """Until everything is drawn; False if that takes longer."""
-        return self.painter.wait(timeout)
-
     def _arranged(self):
-        head = make("HTML", value=markup.STYLE + (markup.heading(self.title) if self.title else ""))
-        left = [*self.controls.values(), self.message, self.glance]
-        left = make("VBox", children=left, layout={"flex": "0 0 345px", "width": "345px"})
+        title = make("HTML", value=markup.STYLE + (markup.heading(self.title) if self.title else ""))
+        left = make("VBox", children=self._left(), layout={"flex": "0 0 345px", "width": "345px"})
         right = make("VBox", children=[self.gallery.tabs], layout={"flex": "1 1 460px", "min_width": "460px", "width": "auto"})
         body = make("HBox", children=[left, right], layout={"flex_flow": "row wrap"})
-        return make("VBox", children=[head, body]).add_class("sparselab-panel")
+        return make("VBox", "sparselab-panel", children=[title, body])
 
-    def _paint(self):
+    def _left(self):
+        return [*self.controls.values(), self.message, self.glance]
+
+    def _draw(self):
         values = self.values
         try:
             if values != self.studied:
-                self.subject, self.studied = self.study(values), values
-                self.glance.value, self.message.value = self.table(self.subject), ""
+                self.result, self.studied = self.study(values), values
+                self.glance.value, self.message.value = self.table(self.result), ""
         except Exception as error:
-            self.message.value = markup.error(f"{type(error).__name__}: {error}", traceback.format_exc())
-        if self.subject is not None:
-            self.gallery.draw(self.subject)
+            self.message.value = markup.exception(error)
+        if self.result is not None:
+            self.gallery.draw(self.result)
 
     def __repr__(self):
         settings = ", ".join(f"{name} = {value}" for name, value in self.values.items())

@@ -1,4 +1,9 @@
-"""A form of controls that gives an ExperimentConfig, or says beside each field why it cannot."""
+"""A form: controls for the fields of an ExperimentConfig, and the errors in what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from ..experiments.config import FIELDS, ExperimentConfig
 from ..experiments.experiment import rules_of
@@ -6,17 +11,43 @@ from . import markup
 from .controls import Control
 from .toolkit import make
 
-GROUPS_FROM = 9  # controls from which they stand under the headings of the config's groups
+GROUPED_FROM = 9  # a form with this many controls shows them under the headings of the config's groups
 
 
 class ConfigForm:
-    """Controls for the fields `names` (default all); the other fields stay as in `defaults`.
+    """Controls from which an ExperimentConfig is made.
 
-    spans: {name: (low, high, step)} of sliders; live: fields that reach a running training. `config` raises TypeError or
-    ValueError for what the form shows as wrong.
+    An invalid value is shown beside its field and never changed; the form then has no config.
+
+    Parameters
+    ----------
+    names : iterable of str, optional
+        Fields of ExperimentConfig that get a control, all by default. The other fields keep their value in `defaults`.
+    spans : dict of str to (low, high, step), optional
+        Ranges of sliders, where the config allows more than a slider should cover.
+    live : iterable of str, default ()
+        Fields that can be changed while a training runs.
+    **defaults
+        Fields of ExperimentConfig and their first values.
+
+    Raises
+    ------
+    ValueError
+        If a name in `names` is no field.
+
+    Examples
+    --------
+    >>> from sparselab.widgets import ConfigForm
+    >>> form = ConfigForm(["epsilon", "epochs"], epochs=3)
+    >>> form.controls["epsilon"].input.value = 5.0
+    >>> form.config.epsilon, form.config.epochs
+    (5.0, 3)
     """
 
-    def __init__(self, names=None, *, spans=None, live=(), **defaults):
+    def __init__(
+        self, names: Iterable[str] | None = None, *, spans: Mapping[str, tuple | None] | None = None, live: Iterable[str] = (),
+        **defaults: Any,
+    ) -> None:  # fmt: skip
         self.base = ExperimentConfig(**defaults)
         self.live = tuple(live)
         names = list(FIELDS) if names is None else list(dict.fromkeys(names))
@@ -27,38 +58,56 @@ class ConfigForm:
         self.widget = make("VBox", children=list(self._rows()))
 
     @property
-    def config(self):
-        """What the form says, as a config."""
+    def config(self) -> ExperimentConfig:
+        """The config that the controls describe; TypeError or ValueError where a value is invalid."""
         return self.base.replace(**{name: control.read() for name, control in self.controls.items()})
 
     @property
-    def faults(self):
-        """{name: what is wrong}, checked anew and shown beside the fields."""
-        return {name: text for name, control in self.controls.items() if (text := control.check())} or self._together()
+    def errors(self) -> dict[str, str]:
+        """What is wrong, by field: checked anew, and shown beside the fields."""
+        return {name: text for name, control in self.controls.items() if (text := control.check())} or self._conflicts()
 
-    def _together(self):
-        """{name: what is wrong} of values that are good alone and do not fit each other."""
+    def _conflicts(self):
+        """{name: what is wrong} of values that are valid alone but do not fit together."""
         try:
             rules_of(self.config)
         except ValueError as error:
             name, text = str(error).split(" ", 1)[0], str(error)
             if name in self.controls:
-                self.controls[name].show(text)
+                self.controls[name].show_error(text)
             return {name: text}
         return {}
 
-    def load(self, config):
-        """Show the values of a config; those without a control are kept too."""
+    def load(self, config: ExperimentConfig) -> None:
+        """Show the values of a config, and keep those that have no control.
+
+        Parameters
+        ----------
+        config : ExperimentConfig
+            The config to show.
+        """
         self.base = config
         for name, control in self.controls.items():
             control.write(getattr(config, name))
 
-    def observe(self, function):
-        """Call function(name) after each change of a control."""
+    def observe(self, function: Callable[[str], Any]) -> None:
+        """Call a function after each change of a control.
+
+        Parameters
+        ----------
+        function : callable
+            It gets the name of the field whose control has changed.
+        """
         self.observers.append(function)
 
-    def lock(self, locked):
-        """While a training runs only what reaches it can be moved."""
+    def lock(self, locked: bool) -> None:
+        """Disable or enable the controls of fields that cannot be changed while a training runs.
+
+        Parameters
+        ----------
+        locked : bool
+            Whether a training is running.
+        """
         for name, control in self.controls.items():
             control.input.disabled = bool(locked and name not in self.live)
 
@@ -68,25 +117,21 @@ class ConfigForm:
             function(name)
 
     def _rows(self):
-        """Live controls first, under a heading of their own; many others by the config's groups."""
+        """Live controls first, under a heading of their own; many others under the headings of the config's groups."""
+        heading = lambda text: make("HTML", value=markup.heading(text))
         live = [control.widget for name, control in self.controls.items() if name in self.live]
-        others = {name: control for name, control in self.controls.items() if name not in self.live}
-        if live:
-            yield from (head("now: reaches the running training"), *live)
         groups = {}
-        for name, control in others.items():
-            groups.setdefault(FIELDS[name].metadata["group"], []).append(control.widget)
-        if live and others and len(self.controls) < GROUPS_FROM:
-            groups = {"at the next Start": [widget for group in groups.values() for widget in group]}
+        for name, control in self.controls.items():
+            if name not in self.live:
+                groups.setdefault(FIELDS[name].metadata["group"], []).append(control.widget)
+        if live:
+            yield from (heading("now: changes the running training"), *live)
+        if live and groups and len(self.controls) < GROUPED_FROM:
+            groups = {"for the next Start": [widget for group in groups.values() for widget in group]}
         for title, group in groups.items():
-            yield from ([head(title)] if live or len(groups) > 1 else [])
+            yield from ([heading(title)] if live or len(groups) > 1 else [])
             yield from group
 
     def __repr__(self):
         lines = [f"  {FIELDS[name].metadata['label']}: {control.input.value}" for name, control in self.controls.items()]
         return "\n".join(["ConfigForm", *lines])
-
-
-def head(text):
-    """A heading inside the form."""
-    return make("HTML", value=markup.heading(text))

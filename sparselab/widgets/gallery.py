@@ -1,51 +1,76 @@
-"""Views as tabs: each page an image, or a line of text where there is nothing to see or it could not be drawn."""
-
-import traceback
+"""Views as tabs: each shows an image, or a line of text where there is nothing to see or drawing failed."""
 
 from . import markup
-from .painter import png
+from .painter import Painter, png
 from .toolkit import make
 
 HIDDEN, SHOWN = "none", ""
-SOON = "drawing …"
 
 
 class Gallery:
-    """Tabs for {name: View}; `draw(subject)` draws the visible one."""
+    """Tabs for {name: View}; `draw(shown)` draws the visible one."""
 
-    def __init__(self, views):
-        self.views = views
-        self.images = {name: make("Image", format="png", value=b"", layout={"max_width": "100%"}) for name in views}
-        self.hints = {name: make("HTML", value=markup.note(view.empty)) for name, view in views.items()}
-        self.tried = set()
-        look = {"min_height": "405px", "align_items": "center"}
-        pages = [make("VBox", children=[self.hints[name], self.images[name]], layout=look) for name in views]
+    def __init__(self, views, min_height="405px"):
+        self.views, self.drawn = views, set()
+        self.images, self.hints, pages = {}, {}, []
+        for name, view in views.items():
+            image = make(
+                "Image", f"sparselab-view-{name.replace(' ', '-')}", format="png", value=b"",
+                layout={"max_width": "100%", "display": HIDDEN},
+            )  # fmt: skip
+            self.images[name], self.hints[name] = image, make("HTML", value=markup.note(view.empty))
+            layout = {"min_height": min_height, "align_items": "center"}
+            pages.append(make("VBox", children=[self.hints[name], image], layout=layout))
         titles = [view.title for view in views.values()]
-        self.tabs = make("Tab", children=pages, titles=titles, selected_index=0).add_class("sparselab-tabs")
-        for name, image in self.images.items():
-            image.add_class(f"sparselab-view-{name.replace(' ', '-')}")
-            image.layout.display = HIDDEN
+        self.tabs = make("Tab", "sparselab-tabs", children=pages, titles=titles, selected_index=0)
 
     @property
     def visible(self):
         """Name of the view whose tab is open."""
         return list(self.views)[self.tabs.selected_index or 0]
 
-    def draw(self, subject):
-        """Draw the visible view of `subject`; an error of drawing is shown in its place and goes no further."""
+    def draw(self, shown):
+        """Draw the visible view of `shown`; an exception is shown in its place and goes no further."""
         name = self.visible
         view = self.views[name]
-        if name not in self.tried:  # the first time only, for what changes at each draw would flicker
-            self.tried.add(name)
-            self.hints[name].value = markup.note(SOON)
+        if name not in self.drawn:  # only the first time: a hint at every redraw would flicker
+            self.drawn.add(name)
+            self.hints[name].value = markup.note("drawing …")
         try:
-            picture = png(lambda: view.draw(subject))
+            picture = png(lambda: view.draw(shown))
             self.show(name, picture, "" if picture else markup.note(view.empty))
         except Exception as error:
-            self.show(name, b"", markup.error(f"cannot draw this: {error}", traceback.format_exc()))
+            self.show(name, b"", markup.exception(error, "cannot draw this"))
 
     def show(self, name, picture, hint=""):
-        """PNG bytes, or what to say where there are none."""
-        image, words = self.images[name], self.hints[name]
-        image.value, words.value = picture, hint
-        image.layout.display, words.layout.display = (SHOWN if shown else HIDDEN for shown in (picture, hint))
+        """PNG bytes, or a text where there are none."""
+        image, text = self.images[name], self.hints[name]
+        image.value, text.value = picture, hint
+        image.layout.display, text.layout.display = (SHOWN if shown else HIDDEN for shown in (picture, hint))
+
+
+class DrawnViews:
+    """A gallery that is redrawn in a thread by `_draw()`, whenever a tab is opened or `painter.request()` is called."""
+
+    def __init__(self, views, *, limited=True, **options):
+        self.gallery, self.painter = Gallery(views, **options), Painter(self._draw, limited=limited)
+        self.redraw_with(self.gallery.tabs, "selected_index")
+
+    def redraw_with(self, widget, trait="value"):
+        """Redraw whenever a widget changes."""
+        widget.observe(lambda change: self.painter.request(), trait)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until everything is drawn.
+
+        Parameters
+        ----------
+        timeout : float or None, default None
+            Seconds to wait at most.
+
+        Returns
+        -------
+        bool
+            Whether everything is drawn.
+        """
+        return self.painter.wait(timeout)

@@ -1,4 +1,6 @@
-"""The panel of one layer (notebook 01): its links as a picture, its degrees, its bytes and its time, four ways."""
+"""The panel of one layer (notebook 01): its links as an image, its degrees, and bytes and time of four ways to compute it."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -8,19 +10,17 @@ from ..figures.style import limit_height
 from ..nn import summary
 from ..nn.mlp import SparseMLP
 from . import markup
-from .explorer import Explorer
+from .explorer import LOOK, ON_RELEASE, Explorer
 from .toolkit import make
 from .views import View
 
 BATCH = 64
 WAYS = {"dense": "dense (BLAS)", "mask": "dense × mask", "scipy": "scipy CSR", "sparselab": "sparselab"}
-LOOK = {"style": {"description_width": "95px"}, "layout": {"width": "97%"}}
-SLIDER = LOOK | {"continuous_update": False}
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A net of one layer and what it costs, four ways (`studies.layer_costs`)."""
+    """A net of one layer, and what it costs to compute it in four ways (`studies.layer_costs`)."""
 
     model: SparseMLP
     costs: dict
@@ -32,15 +32,38 @@ class Layer:
         return {name: self.costs[key][number].item() for name, key in named.items()}
 
 
-def layer_panel(n_in=784, n_out=1000, *, epsilon=20.0, density=0.05):
-    """n_in, n_out and epsilon or density → connectivity, degrees, memory, measured time of dense BLAS, mask, scipy and ours."""
+def layer_panel(n_in: int = 784, n_out: int = 1000, *, epsilon: float = 20.0, density: float = 0.05) -> Explorer:
+    """Panel of one sparse layer: connectivity, degrees, memory, and the time of dense BLAS, mask, scipy and sparselab.
+
+    Parameters
+    ----------
+    n_in, n_out : int, default 784 and 1000
+        Neurons before and after the layer, 2 to 2000.
+    epsilon : float, default 20.0
+        Sparsity: the layer has about epsilon (n_in + n_out) links.
+    density : float, default 0.05
+        Share of the possible links, used when the control "given" is set to density.
+
+    Returns
+    -------
+    Explorer
+        The panel.
+
+    Examples
+    --------
+    >>> from sparselab.widgets import layer_panel
+    >>> panel = layer_panel(20, 30, epsilon=2.0)
+    >>> panel.wait(30), panel.result.model.sizes
+    (True, (20, 30))
+    """
     controls = {
-        "n_in": make("IntSlider", value=n_in, min=2, max=2000, description="n_in", **SLIDER),
-        "n_out": make("IntSlider", value=n_out, min=2, max=2000, description="n_out", **SLIDER),
+        "n_in": make("IntSlider", value=n_in, min=2, max=2000, description="n_in", **ON_RELEASE),
+        "n_out": make("IntSlider", value=n_out, min=2, max=2000, description="n_out", **ON_RELEASE),
         "given": make("Dropdown", options=["epsilon", "density"], value="epsilon", description="given", **LOOK),
-        "epsilon": make("FloatSlider", value=epsilon, min=1.0, max=100.0, step=1.0, description="epsilon ε", **SLIDER),
+        "epsilon": make("FloatSlider", value=epsilon, min=1.0, max=100.0, step=1.0, description="epsilon ε", **ON_RELEASE),
         "density": make(
-            "FloatLogSlider", value=density, min=-3.0, max=0.0, step=0.05, description="density", readout_format=".3g", **SLIDER
+            "FloatLogSlider", value=density, min=-3.0, max=0.0, step=0.05, description="density", readout_format=".3g",
+            **ON_RELEASE,
         ),
     }  # fmt: skip
     panel = Explorer(controls, study, VIEWS, table, title="one sparse layer, four ways to compute it")
@@ -50,20 +73,20 @@ def layer_panel(n_in=784, n_out=1000, *, epsilon=20.0, density=0.05):
 
 
 def choose(controls, given):
-    """Only the slider that counts can be moved."""
+    """Disable the slider that has no effect."""
     for name in ("epsilon", "density"):
         controls[name].disabled = name != given
 
 
 def study(values):
-    """The Layer that the controls describe, built and measured."""
+    """Build and measure the Layer that the controls describe."""
     how = {values["given"]: values[values["given"]]}
     model = SparseMLP.create((values["n_in"], values["n_out"]), **{"epsilon": None} | how, seed=0)
     return Layer(model, studies.layer_costs(values["n_in"], values["n_out"], batch_size=BATCH, seed=0, **how))
 
 
 def table(layer):
-    """Bytes and milliseconds of each way."""
+    """HTML: bytes and seconds of each way."""
     rows = []
     for way, text in WAYS.items():
         cost = layer.of(way)

@@ -1,120 +1,203 @@
-"""One training as something one can start, pause, step and stop from any thread; it knows no screen.
+"""A training that can be started, paused, stepped and stopped from any thread; it knows nothing of widgets.
 
-Whoever runs it pulls the generator of `steps`: a daemon thread (`begin`) or the caller (`pull`). `changed` is called after each
-record and each change of state, always by the puller and never under the lock.
+One thread pulls the records of the training: a daemon thread (`begin`) or the caller (`pull`). `changed` is called after each
+record and each change of state, always by that thread and never while it holds the lock.
 """
+
+from __future__ import annotations
 
 import threading
 import traceback
+from collections.abc import Callable, Iterable
 from contextlib import closing
+from typing import Any
 
 from ..checkpoints.records import EpochRecord, History, thin
-from ..experiments.experiment import build
-from .live import LIVE, asking
+from ..experiments.config import ExperimentConfig
+from ..experiments.experiment import Experiment, build
+from .live_values import LIVE, with_live_zeta
 
-SAVES = 100  # checkpoints of a run at most: each holds all records, so that one an epoch would cost the square of the epochs
+MAX_CHECKPOINTS = 100  # each holds all records, so one an epoch would cost the square of the epochs
 ACTIVE = ("preparing", "running", "paused")
 
 
 class LiveRun:
-    """state: ready, preparing, running, paused, stopped, finished or failed. A run is used once.
+    """One training that can be paused, stepped, stopped and changed while it runs. It is used once.
 
-    config: as at the start; now: with live changes; changes: (epoch, field, value) of each. experiment, history, last
-    (StepRecord), first (topologies before training), error (headline, traceback) or None. make: config -> Experiment.
-    checkpoint: None, or the folder of a run that is kept there and goes on (see `sparselab.train`); resume=False starts anew.
+    Parameters
+    ----------
+    config : ExperimentConfig
+        The settings.
+    make : callable, default `sparselab.build`
+        Makes the Experiment of a config.
+    rules : list of topology rules, optional
+        Rules in place of the config's.
+    pace : float, default 0.05
+        Seconds of training between two StepRecords.
+    changed : callable, optional
+        Called without arguments after each record and each change of state.
+    checkpoint : str or path, optional
+        Folder in which the run is saved and from which it is resumed, see `sparselab.train`.
+    resume : bool, default True
+        Whether to continue the run in that folder; else it starts anew.
+
+    Attributes
+    ----------
+    state : str
+        "ready", "preparing", "running", "paused", "stopped", "finished" or "failed".
+    config, now : ExperimentConfig
+        The settings at the start, and with the changes made since.
+    changes : list of (int, str, value)
+        Epoch, field and value of each change.
+    history : History
+        The EpochRecords so far.
+    last : StepRecord or None
+        The latest mini-batch.
+    first : tuple of Topology
+        The topologies before training.
+    experiment : Experiment or None
+        What is trained.
+    error : tuple of str or None
+        Headline and traceback of the exception that ended the run.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> from sparselab.widgets import Run
+    >>> run = Run(sl.ExperimentConfig(dataset="digits", hidden=(10,), epochs=2, threads=1))
+    >>> run.pull()
+    >>> run.state, len(run.history)
+    ('finished', 2)
     """
 
-    def __init__(self, config, *, make=build, rules=None, pace=0.05, changed=lambda: None, checkpoint=None, resume=True):
+    def __init__(
+        self, config: ExperimentConfig, *, make: Callable[[ExperimentConfig], Experiment] = build,
+        rules: Iterable[Any] | None = None, pace: float = 0.05, changed: Callable[[], Any] = lambda: None, checkpoint: Any = None,
+        resume: bool = True,
+    ) -> None:  # fmt: skip
         self.config = self.now = config
         self.make, self.rules, self.pace, self.changed = make, rules, pace, changed
-        self.kept = {"checkpoint": checkpoint, "resume": resume, "every": max(1, config.epochs // SAVES)}
-        self.state, self.wanted, self.allowance, self.telling = "ready", "go", 0, False  # telling: `changed` hears a new state
+        every = max(1, config.epochs // MAX_CHECKPOINTS)
+        self.checkpoint_options = {"checkpoint": checkpoint, "resume": resume, "every": every}
+        self.state, self.request, self.steps_allowed = "ready", "go", 0
+        self.notifying = False  # whether `changed` is being told of a new state
         self.experiment, self.last, self.error, self.first = None, None, None, ()
         self.history, self.changes, self.condition = History(), [], threading.Condition()
 
     @property
-    def active(self):
-        """Whether somebody is pulling."""
+    def active(self) -> bool:
+        """Whether the training is under way, which it also is while it is paused."""
         return self.state in ACTIVE
 
-    def begin(self):
-        """Pull in a daemon thread."""
+    def begin(self) -> None:
+        """Train in a daemon thread."""
         self.state = "preparing"
-        threading.Thread(target=self._guarded, daemon=True, name="sparselab run").start()
+        threading.Thread(target=self._pull_quietly, daemon=True, name="sparselab run").start()
 
-    def pull(self):
-        """Pull here until the end, Stop or an error, which is raised again."""
+    def pull(self) -> None:
+        """Train in this thread until the end, a stop or an exception, which is raised again."""
         self.state, end = "preparing", "stopped"
         try:
             self.changed()
             self._prepare()
-            with closing(self.experiment.steps(pace=self.pace, **self.kept)) as stream:
-                end = self._through(stream)
+            with closing(self.experiment.steps(pace=self.pace, **self.checkpoint_options)) as stream:
+                end = self._consume(stream)
         except Exception as error:
             end, self.error = "failed", (f"{type(error).__name__}: {error}", traceback.format_exc())
             raise
         finally:
             self._enter(end)
 
-    def pause(self):
+    def pause(self) -> None:
         """Wait after the step that is under way."""
-        self._want("pause")
+        self._ask("pause")
 
-    def resume(self):
-        """Go on."""
-        self._want("go")
+    def resume(self) -> None:
+        """Continue after a pause."""
+        self._ask("go")
 
-    def step(self):
-        """Pause, and go on by one record."""
-        self._want("pause", 1)
+    def step(self) -> None:
+        """Continue by one record, then wait again."""
+        self._ask("pause", 1)
 
-    def stop(self, timeout=5.0):
-        """End after the step that is under way; waits for it. The model stays usable; True if the run has ended."""
-        self._want("stop")
+    def stop(self, timeout: float | None = 5.0) -> bool:
+        """End the training after the step that is under way; the model stays usable.
+
+        Parameters
+        ----------
+        timeout : float or None, default 5.0
+            Seconds to wait for the end; None waits as long as it takes.
+
+        Returns
+        -------
+        bool
+            Whether the training has ended.
+        """
+        self._ask("stop")
         return self.wait(timeout)
 
-    def wait(self, timeout=None):
-        """Wait until nobody pulls any more, and `changed` was told so: else its last picture might come after the wait."""
-        with self.condition:
-            return self.condition.wait_for(lambda: not self.active and not self.telling, timeout)
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the training has ended and `changed` has been told so.
 
-    def set_live(self, config):
-        """Let the running training read the live values of `config`; True if any is new."""
+        Parameters
+        ----------
+        timeout : float or None, default None
+            Seconds to wait at most.
+
+        Returns
+        -------
+        bool
+            Whether the training has ended.
+        """
+        with self.condition:
+            return self.condition.wait_for(lambda: not self.active and not self.notifying, timeout)
+
+    def set_live(self, config: ExperimentConfig) -> bool:
+        """Let the running training use the learning rate, momentum, weight decay and zeta of a config.
+
+        Parameters
+        ----------
+        config : ExperimentConfig
+            The config with the new values.
+
+        Returns
+        -------
+        bool
+            Whether a value is new and the training is under way.
+        """
         with self.condition:
             new = {name: getattr(config, name) for name in LIVE if getattr(config, name) != getattr(self.now, name)}
             if not new or not self.active:
                 return False
             self.now = self.now.replace(**new)
-            for name, value in new.items():
-                self._note(len(self.history) + 1, name, value)
-            self._hand_over(new)
+            epoch = len(self.history) + 1
+            for name, value in new.items():  # a dragged slider gives many values: the last one of an epoch is kept
+                self.changes = [one for one in self.changes if one[:2] != (epoch, name)] + [(epoch, name, value)]
+            self._apply(new)
         return True
 
-    def _note(self, epoch, name, value):
-        """A slider that is dragged gives many values: of those within one epoch the last is kept."""
-        self.changes = [change for change in self.changes if change[:2] != (epoch, name)] + [(epoch, name, value)]
-
-    def _hand_over(self, names):
+    def _apply(self, names):
         for name in names if self.experiment else ():
             LIVE[name](self.experiment, self.now)
 
-    def _guarded(self):
+    def _pull_quietly(self):
         try:
             self.pull()
         except Exception:
-            pass  # it stands in self.error, for the panel to show
+            pass  # self.error has it, for the panel to show
 
     def _prepare(self):
         experiment = self.make(self.config)
         rules = experiment.rules if self.rules is None else list(self.rules)
-        experiment.rules = [asking(rule, self) for rule in rules]
+        experiment.rules = [with_live_zeta(rule, self) for rule in rules]
         self.first = tuple(layer.topology for layer in experiment.model.layers)
         with self.condition:
             self.experiment = experiment
-            self._hand_over({name for _, name, _ in self.changes})
+            self._apply({name for _, name, _ in self.changes})
 
-    def _through(self, stream):
-        while self._may_go_on():
+    def _consume(self, stream):
+        """Take records until the stream ends or a stop is requested; returns the final state."""
+        while self._wait_while_paused():
             record = next(stream, None)
             if record is None:
                 return "finished"
@@ -123,37 +206,38 @@ class LiveRun:
                 thin(self.history)
             else:
                 self.last = record
-            if self.wanted == "go" and self.state != "running":  # not before: the first record waits for the compiler
+            if self.request == "go" and self.state != "running":  # not earlier: the first record waits for the compiler
                 self._enter("running")
             else:
                 self.changed()
         return "stopped"
 
-    def _may_go_on(self):
-        if self.wanted == "pause" and not self.allowance:
+    def _wait_while_paused(self):
+        """Whether to take another record; False once a stop is requested."""
+        if self.request == "pause" and not self.steps_allowed:
             self._enter("paused")
             with self.condition:
-                self.condition.wait_for(lambda: self.wanted != "pause" or self.allowance)
+                self.condition.wait_for(lambda: self.request != "pause" or self.steps_allowed)
         with self.condition:
-            self.allowance = max(0, self.allowance - 1)
-            return self.wanted != "stop"
+            self.steps_allowed = max(0, self.steps_allowed - 1)
+            return self.request != "stop"
 
     def _enter(self, state):
         with self.condition:
-            self.state, self.telling = state, True
+            self.state, self.notifying = state, True
             self.condition.notify_all()
         try:
             self.changed()
         finally:
             with self.condition:
-                self.telling = False
+                self.notifying = False
                 self.condition.notify_all()
 
-    def _want(self, what, allowance=0):
+    def _ask(self, request, steps=0):
         with self.condition:
-            if self.wanted != "stop":
-                self.wanted, self.allowance = what, self.allowance + allowance if allowance else 0
+            if self.request != "stop":  # a stop is final
+                self.request, self.steps_allowed = request, self.steps_allowed + steps if steps else 0
             self.condition.notify_all()
 
 
-Run = LiveRun  # its name in the public API
+Run = LiveRun  # its public name

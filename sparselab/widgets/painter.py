@@ -1,6 +1,6 @@
-"""Drawing takes longer than a training step: it has a thread of its own, which draws what was asked for last.
+"""A thread that draws: drawing takes longer than a training step, so that only the latest request is drawn.
 
-The training waits for a picture (so times are not blurred by drawing), but a Stop never does.
+The training waits for a figure (so that drawing does not distort its times), but a Stop never does.
 """
 
 import threading
@@ -8,43 +8,43 @@ import time
 
 from .. import figures
 
-LEAST, SHARE = 0.25, 0.4  # seconds between two pictures, and the share of time that may go into them
-_MATPLOTLIB = threading.Lock()  # its text layout keeps tables that all threads share
+INTERVAL, SHARE = 0.25, 0.4  # least seconds between two figures, and the largest share of time that drawing may take
+_MATPLOTLIB = threading.Lock()  # matplotlib's text layout keeps tables that all threads share
 
 
 def png(make):
-    """The PNG bytes of the figure that `make()` gives; b"" where it gives None."""
+    """The PNG bytes of the figure that `make()` returns; b"" for None."""
     with _MATPLOTLIB:
         figure = make()
         return b"" if figure is None else figures.png_bytes(figure)
 
 
 class Painter:
-    """Calls `paint()` in a thread that lives as long as there is something to paint.
+    """Calls `draw()` in a thread that lives as long as there is something to draw.
 
-    limited: at most one picture in LEAST seconds, whoever asks; without it only those who ask `due` keep to that.
+    limited: at most one call in INTERVAL seconds, however many are requested; without it callers check `due` themselves.
     """
 
-    def __init__(self, paint, *, limited=False):
-        self.paint, self.condition, self.limited = paint, threading.Condition(), limited
-        self.wanted = self.busy = False
+    def __init__(self, draw, *, limited=False):
+        self.draw, self.condition, self.limited = draw, threading.Condition(), limited
+        self.requested = self.busy = False
         self.last, self.cost = -1e9, 0.0
 
     @property
     def due(self):
-        """Whether enough time went by since the last picture."""
-        return time.monotonic() - self.last >= max(LEAST, self.cost / SHARE)
+        """Whether enough time has passed since the last figure."""
+        return time.monotonic() - self.last >= max(INTERVAL, self.cost / SHARE)
 
-    def ask(self):
-        """Have it painted soon; what is asked while it paints becomes one more picture."""
+    def request(self):
+        """Have it drawn soon; all requests that come while it draws become one more figure."""
         with self.condition:
-            self.wanted = True
+            self.requested = True
             if not self.busy:
                 self.busy = True
                 threading.Thread(target=self._work, daemon=True, name="sparselab painter").start()
 
     def wait(self, timeout=None, unless=lambda: False):
-        """Until nothing is left to paint (True), or `unless()`, which is asked every 20 ms."""
+        """Wait until nothing is left to draw (True), or until `unless()`, which is checked every 20 ms."""
         end = time.monotonic() + (1e9 if timeout is None else timeout)
         with self.condition:
             while self.busy and time.monotonic() < end and not unless():
@@ -52,18 +52,18 @@ class Painter:
             return not self.busy
 
     def _work(self):
-        while self._take():
+        while self._take_request():
             if self.limited:
-                time.sleep(max(0.0, self.last + LEAST - time.monotonic()))
+                time.sleep(max(0.0, self.last + INTERVAL - time.monotonic()))
             self.last = time.monotonic()
             try:
-                self.paint()
+                self.draw()
             except Exception:
-                pass  # `paint` shows its own errors; a thread that dies would leave `busy` behind
+                pass  # `draw` shows its own errors; if this thread died, `busy` would stay set
             self.cost = time.monotonic() - self.last
 
-    def _take(self):
+    def _take_request(self):
         with self.condition:
-            self.busy, self.wanted = self.wanted, False
+            self.busy, self.requested = self.requested, False
             self.condition.notify_all()
             return self.busy

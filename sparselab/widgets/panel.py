@@ -1,23 +1,32 @@
-"""The training panel: a form, buttons and views over one `Run` at a time; which of them is a matter of declaration.
+"""The training panel: a form, buttons and views for one LiveRun at a time. Its arguments declare which of them.
 
 Callbacks come on any thread, also while a cell runs: starting and resetting hold one lock, and a second start is refused.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import threading
-import traceback
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from ..experiments.config import ExperimentConfig
 from ..utils import checks
-from . import markup, words
-from .costs import sides
+from .costs import sparse_and_dense
+from .describe import panel_text, plain_values
 from .form import ConfigForm
-from .live import LIVE
+from .live_values import LIVE
 from .presenter import Presenter
 from .screen import Screen
-from .toolkit import bundle
+from .toolkit import bundle, guarded
 from .view_model import ViewModel
 from .views import VIEWS, View
+
+if TYPE_CHECKING:
+    from ..checkpoints.records import History
+    from ..datasets import Dataset
+    from ..nn.mlp import SparseMLP
+    from .live_run import LiveRun
 
 CONTROLS = (
     "learning_rate", "zeta", "dataset", "hidden", "epsilon", "activation", "alpha", "rule", "batch_size", "epochs", "seed"
@@ -27,151 +36,265 @@ SPANS = {"epsilon": (1.0, 100.0, 1.0), "alpha": (0.0, 1.0, 0.05), "epochs": (1, 
 
 
 class TrainingPanel:
-    """A training to watch and steer. Show it as the last line of a cell and press Start, or call `start()` or `run()`.
+    """A training to watch and to control: make it the last line of a cell and press Start, or call `start` or `run`.
 
-    config: an ExperimentConfig (default: its defaults). data: a Dataset to use in place of the config's. controls: names of
-    fields. views: names of VIEWS, or View objects. spans: {name: (low, high, step)} of sliders. rules: topology rules in
-    place of the config's. Learning rate, momentum, weight decay and zeta reach a training that is under way. checkpoint: a
-    folder in which the run is kept: after Stop, or in another session, Start goes on with it; after Reset it begins anew.
+    Learning rate, momentum, weight decay and zeta can be changed while a training runs.
+
+    Parameters
+    ----------
+    config : ExperimentConfig, optional
+        First settings of the form, the config's defaults by default.
+    data : Dataset, optional
+        Data in place of the config's.
+    controls : iterable of str
+        Fields of ExperimentConfig that get a control.
+    views : iterable of str or View
+        Names in VIEWS, or views.
+    spans : dict of str to (low, high, step), optional
+        Ranges of sliders.
+    rules : list of topology rules, optional
+        Rules in place of the config's.
+    title : str, default ""
+        Heading of the panel.
+    pace : float, default 0.05
+        Seconds of training between two updates of the status.
+    checkpoint : str or path, optional
+        Folder in which the run is saved: after Stop, or in another session, Start resumes it; after Reset it begins anew.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not allowed.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> from sparselab.widgets import TrainingPanel
+    >>> panel = TrainingPanel(sl.ExperimentConfig(dataset="digits", hidden=(10,), epochs=2, threads=1))
+    >>> history = panel.run()
+    >>> panel.state, len(history)
+    ('finished', 2)
     """
 
     Form, Screen = ConfigForm, Screen
 
     def __init__(
-        self, config=None, *, data=None, controls=CONTROLS, views=SHOWN, spans=None, rules=None, title="", pace=0.05,
-        checkpoint=None,
-    ):  # fmt: skip
+        self, config: ExperimentConfig | None = None, *, data: Dataset | None = None, controls: Iterable[str] = CONTROLS,
+        views: Iterable[str | View] = SHOWN, spans: Mapping[str, tuple | None] | None = None,
+        rules: Iterable[Any] | None = None, title: str = "", pace: float = 0.05, checkpoint: Any = None,
+    ) -> None:  # fmt: skip
         fields = dataclasses.asdict(ExperimentConfig() if config is None else config)
         names = [name for name in controls if data is None or name != "dataset"]
         self.form = self.Form(names, spans=SPANS | (spans or {}), live=[name for name in names if name in LIVE], **fields)
         self.views = dict(map(named, views))
-        self.subject = ViewModel(lambda: self.form.config, data=data, rules=rules)
+        self.view_model = ViewModel(lambda: self.form.config, data=data, rules=rules)
         self.screen = self.Screen(self.form, self.views, title)
-        self.presenter = Presenter(self.subject, self.screen, self.form, self.views)
+        self.presenter = Presenter(self.view_model, self.screen, self.form, self.views)
         self.lock, self.pace = threading.RLock(), pace
-        self.kept = {"checkpoint": checkpoint, "resume": True}
-        self._listen()
-        self._settle()
+        self.checkpoint, self.resume_next = checkpoint, True
+        self._connect()
+        self._show_at_rest()
 
-    current = property(lambda self: self.subject.current, doc="The Run that is under way or was last.")
-    history = property(lambda self: self.current.history, doc="Its EpochRecords.")
-    model = property(lambda self: self.subject.model, doc="Its net; an untrained one before the first Start.")
-    state = property(lambda self: self.current.state, doc="ready, preparing, running, paused, stopped, finished or failed.")
+    @property
+    def current(self) -> LiveRun:
+        """The run that is under way or was the last."""
+        return self.view_model.current
 
-    def start(self, *, paused=False):
-        """Train in a thread; False if a training is under way or a setting is wrong, which the panel shows."""
-        run = self._claim()
+    @property
+    def history(self) -> History:
+        """The EpochRecords of the current run."""
+        return self.current.history
+
+    @property
+    def model(self) -> SparseMLP | None:
+        """The net of the current run; an untrained one before the first Start."""
+        return self.view_model.model
+
+    @property
+    def state(self) -> str:
+        """State of the current run: ready, preparing, running, paused, stopped, finished or failed."""
+        return self.current.state
+
+    def start(self, *, paused: bool = False) -> bool:
+        """Train in a thread.
+
+        Parameters
+        ----------
+        paused : bool, default False
+            Whether to pause after the first mini-batches.
+
+        Returns
+        -------
+        bool
+            False if a training is under way or a setting is invalid, which the panel shows.
+        """
+        run = self._new_run()
         if run and paused:
             run.step()
         if run:
             run.begin()
         return run is not None
 
-    def run(self, epochs=None):
-        """Train here until the end (`epochs` in place of the form's); returns the History. Errors are shown and raised."""
-        run = self._claim({} if epochs is None else {"epochs": epochs}, ask=True)
+    def run(self, epochs: int | None = None) -> History:
+        """Train until the end before returning.
+
+        Parameters
+        ----------
+        epochs : int, optional
+            Epochs in place of those in the form.
+
+        Returns
+        -------
+        History
+            The EpochRecords of the run.
+
+        Raises
+        ------
+        ValueError
+            If a training is under way or a setting is invalid. Exceptions of the training are shown and raised, too.
+        """
+        run = self._new_run({} if epochs is None else {"epochs": epochs}, strict=True)
         run.pull()
         self.presenter.painter.wait()
         return run.history
 
-    def pause(self):
-        """Wait after the step that is under way; when paused: go on."""
+    def pause(self) -> None:
+        """Wait after the step that is under way; continue if it is paused."""
         (self.current.resume if self.state == "paused" else self.current.pause)()
 
-    def step(self):
-        """A few mini-batches, then wait; starts a paused run where there is none."""
+    def step(self) -> bool | None:
+        """Train a few mini-batches, then wait; start a paused run if there is none.
+
+        Returns
+        -------
+        bool or None
+            Whether a run was started; None if one was under way.
+        """
         return self.current.step() if self.current.active else self.start(paused=True)
 
-    def stop(self, timeout=5.0):
-        """End the training; waits up to `timeout` seconds until it has. The net stays as it is."""
+    def stop(self, timeout: float | None = 5.0) -> bool:
+        """End the training; the net stays as it is.
+
+        Parameters
+        ----------
+        timeout : float or None, default 5.0
+            Seconds to wait for the end; None waits as long as it takes.
+
+        Returns
+        -------
+        bool
+            Whether the training has ended.
+        """
         return self.current.stop(timeout)
 
-    def reset(self):
-        """Back to an untrained net with the settings of the form; earlier runs are forgotten."""
+    def reset(self) -> None:
+        """Go back to an untrained net with the settings of the form, and forget earlier runs."""
         with self.lock:
             if not self.stop():
-                return self.presenter.say("still working (loading data or compiling): try again in a moment")
-            if not self.form.faults:
-                self.subject.clear()
-            self.kept["resume"] = False
-            self._settle()
+                return self.presenter.show_message("still working (loading data or compiling): try again in a moment")
+            if not self.form.errors:
+                self.view_model.clear()
+            self.resume_next = False
+            self._show_at_rest()
 
     @property
-    def preset(self):
-        """JSON text of a config: that of the run, before the first Start that of the form. `use(preset)` loads one."""
-        return (self.form.config if self.state == "ready" and not self.form.faults else self.current.config).to_json()
+    def preset(self) -> str:
+        """JSON text of the config of the current run, or before the first Start of the form; `use` loads such a text."""
+        return (self.form.config if self.state == "ready" and not self.form.errors else self.current.config).to_json()
 
-    def use(self, preset):
-        """Put the settings of a preset text into the form."""
+    def use(self, preset: str) -> None:
+        """Put the settings of a preset into the form.
+
+        Parameters
+        ----------
+        preset : str
+            JSON text of a config.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the text is no valid config.
+        """
         self.form.load(ExperimentConfig.from_json(preset))
 
-    def result(self):
-        """Everything about the run as plain values: config, live changes, data, costs beside the dense net, history."""
-        return words.result(self.subject, sides(self.subject) if self.model else None)
+    def result(self) -> dict[str, Any]:
+        """Return everything about the run as plain values.
 
-    def wait(self, timeout=None):
-        """Until the training has ended and everything is drawn; False if that takes longer."""
+        Returns
+        -------
+        dict
+            Config, live changes, state, data, environment, costs beside the dense net, and history.
+        """
+        return plain_values(self.view_model, sparse_and_dense(self.view_model) if self.model else None)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the training has ended and everything is drawn.
+
+        Parameters
+        ----------
+        timeout : float or None, default None
+            Seconds to wait at most for each of the two.
+
+        Returns
+        -------
+        bool
+            Whether both have ended.
+        """
         return self.current.wait(timeout) and self.presenter.painter.wait(timeout)
 
-    def _claim(self, changes=(), *, ask=False):
-        """A new Run in place of the current one, or None and a message where it may not start (`ask`: ValueError)."""
+    def _new_run(self, changes=(), *, strict=False):
+        """Make a new run the current one; where it may not start, show why and return None, or if `strict` raise ValueError."""
         with self.lock:
-            text = "already running: press Stop first" if self.current.active else "; ".join(self.form.faults.values())
-            self.presenter.say(text)
-            if text and ask:
+            text = "already running: press Stop first" if self.current.active else "; ".join(self.form.errors.values())
+            self.presenter.show_message(text)
+            if text and strict:
                 raise ValueError(text)
             if text:
                 return None
             config = self.form.config.replace(**dict(changes))
-            run = self.subject.new_run(config, pace=self.pace, **self._place(config))
+            run = self.view_model.new_run(config, pace=self.pace, **self._checkpoint_options(config))
             run.changed, run.state = lambda: self.presenter.changed(run), "preparing"
             self.screen.preset.value = self.preset
             return run
 
-    def _place(self, config):
-        """Where the next run is kept, and whether it goes on with what is there."""
-        place = dict(self.kept)
-        self.kept["resume"] = True
-        return place
+    def _checkpoint_options(self, config):
+        """Where the next run is saved, and whether it resumes what is there."""
+        resume, self.resume_next = self.resume_next, True
+        return {"checkpoint": self.checkpoint, "resume": resume}
 
-    def _settle(self):
-        """The screen for a panel at rest."""
-        self.presenter.say("")
-        self.presenter.tell()
+    def _show_at_rest(self):
+        """Show the panel while nothing runs."""
+        self.presenter.show_message("")
+        self.presenter.show_state()
         self.screen.preset.value = self.preset
-        self.presenter.painter.ask()
+        self.presenter.painter.request()
 
-    def _listen(self):
-        screen, redraw = self.screen, lambda change: screen.moving or self.presenter.painter.ask()
+    def _connect(self):
+        """Connect widgets with actions; an exception in a callback is shown in the message line."""
+        screen, redraw = self.screen, lambda change: self.screen.updating or self.presenter.painter.request()
+        on_click = lambda widget, action: widget.on_click(lambda _: guarded(screen.message, action))
         actions = {"Start": self.start, "Pause": self.pause, "Step": self.step, "Stop": lambda: self.stop(0), "Reset": self.reset}
         for name, action in actions.items():
-            screen.buttons[name].on_click(lambda _, action=action: self._safely(action))
-        screen.use.on_click(lambda _: self._safely(self.use, screen.preset.value))
+            on_click(screen.buttons[name], action)
+        on_click(screen.use, lambda: self.use(screen.preset.value))
         screen.gallery.tabs.observe(redraw, "selected_index")
         screen.timeline.observe(redraw, "value")
         screen.layers.observe(redraw, "value")
-        self.form.observe(lambda name: self._safely(self._moved, name))
+        self.form.observe(lambda name: guarded(screen.message, self._form_changed))
 
-    def _moved(self, name):
-        """A control was moved: what is live goes to the running training, the rest is seen in the untrained net."""
-        if self.form.faults:
+    def _form_changed(self):
+        """Pass live values to the running training; other changes are seen in the untrained net."""
+        if self.form.errors:
             return
         if self.current.active:
             self.current.set_live(self.form.config)
             return
         if self.state == "ready":
             self.screen.preset.value = self.preset
-        self.presenter.painter.ask()
-
-    def _safely(self, action, *arguments):
-        """An error in a callback is seen by nobody unless the panel shows it."""
-        try:
-            action(*arguments)
-        except Exception as error:
-            self.screen.message.value = markup.error(f"{type(error).__name__}: {error}", traceback.format_exc())
+        self.presenter.painter.request()
 
     def __repr__(self):
-        return words.text(self)
+        return panel_text(self)
 
     def _repr_mimebundle_(self, **options):
         return bundle(self.screen.widget, repr(self), options)

@@ -1,25 +1,47 @@
-"""One panel a notebook, as declarations: which settings, which controls, which views.
+"""One training panel for each notebook, declared by its settings, controls and views.
 
-Making a panel of a kind again, as a cell does that is run twice, stops the training of the one before.
+Making a panel of the same kind again, as running a cell twice does, stops the training of the one before.
 """
 
+from __future__ import annotations
+
 import weakref
+from typing import Any
 
 from ..experiments.config import ExperimentConfig
-from . import planned, teamwork
+from . import plans
+from .controls import DESCRIPTION
 from .panel import TrainingPanel
 from .toolkit import make
 
 __all__ = ["activation_panel", "evolution_panel", "parallel_panel", "pruning_panel", "start_panel"]
 DIGITS = {"dataset": "digits", "hidden": (300, 300), "epsilon": 5.0, "weight_decay": 2e-4, "epochs": 300}
 PRUNING = {"epochs": 60, "pruning": "shrink", "pruning_start": 10, "pruning_stop": 30, "pruning_every": 5}
-PARALLEL = {"epochs": 30, "workers": 2, "threads": 1}  # a thread for one training alone, too: as many as a worker has
-WIDTH = 300  # neurons of each hidden layer in the activations' panel
-_latest = weakref.WeakValueDictionary()  # kind -> its panel that was made last
+PARALLEL = {"epochs": 30, "workers": 2, "threads": 1}  # one thread for the baseline, too, since a worker has one
+WIDTH = 300  # neurons of each hidden layer in the panel of activations
+_latest = weakref.WeakValueDictionary()  # kind -> the panel of this kind that was made last
 
 
-def start_panel(**settings):
-    """Notebook 00: a whole training with the few settings that matter first. settings: fields of ExperimentConfig."""
+def start_panel(**settings: Any) -> TrainingPanel:
+    """Panel of notebook 00: a whole training with the settings that matter first.
+
+    Parameters
+    ----------
+    **settings
+        Fields of ExperimentConfig with which the form begins.
+
+    Returns
+    -------
+    TrainingPanel
+        The panel.
+
+    Examples
+    --------
+    >>> from sparselab.widgets import start_panel
+    >>> panel = start_panel(dataset="digits", hidden=(10,), epochs=1, threads=1)
+    >>> len(panel.run())
+    1
+    """
     return opened(
         "start",
         ExperimentConfig(**{"epochs": 60} | settings),
@@ -28,8 +50,26 @@ def start_panel(**settings):
     )
 
 
-def evolution_panel(**settings):
-    """Notebook 02: links that move. Drag the epoch slider of the input map; change the rule, start again, compare."""
+def evolution_panel(**settings: Any) -> TrainingPanel:
+    """Panel of notebook 02: links that move, with the links of each pixel after every epoch.
+
+    Parameters
+    ----------
+    **settings
+        Fields of ExperimentConfig with which the form begins.
+
+    Returns
+    -------
+    TrainingPanel
+        The panel.
+
+    Examples
+    --------
+    >>> from sparselab.widgets import evolution_panel
+    >>> panel = evolution_panel(hidden=(10,), rule="static")
+    >>> panel.form.config.rule
+    'static'
+    """
     return opened(
         "evolution",
         ExperimentConfig(**DIGITS | settings),
@@ -39,24 +79,63 @@ def evolution_panel(**settings):
     )
 
 
-def activation_panel(depth=4, **settings):
-    """Notebook 03: what alpha, activation and depth do to the functions, to the gradients, and to the accuracy after Start."""
+def activation_panel(depth: int = 4, **settings: Any) -> TrainingPanel:
+    """Panel of notebook 03: activation, slope and depth, and what they do to functions, gradients and accuracy.
+
+    Parameters
+    ----------
+    depth : int, default 4
+        Number of hidden layers.
+    **settings
+        Fields of ExperimentConfig with which the form begins.
+
+    Returns
+    -------
+    TrainingPanel
+        The panel.
+
+    Examples
+    --------
+    >>> from sparselab.widgets import activation_panel
+    >>> activation_panel(depth=2, dataset="digits").form.config.hidden
+    (300, 300)
+    """
     panel = opened(
         "activation",
         ExperimentConfig(**{"epochs": 30, "hidden": (WIDTH,) * depth} | settings),
         controls=("learning_rate", "activation", "alpha", "hidden", "initializer", "epochs"),
         views=("functions", "gradients", "curves"),
     )
-    slider = make("IntSlider", value=depth, min=1, max=10, description="depth", tooltip="number of hidden layers")
-    slider.layout.width, slider.style = "97%", {"description_width": "125px"}
+    slider = make(
+        "IntSlider", value=depth, min=1, max=10, description="depth", tooltip="number of hidden layers", style=DESCRIPTION,
+        layout={"width": "97%"},
+    )  # fmt: skip
     hidden = panel.form.controls["hidden"]
     slider.observe(lambda change: hidden.write((WIDTH,) * change["new"]), "value")
     panel.form.widget.children = (slider, *panel.form.widget.children)
     return panel
 
 
-def pruning_panel(**settings):
-    """Notebook 04: weak neurons go while the net trains. What will go stands under the controls before you press Start."""
+def pruning_panel(**settings: Any) -> TrainingPanel:
+    """Panel of notebook 04: weak neurons are pruned during training; what will be pruned is said before Start.
+
+    Parameters
+    ----------
+    **settings
+        Fields of ExperimentConfig with which the form begins.
+
+    Returns
+    -------
+    TrainingPanel
+        The panel.
+
+    Examples
+    --------
+    >>> from sparselab.widgets import pruning_panel
+    >>> panel = pruning_panel(dataset="digits", hidden=(20,), pruning_amount=0.5)
+    >>> "hidden widths 20 → 10" in panel.plan.value
+    True
+    """
     panel = opened(
         "pruning",
         ExperimentConfig(**PRUNING | settings),
@@ -67,11 +146,29 @@ def pruning_panel(**settings):
         views=("curves", "neurons", "strength", "trade-off", "connectivity"),
         spans={"zeta": (0.0, 0.9, 0.05), "pruning_start": (1, 100, 1), "pruning_stop": (0, 100, 1), "pruning_every": (1, 50, 1)},
     )  # fmt: skip
-    return planned.attach(panel, planned.plan, planned.counting)
+    return plans.attach(panel, plans.pruning_plan, plans.relevant_for_pruning)
 
 
-def parallel_panel(**settings):
-    """Notebook 05: several workers train one net, then each its own. Start it with 0 workers too, and compare."""
+def parallel_panel(**settings: Any) -> TrainingPanel:
+    """Panel of notebook 05: several workers train one net, then each its own; 0 workers give the baseline.
+
+    Parameters
+    ----------
+    **settings
+        Fields of ExperimentConfig with which the form begins.
+
+    Returns
+    -------
+    TrainingPanel
+        The panel.
+
+    Examples
+    --------
+    >>> from sparselab.widgets import parallel_panel
+    >>> panel = parallel_panel(dataset="digits", hidden=(20,), workers=2)
+    >>> "2 workers send gradients to one shared net" in panel.plan.value
+    True
+    """
     panel = opened(
         "parallel",
         ExperimentConfig(**PARALLEL | settings),
@@ -79,18 +176,18 @@ def parallel_panel(**settings):
         views=("curves", "workers", "staleness", "dropped", "average", "speed-up", "costs"),
         spans={"zeta": (0.0, 0.9, 0.05), "workers": (0, 8, 1)},
     )
-    return planned.attach(panel, teamwork.plan, teamwork.counting)
+    return plans.attach(panel, plans.worker_plan, plans.relevant_for_workers)
 
 
 def opened(kind, config, **declaration):
-    """A TrainingPanel in the place of the one of this kind that was made before."""
+    """A new TrainingPanel; the one of this kind that was made before stops training."""
     return latest(kind, lambda: TrainingPanel(config, **declaration))
 
 
-def latest(kind, made):
-    """What `made()` gives; the one of this kind that was made before, if it still trains, is told to stop."""
+def latest(kind, make_panel):
+    """What `make_panel()` returns; the one of this kind that was made before is told to stop."""
     earlier = _latest.get(kind)
     if earlier is not None:
         earlier.stop(0)
-    _latest[kind] = panel = made()
+    _latest[kind] = panel = make_panel()
     return panel

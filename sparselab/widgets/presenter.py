@@ -1,68 +1,69 @@
-"""From what a run did to what stands on the screen: status line at most ten times a second, pictures at most four.
+"""Shows what a run does: the status line at most ten times a second, figures at most four times.
 
-Only the visible tab is drawn. The training waits for a picture, so that times are not blurred by drawing; a Stop and a moved
-control do not.
+Only the visible tab is drawn. The training waits for a figure, so that drawing does not distort its times; a Stop and a changed
+control do not wait.
 """
 
 import time
 
-from . import markup, words
-from .costs import sides
+from . import markup
+from .costs import sparse_and_dense
+from .describe import status_line
 from .painter import Painter
 
-TELL = 0.1  # seconds between two status lines
+STATUS_INTERVAL = 0.1  # seconds between two status lines
 
 
 class Presenter:
-    """Writes a Subject onto a Screen; `views` as {name: View}."""
+    """Writes a ViewModel onto a Screen; `views` as {name: View}."""
 
-    def __init__(self, subject, screen, form, views):
-        self.subject, self.screen, self.form, self.views = subject, screen, form, views
-        self.painter, self.told = Painter(self.paint), 0.0
+    def __init__(self, view_model, screen, form, views):
+        self.view_model, self.screen, self.form, self.views = view_model, screen, form, views
+        self.painter, self.last_status = Painter(self.draw), 0.0
 
     def changed(self, run):
-        """After each record and change of state of `run`, on the thread that pulls it."""
-        if run is not self.subject.current:
+        """After each record and change of state of `run`, on the thread that trains."""
+        if run is not self.view_model.current:
             return
         running, now = run.state == "running", time.monotonic()
-        if not running or now - self.told > TELL:
-            self.told = now
-            self.tell()
+        if not running or now - self.last_status > STATUS_INTERVAL:
+            self.last_status = now
+            self.show_state()
         if running and self.painter.due:
-            self.painter.ask()
+            self.painter.request()
             settings = run.now
-            self.painter.wait(unless=lambda: run.wanted != "go" or run.now is not settings)
+            self.painter.wait(unless=lambda: run.request != "go" or run.now is not settings)
         elif run.state not in ("running", "preparing"):
-            self.painter.ask()
+            self.painter.request()
 
-    def tell(self):
-        """The state: status line, buttons, which controls can be moved, an error if there is one."""
-        run = self.subject.current
-        self.screen.show_state(run.state, words.progress(run))
+    def show_state(self):
+        """Status line, buttons, which controls are enabled, and the error of a failed run."""
+        run = self.view_model.current
+        self.screen.show_state(run.state, status_line(run))
         self.form.lock(run.active)
         if run.error:
-            self.screen.message.value = markup.error(*run.error)
+            self.screen.message.value = markup.error_message(*run.error)
 
-    def say(self, text):
-        """A message under the status line; "" takes it away."""
-        self.screen.message.value = markup.error(text) if text else ""
+    def show_message(self, text):
+        """A message under the status line; "" removes it."""
+        self.screen.message.value = markup.error_message(text) if text else ""
 
-    def paint(self):
-        """The picture of the visible view, then the costs at a glance, for which the dense net may have to be measured."""
-        screen, subject, history = self.screen, self.subject, self.subject.current.history
+    def draw(self):
+        """Draw the visible view, then the table of costs, for which the dense net may have to be measured."""
+        screen, shown, history = self.screen, self.view_model, self.view_model.current.history
         screen.fit(self.views[screen.gallery.visible])
         screen.show_epoch(history[-1].epoch if history else 0)
-        if subject.model:
-            screen.show_layers(subject.model.sizes)
-        subject.epoch, subject.layer_number = screen.timeline.value, screen.layers.value or 0
-        screen.gallery.draw(subject)
-        if subject.model:
+        if shown.model:
+            screen.show_layers(shown.model.sizes)
+        shown.epoch, shown.layer_number = screen.timeline.value, screen.layers.value or 0
+        screen.gallery.draw(shown)
+        if shown.model:
             screen.glance.value = self.glance()
 
     def glance(self):
         """Data, net and costs beside the dense net, as a small table."""
-        data, model = self.subject.data, self.subject.model
+        data, model = self.view_model.data, self.view_model.model
         about = f"{data.name} (source: {data.source}), {data.n_train:,} + {data.n_test:,} samples"
-        net = "net " + "-".join(f"{n}" for n in model.sizes)
-        rows = markup.cost_rows(*sides(self.subject))
+        net = "net " + "-".join(map(str, model.sizes))
+        rows = markup.cost_rows(*sparse_and_dense(self.view_model))
         return markup.note(about) + markup.note(net) + markup.table(rows, ("", "sparse", "dense", ""))

@@ -1,10 +1,13 @@
-"""The panel of a threshold (notebook 04): how much of a trained net is pruned, and what is left of its accuracy, time and bytes.
+"""The threshold panel (notebook 04): how much of a trained net to prune, and what is left of its accuracy, time and bytes.
 
-The curve is computed once; the point under the slider is a net that was made and evaluated, not a point between two others.
+The curve is computed once. The point at the slider is a net that is made and evaluated, not an interpolation.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from .. import figures
 from ..analysis import prune_curve
@@ -17,18 +20,26 @@ from ..nn.mlp import SparseMLP
 from ..utils import checks
 from . import markup
 from .costs import AT_ONCE
-from .explorer import Explorer
+from .explorer import LOOK, Explorer
+from .panel import TrainingPanel
 from .toolkit import make
-from .trade import still, tested
+from .trade_off import consistent_copy, with_test_set
 from .views import View
 
-CURVE, POINT, KEPT = 10, 5, 256  # predictions that are timed for the curve, at a point; points that are remembered
-LOOK = {"style": {"description_width": "95px"}, "layout": {"width": "97%"}}
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from ..datasets import Dataset
+
+CURVE, POINT, REMEMBERED = 10, 5, 256  # timed predictions for the curve and for a point; number of points that are remembered
 
 
 @dataclass(frozen=True)
-class Cut:
-    """A net, what is pruned, the curve (with the row of this amount), that row, the one of the whole net, of the dense one."""
+class Pruned:
+    """A net and what is left of it after pruning.
+
+    table: the curve, including this amount; row, whole, dense: links, neurons, bytes … of the pruned, unpruned and dense net.
+    """
 
     model: SparseMLP
     amount: float
@@ -40,51 +51,89 @@ class Cut:
     dense: dict
 
 
-def threshold_panel(model, data=None, *, curve=None, amount=0.5, importance="incoming", min_neurons=1, seed=0, threads=None):
-    """A trained net and a threshold to drag: the mark on the trade-off curve, the cut among the neurons, links, bytes, accuracy.
+def threshold_panel(
+    model: SparseMLP | TrainingPanel, data: Dataset | tuple | None = None, *, curve: DataFrame | None = None, amount: float = 0.5,
+    importance: str = "incoming", min_neurons: int = 1, seed: int = 0, threads: int | None = None,
+) -> Explorer:  # fmt: skip
+    """Panel with a pruning threshold to drag: what is left of a trained net's neurons, links, bytes, time and accuracy.
 
-    model: a SparseMLP, with its data (a Dataset or (X, y, X_test, y_test)); or a TrainingPanel that has run. It is copied.
-    curve: a table of `prune_curve` of this net, so that it is not computed again. amount: where the slider starts. importance:
-    "incoming", "outgoing" or "product". Without test samples the training samples are taken. Raises TypeError or ValueError.
+    Parameters
+    ----------
+    model : SparseMLP or TrainingPanel
+        A trained net with a hidden layer, or a panel that has trained one. It is copied.
+    data : Dataset or (X, y, X_test, y_test), optional
+        The data of the net; a TrainingPanel brings its own. Without test samples the training samples are used.
+    curve : DataFrame, optional
+        The result of `prune_curve` for this net, if it has been computed already.
+    amount : float, default 0.5
+        Share of the hidden neurons to prune at first, in [0, 1].
+    importance : {"incoming", "outgoing", "product"}, default "incoming"
+        What makes a neuron important.
+    min_neurons : int, default 1
+        Neurons that stay in each layer at least.
+    seed : int, default 0
+        Seed of `prune_curve`.
+    threads : int, optional
+        Threads for predictions, all cores by default.
+
+    Returns
+    -------
+    Explorer
+        The panel.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not allowed.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> from sparselab.widgets import threshold_panel
+    >>> experiment = sl.build(sl.ExperimentConfig(dataset="digits", hidden=(20,), epochs=1, threads=1))
+    >>> history = list(experiment.train())
+    >>> panel = threshold_panel(experiment.model, experiment.data, amount=0.5, threads=1)
+    >>> panel.wait(60), panel.result.row["neurons"]
+    (True, 10)
     """
-    if hasattr(model, "subject"):
-        model, data = model.model, model.subject.data if data is None else data
+    if isinstance(model, TrainingPanel):
+        model, data = model.model, model.view_model.data if data is None else data
     checks.choice("importance", importance, importances.NAMES)
     checks.integer("min_neurons", min_neurons)
     amount = min(round(checks.fraction("amount", amount), 2), 0.99)
     if not isinstance(model, SparseMLP) or len(model.layers) < 2:
         checks.fail("model", model, "a SparseMLP with a hidden layer, or a TrainingPanel that has one", TypeError)
-    thinker = ThresholdStudy(still(model), data, {importance: curve}, min_neurons, seed, threads)
+    study = ThresholdStudy(consistent_copy(model), data, {importance: curve}, min_neurons, seed, threads)
     controls = {
         "amount": make(
             "FloatSlider", value=amount, min=0.0, max=0.99, step=0.01, description="amount", readout_format=".2f",
-            tooltip="share of the hidden neurons that goes", continuous_update=True, **LOOK,
+            tooltip="share of the hidden neurons to prune", continuous_update=True, **LOOK,
         ),
         "importance": make("Dropdown", options=list(importances.NAMES), value=importance, description="importance", **LOOK),
     }  # fmt: skip
-    return Explorer(controls, thinker.study, VIEWS, table, title="how much of this net can go?", limited=True)
+    return Explorer(controls, study.pruned, VIEWS, table, title="how much of this net can go?", limited=True)
 
 
 class ThresholdStudy:
-    """Computes and remembers: a curve for each importance, a row for each amount, the dense net's time."""
+    """Computes and remembers a curve for each importance, a row for each amount, and the time of the dense net."""
 
     def __init__(self, model, data, curves, min_neurons, seed, threads):
-        self.model, self.data = model, tested(prune_curve.as_dataset(data, model))
+        self.model, self.data = model, with_test_set(prune_curve.as_dataset(data, model))
         self.options = {"min_neurons": min_neurons, "seed": seed, "threads": threads, "progress": False}
         self.curves = {name: table for name, table in curves.items() if table is not None}
-        self.row, self.dense_seconds = lru_cache(KEPT)(self._row), None
+        self.row, self._dense = lru_cache(REMEMBERED)(self._row), None
 
-    def study(self, values):
-        """The Cut that the controls describe."""
+    def pruned(self, values):
+        """The Pruned net that the controls describe."""
         amount, importance = round(float(values["amount"]), 2), values["importance"]
         curve = self.curve(importance)
         row, whole = self.row(amount, importance), self.row(0.0, importance)
         here = row if amount not in set(curve["amount"]) else curve.iloc[:0]
         least = self.options["min_neurons"]
-        return Cut(self.model, amount, importance, least, joined(curve, here), first(row), first(whole), self.dense())
+        return Pruned(self.model, amount, importance, least, joined(curve, here), first(row), first(whole), self.dense())
 
     def curve(self, importance):
-        """The table of `prune_curve`, computed when first asked for."""
+        """The table of `prune_curve`, computed on first use."""
         if importance not in self.curves:
             function = importances.NAMES[importance]
             self.curves[importance] = prune_curve.prune_curve(
@@ -101,16 +150,17 @@ class ThresholdStudy:
         return prune_curve.prune_curve(self.model, self.data, [amount], importance=function, repeats=POINT, **self.options)
 
     def dense(self):
-        """Links, neurons, bytes and measured seconds of the dense net of the original widths."""
+        """Links, neurons, bytes and measured seconds of a dense net of the original widths."""
         sizes = self.model.neurons.sizes
-        if self.dense_seconds is None:
-            self.dense_seconds = (studies.dense_inference(sizes, self.data.n_test, limit=AT_ONCE),)
-        size = {"links": dense_links(sizes), "neurons": sum(sizes[1:-1]), "bytes": dense_bytes(sizes, copies=1)}
-        return size | {"seconds": self.dense_seconds[0]}
+        if self._dense is None:
+            seconds = studies.dense_inference(sizes, self.data.n_test, limit=AT_ONCE)
+            size = {"links": dense_links(sizes), "neurons": sum(sizes[1:-1]), "bytes": dense_bytes(sizes, copies=1)}
+            self._dense = size | {"seconds": seconds}
+        return self._dense
 
 
 def joined(curve, row):
-    """The curve with one more row, by amount."""
+    """The curve with one more row, sorted by amount."""
     import pandas
 
     return pandas.concat([curve, row]).sort_values("amount", ignore_index=True) if len(row) else curve
@@ -121,29 +171,31 @@ def first(table):
     return table.iloc[0].to_dict()
 
 
-def table(cut):
-    """What is left, beside the whole net and the dense one."""
-    score = "loss" if cut.row["accuracy"] is None or cut.row["accuracy"] != cut.row["accuracy"] else "accuracy"
+def table(pruned):
+    """HTML: what is left, beside the unpruned and the dense net."""
+    score = "loss" if pruned.row["accuracy"] is None or pruned.row["accuracy"] != pruned.row["accuracy"] else "accuracy"
     write = {
         "links": "{:,}".format, "neurons": "{:,}".format, "bytes": summary.size, score: "{:.3f}".format, "seconds": markup.seconds
     }  # fmt: skip
     names = {"neurons": "hidden neurons", "seconds": "inference"}
     rows = []
     for name, as_text in write.items():
-        values = [cut.row[name], cut.whole[name], cut.dense.get(name, "")]
+        values = [pruned.row[name], pruned.whole[name], pruned.dense.get(name, "")]
         texts = [as_text(value) if value != "" else "–" for value in values]
         rows.append((names.get(name, name), *texts))
-    widths = "-".join(map(str, cut.row["widths"]))
+    widths = "-".join(map(str, pruned.row["widths"]))
     about = f"net {widths}. Inference: all test samples, measured here; dense: a net of the original widths, not trained."
     return markup.table(rows, ("", "pruned", "unpruned", "dense")) + markup.note(about)
 
 
-def strengths(cut):
-    """The neurons, and the cut through them."""
-    return limit_height(figures.strength_histogram(cut.model, cut.amount, cut.importance, min_neurons=cut.min_neurons))
+def strengths(pruned):
+    """The neurons by importance, and where the threshold is."""
+    return limit_height(
+        figures.strength_histogram(pruned.model, pruned.amount, pruned.importance, min_neurons=pruned.min_neurons)
+    )
 
 
 VIEWS = {
-    "trade-off": View("trade-off", lambda cut: set_height(figures.trade_off(cut.table, cut.amount), 4.6)),
+    "trade-off": View("trade-off", lambda pruned: set_height(figures.trade_off(pruned.table, pruned.amount), 4.6)),
     "strength": View("neuron strength", strengths),
 }

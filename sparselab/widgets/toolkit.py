@@ -1,9 +1,11 @@
-"""The one import of ipywidgets; where it is missing, stand-ins of the same names keep values and call observers.
+"""The only module that imports ipywidgets. Where it is missing, stand-ins keep the values and call the observers.
 
-So a panel can be built, run and asked for its text anywhere; only the screen is missing.
+So a panel can be made, run and printed anywhere; only the screen is missing.
 """
 
 from types import SimpleNamespace
+
+from . import markup
 
 try:
     import ipywidgets
@@ -12,7 +14,7 @@ except ImportError:
 
 
 class StandIn:
-    """A widget without a screen: traits are attributes, setting one calls its observers, `click()` the buttons'."""
+    """A widget without a screen: traits are attributes, setting one calls its observers, `click()` those of a button."""
 
     value, children, selected_index, disabled, description, min, max = None, (), 0, False, "", 0, 100
 
@@ -26,15 +28,15 @@ class StandIn:
                 function({"name": name, "old": old, "new": new, "owner": self})
 
     def observe(self, function, names="value"):
-        """Call `function` with a change when one of `names` is set to something new."""
+        """Call function(change) whenever one of `names` gets a new value."""
         self.observers.append((function, [names] if isinstance(names, str) else names))
 
     def on_click(self, function):
-        """Call `function` at each click."""
+        """Call function(self) at each click."""
         self.clicked.append(function)
 
     def click(self):
-        """What a mouse would do."""
+        """Do what a mouse click does."""
         for function in self.clicked:
             function(self)
 
@@ -42,16 +44,29 @@ class StandIn:
         return self
 
 
-def make(kind, **traits):
-    """A widget by its ipywidgets name; layout may be a dict."""
+def make(kind, *classes, **traits):
+    """A widget by its ipywidgets name, with these CSS classes; layout may be a dict."""
+    if kind == "HTML":
+        traits.setdefault("value", "")
     if ipywidgets is None:
         traits["layout"] = SimpleNamespace(**traits.get("layout", {}))
         return StandIn(**traits)
-    return getattr(ipywidgets, kind)(**traits)
+    widget = getattr(ipywidgets, kind)(**traits)
+    for name in classes:
+        widget.add_class(name)
+    return widget
+
+
+def guarded(message, action, *arguments):
+    """Call action(*arguments) and show an exception in the HTML widget `message`: in a callback it would be seen nowhere."""
+    try:
+        action(*arguments)
+    except Exception as error:
+        message.value = markup.exception(error)
 
 
 def bundle(widget, text, options):
-    """The MIME bundle of a panel: the live view where there is a screen, `text` for all others."""
+    """The MIME bundle of a panel: the live view where there is a screen, and always the text."""
     if ipywidgets is None:
         return {"text/plain": text}
     return widget._repr_mimebundle_(**options) | {"text/plain": text}

@@ -1,4 +1,4 @@
-"""What the views look at: the current run, earlier ones to compare with, and an untrained net where nothing runs yet."""
+"""What the views show: the current run, earlier runs to compare with, and an untrained net before anything runs."""
 
 import threading
 from types import SimpleNamespace
@@ -9,69 +9,72 @@ from ..experiments.run_labels import labels
 from ..nn.footprint import expected_links
 from .live_run import LiveRun
 
-SMALL = ("digits", "fashion_mnist_small", "madelon_like")  # loaded without being asked: nothing is fetched, nothing takes long
-LINKS = 5_000_000  # an untrained net with more links than this is not built just to be looked at
-EARLIER = 5  # runs that are kept for the curves
+SMALL = ("digits", "fashion_mnist_small", "madelon_like")  # loaded without being asked for: no download, no long wait
+LINKS = 5_000_000  # an untrained net with more links than this is not built just to be shown
+EARLIER = 5  # number of earlier runs that are kept for the curves
 
 
 class ViewModel:
-    """current: a Run; kept: earlier ones (config, history, changes). settings: () -> the config that stands in the form.
+    """current: a LiveRun; earlier: runs before it (config, history, changes). settings: () -> the config in the form.
 
-    epoch and layer_number: where slider and menu stand.
+    epoch and layer_number: where the epoch slider and the layer menu stand.
     """
 
     def __init__(self, settings, *, data=None, rules=None):
         self.settings, self.given, self.rules = settings, data, rules
-        self.loaded, self.ahead, self.lock = {}, None, threading.RLock()
-        self.epoch = self.layer_number = 0
+        self.lock, self.epoch, self.layer_number = threading.RLock(), 0, 0
         self.clear()
 
     def clear(self):
-        """No run, none kept."""
-        self.kept, self.current, self.loaded, self.ahead = [], LiveRun(self.settings()), {}, None
+        """Forget all runs and loaded data."""
+        self.earlier, self.current, self.loaded, self.untrained = [], LiveRun(self.settings()), {}, None
 
     def new_run(self, config, **options):
-        """A Run of `config` in the place of the current one, which is kept for the curves unless this one repeats it."""
-        return self.put(LiveRun(config, make=self.make, rules=self.rules, **options))
+        """Make a LiveRun of `config` the current one."""
+        return self.replace_run(LiveRun(config, make=self.make, rules=self.rules, **options))
 
-    def put(self, run):
-        """This Run in the place of the current one, which is kept for the curves unless this one repeats it."""
-        if self.current.history and (self.current.config != run.config or self.current.changes):
-            earlier = {name: getattr(self.current, name) for name in ("config", "history", "changes")}
-            self.kept = [*self.kept, SimpleNamespace(**earlier)][-EARLIER:]
+    def replace_run(self, run):
+        """Make `run` the current one; the one before is kept for the curves unless `run` repeats it."""
+        before = self.current
+        if before.history and (before.config != run.config or before.changes):
+            kept = SimpleNamespace(config=before.config, history=before.history, changes=before.changes)
+            self.earlier = [*self.earlier, kept][-EARLIER:]
         self.current = run
         return run
 
     def make(self, config):
-        """The experiment of a config, with the data that were given or loaded."""
+        """The experiment of a config, with the given or loaded data."""
         return build(config, data=self.data_of(config.dataset))
 
     def data_of(self, name):
-        """The data given, or those called `name`: loaded once."""
+        """The given data, or the data set of this name, which is loaded once."""
         if self.given is None and name not in self.loaded:
             self.loaded = {name: datasets.load(name)}
         return self.loaded[name] if self.given is None else self.given
 
+    def at_hand(self, config):
+        """Whether the data of a config can be used without a download or a long wait."""
+        return self.given is not None or config.dataset in (*self.loaded, *SMALL)
+
     @property
     def experiment(self):
-        """The one that runs or ran, else an untrained one with the form's settings, else None."""
+        """The experiment that runs or ran, else an untrained one with the settings of the form, else None."""
         run = self.current
         return run.experiment if run.experiment or run.active else self._untrained()
 
     def _untrained(self):
-        """Whatever is wrong with it is said at Start, and nowhere before."""
+        """None where the settings are invalid, which Start will report, or the net is too large."""
         with self.lock:
             try:
                 config = self.settings()
-                if self.ahead is None or self.ahead.config != config:
-                    self.ahead = self.make(config) if self._is_light(config) else None
+                if self.untrained is None or self.untrained.config != config:
+                    self.untrained = self.make(config) if self._is_light(config) else None
             except Exception:
-                self.ahead = None
-            return self.ahead
+                self.untrained = None
+            return self.untrained
 
     def _is_light(self, config):
-        at_hand = self.given is not None or config.dataset in (*self.loaded, *SMALL)
-        if not at_hand:
+        if not self.at_hand(config):
             return False
         data = self.data_of(config.dataset)
         sizes = (data.n_features, *config.hidden, data.n_outputs)
@@ -84,28 +87,28 @@ class ViewModel:
 
     @property
     def data(self):
-        """The data given, or those of `experiment`, or None."""
+        """The given data, or those of `experiment`, or None."""
         return self.experiment.data if self.given is None and self.experiment else self.given
 
     @property
     def topologies(self):
-        """Those of the net, now; () without one."""
+        """The topology of each layer now; () without a net."""
         return tuple(layer.topology for layer in self.model.layers) if self.model else ()
 
     @property
     def topology(self):
-        """That of the layer in the menu, or None."""
+        """The topology of the layer in the menu, or None."""
         return self.topologies[min(self.layer_number, len(self.topologies) - 1)] if self.topologies else None
 
     @property
     def runs(self):
-        """{label: History} of the runs that have one: those kept, then the current one."""
-        runs = [*self.kept, *([self.current] if self.current.history else [])]
+        """{label: History} of the runs that have records: earlier ones, then the current one."""
+        runs = [*self.earlier, *([self.current] if self.current.history else [])]
         return dict(zip(labels(runs), (run.history for run in runs), strict=True))
 
     @property
-    def moment(self):
-        """(epoch, record) that the slider stands on, or the nearest with degrees; (0, None) before training."""
+    def shown_epoch(self):
+        """(epoch, record) at the epoch slider, or the nearest one with degrees; (0, None) before training."""
         known = [record for record in list(self.current.history) if record.fan_out]
         if not known or self.epoch == 0:
             return 0, None
@@ -114,8 +117,8 @@ class ViewModel:
 
     @property
     def fan_out(self):
-        """(n_in,) links of each input at that moment, or None without a net."""
-        epoch, record = self.moment
+        """(n_in,) links of each input after that epoch, or None without a net."""
+        epoch, record = self.shown_epoch
         if record is not None:
             return record.fan_out[0]
         first = self.current.first or self.topologies

@@ -1,128 +1,155 @@
-"""Views: what a panel can show, each a function of the `Subject` that gives a Figure, or None where there is nothing yet.
+"""Views: what a panel can show, each a function of what is shown (a ViewModel) that returns a Figure, or None for nothing yet.
 
-Those marked `timeline` or `layers` obey the epoch slider and the layer menu. A new view is a function and a line in VIEWS, or a
-View handed to the panel.
+Views marked `timeline` or `layers` follow the epoch slider and the layer menu. A new view is a function and an entry in VIEWS,
+or a View passed to the panel.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .. import figures
 from ..evolution import importances, widths_without
 from ..experiments.experiment import activation_of, build
 from ..figures.style import limit_height, set_height
-from . import teams
-from .costs import sides
-from .trade import curve_of
+from . import worker_views
+from .costs import sparse_and_dense
+from .trade_off import curve_of
 
-POINTS = 300  # epochs of a curve that are drawn: more cannot be seen and take long
-FIRST = "Press Start: accuracy and loss appear here, epoch by epoch."
-COMPARED = ("relu", "leaky_relu")
+POINTS = 300  # at most so many epochs of a curve are drawn: more cannot be seen and take long
+NO_EPOCHS = "Press Start: accuracy and loss appear here, epoch by epoch."
+COMPARED = ("relu", "leaky_relu")  # activations beside the chosen one
 
 
 @dataclass(frozen=True)
 class View:
-    """A tab: its title, the function subject -> Figure or None, whether epoch slider and layer menu matter."""
+    """A tab of a panel.
+
+    Parameters
+    ----------
+    title : str
+        Title of the tab.
+    draw : callable
+        Gets what the panel shows (in an Explorer: what its study returned) and returns a matplotlib Figure, or None where
+        there is nothing to see yet.
+    timeline : bool, default False
+        Whether the view follows the epoch slider.
+    layers : bool, default False
+        Whether the view follows the layer menu.
+    empty : str, optional
+        Text in place of the figure where `draw` returns None.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> from sparselab.widgets import View
+    >>> view = View("bytes", lambda shown: sl.figures.memory(shown.model))
+    >>> view.title, view.timeline
+    ('bytes', False)
+    """
 
     title: str
-    draw: Callable
+    draw: Callable[[Any], Any]
     timeline: bool = False
     layers: bool = False
     empty: str = "Nothing to see yet: press Start."
 
 
 def sampled(history):
-    """At most POINTS records, the last one among them."""
+    """At most POINTS records of a history, including the last one."""
     step = -(-len(history) // POINTS) if len(history) else 1
     return history[::-1][::step][::-1]
 
 
-def clock(subject):
-    """The same curves against seconds of training."""
-    return curves(subject, "seconds")
+def clock(view_model):
+    """Loss and accuracy against seconds of training."""
+    return curves(view_model, "seconds")
 
 
-def curves(subject, x="epoch"):
-    """Loss and accuracy of this run and of those kept."""
-    draw = figures.learning_curves  # asked for first: so matplotlib is imported while the panel waits for its Start
-    runs = {label: sampled(history) for label, history in subject.runs.items()}
+def curves(view_model, x="epoch"):
+    """Loss and accuracy of this run and of earlier ones."""
+    draw = figures.learning_curves  # looked up first, so that matplotlib is imported before Start is pressed
+    runs = {label: sampled(history) for label, history in view_model.runs.items()}
     if len(runs) == 1:
         runs = next(iter(runs.values()))
-    figure = draw(runs, x=x, dataset=subject.data) if runs else None
-    return figure and set_height(teams.marked(figure, subject.current) if x == "epoch" else figure, 3.9)
+    figure = draw(runs, x=x, dataset=view_model.data) if runs else None
+    return figure and set_height(worker_views.marked(figure, view_model.current) if x == "epoch" else figure, 3.9)
 
 
-def connectivity(subject):
-    """The links of one layer, now."""
-    return subject.topology and figures.connectivity(subject.topology, bins=128)
+def connectivity(view_model):
+    """The current links of one layer."""
+    return view_model.topology and figures.connectivity(view_model.topology, bins=128)
 
 
-def input_map(subject):
-    """Links of each pixel, after the epoch of the slider."""
-    fan_out = subject.fan_out
-    if fan_out is None or getattr(subject.data, "image_shape", None) is None:
+def input_map(view_model):
+    """Links of each pixel after the epoch at the slider."""
+    fan_out = view_model.fan_out
+    if fan_out is None or getattr(view_model.data, "image_shape", None) is None:
         return None
-    return figures.input_map(fan_out, title=when(subject.moment[0]), dataset=subject.data)
+    return figures.input_map(fan_out, title=when(view_model.shown_epoch[0]), dataset=view_model.data)
 
 
-def degrees(subject):
-    """Links a neuron, after the epoch of the slider."""
-    epoch, record = subject.moment
-    number = min(subject.layer_number, max(0, len(subject.topologies) - 1))
+def degrees(view_model):
+    """Links per neuron after the epoch at the slider."""
+    epoch, record = view_model.shown_epoch
+    number = min(view_model.layer_number, max(0, len(view_model.topologies) - 1))
     if record is None:
-        first = subject.current.first or subject.topologies
+        first = view_model.current.first or view_model.topologies
         return figures.degree_histograms(first[number], title=when(0)) if first else None
     one = replace(record, fan_in=record.fan_in[number : number + 1], fan_out=record.fan_out[number : number + 1])
     return figures.degree_histograms(one, title=when(epoch))
 
 
 def when(epoch):
-    """A moment of a run in words."""
+    """An epoch of a run in words."""
     return f"after epoch {epoch}" if epoch else "before training"
 
 
-def neurons(subject):
+def neurons(view_model):
     """Links, active neurons, turnover."""
-    history = sampled(subject.current.history)
+    history = sampled(view_model.current.history)
     return limit_height(figures.links_and_neurons(history), 4.6) if history else None
 
 
-def costs(subject):
+def costs(view_model):
     """Links, bytes and seconds beside the measured dense equivalent."""
-    if subject.model is None:
+    if view_model.model is None:
         return None
-    return figures.compare_costs(*sides(subject), labels=("truly sparse", "dense"), title="measured on this machine")
+    labels, title = ("truly sparse", "dense"), "measured on this machine"
+    return figures.compare_costs(*sparse_and_dense(view_model), labels=labels, title=title)
 
 
-def memory(subject):
+def memory(view_model):
     """Bytes by layer."""
-    return limit_height(figures.memory(subject.model)) if subject.model else None
+    return limit_height(figures.memory(view_model.model)) if view_model.model else None
 
 
-def phases(subject):
+def phases(view_model):
     """Seconds by phase."""
-    history = sampled(subject.current.history)
+    history = sampled(view_model.current.history)
     return figures.phases(history, mean=len(history) > 60) if history else None
 
 
-def weights(subject):
+def weights(view_model):
     """Weights by layer."""
-    return limit_height(figures.weights_histogram(subject.model)) if subject.model else None
+    return limit_height(figures.weights_histogram(view_model.model)) if view_model.model else None
 
 
-def functions(subject):
+def functions(view_model):
     """The chosen activation and its slopes beside ReLU, layer by layer."""
-    config = subject.settings()
+    config = view_model.settings()
     chosen = {config.activation: activation_of(config), "relu": "relu"}
     return limit_height(figures.activation_functions(chosen, depth=min(6, max(1, len(config.hidden)))))
 
 
-def gradients(subject):
-    """Gradient norms: the untrained net with this activation beside others; the trained one where there is one."""
-    data, run = subject.data, subject.current
+def gradients(view_model):
+    """Gradient norms of the untrained net with this activation and with others, and of the trained net."""
+    data, run = view_model.data, view_model.current
     if data is None:
         return None
-    config = subject.settings()
+    config = view_model.settings()
     names = dict.fromkeys([config.activation, *COMPARED])
     nets = {f"{name}, untrained": build(config.replace(activation=name), data=data).model for name in names}
     if run.history:
@@ -131,29 +158,29 @@ def gradients(subject):
     return figures.gradient_norms({name: norm(net) for name, net in nets.items()}, dataset=data)
 
 
-def strengths(subject):
-    """Neurons by importance, now, and those that the form's pruning would still take."""
-    model, config = subject.model, subject.settings()
+def strengths(view_model):
+    """Neurons by importance, and those that the pruning chosen in the form would still remove."""
+    model, config = view_model.model, view_model.settings()
     if model is None or len(model.layers) < 2:
         return None
-    title = when(subject.current.history[-1].epoch if subject.current.history else 0)
-    return limit_height(figures.strength_histogram(model, share_ahead(model, config), config.importance, title=title))
+    title = when(view_model.current.history[-1].epoch if view_model.current.history else 0)
+    return limit_height(figures.strength_histogram(model, share_to_prune(model, config), config.importance, title=title))
 
 
-def share_ahead(model, config):
-    """Share of the neurons of today that the config's pruning still takes; None without pruning."""
+def share_to_prune(model, config):
+    """Share of the current neurons that the config's pruning would still remove; None without pruning."""
     if config.pruning == "links":
         return config.pruning_percentile / 100
     left = widths_without(model.neurons.sizes[1:-1], config.pruning_amount)
     return None if config.pruning == "none" else max(0.0, 1 - left[0] / model.sizes[1])
 
 
-def trade_off(subject):
-    """What the net of now loses and saves at each amount of pruning; computed once an epoch, when somebody looks."""
-    run, model, data = subject.current, subject.model, subject.data
+def trade_off(view_model):
+    """What the current net loses and saves at each amount of pruning; computed once an epoch, if the view is open."""
+    run, model, data = view_model.current, view_model.model, view_model.data
     if not run.history or len(model.layers) < 2:
         return None
-    importance = importances.NAMES[subject.settings().importance]
+    importance = importances.NAMES[view_model.settings().importance]
     threads = run.config.threads or None
     curve = curve_of(model, data, run.history[-1].epoch, importance, training=run.active, threads=threads)
     on = "" if data.X_test is not None else ", on the training samples"
@@ -161,23 +188,23 @@ def trade_off(subject):
 
 
 VIEWS = {
-    "curves": View("learning curves", curves, empty=FIRST),
-    "clock": View("wall clock", clock, empty=FIRST),
+    "curves": View("learning curves", curves, empty=NO_EPOCHS),
+    "clock": View("wall clock", clock, empty=NO_EPOCHS),
     "connectivity": View("connectivity", connectivity, layers=True),
     "input": View("input map", input_map, timeline=True, empty="Only for images whose links are known."),
     "degrees": View("degrees", degrees, timeline=True, layers=True),
     "neurons": View("links & neurons", neurons),
     "strength": View("neuron strength", strengths),
-    "trade-off": View("trade-off", trade_off, empty="Press Start: what would be left of the accuracy appears here."),
+    "trade-off": View("trade-off", trade_off, empty="Press Start: accuracy against the amount of pruning appears here."),
     "costs": View("time & memory", costs),
     "memory": View("memory", memory),
     "phases": View("phases", phases),
     "weights": View("weights", weights),
-    "workers": View("timeline", teams.timeline, empty=teams.ALONE),
-    "staleness": View("staleness", teams.staleness, empty=teams.NO_PUSHES),
-    "dropped": View("dropped", teams.dropped, empty=teams.NO_PUSHES),
-    "average": View("average", teams.average, empty=FIRST),
-    "speed-up": View("speed-up", teams.speed_up, empty=teams.NOT_COMPARED),
+    "workers": View("timeline", worker_views.timeline, empty=worker_views.NO_WORKERS),
+    "staleness": View("staleness", worker_views.staleness, empty=worker_views.NO_PUSHES),
+    "dropped": View("dropped", worker_views.dropped, empty=worker_views.NO_PUSHES),
+    "average": View("average", worker_views.average, empty=NO_EPOCHS),
+    "speed-up": View("speed-up", worker_views.speed_up, empty=worker_views.NOT_COMPARED),
     "functions": View("functions", functions),
     "gradients": View("gradients", gradients),
 }

@@ -1,1 +1,1 @@
-"""The workbench: one page with the tabs Train, Sweep, Compare and Runs. `sparselab.widgets.workbench()` makes it."""
+"""The workbench: one page with the tabs Train, Sweep, Compare and Runs, made by `sparselab.widgets.workbench()`."""

@@ -1,44 +1,110 @@
-"""The page itself: the four tabs, made of their parts."""
+"""The workbench page: its four tabs, and how it fits the screen of a laptop (1366 × 768)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from ...experiments.config import ExperimentConfig
 from ...experiments.run_store import RunStore
 from .. import panels
 from ..toolkit import bundle, make
-from .comparetab import CompareTab
-from .look import STYLE
+from .compare_tab import CompareTab
 from .run_actions import RunActions
-from .runstab import RunsTab
-from .sweeptab import SweepTab
-from .traintab import TrainTab
+from .runs_tab import RunsTab
+from .sweep_tab import SweepTab
+from .train_tab import TrainTab
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from ...datasets import Dataset
+
+STYLE = """<style>
+.sparselab-page .sparselab-panel { padding: 0; }
+.sparselab-page .widget-tab-contents { padding: 4px 6px !important; }
+.sparselab-page .sparselab-form { max-height: 418px; overflow-y: auto; overflow-x: hidden; }
+.sparselab-page .sparselab-groups .jupyter-widget-Collapse-header { padding: 2px 6px !important; line-height: 20px; }
+.sparselab-page .sparselab-groups .jupyter-widget-Collapse-contents { padding: 2px !important; }
+.sparselab-page .sparselab-groups .jupyter-widget-Collapse { margin-top: 1px !important; }
+.sparselab-page img { max-height: 380px; object-fit: contain; }
+.sparselab-page .sparselab-compare img { max-height: 310px; }
+.sparselab-page .sparselab-runs select { font-family: monospace; font-size: 12px; }
+.sparselab-page table { font-size: 12px; }
+</style>"""
 
 
 class Workbench:
-    """One page to tune, watch and compare. Show it as the last line of a cell.
+    """One page to train, sweep and compare: make it the last line of a cell.
 
-    config: with which the form begins. data: a Dataset in place of the config's. folder: where runs are kept. From code:
-    `train` is a TrainingPanel, `sweep`, `compare` and `runs` are the other tabs, `store` has the runs.
+    Parameters
+    ----------
+    config : ExperimentConfig, optional
+        First settings of the form, the config's defaults by default.
+    data : Dataset, optional
+        Data in place of the config's.
+    folder : str or path, default "runs"
+        Folder in which every run is saved.
+
+    Attributes
+    ----------
+    train : TrainingPanel
+        The tab Train.
+    sweep, compare, runs
+        The other tabs.
+    store
+        The saved runs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not allowed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import sparselab as sl
+    >>> from sparselab.widgets import Workbench
+    >>> config = sl.ExperimentConfig(dataset="digits", hidden=(10,), epochs=1, threads=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = Workbench(config, folder=folder)
+    ...     history = page.train.run()
+    ...     page.store.names()
+    ['0001-digits']
     """
 
-    def __init__(self, config=None, *, data=None, folder="runs"):
+    def __init__(
+        self, config: ExperimentConfig | None = None, *, data: Dataset | None = None, folder: str | PathLike = "runs"
+    ) -> None:
         self.store = RunStore(folder)
-        self.train = TrainTab(config, data=data, keep=self.store.new, ended=self.refresh)
-        self.sweep = SweepTab(lambda: self.train.form.config, self.train.subject.make, self.store.new, self.refresh)
+        self.train = TrainTab(config, data=data, new_logger=self.store.new, on_end=self.refresh)
+        self.sweep = SweepTab(lambda: self.train.form.config, self.train.view_model.make, self.store.new, self.refresh)
         self.compare = CompareTab(self.store.rows, self.store.open)
-        self.runs = RunsTab(self.store.rows, RunActions(self.store, self.train).actions)
+        self.runs = RunsTab(self.store.rows, RunActions(self.store, self.train))
         parts = {"Train": self.train.screen, "Sweep": self.sweep, "Compare": self.compare, "Runs": self.runs}
-        self.tabs = make("Tab", children=[part.widget for part in parts.values()], titles=list(parts), selected_index=0)
-        self.widget = make("VBox", children=[make("HTML", value=STYLE), self.tabs.add_class("sparselab-pages")])
-        self.widget.add_class("sparselab-page")
+        children = [part.widget for part in parts.values()]
+        self.tabs = make("Tab", "sparselab-pages", children=children, titles=list(parts), selected_index=0)
+        self.widget = make("VBox", "sparselab-page", children=[make("HTML", value=STYLE), self.tabs])
         self.tabs.observe(lambda change: self.refresh(), "selected_index")
         self.refresh()
 
-    def refresh(self):
-        """Let the lists of runs look into the folder again."""
+    def refresh(self) -> None:
+        """Read the folder of runs again."""
         for tab in (self.compare, self.runs):
             tab.list.refresh()
 
-    def stop(self, timeout=5.0):
-        """End what is under way; True if nothing runs any more."""
+    def stop(self, timeout: float | None = 5.0) -> bool:
+        """End the training and the sweep.
+
+        Parameters
+        ----------
+        timeout : float or None, default 5.0
+            Seconds to wait for the end of each.
+
+        Returns
+        -------
+        bool
+            Whether both have ended.
+        """
         return self.train.stop(timeout) and self.sweep.stop(timeout)
 
     def __repr__(self):
@@ -48,6 +114,27 @@ class Workbench:
         return bundle(self.widget, repr(self), options)
 
 
-def workbench(*, data=None, folder="runs", **settings):
-    """Notebook 08: the page. settings: fields of ExperimentConfig, with which the form begins; see Workbench for the others."""
+def workbench(*, data: Dataset | None = None, folder: str | PathLike = "runs", **settings: Any) -> Workbench:
+    """Page of notebook 08, with everything on it.
+
+    Parameters
+    ----------
+    data : Dataset, optional
+        Data in place of the config's.
+    folder : str or path, default "runs"
+        Folder in which every run is saved.
+    **settings
+        Fields of ExperimentConfig with which the form begins.
+
+    Returns
+    -------
+    Workbench
+        The page; one that was made before stops training.
+
+    Examples
+    --------
+    >>> from sparselab.widgets import workbench
+    >>> workbench(dataset="digits", hidden=(10,)).train.state
+    'ready'
+    """
     return panels.latest("workbench", lambda: Workbench(ExperimentConfig(**settings), data=data, folder=folder))

@@ -1,4 +1,4 @@
-"""What callers hand in: the records of a run, the degrees in a record; errors name the argument."""
+"""Checks of arguments: the records of a run, and the degree vectors in a record."""
 
 from ..utils import checks
 
@@ -11,14 +11,14 @@ def is_record(value):
 
 
 def records_of(history, name="history"):
-    """The records of one run as a list; raises TypeError or ValueError naming the argument."""
-    wanted = "a History, or a list of EpochRecords, with at least one epoch"
+    """The records of one run as a list; TypeError or ValueError naming the argument."""
+    allowed = "a History, or a list of EpochRecords, with at least one epoch"
     if is_record(history):
         return [history]
     if not isinstance(history, list | tuple) or not all(map(is_record, history)):
-        checks.fail(name, history, wanted, TypeError)
+        checks.fail(name, history, allowed, TypeError)
     if not history:
-        checks.fail(name, list(history), wanted)
+        checks.fail(name, list(history), allowed)
     return list(history)
 
 
@@ -31,7 +31,7 @@ def degrees_of(record, name="record"):
 
 
 def degrees_in(record, layer, side, name="history"):
-    """(degrees (neurons,), links a neuron could have) of one side of layer 1, 2, … in a record."""
+    """(degrees (neurons,), links that a neuron could have) of one side of layer 1, 2, … in a record."""
     record = degrees_of(record, name)
     pair = record.fan_in[layer - 1], record.fan_out[layer - 1]
     degrees, others = pair if side == "in" else pair[::-1]

@@ -1,4 +1,4 @@
-"""Several trainings, some at a time, in threads: each is a `Run`, so that a Stop is heard within a mini-batch."""
+"""Trains several configs in threads, some at a time. Each is a LiveRun, so that Stop takes effect within a mini-batch."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -8,17 +8,17 @@ from ...utils import resources
 from ..live_run import LiveRun
 
 
-class Sweeper:
-    """runs: a sweeps.Run for each config and seed that has ended; total: how many there will be; state as of a `Run`.
+class SweepRunner:
+    """runs: (number, SweepRun) of each training that has ended; under_way: LiveRuns; total: how many there will be.
 
-    make: config -> Experiment. keep: (config, label) -> Diary of a new run. changed: called when something happened, on
-    any thread. A sweeper is used for many sweeps, one at a time.
+    make: config -> Experiment. new_logger: (config, label) -> RunLogger. changed: called when something has happened, on any
+    thread. One runner runs many sweeps, one after the other.
     """
 
-    def __init__(self, make, keep, changed=lambda: None):
-        self.make, self.keep, self.changed = make, keep, changed
+    def __init__(self, make, new_logger, changed=lambda: None):
+        self.make, self.new_logger, self.changed = make, new_logger, changed
         self.state, self.total, self.runs, self.under_way = "ready", 0, [], []
-        self.lock, self.wanted, self.ended = threading.RLock(), "go", threading.Event()
+        self.lock, self.stopping, self.ended = threading.RLock(), False, threading.Event()
 
     @property
     def active(self):
@@ -27,7 +27,7 @@ class Sweeper:
 
     @property
     def result(self):
-        """The runs that have ended, in the order of configs and seeds, as a Sweep."""
+        """A Sweep of the runs that have ended, in the order of configs and seeds."""
         with self.lock:
             return sweep.Sweep([run for _, run in sorted(self.runs, key=lambda pair: pair[0])])
 
@@ -37,46 +37,44 @@ class Sweeper:
             if self.active:
                 return False
             threads = 0 if jobs == 1 else max(1, resources.cores() // jobs)
-            tasks = [
-                (number, label, config.replace(seed=seed, threads=config.threads or threads))
-                for number, (label, seed, config) in enumerate((a, s, c) for a, c in configs.items() for s in seeds)
-            ]
-            self.state, self.wanted, self.total, self.runs, self.under_way = "running", "go", len(tasks), [], []
+            pairs = [(label, config.replace(seed=seed)) for label, config in configs.items() for seed in seeds]
+            tasks = [(i, label, one.replace(threads=one.threads or threads)) for i, (label, one) in enumerate(pairs)]
+            self.state, self.stopping, self.total, self.runs, self.under_way = "running", False, len(tasks), [], []
             self.ended.clear()
         threading.Thread(target=self._work, args=(tasks, jobs), daemon=True, name="sparselab sweep").start()
         return True
 
     def stop(self, timeout=5.0):
-        """End those under way, begin no other; what has ended stays. True if nothing runs any more."""
+        """Stop the runs under way and start no others; those that have ended stay. True if nothing runs any more."""
         with self.lock:
-            self.wanted, runs = "stop", list(self.under_way)
+            self.stopping, runs = True, list(self.under_way)
         for run in runs:
             run.stop(0)
         return self.wait(timeout)
 
     def wait(self, timeout=None):
-        """Until the sweep has ended; False if that takes longer."""
+        """Wait until the sweep has ended; False if that takes longer."""
         return not self.active or self.ended.wait(timeout)
 
     def _work(self, tasks, jobs):
         try:
             with ThreadPoolExecutor(jobs, thread_name_prefix="sparselab sweep") as pool:
-                list(pool.map(lambda task: self._one(*task), tasks))
+                list(pool.map(lambda task: self._train(*task), tasks))
         finally:
-            self.state = "stopped" if self.wanted == "stop" else "finished"
+            self.state = "stopped" if self.stopping else "finished"
             self.ended.set()
             self.changed()
 
-    def _one(self, number, label, config):
-        """Train one; its error is a row, and the others go on. One that was stopped is no row."""
+    def _train(self, number, label, config):
+        """Train one config. An exception becomes part of its SweepRun and the others go on; a stopped run is left out."""
         ended, run = sweep.SweepRun(label, config.seed, config), None
         try:
             with self.lock:
-                if self.wanted == "stop":
+                if self.stopping:
                     return
-                diary = self.keep(config, label)
-                run = LiveRun(config, make=self.make, checkpoint=diary.folder, resume=False)
-                run.changed = lambda: (diary.note(run), self.changed())
+                logger = self.new_logger(config, label)
+                run = LiveRun(config, make=self.make, checkpoint=logger.folder, resume=False)
+                run.changed = lambda: (logger.note(run), self.changed())
                 self.under_way.append(run)
             run.pull()
         except Exception as error:

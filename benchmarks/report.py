@@ -1,0 +1,107 @@
+"""Writes the measured figures into the documents, from the rows in benchmarks/results.
+
+`python -m benchmarks.report` lists the markers whose text differs from the rows (exit code 1 if there are any), `--write` fills
+them in, `--plan` prints the commands that measure everything again, as a shell script, with the minutes they take.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from benchmarks.markers import fill, outdated
+from benchmarks.tables import FUNCTIONS
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+# (command, minutes on two cores, what it needs beyond the package)
+PLAN = [
+    ("python -m benchmarks.kernels", 1, ""),
+    ("python -m benchmarks.training", 5, "FashionMNIST, PyTorch"),
+    ("python -m benchmarks.small", 2, "PyTorch"),
+    ("python -m benchmarks.startup", 1, ""),
+    ("python -m benchmarks.evolution", 2, ""),
+    ("python -m benchmarks.growth --figure docs/images/growth.png", 15, "8 GiB of memory"),
+    ("python -m benchmarks.accuracy", 10, "FashionMNIST"),
+    ("python -m benchmarks.selection", 10, ""),
+    ("python -m benchmarks.selection --search", 20, ""),
+    ("python -m benchmarks.importance --higgs FOLDER", 25, "FashionMNIST, FOLDER/higgs_sample.npz"),
+    ("python -m benchmarks.importance --only choose --higgs FOLDER", 30, "FashionMNIST, FOLDER/higgs_sample.npz"),
+    ("python -m benchmarks.questions", 60, "FashionMNIST"),
+    ("python -m benchmarks.parallel --only times --workers 2 --epochs 5 --rounds 5", 8, "FashionMNIST"),
+    ("python -m benchmarks.parallel --only times --workers 2 --epochs 5 --backends dask --kinds WASAP", 5, "the extra [cluster]"),
+    ("python -m benchmarks.parallel --only cifar --workers 2 --epochs 3 --rounds 5 --cifar FILE", 10, "FILE of JPEG images"),
+    ("python -m benchmarks.parallel --only traffic accuracy", 10, "FashionMNIST"),
+    ("python -m benchmarks.simulation", 20, ""),
+    ("python -m benchmarks.scale --figure docs/images/scale.png", 10, "11 GiB of memory"),
+    ("python -m benchmarks.record", 10, "18 GiB of memory"),
+    ("python -m benchmarks.interrupts", 20, "11 GiB of memory, 4 GB of disk"),
+    ("python -m benchmarks.peers --figure docs/images/break_even.png", 45, "FashionMNIST, a network for the peers' environments"),
+    ("python -m benchmarks.report --write", 0, ""),
+]
+
+
+def name_of(path):
+    """A document's path from the top of the repository."""
+    return path.relative_to(ROOT).as_posix() if ROOT in path.parents else path.name
+
+
+def texts(path):
+    """[(place, text)] of a document, or of a notebook's cells of text."""
+    if path.suffix != ".ipynb":
+        return [(name_of(path), path.read_text(encoding="utf-8"))]
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    chosen = [(n, "".join(cell["source"])) for n, cell in enumerate(cells) if cell["cell_type"] == "markdown"]
+    return [(f"{name_of(path)}, cell {n}", text) for n, text in chosen]
+
+
+def differences():
+    """Lines that name each marker whose text is not what the kept rows give."""
+    found = []
+    for path in [*DOCUMENTS, *NOTEBOOKS]:
+        for place, text in texts(path):
+            found += [f"{place}: {expression}: {old!r}, should be {new!r}" for expression, old, new in outdated(text, FUNCTIONS)]
+    return found
+
+
+def write(path):
+    """Fill in the markers of a document or notebook; whether anything changed."""
+    old = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        notebook = json.loads(old)
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "markdown":
+                cell["source"] = fill("".join(cell["source"]), FUNCTIONS).splitlines(keepends=True)
+        new = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n" if notebook != json.loads(old) else old
+    else:
+        new = fill(old, FUNCTIONS)
+    if new != old:
+        path.write_text(new, encoding="utf-8", newline="\n")
+    return new != old
+
+
+def plan():
+    """The commands of PLAN as lines of a shell script."""
+    return [f"{command}  # {minutes} min{'; needs ' * bool(needs)}{needs}" for command, minutes, needs in PLAN]
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="fill in the markers")
+    parser.add_argument("--plan", action="store_true", help="print the commands that measure everything again")
+    chosen = parser.parse_args(argv)
+    if chosen.plan:
+        print("\n".join(plan()))
+    elif chosen.write:
+        print("\n".join(f"written: {name_of(path)}" for path in [*DOCUMENTS, *NOTEBOOKS] if write(path)) or "nothing has changed")
+    else:
+        found = differences()
+        print("\n".join(found) or "every marker says what the kept rows give")
+        return 1 if found else 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

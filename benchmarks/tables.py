@@ -1,0 +1,184 @@
+"""What a marker in a document may call: `table`, `value`, `machine` and `peers`. All say "not run" where there are no rows.
+
+COLUMNS names the tables and their columns: {table: {column: format}}, or (heading, format) where the heading is not the column's
+name; a column with an empty heading is for `value` alone.
+"""
+
+from benchmarks import peer_report, views
+
+MISSING = "not run"
+SECONDS = {
+    "seconds": ("seconds, median", ".3g"),
+    "min": ".3g",
+    "max": ".3g",
+    "times ours": ".2f",
+}
+PARALLEL = {
+    "job": "", "backend": "", "workers": "d", "kind": "",
+    "steps_per_push": ("steps a push", "d"), "epochs": "d", "sequential s": ".2f",
+    "seconds": ".2f", "start s": ".2f", "ratio": ".2f", "ratios": ("of all rounds", ""),
+}  # fmt: skip
+PEERS = {
+    "peer": "", "seconds": ("", ".3f"), "ms": ".3g", "min": ("", ".3f"), "max": ("", ".3f"),
+    "rounds": "d", "times ours": ".1f", "links": ",d", "memory": ("", "d"),
+}  # fmt: skip
+IMPORTANCE = {
+    "variant": "", "n": ("seeds", "d"), "links": "", "neurons": ("hidden neurons", ""),
+    "links gone %": "", "neurons gone %": "", "accuracy %": "",
+    "points": "",
+}  # fmt: skip
+QUESTIONS = {
+    "data": "", "epochs": "d", "variant": "", "accuracy %": ("test accuracy %", ""),
+    "to the first": ("difference to the first", ""), "each": "",
+}  # fmt: skip
+SELECTION = {"n": ("seeds", "d"), "mean": ".1f", "deviation": ".2f", "each": ""}
+EXTREME = {
+    "neurons": ("hidden neurons", ",d"), "links": ",d", "init_seconds": ("init s", ".3g"),
+    "step_seconds": ("step s", ".3g"), "evolve_seconds": ("evolution s", ".3g"), "peak_gib": ("peak GiB", ".2f"),
+    "gather_gb_per_second": ("random rows GB/s", ".1f"),
+}  # fmt: skip
+
+COLUMNS = {
+    "kernels": {
+        "kernel": "", "ms": ".3f", "spread": ".2f", "GF/s": ".1f",
+        "of sgemm": ".2f", "of scipy": ("of scipy's SpMM", ".1f"),
+    },
+    "training": {"epoch of": ("one epoch", ""), **SECONDS},
+    "training: phases": {"threads": ""} | {
+        name: ".3f" for name in ("gather", "forward", "backward", "wait", "update", "evolve")
+    },
+    "accuracy": {
+        "data": "", "variant": "", "epochs": "d", "n": ("seeds", "d"),
+        "mean %": ".2f", "deviation": ".2f", "each": "",
+    },
+    "startup": {
+        "what": "", "seconds": ".2f", "peak GiB": ("", ".2f"), "dense GiB": ("", ".0f"), "links": ("", ",d"),
+    },
+    "small": {
+        "what": "", "how": "", "microseconds": ("µs", ",.0f"), "min": ",.0f",
+        "times ours": ("times the first", ".2f"),
+    },
+    "evolution": {
+        "net": "", "links": ",d", "make": ("making s", ".3f"), "make / 10^7": ("a 10^7 links", ".2f"),
+        "evolve": ("evolution s", ".3f"), "min": ".3f", "evolve / 10^7": ("a 10^7 links", ".2f"),
+    },
+    "growth": {
+        "same": "", "links": ",d", "neurons": ",d", "seconds to make": ".3f",
+        "ms a step": ".3g", "spread": ".2f", "ns a link": ".1f",
+        "bytes a link": ".1f", "GiB": ".3f",
+    },
+    "growth: slopes": {
+        "same": "", "slope": ("slope of log time", ".2f"), "least": ("least bytes a link", ".1f"), "most": ".1f",
+    },
+    "parallel: times": PARALLEL,
+    "parallel: accuracy": {
+        "way": ("training", ""), "epochs": "d", "n": ("seeds", "d"), "accuracy %": ("test accuracy %", ""),
+        "workers' own %": ("the workers' own %", ""), "each": "",
+    },
+    "parallel: traffic": {
+        "net": "", "links": ",d", "bytes a push": ",d", "compute ms": ".2f",
+        "server ms": ".3f", "pull ms": ("copy ms", ".3f"), "workers at saturation": ".1f",
+    },
+    "simulation: validated": {
+        "workers": "d", "phase 1": ("phase", ""), "measured": ("measured s", ".3f"), "simulated": ("simulated s", ".3f"),
+        "ratio": ".2f", "ratios": ("of all rounds", ""),
+    },
+    "simulation": {
+        "workers": "d", "phase 1": ("first phase", ""), "damping": ".1f", "accuracy": ".3f",
+        "staleness": ".1f", "speed-up": ".1f", "server busy": ".2f", "note": ("", ""),
+    },
+    "selection: hits of 20": {"ranked by": "", **SELECTION, "noise / the 20": ".3f"},
+    "selection: accuracy": {"features": "", "trained": "", **SELECTION},
+    "selection: missed": {
+        "column": "d", "kind": "", "missed": "d", "|correlation|": ("correlation", ".3f"),
+        "rank by mutual information": "d",
+    },
+    "selection: other draws": {"ranked by": "", **SELECTION},
+    "selection: search": {
+        "zeta": ("ζ", "g"), "weight_decay": ("weight decay", "g"), "dropout": "g", "learning_rate": ("rate", "g"),
+        "epsilon": ("ε", "g"), "loss": ("log loss", ".3f"), "accuracy": ("accuracy %", ".2f"),
+        "hits (not used)": ".1f",
+    },
+    "importance: higgs": IMPORTANCE,
+    "importance: fashion_mnist": IMPORTANCE,
+    "importance: higgs, chosen": IMPORTANCE,
+    "importance: fashion_mnist, chosen": IMPORTANCE,
+    "importance: speed": {
+        "first epochs": ("first epochs s", ".3f"), "last epochs": ("last epochs s", ".3f"), "times faster": ".2f",
+        "links before": ",d", "links": ("links after", ",d"),
+    },
+    "questions: slopes": QUESTIONS,
+    "questions: topology": QUESTIONS,
+    "peers: standard": PEERS,
+    "peers: 1 sample": PEERS,
+    "peers: 10,000 samples": PEERS,
+    "scale": {**EXTREME, "bytes a neuron": ("bytes a neuron beyond the smallest", ".0f")},
+    "scale: slopes": {
+        "slope": ("slope of log time", ".2f"), "bytes a neuron": ".0f", "off %": ("largest distance %", ".0f"),
+    },
+    "record": {
+        "net": "", **EXTREME, "batch": "d", "first_step_seconds": ("first step s", ".3g"),
+        "estimated_gib": ("estimated GiB", ".2f"), "plan": "", "connected_share": ("", ".1%"), "test %": ("", ".1f"),
+        "first losses": ("", ".2f"), "last losses": ("", ".2f"), "test_samples": ("", "d"),
+    },
+    "interrupts: all": {"tries": "d", "slowest": ("slowest way back s", ".2f"), "whole": ("checkpoint whole", "d")},
+}  # fmt: skip
+
+
+def value(name, column, where, form=None):
+    """One cell as text: of the first row of a table that has the values of `where`.
+
+    form: a format specification, by default the column's. KeyError for a table or column that COLUMNS does not name.
+    """
+    columns = COLUMNS[name]
+    unknown = {column, *where} - columns.keys()
+    if unknown:
+        raise KeyError(f"columns of {name!r} are {sorted(columns)}, not {sorted(unknown)}")
+    for row in views.rows(name):
+        if all(row.get(key) == wanted for key, wanted in where.items()):
+            return shown(row.get(column), heading_and_format(column, columns[column])[1] if form is None else form)
+    return MISSING
+
+
+def table(name):
+    """A table as Markdown, with the columns that have a heading."""
+    rows = views.rows(name)
+    columns = {column: heading_and_format(column, about) for column, about in COLUMNS[name].items()}
+    columns = {column: about for column, about in columns.items() if about[0]}
+    if not rows:
+        return f"\n{MISSING}\n"
+    lines = ["| " + " | ".join(heading for heading, _ in columns.values()) + " |", "|---" * len(columns) + "|"]
+    for row in rows:
+        cells = (shown(row.get(column), form) for column, (_, form) in columns.items())
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n" + "\n".join(lines) + "\n"
+
+
+def heading_and_format(column, about):
+    """The heading of a column, and the format of its values."""
+    return (column, about) if isinstance(about, str) else about
+
+
+def shown(value, form):
+    """A value of a row as text; nothing for None and NaN."""
+    return "" if value is None or value != value else format(value, form)
+
+
+def machine(name):
+    """Where, with what and when the rows of a benchmark were measured."""
+    rows = views.raw(name)
+    places = {}
+    for row in rows:
+        m = row["machine"]
+        text = f"{m['cores']} cores ({m['cpu']}), Python {m['python']}, numpy {m['numpy']}, numba {m['numba']}"
+        places.setdefault(f"{text}, commit {row['commit']}", []).append(row["date"])
+    return "; ".join(f"{text}, {max(dates)}" for text, dates in places.items()) or MISSING
+
+
+def peers(part):
+    """A part of the report of benchmarks.peers as a code block."""
+    rows = [row for row in peer_report.latest(views.raw("peers")) if row["what"] in (part, "peer")]
+    return f"\n```\n{peer_report.report(rows)}\n```\n" if any(row["what"] == part for row in rows) else f"\n{MISSING}\n"
+
+
+FUNCTIONS = {"value": value, "table": table, "machine": machine, "peers": peers}

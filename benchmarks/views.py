@@ -1,0 +1,108 @@
+"""Tables of the report that are computed from kept rows: means over seeds, paired differences, slopes, break-even densities."""
+
+from dataclasses import asdict
+
+from benchmarks import growth, importance, kept, peer_report, questions, scale
+
+EPOCHS, SEEDS = 15, 5  # of the runs of benchmarks.questions that documents show
+
+
+def raw(benchmark):
+    """The kept rows of a benchmark."""
+    return [row for row in kept.read(kept.file_of(benchmark)) if row["benchmark"] == benchmark]
+
+
+def rows(benchmark):
+    """The rows of a table: those of a view, else the kept ones; an empty list if it was not run."""
+    return VIEWS[benchmark]() if benchmark in VIEWS else raw(benchmark)
+
+
+def importance_rows(job, part):
+    """Means over the seeds of each variant, with differences to the same seeds of SET alone."""
+    found = {}
+    for row in raw("importance"):
+        settings = row["settings"]
+        if settings["part"] == part and settings["config"]["dataset"] == importance.JOBS[job]["dataset"]:
+            found.setdefault(importance.name_of(settings["pruning"]), {})[settings["config"]["seed"]] = row
+    base = found.get("SET alone", {})
+    lines = []
+    for name, by_seed in found.items():
+        seeds = sorted(by_seed.keys() & base.keys())
+        reference = [base[seed] for seed in seeds]
+        if seeds:
+            mine = reference if by_seed is base else [by_seed[seed] for seed in seeds]
+            lines.append(importance.line(job, name, mine, reference))
+    return lines
+
+
+def question_rows(question):
+    """Means over the seeds of each variant, with differences to the first one."""
+    measured, lines = kept.Kept("questions").rows, []
+    for field in questions.FIELDS:
+        found = {}
+        for name, changes in questions.QUESTIONS[question].items():
+            configs = [questions.config_of(field, changes, seed, EPOCHS) for seed in range(SEEDS)]
+            some = [measured.get(kept.key_of(asdict(config))) for config in configs]
+            if None not in some:
+                found[name] = [row["accuracy %"] for row in some]
+        if next(iter(questions.QUESTIONS[question])) in found:
+            lines += questions.rows_of(question, field, found, EPOCHS)
+    return lines
+
+
+def growth_slopes():
+    """Slope of log time against log links, and bytes a link, of each family."""
+    found = []
+    for family in ("density", "fan-in"):
+        part = [row for row in raw("growth") if row["same"] == family]
+        if len(part) > 1:
+            weights = [row["bytes a link"] for row in part]
+            found.append({"same": family, "slope": growth.slope(part), "least": min(weights), "most": max(weights)})
+    return found
+
+
+def scale_rows():
+    """The kept rows by size, with bytes a neuron."""
+    found = sorted(raw("scale"), key=lambda row: row["neurons"])
+    return scale.with_bytes(found) if found else []
+
+
+def scale_slopes():
+    """Slope of log time against log links, mean bytes a neuron and the largest distance from that in per cent."""
+    found = scale_rows()
+    if len(found) < 3 or scale.slope(found) is None:
+        return []
+    mean, off = scale.spread(found)
+    return [{"slope": scale.slope(found), "bytes a neuron": mean, "off %": 100 * off}]
+
+
+def peer_rows(what, **values):
+    """The latest rows of a part of peers, with times ours."""
+    chosen = [r for r in peer_report.latest(raw("peers")) if r["what"] == what and all(r[k] == v for k, v in values.items())]
+    ours = next((row["seconds"] for row in chosen if row["peer"] == "ours"), None)
+    timed = [row for row in chosen if row["seconds"] and ours]
+    return [row | {"ms": 1e3 * row["seconds"], "times ours": row["seconds"] / ours} for row in timed]
+
+
+def interrupt_extremes():
+    """How many tries, the slowest of them, and how many checkpoints were whole or not yet there."""
+    found = raw("interrupts")
+    whole = sum(row["checkpoint"].startswith(("whole", "none")) for row in found)
+    return [{"tries": len(found), "slowest": max(row["seconds"] for row in found), "whole": whole}] if found else []
+
+
+VIEWS = {
+    "importance: higgs": lambda: importance_rows("higgs", "test"),
+    "importance: fashion_mnist": lambda: importance_rows("fashion_mnist", "test"),
+    "importance: higgs, chosen": lambda: importance_rows("higgs", "validation"),
+    "importance: fashion_mnist, chosen": lambda: importance_rows("fashion_mnist", "validation"),
+    "questions: slopes": lambda: question_rows("slopes"),
+    "questions: topology": lambda: question_rows("topology"),
+    "growth: slopes": growth_slopes,
+    "scale": scale_rows,
+    "scale: slopes": scale_slopes,
+    "peers: standard": lambda: peer_rows("standard"),
+    "peers: 1 sample": lambda: peer_rows("inference", samples=1),
+    "peers: 10,000 samples": lambda: peer_rows("inference", samples=10_000),
+    "interrupts: all": interrupt_extremes,
+}

@@ -1,0 +1,58 @@
+"""A run in words: the status line, the text of a panel without a screen, and everything about a run as plain values."""
+
+import dataclasses
+import json
+
+from ..experiments import environment
+from .plans import in_local_phase
+
+
+def status_line(run):
+    """What the status line says after the state."""
+    config, record = run.now, run.history[-1] if run.history else None
+    if run.state == "ready":
+        return "· press Start"
+    if run.state == "preparing":
+        return "· loading data, compiling kernels (takes seconds on the first run)"
+    local = in_local_phase(run)  # then no StepRecords come
+    latest = record if local else run.last
+    parts = [f"epoch {latest.epoch if latest else 0} of {config.epochs}"]
+    if run.state in ("running", "paused") and local:
+        parts.append("each worker trains its own net, their average comes at the end")
+    elif run.state in ("running", "paused") and latest:
+        parts += [f"loss {latest.loss:.3f}", f"learning rate {latest.learning_rate:.3g}"]
+    if record and record.test_accuracy is not None:
+        parts.append(f"test accuracy {record.test_accuracy:.1%}")
+    if run.state in ("stopped", "finished") and record:
+        parts.append(f"{sum(r.seconds for r in run.history):.1f} s of training")
+    if run.changes:
+        parts.append("steered by hand: the preset alone does not reproduce it")
+    return "· " + " · ".join(parts)
+
+
+def panel_text(panel):
+    """A TrainingPanel as lines of text."""
+    run, model, data = panel.current, panel.model, panel.view_model.data
+    lines = [f"TrainingPanel: {run.state} {status_line(run)}"]
+    if data is not None:
+        lines.append(f"  data: {data!r}")
+    if model is not None:
+        links = f"{model.n_links:,} links of {model.n_dense:,} ({model.density:.1%})"
+        lines.append(f"  net: {'-'.join(map(str, model.sizes))}, {links}")
+    lines.append(f"  views: {', '.join(view.title for view in panel.views.values())}")
+    lines.append("  In JupyterLab this is a panel with buttons; in code: panel.start(), panel.stop(), panel.run().")
+    return "\n".join(lines + ([f"  {run.error[0]}"] if run.error else []))
+
+
+def plain_values(view_model, costs):
+    """Config, live changes, data, environment, costs (sparse, dense) and history of the current run."""
+    run, data = view_model.current, view_model.data
+    return {
+        "config": dataclasses.asdict(run.config),
+        "changes": [list(change) for change in run.changes],
+        "state": run.state,
+        "data": None if data is None else {"name": data.name, "source": data.source},
+        "environment": environment.describe(),
+        "costs": None if costs is None else {"sparse": costs[0], "dense": costs[1]},
+        "history": json.loads(run.history.to_json()),
+    }

@@ -1,0 +1,71 @@
+"""The tab Compare: selected runs in one figure, and a table of the settings in which they differ."""
+
+import dataclasses
+
+from ... import figures
+from ...experiments.run_labels import value
+from ...figures.style import set_height
+from .. import markup
+from ..gallery import DrawnViews
+from ..toolkit import make
+from ..views import View, sampled
+from .run_list import RunList
+
+MOST = 8  # runs in one figure: more cannot be told apart
+WAITING = "Select two runs or more (Ctrl or Shift with a click or an arrow key)."
+
+
+class CompareTab(DrawnViews):
+    """rows: () -> rows of the RunList. open_run: name -> saved run with name, config, history and changes."""
+
+    def __init__(self, rows, open_run):
+        super().__init__(VIEWS, min_height="320px")
+        self.open_run, self.list = open_run, RunList(rows, height="84px")
+        self.message, self.table = make("HTML", "sparselab-compare-message"), make("HTML", "sparselab-differences")
+        self.redraw_with(self.list.list)
+        views = make("VBox", children=[self.gallery.tabs], layout={"flex": "0 0 580px", "min_width": "420px"})
+        table = make("VBox", children=[self.table], layout={"flex": "1 1 0", "overflow": "auto"})
+        rows = [self.list.widget, self.message, make("HBox", children=[views, table])]
+        self.widget = make("VBox", "sparselab-panel", "sparselab-compare", children=rows)
+
+    def choose(self, names):
+        """Select these runs."""
+        self.list.list.value = tuple(names)
+
+    def _draw(self):
+        names, runs, errors = self.list.selected, [], []
+        for name in names[:MOST]:
+            try:
+                runs.append(self.open_run(name))
+            except Exception as error:  # a damaged folder; the other runs are shown
+                errors.append(str(error))
+        if len(names) > MOST:
+            errors.append(f"{len(names)} runs are selected: the first {MOST} are shown")
+        self.message.value = markup.error_message("; ".join(errors)) if errors else ""
+        self.gallery.draw(runs)
+        self.table.value = differences(runs) if len(runs) > 1 else ""
+
+
+def curves(runs, x="epoch"):
+    """Loss and accuracy of the runs that have records."""
+    found = {f"{run.name} {run.label}".strip(): sampled(run.history) for run in runs if run.history}
+    return set_height(figures.learning_curves(found, x=x), 3.9) if found else None
+
+
+def differences(runs):
+    """HTML: one row for each run with the fields of the configs that are not the same in all runs."""
+    settings = [dataclasses.asdict(run.config) for run in runs]
+    columns = {name: [value(one[name]) for one in settings] for name in settings[0]}
+    columns = {name: texts for name, texts in columns.items() if len(set(texts)) > 1}
+    if any(run.changes for run in runs):
+        columns["steered"] = ["yes" if run.changes else "no" for run in runs]
+    if not columns:
+        return markup.note("The settings of these runs are the same.")
+    numbers = [f"{run.name.split('-')[0]} {run.label}".strip() for run in runs]  # the legend of the figure begins with them
+    return markup.table(zip(numbers, *columns.values()), ("run", *columns))
+
+
+VIEWS = {
+    "compared": View("epochs", curves, empty=WAITING),
+    "compared-clock": View("wall clock", lambda runs: curves(runs, "seconds"), empty=WAITING),
+}

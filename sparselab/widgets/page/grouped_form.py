@@ -1,0 +1,77 @@
+"""The form of the workbench: the controls that are used most on top, all others in folds, one for each group of the config."""
+
+from ... import datasets
+from ...experiments.config import FIELDS
+from .. import markup
+from ..controls import DESCRIPTION
+from ..form import ConfigForm
+from ..toolkit import make
+
+FIRST = ("learning_rate", "zeta", "epochs")  # always visible
+
+
+class GroupedForm(ConfigForm):
+    """A ConfigForm whose groups are folds, with a field for the path of the user's own file.
+
+    read: name -> Dataset, with which a file is read before anything starts; an owner that keeps data replaces it.
+    """
+
+    def __init__(self, names=None, **options):
+        self.read = datasets.load
+        self.own = make(
+            "Text", "sparselab-own-file", description="or your own file", placeholder="table.csv or arrays.npz",
+            tooltip="a .csv whose last column is the target, or an .npz of X and y", continuous_update=False, style=DESCRIPTION,
+            layout={"width": "97%"},
+        )  # fmt: skip
+        self.own_error = make("HTML", "sparselab-own-fault", layout={"margin": "0 0 0 130px"})
+        self.own.observe(lambda change: self.use_file(change["new"].strip()), "value")
+        super().__init__(names, **options)
+
+    @property
+    def errors(self):
+        """Those of a ConfigForm, or that of a file that cannot be read. The fold of the first one is opened."""
+        found = super().errors or self._unreadable()
+        if name := next((name for name in found if name in self.fold_of), None):
+            self.folds.selected_index = self.fold_of[name]
+        return found
+
+    def use_file(self, path):
+        """Read a file and choose it as the dataset; an error is shown beside its path."""
+        self.own_error.value = ""
+        if not path:
+            return
+        try:
+            if not datasets.is_file(path):
+                raise ValueError(f"file = {path!r}: must end with {' or '.join(datasets.FILES)}")
+            self.read(path)
+        except Exception as error:  # anything can be in the file
+            self.own_error.value = markup.field_error(str(error))
+        else:
+            self.controls["dataset"].write(path)
+
+    def _unreadable(self):
+        """{"dataset": why the chosen file cannot be read}, or {}."""
+        name = self.config.dataset
+        try:
+            if datasets.is_file(name):
+                self.read(name)
+        except Exception as error:
+            if "dataset" in self.controls:
+                self.controls["dataset"].show_error(str(error))
+            return {"dataset": str(error)}
+        return {}
+
+    def _rows(self):
+        yield from (self.controls[name].widget for name in FIRST if name in self.controls)
+        groups, self.fold_of = {}, {}
+        for name, control in self.controls.items():
+            if name not in FIRST:
+                group = FIELDS[name].metadata["group"]
+                groups.setdefault(group, []).append(control.widget)
+                self.fold_of[name] = list(groups).index(group)
+                if name == "dataset":
+                    groups[group] += [self.own, self.own_error]
+        pages = [make("VBox", children=widgets) for widgets in groups.values()]
+        self.folds = make("Accordion", "sparselab-groups", children=pages, selected_index=0)
+        self.folds.titles = [title.capitalize() for title in groups]
+        yield self.folds

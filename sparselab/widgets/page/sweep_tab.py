@@ -1,0 +1,144 @@
+"""The tab Sweep: what to vary, Start and Stop, progress, and the results: curves with bands, parallel coordinates, a table."""
+
+import dataclasses
+import threading
+
+from ... import figures
+from ...experiments import sweep as sweeps
+from ...experiments.experiment import rules_of
+from ...experiments.run_labels import value
+from ...figures.style import set_height
+from ...utils import checks
+from .. import markup
+from ..gallery import DrawnViews
+from ..screen import button
+from ..toolkit import guarded, make
+from ..views import View, sampled
+from .sweep_form import SweepForm
+from .sweep_runner import SweepRunner
+
+MOST = 200  # runs of one sweep
+WAITING = "Press Start: each run appears here when it has ended."
+
+
+class SweepTab(DrawnViews):
+    """base: () -> config with the fields that are not varied. make_experiment, new_logger: as for a SweepRunner.
+
+    on_end: called when a sweep has ended.
+    """
+
+    def __init__(self, base, make_experiment, new_logger, on_end=lambda: None):
+        super().__init__(VIEWS)
+        self.base, self.on_end, self.lock = base, on_end, threading.RLock()
+        self.runner, self.form = SweepRunner(make_experiment, new_logger, self._changed), SweepForm()
+        self.buttons = {
+            "Start": button("Start", "play", "train all combinations", css="sparselab-sweep-start"),
+            "Stop": button("Stop", "stop", "end the sweep", css="sparselab-sweep-stop"),
+        }
+        self.progress = make("IntProgress", value=0, min=0, max=1, layout={"width": "160px"})
+        self.status, self.message, self.table = (
+            make("HTML", f"sparselab-sweep-{name}") for name in ("status", "message", "table")
+        )
+        self.buttons["Start"].on_click(lambda _: guarded(self.message, self.start))
+        self.buttons["Stop"].on_click(lambda _: guarded(self.message, self.stop, 0))
+        bar = make("HBox", children=[*self.buttons.values(), self.progress, self.status])
+        left = make("VBox", children=[self.form.widget], layout={"flex": "0 0 320px", "width": "320px"})
+        right = make("VBox", children=[self.gallery.tabs], layout={"flex": "1 1 0", "min_width": "420px"})
+        rows = [bar, self.message, make("HBox", children=[left, right]), self.table]
+        self.widget = make("VBox", "sparselab-panel", children=rows)
+        self._show_state()
+
+    def start(self):
+        """Train all combinations in threads; False, and a message, where something is wrong or a sweep is under way."""
+        with self.lock:
+            try:
+                text = "already running: press Stop first" if self.runner.active else ""
+                plan = () if text else self._plan()
+            except (TypeError, ValueError) as error:
+                text = str(error)
+            self.message.value = markup.error_message(text) if text else ""
+            started = not text and self.runner.start(*plan)
+        self._show_state()
+        return started
+
+    def stop(self, timeout=5.0):
+        """End the sweep; the runs that have ended stay in the figures. True if nothing runs any more."""
+        return self.runner.stop(timeout)
+
+    def wait(self, timeout=None):
+        """Wait until the sweep has ended and is drawn; False if that takes longer."""
+        return self.runner.wait(timeout) and super().wait(timeout)
+
+    def _plan(self):
+        """(configs, seeds, jobs), all checked before anything runs."""
+        form = self.form
+        jobs = checks.integer("at once", form.jobs.value, low=1, high=64)
+        seeds = sweeps.seeds_of(form.chosen_seeds)
+        configs = form.configs(self.base().replace(epochs=form.epochs.value))
+        for config in configs.values():
+            rules_of(config)
+        checks.integer("runs", len(configs) * len(seeds), low=1, high=MOST)
+        return configs, seeds, jobs
+
+    def _changed(self):
+        self._show_state()
+        if self.painter.due or not self.runner.active:
+            self.painter.request()
+        if not self.runner.active:
+            self.on_end()
+
+    def _show_state(self):
+        """Status, progress bar and buttons."""
+        runner, ended = self.runner, len(self.runner.runs)
+        failed = sum(bool(run.error) for _, run in list(runner.runs))
+        parts = [f"· {ended} of {runner.total} runs", *([f"{failed} failed"] if failed else [])]
+        parts += [f"{len(run.history)} of {run.config.epochs} epochs" for run in list(runner.under_way)]
+        self.status.value = markup.status(runner.state, "· press Start" if runner.state == "ready" else " · ".join(parts))
+        self.progress.max, self.progress.value = max(1, runner.total), ended
+        self.buttons["Start"].disabled, self.buttons["Stop"].disabled = runner.active, not runner.active
+
+    def _draw(self):
+        result = self.runner.result
+        self.gallery.draw(result)
+        self.table.value = summary_table(result) if result.runs else ""
+
+
+def curves(sweep):
+    """Mean and band of each label over its seeds."""
+    runs = {label: [sampled(seed) for seed in seeds if seed] for label, seeds in sweep.histories.items()}
+    runs = {label: seeds for label, seeds in runs.items() if seeds}
+    return set_height(figures.learning_curves(runs), 3.9) if runs else None
+
+
+def lines(sweep):
+    """Parallel coordinates: a line for each run through the fields that were varied and the score."""
+    settings = [dataclasses.asdict(run.config) for run in sweep.runs]
+    varied = [name for name in (settings[0] if settings else ()) if len({value(one[name]) for one in settings}) > 1]
+    scores = sweep.frame["accuracy" if sweep.frame["accuracy"].notna().any() else "loss"] if settings else None
+    if not varied or scores.isna().all():
+        return None
+    plain = lambda setting: value(setting) if isinstance(setting, tuple) else setting  # widths as text
+    rows = [{name: plain(one[name]) for name in varied} | {scores.name: score} for one, score in zip(settings, scores)]
+    return figures.parallel_coordinates(rows, scores.name)
+
+
+def summary_table(sweep):
+    """HTML: mean and deviation of each label; runs that failed, with their error."""
+    table = sweep.table
+    rows = [(label, *cells(row)) for label, row in table.iterrows()]
+    head = ("settings", table["score"].iloc[0], "± deviation", "lowest to highest", "n", "failed", "time per run")
+    errors = [(run.label, run.seed, run.error[:300]) for run in sweep.runs if run.error]
+    return markup.table(rows, head) + (markup.table(errors, ("failed", "seed", "why")) if errors else "")
+
+
+def cells(row):
+    """A row of the sweep's table as texts; a single run has no deviation."""
+    spread = f"{row['deviation']:.2g}" if row["n"] > 1 else "—"
+    ends = f"{row['lowest']:.4g} to {row['highest']:.4g}"
+    return f"{row['mean']:.4g}", spread, ends, row["n"], row["failed"], markup.seconds(row["seconds"])
+
+
+VIEWS = {
+    "band": View("mean and band", curves, empty=WAITING),
+    "lines": View("parallel coordinates", lines, empty=WAITING),
+}

@@ -1,0 +1,116 @@
+"""The tab Train: a TrainingPanel with all fields of the config, an estimate of the costs, and a folder for each run."""
+
+from dataclasses import replace
+
+from ...experiments.config import FIELDS
+from ...nn.activations import takes_alpha
+from .. import markup, plans
+from ..painter import Painter
+from ..panel import TrainingPanel
+from ..screen import Screen
+from ..toolkit import make
+from ..views import VIEWS
+from .cost_estimate import cost_line
+from .grouped_form import GroupedForm
+
+TITLES = {
+    "curves": "curves", "clock": "clock", "neurons": "links", "connectivity": "connectivity", "input": "input map",
+    "phases": "phases", "costs": "costs",
+}  # fmt: skip
+SPANS = {"zeta": (0.0, 0.9, 0.05), "dropout": (0.0, 0.9, 0.05), "workers": (0, 8, 1)}
+
+
+class TrainScreen(Screen):
+    """A Screen that needs no scrolling for curves and buttons: the form scrolls in its column, the table is at the bottom."""
+
+    def _arranged(self, form, fold, title):
+        self.costs = make("HTML", "sparselab-price", value=markup.line(""))
+        self.label = make(
+            "Text", "sparselab-label", placeholder="a name for the next run", continuous_update=False, layout={"width": "170px"}
+        )
+        head = make("HBox", children=[*self.buttons.values(), self.label])
+        column = make("VBox", "sparselab-form", children=[form.widget], layout={"flex": "0 0 310px", "width": "310px"})
+        body = make("HBox", children=[column, self._views({"flex": "1 1 0", "min_width": "420px"}, "30px")])
+        rows = [make("HTML", value=markup.STYLE), head, self.status, self.message, self.costs, body]
+        return make("VBox", "sparselab-panel", children=[*rows, fold.add_class("sparselab-groups"), self.glance])
+
+
+class TrainTab(TrainingPanel):
+    """new_logger: (config, label) -> the RunLogger of a new run. on_end: called when a run has ended, on its thread."""
+
+    Form, Screen = GroupedForm, TrainScreen
+
+    def __init__(self, config=None, *, data=None, new_logger, on_end=lambda: None):
+        self.new_logger, self.on_end = new_logger, on_end
+        self.logger = self.resumed = None  # the RunLogger of the current run, and of a run to resume at the next start
+        self.cost_painter = Painter(self._draw_costs, limited=True)
+        views = [replace(VIEWS[name], title=title) for name, title in TITLES.items()]
+        super().__init__(config, data=data, controls=list(FIELDS), views=views, spans=SPANS)
+        self.form.read = self.view_model.data_of
+        plans.attach(self, plan, relevant)
+        self.form.observe(lambda name: self.cost_painter.request())
+        self.cost_painter.request()
+
+    def resume(self, logger, config):
+        """Resume a saved run where it stopped; False, and a message, where that is not possible."""
+        with self.lock:
+            if not self.current.active:
+                self.form.load(config)
+            self.resumed = logger
+            try:
+                return self.start()
+            finally:
+                self.resumed = None
+
+    def check_idle(self):
+        """Raise RuntimeError while a training is under way."""
+        if self.current.active:
+            raise RuntimeError("already running: press Stop in the tab Train first")
+
+    def show_run(self, run):
+        """Show a LiveRun that has ended as if it had been trained here."""
+        with self.lock:
+            self.check_idle()
+            self.form.load(run.config)
+            self.view_model.replace_run(run)
+            self._show_at_rest()
+
+    def _checkpoint_options(self, config):
+        self.logger = self.resumed or self.new_logger(config, self.screen.label.value.strip())
+        return {"checkpoint": self.logger.folder, "resume": self.resumed is not None}
+
+    def _new_run(self, changes=(), *, strict=False):
+        run = super()._new_run(changes, strict=strict)
+        if run is not None:
+            logger, show = self.logger, run.changed
+            run.changed = lambda: (show(), self._log(logger, run))
+        return run
+
+    def _log(self, logger, run):
+        """Write to the folder of the run; an error, such as a full disk, is shown and does not stop the training."""
+        try:
+            logger.note(run)
+        except OSError as error:
+            self.presenter.show_message(f"this run is not saved: {error}")
+        if not run.active:
+            self.cost_painter.request()  # the rate of this net is known now
+            self.on_end()
+
+    def _draw_costs(self):
+        """The estimate for the settings in the form; nothing for invalid ones, whose error is shown beside the field."""
+        try:
+            self.screen.costs.value = markup.line(cost_line(self.form.config, self.view_model))
+        except (TypeError, ValueError, OSError):
+            self.screen.costs.value = markup.line("")
+
+
+def relevant(controls):
+    """{name: whether this control has an effect with the chosen settings}."""
+    sloped = takes_alpha(controls["activation"].input.value)
+    return plans.relevant_for_pruning(controls) | plans.relevant_for_workers(controls) | {"alpha": sloped}
+
+
+def plan(config):
+    """What pruning and workers will do; "" where there are none."""
+    parts = [plans.pruning_plan(config)] if config.pruning != "none" else []
+    return " ".join(parts + ([plans.worker_plan(config)] if config.workers else []))

@@ -1,0 +1,195 @@
+"""Measured figures in documents come from kept rows: markers, what is written between them, and figures outside of them."""
+
+import json
+
+import pytest
+
+from benchmarks import common, kept, markers, report, tables, views
+from sparselab.utils import moved
+
+# Phrases with a number and a unit that are no measurements of this project.
+ALLOWED = {
+    "README.md": [],
+    "docs/architecture.md": [],
+    "docs/findings.md": [],
+    "docs/glossary.md": [],
+    "docs/record.md": [],
+    "docs/scaling.md": [],
+    "benchmarks/README.md": [],
+}
+GENERATED = {"reliability.md"}  # its figures are written by the stress tests, with their own command
+DOCUMENTS = {report.name_of(path): path for path in report.DOCUMENTS if path.name not in GENERATED}
+
+
+@pytest.fixture
+def results(monkeypatch, tmp_path):
+    """An empty folder of results."""
+    monkeypatch.setenv("SPARSELAB_RESULTS", str(tmp_path))
+    return tmp_path
+
+
+def training(seconds):
+    """Rows as benchmarks.training keeps them."""
+    return [
+        {"epoch of": name, "seconds": s, "min": s, "max": s, "times ours": s / seconds["ours"]} for name, s in seconds.items()
+    ]
+
+
+# the documents of this repository
+
+
+def test_every_marker_says_what_the_kept_rows_give():
+    assert report.differences() == [], "run `python -m benchmarks.report --write`"
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_no_measured_figure_is_typed_by_hand(name):
+    assert markers.typed(DOCUMENTS[name].read_text(encoding="utf-8"), ALLOWED.get(name, ())) == []
+
+
+def test_allowed_phrases_are_there():
+    unused = {name: [phrase for phrase in phrases if phrase not in DOCUMENTS[name].read_text(encoding="utf-8")]
+              for name, phrases in ALLOWED.items()}  # fmt: skip
+    assert {name: phrases for name, phrases in unused.items() if phrases} == {}
+
+
+def test_every_table_is_shown_and_every_shown_table_exists():
+    shown = set()
+    for path in report.DOCUMENTS:
+        for match in markers.MARKER.finditer(path.read_text(encoding="utf-8")):
+            markers.call(match[2], tables.FUNCTIONS)
+            shown.add(match[2].partition('"')[2].partition('"')[0])
+    assert tables.COLUMNS.keys() - shown == set()
+
+
+def test_the_plan_names_modules_that_exist():
+    for command, _, _ in report.PLAN:
+        assert (report.ROOT / (command.split()[2].replace(".", "/") + ".py")).is_file()
+
+
+def test_the_changelog_lists_every_module_that_moved():
+    text = (report.ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    house = text.partition("the house")[2].partition("\n## ")[0]
+    listed = {
+        tuple(part.strip("` ") for part in line.strip("|").split("|")) for line in house.splitlines() if line.startswith("| `")
+    }
+    assert {(old, new.replace("`", "")) for old, new in listed} == set(moved.MOVED.items())
+
+
+# markers
+
+
+def test_a_marker_is_filled_from_the_rows(results):
+    text = 'PyTorch: <!--= value("training", "times ours", {"epoch of": "torch dense"}) -->1<!--/--> times our time.'
+    assert "-->not run<!--" in markers.fill(text, tables.FUNCTIONS)
+    common.emit("training", training({"ours": 0.5, "torch dense": 10.0}), show=False)
+    filled = markers.fill(text, tables.FUNCTIONS)
+    assert "-->20.00<!--/--> times our time." in filled
+    assert markers.outdated(text, tables.FUNCTIONS)[0][1:] == ("1", "20.00")
+    assert markers.outdated(filled, tables.FUNCTIONS) == []
+    assert markers.fill(filled, tables.FUNCTIONS) == filled
+
+
+def test_a_table_has_a_line_a_row(results):
+    common.emit("training", training({"ours": 0.5, "torch dense": 10.0}), show=False)
+    lines = tables.table("training").splitlines()
+    assert lines[1:] == [
+        "| one epoch | seconds, median | min | max | times ours |", "|---|---|---|---|---|",
+        "| ours | 0.5 | 0.5 | 0.5 | 1.00 |", "| torch dense | 10 | 10 | 10 | 20.00 |",
+    ]  # fmt: skip
+    assert "not run" in tables.table("kernels")
+    assert kept.commit() in tables.machine("training")
+
+
+@pytest.mark.parametrize(
+    "expression", ["value", "open('x')", "value.__class__()", "table(3 + x)", 'value("training", "speed", {})', 'table("none")']
+)
+def test_other_expressions_are_refused(results, expression):
+    with pytest.raises((ValueError, KeyError)):
+        markers.call(expression, tables.FUNCTIONS)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("It takes 12 ms.", ["12 ms"]),
+        ("19.9 times as long, 85.0 % right, 0.44 GiB", ["19.9 times", "85.0 %", "0.44 GiB"]),
+        ("−0.16 ± 0.05 points", ["−0.16 ± 0.05 points"]),
+        ("from 0.1 to 0.7 s", ["0.1 to 0.7 s"]),
+        ("10.7 GB/s", ["10.7 GB/s"]),
+        ("10 epochs of 60,000 images, 3 seeds, ε = 20, 1000 neurons", []),
+        ("`--minutes 3 s` and ```\n4 ms\n``` and $5 s$ and [a](b_6%)", []),
+        ("<!--= x() -->7 ms<!--/--> and <!-- 8 ms -->", []),
+        ("numba 0.68 supports it", []),
+    ],
+)
+def test_typed_figures_are_seen(text, found):
+    assert markers.typed(text) == found
+    assert markers.typed(text, found) == []
+
+
+# kept rows
+
+
+def test_a_run_replaces_the_last_one(results):
+    common.emit("a: x", [{"n": 1}, {"n": 2}], show=False)
+    common.emit("a: y", [{"n": 3}], show=False)
+    common.emit("a: x", [{"n": 4}], show=False)
+    rows = kept.read(results / "a.jsonl")
+    assert [(row["benchmark"], row["n"]) for row in rows] == [("a: y", 3), ("a: x", 4)]
+    assert all({"machine", "date", "commit"} <= row.keys() for row in rows)
+
+
+def test_with_a_key_the_other_rows_stay(results):
+    for backend, value in (("threads", 1), ("dask", 2), ("threads", 3)):
+        common.emit("p", [{"backend": backend, "value": value}], key=("backend",), show=False)
+    assert [(row["backend"], row["value"]) for row in kept.read(results / "p.jsonl")] == [("dask", 2), ("threads", 3)]
+
+
+def test_views_without_rows_are_empty(results):
+    assert {name: views.rows(name) for name in tables.COLUMNS} == dict.fromkeys(tables.COLUMNS, [])
+
+
+def test_means_over_seeds_are_paired(results):
+    part = {"links before": 10, "neurons": 5, "neurons before": 5}
+    pruning = {"mode": "shrink", "amount": 0.5, "start": 1, "stop": 2, "every": 1, **views.importance.DEFAULTS}
+    for seed in range(2):
+        for rule, accuracy, links in ((None, 80 + seed, 10), (pruning, 79 + seed, 4)):
+            settings = {"part": "test", "config": {"dataset": "fashion_mnist", "seed": seed}, "pruning": rule}
+            kept.Kept("importance").row(settings, lambda a=accuracy, n=links: {"accuracy %": a, "links": n, **part})
+    alone, shrunk = views.rows("importance: fashion_mnist")
+    assert (alone["points"], shrunk["points"]) == ("", "-1.00 ± 0.00")
+    assert shrunk["links gone %"] == "60.0 ± 0.0"
+    assert views.rows("importance: higgs") == []
+
+
+def test_growth_has_a_slope(results):
+    rows = [{"same": "density", "links": 10**n, "ms a step": 10.0**n, "bytes a link": 20.0 + n} for n in (4, 5, 6)]
+    common.emit("growth", rows, show=False)
+    (found,) = views.rows("growth: slopes")
+    assert found["slope"] == pytest.approx(1)
+    assert (found["least"], found["most"]) == (24, 26)
+
+
+# the command
+
+
+def test_the_command_writes_documents_and_notebooks(results, tmp_path, monkeypatch, capsys):
+    text = 'It takes <!--= value("training", "seconds", {"epoch of": "ours"}) -->?<!--/--> s.'
+    document, notebook = tmp_path / "a.md", tmp_path / "b.ipynb"
+    document.write_text(text)
+    cells = [{"cell_type": "code", "source": [text]}, {"cell_type": "markdown", "source": ["é\n", text]}]
+    notebook.write_text(json.dumps({"cells": cells}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    monkeypatch.setattr(report, "DOCUMENTS", [document])
+    monkeypatch.setattr(report, "NOTEBOOKS", [notebook])
+    common.emit("training", training({"ours": 0.25}), show=False)
+    assert report.main([]) == 1
+    assert "b.ipynb, cell 1" in capsys.readouterr().out
+    assert report.main(["--write"]) == 0
+    assert "-->0.25<!--" in document.read_text()
+    first, second = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    assert first["source"] == [text]
+    assert "-->0.25<!--" in second["source"][1]
+    assert report.main([]) == 0
+    assert report.main(["--plan"]) == 0
+    assert "python -m benchmarks.training" in capsys.readouterr().out
