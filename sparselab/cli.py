@@ -43,7 +43,7 @@ def main(arguments=None):
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, however long the value is."""
+    """Writes errors on one line, shortened if a value is long."""
 
     def error(self, message):
         self.exit(2, f"sparselab: {message[:400]}\n")
@@ -60,19 +60,17 @@ def parser():
     add_fields(train)
     train.add_argument("--json", type=Path, help="write config, environment, costs and history to this file")
     train.add_argument("--save", type=Path, help="write the trained model to this .npz file")
-    text = (
-        "keep the run in this folder and go on with the one that is there, with its settings and those given; epochs are in all"
-    )
+    text = "save the run in this folder; a run that is there is resumed with its settings and the given ones (--epochs: in all)"
     train.add_argument("--checkpoint", type=Path, metavar="FOLDER", help=text)
     train.add_argument("--every", type=int, metavar="N", help="epochs between two checkpoints (default 1)")
-    train.add_argument("--keep", type=int, metavar="N", help="checkpoints that stay in the folder (default 3)")
-    train.add_argument("--no-resume", action="store_false", dest="resume", help="start anew, whatever the folder has")
+    train.add_argument("--keep", type=int, metavar="N", help="number of checkpoints to keep (default 3)")
+    train.add_argument("--no-resume", action="store_false", dest="resume", help="start a new run, even if the folder holds one")
     train.set_defaults(run=run_train)
-    demo = commands.add_parser("demo", help="the main job on embedded data: a table beside the dense net, figures in a folder")
+    demo = commands.add_parser("demo", help="train on embedded data, compare with a dense network, write figures to a folder")
     demo.add_argument("--out", type=Path, default=Path("out"), help="folder of the figures (default out)")
     demo.add_argument("--epochs", type=int, default=10, help="epochs (default 10)")
     demo.set_defaults(run=run_demo)
-    large = commands.add_parser("extreme", help="a net past the paper's record: plan, init, steps, evolution, each measured")
+    large = commands.add_parser("extreme", help="measure a very large network: plan, initialisation, steps, evolution")
     add_extreme(large)
     copied = commands.add_parser("notebooks", help="copy the notebooks into a folder, to open them in JupyterLab")
     copied.add_argument("folder", type=Path, metavar="DIR", help="folder of the copies; made if it does not exist")
@@ -87,8 +85,8 @@ def add_extreme(command):
         if one.init:
             kind = int if one.type == (int | None) else float
             command.add_argument(f"--{one.name.replace('_', '-')}", type=kind, default=one.default, metavar=one.name.upper())
-    command.add_argument("--json", type=Path, help="write everything measured to this file")
-    command.add_argument("--checkpoint", metavar="FOLDER", help="keep the net there after each epoch, and go on from there")
+    command.add_argument("--json", type=Path, help="write all measurements to this file")
+    command.add_argument("--checkpoint", metavar="FOLDER", help="folder to save each epoch in; a run there is resumed")
     command.set_defaults(run=run_extreme)
 
 
@@ -106,7 +104,7 @@ def add_fields(command):
 
 
 def config_of(options):
-    """The config that paper preset, file (without both: the run folder's checkpoint) and options give, in this order."""
+    """The config of a paper preset, a file or the run folder's checkpoint (the first that is given), changed by options."""
     given = vars(options)
     config = ExperimentConfig.paper(given["paper"]) if "paper" in given else ExperimentConfig()
     if "config" in given:
@@ -126,13 +124,13 @@ def text_of(path):
 
 
 def check_writable(option, path):
-    """Before any training: a result that cannot be written is work lost."""
+    """ValueError before the training starts if its result could not be written."""
     try:
         good = path.name and "\0" not in path.name and not path.is_dir() and os.access(path.absolute().parent, os.W_OK | os.X_OK)
     except (OSError, ValueError):
         good = False
     if not good:
-        checks.fail(option, str(path), "the name of a file in a folder that is there and can be written to")
+        checks.fail(option, str(path), "the name of a file in an existing folder that can be written to")
 
 
 def run_train(options):
@@ -151,7 +149,7 @@ def run_train(options):
 
 
 def show_run(experiment, **options):
-    """Train (with `options` of sparselab.train), one line an epoch, then the table beside the dense net.
+    """Train (with `options` of sparselab.train), print a line for each epoch, then the comparison with a dense network.
 
     Returns the History and the table's numbers.
     """
@@ -168,7 +166,7 @@ def show_run(experiment, **options):
 
 
 def costs(experiment, history):
-    """Measured links, bytes and seconds beside the dense equivalent, whose seconds are measured over a few mini-batches."""
+    """Links, bytes and seconds of the run, and of the dense network, whose seconds are measured over a few mini-batches."""
     model, config, data = experiment.model, experiment.config, experiment.data
     ours = median(record.seconds for record in (history[2:] or history[-1:]))  # the first two load compiled code
     other = dense_baseline.measure(model.sizes, data.n_train, min(config.batch_size, data.n_train))
@@ -182,7 +180,7 @@ def costs(experiment, history):
 
 
 def costs_table(table):
-    """The same as text."""
+    """The numbers of `costs` as text."""
     (links, dense_links), (n_bytes, dense_bytes), (seconds, dense_seconds) = (
         table[key] for key in ("links", "training_bytes", "seconds_per_epoch")
     )
@@ -201,7 +199,7 @@ def costs_table(table):
 
 
 def result(experiment, history, table):
-    """Everything about a run as plain values."""
+    """Config, environment, costs and history of a run as plain values."""
     return {
         "config": dataclasses.asdict(experiment.config),
         "environment": environment.describe(),
@@ -212,7 +210,7 @@ def result(experiment, history, table):
 
 
 def run_extreme(options):
-    """Measure a very large net."""
+    """Measure a very large network."""
     names = [one.name for one in dataclasses.fields(extreme.Extreme) if one.init]
     whole = lambda value: int(value) if isinstance(value, float) and value.is_integer() else value
     kinds = {one.name: one.type for one in dataclasses.fields(extreme.Extreme)}
@@ -227,7 +225,7 @@ def run_extreme(options):
 
 
 def run_demo(options):
-    """The main job without a browser."""
+    """Train on embedded data, compare with a dense network, and save figures."""
     config = ExperimentConfig(epochs=options.epochs)
     experiment = build(config)
     history, _ = show_run(experiment)

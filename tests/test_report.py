@@ -70,7 +70,9 @@ def test_the_plan_names_modules_that_exist():
 def test_the_changelog_lists_every_module_that_moved():
     text = (report.ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     house = text.partition("the house")[2].partition("\n## ")[0]
-    listed = {tuple(part.strip("` ") for part in line.strip("|").split("|")) for line in house.splitlines() if line.startswith("| `")}
+    listed = {
+        tuple(part.strip("` ") for part in line.strip("|").split("|")) for line in house.splitlines() if line.startswith("| `")
+    }
     assert {(old, new.replace("`", "")) for old, new in listed} == set(moved.MOVED.items())
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from sparselab import ExperimentConfig, datasets
 from sparselab.checkpoints.run_dir import RunDir
-from sparselab.experiments.random_search import drawn
+from sparselab.experiments.random_search import random_configs
 from sparselab.widgets import Workbench, workbench
 from sparselab.widgets.page import cost_estimate
 
@@ -249,12 +249,12 @@ def test_random_draws_are_within_their_ranges_and_repeat(page):
     assert all(2 <= one.epsilon <= 8 and 0.001 <= one.learning_rate <= 0.1 for one in configs)
     assert {one.activation for one in configs} == {"relu", "tanh"}
     space = {"epsilon": (2.0, 8.0), "learning_rate": (0.001, 0.1), "activation": ["relu", "tanh"]}
-    again = [*drawn(space, ExperimentConfig(**SMALL), 8).values()]
+    again = [*random_configs(space, ExperimentConfig(**SMALL), 8).values()]
     assert [one.replace(threads=1) for one in configs] == again
     with pytest.raises(ValueError, match="epsilon"):
-        drawn({"epsilon": (8.0, 2.0)}, ExperimentConfig(**SMALL), 8)
+        random_configs({"epsilon": (8.0, 2.0)}, ExperimentConfig(**SMALL), 8)
     with pytest.raises(ValueError, match="activation"):
-        drawn({"activation": ("relu", "tanh")}, ExperimentConfig(**SMALL), 8)
+        random_configs({"activation": ("relu", "tanh")}, ExperimentConfig(**SMALL), 8)
 
 
 # --- Runs and Compare

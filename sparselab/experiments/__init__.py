@@ -1,1 +1,1 @@
-"""Configured runs: one config, sweeps, studies, very large networks, and the store of runs."""
+"""Experiments: a config and its training, sweeps, studies for notebooks, very large networks, and runs stored in folders."""

@@ -1,4 +1,4 @@
-"""What this machine and this installation are: versions, cores, memory, threading layer, caches."""
+"""Describes the machine and the installation: versions, cores, memory, threading layer, caches."""
 
 import platform
 
@@ -10,7 +10,7 @@ PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "scikit-learn", "matplotlib",
 
 
 def describe():
-    """A dict of plain values: the `info` command and every stored result show it."""
+    """A dict of plain values, which the `info` command prints and every stored result holds."""
     return {
         "sparselab": __version__,
         "python": platform.python_version(),

@@ -1,7 +1,7 @@
-"""A net past the paper's record, from its plan to its evolution, measured phase by phase: `python -m sparselab extreme`.
+"""Very large networks, measured phase by phase from their memory plan to their evolution: `python -m sparselab extreme`.
 
-The same classes as for a net of a thousand neurons: `SparseMLP.create`, `EpochRunner`, SET. The claim to pass: about 50 million
-neurons, the paper's "bat brain" (Curci et al. 2021).
+They use the same classes as small networks (SparseMLP, EpochRunner, SET). The size to exceed is about 50 million neurons, the
+"bat brain" of the paper (Curci et al. 2021).
 """
 
 import sys
@@ -30,18 +30,21 @@ from . import environment
 from .extreme_files import Files, expected_bytes
 
 CLASSES = 2
-TEST = 64  # samples held out
-RATE = 10.0  # the largest rate times width at which outputs did not overshoot (10^5 and 10^6 neurons)
-TICK = 1.0  # seconds between two signs of life
-SMALL = 1000  # neurons of a net that is run first, for kernels to be compiled or loaded
+TEST = 64  # test samples
+RATE = 10.0  # learning rate times width; in trials with 10^5 and 10^6 neurons, outputs overshot above it
+TICK = 1.0  # seconds between two updates of the progress bar
+SMALL = 1000  # neurons of a small network that runs first, so that kernels are compiled before times are measured
 
 
 @dataclass
 class Extreme:
-    """What to try. neurons: of all hidden layers together, shared out evenly; layers: hidden ones; steps: mini-batches before the
-    evolution and after it; min_fan_in: links that every neuron has at least at the start; learning_rate: by default min(0.01,
-    RATE / width), for the outputs have as many inputs as half a layer has neurons, and a step moves them all; separation: of the
-    classes' means, in deviations (see `datasets.embedded.extreme`)."""
+    """Settings of a run.
+
+    neurons: of all hidden layers together, divided evenly; layers: number of hidden layers; steps, steps_after: mini-batches
+    before and after the evolution; min_fan_in: least number of links of a neuron at the start; learning_rate: by default
+    min(0.01, RATE / width), because each output has about half a layer's neurons as inputs, which a step changes all; test: test
+    samples; separation: distance of the classes' means in standard deviations (see `datasets.embedded.extreme`).
+    """
 
     neurons: int = 10**6
     layers: int = 10
@@ -75,7 +78,7 @@ class Extreme:
         self.sizes = (self.features, *[self.neurons // self.layers] * self.layers, CLASSES)
 
     def estimate_with(self, plan=None):
-        """The MemoryEstimate of the training by a memory.Plan, before anything is allocated."""
+        """The MemoryEstimate of the training with a memory.Plan; nothing is allocated."""
         return estimate_module.estimate_memory(
             self.sizes, epsilon=self.epsilon, batch_size=self.batch, threads=self.threads, n_test=self.test,
             n_samples=self.batch * max(self.steps, self.steps_after), plan=plan,
@@ -83,7 +86,7 @@ class Extreme:
 
     @property
     def estimate(self):
-        """The same by the plan that training will choose."""
+        """The MemoryEstimate with the plan that training will choose."""
         plans = memory.PLANS[1:]
         return self.estimate_with(
             memory.first_that_fits(plans, lambda plan: self.estimate_with(plan).total, resources.available()) or plans[-1]
@@ -91,14 +94,14 @@ class Extreme:
 
     @property
     def expected_links(self):
-        """(layers,) links that every layer will have, about."""
+        """Expected links of each layer."""
         return footprint.expected_links(self.sizes, epsilon=self.epsilon).tolist()
 
 
 class Stopwatch:
-    """`with watch("step"):` seconds of each phase under a name, and a bar that says what is going on; `tell` is told too.
+    """Measures phases: `with watch("step"):` appends to seconds["step"]. A progress bar shows the phase and its duration.
 
-    A phase may take a minute: the bar shows every second how long it has been at it.
+    tell: called with (name of the phase, phases done, phases in all) when a phase begins.
     """
 
     def __init__(self, n_phases, progress=True, tell=None):
@@ -109,7 +112,7 @@ class Stopwatch:
             threading.Thread(target=self._tick, name="sparselab-stopwatch", daemon=True).start()
 
     def close(self):
-        """No bar any more."""
+        """Remove the progress bar."""
         self.over.set()
         self.bar.close()
 
@@ -135,25 +138,25 @@ class Stopwatch:
 
 
 def run(what, *, progress=True, tell=None, checkpoint=None):
-    """Create, train, evaluate, evolve and train the net of an Extreme; returns what was measured, as plain values.
+    """Create, train, evaluate, evolve and train the network of an Extreme; returns the measurements as plain values.
 
-    Several mini-batches make an epoch here, so that the evolution comes between two of them. tell: called with (name of the phase
-    that begins, phases done, phases in all); what it raises ends the run. checkpoint: a folder; the net is saved there after each
-    of the two epochs, and where there is one of the same net it goes on from there, with one epoch at least.
+    An epoch is a few mini-batches here; the evolution comes between two epochs. tell: called with (name of the phase, phases
+    done, phases in all) when a phase begins; an exception it raises ends the run. checkpoint: a folder in which the network is
+    saved after each epoch; a run of the same network that is found there is continued, by at least one epoch.
 
-    Raises InsufficientMemoryError or CheckpointError, before anything is allocated, for what does not fit into memory or on the
-    disk; CheckpointError for the folder of another net; DivergedError as `train` does.
+    Raises InsufficientMemoryError or CheckpointError if memory or disk are too small, before anything is allocated;
+    CheckpointError if the folder belongs to another network; DivergedError as `train` does.
     """
     have, estimate, files = resources.available(), what.estimate, Files(checkpoint, what)
     footprint.require_memory(estimate.what, estimate.items, lambda have: "fewer neurons, a smaller epsilon or batch")
     n_phases = 5 + (what.steps_after > 0) + what.steps + what.steps_after + 2 * (checkpoint is not None)
-    with files.opened(expected_bytes(what)), closing(Stopwatch(n_phases, progress, tell)) as watch:
+    with files.locked(expected_bytes(what)), closing(Stopwatch(n_phases, progress, tell)) as watch:
         if what.neurons > SMALL:
             with watch("compile"):
                 run(Extreme(SMALL, 2, batch=what.batch, steps=1, features=64), progress=False)
         with watch("data"):
-            data = data_of(what)
-        training, state, share = _ready(what, files, data, watch)
+            data = make_data(what)
+        training, state, share = _prepared(what, files, data, watch)
         links = training.model.n_links
         try:
             losses, norms, phases, scores = _trained(what, training, state, watch, files)
@@ -162,8 +165,8 @@ def run(what, *, progress=True, tell=None, checkpoint=None):
     return result(what, watch, phases, training, losses, norms, scores, links, share, estimate, have)
 
 
-def _ready(what, files, data, watch):
-    """(Run, TrainingState, share of neurons that see an input) of a new net, or of that in the files."""
+def _prepared(what, files, data, watch):
+    """(EpochRunner, TrainingState, share of neurons with a path from an input) of a new network, or of the saved one."""
     with watch("load") if files.folder and files.folder.files() else nullcontext():
         saved = files.load()
     if saved is None:
@@ -175,11 +178,11 @@ def _ready(what, files, data, watch):
     else:
         model = saved.model
     share = share_from_input(model)
-    return *begun(model, data, what, None if saved is None else saved.state), share
+    return *begin_training(model, data, what, None if saved is None else saved.state), share
 
 
 def _trained(what, training, state, watch, files):
-    """(losses, gradient norms of the first layer, seconds by phase, a step each; (loss, accuracy) before the last evolution)."""
+    """Losses, first layer's gradient norms and seconds by phase of the steps; (loss, accuracy) before the last evolution."""
     with watch("prepare"):
         training.run(state, np.arange(0), [], state.dropout_key)
     losses, norms, phases, scores = [], [], [], None
@@ -206,14 +209,14 @@ def _trained(what, training, state, watch, files):
     return losses, norms, phases, scores
 
 
-def data_of(what):
-    """The Dataset: samples for the longer of the two epochs, and TEST held out."""
+def make_data(what):
+    """The Dataset: samples for the longer of the two epochs, and test samples."""
     n = what.batch * max(what.steps, what.steps_after) + what.test
     return extreme(what.features, n, what.seed, separation=what.separation, test_fraction=what.test / n)
 
 
-def begun(model, data, what, state=None):
-    """(Run, TrainingState) of a training by SET; state: where it goes on from."""
+def begin_training(model, data, what, state=None):
+    """(EpochRunner, TrainingState) of a training with SET; state: the saved one to continue."""
     optimizer = MomentumSGD(what.learning_rate, momentum=what.momentum)
     threads = resources.cores() if what.threads is None else what.threads
     training = EpochRunner.of(model, data, optimizer, [SET(what.zeta)], batch_size=what.batch, threads=threads, lean=True)
@@ -221,7 +224,7 @@ def begun(model, data, what, state=None):
 
 
 def result(what, watch, phases, training, losses, norms, scores, links, share, estimate, have):
-    """Everything measured, as plain values for JSON; None for what did not happen."""
+    """All measurements as plain values for JSON; None for phases that were not run."""
     seconds, model, peak = watch.seconds, training.model, resources.peak()
     step = float(np.median(seconds["step"])) if "step" in seconds else None
     mean = lambda name: float(np.mean(seconds[name])) if name in seconds else None
@@ -247,7 +250,7 @@ def result(what, watch, phases, training, losses, norms, scores, links, share, e
 
 
 def gathered_bytes(nnz, batch):
-    """Bytes of rows that a step takes from random places: forward, dw and (but for the first layer) dX, a row a link each.
+    """Bytes of rows that a step reads at random addresses: a row for each link in forward, dw and (except layer 1) dX.
 
     nnz: (layers,) links of each layer.
     """
@@ -256,7 +259,7 @@ def gathered_bytes(nnz, batch):
 
 
 def text(found):
-    """The figures as a table; what did not happen is left out."""
+    """The measurements as text, without phases that were not run."""
     seconds = lambda name: [f"{found[name]:.1f} s"] if found[name] else []
     rows = [("hidden neurons", [f"{found['neurons']:,}"]), ("links", [f"{found['links']:,}"])]
     rows += [("memory plan", [found["plan"]])]

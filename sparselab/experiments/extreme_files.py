@@ -1,4 +1,4 @@
-"""Checkpoints of very large nets: refused beforehand where the disk is too small, written and read at its speed."""
+"""Checkpoints of very large networks; a disk that is too small is reported before the training begins."""
 
 import os
 import shutil
@@ -10,11 +10,17 @@ from ..checkpoints.container import CheckpointError
 from ..checkpoints.run_dir import RunDir
 from ..nn import summary
 
-RUN_ONLY = ("steps", "steps_after", "threads", "test", "learning_rate")  # of an Extreme: what another call may change
+RUN_ONLY = (
+    "steps",
+    "steps_after",
+    "threads",
+    "test",
+    "learning_rate",
+)  # may differ when a run is resumed
 
 
 class Files:
-    """The folder of a trial. folder: a path, or None: nothing is kept then. what: its Extreme."""
+    """The checkpoint folder of a run. folder: a path, or None to keep nothing; what: the Extreme of the run."""
 
     def __init__(self, folder, what):
         self.folder = None if folder is None else RunDir(folder, keep=1)
@@ -22,8 +28,8 @@ class Files:
             "sizes": list(what.sizes)
         }
 
-    def opened(self, n_bytes):
-        """`with files.opened(n_bytes):` nobody else writes there. CheckpointError where so many bytes do not fit on the disk."""
+    def locked(self, n_bytes):
+        """Context in which the folder is locked; CheckpointError if the disk has less than `n_bytes` free."""
         if self.folder is None:
             return nullcontext()
         place = os.path.abspath(self.folder.path)
@@ -38,7 +44,7 @@ class Files:
         return self.folder.locked()
 
     def load(self):
-        """The newest good Checkpoint there, or None; CheckpointError where it is of another net."""
+        """The newest readable Checkpoint, or None; CheckpointError if it is of another network."""
         found = None if self.folder is None else self.folder.last_good(checkpoint.read)
         if found is None:
             return None
@@ -48,12 +54,12 @@ class Files:
         if different:
             name, was = different[0], theirs.get(different[0])
             raise CheckpointError(
-                f"{path}: {name} = {self.settings[name]}: must be {was}, with which it was begun (or give another folder)"
+                f"{path}: {name} = {self.settings[name]}: must be {was}, as at the start of the run (or use another folder)"
             )
         return saved
 
     def save(self, model, state):
-        """Write a checkpoint, remove the one before; returns its bytes."""
+        """Write a checkpoint and remove the previous one; returns its size in bytes."""
         path = self.folder.next_file(state.epoch, state.batch)
         checkpoint.save_checkpoint(model, state, path, about={"extreme": self.settings})
         self.folder.rotate()
@@ -61,5 +67,5 @@ class Files:
 
 
 def expected_bytes(what):
-    """About the bytes of a checkpoint: index, weight and velocity of each link; row pointer, bias and velocity of each neuron."""
+    """Approximate bytes of a checkpoint: index, weight, velocity of each link; row pointer, bias, velocity of each neuron."""
     return int(12 * sum(what.expected_links) + 16 * sum(what.sizes[1:]))

@@ -1,4 +1,4 @@
-"""Random search: configs whose fields are drawn from ranges or chosen among values."""
+"""Random search: configs whose fields are drawn at random from ranges or lists of values."""
 
 import numpy as np
 
@@ -6,11 +6,11 @@ from ..utils import checks
 from .config import FIELDS
 
 
-def drawn(space, base, n, seed=0):
-    """{label: config} of `n` draws; the same seed gives the same ones, and they do not change when more are asked for.
+def random_configs(space, base, n, seed=0):
+    """{label: config} of `n` random draws; with the same seed, the first draws do not depend on `n`.
 
-    space: {field: (low, high), from which is drawn evenly (evenly in the logarithm where the field is logarithmic), or a list
-    of values}. ValueError for a range that ends before it begins, or of what is no number.
+    space: {field: range or list of values}. A range (low, high) is sampled uniformly, in the logarithm for logarithmic fields.
+    ValueError for a range whose ends are in the wrong order, or of a field that is not a number.
     """
     checks.integer("draws", n, low=1)
     for name, values in space.items():
@@ -26,15 +26,15 @@ def drawn(space, base, n, seed=0):
 
 
 def check_range(name, ends):
-    """Two numbers, the lower one first."""
+    """ValueError unless these are two numbers, the lower one first."""
     if FIELDS[name].type not in (int, float):
-        checks.fail(name, ends, "values to choose among, not a range: it is no number")
+        checks.fail(name, ends, "a list of values, not a range, because the field is not a number")
     if ends[0] >= ends[1]:
         checks.fail(name, ends, "a range from low to high")
 
 
 def draw(field, values, rng):
-    """One value of a field; three digits tell it."""
+    """Draw one value of a field, rounded to three digits."""
     if not isinstance(values, tuple):
         return values[rng.integers(len(values))]
     low, high = values

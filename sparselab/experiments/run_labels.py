@@ -1,10 +1,10 @@
-"""What to call the runs of one picture: only what differs between their settings is said."""
+"""Short labels for runs in one figure: only the settings in which they differ."""
 
 import dataclasses
 
 
 def labels(runs):
-    """One short, unique text for each run of a list."""
+    """A short, unique label for each run."""
     if len(runs) < 2:
         return ["this run" + changed(run) for run in runs]
     settings = [dataclasses.asdict(run.config) for run in runs]
@@ -16,12 +16,12 @@ def labels(runs):
 
 
 def value(setting):
-    """A setting as short text."""
+    """The value of a setting as short text."""
     if isinstance(setting, tuple):
         return "-".join(map(str, setting))
     return f"{setting:g}" if isinstance(setting, float) else str(setting)
 
 
 def changed(run):
-    """A mark for runs that were steered by hand, which their config alone does not tell."""
+    """A mark for runs whose settings were changed by hand during training, which their config does not show."""
     return " (steered)" if run.changes else ""

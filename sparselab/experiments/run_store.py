@@ -1,7 +1,7 @@
-"""Runs as folders: `run.json` (settings, state, machine), `history.jsonl` (a line an epoch), checkpoints beside them.
+"""Runs as folders: `run.json` (settings, state, machine), `history.jsonl` (a line for each epoch), and checkpoints.
 
-Every file is replaced whole or appended to, so that a run whose process was killed can still be read; what cannot be read is a
-row that says why, and nothing else suffers.
+Files are replaced atomically or appended to, so that a run can be read even if its process was killed. A run that cannot be read
+is a row with the reason and does not affect the others.
 """
 
 import json
@@ -19,14 +19,14 @@ from . import environment
 from .config import ExperimentConfig
 
 ABOUT, RECORDS = "run.json", "history.jsonl"
-_OURS = set()  # folders that this process trains into: their locks are not tried, which would be in the way of a start
+_OURS = set()  # folders that this process trains into; trying their locks could make a starting run fail
 NAME = re.compile(r"\d{4,}-[\w-]+")
 ENDED = ("stopped", "finished", "failed")
 
 
 @dataclass
 class KeptRun:
-    """A run that was read from its folder; state "interrupted": its process has gone without saying how it ended."""
+    """A run read from its folder; its state is "interrupted" if its process ended without writing how."""
 
     name: str
     folder: Path
@@ -40,13 +40,13 @@ class KeptRun:
 
 
 class RunStore:
-    """The runs in `folder`, which is made with the first of them."""
+    """The runs in `folder`, which is created with the first of them."""
 
     def __init__(self, folder="runs"):
         self.folder = Path(folder)
 
     def new(self, config, label=""):
-        """A Diary for a run of this config in a folder of its own, whoever makes others at the same time."""
+        """A RunLogger for a run of this config in a new folder; safe if other processes create runs at the same time."""
         stem = re.sub(r"\W+", "-", Path(config.dataset).stem)[:24]
         self.folder.mkdir(parents=True, exist_ok=True)
         number = 1 + max((int(path.name.split("-")[0]) for path in self._folders()), default=0)
@@ -59,8 +59,8 @@ class RunStore:
                 number += 1
         return RunLogger(path, described(config, label))
 
-    def go_on(self, name):
-        """The Diary of a run that is to go on; RunDirBusyError where somebody trains into it, ValueError where it has ended."""
+    def resume(self, name):
+        """A RunLogger that continues a run; RunDirBusyError if a training writes to it, ValueError if it has finished."""
         path = self.path(name)
         about = read_about(path / ABOUT)
         if about.get("state") == "finished":
@@ -75,7 +75,7 @@ class RunStore:
         return [path.name for path in self._folders()]
 
     def open(self, name):
-        """The KeptRun of this name; FileNotFoundError or ValueError with the file and what is wrong with it."""
+        """The KeptRun of this name; FileNotFoundError or ValueError names the file and what is wrong with it."""
         path = self.path(name)
         about, history = read_about(path / ABOUT), read_records(path / RECORDS)
         config = config_in(about, path / ABOUT)
@@ -86,11 +86,11 @@ class RunStore:
         return KeptRun(name, path, config, state=state, changes=changes, history=history, **texts)
 
     def rows(self):
-        """One dict a run, newest first; a damaged one has state "damaged" and says why in `error`."""
+        """One dict for each run, newest first; one that cannot be read has state "damaged" and the reason in `error`."""
         return [self._row(name) for name in reversed(self.names())]
 
     def delete(self, name):
-        """Remove a run for good; RunDirBusyError while somebody trains into it."""
+        """Delete the folder of a run; RunDirBusyError while a training writes to it."""
         path = self.path(name)
         with RunDir(path).locked():
             for file in path.iterdir():
@@ -99,7 +99,7 @@ class RunStore:
         shutil.rmtree(path)
 
     def path(self, name):
-        """The folder of a run; ValueError for a name that no run here has."""
+        """The folder of a run; ValueError for an unknown name."""
         if name not in self.names():
             checks.fail("run", name, f"one of the runs in {str(self.folder)!r}")
         return self.folder / name
@@ -107,13 +107,13 @@ class RunStore:
     def _folders(self):
         try:
             return sorted(path for path in self.folder.iterdir() if NAME.fullmatch(path.name) and path.is_dir())
-        except OSError:  # there is none yet, or it is no folder, which the first run will say
+        except OSError:  # no folder yet, or not a folder, which the first run reports
             return []
 
     def _row(self, name):
         try:
             about = read_about(self.path(name) / ABOUT)
-            if about.get("state") in ENDED and "last" in about:  # its history need not be read
+            if about.get("state") in ENDED and "last" in about:  # no need to read its history
                 run, found = about, about["last"]
             else:
                 kept = self.open(name)
@@ -121,12 +121,12 @@ class RunStore:
             settings = run["config"] if isinstance(run["config"], dict) else asdict(run["config"])
             told = {"name": name, "dataset": settings["dataset"]} | {key: run[key] for key in ("label", "state", "error")}
             return found | told | {"epochs": f"{found['epochs']}/{settings['epochs']}"}
-        except Exception as error:  # whatever is in the files
+        except Exception as error:  # the files may hold anything
             return {"name": name, "state": "damaged", "error": str(error)}
 
 
 def described(config, label):
-    """What a `run.json` begins with."""
+    """The first content of a `run.json`."""
     return {
         "label": label, "started": datetime.now().isoformat(timespec="seconds"), "config": asdict(config),
         "environment": environment.describe(), "error": "", "changes": [],
@@ -134,7 +134,7 @@ def described(config, label):
 
 
 def last_of(history):
-    """What a table says of a run: its last scores, its links, its seconds."""
+    """The columns of a run in tables: last scores, links, seconds."""
     found = {"epochs": len(history), "seconds": sum(record.seconds for record in history)}
     if history:
         last = history[-1]
@@ -143,24 +143,24 @@ def last_of(history):
 
 
 class RunLogger:
-    """Writes down what a run does. `note(run)` is called after each of its records and changes of state."""
+    """Writes the records and the state of a run to its folder; `note(run)` is called after each record and change of state."""
 
     def __init__(self, folder, about):
         self.folder, self.about, self.written, self.state = Path(folder), about, 0, ""
-        self._say("preparing")
+        self._write_state("preparing")
 
     def note(self, run):
-        """Append the new records; where the state is another one, write that."""
+        """Append new records, and write the state if it has changed."""
         if self.written < len(run.history):
             with open(self.folder / RECORDS, "a" if self.written else "w", encoding="utf-8") as file:
                 for record in run.history[self.written :]:
                     file.write(json.dumps(json.loads(History([record]).to_json())[0]) + "\n")
             self.written = len(run.history)
         if run.state != self.state and run.state in (*ENDED, "running"):
-            self._say(run.state, changes=run.changes, error=run.error[0] if run.error else "", last=last_of(run.history))
+            self._write_state(run.state, changes=run.changes, error=run.error[0] if run.error else "", last=last_of(run.history))
 
-    def _say(self, state, **more):
-        """Replace the file: whoever reads it meanwhile sees the old one or the new one, whole."""
+    def _write_state(self, state, **more):
+        """Replace run.json atomically: a reader sees the old or the new content."""
         (_OURS.discard if state in ENDED else _OURS.add)(str(self.folder))
         self.state, self.about = state, self.about | {"state": state} | more
         part = self.folder / f"{ABOUT}.part"
@@ -169,18 +169,18 @@ class RunLogger:
 
 
 def read_about(path):
-    """The dict of a `run.json`."""
+    """The dict in a `run.json`."""
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(about, dict):
-            raise ValueError("no JSON object")
+            raise ValueError("not a JSON object")
         return about
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read as the description of a run ({error})") from None
 
 
 def config_in(about, path):
-    """The config that a `run.json` tells."""
+    """The config in a `run.json`."""
     try:
         return ExperimentConfig.from_json(json.dumps(about.get("config")))
     except (TypeError, ValueError) as error:
@@ -188,7 +188,7 @@ def config_in(about, path):
 
 
 def read_records(path):
-    """The History of a `history.jsonl`; the last line may have been cut off with its process."""
+    """The History in a `history.jsonl`; a last line without its end is ignored, because the process may have been killed."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except FileNotFoundError:
@@ -200,7 +200,7 @@ def read_records(path):
 
 
 def busy(folder):
-    """Whether somebody trains into this folder."""
+    """Whether a training writes to this folder."""
     if str(folder) in _OURS:
         return True
     try:

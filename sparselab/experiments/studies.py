@@ -1,7 +1,4 @@
-"""Small studies for notebooks: a question in, a table or runs out, with a progress bar where it takes longer.
-
-A study trains or measures; what it finds is drawn by `sparselab.figures`, so that nothing here is drawn and nothing there run.
-"""
+"""Small studies for notebooks: each trains or measures and returns runs or a table, which `sparselab.figures` draws."""
 
 import sys
 from functools import partial
@@ -24,7 +21,7 @@ from .experiment import build
 
 
 def compare(variants, *, seeds=1, data=None, progress=True, **settings):
-    """{label: [History of each seed]} of runs that differ in a few settings: what `figures.learning_curves` draws.
+    """{label: [History of each seed]} of runs that differ in a few settings, for `figures.learning_curves`.
 
     variants: {label: {field of ExperimentConfig: value}}. seeds: how many, or a list. settings: fields common to all runs.
     """
@@ -42,7 +39,7 @@ def compare(variants, *, seeds=1, data=None, progress=True, **settings):
 
 
 def accuracies(runs, last=5):
-    """A DataFrame: test accuracy of each run of `compare`, mean over the `last` epochs, then mean, lowest, highest of n seeds."""
+    """A DataFrame: test accuracy of runs of `compare` (mean over the `last` epochs) as mean, lowest and highest of n seeds."""
     import pandas
 
     table = {}
@@ -53,10 +50,10 @@ def accuracies(runs, last=5):
 
 
 def first_and_last(runs, epochs=5):
-    """A DataFrame: links, hidden neurons and seconds an epoch at the beginning and at the end of each run of `compare`.
+    """A DataFrame with links, hidden neurons and seconds per epoch at the beginning and the end of each run of `compare`.
 
     Links and neurons: of the first and the last epoch, mean over seeds. Seconds: median over the first and the last `epochs`
-    epochs of all seeds, without evaluation; faster: how many times less an epoch takes at the end.
+    epochs of all seeds, without evaluation; faster: seconds at the beginning divided by those at the end.
     """
     import pandas
 
@@ -74,9 +71,10 @@ def first_and_last(runs, epochs=5):
 
 
 def average_and_workers(runs):
-    """A DataFrame: test accuracy of the average that parallel runs end with, beside the nets it was made of; mean over n seeds.
+    """A DataFrame with the test accuracy of the averaged network of parallel runs and of the workers' networks.
 
-    workers, best, worst: mean, highest and lowest accuracy of the workers' own nets; gain: average minus mean, in points.
+    workers, best, worst: mean, highest and lowest accuracy of the workers' networks; gain: average minus workers, in points;
+    all are means over n seeds.
     """
     import pandas
 
@@ -94,7 +92,7 @@ def average_and_workers(runs):
 
 
 def epoch_seconds(runs):
-    """A DataFrame: median seconds of an epoch of each run of `compare`, by phase, without evaluation and the first two epochs."""
+    """A DataFrame with the median seconds of an epoch by phase, without evaluation and the first two epochs of each run."""
     import pandas
 
     table = {}
@@ -107,11 +105,11 @@ def epoch_seconds(runs):
 
 
 def simulate(workers, *, data=None, damping=0.0, progress=True, **settings):
-    """{"K workers": [History]} of `simulate_parallel` for each number K: real gradients, simulated time. One seed each.
+    """{"K workers": [History]} of `simulate_parallel` for each number K of workers: real gradients, simulated time, one seed.
 
-    damping: see `ParameterServer`; settings: fields of ExperimentConfig common to all (async_fraction and synchronous count too).
-    All runs have the costs that `parallel.calibrate` measures here, once. Of a run that diverges, as gradients that come too late
-    can make it, there are the epochs before, and it is said.
+    damping: see `ParameterServer`; settings: fields of ExperimentConfig common to all runs, including async_fraction and
+    synchronous. All runs use the costs that `parallel.calibrate` measures once on this machine. A run that diverges, as late
+    gradients can make it, has the epochs before, and a message is printed.
     """
     config, runs, costs = ExperimentConfig(**settings), {}, None
     with tqdm(total=len(workers), disable=not progress, file=sys.stdout, leave=False, unit="run") as bar:
@@ -131,8 +129,11 @@ def simulate(workers, *, data=None, damping=0.0, progress=True, **settings):
 
 
 def of_workers(runs):
-    """A DataFrame, a row for each run of `simulate`: workers, epochs (finished), test accuracy after the last of them; then of
-    the first phase: mean (simulated) seconds of an epoch, staleness, dropped entries (%), server_busy (share of the time)."""
+    """A DataFrame with a row for each run of `simulate`.
+
+    workers; epochs finished; accuracy after the last one; of the first phase: mean simulated seconds of an epoch, mean
+    staleness, dropped gradient entries (%), share of the time in which the server was busy.
+    """
     import pandas
 
     rows = []
@@ -150,12 +151,12 @@ def of_workers(runs):
 
 
 def mean_of(values):
-    """The mean, NaN of nothing."""
+    """The mean; NaN for no values."""
     return float(np.mean(values)) if len(values) else float("nan")
 
 
 def costs(model, history, batch_size, *, repeats=2):
-    """(ours, dense): links, bytes in training and seconds an epoch of a run, beside the dense net of its original widths.
+    """(ours, dense): links, bytes in training and seconds per epoch of a run, and of the dense network with its original widths.
 
     Ours is the median epoch; dense the least of 2 · `repeats` mini-batches with one BLAS thread and as many with all of them, so
     that other programs cannot flatter the sparse net; None where the dense net is too large.
@@ -169,7 +170,7 @@ def costs(model, history, batch_size, *, repeats=2):
 
 
 def dense_inference(sizes, n_samples, *, repeats=3, limit=dense_baseline.LIMIT, seed=0):
-    """Least seconds in which a dense net of these widths predicts n_samples; None above `limit` bytes, where none is made."""
+    """Least seconds in which a dense network of these widths predicts n_samples; None if it needs more than `limit` bytes."""
     if footprint.dense_bytes(sizes, copies=1) > limit:
         return None
     rng = np.random.default_rng(seed)
@@ -178,9 +179,9 @@ def dense_inference(sizes, n_samples, *, repeats=3, limit=dense_baseline.LIMIT, 
 
 
 def layer_costs(n_in, n_out, *, epsilon=None, density=None, batch_size=64, repeats=4, seed=0):
-    """{"way", "links", "bytes", "forward", "step"}: one layer, four ways, (4,) arrays; seconds: the least of several.
+    """{"way", "links", "bytes", "forward", "step"}: arrays (4,) of one layer in four implementations; least seconds.
 
-    dense: matrices on the machine's BLAS. mask: the same times a mask of ones and zeros. scipy: CSR. sparselab: this package.
+    dense: BLAS. mask: the same with a mask of zeros and ones. scipy: CSR. sparselab: this package.
     forward: W X + b; step: forward, backward (dX, dw, db) and momentum update. bytes: weights, velocity, gradient, indices, mask.
     """
     model = SparseMLP.create((n_in, n_out), epsilon=epsilon, density=density, seed=seed)
@@ -197,14 +198,14 @@ def layer_costs(n_in, n_out, *, epsilon=None, density=None, batch_size=64, repea
 
 
 class Dense(dense_baseline.DenseLayer):
-    """The layer as a matrix with as many values as it has places."""
+    """The layer as a dense matrix, without a mask."""
 
     def __init__(self, model):
         super().__init__(model.layers[0].to_scipy().toarray(), model.layers[0].b.copy())
 
 
 class Masked(Dense):
-    """Sparse on paper: a dense matrix times a mask, as most libraries do it."""
+    """A dense matrix times a mask, as most libraries simulate sparsity."""
 
     def __init__(self, model):
         super().__init__(model)
@@ -222,7 +223,7 @@ class Masked(Dense):
 
 
 class Scipy(Dense):
-    """scipy.sparse CSR; the gradient of the links by gathering rows of X and dZ, for which scipy has no product."""
+    """scipy.sparse CSR; scipy has no product for the gradient of the links, so rows of X and dZ are gathered."""
 
     def __init__(self, model):
         layer = model.layers[0]
@@ -240,7 +241,7 @@ class Scipy(Dense):
 
 
 class Ours:
-    """A SparseLinear and the optimizer that every trainer here uses."""
+    """A SparseLinear with MomentumSGD."""
 
     def __init__(self, model):
         self.layer, self.optimizer = model.layers[0], MomentumSGD()

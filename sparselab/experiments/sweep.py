@@ -1,53 +1,33 @@
-"""Many runs at once: configs × seeds through joblib, a table of mean and deviation, and no run that takes the others down."""
+"""Many runs: configs × seeds through joblib, and tables of what they found. A run that fails does not stop the others."""
 
 import itertools
 import sys
+from collections.abc import Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
 from ..checkpoints.records import History
+from ..datasets import Dataset
 from ..utils import checks
 from ..utils.resources import cores, jobs
 from .config import ExperimentConfig
 from .experiment import build
+
+if TYPE_CHECKING:
+    import pandas
 
 BACKENDS = ("loky", "threading")
 FIELDS = tuple(one.name for one in fields(ExperimentConfig))
 DIED = "the process of this run died"
 
 
-def sweep(configs, seeds=1, *, n_jobs=1, backend="loky", data=None, progress=True, **settings):
-    """Train every config with every seed; returns a Sweep. The results do not depend on n_jobs and backend.
-
-    configs: {label: ExperimentConfig or {field: value}}, a list of these, or a grid {field: [values]}, of which all combinations
-    are run. seeds: how many (from 0), or a list. n_jobs: runs at the same time, -1: all cores; a run has cores / n_jobs threads
-    unless its config says how many. backend: "loky" (processes) or "threading" for the runs (that of a run's own workers is a
-    field of its config). data: a Dataset for all runs; by default each loads what its config names. settings: fields of
-    ExperimentConfig common to all runs, such as epochs.
-
-    A run that fails is a row with its error; the others go on. Raises TypeError or ValueError naming label, field, seed or
-    argument before any run starts. Histories are without fan_in and fan_out.
-    """
-    configs, seeds = configs_of(configs, settings), seeds_of(seeds)
-    n_jobs = jobs("n_jobs", n_jobs)
-    checks.choice("backend", backend, BACKENDS)
-    checks.flag("progress", progress)
-    threads = max(1, cores() // n_jobs)
-    runs = [SweepRun(label, seed, config.replace(seed=seed)) for label, config in configs.items() for seed in seeds]
-    with tqdm(total=len(runs), disable=not progress, file=sys.stdout, leave=False, unit="run") as bar:
-        for number, outcome in finished(trained, [(run.config, data, threads) for run in runs], n_jobs, backend):
-            runs[number].history, runs[number].error = outcome
-            bar.set_description(str(runs[number].label)[:40])
-            bar.update()
-    return Sweep(runs)
-
-
 @dataclass
 class SweepRun:
-    """One run: label, seed, config, the records of its finished epochs, and the error that ended it ("" if none did)."""
+    """A run of a sweep: label, seed, config, records of its finished epochs, and the error that ended it ("" for none)."""
 
     label: str
     seed: int
@@ -57,23 +37,36 @@ class SweepRun:
 
 
 class Sweep:
-    """What `sweep` found: runs, a list of Run in the order of configs and seeds; `frame`, `table`, `histories`."""
+    """
+    The result of `sweep`.
 
-    def __init__(self, runs):
+    Parameters
+    ----------
+    runs : list of SweepRun
+        The runs, in the order of configs and seeds.
+
+    Examples
+    --------
+    >>> from sparselab.experiments.sweep import Sweep
+    >>> Sweep([]).histories
+    {}
+    """
+
+    def __init__(self, runs: list[SweepRun]):
         self.runs = runs
 
     @property
-    def frame(self):
-        """A DataFrame, one row a run: label, seed, accuracy, loss (test, last epoch), links, seconds of training, error."""
+    def frame(self) -> "pandas.DataFrame":
+        """A row for each run: label, seed, accuracy, loss (test, last epoch), links, seconds of training, error."""
         import pandas
 
         columns = ["label", "seed", "accuracy", "loss", "links", "seconds", "error"]
         return pandas.DataFrame([row_of(run) for run in self.runs], columns=columns)
 
     @property
-    def table(self):
-        """A DataFrame, one row a label: mean, deviation (n − 1), lowest, highest accuracy of n runs (the loss where there is
-        no accuracy), mean links and seconds, and how many failed."""
+    def table(self) -> "pandas.DataFrame":
+        """A row for each label: mean, standard deviation (n − 1), lowest and highest accuracy of n runs (loss, for regressions),
+        mean links and seconds, number of failed runs."""
         import pandas
 
         frame = self.frame
@@ -91,8 +84,8 @@ class Sweep:
         return pandas.DataFrame.from_dict(table, orient="index")
 
     @property
-    def histories(self):
-        """{label: [History of each run that did not fail]}: what `figures.learning_curves` draws."""
+    def histories(self) -> dict[str, list[History]]:
+        """{label: [History of each run that did not fail]}, which `figures.learning_curves` draws."""
         found = {}
         for run in self.runs:
             if not run.error:
@@ -106,8 +99,68 @@ class Sweep:
         return self.table.to_html()
 
 
+def sweep(
+    configs: Mapping[str, Any] | Sequence[Any], seeds: int | Sequence[int] = 1, *, n_jobs: int = 1, backend: str = "loky",
+    data: Dataset | None = None, progress: bool = True, **settings: Any,
+) -> Sweep:  # fmt: skip
+    """
+    Train every config with every seed.
+
+    The results do not depend on `n_jobs` and `backend`. A run that fails is a row with its error; the others go on.
+
+    Parameters
+    ----------
+    configs : dict or list
+        ``{label: config}`` or a list of configs, where a config is an ExperimentConfig or ``{field: value}``; or a grid
+        ``{field: [values]}``, of which all combinations are run.
+    seeds : int or list of int, default 1
+        How many seeds (from 0), or the seeds.
+    n_jobs : int, default 1
+        Runs at the same time; -1: as many as there are cores. A run has cores / n_jobs threads, unless its config says how many.
+    backend : {"loky", "threading"}, default "loky"
+        Where runs are executed: processes or threads. The backend of a run's own workers is a field of its config.
+    data : Dataset, optional
+        The data set of all runs; by default each run loads the one its config names.
+    progress : bool, default True
+        Show a progress bar.
+    **settings : Any
+        Fields of ExperimentConfig that all runs have in common, such as ``epochs=5``.
+
+    Returns
+    -------
+    Sweep
+        The runs, in the order of configs and seeds. Their records have no degrees.
+
+    Raises
+    ------
+    TypeError
+        If a config, a seed or an argument has the wrong type; no run has started then.
+    ValueError
+        If a field is unknown or a value is out of bounds; no run has started then.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> result = sl.sweep({"zeta": [0.1, 0.3]}, 2, dataset="digits", hidden=(20,), epochs=1, progress=False)
+    >>> result.frame[["label", "seed"]].to_numpy().tolist()
+    [['zeta=0.1', 0], ['zeta=0.1', 1], ['zeta=0.3', 0], ['zeta=0.3', 1]]
+    """
+    named, seeds = configs_of(configs, settings), seeds_of(seeds)
+    n_jobs = jobs("n_jobs", n_jobs)
+    checks.choice("backend", backend, BACKENDS)
+    checks.flag("progress", progress)
+    threads = max(1, cores() // n_jobs)
+    runs = [SweepRun(label, seed, config.replace(seed=seed)) for label, config in named.items() for seed in seeds]
+    with tqdm(total=len(runs), disable=not progress, file=sys.stdout, leave=False, unit="run") as bar:
+        for number, outcome in finished(trained, [(run.config, data, threads) for run in runs], n_jobs, backend):
+            runs[number].history, runs[number].error = outcome
+            bar.set_description(str(runs[number].label)[:40])
+            bar.update()
+    return Sweep(runs)
+
+
 def configs_of(configs, settings):
-    """{label: ExperimentConfig} of what `sweep` takes."""
+    """{label: ExperimentConfig} from the argument of `sweep`."""
     for name in settings:
         checks.choice("field", name, FIELDS)
     if isinstance(configs, dict) and configs and all(is_values(values) for values in configs.values()):
@@ -122,12 +175,12 @@ def configs_of(configs, settings):
 
 
 def is_values(values):
-    """Whether these are the values of a field in a grid."""
+    """Whether this is the list of a field's values in a grid."""
     return isinstance(values, list | range | np.ndarray)
 
 
 def grid(values):
-    """{label: changes} of all combinations."""
+    """{label: {field: value}} of all combinations."""
     for name, choices in values.items():
         checks.choice("field", name, FIELDS)
         if not len(choices):
@@ -138,7 +191,7 @@ def grid(values):
 
 
 def config_of(label, config, settings):
-    """The config of a label; its errors name the label."""
+    """The ExperimentConfig of a label; errors name the label."""
     where = f"configs[{label!r}]"
     if not isinstance(config, dict | ExperimentConfig):
         checks.fail(where, config, "an ExperimentConfig or {field: value}", TypeError)
@@ -151,7 +204,7 @@ def config_of(label, config, settings):
 
 
 def seeds_of(seeds):
-    """The seeds as a list of different whole numbers."""
+    """The seeds as a list of distinct whole numbers."""
     if np.isscalar(seeds):
         return list(range(checks.integer("seeds", seeds)))
     if not isinstance(seeds, list | tuple | range | np.ndarray) or not len(seeds):
@@ -163,7 +216,7 @@ def seeds_of(seeds):
 
 
 def finished(function, tasks, n_jobs, backend):
-    """(number, function(*task)) as they are finished. A task whose process dies gives DIED; the others are done again."""
+    """Yield (number, function(*task)) in order of completion. If a process dies, unfinished tasks run again one by one."""
     from joblib import Parallel, delayed
 
     left = dict(enumerate(tasks))
@@ -177,7 +230,7 @@ def finished(function, tasks, n_jobs, backend):
 
 
 def alone(function, tasks):
-    """The tasks one after the other, each in a process of its own, so that we know whose it is that dies."""
+    """Run each task in a process of its own, one after the other, so that a death is charged to the right task (DIED)."""
     from loky import ProcessPoolExecutor
 
     for number, task in tasks.items():
@@ -190,12 +243,12 @@ def alone(function, tasks):
 
 
 def numbered(number, function, task):
-    """The result with the number of its task."""
+    """(number of the task, its result)."""
     return number, function(*task)
 
 
 def trained(config, data, threads):
-    """(History, error) of a run."""
+    """Train one run: (History, error)."""
     history = History()
     try:
         options = {} if config.workers else {"threads": config.threads or threads}  # a worker has one thread
@@ -207,7 +260,7 @@ def trained(config, data, threads):
 
 
 def row_of(run):
-    """The row of a run; what an epoch without scores lacks is taken from the last one that has them."""
+    """The row of a run; scores are those of the last epoch that was evaluated."""
     row = {"label": run.label, "seed": run.seed, "accuracy": np.nan, "loss": np.nan, "links": np.nan, "seconds": np.nan}
     scored = [record for record in run.history if record.test_loss is not None]
     if scored:

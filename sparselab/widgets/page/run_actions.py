@@ -34,7 +34,7 @@ class RunActions:
         name = single(names)
         saved = self.store.open(name)
         self.train_tab.check_idle()
-        check_started(self.train_tab.resume(self.store.go_on(name), saved.config))
+        check_started(self.train_tab.resume(self.store.resume(name), saved.config))
         return f"{name} continues in the tab Train"
 
     def run_again(self, names):

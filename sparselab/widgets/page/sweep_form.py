@@ -5,7 +5,7 @@ import re
 
 from ...experiments import sweep
 from ...experiments.config import FIELDS, ExperimentConfig
-from ...experiments.random_search import drawn
+from ...experiments.random_search import random_configs
 from ...utils import checks
 from .. import markup
 from ..controls import widths
@@ -59,7 +59,7 @@ class SweepForm:
         if not space:
             return {"all": base}
         if self.kind.value == "random":
-            return drawn(space, base, self.draws.value)
+            return random_configs(space, base, self.draws.value)
         return sweep.configs_of(space, dataclasses.asdict(base))
 
     @property
