@@ -1,4 +1,4 @@
-"""Datasets as a user meets them: by name, from arrays, from files; cut, scaled, decoded."""
+"""Datasets by name, from arrays and from files; splits, scaling and decoding."""
 
 import builtins
 import pickle
