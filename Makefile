@@ -32,13 +32,13 @@ test: $(VENV)/.installed-test ## lint, architecture, types, tests, notebooks (PY
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist loadscope $(PYTEST_ARGS)
-	SPARSELAB_FAST=1 $(BIN)/pytest --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks/
+	SPARSELAB_FAST=1 $(BIN)/pytest -p nbval --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks/
 
 test-slow: $(VENV)/.installed-test ## the tests marked slow
 	$(BIN)/pytest -m slow -n 2 --dist loadscope $(PYTEST_ARGS)
 
-reliability: $(VENV)/.installed-test ## measure every promise of docs/reliability.md (RELIABILITY_ARGS="--quick")
-	$(BIN)/python -m reliability $(RELIABILITY_ARGS)
+reliability: $(VENV)/.installed-test ## measure every promise of docs/reliability.md (RELIABILITY_ARGS="--stress=quick")
+	$(BIN)/pytest tests/stress -n 1 --stress=full $(RELIABILITY_ARGS)
 
 demo: $(VENV)/.installed ## a short run without a notebook; figures and tables go to out/
 	$(BIN)/python -m sparselab demo --out out/
@@ -70,7 +70,7 @@ constraints: ## pin the newest versions our bounds allow, in constraints.txt
 
 clean: ## remove caches and build leftovers (never .venv, data/ or runs/)
 	rm -rf build dist out *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache .benchmarks
-	find benchmarks notebooks reliability sparselab tests \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+	find benchmarks notebooks sparselab tests \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 # pip is the last thing `venv` makes: a half-made environment (Debian without python3-venv) is made again.
 $(BIN)/pip:

@@ -8,10 +8,12 @@ import ast
 import re
 
 MARKER = re.compile(r"(<!--=\s*(.+?)\s*-->)(.*?)(<!--/-->)", re.DOTALL)
-# A number with a unit of measurement. Numbers of people and of things (epochs, links, seeds, rows) are no measurements.
+# A number with a unit of measurement, a mean with its deviation, or a decimal number as a cell of a table. Numbers of things
+# (epochs, links, seeds) are settings.
 NUMBER = r"(?<![\w.,])[-−+]?\d[\d.,]*"
-UNIT = r"(?:%|per cent|points?|times|×|[mµn]?s|seconds?|minutes?|hours?|[kKMG]i?B(?:/s)?|GF/s)"
-FIGURE = re.compile(rf"{NUMBER}(?:\s*(?:±|–|to|and)\s*{NUMBER})?[ \u00a0]?{UNIT}(?![\w/])")
+UNIT = r"(?:%|per cent|points?|times|×(?!\s*\d)|[mµn]?s|seconds?|minutes?|hours?|[kKMG]i?B(?:/s)?|GF/s)"
+QUANTITY = rf"{NUMBER}(?:\s*(?:±|–|to|and)\s*{NUMBER})?[ \u00a0]?{UNIT}(?![\w/])"
+FIGURE = re.compile(rf"{QUANTITY}|{NUMBER}\s*±\s*{NUMBER}|(?<=\| )\d[\d,]*\.\d+")
 # What cannot hold a measurement: code, mathematics, addresses, comments. Markers go first.
 SKIPPED = re.compile(r"```.*?```|`[^`\n]*`|\$[^$\n]*\$|\]\([^)\s]*\)|<!--.*?-->", re.DOTALL)
 

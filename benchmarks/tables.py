@@ -1,10 +1,11 @@
-"""What a marker in a document may call: `table`, `value`, `machine` and `peers`. All say "not run" where there are no rows.
+"""What a marker in a document may call: `table`, `value`, `machine`, `peers`; all say "not run" without rows, and `moved`.
 
 COLUMNS names the tables and their columns: {table: {column: format}}, or (heading, format) where the heading is not the column's
 name; a column with an empty heading is for `value` alone.
 """
 
 from benchmarks import peer_report, views
+from sparselab.utils.moved import MOVED
 
 MISSING = "not run"
 SECONDS = {
@@ -19,8 +20,7 @@ PARALLEL = {
     "seconds": ".2f", "start s": ".2f", "ratio": ".2f", "ratios": ("of all rounds", ""),
 }  # fmt: skip
 PEERS = {
-    "peer": "", "seconds": ("", ".3f"), "ms": ".3g", "min": ("", ".3f"), "max": ("", ".3f"),
-    "rounds": "d", "times ours": ".1f", "links": ",d", "memory": ("", "d"),
+    "peer": "", "ms": ".3g", "rounds": "d", "times ours": ".1f", "links": ",d", "MiB": ".0f", "leaves out": "",
 }  # fmt: skip
 IMPORTANCE = {
     "variant": "", "n": ("seeds", "d"), "links": "", "neurons": ("hidden neurons", ""),
@@ -181,4 +181,10 @@ def peers(part):
     return f"\n```\n{peer_report.report(rows)}\n```\n" if any(row["what"] == part for row in rows) else f"\n{MISSING}\n"
 
 
-FUNCTIONS = {"value": value, "table": table, "machine": machine, "peers": peers}
+def moved():
+    """The modules with new names, for the changelog."""
+    lines = [f"| `{old}` | {new} |" for old, new in sorted(MOVED.items())]
+    return "\n" + "\n".join(["| old | new, below `sparselab.` |", "|---|---|", *lines]) + "\n"
+
+
+FUNCTIONS = {"value": value, "table": table, "machine": machine, "peers": peers, "moved": moved}

@@ -77,11 +77,16 @@ def scale_slopes():
 
 
 def peer_rows(what, **values):
-    """The latest rows of a part of peers, with times ours."""
+    """The latest rows of a part of peers that were timed, with times ours."""
     chosen = [r for r in peer_report.latest(raw("peers")) if r["what"] == what and all(r[k] == v for k, v in values.items())]
     ours = next((row["seconds"] for row in chosen if row["peer"] == "ours"), None)
-    timed = [row for row in chosen if row["seconds"] and ours]
-    return [row | {"ms": 1e3 * row["seconds"], "times ours": row["seconds"] / ours} for row in timed]
+    return [
+        {
+            **row, "ms": 1e3 * row["seconds"], "times ours": row["seconds"] / ours, "MiB": row["memory"] / 2**20,
+            "leaves out": ", ".join(row["leaves_out"]),
+        }
+        for row in chosen if row["seconds"] and ours
+    ]  # fmt: skip
 
 
 def interrupt_extremes():

@@ -18,6 +18,7 @@ from sparselab.topology.topology import Topology
 from sparselab.training.loop import TrainingState, steps
 
 SIZES = (20, 33, 18, 4)
+ENGINES = ("fused", "layerwise")
 
 
 def net(sizes=SIZES, *, density=0.4, seed=1, **options):
@@ -52,6 +53,11 @@ def fingerprint(model, state=None):
         for array in arrays:
             found.update(str((array.dtype, array.shape)).encode() + array.tobytes())
     return found.hexdigest()
+
+
+def is_finite(model):
+    """Whether every weight and bias is a number."""
+    return all(np.isfinite(layer.w).all() and np.isfinite(layer.b).all() for layer in model.layers)
 
 
 def layerwise_engine(model, loss, optimizer, batch_size, threads):

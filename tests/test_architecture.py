@@ -2,6 +2,8 @@
 
 import ast
 import importlib
+import re
+import tomllib
 
 import import_graph as graph
 import pytest
@@ -65,6 +67,25 @@ def test_imports_of_all_kinds_are_seen(tmp_path):
 def test_the_root_holds_the_entry_points_only():
     assert {path.name for path in graph.PACKAGE.glob("*.py")} == ROOT
     assert (graph.PACKAGE / "py.typed").is_file()
+
+
+def drawn_folders(text):
+    """The folders of the drawing in docs/architecture.md, as paths below the package, from the top down."""
+    drawing = text.partition("## Folders")[2].partition("```\n")[2].partition("```")[0]
+    found, parent = [], ""
+    for line in drawing.splitlines()[1:]:
+        marks, name = re.match(r"([│├└─ ]+)(\w+)/", line).groups()
+        parent = parent if len(marks) > 4 else name
+        found.append(name if len(marks) == 4 else f"{parent}/{name}")
+    return found
+
+
+def test_the_drawing_shows_the_folders_in_the_order_of_the_contract():
+    found = drawn_folders((graph.PACKAGE.parent / "docs/architecture.md").read_text(encoding="utf-8"))
+    folders = [path.parent.relative_to(graph.PACKAGE).as_posix() for path in graph.PACKAGE.rglob("__init__.py")]
+    assert sorted(found) == sorted(set(folders) - {"."})
+    contract = tomllib.loads((graph.PACKAGE.parent / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    assert [name for name in found if "/" not in name] == [name for name in contract["layers"] if name in found]
 
 
 def test_only_heavy_or_optional_packages_are_imported_late():

@@ -12,8 +12,8 @@ from pathlib import Path
 import models
 import numpy as np
 import pytest
-from stress import attacks, processes
 from stress import checkpoints as harness
+from stress import processes
 
 import sparselab as sl
 from sparselab.checkpoints import container, run_description
@@ -170,8 +170,8 @@ def test_the_harness_sees_what_would_not_be_noticed(saved, monkeypatch):
     assert harness.is_noticed(saved, content[:place] + b"?" + content[place + 1 :])  # zip's own checksum still says so
 
 
-def test_hostile_files():
-    wrong, tried = attacks.run()
+def test_hostile_files(tmp_path):
+    wrong, tried = processes.call("attacks", "trial", str(harness.small_file(tmp_path)), timeout=300)
     assert wrong == []
     assert tried > 200
 
@@ -225,12 +225,12 @@ def test_too_little_memory_is_not_damage(tmp_path, monkeypatch):
 
 
 def test_killed_while_saving():
-    assert harness.kill_during_save(40) == [0, 40]
+    assert processes.call("checkpoints", "kill_during_save", 40) == [0, 40]
 
 
 @pytest.mark.slow
 def test_killed_while_saving_200_times():
-    assert harness.kill_during_save(200, seed=1) == [0, 200]
+    assert processes.call("checkpoints", "kill_during_save", 200, 1) == [0, 200]
 
 
 def test_a_lost_checkpoint_would_be_seen(tmp_path):
@@ -249,7 +249,7 @@ def test_a_disk_that_fails_at_the_nth_call(every):
 
 @pytest.mark.parametrize("step", [331, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_disk_that_is_full_after_n_bytes(step):
-    bad, tried = harness.limited_sizes(step)
+    bad, tried = processes.call("checkpoints", "limited_sizes", step)
     assert bad == 0
     assert tried > 10_000 / step
 
@@ -295,7 +295,7 @@ def test_a_folder_that_cannot_be_is_named_before_training(tmp_path, where):
 def test_saving_copies_nothing():
     if sys.platform != "linux":
         pytest.skip("measured on Linux only")
-    extra, net = harness.saving_memory()
+    extra, net = processes.call("checkpoints", "saving_memory")
     assert net >= 300 * 2**20 / 1.05
     assert extra <= 0.05 * net
 

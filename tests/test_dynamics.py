@@ -38,7 +38,7 @@ def test_a_net_that_is_fine_is_not_called_diverged():
     model = dynamics.net_with_dead_end("all_relu", 0)
     model.layers[0].w[:] *= np.float32(1e19)  # the sum of squares is beyond float32, the weights are not
     model.layers[1].w[:] *= np.float32(1e-19)
-    assert np.isfinite(next(train(model, dynamics.data_rows(), optimizer=MomentumSGD(1e-30), epochs=1)).train_loss)
+    assert np.isfinite(next(train(model, models.rows(), optimizer=MomentumSGD(1e-30), epochs=1)).train_loss)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -1,4 +1,4 @@
-"""What a long run leaves behind: the harness `reliability.records` counts right, and a short run keeps its promises."""
+"""What a long run leaves behind: the harness `stress.records` counts right, and a short run keeps its promises."""
 
 import numpy as np
 import pytest

@@ -91,6 +91,13 @@ def test_files_it_names_exist(notebook):
     assert [link for link in links if not (ROOT / "notebooks" / link).exists()] == []
 
 
+def test_files_that_documents_name_exist():
+    documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    named = {name for path in documents for name in re.findall(r"\bsparselab/[\w/]+\.py\b", path.read_text(encoding="utf-8"))}
+    assert named
+    assert sorted(name for name in named if not (ROOT / name).exists()) == []
+
+
 def test_one_cell_holds_the_sizes_and_fast_shrinks_them(notebook):
     tagged = [cell for cell in cells(notebook) if "parameters" in cell["metadata"].get("tags", [])]
     assert len(tagged) == 1

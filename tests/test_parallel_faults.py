@@ -57,7 +57,7 @@ def test_a_fault_leaves_no_trace(tmp_path, undisturbed, backend, kind, phase):
     assert found.hash == undisturbed
     assert found.updates == [7, 7]
     if kind in faults.DEATHS + faults.HANGS + ("NaN",):
-        assert found.again < 30  # seconds, on a machine with other work; reliability/parallel.py measures it
+        assert found.again < 30  # seconds, on a machine with other work; tests/stress/parallel.py measures it
         assert found.restarts >= 1 or backend == "dask"  # whose own scheduler does it where it can
 
 
@@ -291,7 +291,7 @@ def test_who_hangs_in_a_cluster_of_others_never_hangs_the_training(tmp_path, sch
 def test_ctrl_c_leaves_a_model_that_works_and_nothing_else(backend, share):
     found = parallel.interrupted(backend, share=share)
     assert (found.good, found.ports, found.shm, found.err) == (True, [], [], "")
-    assert max(found.back, found.gone) < 10  # seconds, on a machine with other work; reliability/parallel.py measures it
+    assert max(found.back, found.gone) < 10  # seconds, on a machine with other work; tests/stress/parallel.py measures it
 
 
 @slow
@@ -322,7 +322,7 @@ if __name__ == "__main__":
 def test_a_script_ends_whose_run_was_never_closed(tmp_path, backend, share):
     path = tmp_path / "script.py"
     path.write_text(LEFT)
-    command, place = [sys.executable, str(path), backend, share], {"PYTHONPATH": str(parallel.ROOT)}
+    command, place = [sys.executable, str(path), backend, share], {"PYTHONPATH": parallel.PATHS}
     ended = subprocess.run(command, env=os.environ | place, capture_output=True, text=True, timeout=120, check=False)
     assert (ended.returncode, ended.stdout) == (0, "1\n"), ended.stderr
     assert "Traceback" not in ended.stderr
@@ -362,8 +362,8 @@ def test_whoever_stops_asking_leaves_no_process(backend, ending):
 
 CELLS = """
 import numpy as np, sparselab as sl
-from stress import nets
-X, y = nets.data_rows(2000)
+import models
+X, y = models.rows(2000)
 data = sl.datasets.Dataset(X, y, X[:50], y[:50], classes=np.arange(4))
 model = sl.SparseMLP.create((20, 300, 300, 4), epsilon=20, seed=1)
 options = dict(backend="processes", n_jobs=2, batch_size=16, seed=0)

@@ -152,8 +152,18 @@ def test_every_module_says_why_it_exists():
     assert not has_docstring("x = 1")
 
 
+def lines_without_docstrings(source):
+    """Number of lines, those of docstrings not counted: a public name has a long one."""
+    total = len(source.splitlines())
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            total -= node.body[0].end_lineno - node.body[0].lineno + 1
+    return total
+
+
 def test_no_file_is_too_long():
-    assert {relative(path): n for path in MODULES if (n := len(path.read_text().splitlines())) > MOST_LINES} == {}
+    assert {relative(path): n for path in MODULES if (n := lines_without_docstrings(path.read_text())) > MOST_LINES} == {}
+    assert lines_without_docstrings('"""One\ntwo."""\n\nx = 1\n') == 2
 
 
 def test_no_document_installs_the_other_project():

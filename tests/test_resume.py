@@ -14,7 +14,7 @@ from itertools import islice
 import models
 import numpy as np
 import pytest
-from stress import resume
+from stress import processes, resume
 
 import sparselab as sl
 from sparselab import cli
@@ -56,12 +56,12 @@ def test_the_matrix_would_see_a_difference(monkeypatch):
 
 
 def test_killed_at_random():
-    assert resume.random_kills(5) == [0, 5]
+    assert processes.call("resume", "random_kills", 5) == [0, 5]
 
 
 @pytest.mark.slow
 def test_killed_at_random_50_times():
-    assert resume.random_kills(50, seed=1) == [0, 50]
+    assert processes.call("resume", "random_kills", 50, 1) == [0, 50]
 
 
 # what a resumed run yields

@@ -140,19 +140,19 @@ def power_law(
     >>> fit["covered"], fit["exponent"] > 1
     (1.0, True)
     """
-    degrees = _vector(degrees)
-    largest = int(degrees.max())
+    vector = _vector(degrees)
+    largest = int(vector.max())
     if n_possible is not None:
         n_possible = checks.integer("n_possible", n_possible, low=max(1, largest), high=MAX_WIDTH)
     k_min = k_min if k_min is None else checks.integer("k_min", k_min, high=MAX_WIDTH)
     covers = checks.number("covers", covers, "a number in (0, 1]", low=0, high=1, open_low=True)
-    values, counts = np.unique(degrees[degrees > 0], return_counts=True)
+    values, counts = np.unique(vector[vector > 0], return_counts=True)
     if not len(values) or (k_min is not None and k_min > largest):
         return {"exponent": np.nan, "k_min": k_min or np.nan, "covered": 0.0} | dict.fromkeys(COMPARED, np.nan)
     k_min = _best_start(values, counts, covers) if k_min is None else k_min
     inside = values >= k_min
     tail = values[inside], counts[inside]
-    exponent, random = _exponent(*tail, k_min), Random(float(degrees.mean()), n_possible)
+    exponent, random = _exponent(*tail, k_min), Random(float(vector.mean()), n_possible)
     compared = _compare(*tail, k_min, exponent, random)
     return {"exponent": exponent, "k_min": k_min, "covered": float(tail[1].sum() / counts.sum()), **compared}
 

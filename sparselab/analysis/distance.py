@@ -55,10 +55,10 @@ def topology_distance(
         if a.neurons.sizes != b.neurons.sizes:
             checks.fail("b", b.neurons.sizes, f"a net of the original widths of a, {a.neurons.sizes}")
         return np.array([_distance(*pair) for pair in zip(a.original_topologies, b.original_topologies, strict=True)])
-    a, b = (_topology(name, value) for name, value in (("a", a), ("b", b)))
-    if a.shape != b.shape:
-        checks.fail("b", b.shape, f"a topology of the shape of a, {a.shape}")
-    return _distance(a, b)
+    first, second = _topology("a", a), _topology("b", b)
+    if first.shape != second.shape:
+        checks.fail("b", second.shape, f"a topology of the shape of a, {first.shape}")
+    return _distance(first, second)
 
 
 def _topology(name, value):

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ..nn.mlp import SparseMLP
+    from ..nn.protocols import Loss
 
 
 def gradient_norm_per_layer(
-    model: SparseMLP, X: Any, y: ArrayLike, *, loss: Any = None, n_samples: int = 1024
+    model: SparseMLP, X: Any, y: ArrayLike, *, loss: str | type | Loss | None = None, n_samples: int = 1024
 ) -> dict[str, list[Any]]:  # fmt: skip
     """Compute the Euclidean norms of the gradients of the mean loss, layer by layer, without dropout.
 
@@ -69,7 +70,7 @@ def gradient_norm_per_layer(
 
 
 def effective_gradient_norm(
-    model: SparseMLP, X: Any, y: ArrayLike, *, loss: Any = None, n_samples: int = 1024
+    model: SparseMLP, X: Any, y: ArrayLike, *, loss: str | type | Loss | None = None, n_samples: int = 1024
 ) -> pandas.DataFrame:  # fmt: skip
     """Compute the norm of the gradient over the links that exist, layer by layer, without dropout.
 

@@ -58,7 +58,8 @@ class LinkTracker:
 
     def __init__(self) -> None:
         self.ages, self.tried, self.epoch = [], [], None
-        self._last, self._first_epoch, self._first_links, self._rows = (), None, (), []
+        self._last: tuple[Topology, ...] = ()
+        self._first_epoch, self._first_links, self._rows = 0, [], []
 
     def observe(self, model: SparseMLP, epoch: int | None = None) -> None:
         """Record the links that the net has now.
@@ -79,9 +80,9 @@ class LinkTracker:
         now, epoch = model.original_topologies, self._next(epoch)
         if self._last and [t.shape for t in now] != [t.shape for t in self._last]:
             checks.fail("model", [t.shape for t in now], f"the same net, with layers {[t.shape for t in self._last]}")
-        if self._last:
+        if self.epoch is not None:
             passed, moves = epoch - self.epoch, [between(a, b) for a, b in zip(self._last, now, strict=True)]
-            new = [int(np.count_nonzero(move.origin < 0)) for move in moves]
+            new: list[float] = [int(np.count_nonzero(move.origin < 0)) for move in moves]
             ages = [move.carry(ages, -passed) + passed for move, ages in zip(moves, self.ages, strict=True)]
             tried = [union([a, b])[0] for a, b in zip(self.tried, now, strict=True)]
         else:

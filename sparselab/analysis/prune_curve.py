@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ..datasets.dataset import Dataset
     from ..nn.mlp import SparseMLP
+    from ..nn.optimizers import Optimizer
 
 SAMPLES = 1024  # of the training data, whose mean activations replace the neurons that are removed
 AMOUNTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -40,11 +41,20 @@ def prune(model, amount, *, data=None, importance=importances.incoming, min_neur
 
 
 def prune_curve(
-    model: SparseMLP, data: Dataset | tuple[Any, ...], amounts: float | Sequence[float] = AMOUNTS, fine_tune_epochs: int = 0, *,
-    importance: Callable[..., Any] = importances.incoming, min_neurons: int = 1, optimizer: Any = None, batch_size: int = 128,
-    seed: int | np.random.SeedSequence | np.random.Generator | None = 0, threads: int | None = None, repeats: int = 5,
+    model: SparseMLP,
+    data: Dataset | tuple[Any, ...],
+    amounts: float | Sequence[float] = AMOUNTS,
+    fine_tune_epochs: int = 0,
+    *,
+    importance: Callable[..., Any] = importances.incoming,
+    min_neurons: int = 1,
+    optimizer: Optimizer | None = None,
+    batch_size: int = 128,
+    seed: int | np.random.SeedSequence | np.random.Generator | None = 0,
+    threads: int | None = None,
+    repeats: int = 5,
     progress: bool = True,
-) -> pandas.DataFrame:  # fmt: skip
+) -> pandas.DataFrame:
     """Measure what is left of a trained net at different amounts of Importance Pruning; the net itself is not changed.
 
     Parameters
@@ -102,21 +112,22 @@ def prune_curve(
     from tqdm import tqdm
 
     check_model(model)
-    data, epochs = as_dataset(data, model), checks.integer("fine_tune_epochs", fine_tune_epochs, low=0)
-    if data.X_test is None:
+    dataset: Any = as_dataset(data, model)
+    epochs = checks.integer("fine_tune_epochs", fine_tune_epochs, low=0)
+    if dataset.X_test is None:
         raise ValueError("data: must have test samples: (X, y, X_test, y_test), or a Dataset with X_test")
     repeats, batch_size = checks.integer("repeats", repeats), checks.integer("batch_size", batch_size)
     progress = checks.flag("progress", progress)
     amounts = [checks.fraction(f"amounts[{i}]", amount) for i, amount in enumerate(as_list("amounts", amounts))]
-    X_test, evidence = as_features("data.X_test", data.X_test, model), evidence_of(model, data, seed)
+    X_test, evidence = as_features("data.X_test", dataset.X_test, model), evidence_of(model, dataset, seed)
     nets = [_pruned(model, amount, importance, min_neurons, evidence) for amount in amounts]
     seconds, rows = least_seconds([partial(predict, net, X_test, threads=threads) for net in nets], repeats), []
     for amount, net, spent in zip(tqdm(amounts, disable=not progress, file=sys.stdout, leave=False, unit="net"), nets, seconds):
         row = {"amount": amount, "neurons": sum(net.sizes[1:-1]), "links": net.n_links, "bytes": net.nbytes}
-        row |= evaluate(net, X_test, data.y_test, threads=threads)._asdict() | {"seconds": spent}
+        row |= evaluate(net, X_test, dataset.y_test, threads=threads)._asdict() | {"seconds": spent}
         if epochs:
             options = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "threads": threads, "evaluate_every": epochs}
-            *_, last = train(net, data, optimizer=optimizer, **options)
+            *_, last = train(net, dataset, optimizer=optimizer, **options)
             row |= {"tuned_loss": last.test_loss, "tuned_accuracy": last.test_accuracy}
         rows.append(row | {"widths": net.sizes})
     return pandas.DataFrame(rows)

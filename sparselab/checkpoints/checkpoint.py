@@ -113,15 +113,15 @@ def save_checkpoint(
     >>> os.path.basename(path)
     'start.npz'
     """
-    path = model_file.with_suffix(path)
+    file = model_file.with_suffix(path)
     check_state(state.optimizer, model)
     if state.batch and not (state.evolved and len(state.totals.losses) == state.batch):
-        raise CheckpointError(f"{path}: batch = {state.batch}: must be that of an epoch trained by steps or train")
+        raise CheckpointError(f"{file}: batch = {state.batch}: must be that of an epoch trained by steps or train")
     try:
-        write(model, state, path, history, about or {})
+        write(model, state, file, history, about or {})
     except (OSError, TypeError, CheckpointError) as error:
-        raise CheckpointError(f"{path}: {failure_reason(error, path)}") from error
-    return path
+        raise CheckpointError(f"{file}: {failure_reason(error, file)}") from error
+    return file
 
 
 def load_checkpoint(path: str | os.PathLike[str], model: SparseMLP | None = None) -> Checkpoint:

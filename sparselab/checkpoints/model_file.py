@@ -59,10 +59,10 @@ def save(model: SparseMLP, path: str | os.PathLike[str]) -> str:
     >>> os.path.basename(path), again.n_links == model.n_links
     ('net.npz', True)
     """
-    path, arrays = with_suffix(path), model_arrays(model)
+    file, arrays = with_suffix(path), model_arrays(model)
     check_finite(arrays)
-    container.write(path, {"format": FORMAT, "kind": "model", "model": model_header(model)}, arrays)
-    return path
+    container.write(file, {"format": FORMAT, "kind": "model", "model": model_header(model)}, arrays)
+    return file
 
 
 def load(path: str | os.PathLike[str]) -> SparseMLP:

@@ -238,8 +238,8 @@ class History(list[EpochRecord]):
         History
             The records.
         """
-        rows = json.loads(text)
-        return cls(EpochRecord(**{k: tuple(v) if k in TUPLES else v for k, v in row.items()}) for row in rows)
+        rows: list[dict[str, Any]] = json.loads(text)
+        return cls(EpochRecord(**row | {name: tuple(row[name]) for name in TUPLES if name in row}) for row in rows)
 
     def to_table(self) -> dict[str, list[Any]]:
         """Return the history as plain values for the JSON header of a file.

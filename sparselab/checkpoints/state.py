@@ -6,7 +6,7 @@ No random generator is among it: every random number is a function of (seed, pur
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ..utils.seeds import child
 
 if TYPE_CHECKING:
     from ..nn.mlp import SparseMLP
+    from ..nn.optimizers import Optimizer
 
 BATCHES, DROPOUT, EVOLUTION = 1, 2, 3  # spawn keys below the run's seed; key 0 draws the model's first values
 
@@ -89,7 +90,7 @@ class TrainingState:
 
     @classmethod
     def start(
-        cls, model: SparseMLP, optimizer: Any, seed: int | np.random.SeedSequence | np.random.Generator | None = None
+        cls, model: SparseMLP, optimizer: Optimizer, seed: int | np.random.SeedSequence | np.random.Generator | None = None
     ) -> TrainingState:
         """Make the state of a training that has not begun.
 

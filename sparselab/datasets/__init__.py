@@ -49,7 +49,7 @@ BUILT_IN = {
     "cifar10": published.cifar10,
     "leukemia": published.leukemia,
 }
-FILES = {".csv": Dataset.from_csv, ".npz": Dataset.from_npz}
+FILES: dict[str, Callable[..., Dataset]] = {".csv": Dataset.from_csv, ".npz": Dataset.from_npz}
 _registered = {}
 
 

@@ -122,13 +122,13 @@ class Dataset:
         X: Any,
         y: ArrayLike,
         X_test: Any = None,
-        y_test: ArrayLike | None = None,
+        y_test: Any = None,
         *,
         task: str = "classification",
         standardise: bool = False,
         name: str = "arrays",
         source: str = "arrays",
-        image_shape: Sequence[int] | None = None,
+        image_shape: tuple[int, ...] | list[int] | None = None,
         dtype: DTypeLike = np.float32,
         overwrite: bool = False,
     ) -> Self:
@@ -239,7 +239,7 @@ class Dataset:
         seed: int = 0,
         standardise: bool = True,
         task: str = "classification",
-        image_shape: Sequence[int] | None = None,
+        image_shape: tuple[int, ...] | list[int] | None = None,
     ) -> Self:
         """Read an .npz file; pickled objects in it are not loaded.
 
@@ -325,12 +325,12 @@ class Dataset:
         """
         n_train = integer("n_train", n_train)
         n_test = n_train if n_test is None else integer("n_test", n_test)
-        cut = {"X_train": self.X_train[:n_train], "y_train": self.y_train[:n_train]}
-        if self.X_test is not None:
+        cut: dict[str, Any] = {"X_train": self.X_train[:n_train], "y_train": self.y_train[:n_train]}
+        if self.X_test is not None and self.y_test is not None:
             cut |= {"X_test": self.X_test[:n_test], "y_test": self.y_test[:n_test]}
         return replace(self, **cut)
 
-    def with_class_names(self, names: ArrayLike) -> Self:
+    def with_class_names(self, names: Sequence[str] | NDArray[Any]) -> Self:
         """Replace the labels by names.
 
         Parameters

@@ -213,10 +213,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
             settings, continuing = Settings.of(self), bool(self.warm_start) and hasattr(self, "model_")
             X, y = self._training_data(X, y, reset=not continuing)
             classes = classes_of(y, "y")
-            if not continuing:
-                return self._train(settings, *self._start(settings, X, classes), X, y, self.epochs)
-            self._check_unchanged(classes)
-            return self._train(settings, *copied(self.model_, self._state), History(self.history_), X, y, self.epochs)
+            return self._train(settings, continuing, X, y, classes, self.epochs)
 
     @available_if(has_partial_fit)
     def partial_fit(self, X: Any, y: ArrayLike, classes: ArrayLike | None = None) -> Self:
@@ -252,10 +249,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
                 checks.fail("classes", classes, "all labels there are, at the first call to partial_fit")
             X, y = self._training_data(X, y, reset=not continuing)
             classes = None if classes is None else classes_of(classes, "classes")
-            if not continuing:
-                return self._train(settings, *self._start(settings, X, classes), X, y, 1)
-            self._check_unchanged(classes)
-            return self._train(settings, *copied(self.model_, self._state), History(self.history_), X, y, 1)
+            return self._train(settings, continuing, X, y, classes, 1)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict labels.
@@ -365,8 +359,13 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
             if value is not made and value != made:
                 checks.fail(name, value, f"{made!r}, with which the net was made (fit without warm_start makes a new one)")
 
-    def _train(self, settings, model, state, history, X, y, epochs):
-        """Train the net for `epochs` epochs more, or, with a checkpoint, in all; returns self."""
+    def _train(self, settings, continuing, X, y, classes, epochs):
+        """Train the existing net for `epochs` epochs more, or a new one for so many in all; returns self."""
+        if continuing:
+            self._check_unchanged(classes)
+            (model, state), history = copied(self.model_, self._state), History(self.history_)
+        else:
+            model, state, history = self._start(settings, X, classes)
         model.dropout = settings.dropout
         data = Dataset(self._scaled(X), codes_of(y, self.classes_), classes=self.classes_)
         best, done = None, len(history)

@@ -121,14 +121,14 @@ class SparseFeatureSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         """
         boolean("prefit", self.prefit)
         check_amount(self.n_features_to_select)
-        shape = getattr(X, "shape", ())
+        shape: tuple[int, ...] = getattr(X, "shape", ())
         if not self.prefit and len(shape) == 2 and shape[1]:
             amount(self.n_features_to_select, shape[1])  # refuse too many before the training, not after it
         estimator = self.estimator if self.prefit else self._clone().fit(X, y)
         model = net_of(estimator)
         chosen = amount(self.n_features_to_select, model.sizes[0])
         self.estimator_, self._n_selected, self.n_features_in_ = estimator, chosen, model.sizes[0]
-        vars(self).pop("feature_names_in_", None)
+        self.__dict__.pop("feature_names_in_", None)
         if hasattr(estimator, "feature_names_in_"):
             self.feature_names_in_ = estimator.feature_names_in_
         self.strengths_ = model.layers[0].strength_out()

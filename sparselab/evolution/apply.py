@@ -107,11 +107,11 @@ class Undo:
 
     def __exit__(self, *_: object) -> None:
         with defer_interrupts:
-            for layer, *before in self._layers:
-                layer.replace(*before)
+            for layer, topology, w, b in self._layers:
+                layer.replace(topology, w, b)
             for s, links, neurons in self._states:
                 s.links, s.neurons = links, neurons
-            if self._neurons:
+            if self._model and self._neurons:
                 self._model.neurons = self._neurons
 
 

@@ -5,10 +5,10 @@ share of links to remove. It returns scores (nnz,), of which the lowest ⌊zeta 
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..kernels import csr_passes
 from ..nn.linear import SparseLinear
@@ -16,15 +16,36 @@ from ..nn.optimizers import LayerState
 from ..utils import checks
 from .evidence import Evidence
 
-__all__ = ["NAMES", "all_but_lowest", "magnitude", "magnitude_within_sign", "momentum", "random", "sensitivity"]
-
 Criterion: TypeAlias = Callable[
-    [SparseLinear, LayerState | None, Evidence | None, np.random.Generator, float], NDArray[np.floating] | NDArray[np.bool_]
+    [SparseLinear, LayerState, Evidence, np.random.Generator, float], NDArray[np.floating] | NDArray[np.bool_]
 ]
 
 
-def cut(values, share):
-    """Return (threshold, ties): ⌊share · n⌋ values are those below the threshold and the first `ties` of those equal to it."""
+def cut(values: NDArray[np.generic], share: float) -> tuple[Any, int]:
+    """Find the threshold of a share of the smallest values.
+
+    Parameters
+    ----------
+    values : ndarray
+        Numbers (n,).
+    share : float
+        Share of values to select, in [0, 1].
+
+    Returns
+    -------
+    threshold : number
+        All values below it are selected.
+    ties : int
+        How many of the values equal to the threshold are selected too, so that there are ⌊share · n⌋ in all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> threshold, ties = sl.criteria.cut(np.array([1, 2, 2, 2]), 0.5)
+    >>> int(threshold), ties
+    (2, 1)
+    """
     n_drop = int(share * len(values))
     if n_drop == 0:
         return 0, 0
@@ -148,7 +169,7 @@ def random(
 
 
 def sensitivity(
-    layer: SparseLinear, state: LayerState | None, evidence: Evidence | None, rng: np.random.Generator, zeta: float
+    layer: SparseLinear, state: LayerState | None, evidence: Evidence, rng: np.random.Generator, zeta: float
 ) -> NDArray[np.bool_]:
     """Remove the links with the smallest |w · g|, where g is the gradient of a batch.
 
@@ -160,7 +181,7 @@ def sensitivity(
         The layer.
     state : LayerState or None
         The optimizer's state of the layer; not used.
-    evidence : Evidence or None
+    evidence : Evidence
         Activations and gradients of a batch.
     rng : numpy.random.Generator
         Source of randomness; not used.
@@ -280,8 +301,34 @@ def all_but_lowest(scores: NDArray[np.generic], zeta: float) -> NDArray[np.bool_
     return keep
 
 
-def kept(answer, nnz, zeta):
-    """Convert what a criterion returned, scores or a bool array, to a bool array keep (nnz,); ValueError for anything else."""
+def kept(answer: ArrayLike, nnz: int, zeta: float) -> NDArray[np.bool_]:
+    """Convert the result of a criterion to a bool array.
+
+    Parameters
+    ----------
+    answer : array_like
+        Scores, or a bool array that marks the links to keep.
+    nnz : int
+        Number of links.
+    zeta : float
+        Share of links to remove, if `answer` has scores.
+
+    Returns
+    -------
+    ndarray of bool
+        Which links are kept, (nnz,).
+
+    Raises
+    ------
+    ValueError
+        If the result is neither.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.criteria.kept([3.0, 1.0], 2, 0.5).tolist()
+    [True, False]
+    """
     found = checks.as_array(answer)
     if found.shape == (nnz,) and found.dtype.kind in "iuf":
         return all_but_lowest(found, zeta)
@@ -290,8 +337,27 @@ def kept(answer, nnz, zeta):
     return found
 
 
-def check_finite(name, values):
-    """Raise ValueError naming the first number that is not finite."""
+def check_finite(name: str, values: NDArray[np.generic]) -> None:
+    """Check that all numbers are finite.
+
+    Parameters
+    ----------
+    name : str
+        Name of the array in the error message.
+    values : ndarray
+        Numbers (n,).
+
+    Raises
+    ------
+    ValueError
+        If one is not; the message names the first one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.criteria.check_finite("scores", np.ones(3))
+    """
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         raise ValueError(f"{name}[{bad[0]}] = {values[bad[0]]}: must be finite")

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
@@ -13,9 +13,7 @@ from ..topology.rewiring import Rewiring
 from .apply import apply
 from .evidence import Evidence
 
-Rule: TypeAlias = Callable[
-    [int, SparseMLP, Sequence[LayerState] | None, Evidence | None, np.random.Generator], Sequence[Rewiring | None]
-]
+Rule: TypeAlias = Callable[[int, SparseMLP, Sequence[LayerState], Evidence, np.random.Generator], Sequence[Rewiring | None]]
 
 
 @dataclass
@@ -64,7 +62,7 @@ def evolve(
     epoch: int,
     model: SparseMLP,
     state: Sequence[LayerState],
-    make_evidence: Callable[[], Evidence | None],
+    make_evidence: Callable[[], Evidence],
     rng: np.random.Generator,
 ) -> Changes:
     """Apply rules in order to a network and its optimizer state.
@@ -80,7 +78,7 @@ def evolve(
     state : list of LayerState
         The optimizer's state of each layer, changed in place.
     make_evidence : callable
-        Returns an Evidence of the network in its present state, or None; called before each rule.
+        Returns an Evidence of the network in its present state; called before each rule.
     rng : numpy.random.Generator
         Source of randomness.
 
@@ -112,7 +110,7 @@ def evolve(
         neurons += np.maximum(0, linked - np.array(model.linked_neurons, int))
         done.rewirings = [chained(*pair) for pair in zip(done.rewirings, rewirings, strict=True)]
     check_state(state, model)
-    return Changes([tuple(map(int, row)) for row in links], list(map(int, neurons)), done.rewirings)
+    return Changes([(int(pruned), int(grown)) for pruned, grown in links], list(map(int, neurons)), done.rewirings)
 
 
 def can_go_by_layer(rules: Sequence[Rule]) -> bool:
@@ -138,11 +136,11 @@ def can_go_by_layer(rules: Sequence[Rule]) -> bool:
 
 
 def evolve_by_layer(
-    rules: Sequence[Rule],
+    rules: Sequence[Any],
     epoch: int,
     model: SparseMLP,
     state: Sequence[LayerState],
-    make_evidence: Callable[[], Evidence | None],
+    make_evidence: Callable[[], Evidence],
     rng: np.random.Generator,
 ) -> Changes:
     """Apply rules layer by layer, for networks of which two copies do not fit into memory.
@@ -162,7 +160,7 @@ def evolve_by_layer(
     state : list of LayerState
         The optimizer's state of each layer, changed in place.
     make_evidence : callable
-        Returns an Evidence of the network in its present state, or None; called before each rule.
+        Returns an Evidence of the network in its present state; called before each rule.
     rng : numpy.random.Generator
         Source of randomness.
 
@@ -192,7 +190,7 @@ def evolve_by_layer(
         rng = values
         neurons += np.maximum(0, linked - np.array(model.linked_neurons, int))
     check_state(state, model)
-    return Changes([tuple(map(int, row)) for row in links], list(map(int, neurons)), [None] * n)
+    return Changes([(int(pruned), int(grown)) for pruned, grown in links], list(map(int, neurons)), [None] * n)
 
 
 def chained(first: Rewiring | None, second: Rewiring | None) -> Rewiring | None:

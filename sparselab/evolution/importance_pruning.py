@@ -330,7 +330,7 @@ def shrink(model: SparseMLP, gone: Sequence[NDArray[np.bool_]], evidence: Eviden
     ((4, 5, 2), [3, 4, 5, 6, 7])
     """
     outputs, inputs = [None, *gone], [*gone, None]
-    rewirings = []
+    rewirings: list[Rewiring | None] = []
     for number, layer in enumerate(model.layers):
         before, here = outputs[number], inputs[number]
         before, here = (None if mask is None or not mask.any() else ~mask for mask in (before, here))

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..nn.linear import SparseLinear
+from ..nn.mlp import SparseMLP
 from ..utils import checks
 from .criteria import check_finite
-
-__all__ = ["NAMES", "incoming", "outgoing", "product"]
 
 Importance: TypeAlias = Callable[[SparseLinear, SparseLinear], NDArray[np.generic]]
 
@@ -101,14 +100,55 @@ def product(layer: SparseLinear, following: SparseLinear) -> NDArray[np.floating
 NAMES: dict[str, Importance] = {"incoming": incoming, "outgoing": outgoing, "product": product}
 
 
-def check(importance):
-    """Raise TypeError unless `importance` is a function."""
+def check(importance: object) -> None:
+    """Check that an importance is a function.
+
+    Parameters
+    ----------
+    importance : object
+        What was given.
+
+    Raises
+    ------
+    TypeError
+        If it is a class or cannot be called.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.importances.check(sl.importances.incoming)
+    """
     if not callable(importance) or isinstance(importance, type):
         checks.fail("importance", importance, "a function (layer, following) -> (neurons,) numbers", TypeError)
 
 
-def scores(importance, model):
-    """Return the importances of each hidden layer, (neurons,); ValueError if the function's result does not fit."""
+def scores(importance: Importance, model: SparseMLP) -> list[NDArray[np.generic]]:
+    """Compute the importances of all hidden neurons.
+
+    Parameters
+    ----------
+    importance : callable
+        A function of this module, or your own.
+    model : SparseMLP
+        The network.
+
+    Returns
+    -------
+    list of ndarray
+        Importances (neurons,) of each hidden layer.
+
+    Raises
+    ------
+    ValueError
+        If the function's result has another shape or numbers that are not finite.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((4, 8, 6, 2), seed=0)
+    >>> [len(values) for values in sl.importances.scores(sl.importances.incoming, model)]
+    [8, 6]
+    """
     found = []
     for layer, following in zip(model.layers, model.layers[1:], strict=False):
         answer, n = checks.as_array(importance(layer, following)), layer.topology.n_out

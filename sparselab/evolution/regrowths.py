@@ -17,10 +17,8 @@ from ..topology.topology import Topology
 from ..utils import checks
 from .evidence import Evidence
 
-__all__ = ["NAMES", "SampledGradient", "gradient", "keep_fan_in", "places", "uniform"]
-
 Regrowth: TypeAlias = Callable[
-    [SparseLinear, Topology, int, Evidence | None, np.random.Generator], tuple[NDArray[np.integer], NDArray[np.integer]]
+    [SparseLinear, Topology, int, Evidence, np.random.Generator], tuple[NDArray[np.integer], NDArray[np.integer]]
 ]
 
 
@@ -171,7 +169,7 @@ class SampledGradient:
         checks.integer("candidates", self.candidates)
 
     def __call__(
-        self, layer: SparseLinear, topology: Topology, n_new: int, evidence: Evidence | None, rng: np.random.Generator
+        self, layer: SparseLinear, topology: Topology, n_new: int, evidence: Evidence, rng: np.random.Generator
     ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
         """Return the rows and columns of the new links; the arguments are those of `uniform`."""
         free = topology.n_out * topology.n_in - topology.nnz

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     import scipy.sparse
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+    from ..nn.initializers import Initializer
     from ..nn.mlp import SparseMLP
+    from ..nn.protocols import Activation
 
 
 def to_scipy(model: SparseMLP) -> list[tuple[scipy.sparse.csr_array, NDArray[Any]]]:
@@ -51,9 +53,14 @@ def to_scipy(model: SparseMLP) -> list[tuple[scipy.sparse.csr_array, NDArray[Any
 
 
 def from_scipy(
-    matrices: Sequence[Any], biases: Sequence[ArrayLike | None] | None = None, *, activation: Any = "all_relu",
-    dropout: float = 0.0, initializer: Any = "he_uniform", dtype: DTypeLike | None = None,
-) -> SparseMLP:  # fmt: skip
+    matrices: Sequence[Any],
+    biases: Sequence[ArrayLike | None] | None = None,
+    *,
+    activation: str | type | Activation = "all_relu",
+    dropout: float = 0.0,
+    initializer: str | type | Initializer = "he_uniform",
+    dtype: DTypeLike | None = None,
+) -> SparseMLP:
     """Make a net whose links are the entries of scipy sparse matrices; everything is copied.
 
     Parameters
@@ -130,9 +137,15 @@ def to_dense(model: SparseMLP) -> list[tuple[NDArray[Any], NDArray[Any]]]:
 
 
 def from_dense(
-    weights: Sequence[Any], biases: Sequence[ArrayLike | None] | None = None, *, activation: Any = "all_relu",
-    dropout: float = 0.0, initializer: Any = "he_uniform", dtype: DTypeLike | None = None, tolerance: float = 0.0,
-) -> SparseMLP:  # fmt: skip
+    weights: Sequence[Any],
+    biases: Sequence[ArrayLike | None] | None = None,
+    *,
+    activation: str | type | Activation = "all_relu",
+    dropout: float = 0.0,
+    initializer: str | type | Initializer = "he_uniform",
+    dtype: DTypeLike | None = None,
+    tolerance: float = 0.0,
+) -> SparseMLP:
     """Make a net whose links are the entries of dense matrices with |w| > tolerance; everything is copied.
 
     Beside the matrices only their links take memory.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise, zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..nn import activations
 from ..training.loop import check_model
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import DTypeLike
 
+    from ..nn.initializers import Initializer
     from ..nn.mlp import SparseMLP
+    from ..nn.protocols import Activation
 
 LAYOUTS = "dense", "csr"
 
@@ -69,9 +71,14 @@ def to_torch(model: SparseMLP, layout: str = "dense") -> torch.nn.Sequential:
 
 
 def from_torch(
-    module: torch.nn.Module, *, activation: Any = None, dropout: float | None = None, initializer: Any = "he_uniform",
-    dtype: DTypeLike | None = None, tolerance: float = 0.0,
-) -> SparseMLP:  # fmt: skip
+    module: torch.nn.Module,
+    *,
+    activation: str | type | Activation | None = None,
+    dropout: float | None = None,
+    initializer: str | type | Initializer = "he_uniform",
+    dtype: DTypeLike | None = None,
+    tolerance: float = 0.0,
+) -> SparseMLP:
     """Make a net from a torch.nn.Sequential of linear layers; everything is copied.
 
     Links are the entries with |w| > tolerance; under torch.nn.utils.prune those that its mask keeps (a kept 0 is a link), in a

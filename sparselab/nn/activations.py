@@ -3,7 +3,7 @@
 Your own activation is any object with the methods of `protocols.Activation`; `at(depth)` and `slopes` are optional.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -357,13 +357,14 @@ def get(activation: str | type | Activation, **parameters: float) -> Activation:
     >>> sl.activations.get("leaky_relu", alpha=0.1)
     LeakyReLU(alpha=0.1)
     """
-    if isinstance(activation, str):
-        activation = NAMES[checks.choice("activation", activation, NAMES)](**parameters)
-    elif isinstance(activation, type):
-        activation = checks.instance("activation", activation)
-    if not (callable(getattr(activation, "forward", None)) and callable(getattr(activation, "gradient", None))):
-        checks.fail("activation", activation, f"one of {list(NAMES)} or an object with forward(Z) and gradient(Z)", TypeError)
-    return activation
+    found: Any = activation
+    if isinstance(found, str):
+        found = NAMES[checks.choice("activation", found, NAMES)](**parameters)
+    elif isinstance(found, type):
+        found = checks.instance("activation", found)
+    if not (callable(getattr(found, "forward", None)) and callable(getattr(found, "gradient", None))):
+        checks.fail("activation", found, f"one of {list(NAMES)} or an object with forward(Z) and gradient(Z)", TypeError)
+    return found
 
 
 def at(activation: Activation, depth: int) -> Activation:
@@ -412,12 +413,29 @@ def slopes(activation: Activation) -> tuple[float, float] | None:
     return getattr(activation, "slopes", None)
 
 
-def takes_alpha(name):
-    """Whether the activation of this name has a slope alpha."""
+def takes_alpha(name: str) -> bool:
+    """Tell whether the activation of some name has a parameter alpha.
+
+    Parameters
+    ----------
+    name : str
+        A name in `NAMES`; others have none.
+
+    Returns
+    -------
+    bool
+        Whether it has.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.activations.takes_alpha("all_relu"), sl.activations.takes_alpha("tanh")
+    (True, False)
+    """
     return hasattr(NAMES.get(name), "alpha")
 
 
-def describe(activation: Activation) -> dict[str, Any]:
+def describe(activation: Any) -> dict[str, Any]:
     """Describe a built-in activation by plain values, as files store it.
 
     Parameters
@@ -443,5 +461,5 @@ def describe(activation: Activation) -> dict[str, Any]:
     """
     for name, kind in NAMES.items():
         if type(activation) is kind:
-            return {"name": name, **asdict(activation)}
+            return {"name": name, **vars(activation)}
     checks.fail("activation", activation, f"one of {list(NAMES)}: a plug-in cannot be stored by name")

@@ -6,7 +6,7 @@ without which signals vanish in networks with few links a neuron. Your own initi
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -69,23 +69,61 @@ class _Scaled:
         ndarray
             One value for each of the links.
         """
-        values = rng.random(topology.nnz if slots is None else len(slots), dtype=dtype)
+        values = rng.random(topology.nnz if slots is None else len(slots), dtype=dtype_of(dtype))
         values = np.multiply(values, 2, out=values)
         values -= 1
         if self.fan == "width":
-            values *= _scalar(dtype)(self.limit(topology.n_in, topology.n_out))
+            values *= dtype_of(dtype)(self.limit(topology.n_in, topology.n_out))
         else:
-            fan_in = np.repeat(topology.fan_in, topology.fan_in) if slots is None else _fan_in_at(topology, slots)
+            fan_in = np.repeat(topology.fan_in, topology.fan_in) if slots is None else fan_in_at(topology, slots)
             values *= self.limit(fan_in, topology.n_out).astype(dtype)
         return values
 
 
-def _scalar(dtype):
+def dtype_of(dtype: DTypeLike) -> Any:
+    """Return the scalar type of a dtype.
+
+    Parameters
+    ----------
+    dtype : dtype
+        A numpy type, dtype or name.
+
+    Returns
+    -------
+    type
+        The class, such as numpy.float32.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.initializers.dtype_of("float32").__name__
+    'float32'
+    """
     return np.dtype(dtype).type
 
 
-def _fan_in_at(topology, slots):
-    """Number of incoming links of the output neuron of each link in `slots`."""
+def fan_in_at(topology: Topology, slots: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Count the incoming links of the output neurons of some links.
+
+    Parameters
+    ----------
+    topology : Topology
+        The links.
+    slots : ndarray of int
+        Slots of links.
+
+    Returns
+    -------
+    ndarray
+        For each of these links the fan-in of its output neuron.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.initializers.fan_in_at(sl.Topology.dense(2, 3), np.array([0, 5])).tolist()
+    [3, 3]
+    """
     rows = np.searchsorted(topology.indptr, slots, side="right") - 1
     return topology.fan_in[rows]
 
@@ -235,7 +273,7 @@ class Normal:
             One value for each of the links.
         """
         n = topology.nnz if slots is None else len(slots)
-        return rng.standard_normal(n, dtype=dtype) * _scalar(dtype)(self.deviation)
+        return rng.standard_normal(n, dtype=dtype_of(dtype)) * dtype_of(dtype)(self.deviation)
 
 
 NAMES: dict[str, type] = {"he_uniform": HeUniform, "xavier_uniform": XavierUniform, "normal": Normal}
@@ -276,7 +314,7 @@ def get(initializer: str | type | Initializer, **parameters: float | str) -> Ini
     return initializer
 
 
-def describe(initializer: Initializer) -> dict[str, Any]:
+def describe(initializer: Any) -> dict[str, Any]:
     """Describe a built-in initializer by plain values, as files store it.
 
     Parameters
@@ -302,5 +340,5 @@ def describe(initializer: Initializer) -> dict[str, Any]:
     """
     for name, kind in NAMES.items():
         if type(initializer) is kind:
-            return {"name": name, **asdict(initializer)}
+            return {"name": name, **vars(initializer)}
     checks.fail("initializer", initializer, f"one of {list(NAMES)}: a plug-in cannot be stored by name")

@@ -44,6 +44,9 @@ class SparseLinear:
     """
 
     def __init__(self, topology: Topology, w: NDArray[np.floating], b: NDArray[np.floating]) -> None:
+        self._set(topology, w, b)
+
+    def _set(self, topology, w, b):
         if not isinstance(topology, Topology):
             checks.fail("topology", topology, "a Topology", TypeError)
         if np.asarray(w).dtype not in DTYPES:
@@ -122,7 +125,7 @@ class SparseLinear:
         TypeError, ValueError
             If an array does not fit.
         """
-        self.__init__(topology, w, b)
+        self._set(topology, w, b)
         return self
 
     def forward(self, X: ArrayLike, out: NDArray[np.floating] | None = None) -> NDArray[np.floating]:

@@ -4,6 +4,8 @@ Your own loss is any object with the methods of `protocols.Loss`. With `code` = 
 the built-in losses select compiled code in the fused engine.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
@@ -63,7 +65,7 @@ class SoftmaxCrossEntropy:
     def on_tile(
         self,
         Z: NDArray[np.floating],
-        targets: NDArray[np.generic],
+        targets: NDArray[Any],
         samples: NDArray[np.int64],
         first: int,
         count: int,
@@ -96,7 +98,7 @@ class SoftmaxCrossEntropy:
         """
         return elementwise.softmax_loss(Z, targets, samples, first, count, scale, dZ)
 
-    def of(self, Z: NDArray[np.floating], targets: NDArray[np.generic]) -> tuple[float, float]:
+    def of(self, Z: NDArray[np.floating], targets: NDArray[Any]) -> tuple[float, float]:
         """Evaluate predictions.
 
         Parameters
@@ -171,7 +173,7 @@ class MeanSquaredError:
     def on_tile(
         self,
         Z: NDArray[np.floating],
-        targets: NDArray[np.generic],
+        targets: NDArray[Any],
         samples: NDArray[np.int64],
         first: int,
         count: int,
@@ -204,7 +206,7 @@ class MeanSquaredError:
         """
         return elementwise.squared_loss(Z, targets, samples, first, count, scale, dZ)
 
-    def of(self, Z: NDArray[np.floating], targets: NDArray[np.generic]) -> tuple[float, float | None]:
+    def of(self, Z: NDArray[np.floating], targets: NDArray[Any]) -> tuple[float, float | None]:
         """Evaluate predictions.
 
         Parameters
@@ -256,11 +258,11 @@ def get(loss: str | type | Loss | None, default: str = "softmax_cross_entropy") 
     >>> type(sl.losses.get("mean_squared_error")).__name__
     'MeanSquaredError'
     """
-    loss = default if loss is None else loss
-    if isinstance(loss, str):
-        return NAMES[checks.choice("loss", loss, NAMES)]()
-    if isinstance(loss, type) and hasattr(loss, "on_tile"):
-        loss = checks.instance("loss", loss)
-    if isinstance(loss, type) or not all(callable(getattr(loss, name, None)) for name in ("targets", "on_tile", "of")):
-        checks.fail("loss", loss, f"one of {list(NAMES)} or an object with targets, on_tile and of", TypeError)
-    return loss
+    found: Any = default if loss is None else loss
+    if isinstance(found, str):
+        return NAMES[checks.choice("loss", found, NAMES)]()
+    if isinstance(found, type) and hasattr(found, "on_tile"):
+        found = checks.instance("loss", found)
+    if isinstance(found, type) or not all(callable(getattr(found, name, None)) for name in ("targets", "on_tile", "of")):
+        checks.fail("loss", found, f"one of {list(NAMES)} or an object with targets, on_tile and of", TypeError)
+    return found

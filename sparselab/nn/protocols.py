@@ -1,6 +1,6 @@
 """What your own activation or loss must provide, as types. (Optimizers: see optimizers.py.)"""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -21,14 +21,14 @@ class Activation(Protocol):
 class Loss(Protocol):
     """The methods that every loss must have."""
 
-    def targets(self, y: ArrayLike, n_out: int, dtype: DTypeLike) -> NDArray[np.generic]:
+    def targets(self, y: ArrayLike, n_out: int, dtype: DTypeLike) -> NDArray[Any]:
         """Return targets in the form that the other methods take; raise TypeError or ValueError if they do not fit."""
         ...
 
     def on_tile(
         self,
         Z: NDArray[np.floating],
-        targets: NDArray[np.generic],
+        targets: NDArray[Any],
         samples: NDArray[np.int64],
         first: int,
         count: int,
@@ -38,6 +38,6 @@ class Loss(Protocol):
         """Return (sum of losses, number of correct predictions) of a tile and write the gradient times `scale` to dZ."""
         ...
 
-    def of(self, Z: NDArray[np.floating], targets: NDArray[np.generic]) -> tuple[float, float | None]:
+    def of(self, Z: NDArray[np.floating], targets: NDArray[Any]) -> tuple[float, float | None]:
         """Return (mean loss, accuracy or None) of outputs Z (samples, outputs)."""
         ...

@@ -3,7 +3,7 @@
 Importance pruning removes neurons, which shortens arrays; figures and analyses still need the original id of each neuron.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -50,7 +50,7 @@ class Neurons:
                 check_ids(f"kept[{level}]", ids, n)
 
     @classmethod
-    def of(cls, sizes: Iterable[int]) -> Self:
+    def of(cls, sizes: Sequence[int]) -> Self:
         """Return the ids of a network that has lost no neuron.
 
         Parameters

@@ -5,6 +5,7 @@ along by one gather operation, `Rewiring.carry`.
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +14,8 @@ from ..kernels import csr_passes, growth
 from ..utils import checks
 from ..utils.parallel_for import in_parts
 from .topology import Topology
+
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +81,7 @@ class Rewiring:
         """Number of old links that were removed."""
         return self.n_before - int(np.count_nonzero(self.origin >= 0))
 
-    def carry(self, values: NDArray[np.generic], fill: float = 0) -> NDArray[np.generic]:
+    def carry(self, values: NDArray[T], fill: float = 0) -> NDArray[T]:
         """Carry a vector aligned with the old links over to the new ones.
 
         Parameters
@@ -104,7 +107,7 @@ class Rewiring:
         csr_passes.carry(values, self.origin, values.dtype.type(fill), out)
         return out
 
-    def carry_rows(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
+    def carry_rows(self, values: NDArray[T]) -> NDArray[T]:
         """Carry a vector aligned with the old outputs over to those that are kept.
 
         Parameters

@@ -265,7 +265,8 @@ class Topology:
         check_kind("matrix.data.dtype", matrix.dtype)
         coo = matrix.tocoo()
         rows, columns = coo.row, coo.col
-        topology = cls.from_links(*coo.shape, rows, columns)
+        n_out, n_in = coo.shape
+        topology = cls.from_links(n_out, n_in, rows, columns)
         return topology, np.ascontiguousarray(coo.data[np.lexsort((columns, rows))])
 
     def to_scipy(self, w: NDArray[np.generic]) -> Any:

@@ -12,12 +12,15 @@ import numpy as np
 from ..engines.tiling import tile_width
 from ..nn import activations
 from ..nn.footprint import check_sparsity, net_name, size, whole_bytes
+from ..nn.protocols import Activation
 from ..nn.shapes import check_dtype, check_sizes
 from ..utils import checks, resources
 from .memory import DEGREES_UP_TO, LARGE_EVOLUTION, PLANS, Plan, TrainingShape
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
+
+    from ..nn.protocols import Activation
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class MemoryEstimate:
 
 def estimate_memory(
     sizes: Sequence[int], *, epsilon: float = 20, density: float | None = None, batch_size: int = 128, threads: int | None = None,
-    dtype: DTypeLike = "float32", activation: object = "all_relu", dropout: float = 0.0, training: bool = True,
+    dtype: DTypeLike = "float32", activation: str | type | Activation = "all_relu", dropout: float = 0.0, training: bool = True,
     evolution: bool = True, optimizer_vectors: int = 1, layerwise: bool | None = None, n_samples: int = 0, n_test: int = 0,
     epochs: int = 0, plan: Plan | None = None,
 ) -> MemoryEstimate:  # fmt: skip
@@ -125,9 +128,9 @@ def estimate_memory(
     n_test, epochs = checks.integer("n_test", n_test, low=0), checks.integer("epochs", epochs, low=0)
     vectors = checks.integer("optimizer_vectors", optimizer_vectors, low=0)
     threads = resources.cores() if threads is None else checks.integer("threads", threads)
-    dropout, activation = checks.fraction("dropout", dropout, open_high=True), activations.get(activation)
+    dropout, function = checks.fraction("dropout", dropout, open_high=True), activations.get(activation)
     depths = range(1, len(sizes) - 1)
-    stores_inputs = np.array([activations.slopes(activations.at(activation, depth)) is None for depth in depths], bool)
+    stores_inputs = np.array([activations.slopes(activations.at(function, depth)) is None for depth in depths], bool)
     net = TrainingShape.expected(
         sizes, itemsize, **check_sparsity(epsilon, density), dropout=dropout, stores_inputs=stores_inputs
     )  # fmt: skip

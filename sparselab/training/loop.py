@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from ..datasets.dataset import Dataset
+    from ..nn.optimizers import Optimizer
+    from ..nn.protocols import Loss
 
 
 class Scores(NamedTuple):
@@ -88,12 +90,25 @@ def train(
 
 
 def steps(
-    model: SparseMLP, data: Dataset | tuple[Any, ...], *, optimizer: Any = None,
-    rules: Callable[..., Any] | Sequence[Callable[..., Any]] = (), epochs: int = 10, batch_size: int = 128,
-    seed: int | np.random.SeedSequence | np.random.Generator | None = None, threads: int | None = None, evaluate_every: int = 1,
-    loss: Any = None, pace: float = 0.0, state: TrainingState | None = None, checkpoint: str | os.PathLike[str] | None = None,
-    every: int = 1, keep: int = 3, resume: bool = True, config: Any = None,
-) -> Generator[StepRecord | EpochRecord, None, None]:  # fmt: skip
+    model: SparseMLP,
+    data: Dataset | tuple[Any, ...],
+    *,
+    optimizer: Optimizer | None = None,
+    rules: Callable[..., Any] | Sequence[Callable[..., Any]] = (),
+    epochs: int = 10,
+    batch_size: int = 128,
+    seed: int | np.random.SeedSequence | np.random.Generator | None = None,
+    threads: int | None = None,
+    evaluate_every: int = 1,
+    loss: str | type | Loss | None = None,
+    pace: float = 0.0,
+    state: TrainingState | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    every: int = 1,
+    keep: int = 3,
+    resume: bool = True,
+    config: Any = None,
+) -> Generator[StepRecord | EpochRecord, None, None]:
     """Train a net in place, one or several mini-batches at a time.
 
     Arguments are checked at once; after that nothing is trained until a record is asked for, and training stops where no more
@@ -171,12 +186,12 @@ def steps(
     ['StepRecord', 'StepRecord', 'EpochRecord']
     """
     check_model(model)
-    optimizer, rules = check_optimizer(optimizer), check_rules(rules)
+    optimizer, rule_list = check_optimizer(optimizer), check_rules(rules)
     epochs, batch_size = checks.integer("epochs", epochs, low=0), checks.integer("batch_size", batch_size)
     evaluate_every, pace = checks.integer("evaluate_every", evaluate_every, low=0), checks.non_negative("pace", pace)
     threads = cores() if threads is None else checks.integer("threads", threads)
     run = EpochRunner.of(
-        model, as_dataset(data, model), optimizer, rules, loss, batch_size=batch_size, threads=threads,
+        model, as_dataset(data, model), optimizer, rule_list, loss, batch_size=batch_size, threads=threads,
         evaluate_every=evaluate_every, pace=pace, has_state=state is not None,
     )  # fmt: skip
     state = TrainingState.start(model, optimizer, seed) if state is None else state
@@ -185,7 +200,7 @@ def steps(
     check_state(state.optimizer, model)
     for layer in model.layers:
         layer.check()
-    for rule in rules:
+    for rule in rule_list:
         if hasattr(rule, "prepare"):
             rule.prepare(model, epochs if checkpoint is not None else state.epoch + epochs)
     if checkpoint is None:
@@ -237,7 +252,7 @@ def check_model(model):
 
 
 def evaluate(
-    model: SparseMLP, X: Any, y: ArrayLike, *, loss: Any = None, threads: int | None = None
+    model: SparseMLP, X: Any, y: ArrayLike, *, loss: str | type | Loss | None = None, threads: int | None = None
 ) -> Scores:  # fmt: skip
     """Compute loss and accuracy of a net on some samples, without dropout.
 
@@ -273,16 +288,16 @@ def evaluate(
     True
     """
     check_model(model)
-    y = as_labels(y)
-    if y.ndim == 0 or y.dtype.kind not in "iuf":
-        checks.fail("y", y, "an array of labels or targets, one for each row of X", TypeError)
-    labels = y.ndim == 1 and y.dtype.kind in "iu"
-    loss = loss_functions.get(loss, default="softmax_cross_entropy" if labels else "mean_squared_error")
-    targets = loss.targets(y, model.sizes[-1], model.dtype)
+    wanted = as_labels(y)
+    if wanted.ndim == 0 or wanted.dtype.kind not in "iuf":
+        checks.fail("y", wanted, "an array of labels or targets, one for each row of X", TypeError)
+    are_labels = wanted.ndim == 1 and wanted.dtype.kind in "iu"
+    loss_function = loss_functions.get(loss, default="softmax_cross_entropy" if are_labels else "mean_squared_error")
+    targets = loss_function.targets(wanted, model.sizes[-1], model.dtype)
     outputs = predict(model, X, threads=threads)
     if len(outputs) != len(targets):
         raise ValueError(f"y has {len(targets)} entries: must be {len(outputs)}, one for each row of X")
-    return Scores(*loss.of(outputs, targets))
+    return Scores(*loss_function.of(outputs, targets))
 
 
 def predict(model: SparseMLP, X: Any, *, threads: int | None = None) -> NDArray[Any]:

@@ -10,6 +10,7 @@ import reprlib
 from typing import NoReturn
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 LONGEST = 120  # characters of a value that a message shows
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -83,7 +84,7 @@ def as_array(values):
         return np.asarray(None)
 
 
-def whole_array(name, values, n=None):
+def whole_array(name: str, values: ArrayLike, n: int | None = None) -> NDArray[np.integer]:
     """Return a 1-D integer array of length n (None: any length); an empty list is allowed."""
     array = as_array(values)
     array = array.astype(np.int64) if array.shape == (0,) else array

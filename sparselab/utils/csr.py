@@ -35,7 +35,8 @@ def check_csr(X: sparse.csr_array | sparse.csr_matrix, name: str = "X") -> None:
     >>> import sparselab as sl
     >>> sl.datasets.check_csr(sparse.eye_array(3, format="csr"))
     """
-    _check_compressed(X, *X.shape, name, "column")
+    rows, columns = X.shape
+    _check_compressed(X, rows, columns, name, "column")
     check_kind(f"{name}.data.dtype", X.data.dtype)
     check_finite(X.data, X.data, f"{name}.data")
 

@@ -7,20 +7,17 @@ from typing import Any
 
 from . import markup
 from .gallery import DrawnViews
-from .toolkit import bundle, make
+from .toolkit import Displayed, make
 from .views import View
 
-LOOK = {"style": {"description_width": "95px"}, "layout": {"width": "97%"}}  # of a control
-ON_RELEASE = LOOK | {"continuous_update": False}  # of a slider whose study takes long
 
-
-class Explorer(DrawnViews):
+class Explorer(DrawnViews, Displayed):
     """Controls, and views of a result that is computed from their values whenever one changes.
 
     Parameters
     ----------
     controls : dict of str to widget
-        ipywidgets controls by name.
+        Controls from ipywidgets, by name.
     study : callable
         Gets {name: value} of the controls and returns the result that is shown.
     views : dict of str to View
@@ -55,7 +52,7 @@ class Explorer(DrawnViews):
         self.result = self.studied = None  # the latest result, and the values it belongs to
         super().__init__(views, limited=limited)
         for name, control in controls.items():
-            self.redraw_with(control.add_class(f"sparselab-{name}"))
+            self._redraw_with(control.add_class(f"sparselab-{name}"))
         self.widget = self._arranged()
         self.painter.request()
 
@@ -90,5 +87,9 @@ class Explorer(DrawnViews):
         views = ", ".join(view.title for view in self.gallery.views.values())
         return f"{self.title or 'Explorer'}: {settings}\n  views: {views}\n  In JupyterLab this is a panel with sliders."
 
-    def _repr_mimebundle_(self, **options):
-        return bundle(self.widget, repr(self), options)
+
+def control(kind, description, **traits):
+    """A control of an Explorer by its ipywidgets name; a slider takes effect when it is released, unless traits say otherwise."""
+    if kind.endswith("Slider"):
+        traits.setdefault("continuous_update", False)
+    return make(kind, description=description, style={"description_width": "95px"}, layout={"width": "97%"}, **traits)

@@ -13,12 +13,9 @@ from ..nn import footprint, summary
 from ..training import memory
 from ..utils import resources
 from . import markup
-from .explorer import LOOK, ON_RELEASE, Explorer
+from .explorer import Explorer, control
 from .toolkit import make
 from .views import View
-
-STEPS = {"steps": 3, "steps_after": 1}
-NAMES = "neurons", "layers", "epsilon", "batch"
 
 
 class StoppedError(Exception):
@@ -90,15 +87,14 @@ class ExtremePanel(Explorer):
     """
 
     def __init__(
-        self, neurons: float, layers: int, epsilon: float, batch: int, features: int, rows: Iterable[dict[str, Any]]
-    ) -> None:
+        self, neurons: float, layers: int, epsilon: float, batch: int, features: int, rows: Iterable[dict[str, Any]],
+    ) -> None:  # fmt: skip
         self.features, self.results, self.thread, self.stopping = features, [*rows], None, False
-        number = lambda kind, name, **options: make(kind, description=name, **ON_RELEASE | options)
         controls = {
-            "neurons": number("FloatLogSlider", "neurons", value=neurons, min=4, max=8.5, step=0.1, readout_format=".3g"),
-            "layers": number("IntSlider", "layers", value=layers, min=1, max=20),
-            "epsilon": number("FloatSlider", "epsilon ε", value=epsilon, min=1.0, max=20.0, step=0.5),
-            "batch": make("Dropdown", options=[8, 16, 32, 64, 128], value=batch, description="batch", **LOOK),
+            "neurons": control("FloatLogSlider", "neurons", value=neurons, min=4, max=8.5, step=0.1, readout_format=".3g"),
+            "layers": control("IntSlider", "layers", value=layers, min=1, max=20),
+            "epsilon": control("FloatSlider", "epsilon ε", value=epsilon, min=1.0, max=20.0, step=0.5),
+            "batch": control("Dropdown", "batch", options=[8, 16, 32, 64, 128], value=batch),
         }
         button = lambda name, css, style: make("Button", css, description=name, button_style=style, layout={"width": "110px"})
         self.start_button = button("Run 4 steps", "sparselab-start", "success")
@@ -114,8 +110,9 @@ class ExtremePanel(Explorer):
         return [*self.controls.values(), buttons, self.bar, self.status, self.message, self.glance]
 
     def _request(self, values):
-        chosen = {name: values[name] for name in NAMES} | {"neurons": round(values["neurons"]), "features": self.features}
-        return Request(extreme.Extreme(**chosen, **STEPS), tuple(self.results), resources.available())
+        values = values | {"neurons": round(values["neurons"])}
+        what = extreme.Extreme(**values, features=self.features, steps=3, steps_after=1)
+        return Request(what, tuple(self.results), resources.available())
 
     def start(self) -> None:
         """Train a few steps, evolve, and train one more step, in a thread; a second start does nothing."""

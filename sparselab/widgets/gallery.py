@@ -54,9 +54,9 @@ class DrawnViews:
 
     def __init__(self, views, *, limited=True, **options):
         self.gallery, self.painter = Gallery(views, **options), Painter(self._draw, limited=limited)
-        self.redraw_with(self.gallery.tabs, "selected_index")
+        self._redraw_with(self.gallery.tabs, "selected_index")
 
-    def redraw_with(self, widget, trait="value"):
+    def _redraw_with(self, widget, trait="value"):
         """Redraw whenever a widget changes."""
         widget.observe(lambda change: self.painter.request(), trait)
 

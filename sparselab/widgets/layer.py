@@ -10,8 +10,7 @@ from ..figures.style import limit_height
 from ..nn import summary
 from ..nn.mlp import SparseMLP
 from . import markup
-from .explorer import LOOK, ON_RELEASE, Explorer
-from .toolkit import make
+from .explorer import Explorer, control
 from .views import View
 
 BATCH = 64
@@ -57,15 +56,12 @@ def layer_panel(n_in: int = 784, n_out: int = 1000, *, epsilon: float = 20.0, de
     (True, (20, 30))
     """
     controls = {
-        "n_in": make("IntSlider", value=n_in, min=2, max=2000, description="n_in", **ON_RELEASE),
-        "n_out": make("IntSlider", value=n_out, min=2, max=2000, description="n_out", **ON_RELEASE),
-        "given": make("Dropdown", options=["epsilon", "density"], value="epsilon", description="given", **LOOK),
-        "epsilon": make("FloatSlider", value=epsilon, min=1.0, max=100.0, step=1.0, description="epsilon ε", **ON_RELEASE),
-        "density": make(
-            "FloatLogSlider", value=density, min=-3.0, max=0.0, step=0.05, description="density", readout_format=".3g",
-            **ON_RELEASE,
-        ),
-    }  # fmt: skip
+        "n_in": control("IntSlider", "n_in", value=n_in, min=2, max=2000),
+        "n_out": control("IntSlider", "n_out", value=n_out, min=2, max=2000),
+        "given": control("Dropdown", "given", options=["epsilon", "density"], value="epsilon"),
+        "epsilon": control("FloatSlider", "epsilon ε", value=epsilon, min=1.0, max=100.0, step=1.0),
+        "density": control("FloatLogSlider", "density", value=density, min=-3.0, max=0.0, step=0.05, readout_format=".3g"),
+    }
     panel = Explorer(controls, study, VIEWS, table, title="one sparse layer, four ways to compute it")
     controls["given"].observe(lambda change: choose(controls, change["new"]), "value")
     choose(controls, "epsilon")

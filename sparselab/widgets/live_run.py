@@ -9,13 +9,13 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 from ..checkpoints.records import EpochRecord, History, thin
 from ..experiments.config import ExperimentConfig
 from ..experiments.experiment import Experiment, build
-from .live_values import LIVE, with_live_zeta
+from .live_values import LIVE, apply, with_live_zeta
 
 MAX_CHECKPOINTS = 100  # each holds all records, so one an epoch would cost the square of the epochs
 ACTIVE = ("preparing", "running", "paused")
@@ -173,18 +173,13 @@ class LiveRun:
             epoch = len(self.history) + 1
             for name, value in new.items():  # a dragged slider gives many values: the last one of an epoch is kept
                 self.changes = [one for one in self.changes if one[:2] != (epoch, name)] + [(epoch, name, value)]
-            self._apply(new)
+            if self.experiment:
+                apply(new, self.experiment.optimizer, self.now)
         return True
 
-    def _apply(self, names):
-        for name in names if self.experiment else ():
-            LIVE[name](self.experiment, self.now)
-
     def _pull_quietly(self):
-        try:
+        with suppress(Exception):  # self.error has it, for the panel to show
             self.pull()
-        except Exception:
-            pass  # self.error has it, for the panel to show
 
     def _prepare(self):
         experiment = self.make(self.config)
@@ -193,7 +188,7 @@ class LiveRun:
         self.first = tuple(layer.topology for layer in experiment.model.layers)
         with self.condition:
             self.experiment = experiment
-            self._apply({name for _, name, _ in self.changes})
+            apply({name for _, name, _ in self.changes}, experiment.optimizer, self.now)
 
     def _consume(self, stream):
         """Take records until the stream ends or a stop is requested; returns the final state."""

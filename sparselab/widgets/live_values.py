@@ -5,24 +5,14 @@ from functools import partial
 
 from ..experiments.experiment import rate_of, zeta_of
 
-
-def set_rate(experiment, config):
-    """Set the learning rate of a running experiment, including its schedule."""
-    experiment.optimizer.learning_rate = rate_of(config)
+LIVE = ("learning_rate", "momentum", "weight_decay", "zeta")  # fields that can be changed while a training runs
 
 
-def setter(name):
-    """A function that copies this value of a config to the optimizer, which reads it at each step."""
-    return lambda experiment, config: setattr(experiment.optimizer, name, getattr(config, name))
-
-
-# Field -> how its value gets into a running experiment; the rules read zeta themselves (`with_live_zeta`).
-LIVE = {
-    "learning_rate": set_rate,
-    "momentum": setter("momentum"),
-    "weight_decay": setter("weight_decay"),
-    "zeta": lambda experiment, config: None,
-}
+def apply(names, optimizer, config):
+    """Give these values of a config to an optimizer, which reads them at each step; the rules read zeta themselves."""
+    values = {"learning_rate": rate_of(config), "momentum": config.momentum, "weight_decay": config.weight_decay}
+    for name in values.keys() & set(names):
+        setattr(optimizer, name, values[name])
 
 
 def with_live_zeta(rule, run):

@@ -5,6 +5,7 @@ The training waits for a figure (so that drawing does not distort its times), bu
 
 import threading
 import time
+from contextlib import suppress
 
 from .. import figures
 
@@ -56,10 +57,8 @@ class Painter:
             if self.limited:
                 time.sleep(max(0.0, self.last + INTERVAL - time.monotonic()))
             self.last = time.monotonic()
-            try:
+            with suppress(Exception):  # `draw` shows its own errors; if this thread died, `busy` would stay set
                 self.draw()
-            except Exception:
-                pass  # `draw` shows its own errors; if this thread died, `busy` would stay set
             self.cost = time.monotonic() - self.last
 
     def _take_request(self):

@@ -18,7 +18,7 @@ from .form import ConfigForm
 from .live_values import LIVE
 from .presenter import Presenter
 from .screen import Screen
-from .toolkit import bundle, guarded
+from .toolkit import Displayed, guarded
 from .view_model import ViewModel
 from .views import VIEWS, View
 
@@ -35,7 +35,7 @@ SHOWN = ("curves", "connectivity", "input", "degrees", "neurons", "costs")
 SPANS = {"epsilon": (1.0, 100.0, 1.0), "alpha": (0.0, 1.0, 0.05), "epochs": (1, 500, 1)}
 
 
-class TrainingPanel:
+class TrainingPanel(Displayed):
     """A training to watch and to control: make it the last line of a cell and press Start, or call `start` or `run`.
 
     Learning rate, momentum, weight decay and zeta can be changed while a training runs.
@@ -89,6 +89,7 @@ class TrainingPanel:
         self.views = dict(map(named, views))
         self.view_model = ViewModel(lambda: self.form.config, data=data, rules=rules)
         self.screen = self.Screen(self.form, self.views, title)
+        self.widget = self.screen.widget
         self.presenter = Presenter(self.view_model, self.screen, self.form, self.views)
         self.lock, self.pace = threading.RLock(), pace
         self.checkpoint, self.resume_next = checkpoint, True
@@ -191,7 +192,8 @@ class TrainingPanel:
         """Go back to an untrained net with the settings of the form, and forget earlier runs."""
         with self.lock:
             if not self.stop():
-                return self.presenter.show_message("still working (loading data or compiling): try again in a moment")
+                self.presenter.show_message("still working (loading data or compiling): try again in a moment")
+                return
             if not self.form.errors:
                 self.view_model.clear()
             self.resume_next = False
@@ -277,9 +279,8 @@ class TrainingPanel:
         for name, action in actions.items():
             on_click(screen.buttons[name], action)
         on_click(screen.use, lambda: self.use(screen.preset.value))
-        screen.gallery.tabs.observe(redraw, "selected_index")
-        screen.timeline.observe(redraw, "value")
-        screen.layers.observe(redraw, "value")
+        for widget, trait in ((screen.gallery.tabs, "selected_index"), (screen.timeline, "value"), (screen.layers, "value")):
+            widget.observe(redraw, trait)
         self.form.observe(lambda name: guarded(screen.message, self._form_changed))
 
     def _form_changed(self):
@@ -295,9 +296,6 @@ class TrainingPanel:
 
     def __repr__(self):
         return panel_text(self)
-
-    def _repr_mimebundle_(self, **options):
-        return bundle(self.screen.widget, repr(self), options)
 
 
 def named(view):

@@ -63,9 +63,7 @@ def pruning_plan(config):
     if not events:
         return f"Nothing will be pruned in {config.epochs} epochs: the first event would be after epoch {rule.start}."
     if config.pruning == "links":
-        return (
-            f"After epochs {listed(events)}: neurons up to percentile {rule.percentile:g} of a layer lose their incoming links."
-        )
+        return f"After epochs {listed(events)}: neurons up to percentile {rule.percentile:g} lose their incoming links."
     widths = [widths_without(config.hidden, rule.share(epoch)) for epoch in events]
     used = [event for event, now, before in zip(events, widths, [config.hidden, *widths]) if now != before]
     if not used:

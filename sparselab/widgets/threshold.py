@@ -6,7 +6,7 @@ The curve is computed once. The point at the slider is a net that is made and ev
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING
 
 from .. import figures
@@ -20,9 +20,8 @@ from ..nn.mlp import SparseMLP
 from ..utils import checks
 from . import markup
 from .costs import AT_ONCE
-from .explorer import LOOK, Explorer
+from .explorer import Explorer, control
 from .panel import TrainingPanel
-from .toolkit import make
 from .trade_off import consistent_copy, with_test_set
 from .views import View
 
@@ -104,12 +103,13 @@ def threshold_panel(
     if not isinstance(model, SparseMLP) or len(model.layers) < 2:
         checks.fail("model", model, "a SparseMLP with a hidden layer, or a TrainingPanel that has one", TypeError)
     study = ThresholdStudy(consistent_copy(model), data, {importance: curve}, min_neurons, seed, threads)
+    hint = "share of the hidden neurons to prune"
     controls = {
-        "amount": make(
-            "FloatSlider", value=amount, min=0.0, max=0.99, step=0.01, description="amount", readout_format=".2f",
-            tooltip="share of the hidden neurons to prune", continuous_update=True, **LOOK,
+        "amount": control(
+            "FloatSlider", "amount", value=amount, min=0.0, max=0.99, step=0.01, readout_format=".2f", tooltip=hint,
+            continuous_update=True,
         ),
-        "importance": make("Dropdown", options=list(importances.NAMES), value=importance, description="importance", **LOOK),
+        "importance": control("Dropdown", "importance", options=list(importances.NAMES), value=importance),
     }  # fmt: skip
     return Explorer(controls, study.pruned, VIEWS, table, title="how much of this net can go?", limited=True)
 
@@ -118,62 +118,46 @@ class ThresholdStudy:
     """Computes and remembers a curve for each importance, a row for each amount, and the time of the dense net."""
 
     def __init__(self, model, data, curves, min_neurons, seed, threads):
-        self.model, self.data = model, with_test_set(prune_curve.as_dataset(data, model))
-        self.options = {"min_neurons": min_neurons, "seed": seed, "threads": threads, "progress": False}
+        self.model, self.data, self.min_neurons = model, with_test_set(prune_curve.as_dataset(data, model)), min_neurons
+        options = {"min_neurons": min_neurons, "seed": seed, "threads": threads, "progress": False}
+        self.compute = partial(prune_curve.prune_curve, model, self.data, **options)
         self.curves = {name: table for name, table in curves.items() if table is not None}
-        self.row, self._dense = lru_cache(REMEMBERED)(self._row), None
+        self.row = lru_cache(REMEMBERED)(self._row)
 
     def pruned(self, values):
         """The Pruned net that the controls describe."""
+        import pandas
+
         amount, importance = round(float(values["amount"]), 2), values["importance"]
-        curve = self.curve(importance)
-        row, whole = self.row(amount, importance), self.row(0.0, importance)
-        here = row if amount not in set(curve["amount"]) else curve.iloc[:0]
-        least = self.options["min_neurons"]
-        return Pruned(self.model, amount, importance, least, joined(curve, here), first(row), first(whole), self.dense())
+        curve, row, whole = self.curve(importance), self.row(amount, importance), self.row(0.0, importance)
+        if amount not in set(curve["amount"]):
+            curve = pandas.concat([curve, row]).sort_values("amount", ignore_index=True)
+        row, whole = row.iloc[0].to_dict(), whole.iloc[0].to_dict()
+        return Pruned(self.model, amount, importance, self.min_neurons, curve, row, whole, self.dense)
 
     def curve(self, importance):
         """The table of `prune_curve`, computed on first use."""
         if importance not in self.curves:
-            function = importances.NAMES[importance]
-            self.curves[importance] = prune_curve.prune_curve(
-                self.model, self.data, importance=function, repeats=CURVE, **self.options
-            )
+            self.curves[importance] = self.compute(importance=importances.NAMES[importance], repeats=CURVE)
         return self.curves[importance]
 
     def _row(self, amount, importance):
-        known = self.curve(importance)
-        found = known[known["amount"] == amount]
-        if len(found):
-            return found
-        function = importances.NAMES[importance]
-        return prune_curve.prune_curve(self.model, self.data, [amount], importance=function, repeats=POINT, **self.options)
+        curve = self.curve(importance)
+        known = curve[curve["amount"] == amount]
+        return known if len(known) else self.compute([amount], importance=importances.NAMES[importance], repeats=POINT)
 
+    @cached_property
     def dense(self):
         """Links, neurons, bytes and measured seconds of a dense net of the original widths."""
         sizes = self.model.neurons.sizes
-        if self._dense is None:
-            seconds = studies.dense_inference(sizes, self.data.n_test, limit=AT_ONCE)
-            size = {"links": dense_links(sizes), "neurons": sum(sizes[1:-1]), "bytes": dense_bytes(sizes, copies=1)}
-            self._dense = size | {"seconds": seconds}
-        return self._dense
-
-
-def joined(curve, row):
-    """The curve with one more row, sorted by amount."""
-    import pandas
-
-    return pandas.concat([curve, row]).sort_values("amount", ignore_index=True) if len(row) else curve
-
-
-def first(table):
-    """The first row as a dict."""
-    return table.iloc[0].to_dict()
+        size = {"links": dense_links(sizes), "neurons": sum(sizes[1:-1]), "bytes": dense_bytes(sizes, copies=1)}
+        return size | {"seconds": studies.dense_inference(sizes, self.data.n_test, limit=AT_ONCE)}
 
 
 def table(pruned):
     """HTML: what is left, beside the unpruned and the dense net."""
-    score = "loss" if pruned.row["accuracy"] is None or pruned.row["accuracy"] != pruned.row["accuracy"] else "accuracy"
+    accuracy = pruned.row["accuracy"]
+    score = "loss" if accuracy is None or accuracy != accuracy else "accuracy"
     write = {
         "links": "{:,}".format, "neurons": "{:,}".format, "bytes": summary.size, score: "{:.3f}".format, "seconds": markup.seconds
     }  # fmt: skip
@@ -190,9 +174,8 @@ def table(pruned):
 
 def strengths(pruned):
     """The neurons by importance, and where the threshold is."""
-    return limit_height(
-        figures.strength_histogram(pruned.model, pruned.amount, pruned.importance, min_neurons=pruned.min_neurons)
-    )
+    what = pruned.model, pruned.amount, pruned.importance
+    return limit_height(figures.strength_histogram(*what, min_neurons=pruned.min_neurons))
 
 
 VIEWS = {

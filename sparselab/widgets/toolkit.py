@@ -65,8 +65,9 @@ def guarded(message, action, *arguments):
         message.value = markup.exception(error)
 
 
-def bundle(widget, text, options):
-    """The MIME bundle of a panel: the live view where there is a screen, and always the text."""
-    if ipywidgets is None:
-        return {"text/plain": text}
-    return widget._repr_mimebundle_(**options) | {"text/plain": text}
+class Displayed:
+    """An object that a notebook shows as `self.widget`, and as its text where there is no screen."""
+
+    def _repr_mimebundle_(self, **options):
+        live = {} if ipywidgets is None else self.widget._repr_mimebundle_(**options)
+        return live | {"text/plain": repr(self)}

@@ -58,8 +58,8 @@ def consistent_copy(model, attempts=1000):
             check_chain(net.layers)
         except (TypeError, ValueError):  # evolution is replacing layers
             net = None
-        after = [layer.topology for layer in model.layers]
-        if net and all(a is b for a, b in zip(before, after, strict=True)) and remaining(net) == net.sizes:
+        unchanged = all(a is layer.topology for a, layer in zip(before, model.layers, strict=True))
+        if net and unchanged and remaining(net) == net.sizes:
             return net
         time.sleep(0.002)
     raise RuntimeError("the net changes too quickly to be copied")

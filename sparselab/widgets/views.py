@@ -63,18 +63,11 @@ def sampled(history):
     return history[::-1][::step][::-1]
 
 
-def clock(view_model):
-    """Loss and accuracy against seconds of training."""
-    return curves(view_model, "seconds")
-
-
 def curves(view_model, x="epoch"):
     """Loss and accuracy of this run and of earlier ones."""
     draw = figures.learning_curves  # looked up first, so that matplotlib is imported before Start is pressed
     runs = {label: sampled(history) for label, history in view_model.runs.items()}
-    if len(runs) == 1:
-        runs = next(iter(runs.values()))
-    figure = draw(runs, x=x, dataset=view_model.data) if runs else None
+    figure = draw(worker_views.unnamed(runs), x=x, dataset=view_model.data) if runs else None
     return figure and set_height(worker_views.marked(figure, view_model.current) if x == "epoch" else figure, 3.9)
 
 
@@ -189,7 +182,7 @@ def trade_off(view_model):
 
 VIEWS = {
     "curves": View("learning curves", curves, empty=NO_EPOCHS),
-    "clock": View("wall clock", clock, empty=NO_EPOCHS),
+    "clock": View("wall clock", lambda view_model: curves(view_model, "seconds"), empty=NO_EPOCHS),
     "connectivity": View("connectivity", connectivity, layers=True),
     "input": View("input map", input_map, timeline=True, empty="Only for images whose links are known."),
     "degrees": View("degrees", degrees, timeline=True, layers=True),

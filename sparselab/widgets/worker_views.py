@@ -27,12 +27,8 @@ def marked(figure, run):
 def timeline(view_model):
     """Tasks of each worker in the last epochs."""
     records = view_model.current.history[-SHOWN:]
-    return limit_height(figures.worker_timeline(records), 3.6) if any(tasks_of(record) for record in records) else None
-
-
-def tasks_of(record):
-    """(worker, start, end) of each task of an epoch; [] where they are unknown, as in a run resumed from a file."""
-    return [] if record.workers is None else record.workers.timeline
+    known = any(record.workers and record.workers.timeline for record in records)  # not in records that were read from a file
+    return limit_height(figures.worker_timeline(records), 3.6) if known else None
 
 
 def staleness(view_model):

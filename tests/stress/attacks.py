@@ -1,6 +1,6 @@
-"""Files made by an enemy, with a digest that is right: each has to be a CheckpointError, at once, with nothing executed.
+"""Hostile files with a correct digest: each must be a CheckpointError within a second, with nothing executed or written.
 
-`files()` is the catalogue; `run()` tries it in a process of its own that watches what Python does.
+`files()` is the catalogue; `trial()` tries it and watches what Python does.
 """
 
 import hashlib
@@ -19,16 +19,14 @@ import numpy as np
 
 from sparselab import load_checkpoint
 from sparselab.checkpoints.container import DIGITS, HEAD, MARK, CheckpointError, npy_head
-from stress import processes
-from stress.common import Row
+from stress import checkpoints, processes
 
-COMMAND = "python -m reliability.attacks"
 FORBIDDEN = {"pickle.find_class", "os.system", "subprocess.Popen", "exec", "compile", "os.exec", "os.fork", "socket.connect"}
 SECONDS = 1.0
 
 
 class Canary:
-    """Writes a file if somebody unpickles it."""
+    """Writes a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = str(path)
@@ -125,7 +123,7 @@ def files(path, canary):
 
 
 def pickles(good, canary):
-    """F01: things that would be executed by whoever unpickles."""
+    """F01: objects whose code runs when they are unpickled."""
     bad = Canary(canary)
     objects = np.array([bad], object)
     return {
@@ -141,7 +139,7 @@ def pickles(good, canary):
 
 
 def zips(good, canary):
-    """F02: zips that are not what they seem."""
+    """F02: malformed or deceptive zip files."""
     members = good.members()
     plain = zipped(members)
     bomb = npy_head(np.float64, 10_000_000) + bytes(80_000_000)
@@ -330,12 +328,12 @@ def senses(good, canary):
 def senses_of_state(good, canary):
     """F05 for what stands beside the net."""
     a = good.arrays
-    poisoned = a["0.links.0"].copy()
-    poisoned[0] = np.nan
+    nonfinite = a["0.links.0"].copy()
+    nonfinite[0] = np.nan
     return {
         "velocities fewer": good.bytes(arrays={"0.links.0": a["0.links.0"][:-1]}),
         "velocities of another dtype": good.bytes(arrays={"0.links.0": a["0.links.0"].astype(np.float64)}),
-        "a velocity NaN": good.bytes(arrays={"0.links.0": poisoned}),
+        "a velocity NaN": good.bytes(arrays={"0.links.0": nonfinite}),
         "losses more": good.bytes(arrays={"losses": np.append(a["losses"], 1.0)}),
         "losses NaN": good.bytes(arrays={"losses": np.full_like(a["losses"], np.nan)}) if len(a["losses"]) else b"",
     }
@@ -380,25 +378,7 @@ def trial(path):
     return wrong, len(made)
 
 
-def run():
-    """([(attack, what went wrong)], attacks tried)."""
-    code = "import json, sys; from stress import attacks; print(json.dumps(attacks.trial(sys.argv[1])))"
-    from stress.checkpoints import small_file
-
-    with tempfile.TemporaryDirectory() as folder:
-        ended = processes.run(code, small_file(folder), timeout=300)
-    if ended.code:
-        raise RuntimeError(f"the trial ended with {ended.code}: {ended.err[-2000:]}")
-    return json.loads(ended.out)
-
-
-def rows(scale=1.0):
-    """The promise about hostile files; `scale` changes nothing."""
-    wrong, tried = run()
-    figure = f"{tried - len(wrong)} of {tried}" + "".join(f"; {name}: {what}" for name, what in wrong[:3])
-    return [Row("hostile files: CheckpointError within 1 s, nothing executed or written", figure, "all", not wrong, COMMAND)]
-
-
-if __name__ == "__main__":
-    for row in rows():
-        print(row.what, row.figure, sep=": ")
+def test_hostile_files(stress, tmp_path):
+    wrong, tried = processes.call("attacks", "trial", str(checkpoints.small_file(tmp_path)), timeout=300)
+    stress.all("hostile files: CheckpointError within 1 s, nothing executed or written", tried - len(wrong), tried)
+    assert wrong == []

@@ -1,10 +1,9 @@
 """Checkpoint files: writers killed, disks full, bytes damaged, and what saving costs in memory.
 
-Each function tries many cases in one process; those that kill, fork or limit do it in a process of their own.
+Each function tries many cases; those that kill, limit or measure the process are meant for one of their own (`OWN`).
 """
 
 import errno
-import json
 import mmap
 import os
 import resource
@@ -15,10 +14,12 @@ import tempfile
 import time
 import warnings
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+import models
 import numpy as np
-from tqdm import tqdm
+import pytest
 
 import sparselab as sl
 from sparselab.checkpoints import checkpoint
@@ -28,42 +29,24 @@ from sparselab.checkpoints.state import TrainingState
 from sparselab.nn.linear import SparseLinear
 from sparselab.nn.optimizers import LayerState
 from stress import processes
-from stress.common import Row
 
-COMMAND = "python -m reliability.checkpoints"
+OWN = partial(processes.call, "checkpoints")  # a function of this file in a process of its own
 ERRORS = {name: getattr(errno, name) for name in ("EIO", "EROFS", "ENOSPC")}
-
-
-def small_data(n=101, features=20, classes=4):
-    """(X, y) that can be learned."""
-    random = np.random.default_rng(0)
-    y = np.arange(n) % classes
-    X = random.standard_normal((classes, features))[y] + random.standard_normal((n, features))
-    return X.astype(np.float32), y
 
 
 def small_net():
     """A net of some hundred links."""
-    return sl.SparseMLP.create((20, 33, 18, 4), density=0.4, dropout=0.3, seed=1)
+    return models.net(dropout=0.3)
 
 
 def small_file(folder):
     """The path of a checkpoint taken in the middle of the third epoch."""
     model, batches = small_net(), 2 * 5 + 2 + 2  # two epochs of four steps and a record, then two steps
-    run = sl.steps(model, small_data(), rules=[sl.SET(0.3)], epochs=4, batch_size=32, seed=5, checkpoint=folder)
+    run = sl.steps(model, models.rows(), rules=[sl.SET(0.3)], epochs=4, batch_size=32, seed=5, checkpoint=folder)
     for _ in range(batches - 2):
         next(run)
     run.close()
     return RunDir(folder).files()[0]
-
-
-def in_its_own_process(name, *arguments, timeout=900):
-    """What function `name` of this module gives in a fresh process."""
-    code = f"import json, sys; from stress import checkpoints; print(json.dumps(checkpoints.{name}(*map(int, sys.argv[1:]))))"
-    ended = processes.run(code, *arguments, timeout=timeout)
-    if ended.code:
-        raise RuntimeError(f"{name} ended with {ended.code}: {ended.err[-2000:]}")
-    return json.loads(ended.out.splitlines()[-1])
 
 
 # killed while saving
@@ -73,17 +56,14 @@ def kill_during_save(n, seed=0):
     """(checkpoints lost, kills): a process that saves without pause is killed at random moments (SIGKILL).
 
     Lost: the newest file that can be read is older than the last one whose saving had ended, or something is damaged or left.
+    It forks: for a process without threads.
     """
-    return in_its_own_process("_kill_during_save", n, seed)
-
-
-def _kill_during_save(n, seed):
     random, lost = np.random.default_rng(seed), 0
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("error")  # a damaged file would be warned of
         finished = mmap.mmap(-1, 8)
         _save_generation(RunDir(folder), 0, n_links=100)
-        for kill in tqdm(range(n), desc="kills while saving", disable=n < 50):
+        for kill in range(n):
             first = struct.unpack("q", finished[:])[0]
             n_links = (500, 100_000)[kill % 2]
             pid = os.fork()
@@ -147,12 +127,7 @@ def flipped_bits(n, seed=0):
     with tempfile.TemporaryDirectory() as folder:
         path, unnoticed = small_file(folder), 0
         whole = Path(path).read_bytes()
-        for place, bit in tqdm(
-            zip(random.integers(len(whole), size=n), random.integers(8, size=n), strict=True),
-            desc="bits",
-            total=n,
-            disable=n < 5000,
-        ):
+        for place, bit in zip(random.integers(len(whole), size=n), random.integers(8, size=n), strict=True):
             changed = bytearray(whole)
             changed[place] ^= 1 << bit
             unnoticed += not is_noticed(path, changed)
@@ -165,7 +140,7 @@ def damaged_bytes(every=1):
         path, unnoticed, tried = small_file(folder), 0, 0
         whole = Path(path).read_bytes()
         places = range(0, len(whole), every)
-        for place in tqdm(places, desc="bytes", disable=len(places) < 5000):
+        for place in places:
             for changed in (
                 whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :],
                 whole[:place],
@@ -212,7 +187,7 @@ def disk_faults(every=1):
             with failing(name, 0, 10**9) as calls:
                 _trained(Path(folder) / name)
             places = range(0, len(calls), every if name == "write" else 1)
-            for at in tqdm(places, desc=f"{name} fails", disable=len(places) < 100):
+            for at in places:
                 number = list(ERRORS.values())[(at + tried) % len(ERRORS)]
                 where = Path(folder) / f"{name}{at}"
                 with failing(name, number, at):
@@ -227,9 +202,8 @@ def _trained(folder, epochs=3):
     model = small_net()
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
-        list(
-            sl.train(model, small_data(), rules=[sl.SET(0.3)], epochs=epochs, batch_size=32, seed=5, checkpoint=folder, threads=1)
-        )
+        options = {"rules": [sl.SET(0.3)], "batch_size": 32, "seed": 5, "threads": 1}
+        list(sl.train(model, models.rows(), epochs=epochs, checkpoint=folder, **options))
     return b"".join(layer.w.tobytes() for layer in model.layers), [str(w.message) for w in seen]
 
 
@@ -249,10 +223,6 @@ def _is_clean(folder):
 
 def limited_sizes(step=1):
     """(bad, tried): files may not grow beyond a limit (RLIMIT_FSIZE), for each limit up to the size of a checkpoint."""
-    return in_its_own_process("_limited_sizes", step)
-
-
-def _limited_sizes(step):
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     with tempfile.TemporaryDirectory() as folder:
         saved = sl.load_checkpoint(small_file(Path(folder) / "run"))
@@ -260,7 +230,7 @@ def _limited_sizes(step):
         sl.save_checkpoint(saved.model, saved.state, path)
         before, size = path.read_bytes(), path.stat().st_size
         saved.model.layers[0].b += 1
-        for limit in tqdm(range(0, size, step), desc="sizes", disable=size // step < 1000):
+        for limit in range(0, size, step):
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
             try:
                 sl.save_checkpoint(saved.model, saved.state, path)
@@ -279,11 +249,7 @@ def _limited_sizes(step):
 
 
 def saving_memory(mebibytes=200):
-    """(bytes that saving needed besides, bytes of the net and its velocities); Linux."""
-    return in_its_own_process("_saving_memory", mebibytes)
-
-
-def _saving_memory(mebibytes):
+    """(bytes that saving needed besides, bytes of the net and its velocities); Linux, in a process of its own."""
     width = int((mebibytes * 2**20 / 8) ** 0.5) + 1  # 8 bytes a link, besides the velocity's 4
     topology = sl.Topology.dense(width, width)
     ones = lambda n: np.ones(n, np.float32)
@@ -305,24 +271,25 @@ def _bytes(name):
         return next(1024 * int(line.split()[1]) for line in file if line.startswith(name))
 
 
-def rows(scale=1.0):
-    """Every promise about checkpoint files."""
-    table = []
-
-    def add(what, bad, tried, goal="0"):
-        table.append(Row(what, f"{bad} of {tried:,}", goal, bad == 0, COMMAND))
-
-    add("killed (SIGKILL) while saving: last good checkpoint lost", *kill_during_save(max(20, int(200 * scale))))
-    add("random bits flipped: not noticed", *flipped_bits(max(500, int(10_000 * scale))))
-    add("each byte changed, cut there, zeros from there: not noticed", *damaged_bytes(1 if scale >= 1 else 97))
-    add("disk fails at the n-th call: run or old files hurt, or silent", *disk_faults(1 if scale >= 1 else 29))
-    add("files limited to n bytes: old file hurt, or silent", *limited_sizes(1 if scale >= 1 else 499))
-    if sys.platform == "linux":
-        extra, net = saving_memory()
-        table.append(Row("memory to save a net of 200 MiB", f"{extra / net:.1%} of it", "<= 5 %", extra <= 0.05 * net, COMMAND))
-    return table
+# the promises
 
 
-if __name__ == "__main__":
-    for row in rows():
-        print("ok " if row.good else "BAD", row.what, row.figure, sep="  ")
+PROMISES = {
+    "killed (SIGKILL) while saving: last good checkpoint lost": lambda s: OWN("kill_during_save", s.count(200, 20)),
+    "random bits flipped: not noticed": lambda s: flipped_bits(s.count(10_000, 500)),
+    "each byte changed, cut there, zeros from there: not noticed": lambda s: damaged_bytes(1 if s.full else 97),
+    "disk fails at the n-th call: run or old files hurt, or silent": lambda s: disk_faults(1 if s.full else 29),
+    "files limited to n bytes: old file hurt, or silent": lambda s: OWN("limited_sizes", 1 if s.full else 499),
+}
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+def test_nothing_is_lost(promise, stress):
+    bad, tried = PROMISES[promise](stress)
+    stress.row(promise, f"{bad} of {tried:,}", "0", bad == 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured on Linux")
+def test_saving_needs_little_memory(stress):
+    extra, net = OWN("saving_memory")
+    stress.row("memory to save a net of 200 MiB", f"{extra / net:.1%} of it", "<= 5 %", extra <= 0.05 * net)

@@ -1,7 +1,4 @@
-"""What happens when numbers go wrong in training: found within the batch, nothing spoilt, nothing lost.
-
-`python -m reliability --only dynamics`; tests/test_dynamics.py runs the same functions with smaller counts.
-"""
+"""What happens when numbers go wrong in training: found within the batch, nothing spoilt, nothing lost."""
 
 import threading
 import time
@@ -10,7 +7,7 @@ from itertools import islice, product
 from statistics import median
 
 import numpy as np
-from tqdm.auto import tqdm
+from models import ENGINES, SIZES, engine_is, fingerprint, from_masks, is_finite, rows
 
 import sparselab as sl
 from sparselab.checkpoints.state import BATCHES
@@ -20,10 +17,6 @@ from sparselab.nn import activations, losses
 from sparselab.topology.rewiring import rewire
 from sparselab.training.loop import TrainingState
 
-from .common import Row
-from .nets import ENGINES, SIZES, data_rows, engine_is, fingerprint, from_masks, is_finite
-
-COMMAND = "python -m reliability --only dynamics"
 BATCH = 26  # 101 rows are three batches and a partial one
 
 
@@ -61,8 +54,8 @@ def plant(model, X, order, what, value, layer):
 
 
 def planted(kind, activation, what, value, layer, dropout=0.0):
-    """Whether a number planted behind the gate's back ends in DivergedError in its batch, the model at its last good step."""
-    (X, y), optimizer = data_rows(), sl.MomentumSGD(0.01)
+    """Whether a number planted after validation ends in DivergedError in its batch, the model at its last good step."""
+    (X, y), optimizer = rows(), sl.MomentumSGD(0.01)
     model = net_with_dead_end(activation, layer, dropout)
     state = TrainingState.start(model, optimizer, 5)
     options = {"optimizer": optimizer, "batch_size": BATCH, "epochs": 1}
@@ -83,21 +76,20 @@ def planted(kind, activation, what, value, layer, dropout=0.0):
 def clean_weights(activation, layer, dropout, n_steps, options):
     """Fingerprint of the same net after so many steps on good data."""
     model = net_with_dead_end(activation, layer, dropout)
-    run = sl.steps(model, data_rows(), seed=5, **options)
+    run = sl.steps(model, rows(), seed=5, **options)
     list(islice(run, n_steps))
     run.close()
     return fingerprint(model)
 
 
-def planted_everywhere(values=("NaN",), layers=(0, 1, 2), progress=False):
+def planted_everywhere(values=("NaN",), layers=(0, 1, 2)):
     """(found, tried, those not found) over engines, activations, places and layers; a dead end is only in hidden layers."""
     combinations = [
         (kind, activation, what, value, layer)
         for kind, activation, what, value, layer in product(ENGINES, activations.NAMES, PLANTS, values, layers)
         if not ("dead end" in what and layer == len(SIZES) - 2) and not (what.startswith("an input") and layer)
     ]
-    bar = tqdm(combinations, "planted numbers", disable=not progress)
-    missed = [c for c in bar if not planted(c[0], c[1], c[2], VALUES[c[3]], c[4])]
+    missed = [c for c in combinations if not planted(c[0], c[1], c[2], VALUES[c[3]], c[4])]
     return len(combinations) - len(missed), len(combinations), missed
 
 
@@ -108,7 +100,7 @@ def diverges_at(kind, step, threads=1):
     """Whether NaN written into the weights after `step` steps is found in the next one, with all records and weights kept."""
     model, seen = sl.SparseMLP.create(SIZES, density=0.5, seed=1), []
     with engine_is(kind):
-        run = sl.steps(model, data_rows(), batch_size=BATCH, epochs=5, seed=5, threads=threads, rules=[sl.SET(0.3)])
+        run = sl.steps(model, rows(), batch_size=BATCH, epochs=5, seed=5, threads=threads, rules=[sl.SET(0.3)])
         try:
             for record in run:
                 seen.append(record)
@@ -131,23 +123,17 @@ def overflows(
     rates=(1e3, 1e4, 1e5, 1e6),
     losses_=("softmax_cross_entropy", "mean_squared_error"),
     sizes=(SIZES, (20, *[30] * 13, 4)),
-    progress=False,
 ):
     """(runs that ended with finite weights, runs) at absurd learning rates: no update overflows unnoticed, not even the last."""
     good, tried = 0, 0
-    for kind, rate, loss, widths, n_epochs in tqdm(
-        list(product(ENGINES, rates, losses_, sizes, (1, 2, 3))), "absurd learning rates", disable=not progress
-    ):
+    for kind, rate, loss, widths, n_epochs in product(ENGINES, rates, losses_, sizes, (1, 2, 3)):
         model = sl.SparseMLP.create(widths, density=0.5, activation="identity", seed=1)
-        X, y = data_rows()
+        X, y = rows()
         noticed = False
         with engine_is(kind), np.errstate(all="ignore"):
             try:
-                list(
-                    sl.train(
-                        model, (1000 * X, y), optimizer=sl.MomentumSGD(rate, momentum=0.99), loss=loss, epochs=n_epochs, seed=0
-                    )
-                )
+                optimizer = sl.MomentumSGD(rate, momentum=0.99)
+                list(sl.train(model, (1000 * X, y), optimizer=optimizer, loss=loss, epochs=n_epochs, seed=0))
             except sl.DivergedError:
                 noticed = True
         tried += 1
@@ -207,7 +193,7 @@ def broken_runs():
 
 
 def survives(who, activation="all_relu", **options):
-    model, data = sl.SparseMLP.create(SIZES, density=0.5, activation=activation, seed=1), data_rows()
+    model, data = sl.SparseMLP.create(SIZES, density=0.5, activation=activation, seed=1), rows()
     n_threads = threading.active_count()
     try:
         for record in sl.train(model, data, epochs=4, batch_size=BATCH, seed=0, threads=2, **options):
@@ -226,10 +212,10 @@ def survives(who, activation="all_relu", **options):
 # layers with holes
 
 
-def empty_lines(n, seed=0, progress=False):
+def empty_lines(n, seed=0):
     """(nets whose values and gradients are those of dense arithmetic, nets) with empty rows, columns and layers; float64."""
     random, good = np.random.default_rng(seed), 0
-    for _ in tqdm(range(n), "empty rows and columns", disable=not progress):
+    for _ in range(n):
         sizes = random.integers(1, 7, 4)
         masks = [
             random.random((n_out, n_in)) < random.choice([0, 0.2, 0.7, 1]) for n_in, n_out in zip(sizes, sizes[1:], strict=False)
@@ -279,7 +265,7 @@ def emptied_and_regrown(kind):
             ] + [rewire(model.layers[-1].topology, np.zeros(0, bool), 40, rng=rng)]
         return [None] * len(model.layers)
 
-    model, (X, y) = sl.SparseMLP.create(SIZES, density=0.5, seed=1), data_rows()
+    model, (X, y) = sl.SparseMLP.create(SIZES, density=0.5, seed=1), rows()
     with engine_is(kind):
         records = []
         for record in sl.train(
@@ -344,7 +330,7 @@ def denormal_ratio(n_epochs=60, repeats=5):
 
 def seconds_of_steps(weights, inputs, n_epochs):
     """Seconds of training on one thread with scaled weights and inputs, at a rate that changes nothing."""
-    model, (X, y) = sl.SparseMLP.create((200, 200, 200, 4), density=0.2, seed=0), data_rows(256, 200)
+    model, (X, y) = sl.SparseMLP.create((200, 200, 200, 4), density=0.2, seed=0), rows(256, 200)
     for layer in model.layers:
         layer.w *= np.float32(weights)
     optimizer = sl.MomentumSGD(1e-30, momentum=0)
@@ -360,69 +346,42 @@ def seconds_of_steps(weights, inputs, n_epochs):
 
 def denormals_survive():
     """Whether this process still computes with denormal numbers: no library has switched on flush-to-zero."""
-    sl.predict(sl.SparseMLP.create(SIZES, seed=0), data_rows()[0])
+    sl.predict(sl.SparseMLP.create(SIZES, seed=0), rows()[0])
     small, tiny = np.array([1e-40], np.float32), np.array([1e-310])
     return bool((small * np.float32(0.5))[0] > 0 and (tiny * 0.5)[0] > 0)
 
 
-def rows(scale=1.0):
-    """The promises about training that goes wrong."""
-    found, tried, missed = planted_everywhere(tuple(VALUES) if scale >= 1 else ("NaN",), progress=True)
-    steps_ = range(1, 13) if scale >= 1 else (1, 4, 5)
+# the promises
+
+
+def test_bad_numbers_are_found(stress):
+    found, tried, missed = planted_everywhere(tuple(VALUES) if stress.full else ("NaN",))
+    stress.all("NaN and infinity in weight, bias or input: found in their batch, net unspoilt", found, tried)
+    assert missed == []
+    steps_ = range(1, 13) if stress.full else (1, 4, 5)
     known = [diverges_at(kind, step, threads) for kind in ENGINES for step in steps_ for threads in (1, 2)]
-    calm, absurd = overflows(progress=True)
+    stress.all("NaN after a known step: found in the next, records and net kept", sum(known), len(known))
+    stress.all("absurd learning rates: no weight overflows unnoticed", *overflows())
+
+
+def test_errors_come_through(stress):
     ends = broken_runs()
-    n_nets = max(50, int(1000 * scale))
-    same, nets = empty_lines(n_nets, progress=True)
+    promise = "error in consumer, rule, schedule, loss, activation: comes through, net usable"
+    stress.all(promise, sum(ends.values()), len(ends))
+
+
+def test_holes(stress):
+    promise = "empty rows, columns, layers: values and gradients of dense arithmetic"
+    stress.all(promise, *empty_lines(stress.count(1000, 50)))
     back = [emptied_and_regrown(kind) for kind in ENGINES]
-    errors, ratio = softmax_error(int(2000 * scale) or 50), denormal_ratio(repeats=5 if scale >= 1 else 3)
-    figure = lambda good, all_: f"{good} of {all_}"
-    where = f", not: {', '.join(map(str, missed[:3]))}" if missed else ""
-    return [
-        Row(
-            "NaN and infinity in weight, bias or input: found in their batch, net unspoilt",
-            figure(found, tried) + where,
-            "all",
-            not missed,
-            COMMAND,
-        ),
-        Row(
-            "NaN after a known step: found in the next, records and net kept",
-            figure(sum(known), len(known)),
-            "all",
-            all(known),
-            COMMAND,
-        ),
-        Row("absurd learning rates: no weight overflows unnoticed", figure(calm, absurd), "all", calm == absurd, COMMAND),
-        Row(
-            "error in consumer, rule, schedule, loss, activation: comes through, net usable",
-            figure(sum(ends.values()), len(ends)),
-            "all",
-            all(ends.values()),
-            COMMAND,
-        ),
-        Row(
-            "empty rows, columns, layers: values and gradients of dense arithmetic",
-            figure(same, nets),
-            "all",
-            same == nets,
-            COMMAND,
-        ),
-        Row("all links pruned, later regrown: biases, then learning", figure(sum(back), len(back)), "all", all(back), COMMAND),
-        Row(
-            "softmax loss at logits to ±1e4, worst relative error, float32",
-            f"{errors['float32']:.1e}",
-            "<= 1e-6",
-            errors["float32"] <= 1e-6,
-            COMMAND,
-        ),
-        Row("the same, float64", f"{errors['float64']:.1e}", "<= 1e-14", errors["float64"] <= 1e-14, COMMAND),
-        Row("seconds with denormal numbers over ordinary ones", f"{ratio:.2f}", "<= 3", ratio <= 3, COMMAND),
-        Row(
-            "denormal numbers still computed with (no flush-to-zero left on)",
-            str(denormals_survive()),
-            "True",
-            denormals_survive(),
-            COMMAND,
-        ),
-    ]
+    stress.all("all links pruned, later regrown: biases, then learning", sum(back), len(back))
+
+
+def test_edges_of_arithmetic(stress):
+    errors, ratio = softmax_error(stress.count(2000, 50)), denormal_ratio(repeats=5 if stress.full else 3)
+    for dtype, goal in (("float32", 1e-6), ("float64", 1e-14)):
+        promise = f"softmax loss at logits to ±1e4, worst relative error, {dtype}"
+        stress.row(promise, f"{errors[dtype]:.1e}", f"<= {goal:.0e}", errors[dtype] <= goal)
+    stress.row("seconds with denormal numbers over ordinary ones", f"{ratio:.2f}", "<= 3", ratio <= 3)
+    kept = denormals_survive()
+    stress.row("denormal numbers still computed with (no flush-to-zero left on)", kept, "True", kept)

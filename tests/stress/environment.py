@@ -1,4 +1,4 @@
-"""Cold start and surroundings: damaged caches, many processes at once, homes nobody can write to, threading layers, forks, names.
+"""Cold start and surroundings: damaged caches, many processes at once, homes without write access, threads, forks, names.
 
 Each case runs in a process of its own. A case is good if the training in it gives the bits of an undisturbed one.
 """
@@ -8,13 +8,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
+import pytest
 
 from sparselab.kernels import cache_files
-from stress.common import Row
 from stress.processes import end, run, start
 
-COMMAND = "python -m reliability environment"
 NOTE = "sparselab: "  # how every line of ours on stderr begins
 LEFT_ALONE = {"NUMBA_CACHE_DIR": None, "NUMBA_THREADING_LAYER": None, "NUMBA_DISABLE_JIT": None}
 
@@ -81,7 +79,7 @@ def damaged_caches(kinds=("empty", "half", "garbled", "flipped"), *, each=True, 
         names = [path.relative_to(whole) for path in kernel_files(whole)]
         cases = [(kind, some) for kind in kinds for some in [names, *([name] for name in names if each)]]
         good = 0
-        for kind, some in tqdm(cases, desc="damaged caches", disable=len(cases) < 8):
+        for kind, some in cases:
             copy = Path(folder, "copy")
             shutil.copytree(whole, copy)
             for name in some:
@@ -194,36 +192,36 @@ def odd_paths(names=ODD_NAMES):
     return good, len(names)
 
 
-def rows(scale=1.0):
-    """Every promise about the surroundings."""
-    table = []
-
-    def add(what, good, tried):
-        table.append(Row(what, f"{good} of {tried}", "all", good == tried, COMMAND))
-
-    add("damaged cache: same result, one line, good afterwards", *damaged_caches(each=False))
-    add("… one file after the other, of a small kernel", *damaged_caches(code=SMALL))
-    add("flipped bits of compiled code noticed", *flipped_bits(max(100, int(10_000 * scale))))
-    add("cold starts at once", *cold_starts(max(2, int(8 * scale))))
-    cases = unwritable()
-    add("homes and caches nobody can write to", sum(text == "[1, 0, 2]" for text, _ in cases.values()), len(cases))
-    few = sum(len(lines) <= 1 for _, lines in cases.values())
-    add("… with one line at most", few, len(cases))
-    found = threading_layers()
-    table.append(
-        Row(
-            "results: 2 threading layers, 1, 2, 4 threads, 2 engines",
-            f"{len(found)} set",
-            "1 set of 2",
-            good_layers(found),
-            COMMAND,
-        )
-    )
-    add("forked children train", *forks())
-    add("odd names of files and folders", *odd_paths())
-    return table
-
-
 def good_layers(found):
     """One result for float32 and one for float64."""
     return len(found) == 1 and None not in found and len(next(iter(found))) == 2
+
+
+# the promises
+
+
+PROMISES = {
+    "damaged cache: same result, one line, good afterwards": lambda s: damaged_caches(each=False),
+    "damaged cache, one file after the other, of a small kernel": lambda s: damaged_caches(code=SMALL),
+    "flipped bits of compiled code noticed": lambda s: flipped_bits(s.count(10_000, 100)),
+    "cold starts at once": lambda s: cold_starts(s.count(8, 2)),
+    "forked children train": lambda s: forks(),
+    "odd names of files and folders": lambda s: odd_paths(),
+}
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+def test_surroundings(promise, stress):
+    stress.all(promise, *PROMISES[promise](stress))
+
+
+def test_homes_without_write_access(stress):
+    cases = unwritable().values()
+    stress.all("homes and caches without write access", sum(text == "[1, 0, 2]" for text, _ in cases), len(cases))
+    stress.all("homes and caches without write access: one line at most", sum(len(said) <= 1 for _, said in cases), len(cases))
+
+
+def test_one_result_for_all_layers_and_numbers_of_threads(stress):
+    found = threading_layers()
+    promise = "results: 2 threading layers, 1, 2, 4 threads, 2 engines"
+    stress.row(promise, f"{len(found)} set", "1 set of 2", good_layers(found))

@@ -1,18 +1,16 @@
 """scikit-learn's own checks of its estimators, run over every estimator here in several settings; nothing is waived.
 
-`python -m reliability --only estimators`. In a process of its own, for scipy learns about the array API when it starts.
+In a process of its own, for scipy learns about the array API when it starts.
 """
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
-from .common import Row
+import pytest
 
-COMMAND = "python -m reliability --only estimators"
+from sparselab import estimators
+from stress.processes import last_line
+
 # Some checks train on features around 100; without standardising that needs a small learning rate.
 SETTINGS = {
     "SparseMLPClassifier": {
@@ -41,46 +39,31 @@ def made(kind, settings):
         settings["estimator"] = made("SparseMLPClassifier", settings["estimator"])
     return getattr(estimators, kind)(**settings)
 
+found = []
 for kind, settings in json.loads(sys.argv[1]):
     for one in check_estimator(made(kind, settings), on_fail=None, on_skip=None):
-        found = {key: one[key] for key in ("check_name", "status")} | {"reason": str(one["exception"])[:300]}
-        print(json.dumps(found | {"estimator": kind}), flush=True)
+        said = {key: one[key] for key in ("check_name", "status")} | {"reason": str(one["exception"])[:300]}
+        found.append(said | {"estimator": kind})
+print(json.dumps(found))
 """
-
-
-def kinds():
-    """Names of the estimators there are."""
-    from sparselab import estimators
-
-    return [name for name in estimators.__all__ if hasattr(getattr(estimators, name), "get_params")]
+KINDS = [name for name in estimators.__all__ if hasattr(getattr(estimators, name), "get_params")]
 
 
 def run_checks(kind, settings):
     """[{estimator, check_name, status, reason}] of one estimator with each of `settings` (names)."""
     jobs = [(kind, SETTINGS[kind][name]) for name in settings]
-    command = [sys.executable, "-W", "ignore", "-c", CHECKS, json.dumps(jobs)]
-    root = Path(__file__).parents[2]
-    environment = os.environ | {"SCIPY_ARRAY_API": "1"}
-    run = subprocess.run(command, cwd=root, capture_output=True, text=True, env=environment, timeout=1800, check=False)
-    if run.returncode:
-        raise RuntimeError(f"the checks did not run: {run.stderr[-2000:]}")
-    return [json.loads(line) for line in run.stdout.splitlines()]
+    return last_line(CHECKS, json.dumps(jobs), timeout=1800, SCIPY_ARRAY_API="1", PYTHONWARNINGS="ignore")
 
 
-def rows(scale=1.0):
-    """Passed, failed, skipped and expected failures, a row an estimator."""
-    return [row_of(kind, list(SETTINGS[kind]) if scale >= 1 else QUICK[kind]) for kind in kinds()]
-
-
-def row_of(kind, settings):
-    """One estimator's row: all its checks in each of `settings` (names)."""
+@pytest.mark.parametrize("kind", KINDS)
+def test_checks_of_scikit_learn(kind, stress):
+    settings = list(SETTINGS[kind]) if stress.full else QUICK[kind]
     results = run_checks(kind, settings)
     count = Counter(one["status"] for one in results)
     figure = ", ".join(f"{count[status]} {word}" for status, word in STATUS.items())
-    figure += f" ({kind}, {len(settings)} settings)"
     bad = [f"{one['check_name']}: {one['status']}" for one in results if one["status"] != "passed"]
-    figure += f": {'; '.join(bad[:3])}" if bad else ""
-    return Row(NAMES[kind], figure, "all passed", bool(results) and not bad, COMMAND)
+    stress.row(NAMES[kind], f"{figure} ({kind}, {len(settings)} settings)", "all passed", results and not bad)
+    assert bad == []
 
 
 STATUS = {"passed": "passed", "failed": "failed", "skipped": "skipped", "xfail": "expected failures"}

@@ -1,20 +1,13 @@
-"""Every gradient is the slope of the loss: float64, central differences, every link and every bias, all combinations.
-
-`python -m reliability --only gradients`; tests/test_gradients.py runs the same functions.
-"""
+"""Every gradient is the slope of the loss: float64, central differences, every link and every bias, all combinations."""
 
 from itertools import product
 
 import numpy as np
-from tqdm.auto import tqdm
+from models import from_masks
 
 from sparselab.engines.layerwise import LayerwiseEngine
 from sparselab.nn import activations, losses
 
-from .common import Row
-from .nets import from_masks
-
-COMMAND = "python -m reliability --only gradients"
 H = 1e-5
 MOST = 1e-7  # ‖g − n‖ / (‖g‖ + ‖n‖)
 ROUNDING = 4 * np.finfo(np.float64).eps / H  # of a difference quotient, for a loss of 1
@@ -142,11 +135,10 @@ def combinations():
     return list(product(ACTIVATIONS, LOSSES, PATTERNS, DROPOUTS))
 
 
-def rows(scale=1.0):
-    """The worst gradient of all combinations; less than full size takes every fifth of them."""
-    chosen = combinations()[:: 1 if scale >= 1 else 5]
-    errors = {one: worst(*one) for one in tqdm(chosen, "gradients")}
+def test_gradients_are_slopes(stress):
+    chosen = combinations()[:: 1 if stress.full else 5]
+    errors = {one: worst(*one) for one in chosen}
     at = max(errors, key=errors.get)
     figure = f"{errors[at]:.1e} ({', '.join(map(str, at))}; {len(chosen)} combinations)"
-    what = "gradient against central differences, float64: worst relative error"
-    return [Row(what, figure, f"<= {MOST:g}", errors[at] <= MOST, COMMAND)]
+    promise = "gradient against central differences, float64: worst relative error"
+    stress.row(promise, figure, f"<= {MOST:g}", errors[at] <= MOST)

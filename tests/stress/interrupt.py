@@ -6,13 +6,12 @@ have the weights, the optimizer's state and the history of a run that was never 
 
 import json
 from collections import namedtuple
+from functools import partial
 
-from tqdm import tqdm
+import pytest
 
-from stress.common import Row
-from stress.processes import run
+from stress.processes import last_line
 
-COMMAND = "python -m reliability interrupt"
 WITHIN = 1.0  # seconds
 
 # about 10^6 links where the figures are promised; tiny nets, in which most of the time is Python's, where it is hardest
@@ -212,46 +211,38 @@ print(json.dumps({"waited": waited, "good": good}))
 """
 
 
-def interrupts(name, n, seed=0, timeout=900):
+def interrupts(name, n, seed=0):
     """At least n interrupts of the trainings of a case, in one process: Found."""
-    ended = run(CHILD, json.dumps(CASES[name]), n, seed, timeout=timeout)
-    if ended.code != 0:
-        raise RuntimeError(f"{name}: exit code {ended.code}: {ended.err[-3000:]}")
-    return found_in(ended)
+    return found_in(last_line(CHILD, json.dumps(CASES[name]), n, seed))
 
 
-def found_in(ended):
-    """Found from the last line of a process."""
-    found = json.loads(ended.out.splitlines()[-1])
+def fits(n, hidden=(4000, 4000), gap=0.5):
+    """n interrupts of SparseMLPClassifier.fit. Good: a usable classifier whose history has its finished epochs."""
+    return found_in(last_line(FIT, json.dumps(hidden), n, gap))
+
+
+def stops(n, hidden=(4000, 4000), gap=0.5):
+    """The Stop of the panel, n times. Good: stopped, the model usable, the history without gaps."""
+    return found_in(last_line(STOP, json.dumps(hidden), n, gap))
+
+
+def found_in(found):
+    """Found from what a process printed."""
     waited, places = sorted(found["waited"]), found.get("places", [])
     where = {place: places.count(place) for place in set(places)}
     return Found(len(waited), found["good"], waited[-1], waited[len(waited) // 2], where)
 
 
-def fits(n, hidden=(4000, 4000), gap=0.5):
-    """n interrupts of SparseMLPClassifier.fit. Good: a usable classifier whose history has its finished epochs."""
-    ended = run(FIT, json.dumps(hidden), n, gap, timeout=900)
-    if ended.code != 0:
-        raise RuntimeError(f"fit: exit code {ended.code}: {ended.err[-3000:]}")
-    return found_in(ended)
+# the promises
 
 
-def stops(n, hidden=(4000, 4000), gap=0.5):
-    """The Stop of the panel, n times. Good: stopped, the model usable, the history without gaps."""
-    ended = run(STOP, json.dumps(hidden), n, gap, timeout=900)
-    if ended.code != 0:
-        raise RuntimeError(f"stop: exit code {ended.code}: {ended.err[-3000:]}")
-    return found_in(ended)
+TRIED = {f"train, {name}": partial(interrupts, name) for name in CASES}
+TRIED |= {"fit of the classifier": fits, "the panel's Stop": lambda n: stops(max(5, n // 5))}
 
 
-def rows(scale=1.0):
-    """Every promise about interrupts: as many as are asked for in each case."""
-    n, table = max(5, int(50 * scale)), []
-    tried = {f"train, {name}": lambda name=name: interrupts(name, n) for name in CASES}
-    tried |= {"fit of the classifier": lambda: fits(n), "the panel's Stop": lambda: stops(max(5, n // 5))}
-    for name, find in tqdm(tried.items(), desc="interrupts"):
-        found = find()
-        table.append(Row(f"interrupts, {name}: as if never", f"{found.good} of {found.n}", "all", found.good == found.n, COMMAND))
-        figure = f"{found.slowest:.2f} s, median {found.median:.3f} s"
-        table.append(Row(f"interrupts, {name}: back after", figure, f"< {WITHIN} s", found.slowest < WITHIN, COMMAND))
-    return table
+@pytest.mark.parametrize("name", TRIED)
+def test_interrupts(name, stress):
+    found = TRIED[name](stress.count(50, 5))
+    stress.all(f"interrupts, {name}: as if never", found.good, found.n)
+    figure = f"{found.slowest:.2f} s, median {found.median:.3f} s"
+    stress.row(f"interrupts, {name}: back after", figure, f"< {WITHIN} s", found.slowest < WITHIN)

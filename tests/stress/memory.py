@@ -3,12 +3,11 @@
 import json
 import time
 
-from tqdm import tqdm
+import pytest
 
-from stress.common import Row
-from stress.processes import run
+import sparselab as sl
+from stress.processes import last_line, run
 
-COMMAND = "python -m reliability memory"
 SLACK = 64 * 2**20  # bytes an estimate may be off, or a tenth of the peak
 
 # what is trained: two epochs, links replaced between them
@@ -50,17 +49,12 @@ print(1024 * (kilobytes("VmHWM") - before))
 
 def estimated(case):
     """The total of estimate_memory for what MEASURE does."""
-    import sparselab as sl
-
     return sl.estimate_memory(**case, n_samples=256, n_test=200, epochs=2).total
 
 
 def peak(case):
     """Bytes of resident memory the training of `case` took at its peak; None where that is not measured (not Linux)."""
-    ended = run(MEASURE, json.dumps(case), timeout=600)
-    if ended.code != 0:
-        raise RuntimeError(ended.err[-2000:])
-    return int(ended.out)
+    return last_line(MEASURE, json.dumps(case), timeout=600)
 
 
 def close_enough(found, said):
@@ -70,7 +64,7 @@ def close_enough(found, said):
 
 def peaks(names=tuple(CASES)):
     """{name: (peak, estimate)} in bytes."""
-    return {name: (peak(CASES[name]), estimated(CASES[name])) for name in tqdm(names, desc="peaks", disable=len(names) < 2)}
+    return {name: (peak(CASES[name]), estimated(CASES[name])) for name in names}
 
 
 # refusals
@@ -84,8 +78,6 @@ HUGE = {
 
 def seconds_to_refuse(sizes):
     """Seconds until SparseMLP.create says no to so many neurons; the error it raised."""
-    import sparselab as sl
-
     start = time.perf_counter()
     try:
         sl.SparseMLP.create(sizes)
@@ -94,7 +86,7 @@ def seconds_to_refuse(sizes):
     raise RuntimeError(f"a net of {sum(sizes)} neurons was made")
 
 
-# half of what is needed may be used: an address space that small kills or raises in the middle, if nobody looks before
+# half of what is needed may be used: an address space that small kills or raises half way, unless it is checked before
 LIMITED = """
 import json, resource, sys
 import numpy as np, sparselab as sl
@@ -113,24 +105,31 @@ except sl.InsufficientMemoryError as error:
 
 def refusal_under_a_limit(case=None):
     """What a process prints that may use half the bytes of a net: refused, nothing allocated, numbers and advice there."""
-    import sparselab as sl
-
     case = case or {"sizes": (100_000, 500_000, 10), "epsilon": 40}
     need = sl.estimate_memory(**case, training=False, threads=1).total
     ended = run(LIMITED, json.dumps(case), need, OPENBLAS_NUM_THREADS="1")
     return ended.out.strip() if ended.code == 0 else f"exit code {ended.code}: {ended.err[-500:]}"
 
 
-def rows(scale=1.0):
-    """Every promise about memory."""
-    table = []
-    for name, (found, said) in peaks(tuple(CASES) if scale >= 1 else SMALL).items():
-        figure = f"{found / 2**20:,.0f} MiB, estimated {said / 2**20:,.0f} ({said / found - 1:+.1%})"
-        table.append(Row(f"peak of a training: {name}", figure, "within 10 % or 64 MiB", close_enough(found, said), COMMAND))
-    for name, sizes in HUGE.items():
-        seconds, error = seconds_to_refuse(sizes)
-        figure = f"{type(error).__name__} in {seconds:.3f} s"
-        table.append(Row(f"10^12 neurons refused: {name}", figure, "< 0.2 s", seconds < 0.2, COMMAND))
+# the promises
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_peaks(name, stress):
+    if not stress.full and name not in SMALL:
+        pytest.skip("at full size only")
+    found, said = peak(CASES[name]), estimated(CASES[name])
+    figure = f"{found / 2**20:,.0f} MiB, estimated {said / 2**20:,.0f} ({said / found - 1:+.1%})"
+    stress.row(f"peak of a training: {name}", figure, "within 10 % or 64 MiB", close_enough(found, said))
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_huge_nets_are_refused(name, stress):
+    seconds, error = seconds_to_refuse(HUGE[name])
+    figure = f"{type(error).__name__} in {seconds:.3f} s"
+    stress.row(f"10^12 neurons refused: {name}", figure, "< 0.2 s", seconds < 0.2)
+
+
+def test_half_of_the_need_is_refused(stress):
     text = refusal_under_a_limit()
-    table.append(Row("RLIMIT_AS at half of the need", text, "refused", text == "refused True True True", COMMAND))
-    return table
+    stress.row("RLIMIT_AS at half of the need", text, "refused", text == "refused True True True")

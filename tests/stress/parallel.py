@@ -15,16 +15,16 @@ import time
 from collections import namedtuple
 from pathlib import Path
 
+import models
 import numpy as np
-from tqdm import tqdm
+import psutil
+import pytest
 
 import sparselab as sl
 from sparselab.datasets import Dataset
-from stress import faults, nets
-from stress.common import Row
-from stress.processes import ROOT
+from stress import faults
+from stress.processes import PATHS, ROOT
 
-COMMAND = "python -m reliability parallel"
 NOTICED = 2.0  # seconds from a death until its task is done again
 HANGING = 1.0  # seconds that a task may take here
 GONE = 2.0  # seconds after which nothing is left of an interrupted or killed driver
@@ -38,9 +38,9 @@ Trained = namedtuple("Trained", "hash model updates again restarts seconds")
 
 def train(folder, backend, fault=None, *, synchronous=True, **options):
     """Trained: a small net with a fault (a dict of arguments for Faulty)."""
-    X, y = nets.data_rows(450)
+    X, y = models.rows(450)
     data = Dataset(X[:400], y[:400], X[400:], y[400:], classes=np.arange(4))
-    model = sl.SparseMLP.create(nets.SIZES, density=0.4, dropout=0.3, seed=1)
+    model = sl.SparseMLP.create(models.SIZES, density=0.4, dropout=0.3, seed=1)
     loss, begun = faults.Faulty(Path(folder), **fault or {}), time.perf_counter()
     records = list(
         sl.train_parallel(
@@ -51,7 +51,7 @@ def train(folder, backend, fault=None, *, synchronous=True, **options):
     updates = [len(record.workers.staleness) for record in records if record.workers.staleness]
     seconds = time.perf_counter() - begun
     return Trained(
-        nets.fingerprint(model), model, updates, again_after(folder), records[-1].workers.restarts, seconds
+        models.fingerprint(model), model, updates, again_after(folder), records[-1].workers.restarts, seconds
     )  # fmt: skip
 
 
@@ -71,15 +71,15 @@ def random_place(random):
 def disturbed(backend, kinds, n, synchronous=True):
     """(runs that were as they should be, seconds until the task was begun again) of n runs with a fault each."""
     random, good, waited, wanted = np.random.default_rng(0), 0, [], None
-    for i in tqdm(range(n), desc=f"{backend}, {', '.join(kinds)}", leave=False):
+    for i in range(n):
         with tempfile.TemporaryDirectory() as folder:
             wanted = train(folder, "serial").hash if wanted is None else wanted
             fault = random_place(random)
             if not synchronous and fault["phase"] == "gradient":
-                fault |= {"at": min(fault["at"], 8), "worker": None}  # who comes how far depends on who is quick
+                fault |= {"at": min(fault["at"], 8), "worker": None}  # which worker gets further depends on their speed
             found = train(folder, backend, {"kind": kinds[i % len(kinds)], **fault}, synchronous=synchronous)
             happened = (Path(folder) / "fault-0").exists()
-            as_wanted = found.hash == wanted if synchronous else found.updates == [UPDATES] * 2 and nets.is_finite(found.model)
+            as_wanted = found.hash == wanted if synchronous else found.updates == [UPDATES] * 2 and models.is_finite(found.model)
             good += happened and as_wanted
             waited += [found.again] if found.again is not None else []
     return good, waited
@@ -88,9 +88,9 @@ def disturbed(backend, kinds, n, synchronous=True):
 def shot(n, shots=3):
     """(runs that lost no update, the longest pause of a worker in seconds) of n asynchronous runs on processes that take their
     turns in compiled code, each with `shots` SIGKILLs at random moments to a random worker."""
-    X, y = nets.data_rows(16_000)
+    X, y = models.rows(16_000)
     data, good, pauses = Dataset(X, y, X[:50], y[:50], classes=np.arange(4)), 0, [0.0]
-    for i in tqdm(range(n), desc="processes, shot at any moment", leave=False):
+    for i in range(n):
         model, random = sl.SparseMLP.create((20, 300, 300, 4), epsilon=20, seed=1), np.random.default_rng(i)
         run = sl.train_parallel(
             model, data, backend="processes", n_jobs=2, epochs=6, batch_size=16, seed=i, async_fraction=1.0, rules=[sl.SET(0.3)],
@@ -104,7 +104,7 @@ def shot(n, shots=3):
                 next_shot, left = time.monotonic() + random.uniform(0.05, 0.4), left - 1
             records += [record] if isinstance(record, sl.EpochRecord) else []
         whole = all(len(record.workers.staleness) == record.n_samples // 16 == 1000 for record in records)
-        good += whole and not left and records[-1].workers.restarts > 0 and nets.is_finite(model)
+        good += whole and not left and records[-1].workers.restarts > 0 and models.is_finite(model)
         pauses += pauses_of([task for record in records for task in record.workers.timeline])
     return good, max(pauses)
 
@@ -120,8 +120,6 @@ def pauses_of(tasks):
 
 def family(pid):
     """The processes that a process has started."""
-    import psutil
-
     return psutil.Process(pid).children(recursive=True)
 
 
@@ -136,12 +134,12 @@ SCRIPT = """
 import json, os, signal, sys, time
 import numpy as np
 import sparselab as sl
-from stress import nets
+import models
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever is started in the background ignores it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a process started in the background ignores it
     backend, synchronous = sys.argv[1], sys.argv[2] == "True"
-    X, y = nets.data_rows(2000)
+    X, y = models.rows(2000)
     data = sl.datasets.Dataset(X, y, X[:50], y[:50], classes=np.arange(4))
     model = sl.SparseMLP.create((20, 300, 300, 4), epsilon=20, seed=1)
     options = {"backend": backend, "n_jobs": 2, "batch_size": 16, "rules": [sl.SET(0.3)], "synchronous": synchronous}
@@ -167,7 +165,7 @@ class Script:
     def __init__(self, folder, backend, synchronous=False, share=1.0):
         path = Path(folder) / "script.py"
         path.write_text(SCRIPT)
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        environment = os.environ | {"PYTHONPATH": PATHS}
         self.shm = set(os.listdir("/dev/shm"))
         self.process = subprocess.Popen(
             [sys.executable, str(path), backend, str(synchronous), str(share)], cwd=ROOT, env=environment, text=True,
@@ -186,8 +184,6 @@ class Script:
 
     def ports(self):
         """(address, port) on which it or one of its processes listens, beyond loopback."""
-        import psutil
-
         found = []
         for process in [psutil.Process(self.process.pid), *self.family()]:
             found += [c.laddr for c in process.net_connections("inet") if c.status == "LISTEN"]
@@ -222,8 +218,6 @@ def gone_after(family, begun, limit=30.0):
 
 def alive(process):
     """Whether psutil still finds it."""
-    import psutil
-
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
@@ -255,8 +249,6 @@ def interrupted(backend, *, synchronous=False, share=1.0, epochs=3, wait=0.3):
 
 def safe_line(process):
     """The command line of a process, empty where it is gone."""
-    import psutil
-
     try:
         return process.cmdline()
     except psutil.Error:
@@ -279,42 +271,41 @@ def killed(backend, *, synchronous=False, share=1.0, epochs=3):
             script.end()
 
 
-def rows(scale=1.0):
-    """Every promise about faults of parallel training."""
-    several, table = lambda n, least=2: max(least, int(n * scale)), []
+# the promises
 
-    def row(what, figure, goal, good):
-        table.append(Row(f"parallel: {what}", figure, goal, bool(good), COMMAND))
 
-    plans = [
-        ("processes", faults.DEATHS, several(100, 6), True), ("processes", faults.DEATHS, several(40, 3), False),
-        ("processes", faults.HANGS, several(20, 3), True), ("processes", faults.ERRORS + faults.ANSWERS, several(27, 9), True),
-        ("dask", faults.DEATHS, several(20, 3), True), ("dask", faults.HANGS, several(9, 3), True),
-        ("dask", faults.ERRORS + faults.ANSWERS, several(18, 9), True),
-    ]  # fmt: skip
-    for backend, kinds, n, synchronous in plans:
-        good, waited = disturbed(backend, kinds, n, synchronous)
-        name = f"{backend}, {'synchronous' if synchronous else 'asynchronous'}, {', '.join(kinds)}"
-        goal = "the bits of an undisturbed run" if synchronous else "all updates, finite"
-        row(name, f"{good} of {n}", goal, good == n)
-        limit = NOTICED + (HANGING if kinds == faults.HANGS else 0)
-        if kinds in (faults.DEATHS, faults.HANGS) and waited:
-            row(f"{name}: done again after", f"at most {max(waited):.2f} s", f"< {limit} s", max(waited) < limit)
-    n = several(20, 2)
+PLANS = [
+    ("processes", faults.DEATHS, (100, 6), True), ("processes", faults.DEATHS, (40, 3), False),
+    ("processes", faults.HANGS, (20, 3), True), ("processes", faults.ERRORS + faults.ANSWERS, (27, 9), True),
+    ("dask", faults.DEATHS, (20, 3), True), ("dask", faults.HANGS, (9, 3), True),
+    ("dask", faults.ERRORS + faults.ANSWERS, (18, 9), True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("backend, kinds, counts, synchronous", PLANS)
+def test_faults_of_workers(backend, kinds, counts, synchronous, stress):
+    n = stress.count(*counts)
+    good, waited = disturbed(backend, kinds, n, synchronous)
+    name = f"parallel: {backend}, {'synchronous' if synchronous else 'asynchronous'}, {', '.join(kinds)}"
+    stress.all(name, good, n, "the bits of an undisturbed run" if synchronous else "all updates, finite")
+    limit = NOTICED + (HANGING if kinds == faults.HANGS else 0)
+    if kinds in (faults.DEATHS, faults.HANGS) and waited:
+        stress.row(f"{name}: done again after", f"at most {max(waited):.2f} s", f"< {limit} s", max(waited) < limit)
+
+
+def test_kills_in_compiled_code(stress):
+    n = stress.count(20, 2)
     good, slowest = shot(n)
-    row(
-        "processes, asynchronous, three SIGKILLs at any moment of turns in compiled code",
-        f"{good} of {n}",
-        "no update lost",
-        good == n,
-    )
-    row("the same: a worker's longest pause", f"{slowest:.2f} s", f"< {NOTICED} s", slowest < NOTICED)
-    for backend in ("processes", "dask"):
-        for what, stop in (("Ctrl-C", interrupted), ("the driver is killed", killed)):
-            found = [stop(backend, share=share) for share in (1.0, 0.0) * several(5, 1)]
-            n = len(found)
-            good = sum(one.good and not one.shm and not one.ports for one in found)
-            row(f"{what}, {backend}: usable, nothing left, loopback only", f"{good} of {n}", "all", good == n)
-            slowest = max(max(one.gone, one.back) for one in found)
-            row(f"{what}, {backend}: back, and workers gone, after", f"at most {slowest:.2f} s", f"< {GONE} s", slowest < GONE)
-    return table
+    promise = "parallel: processes, asynchronous, three SIGKILLs at any moment of turns in compiled code"
+    stress.all(promise, good, n, "no update lost")
+    stress.row("parallel: the same: a worker's longest pause", f"{slowest:.2f} s", f"< {NOTICED} s", slowest < NOTICED)
+
+
+@pytest.mark.parametrize("stop, what", [(interrupted, "Ctrl-C"), (killed, "the driver is killed")])
+@pytest.mark.parametrize("backend", ["processes", "dask"])
+def test_drivers_that_stop(backend, stop, what, stress):
+    found = [stop(backend, share=share) for share in (1.0, 0.0) * stress.count(5, 1)]
+    good = sum(one.good and not one.shm and not one.ports for one in found)
+    name, slowest = f"parallel: {what}, {backend}", max(max(one.gone, one.back) for one in found)
+    stress.all(f"{name}: usable, nothing left, loopback only", good, len(found))
+    stress.row(f"{name}: back, and workers gone, after", f"at most {slowest:.2f} s", f"< {GONE} s", slowest < GONE)

@@ -1,5 +1,6 @@
 """New Python processes for what cannot be tried in one's own: cold starts, signals, memory, other environments."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,13 +9,13 @@ from collections import namedtuple
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+PATHS = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
 Ended = namedtuple("Ended", "code out err seconds")  # exit code (−n for signal n, None for a process that hung), texts
 
 
 def start(code, *arguments, **environment):
     """`python -c code arguments` at the top of the repository; environment values of None are removed."""
-    paths = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
-    given = {name: value for name, value in (os.environ | paths | environment).items() if value is not None}
+    given = {name: value for name, value in (os.environ | {"PYTHONPATH": PATHS} | environment).items() if value is not None}
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)], cwd=ROOT, env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True,
@@ -37,3 +38,17 @@ def end(process, timeout=120):
 def run(code, *arguments, timeout=120, **environment):
     """start, then end."""
     return end(start(code, *arguments, **environment), timeout)
+
+
+def last_line(code, *arguments, timeout=900, **environment):
+    """The JSON in the last line that a process prints; RuntimeError where it does not end well."""
+    ended = run(code, *arguments, timeout=timeout, **environment)
+    if ended.code:
+        raise RuntimeError(f"a process ended with code {ended.code}: {ended.err[-3000:]}")
+    return json.loads(ended.out.splitlines()[-1])
+
+
+def call(module, function, *arguments, timeout=900):
+    """What a function of a module of this folder returns in a process of its own; texts and numbers, as JSON allows."""
+    code = f"import json, sys; from stress import {module} as m; print(json.dumps(m.{function}(*json.loads(sys.argv[1]))))"
+    return last_line(code, json.dumps(arguments), timeout=timeout)

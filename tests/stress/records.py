@@ -1,26 +1,22 @@
 """Long runs in a notebook: with 10,000 epochs the kernel's memory stays flat, pictures come at most four times a second, the file
-that is saved stays small, and controls and Stop are heard at once.
+that is saved stays small, and controls and Stop take effect at once.
 
 A kernel runs a cell that makes a panel and trains; the notebook is written as JupyterLab would, once with the widgets' state
 (File, Save Widget State Automatically) and once without. What the kernel saw is printed by the cell itself.
 """
 
-import itertools
 import json
 import os
 import tempfile
-from pathlib import Path
 
-from stress.common import Row
+import pytest
 
-COMMAND = "python -m reliability records"
+from stress.processes import PATHS
+
 RECORDS, HERTZ, MEBIBYTES, FILE = 10_000, 4.0, 64, 5_000_000  # records; pictures a second; growth of memory; bytes of a file
 ANSWER, STOPS = 1.0, 20  # seconds within which a control or Stop is heard; how often Stop is pressed
 SETTLED = 0.2  # of the records: from here on memory must stay flat
-PANELS = {
-    "panel": "TrainingPanel(config)",
-    "page": "Workbench(config)",
-}
+PANELS = {"panel": "TrainingPanel(config)", "page": "Workbench(config)"}
 
 CELL = """
 import json, os, threading, time
@@ -82,9 +78,8 @@ def watched(name, records, stops=STOPS, timeout=1800):
     sources = [CELL.format(records=records, make=PANELS[name]), "shown", ANSWERS.format(stops=stops)]
     notebook = make.new_notebook(cells=[make.new_code_cell(source) for source in sources])
     with tempfile.TemporaryDirectory() as folder:
-        paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
         options = {"timeout": timeout, "store_widget_state": True, "resources": {"metadata": {"path": folder}}}
-        NotebookClient(notebook, kernel_name="python3", **options).execute(env=os.environ | {"PYTHONPATH": paths})
+        NotebookClient(notebook, kernel_name="python3", **options).execute(env=os.environ | {"PYTHONPATH": PATHS})
     whole = len(nbformat.writes(notebook).encode())
     notebook.metadata.pop("widgets", None)
     return json.loads(notebook.cells[2].outputs[0].text), whole, len(nbformat.writes(notebook).encode())
@@ -116,19 +111,6 @@ def slower(memory):
     return pace(started[-third:]) / pace(started[:third]) if len(started) > 2 else 1.0
 
 
-def rows(scale=1.0):
-    """Every promise about long runs, for the panel and for the page."""
-    n = max(300, int(RECORDS * scale))
-    return list(itertools.chain.from_iterable(rows_of(name, n) for name in PANELS))
-
-
-def rows_of(name, n):
-    """Those of one of PANELS with n records."""
-    found, *sizes = watched(name, n)
-    what = f"{name} with {n:,} records"
-    return [Row(f"{what}: {promise}", *figures, COMMAND) for promise, *figures in steady(found, n, *sizes) + timed(found, n)]
-
-
 def steady(found, n, whole, plain):
     """[(promise, figure, goal, good)] of what holds on any machine, however slow or busy it is."""
     rate, ended = hertz(found["pictures"]), found["state"] == "finished" and found["records"] == n
@@ -153,3 +135,11 @@ def timed(found, n):
         figure = f"{spent[-1]:.3f} s, median {spent[len(spent) // 2]:.3f} s (n = {len(found[key])})"
         table.append((promise, figure, f"<= {ANSWER:g}", spent[-1] <= ANSWER))
     return table
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_long_runs(name, stress):
+    n = stress.count(RECORDS, 300)
+    found, *sizes = watched(name, n)
+    for promise, *figures in steady(found, n, *sizes) + timed(found, n):
+        stress.row(f"{name} with {n:,} records: {promise}", *figures)

@@ -5,27 +5,22 @@ A run's end is compared as its last checkpoint tells it: links, weights, biases,
 
 import hashlib
 import itertools
-import json
 import os
 import signal
-import sys
 import tempfile
 import time
 from collections import namedtuple
 from contextlib import suppress
 
+import models
 import numpy as np
 import scipy.sparse
-from tqdm import tqdm
 
 import sparselab as sl
 from sparselab.checkpoints.records import EpochRecord
 from sparselab.checkpoints.run_dir import RunDir
 from stress import processes
-from stress.checkpoints import small_data
-from stress.common import Row
 
-COMMAND = "python -m reliability.resume"
 Case = namedtuple("Case", "stop optimizer dropout evolution engine sparse threads")
 OPTIMIZERS = {
     "plain": {"momentum": 0.0},
@@ -68,7 +63,7 @@ def some_cases(n):
 
 def problem(case):
     """(net, data, options) of a case; the net is another one each time it is asked for, as in a new session without a seed."""
-    X, y = small_data()
+    X, y = models.rows()
     wide = case.engine == "layerwise"
     X = np.where(abs(X) > 1, X, 0) if case.sparse else X
     X = X.astype(np.float64 if wide else np.float32)
@@ -139,7 +134,7 @@ def matrix(cases):
     wrong, alone = [], {}
     with tempfile.TemporaryDirectory() as top, warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*going on with other settings")  # the rule that interrupts
-        for number, case in enumerate(tqdm(cases, desc="resumed", disable=len(cases) < 100)):
+        for number, case in enumerate(cases):
             key = case._replace(stop="", threads=1)
             if key not in alone:
                 folder = f"{top}/alone{number}"
@@ -160,15 +155,6 @@ def epochs_of(records):
 # killed
 
 
-def random_kills(n, seed=0):
-    """(ends that differ, kills): a training is killed (SIGKILL) at a random moment and resumed, until n kills have hit."""
-    code = "import json, sys; from stress import resume; print(json.dumps(resume._random_kills(*map(int, sys.argv[1:]))))"
-    ended = processes.run(code, n, seed, timeout=900)
-    if ended.code:
-        raise RuntimeError(f"the kills ended with {ended.code}: {ended.err[-2000:]}")
-    return json.loads(ended.out.splitlines()[-1])
-
-
 KILLED = [
     Case("", "nesterov", 0.3, True, "fused", False, 2),
     Case("", "decay", 0.3, True, "layerwise", True, 1),
@@ -177,9 +163,13 @@ KILLED = [
 LONG = 40  # epochs, some tenths of a second
 
 
-def _random_kills(n, seed):
+def random_kills(n, seed=0):
+    """(ends that differ, kills): a training is killed (SIGKILL) at a random moment and resumed, until n kills have hit.
+
+    It forks: for a process without threads.
+    """
     random, wrong, hits = np.random.default_rng(seed), 0, 0
-    with tempfile.TemporaryDirectory() as top, tqdm(total=n, desc="kills", disable=n < 20) as bar:
+    with tempfile.TemporaryDirectory() as top:
         alone = []
         for number, case in enumerate(KILLED):
             list(start(case, f"{top}/warm{number}", 2, threads=1))  # compiled code, which children inherit
@@ -195,7 +185,6 @@ def _random_kills(n, seed):
             if os.WIFSIGNALED(_wait(pid)):
                 _wait(_child(KILLED[which], folder))
                 wrong, hits = wrong + (end(folder) != wanted), hits + 1
-                bar.update()
     return wrong, hits
 
 
@@ -216,20 +205,16 @@ def _wait(pid):
     return os.waitpid(pid, 0)[1]
 
 
-def rows(scale=1.0):
-    """Every promise about resuming."""
-    cases = ALL if scale >= 1 else some_cases(30)
+# the promises
+
+
+def test_interrupted_runs(stress):
+    cases = ALL if stress.full else some_cases(30)
     wrong = matrix(cases)
-    figure = f"{len(cases) - len(wrong)} of {len(cases)}" + "".join(f"; not {tuple(case)}" for case in wrong[:2])
-    bad, kills = random_kills(max(5, int(50 * scale)))
-    return [
-        Row("interrupted anywhere and resumed: bit-equal to the run left alone", figure, "all", not wrong, COMMAND),
-        Row("trainings killed at random and resumed: bit-equal", f"{kills - bad} of {kills}", "all", bad == 0, COMMAND),
-    ]
+    stress.all("interrupted anywhere and resumed: bit-equal to the run left alone", len(cases) - len(wrong), len(cases))
+    assert wrong == []
 
 
-if __name__ == "__main__":
-    table = rows()
-    for row in table:
-        print("ok " if row.good else "BAD", row.what, row.figure, sep="  ")
-    sys.exit(not all(row.good for row in table))
+def test_killed_runs(stress):
+    bad, kills = processes.call("resume", "random_kills", stress.count(50, 5))
+    stress.all("trainings killed at random and resumed: bit-equal", kills - bad, kills)

@@ -22,7 +22,7 @@ class CompareTab(DrawnViews):
         super().__init__(VIEWS, min_height="320px")
         self.open_run, self.list = open_run, RunList(rows, height="84px")
         self.message, self.table = make("HTML", "sparselab-compare-message"), make("HTML", "sparselab-differences")
-        self.redraw_with(self.list.list)
+        self._redraw_with(self.list.list)
         views = make("VBox", children=[self.gallery.tabs], layout={"flex": "0 0 580px", "min_width": "420px"})
         table = make("VBox", children=[self.table], layout={"flex": "1 1 0", "overflow": "auto"})
         rows = [self.list.widget, self.message, make("HBox", children=[views, table])]

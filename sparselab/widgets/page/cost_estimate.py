@@ -60,7 +60,9 @@ def measured(sizes, epsilon, batch_size, threads):
     key = sizes, epsilon, batch_size, threads
     with _lock:
         if key not in _measured:
-            data = noise(sizes, min(SAMPLES, 16 * batch_size, VALUES // sizes[0]))
+            n, classes = min(SAMPLES, 16 * batch_size, VALUES // sizes[0]), np.arange(sizes[-1])
+            noise = np.random.default_rng(0).standard_normal((n, sizes[0]), np.float32)
+            data = Dataset(noise, np.arange(n) % sizes[-1], classes=classes)
             model = SparseMLP.create(sizes, epsilon=epsilon, seed=0)
             options = {"epochs": EPOCHS, "batch_size": batch_size, "seed": 0, "threads": threads or None, "evaluate_every": 0}
             _measured[key] = max(rates(for_a_moment(loop.train(model, data, **options))))
@@ -75,12 +77,6 @@ def for_a_moment(records):
         yield record
         if time.monotonic() > end:
             return
-
-
-def noise(sizes, n):
-    """`n` samples that fit a net of these widths."""
-    X = np.random.default_rng(0).standard_normal((n, sizes[0]), np.float32)
-    return Dataset(X, np.arange(n) % sizes[-1], classes=np.arange(sizes[-1]))
 
 
 def rates(records):

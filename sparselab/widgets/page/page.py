@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ...experiments.config import ExperimentConfig
 from ...experiments.run_store import RunStore
 from .. import panels
-from ..toolkit import bundle, make
+from ..toolkit import Displayed, make
 from .compare_tab import CompareTab
 from .run_actions import RunActions
 from .runs_tab import RunsTab
@@ -33,7 +33,7 @@ STYLE = """<style>
 </style>"""
 
 
-class Workbench:
+class Workbench(Displayed):
     """One page to train, sweep and compare: make it the last line of a cell.
 
     Parameters
@@ -73,14 +73,14 @@ class Workbench:
     """
 
     def __init__(
-        self, config: ExperimentConfig | None = None, *, data: Dataset | None = None, folder: str | PathLike = "runs"
-    ) -> None:
+        self, config: ExperimentConfig | None = None, *, data: Dataset | None = None, folder: str | PathLike = "runs",
+    ) -> None:  # fmt: skip
         self.store = RunStore(folder)
         self.train = TrainTab(config, data=data, new_logger=self.store.new, on_end=self.refresh)
         self.sweep = SweepTab(lambda: self.train.form.config, self.train.view_model.make, self.store.new, self.refresh)
         self.compare = CompareTab(self.store.rows, self.store.open)
         self.runs = RunsTab(self.store.rows, RunActions(self.store, self.train))
-        parts = {"Train": self.train.screen, "Sweep": self.sweep, "Compare": self.compare, "Runs": self.runs}
+        parts = {"Train": self.train, "Sweep": self.sweep, "Compare": self.compare, "Runs": self.runs}
         children = [part.widget for part in parts.values()]
         self.tabs = make("Tab", "sparselab-pages", children=children, titles=list(parts), selected_index=0)
         self.widget = make("VBox", "sparselab-page", children=[make("HTML", value=STYLE), self.tabs])
@@ -109,9 +109,6 @@ class Workbench:
 
     def __repr__(self):
         return repr(self.train)
-
-    def _repr_mimebundle_(self, **options):
-        return bundle(self.widget, repr(self), options)
 
 
 def workbench(*, data: Dataset | None = None, folder: str | PathLike = "runs", **settings: Any) -> Workbench:

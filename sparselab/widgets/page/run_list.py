@@ -25,7 +25,7 @@ class RunList:
         for widget in (self.filter, self.sort, self.descending):
             widget.observe(lambda change: self.show(), "value")
         bar = make("HBox", children=[self.filter.add_class("sparselab-filter"), self.sort, self.descending, self.count])
-        head = make("HTML", value=markup.monospaced(heads_line()))
+        head = make("HTML", value=markup.monospaced(line(head for head, _ in heads)))
         self.widget = make("VBox", children=[bar, head, self.list.add_class("sparselab-runs")])
 
     @property
@@ -41,7 +41,7 @@ class RunList:
     def show(self):
         """Show the runs that match the filter, sorted; those that were selected stay selected."""
         rows = sorted(filter(self._matches, self.known), key=self._key, reverse=self.descending.value)
-        lines = [(line(row), row["name"]) for row in rows]
+        lines = [(line(cells(row)), row["name"]) for row in rows]
         if list(self.list.options) != lines:  # sending the same lines again would undo a selection made meanwhile
             selected, self.list.options = set(self.selected), lines
             self.list.value = tuple(row["name"] for row in rows if row["name"] in selected)
@@ -57,23 +57,17 @@ class RunList:
         return known, value if known else 0, row["name"]
 
 
-def heads_line():
-    """The heads of the columns, aligned with the rows."""
-    return SPACE.join(aligned(head, width, write is str) for head, width, write in COLUMNS.values())
+def line(values):
+    """One text for each column, in columns of fixed width: words aligned left, numbers right."""
+    parts = []
+    for text, (_, width, write) in zip(values, COLUMNS.values(), strict=True):
+        text = text if len(text) <= width else text[: width - 1] + "…"
+        parts.append(text.ljust(width) if write is str else text.rjust(width))
+    return SPACE.join(parts).replace(" ", SPACE)
 
 
-def line(row):
-    """A row in columns of fixed width."""
-    return SPACE.join(cell(row.get(key), width, write) for key, (_, width, write) in COLUMNS.items())
-
-
-def cell(value, width, write):
-    """A value as text of this width; blank if unknown."""
-    text = "" if value is None or value != value else " ".join(write(value).split())
-    return aligned(text, width, write is str)
-
-
-def aligned(text, width, left):
-    """The text in a column: words aligned left, numbers right."""
-    text = text if len(text) <= width else text[: width - 1] + "…"
-    return (text.ljust(width) if left else text.rjust(width)).replace(" ", SPACE)
+def cells(row):
+    """The text of each column; "" for unknown values."""
+    for key, (_, _, write) in COLUMNS.items():
+        value = row.get(key)
+        yield "" if value is None or value != value else " ".join(write(value).split())

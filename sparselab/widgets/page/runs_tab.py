@@ -20,7 +20,7 @@ class RunsTab:
 
     def __init__(self, rows, actions):
         self.list, self.message = RunList(rows, height="330px"), make("HTML", "sparselab-runs-message")
-        self.methods = {
+        self.actions = {
             "Open": actions.open, "Resume": actions.resume, "Run again": actions.run_again, "Export": actions.export,
             "Delete": actions.delete,
         }  # fmt: skip
@@ -71,7 +71,7 @@ class RunsTab:
 
     def _do(self, name, names):
         try:
-            self.say(self.methods[name](names))
+            self.say(self.actions[name](names))
         except (TypeError, ValueError, OSError, RuntimeError) as error:
             self.say(str(error), error=True)
         except Exception as error:

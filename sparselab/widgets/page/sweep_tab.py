@@ -36,9 +36,8 @@ class SweepTab(DrawnViews):
             "Stop": button("Stop", "stop", "end the sweep", css="sparselab-sweep-stop"),
         }
         self.progress = make("IntProgress", value=0, min=0, max=1, layout={"width": "160px"})
-        self.status, self.message, self.table = (
-            make("HTML", f"sparselab-sweep-{name}") for name in ("status", "message", "table")
-        )
+        self.status, self.message = make("HTML", "sparselab-sweep-status"), make("HTML", "sparselab-sweep-message")
+        self.table = make("HTML", "sparselab-sweep-table")
         self.buttons["Start"].on_click(lambda _: guarded(self.message, self.start))
         self.buttons["Stop"].on_click(lambda _: guarded(self.message, self.stop, 0))
         bar = make("HBox", children=[*self.buttons.values(), self.progress, self.status])

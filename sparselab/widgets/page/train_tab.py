@@ -25,9 +25,8 @@ class TrainScreen(Screen):
 
     def _arranged(self, form, fold, title):
         self.costs = make("HTML", "sparselab-price", value=markup.line(""))
-        self.label = make(
-            "Text", "sparselab-label", placeholder="a name for the next run", continuous_update=False, layout={"width": "170px"}
-        )
+        hint, layout = "a name for the next run", {"width": "170px"}
+        self.label = make("Text", "sparselab-label", placeholder=hint, continuous_update=False, layout=layout)
         head = make("HBox", children=[*self.buttons.values(), self.label])
         column = make("VBox", "sparselab-form", children=[form.widget], layout={"flex": "0 0 310px", "width": "310px"})
         body = make("HBox", children=[column, self._views({"flex": "1 1 0", "min_width": "420px"}, "30px")])

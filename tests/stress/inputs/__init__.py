@@ -1,7 +1,6 @@
-"""The words in which the table of bad and unusual inputs is written: a case, what it must end in, and kits of values.
+"""Bad and unusual inputs as tables, a file for each entry point: Python API, estimators, command line, config file.
 
-A door is where input comes in: the Python API, the classifier, the command line, a config file. Each has a file here with
-`cases()`; reliability/gate.py runs them.
+A file has `kits()` and a class `Fixture`, what its calls work on; tests/stress/test_inputs.py tries every kit.
 """
 
 from collections.abc import Callable
@@ -11,7 +10,7 @@ NAN, INF = float("nan"), float("inf")
 
 
 class Refused(ValueError):
-    """What a command line wrote when it gave up, as an error like those of the other doors."""
+    """What the command line printed when it refused, as an error like those of the other entry points."""
 
 
 @dataclass(frozen=True)
@@ -25,58 +24,55 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """Must work as `documented` says: `holds(result, scene)` is true."""
+    """Must work as `documented` says: `holds(result, fixture)` is true."""
 
     holds: Callable
     documented: str
 
 
 @dataclass(frozen=True)
-class Case:
-    """`call(scene, make(scene))` through a door; (argument, fault) is the pair that is counted."""
+class Kit:
+    """`call(fixture, value)` for each of `faults` ({name: value, or Made}); a pair (argument, fault) is what is counted."""
 
-    door: str
     argument: str
-    fault: str
-    make: Callable
+    faults: dict = field(repr=False)
     call: Callable
     wanted: Refusal | Acceptance = field(repr=False)
 
+    def value(self, fault, fixture):
+        """The value of a fault."""
+        value = self.faults[fault]
+        return value.function(fixture) if isinstance(value, Made) else value
 
-def refusals(door, argument, call, faults, *, names=(), words=(), shows_value=True):
-    """A case for each of `faults` ({id: value, or function that makes it}), all of which must be refused.
+
+def refusals(argument, call, faults, *, names=(), words=(), shows_value=True):
+    """A kit whose faults must all be refused.
 
     argument is `function(name)` or `name`; names: other words that name it in a message.
     """
     name = argument.partition("(")[2].rstrip(")") or argument
-    wanted = Refusal((name, *names), tuple(words), shows_value)
-    return [Case(door, argument, fault, maker(value), call, wanted) for fault, value in faults.items()]
+    yield Kit(argument, faults, call, Refusal((name, *names), tuple(words), shows_value))
 
 
-def acceptances(door, argument, call, faults, holds, documented):
-    """A case for each of `faults`, all of which must work: holds(result, scene)."""
-    wanted = Acceptance(holds, documented)
-    return [Case(door, argument, fault, maker(value), call, wanted) for fault, value in faults.items()]
+def acceptances(argument, call, faults, holds, documented):
+    """A kit whose faults must all work: holds(result, fixture)."""
+    yield Kit(argument, faults, call, Acceptance(holds, documented))
 
 
 class Made:
-    """Marks a function that makes a value, in a table where plain values (functions among them) stand too."""
+    """Marks a function of the fixture that makes a value, in a table where plain values (functions among them) stand too."""
 
     def __init__(self, function):
         self.function = function
 
 
-def maker(value):
-    return (lambda scene: value.function(scene)) if isinstance(value, Made) else (lambda scene: value)
-
-
-def without(faults, *ids):
-    """A kit without some of its faults."""
-    return {fault: value for fault, value in faults.items() if fault not in ids}
+def without(faults, *names):
+    """Faults without some of them."""
+    return {fault: value for fault, value in faults.items() if fault not in names}
 
 
 class BadRepr:
-    """An object that cannot even be shown."""
+    """An object whose repr raises."""
 
     def __repr__(self):
         raise RuntimeError("no words")

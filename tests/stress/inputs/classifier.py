@@ -8,9 +8,8 @@ import numpy as np
 import sparselab as sl
 
 from . import NAN, Made, acceptances, not_a_flag, not_a_name, not_a_number, not_a_seed, not_whole, refusals, values, without
-from .scene import digest
+from .fixture import digest
 
-DOOR = "classifier"
 # Beside our own messages those of scikit-learn, which looks first and has no one word for an argument.
 WORDS = (
     "X",
@@ -39,8 +38,8 @@ def make(**parameters):
     return sl.SparseMLPClassifier(**small | parameters)
 
 
-class Scene:
-    """A fitted classifier, which every case gets a copy of as its `subject`, and what it answers."""
+class Fixture:
+    """A fitted classifier and its answers; each call gets a fresh copy as `subject`."""
 
     def __init__(self):
         self.X, self.y = values.rows()
@@ -56,11 +55,11 @@ class Scene:
 
 
 def parameter(name):
-    return lambda scene, value: scene.subject.set_params(**{name: value}).fit(scene.X, scene.y)
+    return lambda fixture, value: fixture.subject.set_params(**{name: value}).fit(fixture.X, fixture.y)
 
 
-def cases():
-    """Every case of this door."""
+def kits():
+    """Every kit of this entry point."""
     return chain(parameters(), data(), matrices(), accepted())
 
 
@@ -100,21 +99,21 @@ def parameters():
     }  # fmt: skip
     table["checkpoint"] = {"number": 3, "object": object(), "list": ["runs"], "bool": True}
     for name, faults in table.items():
-        yield from refusals(DOOR, name, parameter(name), faults, shows_value=name not in ("hidden_layer_sizes", "rules"))
+        yield from refusals(name, parameter(name), faults, shows_value=name not in ("hidden_layer_sizes", "rules"))
     fit = lambda s, v: make(rules=v, epochs=3).fit(s.X, s.y)
     early = lambda **options: [sl.ImportancePruning(**{"start": 1} | options), sl.SET(0.3)]
     spoilt = {
-        "class": [sl.ImportancePruning], "function that names nobody": early(importance=lambda *layers: None),
+        "class": [sl.ImportancePruning], "function that returns nothing": early(importance=lambda *layers: None),
         "function that says NaN": early(importance=lambda layer, following: layer.strength() * NAN),
         "amount that is none": early(amount=lambda epoch: 2), "answers of wrong length": [lambda *arguments: [None]],
         "criterion of wrong length": [sl.SET(0.3, criterion=lambda layer, *rest: layer.w[1:])],
         "regrowth that is not there": [sl.SET(0.3, regrowth=lambda layer, topology, n, *rest: (np.full(n, 10**6), np.arange(n)))],
     }  # fmt: skip
     named = ("rules", "importance", "amount", "rewirings", "criterion", "regrowth")
-    yield from refusals(DOOR, "rules", fit, spoilt, names=named, shows_value=False)
+    yield from refusals("rules", fit, spoilt, names=named, shows_value=False)
     unknown = lambda s, v: sl.SparseMLPClassifier().set_params(**{v: 1})
     yield from refusals(
-        DOOR, "set_params(name)", unknown, {"unknown": "epsilom", "empty": "", "capital": "Epsilon"}, names=("parameter",)
+        "set_params(name)", unknown, {"unknown": "epsilom", "empty": "", "capital": "Epsilon"}, names=("parameter",)
     )
 
 
@@ -122,30 +121,28 @@ def data():
     fit = lambda s, X: s.subject.fit(X, s.y)
     fresh = lambda s, X: make().fit(X, s.y)
     go_on = lambda s, X: s.subject.partial_fit(X, s.y)
-    bad = {fault: Made(lambda scene, make=make: make(scene.X.copy())) for fault, make in values.BAD_X.items()}
-    wide = {fault: Made(lambda scene, make=make: make(scene.X.copy())) for fault, make in values.TOO_WIDE.items()}
-    doors = {"fit(X)": fresh, "fit again(X)": fit, "partial_fit(X)": go_on}
+    bad = {fault: Made(lambda fixture, make=make: make(fixture.X.copy())) for fault, make in values.BAD_X.items()}
+    wide = {fault: Made(lambda fixture, make=make: make(fixture.X.copy())) for fault, make in values.TOO_WIDE.items()}
+    calls = {"fit(X)": fresh, "fit again(X)": fit, "partial_fit(X)": go_on}
     for method in ("predict", "predict_proba", "decision_function"):
-        doors[f"{method}(X)"] = lambda s, X, method=method: getattr(s.subject, method)(X)
-    doors["score(X)"] = lambda s, X: s.subject.score(X, s.y)
+        calls[f"{method}(X)"] = lambda s, X, method=method: getattr(s.subject, method)(X)
+    calls["score(X)"] = lambda s, X: s.subject.score(X, s.y)
     numbers = ("number", "objects with None", "bytes")  # scikit-learn makes floats of text-like objects where it can
-    for argument, call in doors.items():
+    for argument, call in calls.items():
         faults = bad if "fit" in argument and "partial" not in argument else bad | wide
-        yield from refusals(DOOR, argument, call, without(faults, *numbers[1:]), names=WORDS, shows_value=False)
-    labels = {fault: Made(lambda scene, make=make: make(scene.y.copy())) for fault, make in values.BAD_Y.items()}
-    yield from refusals(DOOR, "fit(y)", lambda s, y: make().fit(s.X, y), labels, names=WORDS, shows_value=False)
+        yield from refusals(argument, call, without(faults, *numbers[1:]), names=WORDS, shows_value=False)
+    labels = {fault: Made(lambda fixture, make=make: make(fixture.y.copy())) for fault, make in values.BAD_Y.items()}
+    yield from refusals("fit(y)", lambda s, y: make().fit(s.X, y), labels, names=WORDS, shows_value=False)
     unseen = {"unseen label": Made(lambda s: s.y + 3), "text for numbers": Made(lambda s: np.array(list("abc"))[s.y])}
     yield from refusals(
-        DOOR,
         "partial_fit(y)",
         lambda s, y: s.subject.partial_fit(s.X, y),
         without(labels, "one class") | unseen,
         names=WORDS,
         shows_value=False,
     )
-    # score is scikit-learn's own; masked labels it refuses in words that help nobody
+    # score is scikit-learn's own; its message about masked labels names no argument
     yield from refusals(
-        DOOR,
         "score(y)",
         lambda s, y: s.subject.score(s.X, y),
         without(labels, "one class", "one-hot", "masked"),
@@ -161,69 +158,63 @@ def data():
         "mixed": [0, "a"],
     }
     first = lambda s, v: make().partial_fit(s.X, s.y, classes=v)
-    yield from refusals(DOOR, "partial_fit(classes)", first, classes, names=("classes", "y["), shows_value=False)
+    yield from refusals("partial_fit(classes)", first, classes, names=("classes", "y["), shows_value=False)
     before = {method: method for method in ("predict", "predict_proba", "decision_function", "score")}
     unfitted = lambda s, method: getattr(make(), method)(s.X, *([s.y] if method == "score" else []))
-    yield from refusals(DOOR, "before fit", unfitted, before, names=("not fitted",), shows_value=False)
+    yield from refusals("before fit", unfitted, before, names=("not fitted",), shows_value=False)
     named = lambda s, columns: (
         make().fit(values.frame(s.X, columns=list("abcdef")), s.y).predict(values.frame(s.X, columns=columns))
     )
     columns = {"other names": list("ghijkl"), "other order": list("fedcba")}
-    yield from refusals(DOOR, "predict(feature names)", named, columns, names=("feature names",), shows_value=False)
+    yield from refusals("predict(feature names)", named, columns, names=("feature names",), shows_value=False)
 
 
 def matrices():
     """Malformed sparse matrices, where scikit-learn itself crashes."""
-    bad = {fault: Made(lambda scene, make=make: make()) for fault, make in values.MALFORMED.items()}
-    doors = {
+    bad = {fault: Made(lambda fixture, make=make: make()) for fault, make in values.MALFORMED.items()}
+    calls = {
         "fit(X)": lambda s, X: make().fit(X, s.y),
         "partial_fit(X)": lambda s, X: s.subject.partial_fit(X, s.y),
         "predict(X)": lambda s, X: s.subject.predict(X),
         "predict_proba(X)": lambda s, X: s.subject.predict_proba(X),
         "score(X)": lambda s, X: s.subject.score(X, s.y),
     }
-    for argument, call in doors.items():
-        yield from refusals(DOOR, argument, call, bad, shows_value=False)
+    for argument, call in calls.items():
+        yield from refusals(argument, call, bad, shows_value=False)
 
 
 def accepted():
     alike = "the same net, bit for bit, as from the C-contiguous float32 copy"
-    same_net = lambda result, scene: digest(result.model_) == scene.digest
-    same_answer = lambda result, scene: np.array_equal(result, scene.proba)
+    same_net = lambda result, fixture: digest(result.model_) == fixture.digest
+    same_answer = lambda result, fixture: np.array_equal(result, fixture.proba)
     unusual = values.made(values.LAYOUTS | values.DTYPES | values.SPARSE)
     # scikit-learn refuses numpy.matrix, which is on its way out
-    yield from acceptances(DOOR, "fit(X)", lambda s, X: make().fit(X, s.y), without(unusual, "matrix"), same_net, alike)
+    yield from acceptances("fit(X)", lambda s, X: make().fit(X, s.y), without(unusual, "matrix"), same_net, alike)
     alike = "the same probabilities, bit for bit, as of the C-contiguous float32 copy"
     yield from acceptances(
-        DOOR, "predict_proba(X)", lambda s, X: s.subject.predict_proba(X), without(unusual, "matrix"), same_answer, alike
+        "predict_proba(X)", lambda s, X: s.subject.predict_proba(X), without(unusual, "matrix"), same_answer, alike
     )
     labels = {
         "text": list("abc"), "bool-like": [-1, 0, 1], "far apart": [5, 900, 2**62], "whole floats": [0.0, 1.0, 2.0],
         "objects": np.array(list("xyz"), object),
     }  # fmt: skip
     made = {fault: Made(lambda s, labels=labels: np.asarray(labels)[s.y]) for fault, labels in labels.items()}
-    decoded = lambda result, scene: (
-        set(result.predict(scene.X).tolist()) <= set(result.classes_.tolist()) and same_net(result, scene)
+    decoded = lambda result, fixture: (
+        set(result.predict(fixture.X).tolist()) <= set(result.classes_.tolist()) and same_net(result, fixture)
     )
-    yield from acceptances(
-        DOOR, "fit(y)", lambda s, y: make().fit(s.X, y), made, decoded, "labels of any kind come back as they were"
-    )
-    finite = lambda result, scene: np.isfinite(result.loss_)
+    yield from acceptances("fit(y)", lambda s, y: make().fit(s.X, y), made, decoded, "labels of any kind come back as they were")
+    finite = lambda result, fixture: np.isfinite(result.loss_)
     scaled = {f"scale {scale:g}": scale for scale in (1e-30, 1e-6, 1e6, 1e30)}
     call = lambda s, v: make(standardise=True).fit(s.X * np.float64(v), s.y)
-    yield from acceptances(
-        DOOR, "fit(X)", call, scaled, finite, "with standardise=True the scale of the features does not matter"
-    )
+    yield from acceptances("fit(X)", call, scaled, finite, "with standardise=True the scale of the features does not matter")
     awkward = {
         "all zero": Made(lambda s: s.X * 0), "duplicate rows": Made(lambda s: np.tile(s.X[:1], (values.N, 1))),
         "one row a class": Made(lambda s: s.X[:3]), "one feature": Made(lambda s: s.X[:, :1]),
     }  # fmt: skip
     call = lambda s, X: make(standardise=True).fit(X, s.y[: len(X)])
-    yield from acceptances(DOOR, "fit(X)", call, awkward, finite, "the loss is finite")
+    yield from acceptances("fit(X)", call, awkward, finite, "the loss is finite")
     sizes = {"no hidden layer": (), "one number": 5, "list": [5, 4], "numpy ints": np.array([5, 4])}
-    yield from acceptances(
-        DOOR, "hidden_layer_sizes", parameter("hidden_layer_sizes"), sizes, finite, "widths of the hidden layers"
-    )
+    yield from acceptances("hidden_layer_sizes", parameter("hidden_layer_sizes"), sizes, finite, "widths of the hidden layers")
     states = {
         "RandomState": np.random.RandomState(3),
         "Generator": np.random.default_rng(3),
@@ -232,29 +223,27 @@ def accepted():
     }
     twice = lambda s, v: [digest(make(random_state=v).fit(s.X, s.y).model_) for _ in range(2)]
     yield from acceptances(
-        DOOR, "random_state", twice, states, lambda r, s: r[0] == r[1], "the generator is copied: a fit twice is the same net"
+        "random_state", twice, states, lambda r, s: r[0] == r[1], "the generator is copied: a fit twice is the same net"
     )
     pruned = {
         "one rule": sl.ImportancePruning(0.5, start=1), "beside SET": [sl.ImportancePruning(0.5, start=1), sl.SET(0.3)],
         "all of them": [sl.ImportancePruning(1.0, start=1)], "with the mean": [sl.ImportancePruning(0.5, start=1, fold="mean")],
     }  # fmt: skip
     call = lambda s, v: make(rules=v, epochs=4).fit(s.X, s.y)
-    smaller = lambda result, scene: (
+    smaller = lambda result, fixture: (
         result.model_.sizes[1] < 8 == result.model_.neurons.sizes[1]
-        and np.isfinite(result.predict_proba(scene.X)).all()
-        and digest(result.partial_fit(scene.X, scene.y).model_) != scene.digest
+        and np.isfinite(result.predict_proba(fixture.X)).all()
+        and digest(result.partial_fit(fixture.X, fixture.y).model_) != fixture.digest
     )
-    yield from acceptances(DOOR, "rules", call, pruned, smaller, "hidden neurons go, and the classifier predicts and learns on")
+    yield from acceptances("rules", call, pruned, smaller, "hidden neurons go, and the classifier predicts and learns on")
     cut = {"links": [sl.ImportancePruning(mode="links", start=1, percentile=50)]}
-    emptied = lambda result, scene: result.model_.sizes[1] == 8 and result.model_.nnz[0] < scene.fitted.model_.nnz[0]
-    yield from acceptances(DOOR, "rules", call, cut, emptied, "in mode links the widths stay")
+    emptied = lambda result, fixture: result.model_.sizes[1] == 8 and result.model_.nnz[0] < fixture.fitted.model_.nnz[0]
+    yield from acceptances("rules", call, cut, emptied, "in mode links the widths stay")
     late = {"importance pruning from epoch 200 on": [sl.ImportancePruning()]}
-    whole = lambda result, scene: result.model_.sizes[1] == 8
-    yield from acceptances(DOOR, "rules", call, late, whole, "a start after the end is warned of, and nothing is pruned")
+    whole = lambda result, fixture: result.model_.sizes[1] == 8
+    yield from acceptances("rules", call, late, whole, "a start after the end is warned of, and nothing is pruned")
     beyond = {"more than the rows": 10**6, "auto": "auto", "1": 1}
-    yield from acceptances(
-        DOOR, "batch_size", parameter("batch_size"), beyond, finite, "a batch larger than the data is the data"
-    )
+    yield from acceptances("batch_size", parameter("batch_size"), beyond, finite, "a batch larger than the data is the data")
     cores = {"all": -1, "all but one": -2, "more than cores": 64, "nothing": None}
     call = lambda s, v: make(n_jobs=v).fit(s.X, s.y)
-    yield from acceptances(DOOR, "n_jobs", call, cores, same_net, "results do not depend on threads")
+    yield from acceptances("n_jobs", call, cores, same_net, "results do not depend on threads")

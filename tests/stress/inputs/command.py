@@ -12,15 +12,14 @@ from sparselab.experiments.config import ExperimentConfig
 
 from . import Refused, acceptances, refusals, without
 
-DOOR = "command line"
 CODE = 2
 
 
-class Scene:
+class Fixture:
     """A folder for files, which must stay as it is."""
 
     def __init__(self):
-        self.temporary = tempfile.TemporaryDirectory(prefix="sparselab-gate-")  # goes when this does
+        self.temporary = tempfile.TemporaryDirectory(prefix="sparselab-stress-")  # goes when this does
         self.folder = Path(self.temporary.name)
 
     def reset(self):
@@ -47,7 +46,7 @@ def run(*arguments, folder="."):
 def option(name, command="train"):
     """`command --name value …`; a list is several values."""
     flag = f"--{name.replace('_', '-')}"
-    return lambda scene, value: run(command, flag, *(value if isinstance(value, list) else [value]))
+    return lambda fixture, value: run(command, flag, *(value if isinstance(value, list) else [value]))
 
 
 NUMBERS = {
@@ -69,8 +68,8 @@ NAMES = {
 }
 
 
-def cases():
-    """Every case of this door."""
+def kits():
+    """Every kit of this entry point."""
     return chain(fields(), across(), commands(), accepted())
 
 
@@ -81,32 +80,22 @@ def fields():
         names = (name, f"--{name.replace('_', '-')}")
         how = {"names": names, "shows_value": False}
         if one.type is bool:
-            yield from refusals(DOOR, name, option(name), {"value for a flag": "yes"}, names=(*names, "yes"), shows_value=False)
+            yield from refusals(name, option(name), {"value for a flag": "yes"}, names=(*names, "yes"), shows_value=False)
         elif one.type is tuple:
             yield from refusals(
-                DOOR,
-                name,
-                option(name),
-                WHOLE | {"zero": "0", "negative": "-1", "2^31": str(2**31), "10^400": "1" + "0" * 400},
-                **how,
+                name, option(name), WHOLE | {"zero": "0", "negative": "-1", "2^31": str(2**31), "10^400": "1" + "0" * 400}, **how
             )
-            yield from refusals(
-                DOOR, name, option(name), {"zero among others": ["10", "0"], "text among others": ["10", "x"]}, **how
-            )
+            yield from refusals(name, option(name), {"zero among others": ["10", "0"], "text among others": ["10", "x"]}, **how)
         elif one.type is int:
             beyond = {"below the lowest": str(m["low"] - 1), "above the highest": str(m["high"] + 1)}
-            yield from refusals(DOOR, name, option(name), WHOLE | beyond, **how)
+            yield from refusals(name, option(name), WHOLE | beyond, **how)
         elif one.type is float:
             beyond = {"below the lowest": str(m["low"] - 1), "above the highest": str(m["high"] * 1.01)}
-            yield from refusals(DOOR, name, option(name), NUMBERS | beyond, **how)
+            yield from refusals(name, option(name), NUMBERS | beyond, **how)
         else:
-            yield from refusals(DOOR, name, option(name), NAMES, **how)
+            yield from refusals(name, option(name), NAMES, **how)
         yield from refusals(
-            DOOR,
-            name,
-            lambda s, v, name=name: run("train", v),
-            {"no value": names[1]} if one.type not in (bool, tuple) else {},
-            **how,
+            name, lambda s, v, name=name: run("train", v), {"no value": names[1]} if one.type not in (bool, tuple) else {}, **how
         )
 
 
@@ -117,12 +106,12 @@ def across():
         for mode in ("shrink", "links")
     } | {"shrink, before it starts, as it comes": ["--pruning", "shrink", "--pruning-start", "31"]}
     call = lambda s, v: run("train", "--dataset", "digits", "--hidden", "8", "--json", "out.json", *v, folder=s.folder)
-    yield from refusals(DOOR, "pruning_stop", call, stops, words=("pruning_stop", "pruning_start"), shows_value=False)
+    yield from refusals("pruning_stop", call, stops, words=("pruning_stop", "pruning_start"), shows_value=False)
 
     few = ["--dataset", "digits", "--hidden", "8", "--json", "out.json"]
     call = lambda s, v: run("train", *few, *v, folder=s.folder)
     many = {"one a mini-batch and one": ["--batch-size", "720", "--workers", "3"], "64": ["--workers", "64"]}
-    yield from refusals(DOOR, "workers", call, many, words=("workers", "mini-batches"), shows_value=False)
+    yield from refusals("workers", call, many, words=("workers", "mini-batches"), shows_value=False)
 
 
 def accepted():
@@ -138,43 +127,41 @@ def accepted():
         "zeta that stops": ["--zeta-schedule", "cosine", "--zeta-stop", "2"], "no zeta": ["--zeta", "0", "--zeta-stop", "2"],
     }  # fmt: skip
     call = lambda s, v: run("train", *quick, *v, folder=s.folder)
-    finished = lambda result, scene: result.startswith("code 0: ")
-    yield from acceptances(DOOR, "pruning", call, ways, finished, "training runs to its end")
+    finished = lambda result, fixture: result.startswith("code 0: ")
+    yield from acceptances("pruning", call, ways, finished, "training runs to its end")
     ways = {
         "two": ["--workers", "2"], "one that waits for itself": ["--workers", "1", "--synchronous"],
         "no first phase": ["--workers", "2", "--async-fraction", "0"], "no second": ["--workers", "2", "--async-fraction", "1"],
         "one a mini-batch": ["--workers", "2", "--batch-size", "720"],
         "all in one push": ["--workers", "2", "--steps-per-push", "1000"],
         "with pruning": ["--workers", "2", "--pruning", "shrink", "--pruning-stop", "0"],
-        "nobody, on processes": ["--backend", "processes"],
+        "one of one, on processes": ["--backend", "processes"],
     }  # fmt: skip
-    yield from acceptances(DOOR, "workers", call, ways, finished, "training runs to its end")
+    yield from acceptances("workers", call, ways, finished, "training runs to its end")
 
 
 def commands():
     """What is not a field."""
-    yield from refusals(DOOR, "paper", option("paper"), {"misspelt": "higs", "empty": "", "path": "../x"})
+    yield from refusals("paper", option("paper"), {"misspelt": "higs", "empty": "", "path": "../x"})
     files = {"missing": "missing.json", "folder": "/", "empty name": "", "NUL": "a\0b", "too long": "x" * 5000}
     how = {"names": ("config", "No such file"), "shows_value": False}
-    yield from refusals(DOOR, "config", option("config"), files, **how)
+    yield from refusals("config", option("config"), files, **how)
     unwritable = {"missing folder": "no/such/folder/out", "folder": ".", "empty name": "", "NUL": "a\0b"}
     quick = ("--dataset", "digits", "--hidden", "8", "--epochs", "1")
     for name in ("json", "save"):
         call = lambda s, v, name=name: run("train", *quick, f"--{name}", v, folder=s.folder)
-        yield from refusals(DOOR, name, call, unwritable, names=(f"--{name}",), shows_value=False)
+        yield from refusals(name, call, unwritable, names=(f"--{name}",), shows_value=False)
     quick = (*quick, "--checkpoint", "runs")
     for name in ("every", "keep"):
         call = lambda s, v, name=name: run("train", *quick, f"--{name}", v, folder=s.folder)
         faults = without(WHOLE, "500 digits") | {"zero": "0", "negative": "-1"}
-        yield from refusals(DOOR, name, call, faults, names=(f"--{name}",), shows_value=False)
+        yield from refusals(name, call, faults, names=(f"--{name}",), shows_value=False)
     call = lambda s, v: run("demo", "--out", str(s.folder / "out"), "--epochs", v)
-    yield from refusals(DOOR, "demo(epochs)", call, WHOLE | {"zero": "0", "negative": "-1"}, shows_value=False)
+    yield from refusals("demo(epochs)", call, WHOLE | {"zero": "0", "negative": "-1"}, shows_value=False)
     words = {
         "unknown command": ["tran"],
         "no command": [],
         "unknown option": ["train", "--zeat", "0.3"],
         "stray value": ["train", "x"],
     }
-    yield from refusals(
-        DOOR, "command", lambda s, v: run(*v), words, names=("--zeat", "tran", "x", "required"), shows_value=False
-    )
+    yield from refusals("command", lambda s, v: run(*v), words, names=("--zeat", "tran", "x", "required"), shows_value=False)

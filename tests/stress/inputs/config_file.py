@@ -8,10 +8,9 @@ from sparselab.experiments.config import ExperimentConfig
 from sparselab.experiments.experiment import build
 
 from . import refusals
-from .command import Scene as Scene  # noqa: PLC0414 (the same scene)
+from .command import Fixture as Fixture  # noqa: PLC0414 (the same fixture)
 from .command import run
 
-DOOR = "config file"
 RAW = {"NaN": "NaN", "infinity": "Infinity", "minus infinity": "-Infinity"}  # what Python's JSON reader takes
 JUNK = {"nothing": "null", "text": '"abc"', "list": "[1]", "object": '{"a": 1}', "bool": "true", "nested list": "[[[]]]"}
 NUMBERS = RAW | JUNK | {"500 digits": "9" * 500, "5000 digits": "9" * 5000, "beyond float": "1e999"}
@@ -30,9 +29,9 @@ NAMES = (
 )
 
 
-def in_file(scene, content):
+def in_file(fixture, content):
     """Both ways in; the file's is the one whose answer counts, if the text's refuses too."""
-    path = scene.folder / "config.json"
+    path = fixture.folder / "config.json"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     try:
         if not isinstance(content, bytes):
@@ -47,11 +46,11 @@ def in_file(scene, content):
 
 
 def field(name):
-    return lambda scene, value: in_file(scene, f'{{"{name}": {value}}}')
+    return lambda fixture, value: in_file(fixture, f'{{"{name}": {value}}}')
 
 
-def cases():
-    """Every case of this door."""
+def kits():
+    """Every kit of this entry point."""
     return chain(fields(), across(), files())
 
 
@@ -82,7 +81,7 @@ def fields():
             faults = NUMBERS | {"below the lowest": json.dumps(m["low"] - 1), "above the highest": json.dumps(m["high"] * 1.01)}
         else:
             faults = NAMES
-        yield from refusals(DOOR, name, field(name), faults, **how)
+        yield from refusals(name, field(name), faults, **how)
 
 
 def across():
@@ -92,16 +91,16 @@ def across():
         for mode in ("shrink", "links")
     }
     words = {"words": ("pruning_stop", "pruning_start"), "shows_value": False}
-    yield from refusals(DOOR, "pruning_stop", built, texts, **words)
-    yield from refusals(DOOR, "pruning_stop", by_command, {f"command, {fault}": text for fault, text in texts.items()}, **words)
+    yield from refusals("pruning_stop", built, texts, **words)
+    yield from refusals("pruning_stop", by_command, {f"command, {fault}": text for fault, text in texts.items()}, **words)
 
 
-def built(scene, text):
+def built(fixture, text):
     return build(ExperimentConfig.from_json(text))
 
 
-def by_command(scene, text):
-    path = scene.folder / "config.json"
+def by_command(fixture, text):
+    path = fixture.folder / "config.json"
     path.write_text(text)
     try:
         return run("train", "--config", str(path))
@@ -120,10 +119,10 @@ def files():
         "not UTF-8": b'{"dataset": "\xff\xfe"}', "UTF-16": '{"epsilon": 3}'.encode("utf-16"), "NUL bytes": b"\0" * 100,
         "binary": bytes(range(256)),
     }  # fmt: skip
-    yield from refusals(DOOR, "config", in_file, texts, names=("--config", "preset"), shows_value=False)
+    yield from refusals("config", in_file, texts, names=("--config", "preset"), shows_value=False)
     keys = {
         "unknown": '{"epsilom": 3}', "empty": '{"": 3}', "capital": '{"Epsilon": 3}', "with a blank": '{"epsilon ": 3}',
         "of Python": '{"__class__": 3}', "long": json.dumps({"x" * 10_000: 3}), "self": '{"self": 3}',
         "twice": '{"epsilon": 3, "epsilon": 4}',
     }  # fmt: skip
-    yield from refusals(DOOR, "field", in_file, keys, names=("field", "epsilon"), shows_value=False)
+    yield from refusals("field", in_file, keys, names=("field", "epsilon"), shows_value=False)

@@ -14,9 +14,8 @@ from sparselab.nn import schedules
 from sparselab.nn.losses import SoftmaxCrossEntropy
 
 from . import INF, NAN, acceptances, not_a_flag, not_a_name, not_a_number, not_whole, refusals, without
-from .scene import SIZES, of
+from .fixture import SIZES, of
 
-DOOR = "Python"
 NO_FUNCTION = {"nothing": None, "number": 3, "text": "magnitude", "object": object(), "list": [abs], "class": int}
 SHARE = not_a_number() | {"negative": -0.1, "above 1": 1.1}
 WHOLE = not_whole() | {"zero": 0, "negative": -1}
@@ -33,14 +32,14 @@ SAID = {
 
 
 def rules():
-    """Every case of this file."""
+    """Every kit of this file."""
     return chain(settings(), answers(), evidence(), config(), accepted())
 
 
-def once(rule, scene):
+def once(rule, fixture):
     """A rule called as a training would call it before its second epoch."""
-    model, state = scene.subject, TrainingState.start(scene.subject, sl.MomentumSGD(), 0)
-    seen = Evidence(model, SoftmaxCrossEntropy(), scene.X, scene.y, np.arange(len(scene.y)))
+    model, state = fixture.subject, TrainingState.start(fixture.subject, sl.MomentumSGD(), 0)
+    seen = Evidence(model, SoftmaxCrossEntropy(), fixture.X, fixture.y, np.arange(len(fixture.y)))
     return rule(1, model, state.optimizer, seen, np.random.default_rng(0))
 
 
@@ -60,25 +59,25 @@ def settings():
         "fold": not_a_name(),
     }
     for argument, faults in table.items():
-        yield from refusals(DOOR, f"ImportancePruning({argument})", make(argument), faults)
-    yield from refusals(DOOR, "ImportancePruning(stop)", make("stop", start=5), {"before start": 4})
+        yield from refusals(f"ImportancePruning({argument})", make(argument), faults)
+    yield from refusals("ImportancePruning(stop)", make("stop", start=5), {"before start": 4})
     for function in (sl.PruneRegrow, sl.SET):
-        yield from refusals(DOOR, f"{function.__name__}(zeta)", of(function, "zeta"), SHARE)
+        yield from refusals(f"{function.__name__}(zeta)", of(function, "zeta"), SHARE)
         for argument in ("criterion", "regrowth"):
-            yield from refusals(DOOR, f"{function.__name__}({argument})", of(function, argument), NO_FUNCTION)
-    yield from refusals(DOOR, "SampledGradient(candidates)", of(sl.regrowths.SampledGradient, "candidates"), WHOLE)
+            yield from refusals(f"{function.__name__}({argument})", of(function, argument), NO_FUNCTION)
+    yield from refusals("SampledGradient(candidates)", of(sl.regrowths.SampledGradient, "candidates"), WHOLE)
     not_positive = not_a_number() | {"zero": 0, "negative": -1}
-    yield from refusals(DOOR, "Until(before)", of(schedules.Until, "before", stop=3), not_positive)
-    yield from refusals(DOOR, "Until(stop)", of(schedules.Until, "stop", before=0.3), without(WHOLE, "zero"))
+    yield from refusals("Until(before)", of(schedules.Until, "before", stop=3), not_positive)
+    yield from refusals("Until(stop)", of(schedules.Until, "stop", before=0.3), without(WHOLE, "zero"))
 
 
 def answers():
     """What a plug-in says when it is asked."""
     said = {f"function that says {fault}": value for fault, value in SAID.items()}
     zeta = lambda s, v: once(sl.SET(lambda epoch: v), s)
-    yield from refusals(DOOR, "SET(zeta)", zeta, said)
+    yield from refusals("SET(zeta)", zeta, said)
     amount = lambda s, v: once(sl.ImportancePruning(lambda epoch: v, start=1), s)
-    yield from refusals(DOOR, "ImportancePruning(amount)", amount, said)
+    yield from refusals("ImportancePruning(amount)", amount, said)
     for mode in ("shrink", "links"):
         call = lambda s, v, mode=mode: once(sl.ImportancePruning(start=1, mode=mode, importance=lambda *layers: v), s)
         wrong = {
@@ -87,7 +86,7 @@ def answers():
             "objects": np.ones(8, object), "complex": np.ones(8, complex), "ragged": [[1], [2, 3]],
         }  # fmt: skip
         said = {f"{mode}, function that says {fault}": value for fault, value in wrong.items()}
-        yield from refusals(DOOR, "ImportancePruning(importance)", call, said, shows_value=False)
+        yield from refusals("ImportancePruning(importance)", call, said, shows_value=False)
     scores = {
         "nothing": lambda n: None, "text": lambda n: "all", "one number": lambda n: 1.0, "too short": lambda n: np.ones(n - 1),
         "too long": lambda n: np.ones(n + 1), "2-D": lambda n: np.ones((n, 1)), "NaN": lambda n: np.full(n, NAN),
@@ -97,7 +96,7 @@ def answers():
     }  # fmt: skip
     criterion = lambda s, make: once(sl.SET(0.5, criterion=lambda layer, *rest: make(layer.topology.nnz)), s)
     said = {f"function that says {fault}": make for fault, make in scores.items()}
-    yield from refusals(DOOR, "SET(criterion)", criterion, said, shows_value=False)
+    yield from refusals("SET(criterion)", criterion, said, shows_value=False)
     links = {
         "nothing": lambda r, c, t: None, "text": lambda r, c, t: "ab", "rows only": lambda r, c, t: r,
         "one array": lambda r, c, t: np.array([r, c]), "too few": lambda r, c, t: (r[1:], c[1:]),
@@ -110,12 +109,12 @@ def answers():
         "occupied": lambda r, c, t: (t.rows[: len(r)], t.indices[: len(r)]),
     }  # fmt: skip
 
-    def regrowth(scene, change):
+    def regrowth(fixture, change):
         uniform = lambda layer, topology, *rest: change(*sl.regrowths.uniform(layer, topology, *rest), topology)
-        return once(sl.SET(0.5, regrowth=uniform), scene)
+        return once(sl.SET(0.5, regrowth=uniform), fixture)
 
     said = {f"function that says {fault}": change for fault, change in links.items()}
-    yield from refusals(DOOR, "SET(regrowth)", regrowth, said, shows_value=False)
+    yield from refusals("SET(regrowth)", regrowth, said, shows_value=False)
 
 
 def config():
@@ -142,10 +141,10 @@ def config():
             faults = not_a_number() | {"below the lowest": m["low"] - 1, "above the highest": m["high"] * 1.01}
         else:
             faults = names
-        yield from refusals(DOOR, f"ExperimentConfig({name})", make, faults, shows_value=one.type is not tuple)
+        yield from refusals(f"ExperimentConfig({name})", make, faults, shows_value=one.type is not tuple)
     early = {"before it starts": 4}
     built = lambda s, v: sl.build(sl.ExperimentConfig(dataset="digits", pruning="shrink", pruning_start=5, pruning_stop=v))
-    yield from refusals(DOOR, "ExperimentConfig(pruning_stop)", built, early)
+    yield from refusals("ExperimentConfig(pruning_stop)", built, early)
 
 
 def evidence():
@@ -158,7 +157,7 @@ def evidence():
         "layer of another net": sl.SparseMLP.create(SIZES, seed=0).layers[0],
     }
     layer = ask(lambda seen, layer, v: seen.of(v))
-    yield from refusals(DOOR, "Evidence.of(layer)", layer, foreign, shows_value=False)
+    yield from refusals("Evidence.of(layer)", layer, foreign, shows_value=False)
     places = {
         "fractions": [0.5], "text": ["a"], "bools": [True], "2-D": [[0]], "ragged": [[0], [1, 2]], "negative": [-1],
         "beyond": [10**6], "nothing": None, "number": 3, "NaN": [NAN],
@@ -167,20 +166,20 @@ def evidence():
         call = ask(
             lambda seen, layer, v, argument=argument: seen.of(layer).gradient_at(**{"rows": [0], "columns": [0], argument: v})
         )
-        yield from refusals(DOOR, f"gradient_at({argument})", call, places, shows_value=False)
+        yield from refusals(f"gradient_at({argument})", call, places, shows_value=False)
     unlike = ask(lambda seen, layer, v: seen.of(layer).gradient_at(*v))
     lengths = {"fewer columns than rows": ([0, 1], [0]), "more columns than rows": ([0], [0, 1])}
-    yield from refusals(DOOR, "gradient_at(columns)", unlike, lengths, shows_value=False)
+    yield from refusals("gradient_at(columns)", unlike, lengths, shows_value=False)
 
 
 def accepted():
     """Unusual settings that work."""
 
-    def trained(scene, rule):
+    def trained(fixture, rule):
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
-            _, losses = scene.train((scene.X, scene.y), rules=[rule, sl.SET(0.3)], epochs=4)
-        return scene.subject, losses, [str(one.message) for one in told]
+            _, losses = fixture.train((fixture.X, fixture.y), rules=[rule, sl.SET(0.3)], epochs=4)
+        return fixture.subject, losses, [str(one.message) for one in told]
 
     rule = lambda **options: sl.ImportancePruning(**{"start": 1, "every": 1} | options)
     finite = lambda result: bool(np.isfinite(result[1]).all())
@@ -191,30 +190,30 @@ def accepted():
         "function of the epoch": (rule(amount=lambda epoch: 0.25 * epoch), 2),
     }  # fmt: skip
     for fault, (one, width) in ends.items():
-        holds = lambda result, scene, width=width: finite(result) and result[0].sizes == (SIZES[0], width, SIZES[2])
+        holds = lambda result, fixture, width=width: finite(result) and result[0].sizes == (SIZES[0], width, SIZES[2])
         text = f"{width} of the 8 hidden neurons are left and training goes on"
-        yield from acceptances(DOOR, "ImportancePruning(amount)", trained, {fault: one}, holds, text)
-    percentiles = {"nobody but the weakest": rule(mode="links", percentile=0), "all": rule(mode="links", percentile=100)}
-    same_width = lambda result, scene: finite(result) and result[0].sizes == SIZES
+        yield from acceptances("ImportancePruning(amount)", trained, {fault: one}, holds, text)
+    percentiles = {"the weakest only": rule(mode="links", percentile=0), "all": rule(mode="links", percentile=100)}
+    same_width = lambda result, fixture: finite(result) and result[0].sizes == SIZES
     text = "in mode links widths stay and training goes on"
-    yield from acceptances(DOOR, "ImportancePruning(percentile)", trained, percentiles, same_width, text)
+    yield from acceptances("ImportancePruning(percentile)", trained, percentiles, same_width, text)
     late = {"last epoch": sl.ImportancePruning(start=4), "far beyond": sl.ImportancePruning(start=10**9)}
-    warned = lambda result, scene: (
-        same_width(result, scene)
+    warned = lambda result, fixture: (
+        same_width(result, fixture)
         and len(result[2]) == 1
         and "start = " in result[2][0]
         and "nothing will be pruned" in result[2][0]
     )
     text = "a start after the last event there could be is warned of, and nothing is pruned"
-    yield from acceptances(DOOR, "ImportancePruning(start)", trained, late, warned, text)
+    yield from acceptances("ImportancePruning(start)", trained, late, warned, text)
     empty = {"never": schedules.Until(0.3, 0), "zeta 0": 0}
     still = lambda s, v: (s.train((s.X, s.y), rules=[sl.SET(v)], epochs=3), [layer.topology for layer in s.subject.layers])[1]
-    same = lambda result, scene: result == [layer.topology for layer in scene.model.layers]
-    yield from acceptances(DOOR, "Until(stop)", still, empty, same, "the topology stays")
+    same = lambda result, fixture: result == [layer.topology for layer in fixture.model.layers]
+    yield from acceptances("Until(stop)", still, empty, same, "the topology stays")
     many = {"more candidates than free places": 10**9, "one": 1, "numpy int": np.int8(3)}
     grown = lambda s, v: still(s, 0.5) and once(sl.SET(0.5, regrowth=sl.regrowths.SampledGradient(v)), s)[0]
-    full = lambda result, scene: result.topology.nnz == result.n_before and len(result.grown) == result.n_pruned > 0
-    yield from acceptances(DOOR, "SampledGradient(candidates)", grown, many, full, "as many links grow as went")
+    full = lambda result, fixture: result.topology.nnz == result.n_before and len(result.grown) == result.n_pruned > 0
+    yield from acceptances("SampledGradient(candidates)", grown, many, full, "as many links grow as went")
     keep = {
         "scores of whole numbers": lambda layer, *rest: np.arange(layer.topology.nnz),
         "list": lambda layer, *rest: [0.5] * layer.topology.nnz,
@@ -223,5 +222,5 @@ def accepted():
         "keep none": lambda layer, *rest: ~np.isfinite(layer.w),
     }
     changed = lambda s, v: once(sl.SET(0.5, criterion=v), s)[0]
-    number = lambda result, scene: result.topology.nnz == result.n_before and len(result.grown) == result.n_pruned
-    yield from acceptances(DOOR, "SET(criterion)", changed, keep, number, "scores or keep; as many links grow as went")
+    number = lambda result, fixture: result.topology.nnz == result.n_before and len(result.grown) == result.n_pruned
+    yield from acceptances("SET(criterion)", changed, keep, number, "scores or keep; as many links grow as went")

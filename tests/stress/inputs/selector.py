@@ -10,9 +10,8 @@ import sparselab as sl
 from . import Made, acceptances, not_a_flag, not_a_number, not_a_seed, not_whole, refusals, values, without
 from .classifier import WORDS
 from .classifier import make as classifier
-from .scene import digest
+from .fixture import digest
 
-DOOR = "selector"
 CHOSEN = 3
 
 
@@ -22,8 +21,8 @@ def make(**parameters):
     return sl.SparseFeatureSelector(**small | parameters)
 
 
-class Scene:
-    """A fitted selector, which every case gets a copy of as its `subject`, and what it chooses."""
+class Fixture:
+    """A fitted selector and what it selects; each call gets a fresh copy as `subject`."""
 
     def __init__(self):
         self.X, self.y = values.rows()
@@ -40,11 +39,11 @@ class Scene:
 
 
 def parameter(name):
-    return lambda scene, value: scene.subject.set_params(**{name: value}).fit(scene.X, scene.y)
+    return lambda fixture, value: fixture.subject.set_params(**{name: value}).fit(fixture.X, fixture.y)
 
 
-def cases():
-    """Every case of this door."""
+def kits():
+    """Every kit of this entry point."""
     return chain(parameters(), data(), accepted())
 
 
@@ -56,66 +55,62 @@ def parameters():
         "random_state": not_a_seed() | {"list": [1]},
         "n_jobs": without(not_whole(), "nothing", "below any bound") | {"zero": 0},
         "estimator": {
-            "text": "classifier", "number": 3, "class": sl.SparseMLPClassifier, "net": Made(lambda scene: net_of(scene)),
+            "text": "classifier", "number": 3, "class": sl.SparseMLPClassifier, "net": Made(lambda fixture: net_of(fixture)),
             "object": object(), "list": [], "module": np,
         },
     }  # fmt: skip
     for name, faults in table.items():
-        yield from refusals(DOOR, name, parameter(name), faults, shows_value=name != "estimator")
+        yield from refusals(name, parameter(name), faults, shows_value=name != "estimator")
     fitted_before = lambda s, v: s.subject.set_params(prefit=True, estimator=v).fit()
-    without_net = {"not fitted": Made(lambda scene: classifier()), "nothing": None, "text": "net", "array": np.ones(3)}
-    yield from refusals(DOOR, "fit(estimator)", fitted_before, without_net, shows_value=False)
+    without_net = {"not fitted": Made(lambda fixture: classifier()), "nothing": None, "text": "net", "array": np.ones(3)}
+    yield from refusals("fit(estimator)", fitted_before, without_net, shows_value=False)
     unknown = lambda s, v: sl.SparseFeatureSelector().set_params(**{v: 1})
-    yield from refusals(
-        DOOR, "set_params(name)", unknown, {"unknown": "epsilom", "empty": "", "capital": "N"}, names=("parameter",)
-    )
+    yield from refusals("set_params(name)", unknown, {"unknown": "epsilom", "empty": "", "capital": "N"}, names=("parameter",))
 
 
-def net_of(scene):
-    return copy.deepcopy(scene.fitted.estimator_.model_)
+def net_of(fixture):
+    return copy.deepcopy(fixture.fitted.estimator_.model_)
 
 
 def data():
-    bad = {fault: Made(lambda scene, make=make: make(scene.X.copy())) for fault, make in values.BAD_X.items()}
-    wide = {fault: Made(lambda scene, make=make: make(scene.X.copy())) for fault, make in values.TOO_WIDE.items()}
-    broken = {fault: Made(lambda scene, make=make: make()) for fault, make in values.MALFORMED.items()}
-    doors = {
+    bad = {fault: Made(lambda fixture, make=make: make(fixture.X.copy())) for fault, make in values.BAD_X.items()}
+    wide = {fault: Made(lambda fixture, make=make: make(fixture.X.copy())) for fault, make in values.TOO_WIDE.items()}
+    broken = {fault: Made(lambda fixture, make=make: make()) for fault, make in values.MALFORMED.items()}
+    calls = {
         "fit(X)": (lambda s, X: make().fit(X, s.y), bad | broken),
         "fit again(X)": (lambda s, X: s.subject.fit(X, s.y), bad | broken),
         "transform(X)": (lambda s, X: s.subject.transform(X), bad | wide | broken),
         "inverse_transform(X)": (lambda s, X: s.subject.inverse_transform(X), broken),
     }
-    for argument, (call, faults) in doors.items():
+    for argument, (call, faults) in calls.items():
         faults = without(faults, "objects with None", "bytes")  # scikit-learn makes floats of text-like objects where it can
-        yield from refusals(DOOR, argument, call, faults, names=WORDS, shows_value=False)
-    labels = {fault: Made(lambda scene, make=make: make(scene.y.copy())) for fault, make in values.BAD_Y.items()}
-    yield from refusals(DOOR, "fit(y)", lambda s, y: make().fit(s.X, y), labels, names=WORDS, shows_value=False)
+        yield from refusals(argument, call, faults, names=WORDS, shows_value=False)
+    labels = {fault: Made(lambda fixture, make=make: make(fixture.y.copy())) for fault, make in values.BAD_Y.items()}
+    yield from refusals("fit(y)", lambda s, y: make().fit(s.X, y), labels, names=WORDS, shows_value=False)
     before = {method: method for method in ("transform", "inverse_transform", "get_support", "get_feature_names_out")}
     call = lambda s, method: getattr(make(), method)(*([s.X] if method.endswith("transform") else []))
-    yield from refusals(DOOR, "before fit", call, before, names=("not fitted", "fitted yet"), shows_value=False)
+    yield from refusals("before fit", call, before, names=("not fitted", "fitted yet"), shows_value=False)
     named = lambda s, columns: (
         make().fit(values.frame(s.X, columns=list("abcdef")), s.y).transform(values.frame(s.X, columns=columns))
     )
     columns = {"other names": list("ghijkl"), "other order": list("fedcba")}
-    yield from refusals(DOOR, "transform(feature names)", named, columns, names=("feature names",), shows_value=False)
+    yield from refusals("transform(feature names)", named, columns, names=("feature names",), shows_value=False)
 
 
 def accepted():
     unusual = without(values.made(values.LAYOUTS | values.DTYPES | values.SPARSE), "matrix")  # refused by scikit-learn
     net = lambda estimator: getattr(estimator, "model_", estimator)
-    same_net = lambda result, scene: digest(net(result.estimator_)) == scene.digest
+    same_net = lambda result, fixture: digest(net(result.estimator_)) == fixture.digest
     alike = "the same net, bit for bit, as from the C-contiguous float32 copy"
-    yield from acceptances(DOOR, "fit(X)", lambda s, X: make().fit(X, s.y), unusual, same_net, alike)
+    yield from acceptances("fit(X)", lambda s, X: make().fit(X, s.y), unusual, same_net, alike)
     dense = lambda X: np.asarray(X.toarray() if hasattr(X, "toarray") else X)
-    same_columns = lambda result, scene: np.array_equal(dense(result).astype(np.float32), scene.chosen)
+    same_columns = lambda result, fixture: np.array_equal(dense(result).astype(np.float32), fixture.chosen)
     alike = "the chosen columns of X, as they are"
-    yield from acceptances(DOOR, "transform(X)", lambda s, X: s.subject.transform(X), unusual, same_columns, alike)
+    yield from acceptances("transform(X)", lambda s, X: s.subject.transform(X), unusual, same_columns, alike)
     amounts = {"half": None, "share": 0.5, "all": 1.0, "tiny share": 1e-9, "numpy": np.int8(2), "one": 1}
-    count = lambda result, scene: 1 <= result.get_support().sum() <= scene.X.shape[1]
+    count = lambda result, fixture: 1 <= result.get_support().sum() <= fixture.X.shape[1]
     said = "None is half, a share is rounded down, at least one feature stays"
-    yield from acceptances(DOOR, "n_features_to_select", parameter("n_features_to_select"), amounts, count, said)
-    fitted = {"net": Made(net_of), "classifier": Made(lambda scene: scene.fitted.estimator_)}
+    yield from acceptances("n_features_to_select", parameter("n_features_to_select"), amounts, count, said)
+    fitted = {"net": Made(net_of), "classifier": Made(lambda fixture: fixture.fitted.estimator_)}
     call = lambda s, v: s.subject.set_params(prefit=True, estimator=v).fit()
-    yield from acceptances(
-        DOOR, "fit(estimator)", call, fitted, same_net, "prefit=True takes a fitted estimator or a net as it is"
-    )
+    yield from acceptances("fit(estimator)", call, fitted, same_net, "prefit=True takes a fitted estimator or a net as it is")

@@ -39,7 +39,7 @@ def read_only(values):
 
 def mapped(values, mode):
     """The values in a file that is gone when the process ends."""
-    path = Path(tempfile.mkdtemp(prefix="sparselab-gate-")) / "x"
+    path = Path(tempfile.mkdtemp(prefix="sparselab-stress-")) / "x"
     values.tofile(path)
     result = np.memmap(path, values.dtype, mode, shape=values.shape)
     path.unlink()
@@ -123,8 +123,8 @@ def frozen(matrix):
 
 
 def made(kit):
-    """A kit of layouts as values of the scene's X."""
-    return {name: Made(lambda scene, change=change: change(scene.X.copy())) for name, change in kit.items()}
+    """A kit of layouts as values of the fixture's X."""
+    return {name: Made(lambda fixture, change=change: change(fixture.X.copy())) for name, change in kit.items()}
 
 
 # numbers that are none, and shapes

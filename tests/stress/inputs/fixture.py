@@ -1,4 +1,4 @@
-"""What every case of the Python doors finds: a small net, data for it, and what they give."""
+"""What the calls of the Python API work on: a small net, data for it, and their results."""
 
 import copy
 import hashlib
@@ -25,8 +25,8 @@ def digest(model, *more):
     return found.hexdigest()
 
 
-class Scene:
-    """What every case finds: a net, data for it, and what they give; `subject` is the net that the case may spoil."""
+class Fixture:
+    """A net, data for it, and their results; each call gets a fresh copy of the net as `subject`."""
 
     def __init__(self):
         self.X, self.y = values.rows()
@@ -50,17 +50,19 @@ class Scene:
 
 
 def create(argument):
-    return lambda scene, value: sl.SparseMLP.create(**{"sizes": SIZES, "seed": 0} | {argument: value})
+    return lambda fixture, value: sl.SparseMLP.create(**{"sizes": SIZES, "seed": 0} | {argument: value})
 
 
 def steps(argument):
-    return lambda scene, value: sl.steps(
-        value if argument == "model" else scene.subject, (scene.X, scene.y), **{} if argument == "model" else {argument: value}
+    return lambda fixture, value: sl.steps(
+        value if argument == "model" else fixture.subject,
+        (fixture.X, fixture.y),
+        **{} if argument == "model" else {argument: value},
     )
 
 
 def of(function, argument, **rest):
-    return lambda scene, value: function(**rest | {argument: value})
+    return lambda fixture, value: function(**rest | {argument: value})
 
 
 def layer(n_out, n_in, dtype=np.float32):
