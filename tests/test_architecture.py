@@ -94,6 +94,13 @@ def test_only_heavy_or_optional_packages_are_imported_late():
     assert late_imports("import a\ndef f():\n    import b.c\n    from .d import e") == {"b", ".e"}
 
 
+def imports_of(source):
+    """{public name: (relative module, name there)} of the imports in a stub, by its syntax tree."""
+    imports = [node for node in ast.parse(source).body if isinstance(node, ast.ImportFrom)]
+    module = lambda node: "." * node.level + (node.module or "")
+    return {alias.asname: (module(node), alias.name) for node in imports for alias in node.names}
+
+
 STUBS = sorted(graph.PACKAGE.rglob("__init__.pyi"))
 
 
@@ -101,6 +108,7 @@ STUBS = sorted(graph.PACKAGE.rglob("__init__.pyi"))
 def test_stubs_list_what_a_package_loads_on_first_use(stub):
     """A module named like a function of its package would take the function's place as soon as it is imported."""
     origins, name = lazy.origins(stub), ".".join(stub.parent.relative_to(graph.PACKAGE.parent).parts)
+    assert origins == imports_of(stub.read_text(encoding="utf-8"))
     package = importlib.import_module(name)
     assert list(origins) == package.__all__
     assert set(origins) <= set(dir(package))

@@ -1,7 +1,6 @@
 """Old module names: public ones can still be imported, all others raise an ImportError that names the new module."""
 
 import importlib
-import importlib.abc
 import importlib.machinery
 import sys
 
@@ -119,7 +118,7 @@ MOVED = {
 }
 
 
-class OldSpellings(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class OldSpellings:  # importlib.abc's base classes would only make the import of the package slower
     """Import hook for module names of version 0.1. It comes last in sys.meta_path, so that it never hides an existing module."""
 
     def __init__(self, package):
