@@ -171,7 +171,10 @@ class TrainingPanel(Displayed):
         bool or None
             Whether a run was started; None if one was under way.
         """
-        return self.current.step() if self.current.active else self.start(paused=True)
+        if not self.current.active:
+            return self.start(paused=True)
+        self.current.step()
+        return None
 
     def stop(self, timeout: float | None = 5.0) -> bool:
         """End the training; the net stays as it is.
