@@ -63,6 +63,13 @@ def test_every_table_is_shown_and_every_shown_table_exists():
     assert shown == tables.COLUMNS.keys()
 
 
+def test_markers_render():
+    """A line that begins with a comment ends a paragraph of Markdown: such a line holds the marker of a table and nothing else."""
+    for path in report.DOCUMENTS:
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("<!--=")]
+        assert [line for line in lines if line.count("-->") != 1 or not line.endswith("-->")] == [], path
+
+
 def test_the_plan_names_modules_that_exist():
     for command, _, _ in report.PLAN:
         assert (report.ROOT / (command.split()[2].replace(".", "/") + ".py")).is_file()
