@@ -64,7 +64,7 @@ def test_every_table_is_shown_and_every_shown_table_exists():
 
 
 def test_markers_render():
-    """A line that begins with a comment ends a paragraph of Markdown: such a line holds the marker of a table and nothing else."""
+    """A line that begins with a comment ends a paragraph of Markdown: it may hold the marker of a table alone."""
     for path in report.DOCUMENTS:
         lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("<!--=")]
         assert [line for line in lines if line.count("-->") != 1 or not line.endswith("-->")] == [], path
