@@ -1,7 +1,7 @@
 """Ctrl-C in every phase of a very large net: seconds until the process has ended, and whether the last checkpoint is complete.
 
-`python -m benchmarks.interrupts [--neurons 5e7] [--tries 2] [--out FILE]`. A complete run measures how long each phase takes; then each
-phase gets a signal at evenly spaced times, first in new runs, then in runs that continue from a checkpoint.
+`python -m benchmarks.interrupts [--neurons 5e7] [--tries 2] [--out FILE]`. A complete run measures how long each phase takes;
+then each phase gets a signal at evenly spaced times, first in new runs, then in runs that continue from a checkpoint.
 """
 
 import argparse

@@ -72,7 +72,7 @@ def typical(costs):
 
 
 def outlook(data, costs, *, sizes=SIZES, batch_size=BATCH, epochs=10, workers=WORKERS, **options):
-    """Yield a row for each number of workers: accuracy, staleness and speed-up of a simulated run, or a note why there is none."""
+    """Yield a row for each number of workers: accuracy, staleness and speed-up of a simulated run, or why there are none."""
     alone = None
     for n in workers:
         model, start = net(sizes), time.perf_counter()
