@@ -141,7 +141,7 @@ def test_only_old_folders_of_ours_are_removed(tmp_path):
     for name in names[1:]:
         os.utime(tmp_path / name, (time.time() - 40 * 86400,) * 2)
     (tmp_path / "kernels-aaaaaaaaaaaa").symlink_to(tmp_path / "mine")
-    made = cache.own_folder(tmp_path)
+    made = cache.prepare(tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {*names, made.name, "kernels-aaaaaaaaaaaa"} - {names[1]}
     assert (tmp_path / "mine" / "inner" / "file").exists()
@@ -149,21 +149,21 @@ def test_only_old_folders_of_ours_are_removed(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="about POSIX permissions")
 def test_the_folder_is_ours_alone(tmp_path, monkeypatch):
-    made = cache.own_folder(tmp_path)
+    made = cache.prepare(tmp_path)
     assert made.stat().st_mode & 0o777 == 0o700
     made.chmod(0o777)
-    assert cache.own_folder(tmp_path).stat().st_mode & 0o777 == 0o700
+    assert cache.prepare(tmp_path).stat().st_mode & 0o777 == 0o700
     monkeypatch.setattr(cache.os, "getuid", lambda: made.stat().st_uid + 1)
     if made.stat().st_uid == 0:  # root's folders are trusted by everybody: give this one away
         os.chown(made, 12345, -1)
     with pytest.raises(PermissionError, match="another user"):
-        cache.own_folder(tmp_path)
+        cache.prepare(tmp_path)
 
 
 def test_a_used_folder_says_so(tmp_path):
-    made = cache.own_folder(tmp_path)
+    made = cache.prepare(tmp_path)
     os.utime(made, (0, 0))
-    cache.own_folder(tmp_path)
+    cache.prepare(tmp_path)
     assert made.stat().st_mtime > time.time() - 3600
 
 
@@ -174,16 +174,16 @@ def test_a_home_that_is_not_there_is_no_error(monkeypatch):
     monkeypatch.setattr(cache.Path, "home", nobody)
     for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)
-    assert list(cache.bases()) == [Path(cache.__file__).parent / "__pycache__"]
+    assert list(cache.candidates()) == [Path(cache.__file__).parent / "__pycache__"]
 
 
 def test_what_cannot_be_kept_is_said_once(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(cache, "bases", lambda: [tmp_path / "file", tmp_path / "nul\0"])
+    monkeypatch.setattr(cache, "candidates", lambda: [tmp_path / "file", tmp_path / "nul\0"])
     with pytest.warns(RuntimeWarning, match="each process will compile") as caught:
         assert cache.find() is None
     assert len(caught) == 1
-    monkeypatch.setattr(cache, "bases", lambda: [tmp_path / "file", tmp_path])
+    monkeypatch.setattr(cache, "candidates", lambda: [tmp_path / "file", tmp_path])
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
     with pytest.warns(RuntimeWarning, match="NUMBA_CACHE_DIR cannot be used") as caught:
         assert cache.find().parent == tmp_path

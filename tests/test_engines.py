@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sparselab import kernels
-from sparselab.engines import base, fused, select, tiling
+from sparselab.engines import base, select, tiling
 from sparselab.engines.base import Outcome
 from sparselab.engines.fused import FusedEngine
 from sparselab.engines.layerwise import LayerwiseEngine
@@ -100,17 +100,17 @@ def test_threads_that_share_each_tile_predict_the_same_bits(as_csr, monkeypatch)
 @pytest.mark.parametrize("parts", [1, 2, 3, 7, 100])
 def test_cuts_share_out_the_links(parts):
     topology = erdos_renyi(500, 300, density=0.05, seed=0)
-    cuts = fused.even_cuts(topology.indptr, parts)
+    cuts = tiling.even_cuts(topology.indptr, parts)
     assert (cuts[0], cuts[-1], len(cuts)) == (0, 500, parts + 1)
-    work = np.diff(topology.indptr[cuts] + fused.ROW * np.array(cuts))
+    work = np.diff(topology.indptr[cuts] + tiling.ROW * np.array(cuts))
     assert work.min() >= 0
-    assert abs(work - work.mean()).max() <= topology.fan_in.max() + fused.ROW
+    assert abs(work - work.mean()).max() <= topology.fan_in.max() + tiling.ROW
 
 
 @pytest.mark.parametrize("fan_in", [[0, 0, 0], [0, 9, 0], [9, 0, 0], [0, 0, 9]])
 def test_cuts_of_odd_topologies_cover_every_row(fan_in):
     indptr = np.cumsum([0, *fan_in])
-    cuts = fused.even_cuts(indptr, 4)
+    cuts = tiling.even_cuts(indptr, 4)
     assert sorted(cuts) == cuts
     assert (cuts[0], cuts[-1], len(cuts)) == (0, 3, 5)
 

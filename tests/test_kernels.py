@@ -1,4 +1,4 @@
-"""Both kernel modules do what the twins say, on every row range, beside guarded memory, with NaN in plain sight."""
+"""Both kernel modules agree with the naive twins, on every range of rows; nothing is written outside, and no NaN is hidden."""
 
 import naive
 import numpy as np
@@ -52,38 +52,39 @@ class Case:
         draw = lambda *shape: guarded(random.standard_normal(shape).astype(dtype))[0]
         self.w, self.b, self.X, self.dZ = draw(t.nnz), draw(t.n_out), draw(t.n_in, width), draw(t.n_out, width)
         self.b[t.fan_in == 0] = 0  # then z is exactly 0
-        self.on = random.random((t.n_in, width)) < 0.5
-        self.kept = random.random((t.n_in, width)) < 0.5
+        self.sign_bits = random.random((t.n_in, width)) < 0.5
+        self.dropout_bits = random.random((t.n_in, width)) < 0.5
         self.links = t.indptr, t.indices
         self.tolerance = {"rtol": 0, "atol": 30 * np.finfo(dtype).eps * 10}
 
     def spmm(self, slopes=(1.0, 1.0), threshold=0, key=KEY, lane=0, begin=0, end=None, bits=True):
-        """(Y, on, kept) and nothing written beside them."""
+        """(Y, sign bits, dropout bits); asserts that nothing was written beside them."""
         rows, n_bytes = self.t.n_out, -(-self.width // 8)
         Y, fine = guarded(np.full((rows, self.width), 55, self.dtype))
-        on, on_fine = guarded(np.full((rows, n_bytes), 55, np.uint8)) if bits else (NO_BITS, lambda: True)
-        kept, kept_fine = guarded(np.full((rows, n_bytes), 55, np.uint8)) if threshold else (NO_BITS, lambda: True)
+        sign_bits, sign_fine = guarded(np.full((rows, n_bytes), 55, np.uint8)) if bits else (NO_BITS, lambda: True)
+        dropout_bits, dropout_fine = guarded(np.full((rows, n_bytes), 55, np.uint8)) if threshold else (NO_BITS, lambda: True)
         self.module.spmm(
-            *self.links, self.w, self.b, self.X, Y, *slopes, on, kept, np.uint64(key), lane, threshold,
+            *self.links, self.w, self.b, self.X, Y, *slopes, sign_bits, dropout_bits, np.uint64(key), lane, threshold,
             256 / (256 - threshold), begin, rows if end is None else end,
         )  # fmt: skip
         assert fine()
-        assert on_fine()
-        assert kept_fine()
-        return Y, on, kept
+        assert sign_fine()
+        assert dropout_fine()
+        return Y, sign_bits, dropout_bits
 
-    def dx(self, slopes=(1.0, 1.0), on=False, kept=False, scale=2.0, begin=0, end=None):
+    def dx(self, slopes=(1.0, 1.0), sign_bits=False, dropout_bits=False, scale=2.0, begin=0, end=None):
         back = self.t.transposed
         out, fine = guarded(np.full((self.t.n_in, self.width), 55, self.dtype))
         self.module.dx(
-            back.indptr, back.rows, back.slots, self.w, self.dZ, out, *slopes, naive.pack(self.on) if on else NO_BITS,
-            naive.pack(self.kept) if kept else NO_BITS, scale, begin, self.t.n_in if end is None else end,
+            back.indptr, back.rows, back.slots, self.w, self.dZ, out, *slopes,
+            naive.pack(self.sign_bits) if sign_bits else NO_BITS, naive.pack(self.dropout_bits) if dropout_bits else NO_BITS,
+            scale, begin, self.t.n_in if end is None else end,
         )  # fmt: skip
         assert fine()
         return out
 
     def sddmm(self, add=False, dw=None, db=None, begin=0, end=None):
-        """(dw, db, poison)."""
+        """(dw, db, 0 or NaN)."""
         dw, fine = guarded(np.full(self.t.nnz, 55, self.dtype) if dw is None else dw)
         db, db_fine = guarded(np.full(self.t.n_out, 55, self.dtype) if db is None else db)
         nonfinite = np.zeros(1, self.dtype)
@@ -101,20 +102,20 @@ def test_spmm_is_the_naive_product_with_its_epilogue(case, slopes, threshold):
     lane = 2 * case.width  # a tile in the middle of the batch
     mask = naive.kept(KEY, case.t.n_out, case.width, lane, threshold) if threshold else None
     wanted, Z = naive.spmm(*case.links, case.w, case.b, case.X, slopes, mask, 256 / (256 - threshold))
-    Y, on, kept = case.spmm(slopes, threshold, lane=lane)
+    Y, sign_bits, dropout_bits = case.spmm(slopes, threshold, lane=lane)
     np.testing.assert_allclose(Y, wanted, **case.tolerance | {"rtol": 1e-5 if case.dtype == np.float32 else 1e-13})
     sure = (abs(Z) > 1e-4) | (Z == 0)
-    np.testing.assert_array_equal(np.unpackbits(on, axis=1, bitorder="little")[:, : case.width][sure], (Z > 0)[sure])
+    np.testing.assert_array_equal(np.unpackbits(sign_bits, axis=1, bitorder="little")[:, : case.width][sure], (Z > 0)[sure])
     if threshold:
-        np.testing.assert_array_equal(kept, naive.pack(mask))
+        np.testing.assert_array_equal(dropout_bits, naive.pack(mask))
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_dropout_bits_do_not_depend_on_the_tile(case, key):
     whole = naive.kept(key, N_OUT, 128, 0, 100)
     for first in range(0, 128 - case.width + 1, 4 * max(1, case.width // 4)):
-        _, _, kept = case.spmm(threshold=100, key=key, lane=first // 4)
-        np.testing.assert_array_equal(kept, naive.pack(whole[:, first : first + case.width]))
+        _, _, dropout_bits = case.spmm(threshold=100, key=key, lane=first // 4)
+        np.testing.assert_array_equal(dropout_bits, naive.pack(whole[:, first : first + case.width]))
 
 
 def test_spmm_writes_its_rows_only_and_the_same_bits(case):
@@ -146,13 +147,13 @@ def test_nothing_hides_a_value_that_is_not_finite(case, where, bad):
 # dX
 
 
-@pytest.mark.parametrize(("on", "kept"), [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize(("sign_bits", "dropout_bits"), [(False, False), (True, False), (False, True), (True, True)])
 @pytest.mark.parametrize("slopes", [(-0.6, 1.0), (0.0, 3.0)])
-def test_dx_is_the_naive_transposed_product(case, slopes, on, kept):
-    slope = np.where(case.on, slopes[1], slopes[0]) if on else 1.0
-    factor = np.where(case.kept, 2.0, 0.0) if kept else 1.0
+def test_dx_is_the_naive_transposed_product(case, slopes, sign_bits, dropout_bits):
+    slope = np.where(case.sign_bits, slopes[1], slopes[0]) if sign_bits else 1.0
+    factor = np.where(case.dropout_bits, 2.0, 0.0) if dropout_bits else 1.0
     wanted = naive.dx(*case.links, case.w, case.dZ, N_IN, slope, factor)
-    out = case.dx(slopes, on, kept)
+    out = case.dx(slopes, sign_bits, dropout_bits)
     np.testing.assert_allclose(out, wanted, **case.tolerance)
     assert (out[EMPTY] == 0).all()
 
@@ -167,7 +168,7 @@ def test_dx_writes_its_rows_only_and_the_same_bits(case):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_dx_hides_no_gradient_behind_a_zero_slope_or_dropout(case, bad):
-    case.on[:], case.kept[:] = False, False
+    case.sign_bits[:], case.dropout_bits[:] = False, False
     row = int(np.argmax(case.t.fan_in))
     case.dZ[row] = bad
     with np.errstate(invalid="ignore"):
@@ -200,7 +201,7 @@ def test_sddmm_writes_its_rows_only_and_the_same_bits(case):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_poison_tells_of_every_row(case, bad):
+def test_nonfinite_rows_are_reported(case, bad):
     for row in range(N_OUT):
         old, case.dZ[row, case.width // 2] = case.dZ[row, case.width // 2], bad
         assert np.isnan(case.sddmm()[2])
@@ -209,21 +210,21 @@ def test_poison_tells_of_every_row(case, bad):
         case.dZ[row, case.width // 2] = old
 
 
-def test_poison_tells_of_every_link(case):
+def test_nonfinite_links_are_reported(case):
     for slot in range(case.t.nnz):
         before = np.zeros(case.t.nnz, case.dtype)
         before[slot] = np.nan
         assert np.isnan(case.sddmm(True, before, np.zeros(N_OUT, case.dtype))[2])
 
 
-def test_poison_tells_of_every_input_with_links(case):
+def test_nonfinite_inputs_with_links_are_reported(case):
     for i in range(N_IN):
         old, case.X[i, 0] = case.X[i, 0], np.nan
         assert np.isnan(case.sddmm()[2]) == (case.t.fan_out[i] > 0)
         case.X[i, 0] = old
 
 
-def test_poison_tells_of_overflow(case):
+def test_overflow_is_reported_as_nonfinite(case):
     big = np.finfo(case.dtype).max
     case.X[:], case.dZ[:] = big, 2
     assert np.isnan(case.sddmm()[2])
@@ -277,7 +278,7 @@ def test_vector_and_plain_agree(width):
     np.testing.assert_array_equal(fast.spmm(threshold=77)[2], slow.spmm(threshold=77)[2])
 
 
-def test_modules_have_the_same_doors():
+def test_modules_have_the_same_functions_and_arguments():
     assert vector.__all__ == plain.__all__
     for name in plain.__all__:
         ours, theirs = (getattr(getattr(m, name), "py_func", getattr(m, name)) for m in (vector, plain))
@@ -431,13 +432,13 @@ def test_losses_do_not_hide_a_bad_logit(bad, row):
 def test_drop_is_the_dropout_of_spmm(dtype):
     layer = Case(plain, dtype, 12)
     Y, fine = guarded(layer.spmm()[0])
-    kept, kept_fine = guarded(np.full((N_OUT, 2), 55, np.uint8))
-    elementwise.drop(Y, kept, np.uint64(KEY), 3, 77, 256 / 179)
+    dropout_bits, dropout_fine = guarded(np.full((N_OUT, 2), 55, np.uint8))
+    elementwise.drop(Y, dropout_bits, np.uint64(KEY), 3, 77, 256 / 179)
     wanted = layer.spmm(threshold=77, lane=3)
     np.testing.assert_array_equal(Y, wanted[0])
-    np.testing.assert_array_equal(kept, wanted[2])
+    np.testing.assert_array_equal(dropout_bits, wanted[2])
     assert fine()
-    assert kept_fine()
+    assert dropout_fine()
 
 
 # random bits

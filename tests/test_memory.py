@@ -45,7 +45,7 @@ def root(tmp_path, monkeypatch):
 
 def buffers(engine):
     """Bytes of what an engine has allocated."""
-    found = sum(space.nbytes for space in engine.spaces)
+    found = sum(space.nbytes for space in engine.workspaces)
     return found, sum(a.nbytes for g in engine.gradients for a in g.dw + g.db)
 
 
@@ -89,7 +89,7 @@ def test_items_are_the_bytes_of_the_arrays(kind, options, threads, batch_size):
     assert name == f"gradients ({len(engine.gradients)} groups)"
     (name,) = (name for name in said if name.startswith("activations"))
     assert said[name] == activations
-    assert name == f"activations ({len(engine.spaces)} tiles of {engine.width})"
+    assert name == f"activations ({len(engine.workspaces)} tiles of {engine.width})"
     assert set(said) == {"weights", "column indices", "row pointers", "biases", "optimizer state", "transposed index"} | {
         name for name in said if name.startswith(("gradients", "activations"))
     }

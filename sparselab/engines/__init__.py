@@ -1,4 +1,4 @@
-"""Running training steps: compiled as a whole (fused) or layer by layer, with the same bits."""
+"""Engines run training steps: whole steps in compiled code (fused) or one kernel call a layer (layerwise), with the same bits."""
 
 from ..utils import lazy
 

@@ -1,24 +1,50 @@
-"""What all engines share: the phases of a step, what a run of steps gives, and the error of a step that diverged."""
+"""What both engines share: the phases of a step, the outcome of a run of steps, and the error of a step that diverged."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
-ENGINE_PHASES = ("gather", "forward", "backward", "wait", "update")
+ENGINE_PHASES = ("gather", "forward", "backward", "wait", "update")  # in the order of kernels.columns
 
-
-WEIGHT = "a weight or bias"  # not finite in the model itself
+WEIGHT = "a weight or bias"  # `what` of a DivergedError where the model itself is not finite
 
 
 class DivergedError(ArithmeticError):
-    """A loss or gradient was not finite. The update was not applied: the model stands at its last good step.
+    """A loss or gradient was not finite; the update was not applied, and the model is at its last good step.
 
-    Only what no gradient sees, such as NaN in a neuron without outgoing links, is found in the model itself, between epochs.
-    Good means: its own loss and gradient were finite; a step that was far too long may still have led into nowhere.
-    epoch (from 1), batch (from 0), layer (from 1), what: where it was first seen.
+    A step is good where its own loss and gradients are finite; it may still have been far too long. Values of the model that
+    reach no gradient, such as NaN in a neuron without outgoing links, are found between epochs only.
+
+    Parameters
+    ----------
+    epoch : int
+        Epoch in which it happened, from 1.
+    batch : int
+        Mini-batch of the epoch, from 0.
+    layer : int
+        First layer with a value that is not finite, from 1.
+    what : str
+        The kind of value.
+
+    Attributes
+    ----------
+    epoch, batch, layer, what
+        The arguments.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((4, 8, 2), epsilon=4, seed=0)
+    >>> X, y = np.full((6, 4), 1e30, np.float32), np.array([0, 1, 0, 1, 0, 1])
+    >>> try:
+    ...     records = list(sl.train(model, (X, y), epochs=3, seed=0))
+    ... except sl.DivergedError as error:
+    ...     print(error.epoch)
+    1
     """
 
-    def __init__(self, epoch, batch, layer, what):
+    def __init__(self, epoch: int, batch: int, layer: int, what: str) -> None:
         self.epoch, self.batch, self.layer, self.what = epoch, batch, layer, what
         where = "The step was not applied; the model is at its last good step."
         if what == WEIGHT:
@@ -34,10 +60,10 @@ class DivergedError(ArithmeticError):
 
 @dataclass
 class Outcome:
-    """What a run of steps gives, filled by the engine as it goes: an interrupt leaves what was really done.
+    """What a run of steps did. The engine fills it step by step, so that it is true after an interrupt as well.
 
-    Per step: losses (means), hits, sizes (samples). done: steps that were applied. failed: whether step `done` had a loss or
-    gradient that is not finite, and was not applied. seconds: by phase.
+    losses (means), hits and sizes (samples) have an item per step. done: number of steps applied. failed: whether step `done`
+    had a loss or gradient that is not finite, and was not applied. seconds: by phase.
     """
 
     losses: np.ndarray
@@ -49,7 +75,7 @@ class Outcome:
 
     @classmethod
     def of(cls, n_samples, batch_size):
-        """For consecutive batches of n samples, the last one maybe partial."""
+        """For consecutive batches of n samples; the last batch may be partial."""
         steps = -(-n_samples // batch_size)
         sizes = np.minimum(batch_size, n_samples - np.arange(steps) * batch_size)
         return cls(np.zeros(steps), np.zeros(steps, np.int64), sizes)

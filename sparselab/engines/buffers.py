@@ -1,4 +1,4 @@
-"""The buffers of training, owned by the caller, allocated once: steps allocate nothing."""
+"""The buffers of training, allocated once: steps allocate nothing."""
 
 import math
 
@@ -19,35 +19,37 @@ def aligned(shape, dtype):
 
 
 class Workspace:
-    """What one tile needs on its way: `levels[l]` (n_l, W) activations, level 0 the input; `on`, `kept` bits for backward.
+    """The buffers of one tile. Each attribute is a list: item 0 belongs to the input, item l to the outputs of layer l.
 
-    `inputs[l]` holds Z of layer l where its activation is not a pair of slopes, else None. levels[l] later takes dZ in place.
+    activations: (n_l, W) arrays; the backward pass overwrites them with dZ. sign_bits (z > 0), dropout_bits (kept by dropout):
+    (n_l, ceil(W / 8)) uint8, or NO_BITS. z: (n_l, W) inputs of an activation that is not a pair of slopes, else None.
     """
 
     def __init__(self, model, width, *, training=True):
         sizes, dtype = model.sizes, model.dtype
         self.width, self.sizes = width, sizes
-        self.levels = [aligned((n, width), dtype) for n in sizes]
+        self.activations = [aligned((n, width), dtype) for n in sizes]
         hidden = range(1, len(sizes) - 1)
         bits = lambda wanted: [np.zeros((sizes[l], -(-width // 8)), np.uint8) if wanted(l) else NO_BITS for l in hidden]
-        plain = [activations.slopes(f) is None for f in model.hidden]
-        self.on = [NO_BITS, *bits(lambda l: training and not plain[l - 1]), NO_BITS]
-        self.kept = [NO_BITS, *bits(lambda l: training and model.dropout > 0), NO_BITS]
-        self.inputs = [None, *(aligned((sizes[l], width), dtype) if plain[l - 1] else None for l in hidden), None]
+        general = [activations.slopes(f) is None for f in model.hidden]
+        self.sign_bits = [NO_BITS, *bits(lambda l: training and not general[l - 1]), NO_BITS]
+        self.dropout_bits = [NO_BITS, *bits(lambda l: training and model.dropout > 0), NO_BITS]
+        self.z = [None, *(aligned((sizes[l], width), dtype) if general[l - 1] else None for l in hidden), None]
 
     @property
     def nbytes(self):
-        arrays = [*self.levels, *self.on, *self.kept, *(z for z in self.inputs if z is not None)]
+        """Bytes of all buffers."""
+        arrays = [*self.activations, *self.sign_bits, *self.dropout_bits, *(z for z in self.z if z is not None)]
         return sum(a.nbytes for a in arrays)
 
 
 class Gradients:
-    """One buffer the size of the links and one the size of the biases, per layer."""
+    """dw, db: the gradients of every layer's links and biases, an array a layer."""
 
     def __init__(self, dw, db):
         self.dw, self.db = dw, db
 
     @classmethod
     def of(cls, model):
-        """New ones."""
+        """New arrays for this model."""
         return cls([np.zeros_like(layer.w) for layer in model.layers], [np.zeros_like(layer.b) for layer in model.layers])

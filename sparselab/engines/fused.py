@@ -1,280 +1,224 @@
-"""The fast engine: a table of addresses, one nogil call a thread for many steps."""
-
-from bisect import bisect_left
-from concurrent.futures import ThreadPoolExecutor, wait
+"""The fast engine: many steps in one compiled call per thread, which reads everything it needs from a record of addresses."""
 
 import numpy as np
 import scipy.sparse
 
-from ..kernels import JIT, columns, compiling, program, push_pull, system, updating
+from ..kernels import JIT, columns, compiling, program, push_pull, updating
+from ..kernels.arguments import CALL, RECORD, address, for_call, put
 from ..nn import activations
 from ..nn.optimizers import MomentumSGD, check_state
-from ..utils.interrupts import defer_interrupts, in_main_thread
 from .base import ENGINE_PHASES
-from .buffers import LINE, Gradients, Workspace
-from .tiling import drop_threshold, groups_of, shared_out, tiles_of
+from .buffers import Gradients, Workspace
+from .threads import ThreadTeam, new_counter
+from .tiling import drop_threshold, even_cuts, groups_of, shared_out, tiles_of
 
-NO_ROWS = np.zeros((0, 1), np.float32)
-NO_CSR = (np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(1, np.int64))
+NO_ROWS = np.zeros((0, 0), np.float32)
+NO_STEPS = dict.fromkeys(CALL, 0)
 NO_TURNS = 0, np.zeros(push_pull.MINE, np.int64), np.zeros((0, columns.FIELDS), np.int64)
-NO_LABELS, NO_TARGETS = np.zeros(0, np.int64), np.zeros((0, 1), np.float32)
 
-ROW = 3  # links whose work equals a row's own
-LONGEST = 2 * 10**9  # links × samples of one call without the interpreter, about 0.1 s: then Ctrl-C is heard
-LONG_STEP = 10**9  # links × columns of a step from which Ctrl-C is listened to in its middle
-LISTEN = 0.1  # seconds between two times
-
-
-def address(array):
-    """Where an array's data stands, 0 for an empty one."""
-    return array.__array_interface__["data"][0] if array.size else 0
-
-
-class _Seen:
-    """An array's memory as one that may be written to; it keeps the array alive."""
-
-    def __init__(self, array):
-        self.array, interface = array, array.__array_interface__
-        self.__array_interface__ = interface | {"data": (interface["data"][0], False)}
-
-
-def readable(array):
-    """The array, or a view in the one type the program is compiled for: numba compiles anew for read-only arrays.
-
-    The program writes to none of these.
-    """
-    return array if array.flags.writeable or not array.size else np.asarray(_Seen(array))
-
-
-def features(X):
-    """(dense rows, CSR data, indices, indptr): one of the two is empty."""
-    if scipy.sparse.issparse(X):
-        parts = X.data, X.indices.astype(np.int32, copy=False), X.indptr.astype(np.int64, copy=False)
-        return NO_ROWS, *map(readable, parts)
-    return readable(X), *NO_CSR
-
-
-def new_counter():
-    """Where threads meet: see kernels.system.meet."""
-    words = np.zeros(16, np.int64)
-    start = -address(words) % LINE // 8  # a cache line of its own
-    return words[start : start + 8]
-
-
-def even_cuts(indptr, parts):
-    """parts + 1 rows that cut a CSR topology into runs of about equal work; a row costs about as much as ROW links."""
-    n = len(indptr) - 1
-    total = int(indptr[-1]) + ROW * n
-    inner = [bisect_left(range(n), total * part / parts, key=lambda j: indptr[j] + ROW * j) for part in range(1, parts)]
-    return [0, *inner, n]
+LONGEST = 2 * 10**9  # links × samples of one call to run_forward: Ctrl-C is heard between two calls
+LONG_STEP = 10**9  # links × columns of a tile from which the main thread listens for Ctrl-C during a step
 
 
 class FusedEngine:
     """Runs steps of float32 nets whose activations are pairs of slopes, with a built-in loss and MomentumSGD.
 
-    `threads` Python threads run the compiled program side by side; results do not depend on how many. index: whether layers
-    have a transposed index; without it, links are scattered in the backward pass: 8 bytes a link less, and other roundings.
+    Results do not depend on the number of threads. index: whether layers have a transposed index; without it the backward pass
+    scatters links: 8 bytes less a link, and other roundings.
     """
 
     def __init__(self, model, loss, width, threads, index=True):
         self.model, self.loss, self.width, self.threads, self.index = model, loss, width, threads, index
         self.is_long = model.n_links * width >= LONG_STEP
-        self.pool = ThreadPoolExecutor(threads, "sparselab") if threads > 1 or self.is_long else None
-        self.spaces, self.gradients, self.seen, self.training, self.parts = [], [], None, False, None
-        self.source = self.table = None
+        self.team = ThreadTeam(threads, self.is_long)
+        self.workspaces, self.gradients, self.training = [], [], False
+        self.model_arrays = self.data = self.shares = None  # what the record was last written for
+        self.nonfinite, self.status = np.zeros(threads, np.float32), np.zeros(2, np.int64)
+        self.phases = np.zeros((threads, len(ENGINE_PHASES)), np.int64)
+        self.record = np.zeros(1, RECORD)  # written once for many calls; each call gets a copy with its own numbers
+        put(
+            self.record, width=width, loss=getattr(loss, "code", 0), nonfinite=self.nonfinite, status=self.status,
+            phases=self.phases,
+        )  # fmt: skip
 
     def close(self):
-        """Let the threads go."""
-        if self.pool:
-            self.pool.shutdown()
+        """End the threads."""
+        self.team.close()
 
     def run(self, outcome, X, targets, samples, batch_size, rates, optimizer, state, key, first_step):
         """len(rates) steps over consecutive batches of `samples`, updating model and state in place; fills the Outcome."""
         self._run(outcome, X, targets, samples, batch_size, rates, settings_of(optimizer), state, key, first_step, True)
 
     def gradient(self, outcome, X, targets, samples, key, step, own_turns=None):
-        """(dw, db), an array a layer, of one batch, with the dropout of step `step`; nothing is updated. Fills the Outcome.
+        """(dw, db) of one batch, an array per layer, with the dropout of step `step`; nothing is updated. Fills the Outcome.
 
         The arrays are the engine's own and hold until its next call; None, None where something is not finite. own_turns: the
         parallel.gate.Turns of a worker, who goes on with the next of the Outcome's batches as long as it may push and pull by
         itself: outcome.done then says how many gradients there were; the last one is left.
         """
-        settings, gate = (np.zeros(columns.SETTINGS), NO_TURNS) if own_turns is None else own_turns.now()
+        settings, turns = (np.zeros(columns.SETTINGS), NO_TURNS) if own_turns is None else own_turns.now()
         n = len(outcome.sizes)
         self._run(
-            outcome, X, targets, samples, int(outcome.sizes[0]), [0.0] * n, settings, None, key, step, False, gate
+            outcome, X, targets, samples, int(outcome.sizes[0]), [0.0] * n, settings, None, key, step, False, turns
         )  # fmt: skip
         return (None, None) if outcome.failed else (self.gradients[0].dw, self.gradients[0].db)
 
     def _run(
-        self, outcome, X, targets, samples, batch_size, rates, settings, state, key, first_step, applies, gate=NO_TURNS
+        self, outcome, X, targets, samples, batch_size, rates, settings, state, key, first_step, applies, turns=NO_TURNS
     ):  # fmt: skip
-        if not self.spaces:
+        if not self.workspaces:
             compiling.announce(program.run_steps)
         tiles, steps = tiles_of(batch_size, self.width), len(rates)
         groups = groups_of(tiles)
         threads, together = self._shared_out(groups)
         if threads == 1 and groups == tiles and not applies:
-            groups = 1  # each tile is a group: added one to the other as they come, the sum is the same
-        self._prepare(1 if together else threads, groups, state)
+            groups = 1  # each group has one tile: adding the tiles as they come gives the same sum
+        self._write_model(1 if together else threads, groups, state)
+        self._write_shares(threads, together)
+        if self.data is None or self.data[0] is not X or self.data[1] is not targets:
+            self._write_data(X, targets)
+        server_words, own_words, server_table = turns
         losses, hits = np.zeros((steps, tiles)), np.zeros((steps, tiles), np.int64)
-        nonfinite, status = np.zeros(threads, np.float32), np.array([-1, 0])
-        phases, counter, cuts = np.zeros((threads, len(ENGINE_PHASES)), np.int64), new_counter(), self._cuts(threads, together)
-        targets, data = readable(targets), self._features(X)
-        chosen = (targets, NO_TARGETS) if self.loss.code == program.SOFTMAX else (NO_LABELS, targets)
-        rates = np.asarray(rates, np.float32)
+        rates, counter = np.asarray(rates, np.float32), new_counter()
+        record = for_call(
+            self.record, key=np.uint64(key).view(np.int64), first_step=first_step, batch_size=batch_size, max_groups=groups,
+            applies=applies, counter=address(counter), server_words=server_words,
+        )  # fmt: skip
+        self.phases.fill(0)
+        self.status[0], self.status[1] = -1, 0
 
         def work(thread):
-            program.run_steps(
-                thread, threads, together, counter.ctypes.data, cuts, self.width, groups, self.table,
-                self.coefficients, self.places[0 if together else thread], self.dw, self.db, settings, rates, self.loss.code,
-                *chosen, *data, samples, batch_size, key, first_step, losses, hits, nonfinite, phases, status,
-                applies, *gate,
-            )  # fmt: skip
+            program.run_steps(thread, record, samples, rates, settings, losses, hits, own_words, server_table)
 
         try:
-            self._together(work, threads, counter, together)
+            self.team.run(work, threads, counter, self.is_long and (together or threads == 1))
         finally:
-            outcome.failed, outcome.done = bool(status[0] >= 0), int(status[1])
+            outcome.failed, outcome.done = bool(self.status[0] >= 0), int(self.status[1])
             outcome.losses[:], outcome.hits[:] = losses.sum(axis=1) / outcome.sizes, hits.sum(axis=1)
-            outcome.seconds = dict(zip(ENGINE_PHASES, (phases.sum(axis=0) * (1e-9 / threads)).tolist(), strict=True))
+            seconds = self.phases[:threads].sum(axis=0) * (1e-9 / threads)
+            outcome.seconds = dict(zip(ENGINE_PHASES, seconds.tolist(), strict=True))
 
     def outputs(self, X, samples=None):
-        """The net's output for the samples (default all), dropout off: (n, n_out)."""
+        """The net's outputs for the samples (default: all), without dropout: (n, n_out)."""
         samples = np.arange(X.shape[0]) if samples is None else samples
         out = np.empty((len(samples), self.model.sizes[-1]), np.float32)
         threads, together = self._shared_out(tiles_of(len(samples), self.width))
-        self._prepare(1 if together else threads, 0, None)
-        counter, cuts, data = new_counter(), self._cuts(threads, together), features(X)
+        self._write_model(1 if together else threads, 0, None)
+        self._write_shares(threads, together)
+        self._write_data(X, None)
+        counter = new_counter()
+        record = for_call(self.record, **NO_STEPS | {"counter": address(counter)})
 
         whole = threads * self.width  # samples that keep every thread busy
         most = whole if len(samples) <= whole else max(1, LONGEST // (self.model.n_links + 1) // whole) * whole
-        for first in range(0, len(samples), most):
-            part = slice(first, first + most)
-
-            def work(thread, part=part):
-                program.run_forward(
-                    thread, threads, together, counter.ctypes.data, cuts, self.width, self.table, self.coefficients,
-                    self.places[0 if together else thread], *data, samples[part], out[part],
-                )  # fmt: skip
-
-            self._together(work, threads, counter, together)
+        try:
+            for first in range(0, len(samples), most):
+                some, rows = samples[first : first + most], out[first : first + most]
+                work = lambda thread, some=some, rows=rows: program.run_forward(thread, record, some, rows)
+                self.team.run(work, threads, counter, self.is_long and (together or threads == 1))
+        finally:
+            self.data = None  # the engine may be kept for longer than the data
         return out
 
-    def _features(self, X):
-        """`features` of the data trained on, kept from call to call: they may be copies."""
-        if self.source is None or self.source[0] is not X:
-            self.source = X, features(X)
-        return self.source[1]
+    def leave_gradients_in(self, dw, db):
+        """Use these arrays, one a layer, for the gradients that `gradient` returns, until the net has other links."""
+        if self.gradients and all(a is b for a, b in zip(self.gradients[0].dw, dw, strict=True)):
+            return
+        self.gradients, self.model_arrays = [Gradients(dw, db), *self.gradients[1:]], None
+
+    def let_go(self):
+        """Drop all references to the model's arrays, so that those about to be replaced can be freed."""
+        self.model_arrays = self.table = self.shares = None
+
+    def gradient_norms(self):
+        """(layers,) |dw| of the last step, or of the first group of its tiles."""
+        return np.array([float(np.sqrt(np.dot(dw, dw))) for dw in self.gradients[0].dw])
 
     def _shared_out(self, shares):
-        """`shared_out` for this net; for one thread without looking at it."""
+        """`shared_out` for this net."""
         if self.threads == 1:
             return 1, False
         return shared_out(self.threads, shares, self.width, self.model.n_links, sum(self.model.sizes))
 
-    def _cuts(self, threads, together):
-        """(layers, 2, parts + 1) rows of the layers, and of their transposes, at which each part begins."""
-        parts, key = threads if together else 1, (threads, together)
-        if self.parts != key:
-            self.cuts = np.zeros((len(self.model.layers), 2, parts + 1), np.int64)
-            for l, layer in enumerate(self.model.layers):
-                self.cuts[l, columns.BY_OUTPUT] = even_cuts(layer.topology.indptr, parts)
-                if l and self.training:
-                    self.cuts[l, columns.BY_INPUT] = self._input_cuts(layer.topology, parts)
-            self.parts = key
-        return self.cuts
+    def _write_data(self, X, targets):
+        """Write the data's addresses to the record. targets: None where only outputs are wanted."""
+        n_rows, n_features = X.shape
+        if scipy.sparse.issparse(X):
+            csr = [np.ascontiguousarray(a, t) for a, t in ((X.data, np.float32), (X.indices, np.int32), (X.indptr, np.int64))]
+            put(self.record, X=NO_ROWS, csr_data=csr[0], csr_indices=csr[1], csr_indptr=csr[2])
+        else:
+            csr = None
+            put(self.record, X=X)
+        put(self.record, n_rows=n_rows, n_features=n_features)
+        if targets is not None:
+            put(self.record, **{"labels" if self.loss.code == program.SOFTMAX else "targets": targets})
+        self.data = X, targets, csr
+
+    def _write_shares(self, threads, together):
+        """Write to the record the number of threads, and the rows of each layer and of its transpose where each part begins."""
+        if self.shares == (threads, together):
+            return
+        parts = threads if together else 1
+        self.cuts = np.zeros((len(self.model.layers), 2, parts + 1), np.int64)
+        for l, layer in enumerate(self.model.layers):
+            self.cuts[l, columns.BY_OUTPUT] = even_cuts(layer.topology.indptr, parts)
+            if l and self.training:
+                self.cuts[l, columns.BY_INPUT] = self._input_cuts(layer.topology, parts)
+        put(self.record, n_threads=threads, together=together, cuts=self.cuts)
+        self.shares = threads, together
 
     def _input_cuts(self, topology, parts):
         if self.index:
             return even_cuts(topology.transposed.indptr, parts)
         return [topology.n_in * part // parts for part in range(parts + 1)]
 
-    def _together(self, work, threads, counter, together):
-        def guarded(thread):
-            try:
-                work(thread)
-            except BaseException:
-                counter[1] = 1  # nobody shall wait for this thread
-                raise
-
-        others, long = [], self.is_long and (together or threads == 1)
-        try:
-            others += [self.pool.submit(guarded, thread) for thread in range(0 if long else 1, threads)]
-            if long:
-                self._listen(others, counter)
-            else:
-                guarded(0)
-        except BaseException:
-            counter[1] = 1
-            raise
-        finally:
-            for other in others:
-                other.result()
-
-    def _listen(self, others, counter):
-        """Wait for the threads; where there is a Ctrl-C meanwhile they stop between two layers, and the step is not applied."""
-        while wait(others, timeout=LISTEN).not_done:
-            if defer_interrupts.pending and in_main_thread():
-                counter[system.REQUEST // counter.itemsize] = 1
-
-    def leave_gradients_in(self, dw, db):
-        """The first group's gradients, in which `gradient` leaves its own, are these arrays, until the net has other links."""
-        if self.gradients and all(a is b for a, b in zip(self.gradients[0].dw, dw, strict=True)):
-            return
-        self.gradients, self.seen = [Gradients(dw, db), *self.gradients[1:]], None
-
-    def let_go(self):
-        """Forget the model's arrays, which keeps those alive that are about to be replaced."""
-        self.seen = self.table = self.parts = None
-
-    def gradient_norms(self):
-        """(layers,) |dw| of the last step, or of the first group of its tiles."""
-        return np.array([float(np.sqrt(np.dot(dw, dw))) for dw in self.gradients[0].dw])
-
-    def _prepare(self, threads, groups, state):
-        """Buffers and the table of addresses, made anew only where the model's arrays are others than last time."""
+    def _write_model(self, workspaces, groups, state):
+        """Write the addresses of the model's arrays and of buffers to the record, where they are not those of the last call."""
         model, training = self.model, groups > 0
-        arrays = [[a.topology, a.w, a.b] for a in model.layers]
+        arrays = [array for layer in model.layers for array in (layer.topology, layer.w, layer.b)]
         if training and state is not None:
-            for row, s in zip(arrays, state, strict=True):
-                row += [s.links[0], s.neurons[0]]
-        now = [item for row in arrays for item in row]
-        same = self.seen is not None and len(now) == len(self.seen) and all(a is b for a, b in zip(now, self.seen, strict=True))
-        if same and len(self.spaces) >= threads and len(self.gradients) >= groups and self.training >= training:
+            arrays += [array for s in state for array in (s.links[0], s.neurons[0])]
+        seen = self.model_arrays
+        same = seen is not None and len(arrays) == len(seen) and all(a is b for a, b in zip(arrays, seen, strict=True))
+        if same and len(self.workspaces) >= workspaces and len(self.gradients) >= groups and self.training >= training:
             return
-        if self.spaces and (self.spaces[0].sizes != model.sizes or self.training < training):
-            self.spaces = []
+        if self.workspaces and (self.workspaces[0].sizes != model.sizes or self.training < training):
+            self.workspaces = []
         if self.gradients and [len(a) for a in self.gradients[0].dw] != list(model.nnz):
             self.gradients = []
         if training and state is not None:
             check_state(state, model)
         self.training = self.training or training
-        self.spaces += [Workspace(model, self.width, training=self.training) for _ in range(threads - len(self.spaces))]
+        missing = workspaces - len(self.workspaces)
+        self.workspaces += [Workspace(model, self.width, training=self.training) for _ in range(missing)]
         self.gradients += [Gradients.of(model) for _ in range(groups - len(self.gradients))]
         self._write_table(training, state)
-        self.seen, self.parts = now, None
+        self.model_arrays, self.shares = arrays, None
 
     def _write_table(self, training, state):
-        model = self.model
+        model, n_layers = self.model, len(self.model.layers)
         threshold, scale = drop_threshold(model.dropout)
         slopes = [*(activations.slopes(f) for f in model.hidden), (1.0, 1.0)]
         self.coefficients = np.array([(*pair, scale) for pair in slopes], np.float32)
-        self.table = np.zeros((len(model.layers), columns.FIELDS), np.int64)
+        self.table = np.zeros((n_layers, columns.FIELDS), np.int64)
         for l, layer in enumerate(model.layers):
             t, row = layer.topology, self.table[l]
             row[: columns.V] = t.n_in, t.n_out, t.nnz, *map(address, (t.indptr, t.indices, layer.w))
             row[columns.B] = address(layer.b)
-            row[columns.THRESHOLD] = threshold if l + 1 < len(model.layers) else 0
+            row[columns.THRESHOLD] = threshold if l + 1 < n_layers else 0
             if training and state is not None:
                 row[columns.V], row[columns.VB] = address(state[l].links[0]), address(state[l].neurons[0])
-            if training:
-                if l and self.index:  # nobody asks for the gradient of the input
-                    back = t.transposed
-                    row[columns.INDPTR_T : columns.THRESHOLD] = [*map(address, (back.indptr, back.rows, back.slots))]
-        self.places = np.array([[[*map(address, part)] for part in (s.levels, s.on, s.kept)] for s in self.spaces], np.int64)
-        self.dw = np.array([[address(a) for a in g.dw] for g in self.gradients], np.int64).reshape(-1, len(model.layers))
-        self.db = np.array([[address(a) for a in g.db] for g in self.gradients], np.int64).reshape(-1, len(model.layers))
+            if training and l and self.index:  # the gradient of the input is not needed
+                back = t.transposed
+                row[columns.INDPTR_T : columns.THRESHOLD] = [*map(address, (back.indptr, back.rows, back.slots))]
+        each = [(space.activations, space.sign_bits, space.dropout_bits) for space in self.workspaces]
+        self.buffers = np.array([[[*map(address, kind)] for kind in space] for space in each], np.int64)
+        self.dw = np.array([[*map(address, g.dw)] for g in self.gradients], np.int64).reshape(-1, n_layers)
+        self.db = np.array([[*map(address, g.db)] for g in self.gradients], np.int64).reshape(-1, n_layers)
+        put(
+            self.record, n_layers=n_layers, table=self.table, coefficients=self.coefficients, buffers=self.buffers, dw=self.dw,
+            db=self.db,
+        )  # fmt: skip
 
 
 class FusedUpdate:

@@ -1,6 +1,6 @@
-"""The open engine: one kernel call a layer, from Python, so that any activation, loss, optimizer, dtype or width can run.
+"""The general engine: one kernel call per layer, from Python, for any activation, loss, optimizer, dtype and tile width.
 
-The same tiles, groups and order of sums as in `fused`; where both can run they give the same bits.
+Tiles, groups and the order of sums are those of `fused`: where both can run they give the same bits.
 """
 
 import time
@@ -21,16 +21,16 @@ from .tiling import drop_threshold, groups_of, tiles_of
 
 
 class LayerwiseEngine:
-    """Runs steps layer by layer; the doors are those of FusedEngine."""
+    """Runs steps layer by layer, with the methods of FusedEngine."""
 
     def __init__(self, model, loss, width, threads):
         self.model, self.loss, self.width, self.threads = model, loss, width, threads
         self.kernel = kernels.select(model.dtype, width)
         self.pool = ThreadPoolExecutor(threads, "sparselab") if threads > 1 else None
-        self.spaces, self.gradients, self.stopped = [], [], False
+        self.workspaces, self.gradients, self.stopped = [], [], False
 
     def close(self):
-        """Let the threads go."""
+        """End the threads."""
         if self.pool:
             self.pool.shutdown()
 
@@ -43,14 +43,14 @@ class LayerwiseEngine:
                 outcome.failed = True
                 return
             start = time.perf_counter()
-            with defer_interrupts:  # all layers are updated and the step is counted, or nothing happened
+            with defer_interrupts:  # all layers are updated and the step is counted, or none
                 for l, layer in enumerate(self.model.layers):
                     optimizer.update(layer, state[l], dw[l], db[l], rate)
                 outcome.losses[step], outcome.hits[step], outcome.done = loss / len(batch), hits, step + 1
             outcome.seconds["update"] += time.perf_counter() - start
 
     def gradient(self, outcome, X, targets, samples, key, step):
-        """(dw, db), an array a layer, of one batch, with the dropout of step `step`; nothing is updated. Fills the Outcome.
+        """(dw, db) of one batch, an array per layer, with the dropout of step `step`; nothing is updated. Fills the Outcome.
 
         The arrays are the engine's own and hold until its next call; None, None where something is not finite.
         """
@@ -59,9 +59,10 @@ class LayerwiseEngine:
         return dw, db
 
     def batch_gradient(self, X, targets, samples, key, seconds=None, watch=None):
-        """(Σ loss, hits, dw, db) of one batch, a list entry a layer; dw is None where something is not finite.
+        """(Σ loss, hits, dw, db) of one batch, dw and db with an array per layer; dw is None where something is not finite.
 
-        key: the step's dropout key, None for no dropout. watch: a list that gets (X, dZ) copies of each layer, per tile.
+        key: the step's dropout key, None for no dropout. watch: a list to which each tile appends copies of (X, dZ) of all
+        layers.
         """
         compiling.announce(self.kernel.sddmm)
         n_tiles = tiles_of(len(samples), self.width)
@@ -70,7 +71,7 @@ class LayerwiseEngine:
         seconds = dict.fromkeys(ENGINE_PHASES, 0.0) if seconds is None else seconds
 
         def work(group):
-            space, buffers, nonfinite = self.spaces[group], self.gradients[group], np.zeros(1, self.model.dtype)
+            space, buffers, nonfinite = self.workspaces[group], self.gradients[group], np.zeros(1, self.model.dtype)
             loss, hits, first = 0.0, 0, n_tiles * group // groups
             for tile in range(first, n_tiles * (group + 1) // groups):
                 defer_interrupts.deliver_pending()
@@ -92,7 +93,7 @@ class LayerwiseEngine:
         return loss, hits, total.dw, total.db
 
     def _side_by_side(self, work, groups):
-        """[work(0), …, work(groups − 1)], on the pool; an interrupt ends the waiting, and soon the work."""
+        """[work(0), …, work(groups − 1)], on the pool; an interrupt ends the wait, and the work after its current tile."""
         self.stopped = False
         futures = [self.pool.submit(work, group) for group in range(groups)]
         try:
@@ -104,7 +105,7 @@ class LayerwiseEngine:
             raise
 
     def outputs(self, X, samples=None):
-        """The net's output for the samples (default all), dropout off: (n, n_out)."""
+        """The net's outputs for the samples (default: all), without dropout: (n, n_out)."""
         samples = np.arange(X.shape[0]) if samples is None else samples
         out = np.empty((len(samples), self.model.sizes[-1]), self.model.dtype)
         space = Workspace(self.model, self.width, training=False)
@@ -112,11 +113,11 @@ class LayerwiseEngine:
             first, count = tile * self.width, min(self.width, len(samples) - tile * self.width)
             self._gather(X, samples, first, count, space)
             self._forward(space, None, 0, count, training=False)
-            out[first : first + count] = space.levels[-1][:, :count].T
+            out[first : first + count] = space.activations[-1][:, :count].T
         return out
 
     def flows(self, X, targets, samples):
-        """What flows through each layer for a batch, dropout off: a list of (X (n_in, n), dZ (n_out, n))."""
+        """(X (n_in, n), dZ (n_out, n)) of each layer for a batch, without dropout: a list."""
         watch = []
         self.batch_gradient(X, targets, samples, None, watch=watch)
         n, layers = len(samples), len(self.model.layers)
@@ -125,15 +126,15 @@ class LayerwiseEngine:
 
     def _prepare(self, groups):
         model = self.model
-        if self.spaces and self.spaces[0].sizes != model.sizes:
-            self.spaces = []
+        if self.workspaces and self.workspaces[0].sizes != model.sizes:
+            self.workspaces = []
         if self.gradients and [len(a) for a in self.gradients[0].dw] != list(model.nnz):
             self.gradients = []
-        self.spaces += [Workspace(model, self.width) for _ in range(groups - len(self.spaces))]
+        self.workspaces += [Workspace(model, self.width) for _ in range(groups - len(self.workspaces))]
         self.gradients += [Gradients.of(model) for _ in range(groups - len(self.gradients))]
 
     def _tile(self, X, targets, samples, place, key, space, buffers, nonfinite, add, seconds, watch):
-        (first, count), out, clock = place, space.levels[-1], time.perf_counter
+        (first, count), out, clock = place, space.activations[-1], time.perf_counter
         t0 = clock()
         self._gather(X, samples, first, count, space)
         t1 = clock()
@@ -149,9 +150,9 @@ class LayerwiseEngine:
 
     def _gather(self, X, samples, first, count, space):
         if scipy.sparse.issparse(X):
-            elementwise.gather_csr(X.data, X.indices, X.indptr, samples, first, count, space.levels[0])
+            elementwise.gather_csr(X.data, X.indices, X.indptr, samples, first, count, space.activations[0])
         else:
-            self.kernel.gather(X, samples, first, count, space.levels[0])
+            self.kernel.gather(X, samples, first, count, space.activations[0])
 
     def _forward(self, space, key, lane, count, *, training):
         threshold, scale = drop_threshold(self.model.dropout if training and key is not None else 0.0)
@@ -159,24 +160,26 @@ class LayerwiseEngine:
         for l, layer in enumerate(self.model.layers):
             t, f = layer.topology, hidden[l] if l < last else activations.Identity()
             pair, drop = activations.slopes(f), threshold if l < last else 0
-            layer_key = U64(key64(U64(0 if key is None else key), l))  # the dispatcher gives a Python int
-            out = space.levels[l + 1] if pair else space.inputs[l + 1]
+            layer_key = U64(key64(U64(0 if key is None else key), l))  # numba returns a Python int
+            out = space.activations[l + 1] if pair else space.z[l + 1]
+            sign_bits = space.sign_bits[l + 1] if training and pair else NO_BITS
+            dropout_bits = space.dropout_bits[l + 1] if pair else NO_BITS
             self.kernel.spmm(
-                t.indptr, t.indices, layer.w, layer.b, space.levels[l], out, *(pair or (1.0, 1.0)),
-                space.on[l + 1] if training and pair else NO_BITS, space.kept[l + 1] if pair else NO_BITS, layer_key, lane,
-                drop if pair else 0, scale, 0, t.n_out,
+                t.indptr, t.indices, layer.w, layer.b, space.activations[l], out, *(pair or (1.0, 1.0)), sign_bits, dropout_bits,
+                layer_key, lane, drop if pair else 0, scale, 0, t.n_out,
             )  # fmt: skip
             if not pair:
-                space.levels[l + 1][:] = checked(f.forward(out), out, f, "forward")
-                space.levels[l + 1][:, count:] = 0  # padding, where a plug-in may be singular
+                out = space.activations[l + 1]
+                out[:] = checked(f.forward(space.z[l + 1]), out, f, "forward")
+                out[:, count:] = 0  # padding, where a plug-in may be singular
                 if drop:
-                    elementwise.drop(space.levels[l + 1], space.kept[l + 1], layer_key, lane, drop, scale)
+                    elementwise.drop(out, space.dropout_bits[l + 1], layer_key, lane, drop, scale)
 
     def _backward(self, space, buffers, nonfinite, add, key, count, watch):
         threshold, scale = drop_threshold(self.model.dropout if key is not None else 0.0)
         hidden, seen = self.model.hidden, []
         for l in reversed(range(len(self.model.layers))):
-            layer, X, dZ = self.model.layers[l], space.levels[l], space.levels[l + 1]
+            layer, X, dZ = self.model.layers[l], space.activations[l], space.activations[l + 1]
             t = layer.topology
             if watch is not None:
                 seen.insert(0, (X.copy(), dZ.copy()))
@@ -187,10 +190,10 @@ class LayerwiseEngine:
             pair = activations.slopes(f)
             self.kernel.dx(
                 back.indptr, back.rows, back.slots, layer.w, dZ, X, *(pair or (1.0, 1.0)),
-                space.on[l] if pair else NO_BITS, space.kept[l] if threshold else NO_BITS, scale, 0, t.n_in,
+                space.sign_bits[l] if pair else NO_BITS, space.dropout_bits[l] if threshold else NO_BITS, scale, 0, t.n_in,
             )  # fmt: skip
             if not pair:
-                X *= checked(f.gradient(space.inputs[l]), X, f, "gradient")
+                X *= checked(f.gradient(space.z[l]), X, f, "gradient")
                 X[:, count:] = 0
         if watch is not None:
             watch.append(seen)
@@ -202,7 +205,7 @@ def step_key(key, step):
 
 
 def checked(result, like, activation, method):
-    """A plug-in's answer, if it has the tile's shape."""
+    """A plug-in's result; ValueError unless it has the tile's shape."""
     if np.shape(result) != like.shape:
         raise ValueError(f"{activation!r}.{method} gave shape {np.shape(result)}: must be that of Z, {like.shape}")
     return result

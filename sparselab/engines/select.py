@@ -1,4 +1,8 @@
-"""Two ways to run the same steps: `fused` (whole steps in compiled code) and `layerwise` (any plug-in), bit for bit alike."""
+"""Chooses the engine: `fused` where it can run the training, `layerwise` otherwise.
+
+`fused` runs whole steps in compiled code. It needs float32, activations that are pairs of slopes, a built-in loss, MomentumSGD
+and JIT (`is_fusable`). `layerwise` runs any plug-in and dtype. Where both can run they give the same bits.
+"""
 
 import numpy as np
 
@@ -8,15 +12,15 @@ from .fused import FusedEngine
 from .layerwise import LayerwiseEngine
 from .tiling import tile_width
 
-WORTH_THREADS = 2 * 10**7  # links × samples from which it pays to start threads: about half a millisecond of one
-KEEP = 2**24  # bytes of net and buffers up to which a model keeps the engine of its last prediction
+WORTH_THREADS = 2 * 10**7  # links × samples of a prediction from which it is worth starting threads
+KEEP = 2**24  # bytes of model and buffers up to which the model keeps the engine of its last prediction
 
 
 def outputs(model, X, threads):
-    """The net's outputs for checked samples X: (n, n_out), dropout off.
+    """The net's outputs for validated samples X, without dropout: (n, n_out).
 
-    Little work is done by one thread, whose engine the model keeps for the next time, so that a sample need not wait for
-    buffers, tables and threads to be made; it lends it to one caller at a time, others get one of their own.
+    Small predictions run on one thread. The model keeps their engine, so that the next prediction need not allocate buffers and
+    tables. One caller at a time reuses it; others get a new one.
     """
     n, width = X.shape[0], tile_width(X.shape[0])
     key, (kept, engine) = (width, model.activation, model.dtype), model.__dict__.pop("_idle", (None, None))
@@ -35,13 +39,13 @@ def outputs(model, X, threads):
 
 
 def is_value(thing):
-    """Whether an object is a frozen dataclass, which can be compared and does not change."""
+    """Whether an object is a frozen dataclass: comparable and immutable."""
     parameters = getattr(type(thing), "__dataclass_params__", None)
     return parameters is not None and parameters.frozen and parameters.eq
 
 
 def is_fusable(model, loss, optimizer):
-    """Whether whole steps of this model with this loss and optimizer run in compiled code."""
+    """Whether the fused engine can run this model with this loss and optimizer (None: predictions only)."""
     return (
         JIT
         and model.dtype == np.float32

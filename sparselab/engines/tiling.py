@@ -1,23 +1,27 @@
-"""How a mini-batch is cut into tiles and the tiles are shared out to threads."""
+"""How a mini-batch is cut into tiles, and how tiles or rows are shared out to threads."""
+
+from bisect import bisect_left
 
 from ..kernels import WIDTHS
 
-MAX_GROUPS = 8  # gradient buffers at most; a fixed number, so that sums do not depend on the number of threads
-LARGE_TILE = 2**25  # bytes of a workspace beyond which a tile leaves the caches
-WORTH_MEETING = 10**7  # links × columns from which it pays that threads share a tile and meet after each layer
+MAX_GROUPS = 8  # most gradient buffers; fixed, so that sums do not depend on the number of threads
+LARGE_TILE = 2**25  # bytes of a workspace from which a tile does not fit a cache
+WORTH_MEETING = 10**7  # links × columns from which threads can share a tile and meet after each layer
+ROW = 3  # links that cost as much as a row itself
 
 
 def drop_threshold(dropout):
-    """(threshold, scale): bytes below the threshold are dropped, the others scaled by 1 / the exact keep probability."""
+    """(threshold, scale): a random byte below the threshold drops a value; others are scaled by 1 / the exact chance to stay."""
     threshold = min(round(dropout * 256), 255)
     return threshold, 256 / (256 - threshold)
 
 
 def shared_out(threads, shares, width, n_links, n_neurons):
-    """(threads, together) for work of so many shares, tiles or groups of them; together they need one workspace, else one each.
+    """(threads to use, together) for work in `shares`, which are tiles or groups of tiles.
 
-    The threads take whole shares where there are enough, and go through each together where there are not, or where a tile is
-    far larger than a cache, so that one workspace for all saves memory and costs no speed.
+    together: all threads go through each share, with one workspace for all. Otherwise each thread takes whole shares and has a
+    workspace of its own. They work together where there are fewer shares than threads, or where a tile is far larger than a
+    cache, so that one workspace saves memory and costs no speed.
     """
     few = shares < threads and n_links * width >= WORTH_MEETING
     if threads > 1 and (few or 4 * n_neurons * width >= LARGE_TILE):
@@ -26,7 +30,7 @@ def shared_out(threads, shares, width, n_links, n_neurons):
 
 
 def tile_width(batch_size):
-    """Columns of a tile for a batch: 64, or less for small batches, so that two cores find work where it pays."""
+    """Columns of a tile for a batch: 64, or fewer for small batches, so that two cores have work where that is worth it."""
     if batch_size >= 2 * WIDTHS[-1]:
         return WIDTHS[-1]
     if batch_size > WIDTHS[-2]:
@@ -35,10 +39,18 @@ def tile_width(batch_size):
 
 
 def tiles_of(n_samples, width):
-    """Number of tiles that hold n samples."""
+    """Number of tiles for n samples."""
     return -(-n_samples // width)
 
 
 def groups_of(n_tiles):
-    """How many gradient buffers a batch of n tiles is summed in."""
+    """Number of gradient buffers for a batch of n tiles."""
     return min(MAX_GROUPS, n_tiles)
+
+
+def even_cuts(indptr, parts):
+    """parts + 1 rows at which to cut a CSR topology into runs of about equal work."""
+    n = len(indptr) - 1
+    total = int(indptr[-1]) + ROW * n
+    inner = [bisect_left(range(n), total * part / parts, key=lambda j: indptr[j] + ROW * j) for part in range(1, parts)]
+    return [0, *inner, n]

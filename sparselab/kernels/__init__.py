@@ -1,8 +1,8 @@
-"""The ground floor: compiled loops over plain arrays, `out` arrays out. They know no classes and check nothing.
+"""Compiled loops over plain arrays, the lowest floor of the package. They know no classes and check nothing.
 
-Whoever calls them answers for shapes, dtypes and indices: a bad index here is memory corruption (`Topology.validate` is the
-gate). `vector` and `plain` hold the same layer kernels; `program` runs whole training steps; `sweeps` and `growth` build
-and change topologies.
+The caller is responsible for shapes, dtypes and indices: a wrong index corrupts memory (`Topology.validate` prevents that).
+`vector` and `plain` hold the same layer kernels; `program` runs whole training steps; `csr_passes` and `growth` build and change
+topologies; `push_pull` and `updating` apply gradients.
 """
 
 import warnings
@@ -10,12 +10,12 @@ import warnings
 from . import plain, vector
 from .settings import JIT, WIDTHS
 
-if not JIT:  # the hashes wrap around on purpose
+if not JIT:  # the hashes are meant to wrap around
     warnings.filterwarnings("ignore", "overflow encountered in scalar", RuntimeWarning)
 
 
 def select(dtype, width):
-    """The fastest module that can run tiles of this dtype and width."""
+    """The faster module of `vector` and `plain` that can run tiles of this dtype and width."""
     return vector if vector.supports(dtype, width) else plain
 
 

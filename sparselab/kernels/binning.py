@@ -1,4 +1,4 @@
-"""A layer's links as a small grid of counts, so that millions of links become a picture without a dense matrix."""
+"""Counts a layer's links in a coarse grid, to draw millions of links without a dense matrix."""
 
 from .settings import jit
 

@@ -1,8 +1,8 @@
-"""Where compiled kernels are kept: a folder of our own, named after all that compiled code depends on.
+"""The folder in which compiled kernels are cached; its name is a hash of everything that compiled code depends on.
 
-numba notices a change of the file a kernel stands in, but not of files it calls into; a folder named after all of them
-cannot hold stale code. Nothing else in the process is affected: numba's setting is changed only while we decorate. What the
-files in the folder look like is in cache_files.py.
+numba notices a change of the file that defines a kernel, but not of other files whose functions it calls; a folder named after
+all of them cannot hold outdated code. numba's own setting is changed only while a kernel is decorated, so other users of numba
+in the process are not affected. cache_files.py defines the files in the folder.
 """
 
 import contextlib
@@ -22,12 +22,12 @@ import numba
 
 from .cache_files import CheckedCache
 
-DAYS = 30  # folders of other versions are removed when nobody has used them for as long
+DAYS = 30  # folders of other versions are removed when they have not been used for so long
 NAME = re.compile(r"kernels-[0-9a-f]{12}")
 
 
 def fingerprint():
-    """Twelve hex digits of everything compiled code is made from: our sources, numba, LLVM, the processor, numba's switches."""
+    """Twelve hex digits: a hash of the kernels' sources, Python, numba, LLVM, the processor and numba's options."""
     llvm, config = llvmlite.binding, numba.config
     processor = config.CPU_NAME or llvm.get_host_cpu_name(), config.CPU_FEATURES or llvm.get_host_cpu_features().flatten()
     made_by = numba.__version__, llvmlite.__version__, sys.version_info[:2], *processor, config.OPT, config.BOUNDSCHECK
@@ -37,18 +37,18 @@ def fingerprint():
     return digest.hexdigest()[:12]
 
 
-def bases():
-    """Folders to try in turn: the user's choice, the user's cache, the package itself."""
+def candidates():
+    """Folders to try in turn: NUMBA_CACHE_DIR, the user's cache folder, the package itself."""
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     if chosen:
         yield Path(chosen)
-    with contextlib.suppress(RuntimeError):  # nobody's home
+    with contextlib.suppress(RuntimeError):  # no home directory
         yield user_cache() / "sparselab"
     yield Path(__file__).parent / "__pycache__"
 
 
 def user_cache():
-    """Where this system keeps the caches of a user; RuntimeError where there is no home."""
+    """The system's folder for a user's caches. RuntimeError without a home directory."""
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
     if sys.platform == "darwin":
@@ -57,14 +57,14 @@ def user_cache():
 
 
 def find():
-    """The first folder that can be written to, or None: then kernels are compiled anew in each process.
+    """The first folder that can be written to, or None: then each process compiles its kernels.
 
-    Warns (RuntimeWarning) where it is None, or not in the folder the user chose.
+    RuntimeWarning where it is None, or not in NUMBA_CACHE_DIR although that is set.
     """
     tried = []
-    for base in bases():
+    for base in candidates():
         try:
-            folder = own_folder(base)
+            folder = prepare(base)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             tried.append(f"{base} ({error.__class__.__name__})")
             continue
@@ -79,10 +79,10 @@ def warn(text):
     warnings.warn(f"sparselab: {text}", RuntimeWarning, stacklevel=2)
 
 
-def own_folder(base):
-    """Our folder in `base`, made where it is missing; OSError unless it can be written to by us and nobody else.
+def prepare(base):
+    """The cache folder in `base`, created if missing. OSError unless this user, and no other, can write to it.
 
-    Cached code is run: a folder that somebody else made or may write to is not used.
+    Cached code is executed: a folder that another user made or may write to is not used.
     """
     folder = base / f"kernels-{fingerprint()}"
     if not folder.is_dir():
@@ -97,12 +97,12 @@ def own_folder(base):
     with tempfile.TemporaryFile(dir=folder):
         pass
     with contextlib.suppress(OSError):
-        os.utime(folder)  # says that this version is in use
+        os.utime(folder)  # marks this version as used
     return folder
 
 
 def remove_old(base):
-    """Remove folders of other versions that nobody has used for DAYS days, as far as it goes."""
+    """Remove folders of other versions that were not used for DAYS days; errors are ignored."""
     with contextlib.suppress(OSError):
         for folder in base.iterdir():
             if NAME.fullmatch(folder.name) and not folder.is_symlink() and folder.stat().st_mtime < time.time() - DAYS * 86400:
@@ -112,15 +112,15 @@ def remove_old(base):
 FOLDER = None if numba.config.DISABLE_JIT else find()
 
 
-def kept(dispatcher):
-    """The compiled function, with its code kept in our folder, if there is one."""
+def cached(dispatcher):
+    """The dispatcher, with its compiled code cached in FOLDER, if there is one."""
     if FOLDER is None:
         return dispatcher
     before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(FOLDER)
     try:
         dispatcher._cache = CheckedCache(dispatcher.py_func)  # as Dispatcher.enable_caching does
     except (OSError, RuntimeError):
-        pass  # the folder has just gone: compiled anew in each process
+        pass  # the folder was just removed: each process compiles
     finally:
         numba.config.CACHE_DIR = before
     return dispatcher

@@ -1,8 +1,8 @@
-"""Files of compiled code that are looked at before they are trusted: a changed bit must never be run.
+"""Files of compiled code, each verified by a checksum before it is loaded.
 
-numba unpickles and links what it finds: half a file is an uncaught error, a flipped bit may be a crash. Here a file begins
-with the SHA-256 of the rest and is named after what it was compiled for. So there is no index that two processes could
-overwrite for one another, a file is whole or not there, and a damaged one is compiled again.
+numba unpickles and links whatever it reads: a truncated file is an uncaught error, a flipped bit may crash the process. Here a
+file begins with the SHA-256 of the rest, and its name is a hash of what it was compiled for. So no index is shared between
+processes, and a damaged file is compiled again.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ _said = set()
 
 
 def say_once(about, text):
-    """One line on stderr, once a process for what it is about."""
+    """Print one line to stderr, once per process for each value of `about`."""
     if about not in _said:
         _said.add(about)
         sys.stderr.write(f"sparselab: {text}\n")
@@ -25,7 +25,7 @@ def say_once(about, text):
 
 
 def payload(path):
-    """What a file holds after its digest; ValueError where that does not fit, FileNotFoundError where there is none."""
+    """A file's content after its digest. ValueError where the digest does not match, FileNotFoundError without a file."""
     with open(path, "rb") as file:
         content = file.read()
     digest, rest = content[:DIGEST], memoryview(content)[DIGEST:]
@@ -35,15 +35,15 @@ def payload(path):
 
 
 class CheckedFiles(IndexDataCacheFile):
-    """One file a compiled signature: digest, then the pickle of what numba keeps."""
+    """One file per compiled signature: the digest, then numba's data as a pickle."""
 
     def _path(self, key):
-        """The file of a key (signature, processor, bytecode): texts that are the same in every process."""
+        """The file of a key (signature, processor, bytecode), whose repr is the same in every process."""
         name = hashlib.sha256(repr((self._source_stamp, key)).encode()).hexdigest()[:20]
         return os.path.join(self._cache_path, f"{self._index_name.removesuffix('.nbi')}.{name}.nbc")
 
     def flush(self):
-        """Nothing to forget: files are replaced when they are written."""
+        """Nothing to do: there is no index, and files are replaced when they are written."""
 
     def save(self, key, data):
         content = self._dump(data)
@@ -51,7 +51,7 @@ class CheckedFiles(IndexDataCacheFile):
             file.write(hashlib.sha256(content).digest() + content)
 
     def load(self, key):
-        """What was saved for this key, or None; ValueError where the file is damaged."""
+        """The data saved for this key, or None. ValueError where the file is damaged."""
         try:
             return pickle.loads(payload(self._path(key)))
         except FileNotFoundError:
@@ -59,7 +59,7 @@ class CheckedFiles(IndexDataCacheFile):
 
 
 class CheckedCache(FunctionCache):
-    """numba's cache of a function over CheckedFiles. Whatever goes wrong with a file, the kernel is compiled."""
+    """numba's cache of a function on top of CheckedFiles. After any error with a file the kernel is compiled."""
 
     def __init__(self, function):
         super().__init__(function)
@@ -67,7 +67,7 @@ class CheckedCache(FunctionCache):
         self._cache_file = CheckedFiles(self._cache_path, impl.filename_base, impl.locator.get_source_stamp())
 
     def load_overload(self, sig, target_context):
-        """Compiled code from the cache, or None."""
+        """Load compiled code from the cache, or return None."""
         try:
             return super().load_overload(sig, target_context)
         except Exception as error:
@@ -75,7 +75,7 @@ class CheckedCache(FunctionCache):
             return None
 
     def save_overload(self, sig, data):
-        """Keep compiled code, where that is possible."""
+        """Save compiled code, if possible."""
         try:
             super().save_overload(sig, data)
         except OSError as error:

@@ -1,14 +1,14 @@
-"""Columns of the tables that compiled programs are told where things stand by."""
+"""Names for the columns of the tables that compiled programs read."""
 
-# columns of `table` (int64): sizes, then addresses
+# `table` (layers, FIELDS) int64: sizes and addresses of each layer's arrays, and the dropout threshold of its outputs
 N_IN, N_OUT, NNZ, INDPTR, INDICES, W, V, B, VB, INDPTR_T, ROWS_T, SLOTS_T, THRESHOLD, FIELDS = range(14)
-# columns of `coefficients` (float32)
+# `coefficients` (layers, COEFFICIENTS) float32: the two slopes of the activation, and the factor of what dropout keeps
 LEFT, RIGHT, SCALE, COEFFICIENTS = range(4)
-# rows of a thread's `places` (int64 addresses a level; level 0 is the input)
-ACTIVATIONS, ON, KEPT, PLACES = range(4)
-# columns of `phases` (int64 nanoseconds a thread)
+# `buffers` (workspaces, BUFFERS, layers + 1) int64: addresses of a tile's buffers; layer 0 is the input
+ACTIVATIONS, SIGN_BITS, DROPOUT_BITS, BUFFERS = range(4)
+# `phases` (threads, PHASES) int64: nanoseconds
 GATHER, FORWARD, BACKWARD, WAIT, UPDATE, PHASES = range(6)
-# columns of `settings` (float64): the optimiser's numbers
+# `settings` float64: the optimizer's numbers
 MOMENTUM, DECAY, BIAS_DECAY, NESTEROV, SETTINGS = range(5)
-# rows of `cuts` (layers, 2, parts + 1): where each part's output neurons and input neurons begin
+# `cuts` (layers, 2, parts + 1) int64: where each part's output neurons and input neurons begin
 BY_OUTPUT, BY_INPUT = range(2)

@@ -1,4 +1,4 @@
-"""Say so when people have to wait for the compiler: once a machine, then kernels come from our cache."""
+"""The message shown when kernels have to be compiled, which happens once per machine."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from .cache_files import say_once
 
 
 def announce(dispatcher):
-    """One line on stderr, once a process, if `dispatcher` is neither compiled nor in the cache yet."""
+    """Print one line to stderr, once per process, if `dispatcher` is neither compiled nor cached."""
     if getattr(dispatcher, "signatures", True):
         return
     folder, name = dispatcher.stats.cache_path, dispatcher.py_func.__qualname__

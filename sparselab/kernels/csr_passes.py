@@ -1,16 +1,16 @@
-"""Single passes over a topology's links: validation, transposition, compaction, merging, counting, strength."""
+"""Passes over the links of a CSR topology: validation, transposition, compaction, merging, counting, strength."""
 
 from .settings import jit
 
-BLOCK = 16  # bits of an input's number within its block: counters of a block fit the second-level cache
+BLOCK = 16  # inputs are sorted in blocks of 2^16, whose counters fit the second-level cache
 
-# what `first_fault` found
+# kinds of faults that `first_fault` reports
 FINE, BAD_START, DECREASING, OUT_OF_RANGE, UNSORTED = range(5)
 
 
 @jit
 def first_fault(indptr, indices, n_in):
-    """(kind, row, slot) of the first broken law of a CSR topology, rows sorted and unique; lengths were checked before."""
+    """(kind, row, slot) of the first fault of a CSR topology with sorted rows without duplicates; lengths were checked before."""
     if indptr[0] != 0:
         return BAD_START, 0, 0
     for j in range(indptr.shape[0] - 1):
@@ -35,7 +35,7 @@ def count_columns(indices, counts):
 
 @jit
 def block_begins(indices, begins):
-    """begins (blocks + 1,): where the links from each block of 2^BLOCK inputs begin once they are sorted by block."""
+    """begins (blocks + 1,) = where the links from each block of 2^BLOCK inputs begin once they are sorted by block."""
     begins[:] = 0
     for k in range(indices.shape[0]):
         begins[(indices[k] >> BLOCK) + 1] += 1
@@ -45,11 +45,11 @@ def block_begins(indices, begins):
 
 @jit
 def transpose(indptr, indices, begins, indptr_t, rows_t, slots_t, inputs, rows, slots):
-    """The same links by input, rows in order: a radix sort, first by block of inputs, then within each block.
+    """Sort the links by input, then by row: a radix sort, first by block of inputs, then within each block.
 
-    So no pass touches memory at random beyond a cache: five times faster than one counting sort over millions of inputs.
-    begins: from `block_begins`, used up here. indptr_t (n_in + 1,) is 0 on entry. Scratch: inputs (nnz,) uint16, the input
-    within its block; rows, slots (links of the fullest block,) int32.
+    So no pass accesses memory at random beyond a cache, as one counting sort over millions of inputs would. begins: from
+    `block_begins`, overwritten. indptr_t (n_in + 1,): 0 on entry. Scratch: inputs (nnz,) uint16, the input within its block;
+    rows, slots (links of the fullest block,) int32.
     """
     n_in = indptr_t.shape[0] - 1
     for j in range(indptr.shape[0] - 1):
@@ -60,7 +60,7 @@ def transpose(indptr, indices, begins, indptr_t, rows_t, slots_t, inputs, rows, 
             rows_t[place], slots_t[place], inputs[place] = j, k, indices[k] & ((1 << BLOCK) - 1)
     begin = 0
     for block in range(begins.shape[0] - 1):
-        end, first = begins[block], (block << BLOCK) + 1  # indptr_t[first + i] is where input i's next link goes, at last its end
+        end, first = begins[block], (block << BLOCK) + 1  # indptr_t[first + i]: where input i's next link goes
         for k in range(begin, end):
             indptr_t[first + inputs[k]] += 1
             rows[k - begin], slots[k - begin] = rows_t[k], slots_t[k]
@@ -91,7 +91,7 @@ def compact(indptr, indices, keep, new_indptr, new_indices, origin):
 
 @jit
 def matches(indptr_a, indices_a, indptr_b, indices_b, origin):
-    """origin[k] = the slot of `a` that has the same place as slot k of `b`, or −1; two topologies of one shape."""
+    """origin[k] = the slot in `a` of the link in slot k of `b`, or −1; two topologies of one shape."""
     for j in range(indptr_b.shape[0] - 1):
         a = indptr_a[j]
         for k in range(indptr_b[j], indptr_b[j + 1]):
@@ -102,8 +102,10 @@ def matches(indptr_a, indices_a, indptr_b, indices_b, origin):
 
 @jit
 def union(indptr_a, indices_a, indptr_b, indices_b, indptr, indices, origin_a, origin_b):
-    """The links of both; origin_*[slot] = slot in `a` or `b`, or −1. Arrays of links have room for all; the union's number
-    of links is indptr[-1]."""
+    """The links of `a` or `b`; origin_*[slot] = slot in `a` or `b`, or −1.
+
+    `indices` and both origins have room for the links of both; the union has indptr[-1] links.
+    """
     place = 0
     indptr[0] = 0
     for j in range(indptr.shape[0] - 1):
@@ -163,8 +165,8 @@ def carry(values, origin, fill, out):
 
 @jit
 def keep_above(w, low, high, ties_low, ties_high, keep):
-    """SET's cut: drop negative links in (low, 0) and positive ones in (0, high); of those equal to a threshold drop the first
-    `ties` in slot order."""
+    """keep[k] = False for the links that SET prunes: those in (low, 0) or (0, high), and of the links that are equal to low or
+    high the first ties_low or ties_high in slot order."""
     for k in range(w.shape[0]):
         value = w[k]
         drop = low < value < 0 or 0 < value < high

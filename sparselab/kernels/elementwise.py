@@ -1,6 +1,6 @@
-"""Passes over plain arrays that LLVM vectorises by itself, shared by both kernel modules.
+"""Passes over plain arrays that LLVM vectorises without help; shared by `plain`, `vector` and `program`.
 
-No fast flags: the bits are the same wherever these are inlined.
+Without fast-math flags they give the same bits wherever they are inlined.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ BLOCK = 16  # features of a gather that stay in the first-level cache
 
 @jit
 def gather(X, samples, first, count, out):
-    """out[:, c] = X[samples[first + c]] for c < count, 0 beyond: the only transpose. X (n, features), out (features, W)."""
+    """out[:, c] = X[samples[first + c]] for c < count, 0 beyond. X (n, features), out (features, W)."""
     n_in, width = out.shape
     for i0 in range(0, n_in, BLOCK):
         i1 = min(i0 + BLOCK, n_in)
@@ -27,7 +27,7 @@ def gather(X, samples, first, count, out):
 
 @jit
 def gather_csr(data, indices, indptr, samples, first, count, out):
-    """The same from CSR rows."""
+    """`gather` from the rows of a CSR matrix."""
     out[:] = 0
     for c in range(count):
         sample = samples[first + c]
@@ -37,7 +37,7 @@ def gather_csr(data, indices, indptr, samples, first, count, out):
 
 @jit
 def add_gradients(total, part, begin, end):
-    """total[begin:end] += part[begin:end]. Slices first: indices from 0 need no wrap-around code, and the loop vectorises."""
+    """total[begin:end] += part[begin:end]. Indices into slices need no wrap-around code, so the loop vectorises."""
     total, part = total[begin:end], part[begin:end]
     for k in range(end - begin):
         total[k] += part[k]
@@ -45,7 +45,7 @@ def add_gradients(total, part, begin, end):
 
 @jit
 def all_finite(values):
-    """Whether all of a float32 vector are: by their bits, whose largest says it, so that nothing is branched on or summed."""
+    """Whether all values of a float32 vector are finite: the largest bit pattern without sign tells, without branches or sums."""
     bits, largest = values.view(np.int32), np.int32(0)
     for k in range(bits.shape[0]):
         largest = max(largest, bits[k] & np.int32(0x7FFFFFFF))
@@ -70,7 +70,7 @@ def multiply(values, begin, end, by):
 
 @jit
 def update(w, v, g, begin, end, rate, momentum, decay, nesterov):
-    """v ← μv − ηg; w ← w + v − λw (Nesterov: w ← w + μv − ηg − λw), on [begin, end): the one update of every trainer."""
+    """v ← μv − ηg; w ← w + v − λw (Nesterov: w ← w + μv − ηg − λw), on [begin, end)."""
     w, v, g = w[begin:end], v[begin:end], g[begin:end]
     if nesterov:
         for k in range(end - begin):
@@ -133,17 +133,17 @@ def squared_loss(Z, targets, samples, first, count, scale, dZ):
 
 
 @jit
-def drop(Y, kept, key, lane, threshold, scale):
-    """Dropout of a whole tile in place, the same bits as in `spmm`: for activations that are not a pair of slopes."""
+def drop(Y, dropout_bits, key, lane, threshold, scale):
+    """Dropout of a whole tile in place, with the same random bits as `spmm`; for activations that are not a pair of slopes."""
     n, width = Y.shape
     scale = Y.dtype.type(scale)
-    kept[:] = 0
+    dropout_bits[:] = 0
     for j in range(n):
         row_key = key64(key, j)
         for c in range(width):
             word = dropout_word(row_key, lane + c // 4)
             if (word >> np.uint32(8 * (c % 4))) & np.uint32(255) >= threshold:
-                kept[j, c // 8] |= np.uint8(1) << np.uint8(c % 8)
+                dropout_bits[j, c // 8] |= np.uint8(1) << np.uint8(c % 8)
                 Y[j, c] *= scale
             else:
                 Y[j, c] *= 0

@@ -1,4 +1,4 @@
-"""Drawing links uniformly without replacement, in time and memory proportional to the links.
+"""Draws links uniformly without replacement, in time and memory proportional to their number.
 
 A uniform k-subset of the free positions of an (n_out, n_in) matrix is drawn in two steps that together are exact: first how
 many links each row gets (sequential draws without replacement, by rejection), then that many free columns in each row.
@@ -9,25 +9,25 @@ import numpy as np
 from .rng import below, key64
 from .settings import jit
 
-SHORT = 24  # links of a row up to which looking through them beats a stamp in memory
+SHORT = 24  # links of a row up to which a linear search is faster than marks in memory
 
 
 @jit
-def draw_counts(state, n_in, kept, n_new, counts):
-    """counts[j] of `n_new` links go to row j: P(row j) ∝ its free positions n_in − kept[j] − counts[j] at each draw."""
+def draw_counts(state, n_in, occupied, n_new, counts):
+    """counts[j] of `n_new` links go to row j: P(row j) ∝ its free positions n_in − occupied[j] − counts[j] at each draw."""
     n_out = counts.shape[0]
     counts[:] = 0
     for _ in range(n_new):
         while True:
             j = below(state, n_out)
-            if below(state, n_in) >= kept[j] + counts[j]:
+            if below(state, n_in) >= occupied[j] + counts[j]:
                 counts[j] += 1
                 break
 
 
 @jit
 def _sort(values, n):
-    """Shell's sort of values[:n] with Knuth's gaps: rows are short, and numba's own sort takes a second to compile."""
+    """Shell sort of values[:n] with Knuth's gaps: rows are short, and numba's own sort takes long to compile."""
     gap = 1
     while 3 * gap < n:
         gap = 3 * gap + 1
@@ -43,7 +43,7 @@ def _sort(values, n):
 
 @jit
 def walk_columns(state, n_in, taken, n_new, out):
-    """out[:n_new] = distinct free columns, sorted, by walking the row: each is chosen with its exact probability (Knuth's S)."""
+    """out[:n_new] = distinct free columns, sorted, in one pass over the row (selection sampling, Knuth's algorithm S)."""
     free, wanted, t, filled = n_in - taken.shape[0], n_new, 0, 0
     for i in range(n_in):
         if t < taken.shape[0] and taken[t] == i:
@@ -58,7 +58,7 @@ def walk_columns(state, n_in, taken, n_new, out):
 
 @jit
 def holds(values, n, value):
-    """Whether value is one of values[:n], looked at one by one."""
+    """Whether value is one of values[:n], by linear search."""
     for k in range(n):
         if values[k] == value:
             return True
@@ -69,8 +69,8 @@ def holds(values, n, value):
 def draw_columns(state, n_in, taken, n_new, stamp, mark, out):
     """out[:n_new] = distinct free columns, sorted, where `taken` (sorted) are occupied.
 
-    Columns are drawn and rejected: in a short row by looking through it, in a long one through `stamp` (n_in,) int64, in
-    which no value equals `mark` yet. A crowded row is walked instead.
+    Occupied columns are drawn and rejected: found by linear search in a short row, by `stamp` (n_in,) int64 in a long one,
+    where no value equals `mark` on entry. More than half-full rows use `walk_columns`.
     """
     n = taken.shape[0]
     if 2 * (n + n_new) > n_in:
@@ -98,9 +98,9 @@ def draw_columns(state, n_in, taken, n_new, stamp, mark, out):
 def grow(seed, begin, end, n_in, indptr, indices, origins, counts, new_indptr, new_indices, origin, stamp, drawn):
     """Merge the links (indptr, indices; their old slots in `origins`) with counts[j] newly drawn ones, for rows begin … end − 1.
 
-    new_indptr is given; new_indices and origin (old slot, or −1 for a new link) are written, sorted in each row. What a row
-    draws is a function of (seed, row). stamp (n_in,) and drawn (most new links of a row) are scratch; stamp may be empty where
-    every row is short.
+    new_indptr is given; new_indices and origin (old slot, or −1 for a new link) are written, sorted in each row. The links
+    drawn for a row depend on (seed, row) only. stamp (n_in,) and drawn (largest number of new links in a row) are scratch;
+    stamp may be empty where every row is short.
     """
     state = np.empty(1, np.uint64)
     for j in range(begin, end):

@@ -1,9 +1,9 @@
-"""One row of a tile as one LLVM vector: the three products of a sparse layer.
+"""The three products of a sparse layer, for one row of a tile as one LLVM vector.
 
-A tile is (neurons, W) float32; a row's accumulator is a single <W x float> value, which LLVM splits into whatever registers
-the machine has, so a row is read and written once whatever its number of links. Addresses come in as integers: no alias
-checks, no array views. Every intrinsic holds one block a width (8, 16, 32, 64) behind a switch that the branch predictor
-learns at once. No fast-math flags: the order of every sum is written here and does not depend on the context.
+A tile is (neurons, W) float32. A row's accumulator is a single <W x float> value, which LLVM splits into the machine's
+registers; so a row is read and written once, however many links it has. Addresses are integers: no alias checks, no array
+views. Every intrinsic holds one block for each width (8, 16, 32, 64) behind a switch. No fast-math flags: the order of every
+sum is fixed here.
 """
 
 from llvmlite import ir
@@ -14,10 +14,10 @@ from .rng import LANE, MIX_32
 from .settings import WIDTHS
 
 F32, I1, I8, I32, I64 = ir.FloatType(), ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
-PART = 16  # columns of a row that are multiplied and added at once in SDDMM
-UNROLL = 4  # links whose rows are in flight together in SpMM and dX
+PART = 16  # columns of a row that SDDMM multiplies and adds at once
+UNROLL = 4  # links that SpMM and dX process together
 TOO_LARGE = float(2**30)  # a gradient that overflows when multiplied by this counts as not finite
-BUNCH = 4  # links whose sums share vectors in SDDMM
+GROUP = 4  # links that SDDMM sums together
 
 
 def row_type(W):
@@ -56,7 +56,7 @@ def load_parts(builder, base, neuron, W):
 
 
 def dot_parts(builder, a, b):
-    """Σ over the parts of a · b, each product added to the sum as it is made."""
+    """Σ a · b over the parts, each product added in turn."""
     sum_ = builder.fmul(a[0], b[0])
     for x, y in zip(a[1:], b[1:]):
         sum_ = muladd(builder, x, y, sum_)
@@ -109,7 +109,7 @@ def total(builder, row):
 
 
 def totals(builder, rows):
-    """The sums of four vectors' lanes as a <4 x float>: partial sums share vectors, a third of the shuffles of `total`."""
+    """The sums of four vectors' lanes as a <4 x float>; shares vectors, with a third of the shuffles of four `total`s."""
     group, (a, b, c, d) = rows[0].type.count, rows
     row = fold(builder, fold(builder, a, b, group), fold(builder, c, d, group), group // 2)
     undefined, group = ir.Constant(row.type, ir.Undefined), group // 4
@@ -144,14 +144,14 @@ def loop(builder, start, stop, step, carried, body):
 
 
 def in_bulk(builder, begin, end, size):
-    """Where the last whole bunch of `size` links ends (size a power of two)."""
+    """The end of the last whole group of `size` links; size is a power of two."""
     return builder.add(begin, builder.and_(builder.sub(end, begin), I64(-size)))
 
 
 def weighted_rows(builder, weights, indices, slots, begin, end, tile, initial, W):
     """initial + Σ_k w[k] · tile[indices[k]], with w[slots[k]] where slots are given.
 
-    The links of a bunch are summed apart, even and odd ones, so that the row's sum waits for one addition a bunch.
+    The even and the odd links of a group of UNROLL are summed separately, so that the row's sum waits for one addition a group.
     """
     weights, indices = pointer(builder, weights, F32), pointer(builder, indices, I32)
     tile = pointer(builder, tile, F32)
@@ -166,7 +166,7 @@ def weighted_rows(builder, weights, indices, slots, begin, end, tile, initial, W
     def body(k, sum_):
         return muladd(builder, *factors(k), sum_)
 
-    def bunch(k, sum_):
+    def group(k, sum_):
         links = [factors(builder.add(k, I64(offset))) for offset in range(UNROLL)]
         even, odd = (builder.fmul(*pair) for pair in links[:2])
         for pair in range(2, UNROLL, 2):
@@ -174,11 +174,11 @@ def weighted_rows(builder, weights, indices, slots, begin, end, tile, initial, W
         return builder.fadd(sum_, builder.fadd(even, odd))
 
     middle = in_bulk(builder, begin, end, UNROLL)
-    return loop(builder, middle, end, 1, loop(builder, begin, middle, UNROLL, initial, bunch), body)
+    return loop(builder, middle, end, 1, loop(builder, begin, middle, UNROLL, initial, group), body)
 
 
 def by_width(builder, width, emit):
-    """One block a width behind a switch; `emit(W)` writes the block and may return a value, which is handed on."""
+    """One block for each width behind a switch; `emit(W)` writes the block, and may return a value, which is returned."""
     start, done = builder.block, builder.append_basic_block("done")
     switch = builder.switch(width, done)
     results = []
@@ -208,8 +208,8 @@ def store_bits(builder, mask, address, W):
     builder.store(builder.bitcast(mask, ir.IntType(W)), pointer(builder, address, ir.IntType(W)), align=1)
 
 
-def kept_columns(builder, key, lane, threshold, W):
-    """Which columns dropout keeps: byte of rng.dropout_word >= threshold, for W columns from column 4·lane on."""
+def keep_mask(builder, key, lane, threshold, W):
+    """The mask of what dropout keeps (byte of rng.dropout_word >= threshold), for W columns from column 4·lane on."""
     lanes = W // 4
     kind = ir.VectorType(I32, lanes)
     constant = lambda value: ir.Constant(kind, [value] * lanes)
@@ -234,29 +234,31 @@ def masked_scale(builder, row, mask, scale, W):
 
 
 @intrinsic
-def spmm_row(typing, width, weights, indices, begin, end, X, Y, bias, left, right, on, kept, key, lane, threshold, scale):
+def spmm_row(
+    typing, width, weights, indices, begin, end, X, Y, bias, left, right, sign_bits, dropout_bits, key, lane, threshold, scale
+):  # fmt: skip
     """Y[0:W] = dropout(f(bias + Σ_k w[k] X[indices[k]])), f a pair of slopes.
 
-    `on` (address, 0 for none) gets the bits z > 0, `kept` the bits that dropout keeps; threshold 0 means no dropout.
+    Writes the bits z > 0 at sign_bits (0 for none), and what dropout keeps at dropout_bits; threshold 0 means no dropout.
     """
     i, f = types.int64, types.float32
     signature = types.void(i, i, i, i, i, i, i, f, f, f, i, i, types.uint64, i, i, f)
 
     def codegen(context, builder, sig, args):
-        width, weights, indices, begin, end, X, Y, bias, left, right, on, kept, key, lane, threshold, scale = args
+        width, weights, indices, begin, end, X, Y, bias, left, right, sign_bits, dropout_bits, key, lane, threshold, scale = args
 
         def emit(W):
             z = weighted_rows(builder, weights, indices, None, begin, end, X, splat(builder, bias, W), W)
             positive = builder.fcmp_ordered(">", z, zeros(W))
             y = builder.fmul(z, builder.select(positive, splat(builder, right, W), splat(builder, left, W)))
-            with builder.if_then(builder.icmp_signed("!=", on, I64(0))):
-                store_bits(builder, positive, on, W)
+            with builder.if_then(builder.icmp_signed("!=", sign_bits, I64(0))):
+                store_bits(builder, positive, sign_bits, W)
             before = builder.block
             drop, end_ = builder.append_basic_block("drop"), builder.append_basic_block("store")
             builder.cbranch(builder.icmp_signed("!=", threshold, I64(0)), drop, end_)
             builder.position_at_end(drop)
-            mask = kept_columns(builder, key, lane, threshold, W)
-            store_bits(builder, mask, kept, W)
+            mask = keep_mask(builder, key, lane, threshold, W)
+            store_bits(builder, mask, dropout_bits, W)
             dropped = masked_scale(builder, y, mask, scale, W)
             builder.branch(end_)
             builder.position_at_end(end_)
@@ -271,27 +273,27 @@ def spmm_row(typing, width, weights, indices, begin, end, X, Y, bias, left, righ
     return signature, codegen
 
 
-def through(builder, g, place, left, right, on, kept, scale, W):
-    """The row g, which stands at `place`, becomes g · f'(z) · dropout, by the bits at `on` and `kept` (addresses, 0 for none)."""
-    with builder.if_then(builder.icmp_signed("!=", on, I64(0))):
-        slope = builder.select(load_bits(builder, on, W), splat(builder, right, W), splat(builder, left, W))
+def apply_slope(builder, g, place, left, right, sign_bits, dropout_bits, scale, W):
+    """Replace the row g, stored at `place`, by g · f'(z) · dropout, by the bits at sign_bits and dropout_bits (0 for none)."""
+    with builder.if_then(builder.icmp_signed("!=", sign_bits, I64(0))):
+        slope = builder.select(load_bits(builder, sign_bits, W), splat(builder, right, W), splat(builder, left, W))
         builder.store(builder.fmul(g, slope), place, align=4)
-    with builder.if_then(builder.icmp_signed("!=", kept, I64(0))):
+    with builder.if_then(builder.icmp_signed("!=", dropout_bits, I64(0))):
         now = builder.load(place, align=4)
-        builder.store(masked_scale(builder, now, load_bits(builder, kept, W), scale, W), place, align=4)
+        builder.store(masked_scale(builder, now, load_bits(builder, dropout_bits, W), scale, W), place, align=4)
 
 
 @intrinsic
-def through_row(typing, width, out, left, right, on, kept, scale):
-    """out[0:W] becomes out · f'(z) · dropout, as at the end of `dx_row`."""
+def slope_row(typing, width, out, left, right, sign_bits, dropout_bits, scale):
+    """out[0:W] *= f'(z) · dropout, as at the end of `dx_row`."""
     i, f = types.int64, types.float32
 
     def codegen(context, builder, sig, args):
-        width, out, left, right, on, kept, scale = args
+        width, out, left, right, sign_bits, dropout_bits, scale = args
 
         def emit(W):
             place = pointer(builder, out, row_type(W))
-            through(builder, builder.load(place, align=4), place, left, right, on, kept, scale, W)
+            apply_slope(builder, builder.load(place, align=4), place, left, right, sign_bits, dropout_bits, scale, W)
 
         by_width(builder, width, emit)
         return context.get_dummy_value()
@@ -318,19 +320,19 @@ def add_row(typing, width, factor, row, out):
 
 
 @intrinsic
-def dx_row(typing, width, weights, rows, slots, begin, end, dZ, out, left, right, on, kept, scale):
-    """out[0:W] = (Σ_k w[slots[k]] dZ[rows[k]]) · f'(z) · dropout, from the bits that spmm_row left (addresses, 0 for none)."""
+def dx_row(typing, width, weights, rows, slots, begin, end, dZ, out, left, right, sign_bits, dropout_bits, scale):
+    """out[0:W] = (Σ_k w[slots[k]] dZ[rows[k]]) · f'(z) · dropout, by the bits that spmm_row wrote (addresses, 0 for none)."""
     i, f = types.int64, types.float32
     signature = types.void(i, i, i, i, i, i, i, i, f, f, i, i, f)
 
     def codegen(context, builder, sig, args):
-        width, weights, rows, slots, begin, end, dZ, out, left, right, on, kept, scale = args
+        width, weights, rows, slots, begin, end, dZ, out, left, right, sign_bits, dropout_bits, scale = args
 
         def emit(W):
             g = weighted_rows(builder, weights, rows, slots, begin, end, dZ, zeros(W), W)
             place = pointer(builder, out, row_type(W))
             builder.store(g, place, align=4)
-            through(builder, g, place, left, right, on, kept, scale, W)
+            apply_slope(builder, g, place, left, right, sign_bits, dropout_bits, scale, W)
 
         by_width(builder, width, emit)
         return context.get_dummy_value()
@@ -342,8 +344,8 @@ def dx_row(typing, width, weights, rows, slots, begin, end, dZ, out, left, right
 def sddmm_row(typing, width, indices, begin, end, X, dZ, dw, db, add):
     """dw[k] (+)= <dZ, X[indices[k]]> for the row's links and db[0] (+)= Σ dZ; `add` = 0 overwrites, 1 adds.
 
-    Returns 0, or NaN where a gradient is not finite, or so large that a step could overflow (each one is multiplied by
-    TOO_LARGE, then by 0, and summed).
+    Returns 0, or NaN where a gradient is not finite or so large that a step could overflow: the sum of all gradients, each
+    multiplied by TOO_LARGE and then by 0.
     """
     i = types.int64
     signature = types.float32(i, i, i, i, i, i, i, i, i)
@@ -354,11 +356,11 @@ def sddmm_row(typing, width, indices, begin, end, X, dZ, dw, db, add):
 
         def put(value, place):
             """place[0] (+)= value, a float or four of them; returns 0 or NaN."""
-            zero = ir.Constant(value.type, 0.0 if value.type is F32 else [0.0] * BUNCH)
+            zero = ir.Constant(value.type, 0.0 if value.type is F32 else [0.0] * GROUP)
             place = builder.bitcast(place, value.type.as_pointer())
             new = builder.fadd(value, builder.select(adding, builder.load(place, align=4), zero))
             builder.store(new, place, align=4)
-            much = ir.Constant(value.type, TOO_LARGE if value.type is F32 else [TOO_LARGE] * BUNCH)
+            much = ir.Constant(value.type, TOO_LARGE if value.type is F32 else [TOO_LARGE] * GROUP)
             return builder.fmul(builder.fmul(new, much), zero)
 
         def emit(W):
@@ -370,15 +372,15 @@ def sddmm_row(typing, width, indices, begin, end, X, dZ, dw, db, add):
                 source = builder.zext(builder.load(builder.gep(columns, [k])), I64)
                 return dot_parts(builder, load_parts(builder, tile, source, W), d)
 
-            def bunch(k, nonfinite):
-                values = totals(builder, [product(builder.add(k, I64(offset))) for offset in range(BUNCH)])
+            def group(k, nonfinite):
+                values = totals(builder, [product(builder.add(k, I64(offset))) for offset in range(GROUP)])
                 return builder.fadd(nonfinite, put(values, builder.gep(gradients, [k])))
 
             def single(k, nonfinite):
                 return builder.fadd(nonfinite, put(total(builder, product(k)), builder.gep(gradients, [k])))
 
-            middle = in_bulk(builder, begin, end, BUNCH)
-            nonfinite = loop(builder, begin, middle, BUNCH, ir.Constant(row_type(BUNCH), [0.0] * BUNCH), bunch)
+            middle = in_bulk(builder, begin, end, GROUP)
+            nonfinite = loop(builder, begin, middle, GROUP, ir.Constant(row_type(GROUP), [0.0] * GROUP), group)
             bias = put(total(builder, add_parts(builder, d)), pointer(builder, db, F32))
             nonfinite = builder.fadd(total(builder, nonfinite), bias)
             return loop(builder, middle, end, 1, nonfinite, single)

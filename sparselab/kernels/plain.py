@@ -1,8 +1,8 @@
-"""The layer kernels as ordinary loops: any float dtype, any width, also without the JIT and with bounds checks.
+"""The layer kernels as ordinary loops: for any float dtype and width, also without JIT and with bounds checks.
 
-Same names, same arguments and the same numbers (up to rounding) as `vector`; there a tile must be float32 and 8, 16, 32 or
-64 columns wide. Shapes: X (n_in, W); Y, dZ (n_out, W); on, kept (neurons, ceil(W / 8)) uint8, bit c of byte c // 8 is
-column c, or shape (0, 0) for none. Rows [begin, end) are computed; nothing is allocated, nothing returned.
+Names, arguments and results (up to rounding) are those of `vector`, which needs float32 tiles of 8, 16, 32 or 64 columns.
+Shapes: X (n_in, W); Y, dZ (n_out, W); sign_bits, dropout_bits (neurons, ceil(W / 8)) uint8, column c in bit c % 8 of byte
+c // 8, or shape (0, 0) for none. Rows [begin, end) are computed.
 """
 
 import numpy as np
@@ -33,11 +33,11 @@ def _set_bit(bits, row, c):
 
 
 @jit
-def spmm(indptr, indices, w, b, X, Y, left, right, on, kept, key, lane, threshold, scale, begin, end):
-    """Y = dropout(f(W X + b)), f(z) = right·z for z > 0 else left·z; the bits z > 0 go to `on`, dropout's to `kept`.
+def spmm(indptr, indices, w, b, X, Y, left, right, sign_bits, dropout_bits, key, lane, threshold, scale, begin, end):
+    """Y = dropout(f(W X + b)), f(z) = right·z for z > 0 else left·z. sign_bits: z > 0; dropout_bits: kept by dropout.
 
-    Dropout keeps a column whose random byte (rng.dropout_word of key64(key, row), lanes counted from `lane`) is
-    >= threshold and multiplies it by `scale`; threshold 0 means no dropout. Products mask, so NaN is never hidden.
+    Dropout keeps a column whose random byte (rng.dropout_word of key64(key, row), lanes counted from `lane`) is >= threshold and
+    multiplies it by `scale`; threshold 0 means no dropout. Other columns are multiplied by 0, so that NaN stays NaN.
     """
     width = X.shape[1]
     left, right, scale = w.dtype.type(left), w.dtype.type(right), w.dtype.type(scale)
@@ -48,28 +48,28 @@ def spmm(indptr, indices, w, b, X, Y, left, right, on, kept, key, lane, threshol
             value, i = w[k], indices[k]
             for c in range(width):
                 Y[j, c] += value * X[i, c]
-        if on.size:
-            on[j] = 0
+        if sign_bits.size:
+            sign_bits[j] = 0
             for c in range(width):
                 if Y[j, c] > 0:
-                    _set_bit(on, j, c)
+                    _set_bit(sign_bits, j, c)
         for c in range(width):
             Y[j, c] *= right if Y[j, c] > 0 else left
         if threshold:
-            kept[j] = 0
+            dropout_bits[j] = 0
             row_key = key64(key, j)
             for c in range(width):
                 word = dropout_word(row_key, lane + c // 4)
                 if (word >> np.uint32(8 * (c % 4))) & np.uint32(255) >= threshold:
-                    _set_bit(kept, j, c)
+                    _set_bit(dropout_bits, j, c)
                     Y[j, c] *= scale
                 else:
                     Y[j, c] *= 0
 
 
 @jit
-def dx(indptr, rows, slots, w, dZ, out, left, right, on, kept, scale, begin, end):
-    """out = (Wᵀ dZ) · f'(z) · dropout with the bits that spmm left; indptr, rows, slots: the transposed topology."""
+def dx(indptr, rows, slots, w, dZ, out, left, right, sign_bits, dropout_bits, scale, begin, end):
+    """out = (Wᵀ dZ) · f'(z) · dropout, by the bits that spmm wrote; indptr, rows, slots: the transposed topology."""
     width = dZ.shape[1]
     left, right, scale = w.dtype.type(left), w.dtype.type(right), w.dtype.type(scale)
     for i in range(begin, end):
@@ -78,18 +78,18 @@ def dx(indptr, rows, slots, w, dZ, out, left, right, on, kept, scale, begin, end
             value, j = w[slots[k]], rows[k]
             for c in range(width):
                 out[i, c] += value * dZ[j, c]
-        if on.size:
+        if sign_bits.size:
             for c in range(width):
-                out[i, c] *= right if _bit(on, i, c) else left
-        if kept.size:
+                out[i, c] *= right if _bit(sign_bits, i, c) else left
+        if dropout_bits.size:
             for c in range(width):
-                out[i, c] *= scale if _bit(kept, i, c) else w.dtype.type(0)
+                out[i, c] *= scale if _bit(dropout_bits, i, c) else w.dtype.type(0)
 
 
 @jit
 def sddmm(indptr, indices, X, dZ, dw, db, add, nonfinite, begin, end):
-    """dw (+)= (dZ Xᵀ) on the links, db (+)= Σ_c dZ; `add` False overwrites. poison[0] += 0, or NaN for a gradient that is
-    not finite, or so large that a step could overflow."""
+    """dw (+)= dZ Xᵀ on the links, db (+)= Σ_c dZ; add = False overwrites. nonfinite[0] += 0, or NaN where a gradient is not
+    finite or so large that a step could overflow."""
     width = X.shape[1]
     zero, much = dw.dtype.type(0), dw.dtype.type(TOO_LARGE)
     for j in range(begin, end):

@@ -1,37 +1,40 @@
-"""Whole training steps in one nogil call a thread: no Python between kernels.
+"""Whole training steps, compiled: one call per thread, without the interpreter lock and with no Python between kernels.
 
-A thread walks a table of addresses (layers × fields) tile by tile: gather, forward, loss, backward. Then the threads meet,
-look whether anything is not finite, and each updates its share of the links with the groups' gradients added in order; then
-they meet again. Where there are fewer tiles than threads, or a tile is far larger than a cache, all threads go through each
-tile together instead: everyone computes its own rows of every layer (`cuts`, about as many links each), and they meet between
-layers. Nothing depends on timing, on the number of threads or on which way was taken: tiles have a fixed width, groups of
-tiles are summed in tile order, every output element has one owner and one order of summation.
+A batch is cut into tiles of fixed width, and the tiles into groups; each group has its own gradient buffers. A thread takes the
+tiles of every n-th group through gather, forward, loss and backward. Then all threads meet; unless a value is not finite, each
+one updates its share of the links with the groups' gradients, added in order; and they meet again. Where there are fewer groups
+than threads, or a tile is far larger than a cache, all threads go through each tile together: each computes its own rows of every
+layer (`cuts`, about equally many links), and they meet after each layer. The bits of the result do not depend on timing, on the
+number of threads or on which of the two ways is taken: every element has one order of summation.
 
-Backward works in place: once a layer's dw is taken, its input tile is free, and dX overwrites it; what is left of f and of
-dropout are two bits an element. So a tile keeps one float an activation and no deltas.
+The backward pass works in place: once a layer's dw is computed, its input tile is no longer needed and dX overwrites it. Of the
+activation and of dropout only two bits an element are kept. So a tile needs one float for each activation, and none for deltas.
 """
 
 import numpy as np
-from numba import carray
 
 from .columns import (  # fmt: skip
     ACTIVATIONS,
     BACKWARD,
+    BUFFERS,
     BY_INPUT,
     BY_OUTPUT,
+    COEFFICIENTS,
+    DROPOUT_BITS,
+    FIELDS,
     FORWARD,
     GATHER,
     INDICES,
     INDPTR,
     INDPTR_T,
-    KEPT,
     LEFT,
     N_IN,
     N_OUT,
-    ON,
+    PHASES,
     RIGHT,
     ROWS_T,
     SCALE,
+    SIGN_BITS,
     SLOTS_T,
     THRESHOLD,
     UPDATE,
@@ -44,199 +47,241 @@ from .push_pull import take_turn
 from .rng import key64
 from .rows import AHEAD, dx_rows, scatter_rows, sddmm_rows, spmm_rows
 from .settings import jit
-from .system import as_pointer, go_on, meet, now
+from .system import array_at, go_on, meet, now
 from .transposing import SIDE, gather_rows
 from .updating import ONE, apply_update, sum_groups
 
 SOFTMAX, SQUARED = range(2)
 
-FAR = 2**25  # bytes of a layer's tile from which its rows are asked for beforehand
+FAR = 2**25  # bytes of a layer's tile from which rows are prefetched
 
 
 @jit
 def ahead_of(neurons, width):
-    """How many links ahead rows of so many neurons are asked for: only where they are in no cache."""
+    """How many links ahead to prefetch the rows of a tile with so many neurons: none where the tile may be in a cache."""
     return AHEAD if 4 * neurons * width >= FAR else 0
 
 
 @jit
-def forward(part, parts, counter, cuts, width, table, coefficients, places, key, lane, train):
-    """This part's rows of one tile through the net, the others' awaited after each layer; False where one gave up.
+def part_of(thread, work):
+    """(part, parts): which part of each tile this thread computes."""
+    return (thread, work.n_threads) if work.together else (0, 1)
 
-    `train` switches dropout and the bits for backward on.
+
+@jit
+def net_of(work, parts):
+    """(table, coefficients, cuts)."""
+    return (
+        array_at(work.table, (work.n_layers, FIELDS), np.int64),
+        array_at(work.coefficients, (work.n_layers, COEFFICIENTS), np.float32),
+        array_at(work.cuts, (work.n_layers, 2, parts + 1), np.int64),
+    )
+
+
+@jit
+def buffers_of(thread, work):
+    """(BUFFERS, n_layers + 1) addresses of the buffers of this thread's tiles."""
+    workspace = 0 if work.together else thread
+    return array_at(work.buffers + 8 * workspace * BUFFERS * (work.n_layers + 1), (BUFFERS, work.n_layers + 1), np.int64)
+
+
+@jit
+def output_of(work, buffers):
+    """The tile of the last layer's outputs."""
+    n_out = array_at(work.table, (work.n_layers, FIELDS), np.int64)[work.n_layers - 1, N_OUT]
+    return array_at(buffers[ACTIVATIONS, work.n_layers], (n_out, work.width), np.float32)
+
+
+@jit
+def forward(thread, work, buffers, key, lane):
+    """This thread's rows of a tile, through all layers; False where the call is to end.
+
+    In training with dropout, and with the bits that backward needs.
     """
-    n_layers = table.shape[0]
-    for l in range(n_layers):
+    part, parts = part_of(thread, work)
+    train = work.max_groups > 0  # from the record: a constant argument would be compiled for itself
+    table, coefficients, cuts = net_of(work, parts)
+    for l in range(work.n_layers):
         t, c = table[l], coefficients[l]
-        hidden = train and l + 1 < n_layers
+        hidden = train and l + 1 < work.n_layers
         spmm_rows(
-            width, cuts[l, BY_OUTPUT, part], cuts[l, BY_OUTPUT, part + 1], ahead_of(t[N_IN], width), t[INDPTR], t[INDICES],
-            t[W], t[B], places[ACTIVATIONS, l], places[ACTIVATIONS, l + 1], c[LEFT], c[RIGHT], places[ON, l + 1] if hidden else 0,
-            places[KEPT, l + 1], key64(key, l), lane, t[THRESHOLD] if hidden else 0, c[SCALE],
+            work.width, cuts[l, BY_OUTPUT, part], cuts[l, BY_OUTPUT, part + 1], ahead_of(t[N_IN], work.width), t[INDPTR],
+            t[INDICES], t[W], t[B], buffers[ACTIVATIONS, l], buffers[ACTIVATIONS, l + 1], c[LEFT], c[RIGHT],
+            buffers[SIGN_BITS, l + 1] if hidden else 0, buffers[DROPOUT_BITS, l + 1], key64(key, l), lane,
+            t[THRESHOLD] if hidden else 0, c[SCALE],
         )  # fmt: skip
-        if not go_on(counter, parts, part):
+        if not go_on(work.counter, parts, part):
             return False
     return True
 
 
 @jit
-def backward(part, parts, counter, cuts, width, table, coefficients, places, dw, db, add):
-    """This part's rows of one tile back, from dZ of the output layer (in its place) to every dw and db.
+def backward(thread, work, buffers, dw, db, add):
+    """This thread's rows of a tile back through all layers, from dZ in the place of the outputs to every dw and db.
 
-    Returns 0 or NaN, and False where it was ended.
-
-    dX overwrites the layer's input, which every part's dw needs: hence a meeting before it and one after it.
+    Returns (0, or NaN where a gradient is not finite; False where the call is to end). dX overwrites the layer's input, which
+    every part needs for dw: hence a meeting before it and one after it.
     """
+    part, parts = part_of(thread, work)
+    table, coefficients, cuts = net_of(work, parts)
     nonfinite = np.float32(0)
-    for back in range(table.shape[0]):
-        l = table.shape[0] - 1 - back
-        t, X, dZ = table[l], places[ACTIVATIONS, l], places[ACTIVATIONS, l + 1]
+    for back in range(work.n_layers):
+        l = work.n_layers - 1 - back
+        t, X, dZ = table[l], buffers[ACTIVATIONS, l], buffers[ACTIVATIONS, l + 1]
         nonfinite += sddmm_rows(
-            width, cuts[l, BY_OUTPUT, part], cuts[l, BY_OUTPUT, part + 1], ahead_of(t[N_IN], width), t[INDPTR], t[INDICES], X,
-            dZ, dw[l], db[l], add,
+            work.width, cuts[l, BY_OUTPUT, part], cuts[l, BY_OUTPUT, part + 1], ahead_of(t[N_IN], work.width), t[INDPTR],
+            t[INDICES], X, dZ, dw[l], db[l], add,
         )  # fmt: skip
         if l > 0:
             c, begin, end = coefficients[l - 1], cuts[l, BY_INPUT, part], cuts[l, BY_INPUT, part + 1]
-            kept = places[KEPT, l] if table[l - 1, THRESHOLD] else 0
-            if not go_on(counter, parts, part):
+            dropout_bits = buffers[DROPOUT_BITS, l] if table[l - 1, THRESHOLD] else 0
+            if not go_on(work.counter, parts, part):
                 return np.float32(0), False
             if t[INDPTR_T]:
                 dx_rows(
-                    width, begin, end, ahead_of(t[N_OUT], width), t[INDPTR_T], t[ROWS_T], t[SLOTS_T], t[W], dZ, X, c[LEFT],
-                    c[RIGHT], places[ON, l], kept, c[SCALE],
+                    work.width, begin, end, ahead_of(t[N_OUT], work.width), t[INDPTR_T], t[ROWS_T], t[SLOTS_T], t[W], dZ, X,
+                    c[LEFT], c[RIGHT], buffers[SIGN_BITS, l], dropout_bits, c[SCALE],
                 )  # fmt: skip
             else:
                 scatter_rows(
-                    width, begin, end, t[N_OUT], t[INDPTR], t[INDICES], t[W], dZ, X, c[LEFT], c[RIGHT], places[ON, l], kept,
-                    c[SCALE],
+                    work.width, begin, end, t[N_OUT], t[INDPTR], t[INDICES], t[W], dZ, X, c[LEFT], c[RIGHT],
+                    buffers[SIGN_BITS, l], dropout_bits, c[SCALE],
                 )  # fmt: skip
-            if not go_on(counter, parts, part):
+            if not go_on(work.counter, parts, part):
                 return np.float32(0), False
     return nonfinite, True
 
 
 @jit
-def fill_input(part, parts, width, table, places, X, csr_data, csr_indices, csr_indptr, samples, first, count):
-    """The tile's samples become columns of level 0; X with no rows means the CSR arrays hold the data (the first part's work).
+def fill_input(part, parts, work, buffers, samples, first, count):
+    """Copy samples[first : first + count] into the columns of the input tile.
 
-    Each part turns its share of the features, in whole blocks.
+    Dense data: each part copies its share of the features, in whole blocks. CSR data: the first part copies all.
     """
-    tile = carray(as_pointer(places[ACTIVATIONS, 0]), (table[0, N_IN], width), np.float32)
-    if X.shape[0]:
-        blocks = (tile.shape[0] + SIDE - 1) // SIDE
-        begin, end = SIDE * (blocks * part // parts), min(tile.shape[0], SIDE * (blocks * (part + 1) // parts))
+    tile = array_at(buffers[ACTIVATIONS, 0], (work.n_features, work.width), np.float32)
+    if work.X:
+        X = array_at(work.X, (work.n_rows, work.n_features), np.float32)
+        blocks = (work.n_features + SIDE - 1) // SIDE
+        begin, end = SIDE * (blocks * part // parts), min(work.n_features, SIDE * (blocks * (part + 1) // parts))
         gather_rows(X, samples, first, count, tile, begin, end)
     elif part == 0:
-        gather_csr(csr_data, csr_indices, csr_indptr, samples, first, count, tile)
+        indptr = array_at(work.csr_indptr, (work.n_rows + 1,), np.int64)
+        n_values = indptr[work.n_rows]
+        data, indices = array_at(work.csr_data, (n_values,), np.float32), array_at(work.csr_indices, (n_values,), np.int32)
+        gather_csr(data, indices, indptr, samples, first, count, tile)
 
 
 @jit
-def output_loss(loss, Z, labels, targets, samples, first, count, scale):
-    """(Σ loss, hits) of a tile of outputs Z, in whose place dZ is left."""
-    if loss == SOFTMAX:
-        return softmax_loss(Z, labels, samples, first, count, scale, Z)
+def output_loss(work, Z, samples, first, count, scale):
+    """(Σ loss, hits) of a tile of outputs Z, which dZ overwrites."""
+    if work.loss == SOFTMAX:
+        return softmax_loss(Z, array_at(work.labels, (work.n_rows,), np.int64), samples, first, count, scale, Z)
+    targets = array_at(work.targets, (work.n_rows, Z.shape[0]), np.float32)
     return squared_loss(Z, targets, samples, first, count, scale, Z)
 
 
 @jit
-def run_steps(
-    thread, threads, together, counter, cuts, width, max_groups, table, coefficients, places, dw, db, settings, rates, loss,
-    labels, targets, X, csr_data, csr_indices, csr_indptr, samples, batch_size, key, first_step, losses, hits, nonfinite, phases,
-    status, applies, gate, mine, server,
-):  # fmt: skip
-    """Steps 0 … len(rates) − 1 over consecutive batches of `samples` (the last may be partial), as one of `threads` threads.
+def run_tiles(thread, work, samples, start, size, groups, key, losses, hits, clock):
+    """This thread's work on the tiles of one batch, samples[start : start + size]; False where the call is to end."""
+    part, parts = part_of(thread, work)
+    buffers, width = buffers_of(thread, work), work.width
+    Z, scale = output_of(work, buffers), np.float32(1) / np.float32(size)
+    dw, db = array_at(work.dw, (groups, work.n_layers), np.int64), array_at(work.db, (groups, work.n_layers), np.int64)
+    nonfinite = array_at(work.nonfinite, (work.n_threads,), np.float32)
+    phases = array_at(work.phases, (work.n_threads, PHASES), np.int64)
+    n_tiles = (size + width - 1) // width
+    nonfinite[thread] = 0
+    for group in range(0 if work.together else thread, groups, 1 if work.together else work.n_threads):
+        first_tile = n_tiles * group // groups
+        for tile in range(first_tile, n_tiles * (group + 1) // groups):
+            first, count = start + tile * width, min(width, size - tile * width)
+            begin = now(clock)
+            fill_input(part, parts, work, buffers, samples, first, count)
+            if not meet(work.counter, parts):
+                return False
+            gathered = now(clock)
+            if not forward(thread, work, buffers, key, tile * width // 4):
+                return False
+            if part == 0:
+                losses[tile], hits[tile] = output_loss(work, Z, samples, first, count, scale)
+            if not meet(work.counter, parts):
+                return False
+            went_forward = now(clock)
+            bad, whole = backward(thread, work, buffers, dw[group], db[group], tile > first_tile)
+            nonfinite[thread] += bad
+            if not (whole and meet(work.counter, parts)):
+                return False
+            phases[thread, GATHER] += gathered - begin
+            phases[thread, FORWARD] += went_forward - gathered
+            phases[thread, BACKWARD] += now(clock) - went_forward
+    return True
 
-    together: whether the threads share each tile (then they share `places` too) or take groups of tiles in turn; cuts fit
-    that. losses, hits (steps, tiles) get each tile's sums; poison (one for each group and each thread at least) is 0, or NaN
-    where a gradient was not finite; then status[0] is the step, which was not applied (else −1). status[1] counts the steps
-    that were. `applies`: whether gradients are applied; else a step leaves their sum in the first group's. counter: see
-    system.meet. gate (0 for none), mine, server: of a worker alone that takes its own turns at a parameter server, see
-    turns.take_turn; where it may not, and after the last step, the gradient is left and the call ends.
+
+@jit
+def run_steps(thread, record, samples, rates, settings, losses, hits, own_words, server_table):
+    """len(rates) steps over consecutive batches of `samples` (the last may be partial), as one of the threads.
+
+    record: see arguments.py; settings: the optimizer's numbers; losses, hits (steps, tiles): written, the sums over each tile.
+    A step whose loss or gradients are not finite is not applied: the call ends, and status[0] is its number. own_words and
+    server_table belong to a worker that pushes and pulls by itself (push_pull.take_turn); where it may not, and after the last
+    step, the call ends and leaves the gradient in the first group's buffers.
     """
-    clock = np.zeros(2, np.int64)
-    part, parts = (thread, threads) if together else (0, 1)
-    last = table.shape[0]
-    Z = carray(as_pointer(places[ACTIVATIONS, last]), (table[last - 1, N_OUT], width), np.float32)
-    for step in range(rates.shape[0]):
-        start = step * batch_size
-        size = min(batch_size, samples.shape[0] - start)
-        n_tiles = (size + width - 1) // width
-        groups = min(max_groups, n_tiles)
-        scale = np.float32(1) / np.float32(size)
-        step_key = key64(key, first_step + step)
-        nonfinite[thread] = 0
-        for group in range(0 if together else thread, groups, 1 if together else threads):
-            first_tile = n_tiles * group // groups
-            for tile in range(first_tile, n_tiles * (group + 1) // groups):
-                t0 = now(clock)
-                first, count = start + tile * width, min(width, size - tile * width)
-                fill_input(part, parts, width, table, places, X, csr_data, csr_indices, csr_indptr, samples, first, count)
-                if not meet(counter, parts):
-                    return
-                t1 = now(clock)
-                lane = tile * width // 4
-                if not forward(part, parts, counter, cuts, width, table, coefficients, places, step_key, lane, True):
-                    return
-                if part == 0:
-                    losses[step, tile], hits[step, tile] = output_loss(loss, Z, labels, targets, samples, first, count, scale)
-                if not meet(counter, parts):
-                    return
-                t2 = now(clock)
-                bad, whole = backward(
-                    part, parts, counter, cuts, width, table, coefficients, places, dw[group], db[group], tile > first_tile
-                )
-                nonfinite[thread] += bad
-                if not (whole and meet(counter, parts)):
-                    return
-                t3 = now(clock)
-                phases[thread, GATHER] += t1 - t0
-                phases[thread, FORWARD] += t2 - t1
-                phases[thread, BACKWARD] += t3 - t2
-        t4 = now(clock)
-        if not meet(counter, threads):
+    work, clock = record[0], np.zeros(2, np.int64)
+    n_threads, n_steps = work.n_threads, rates.shape[0]
+    table = array_at(work.table, (work.n_layers, FIELDS), np.int64)
+    nonfinite, status = array_at(work.nonfinite, (n_threads,), np.float32), array_at(work.status, (2,), np.int64)
+    phases = array_at(work.phases, (n_threads, PHASES), np.int64)
+    for step in range(n_steps):
+        start = step * work.batch_size
+        size = min(work.batch_size, samples.shape[0] - start)
+        n_tiles = (size + work.width - 1) // work.width
+        groups = min(work.max_groups, n_tiles)
+        dw, db = array_at(work.dw, (groups, work.n_layers), np.int64), array_at(work.db, (groups, work.n_layers), np.int64)
+        key = key64(work.key, work.first_step + step)
+        if not run_tiles(thread, work, samples, start, size, groups, key, losses[step], hits[step], clock):
             return
-        t5 = now(clock)
-        sum_ = 0.0
+        done = now(clock)
+        if not meet(work.counter, n_threads):
+            return
+        met = now(clock)
+        loss, n_hits = 0.0, 0
         for tile in range(n_tiles):
-            sum_ += losses[step, tile]
-        for other in range(threads):
+            loss += losses[step, tile]
+            n_hits += hits[step, tile]
+        sum_ = loss
+        for other in range(n_threads):
             sum_ += nonfinite[other]
         if not np.isfinite(sum_):
             status[0] = step
             return
-        if applies:
-            apply_update(thread, threads, table, dw, db, groups, rates[step], settings, ONE, ONE)
+        if work.applies:
+            apply_update(thread, n_threads, table, dw, db, groups, rates[step], settings, ONE, ONE)
         else:
-            sum_groups(thread, threads, table, dw, db, groups)
+            sum_groups(thread, n_threads, table, dw, db, groups)
         if thread == 0:
             status[1] = step + 1
-        if gate and (
-            step + 1 == rates.shape[0]
-            or not take_turn(gate, mine, server, table, dw, db, settings, losses[step].sum(), hits[step].sum(), size, clock)
+        if work.server_words and (
+            step + 1 == n_steps
+            or not take_turn(work.server_words, own_words, server_table, table, dw, db, settings, loss, n_hits, size, clock)
         ):
             return
-        t6 = now(clock)
-        meet(counter, threads)
-        phases[thread, WAIT] += t5 - t4 + now(clock) - t6
-        phases[thread, UPDATE] += t6 - t5
+        updated = now(clock)
+        meet(work.counter, n_threads)
+        phases[thread, WAIT] += met - done + now(clock) - updated
+        phases[thread, UPDATE] += updated - met
 
 
 @jit
-def run_forward(
-    thread, threads, together, counter, cuts, width, table, coefficients, places, X, csr_data, csr_indices, csr_indptr,
-    samples, out,
-):  # fmt: skip
-    """out[i] = the net's output for sample samples[i], dropout off; the threads share tiles or take them in turn."""
-    part, parts = (thread, threads) if together else (0, 1)
-    last, n = table.shape[0], samples.shape[0]
-    Z = carray(as_pointer(places[ACTIVATIONS, last]), (table[last - 1, N_OUT], width), np.float32)
-    for tile in range(0 if together else thread, (n + width - 1) // width, 1 if together else threads):
+def run_forward(thread, record, samples, out):
+    """out[i] = the net's output for sample samples[i], without dropout, as one of the threads. record: see arguments.py."""
+    work = record[0]
+    part, parts = part_of(thread, work)
+    buffers, width, n = buffers_of(thread, work), work.width, samples.shape[0]
+    Z = output_of(work, buffers)
+    for tile in range(0 if work.together else thread, (n + width - 1) // width, 1 if work.together else work.n_threads):
         first, count = tile * width, min(width, n - tile * width)
-        fill_input(part, parts, width, table, places, X, csr_data, csr_indices, csr_indptr, samples, first, count)
-        if not (
-            meet(counter, parts)
-            and forward(part, parts, counter, cuts, width, table, coefficients, places, np.uint64(0), 0, False)
-        ):
+        fill_input(part, parts, work, buffers, samples, first, count)
+        if not (meet(work.counter, parts) and forward(thread, work, buffers, work.key, tile)):
             return
         if part == 0:
             for c in range(count):

@@ -1,7 +1,7 @@
-"""Counter-based random bits: a value is a pure function of its key, so any thread may draw any part of it.
+"""Counter-based random numbers: a value is a pure function of its key, so any thread can draw any part of a sequence.
 
-splitmix64 (Steele, Lea & Flood 2014) makes keys and the topology's random numbers; dropout uses two rounds of a 32-bit
-mixer (`lowbias32`, Wellons 2018) so that a whole row of columns is hashed in one vector.
+splitmix64 (Steele, Lea & Flood 2014) makes keys and the random numbers for topologies. Dropout uses two rounds of a 32-bit mixer
+(`lowbias32`, Wellons 2018), which hashes a row of columns as one vector.
 """
 
 import numpy as np
@@ -24,13 +24,13 @@ def mix64(x):
 
 @jit(inline="always")
 def key64(key, counter):
-    """The key of the `counter`-th thing below `key`."""
+    """The key number `counter` derived from `key`."""
     return mix64(key + GOLDEN * (U64(counter) + U64(1)))
 
 
 @jit(inline="always")
 def mix32(x):
-    """lowbias32: a bijection of 32-bit words. numba computes in 64 bits, hence the casts."""
+    """lowbias32: a bijection of 32-bit words. The casts are needed because numba computes in 64 bits."""
     x = U32((x ^ (x >> U32(16))) * U32(0x21F0AAAD))
     x = U32((x ^ (x >> U32(15))) * U32(0x735A2D97))
     return U32(x ^ (x >> U32(15)))

@@ -1,23 +1,23 @@
-"""A layer's products on one tile, over a range of rows, by address: what both the array doors and the program call.
+"""A layer's products on one tile, over a range of rows, for arrays given by address; called by `vector` and by `program`.
 
-Addresses are int64; 0 stands for "none". Row pointers are int64, indices int32, values float32, bits uint8 (W / 8 a row).
+Addresses are int64, 0 for none. Row pointers are int64, indices int32, values float32, bits uint8 (W / 8 bytes a row).
 """
 
 import numpy as np
 from numba import carray
 
-from .intrinsics import add_row, dx_row, sddmm_row, spmm_row, through_row
+from .intrinsics import add_row, dx_row, sddmm_row, slope_row, spmm_row
 from .rng import key64
 from .settings import jit
 from .system import as_pointer, fetch, fetch_to_write, load_f32, load_i32, load_i64
 
-AHEAD = 16  # links ahead of which a row of a tile is asked for that is not in a cache
+AHEAD = 16  # how many links ahead rows of a tile are prefetched that are not in a cache
 LINE = 64  # bytes of a cache line
 
 
 @jit
 def fetch_rows(width, indices, tile, begin, end):
-    """Ask for the rows of a tile that links [begin, end) will read."""
+    """Prefetch the rows of a tile that links [begin, end) will read."""
     for k in range(begin, end):
         place = tile + 4 * width * load_i32(indices, k)
         for line in range(0, 4 * width, LINE):
@@ -25,43 +25,45 @@ def fetch_rows(width, indices, tile, begin, end):
 
 
 @jit
-def spmm_rows(width, begin, end, ahead, indptr, indices, w, b, X, Y, left, right, on, kept, key, lane, threshold, scale):
-    """Rows [begin, end) of Y = dropout(f(W X + b)). ahead: 0, or links ahead of which rows of X are asked for, which pays where
-    the tile is far larger than a cache."""
-    bytes_, asked, last = width // 8, load_i64(indptr, begin), load_i64(indptr, end)
+def spmm_rows(
+    width, begin, end, ahead, indptr, indices, w, b, X, Y, left, right, sign_bits, dropout_bits, key, lane, threshold, scale
+):  # fmt: skip
+    """Rows [begin, end) of Y = dropout(f(W X + b)). ahead: how many links ahead rows of X are prefetched, which is worth it
+    where the tile is far larger than a cache; 0 for no prefetching."""
+    bytes_, fetched, last = width // 8, load_i64(indptr, begin), load_i64(indptr, end)
     for j in range(begin, end):
         if ahead:
             soon = min(load_i64(indptr, j + 1) + ahead, last)
-            fetch_rows(width, indices, X, asked, soon)
-            asked = soon
+            fetch_rows(width, indices, X, fetched, soon)
+            fetched = soon
         spmm_row(
             width, w, indices, load_i64(indptr, j), load_i64(indptr, j + 1), X, Y + 4 * j * width, load_f32(b, j),
-            left, right, on + j * bytes_ if on else 0, kept + j * bytes_ if threshold else 0,
+            left, right, sign_bits + j * bytes_ if sign_bits else 0, dropout_bits + j * bytes_ if threshold else 0,
             key64(key, j), lane, threshold, scale,
         )  # fmt: skip
 
 
 @jit
-def dx_rows(width, begin, end, ahead, indptr, rows, slots, w, dZ, out, left, right, on, kept, scale):
+def dx_rows(width, begin, end, ahead, indptr, rows, slots, w, dZ, out, left, right, sign_bits, dropout_bits, scale):
     """Rows [begin, end) of out = (Wᵀ dZ) · f'(z) · dropout; indptr, rows, slots are those of the transposed topology."""
-    bytes_, asked, last = width // 8, load_i64(indptr, begin), load_i64(indptr, end)
+    bytes_, fetched, last = width // 8, load_i64(indptr, begin), load_i64(indptr, end)
     for i in range(begin, end):
         if ahead:
             soon = min(load_i64(indptr, i + 1) + ahead, last)
-            fetch_rows(width, rows, dZ, asked, soon)
-            for k in range(asked, soon):
+            fetch_rows(width, rows, dZ, fetched, soon)
+            for k in range(fetched, soon):
                 fetch(w + 4 * load_i32(slots, k))
-            asked = soon
+            fetched = soon
         dx_row(
             width, w, rows, slots, load_i64(indptr, i), load_i64(indptr, i + 1), dZ, out + 4 * i * width,
-            left, right, on + i * bytes_ if on else 0, kept + i * bytes_ if kept else 0, scale,
+            left, right, sign_bits + i * bytes_ if sign_bits else 0, dropout_bits + i * bytes_ if dropout_bits else 0, scale,
         )  # fmt: skip
 
 
 @jit
-def scatter_rows(width, begin, end, n_out, indptr, indices, w, dZ, out, left, right, on, kept, scale):
-    """Rows [begin, end) of out = (Wᵀ dZ) · f'(z) · dropout without a transposed index: all links are looked at, those from
-    these inputs are added in the order of their outputs."""
+def scatter_rows(width, begin, end, n_out, indptr, indices, w, dZ, out, left, right, sign_bits, dropout_bits, scale):
+    """Rows [begin, end) of out = (Wᵀ dZ) · f'(z) · dropout without a transposed index: reads all links, and adds those from these
+    inputs in the order of their outputs."""
     bytes_, row, last = width // 8, 4 * width, load_i64(indptr, n_out)
     carray(as_pointer(out + row * begin), ((end - begin) * width,), np.float32)[:] = 0
     for j in range(n_out):
@@ -75,18 +77,21 @@ def scatter_rows(width, begin, end, n_out, indptr, indices, w, dZ, out, left, ri
             if begin <= i < end:
                 add_row(width, load_f32(w, k), dZ + row * j, out + row * i)
     for i in range(begin, end):
-        through_row(width, out + row * i, left, right, on + i * bytes_ if on else 0, kept + i * bytes_ if kept else 0, scale)
+        slope_row(
+            width, out + row * i, left, right, sign_bits + i * bytes_ if sign_bits else 0,
+            dropout_bits + i * bytes_ if dropout_bits else 0, scale,
+        )  # fmt: skip
 
 
 @jit
 def sddmm_rows(width, begin, end, ahead, indptr, indices, X, dZ, dw, db, add):
     """Rows [begin, end) of dw (+)= dZ Xᵀ on the links and db (+)= Σ dZ; returns 0, or NaN where one is not finite."""
-    nonfinite, asked, last = np.float32(0), load_i64(indptr, begin), load_i64(indptr, end)
+    nonfinite, fetched, last = np.float32(0), load_i64(indptr, begin), load_i64(indptr, end)
     for j in range(begin, end):
         if ahead:
             soon = min(load_i64(indptr, j + 1) + ahead, last)
-            fetch_rows(width, indices, X, asked, soon)
-            asked = soon
+            fetch_rows(width, indices, X, fetched, soon)
+            fetched = soon
         nonfinite += sddmm_row(
             width, indices, load_i64(indptr, j), load_i64(indptr, j + 1), X, dZ + 4 * j * width, dw, db + 4 * j, add
         )

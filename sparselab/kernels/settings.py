@@ -1,7 +1,7 @@
-"""How every kernel is compiled, decided once.
+"""How every kernel is compiled.
 
-No kernel may assume that NaN or infinity cannot occur: `fastmath=True` would make `isnan` constant False.
-Most kernels use no fast flags at all, so that the same arithmetic compiled in two places gives the same bits.
+No kernel may assume that NaN or infinity cannot occur: `fastmath=True` would make `isnan` constant False. No fast-math flags are
+used at all, so that the same arithmetic compiled in two places gives the same bits.
 """
 
 import llvmlite.binding
@@ -12,22 +12,22 @@ from . import cache
 JIT = not numba.config.DISABLE_JIT
 THREADING_LAYER = numba.config.THREADING_LAYER
 
-# nogil: threads are ours (concurrent.futures), never numba's; that is safe under every threading layer.
-# error_model "numpy": no zero-division branches inside loops.
+# nogil: the package runs its own threads (concurrent.futures), never numba's, so every threading layer is safe.
+# error_model "numpy": no branches for division by zero inside loops.
 OPTIONS = {"nogil": True, "error_model": "numpy"}
 
 
 def jit(function=None, **options):
-    """numba.njit with our options and our cache folder, as a decorator with or without arguments."""
+    """numba.njit with these options and with the cache of cache.py; a decorator, with or without arguments."""
     if function is None:
         return lambda function: jit(function, **options)
     made = numba.njit(**OPTIONS | options)(function)
-    return cache.kept(made) if JIT else made
+    return cache.cached(made) if JIT else made
 
 
-WIDTHS = (8, 16, 32, 64)  # columns of a tile that the vector kernels are made for
+WIDTHS = (8, 16, 32, 64)  # columns of a tile for which the vector kernels are compiled
 
 
 def cpu_name():
-    """What LLVM calls this processor; compiled kernels are cached for it."""
+    """LLVM's name of this processor, for which kernels are compiled and cached."""
     return llvmlite.binding.get_host_cpu_name()

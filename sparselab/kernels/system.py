@@ -1,4 +1,4 @@
-"""What compiled code needs of the machine: memory at an address, a meeting point for threads, a clock."""
+"""What compiled code needs from the machine: memory at an address, atomics, a barrier, locks, a clock."""
 
 import sys
 import time
@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 from .settings import jit
 
 F32, I8, I32, I64 = ir.FloatType(), ir.IntType(8), ir.IntType(32), ir.IntType(64)
-SPINS = 4000  # looks at the counter before a waiting thread gives its core away
+SPINS = 4000  # reads of the counter before a waiting thread yields its core
 
 WINDOWS = sys.platform == "win32"
 give_way = types.ExternalFunction("SwitchToThread" if WINDOWS else "sched_yield", types.int32())
@@ -54,7 +54,7 @@ def _prefetch(builder, address, writes):
 
 @intrinsic
 def fetch(typing, address):
-    """Ask for the cache line at `address`, which will be read soon; nobody waits for it."""
+    """Prefetch the cache line at `address` for reading."""
 
     def codegen(context, builder, sig, args):
         _prefetch(builder, args[0], 0)
@@ -65,7 +65,7 @@ def fetch(typing, address):
 
 @intrinsic
 def fetch_to_write(typing, address):
-    """The same of a line that will be written to."""
+    """Prefetch the cache line at `address` for writing."""
 
     def codegen(context, builder, sig, args):
         _prefetch(builder, args[0], 1)
@@ -86,7 +86,7 @@ def load_f32(typing, address, index):
 
 @intrinsic
 def atomic_add(typing, address, value):
-    """Add to the int64 at `address`; returns what was there."""
+    """Add to the int64 at `address`; returns the old value."""
 
     def codegen(context, builder, sig, args):
         return builder.atomic_rmw("add", builder.inttoptr(args[0], I64.as_pointer()), args[1], "seq_cst")
@@ -96,7 +96,7 @@ def atomic_add(typing, address, value):
 
 @intrinsic
 def atomic_load(typing, address):
-    """The int64 at `address`, as the other threads left it."""
+    """The int64 at `address`, as other threads last wrote it."""
 
     def codegen(context, builder, sig, args):
         return builder.load_atomic(builder.inttoptr(args[0], I64.as_pointer()), "seq_cst", 8)
@@ -106,7 +106,7 @@ def atomic_load(typing, address):
 
 @intrinsic
 def atomic_swap(typing, address, value):
-    """Put an int64 at `address`; returns what was there."""
+    """Write an int64 at `address`; returns the old value."""
 
     def codegen(context, builder, sig, args):
         return builder.atomic_rmw("xchg", builder.inttoptr(args[0], I64.as_pointer()), args[1], "seq_cst")
@@ -116,7 +116,7 @@ def atomic_swap(typing, address, value):
 
 @intrinsic
 def atomic_exchange(typing, address, expected, value):
-    """Put an int64 at `address` where `expected` stands; returns what was there."""
+    """Write an int64 at `address` if the value there is `expected`; returns the old value."""
 
     def codegen(context, builder, sig, args):
         place = builder.inttoptr(args[0], I64.as_pointer())
@@ -136,18 +136,28 @@ def as_pointer(typing, address):
 
 
 @jit
-def meet(counter, threads):
-    """Wait until all threads are here; False where one of them will never come.
+def array_at(address, shape, dtype):
+    """The C-contiguous array at an address."""
+    return carray(as_pointer(address), shape, dtype)
 
-    counter: address of int64s; the first only grows, every multiple of `threads` ends a round; the second is set to 1 by
-    whoever gives up; the others are those of `go_on`.
+
+# int64 words of the counter at which threads meet: arrivals so far; 1 where a thread gave up; 1 where all are wanted to stop;
+# what part 0 read of that, for even and for odd meetings
+ARRIVED, GIVEN_UP, STOP_WANTED, STOP_AGREED = range(4)
+
+
+@jit
+def meet(counter, threads):
+    """A barrier: wait until all threads are here; False where one of them gave up. counter: its address.
+
+    The number of arrivals only grows; every multiple of `threads` ends a round.
     """
     if threads == 1:
         return True
     goal = (atomic_add(counter, 1) // threads + 1) * threads
     spins = 0
     while atomic_load(counter) < goal:
-        if atomic_load(counter + 8):
+        if atomic_load(counter + 8 * GIVEN_UP):
             return False
         spins += 1
         if spins > SPINS:
@@ -157,7 +167,7 @@ def meet(counter, threads):
 
 @jit
 def acquire(lock, who):
-    """Take the lock, an int64 at this address: 0 where nobody has it, else who. Not for a thread that has it already."""
+    """Take the lock, an int64 at this address: 0 when free, else the holder. Not reentrant. who: the new holder, not 0."""
     spins = 0
     while atomic_exchange(lock, 0, who):
         while atomic_load(lock):
@@ -168,7 +178,7 @@ def acquire(lock, who):
 
 @jit
 def try_to_acquire(lock, who, looks):
-    """The same, but give up after so many looks; returns whether it was taken."""
+    """`acquire`, but give up after so many attempts (looks); returns whether the lock was taken."""
     for _ in range(looks):
         if atomic_load(lock) == 0 and atomic_exchange(lock, 0, who) == 0:
             return True
@@ -178,40 +188,37 @@ def try_to_acquire(lock, who, looks):
 
 @jit
 def take_from(lock, whose, who):
-    """Take the lock that `whose` had and will never give back; returns whether it was still theirs."""
+    """Take the lock from a holder (whose) that will never release it; returns whether it still held it."""
     return atomic_exchange(lock, whose, who) == whose
 
 
 @jit
 def release(lock):
-    """Give the lock back."""
+    """Release the lock."""
     atomic_swap(lock, 0)
-
-
-REQUEST, PASSED_ON = 16, 24  # bytes into `counter`: somebody wants an end; what part 0 said of it at even and odd meetings
 
 
 @jit
 def go_on(counter, parts, part):
-    """`meet`, at which all parts hear the same: False where an end is wanted (counter[2] = 1), or where one has given up.
+    """`meet`, with the same answer for all parts: False where they are wanted to stop, or where one gave up.
 
-    Part 0 looks, and says so before it arrives; the others read it afterwards. It writes there again two meetings later, which
-    it reaches only when all have left this one.
+    Part 0 reads STOP_WANTED and writes STOP_AGREED before it arrives; the others read that after the meeting. It is written
+    again two meetings later, which part 0 reaches only when all have left this one.
     """
     if parts == 1:
-        return atomic_load(counter + REQUEST) == 0 and atomic_load(counter + 8) == 0
+        return atomic_load(counter + 8 * STOP_WANTED) == 0 and atomic_load(counter + 8 * GIVEN_UP) == 0
     if part == 0:
-        said = carray(as_pointer(counter + PASSED_ON), (2,), np.int64)
-        said[(atomic_load(counter) // parts) % 2] = atomic_load(counter + REQUEST)
-    turn = atomic_load(counter) // parts  # of this meeting: nobody can be a meeting ahead of us
-    return meet(counter, parts) and atomic_load(counter + PASSED_ON + 8 * (turn % 2)) == 0
+        agreed = array_at(counter + 8 * STOP_AGREED, (2,), np.int64)
+        agreed[(atomic_load(counter) // parts) % 2] = atomic_load(counter + 8 * STOP_WANTED)
+    turn = atomic_load(counter) // parts  # number of this meeting: no part can be one ahead
+    return meet(counter, parts) and atomic_load(counter + 8 * STOP_AGREED + 8 * (turn % 2)) == 0
 
 
 if WINDOWS:
 
     @jit
     def now(buffer):
-        """No clock inside kernels here: phases read 0."""
+        """Kernels have no clock on Windows: the phases are 0."""
         return 0
 
 else:

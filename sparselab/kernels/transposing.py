@@ -1,6 +1,6 @@
-"""The transposing gather of a tile on LLVM vectors: blocks of 16 samples × 16 features turn in registers.
+"""`gather` on LLVM vectors: transposes blocks of 16 samples × 16 features in registers.
 
-Same result as `elementwise.gather`, whose scalar loop takes what is left at the edges.
+The result is that of `elementwise.gather`; a scalar loop copies what is left at the edges.
 """
 
 from numba import types
@@ -37,7 +37,7 @@ def turn_block(typing, X, n_in, samples, feature, out, width):
 
 
 def turn(builder, rows):
-    """The transpose of 16 vectors of 16, in four rounds of exchanges between rows a power of two apart."""
+    """The transpose of 16 vectors of 16, in four rounds of exchanges between rows whose distance is a power of two."""
     step = 1
     while step < SIDE:
         keep = [lane if not lane & step else SIDE + lane - step for lane in range(SIDE)]
@@ -53,7 +53,7 @@ def turn(builder, rows):
 
 @jit
 def gather_rows(X, samples, first, count, out, begin, end):
-    """Rows [begin, end) of `gather`: these features of the samples. begin is a multiple of SIDE."""
+    """Rows [begin, end) of `gather`, which are features; begin is a multiple of SIDE."""
     n_in, width = out.shape
     whole_rows, whole_columns = end - (end - begin) % SIDE, count - count % SIDE
     for c in range(0, whole_columns, SIDE):

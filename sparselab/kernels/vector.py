@@ -1,6 +1,6 @@
-"""The layer kernels on LLVM vectors: float32 tiles of 8, 16, 32 or 64 columns, at the speed of hand-written SIMD.
+"""The layer kernels on LLVM vectors, for float32 tiles of 8, 16, 32 or 64 columns.
 
-Same names and arguments as `plain`, whose docstrings say what each computes.
+Names and arguments are those of `plain`; its docstrings say what each function computes.
 """
 
 import numpy as np
@@ -26,19 +26,19 @@ def _address(array):
 
 
 @jit
-def spmm(indptr, indices, w, b, X, Y, left, right, on, kept, key, lane, threshold, scale, begin, end):
+def spmm(indptr, indices, w, b, X, Y, left, right, sign_bits, dropout_bits, key, lane, threshold, scale, begin, end):
     spmm_rows(
         X.shape[1], begin, end, 0, indptr.ctypes.data, indices.ctypes.data, w.ctypes.data, b.ctypes.data, X.ctypes.data,
-        Y.ctypes.data, np.float32(left), np.float32(right), _address(on), _address(kept), key, lane, threshold,
+        Y.ctypes.data, np.float32(left), np.float32(right), _address(sign_bits), _address(dropout_bits), key, lane, threshold,
         np.float32(scale),
     )  # fmt: skip
 
 
 @jit
-def dx(indptr, rows, slots, w, dZ, out, left, right, on, kept, scale, begin, end):
+def dx(indptr, rows, slots, w, dZ, out, left, right, sign_bits, dropout_bits, scale, begin, end):
     dx_rows(
         dZ.shape[1], begin, end, 0, indptr.ctypes.data, rows.ctypes.data, slots.ctypes.data, w.ctypes.data,
-        dZ.ctypes.data, out.ctypes.data, np.float32(left), np.float32(right), _address(on), _address(kept),
+        dZ.ctypes.data, out.ctypes.data, np.float32(left), np.float32(right), _address(sign_bits), _address(dropout_bits),
         np.float32(scale),
     )  # fmt: skip
 
