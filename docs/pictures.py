@@ -1,6 +1,6 @@
 """Draws the README's picture of an evolving topology: the first layer of a trained network at several epochs, side by side.
 
-`make pictures`, or `python docs/pictures.py [--epochs 0 5 30 100 300] [--out docs/images]`. The seed is fixed, so the picture is the same each time.
+`make pictures`, or `python docs/pictures.py [--epochs 0 5 30 100 300] [--out docs/images]`. The seed is fixed.
 """
 
 import argparse
