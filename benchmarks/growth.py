@@ -1,8 +1,8 @@
-"""Seconds a step and bytes a link, from 10^4 to 10^8 links, the batch fixed: does cost follow the links and nothing else?
+"""Seconds a step and bytes a link, from 10^4 to 10^8 links, with a fixed batch: does the cost depend on the links alone?
 
 `python -m benchmarks.growth [largest exponent] [--figure FILE] [--out FILE]`. Two families of nets with an input and three hidden
 layers of the same width: the same density (1 %: wider nets have more links a neuron) and the same fan-in (16 links a neuron:
-wider nets have more neurons, whose activations lie farther and farther apart). Every size runs in a process of its own, all sizes
+wider nets have more neurons, whose activations are farther apart). Every size runs in a process of its own, all sizes
 of a family in turn, round after round; medians, and the slope of log time against log links by least squares. Bytes are the peak
 of what NumPy allocated from the making of the net to the end of training (tracemalloc), in processes that are not timed.
 """
@@ -46,7 +46,7 @@ def training(family, links):
 
 
 def serve(family, links):
-    """Time one size: prints a line at the start and one for each line it reads."""
+    """Time one size: prints a line at the start, then one for each line it reads."""
     training(family, 10**4)  # loads what is loaded once
     model, run, made = training(family, links)
     print(json.dumps({"links": model.n_links, "neurons": sum(model.sizes), "seconds to make": made}), flush=True)
@@ -59,8 +59,8 @@ def serve(family, links):
         print(json.dumps(float(np.median(spent)) / STEPS), flush=True)
 
 
-def weigh(family, links):
-    """Weigh one size: prints the peak of what was allocated beyond the data."""
+def measure_bytes(family, links):
+    """Print the peak of what one size allocates beyond the data."""
     training(family, 10**4)  # everything is compiled and loaded now
     tracemalloc.start()
     n = width_of(family, links)
@@ -69,7 +69,7 @@ def weigh(family, links):
 
 
 def child(command, family, exponent):
-    """A process that times or weighs one size."""
+    """A process that measures time or bytes of one size."""
     arguments = [sys.executable, "-m", "benchmarks.growth", command, family, str(round(10**exponent))]
     return subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -78,7 +78,7 @@ def measured(family, exponents, rounds=ROUNDS):
     """A row for each size: links, median seconds a step, bytes."""
     n_bytes = []
     for exponent in tqdm(exponents, desc=f"same {family}: bytes"):
-        answer, _ = child("--weigh", family, exponent).communicate()
+        answer, _ = child("--bytes", family, exponent).communicate()
         n_bytes.append(int(answer))
     children, first = [], []
     for exponent in tqdm(exponents, desc=f"same {family}: making"):
@@ -139,11 +139,11 @@ def main():
     parser.add_argument("--figure")
     parser.add_argument("--out", help="default: the kept file of this benchmark")
     parser.add_argument("--serve", nargs=2)
-    parser.add_argument("--weigh", nargs=2)
+    parser.add_argument("--bytes", nargs=2)
     given = parser.parse_args()
-    if given.serve or given.weigh:
-        family, links = given.serve or given.weigh
-        return (serve if given.serve else weigh)(family, int(links))
+    if given.serve or given.bytes:
+        family, links = given.serve or given.bytes
+        return (serve if given.serve else measure_bytes)(family, int(links))
     rows, families = [], ("density", "fan-in")
     for family in families:
         rows += measured(family, np.arange(4, given.largest + 0.01, 0.5))

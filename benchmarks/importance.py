@@ -1,4 +1,4 @@
-"""Importance Pruning beside SET alone: links and neurons that go, and what that costs in test accuracy.
+"""Importance Pruning beside SET alone: links and neurons that are removed, and the change of test accuracy.
 
 `python -m benchmarks.importance [--only NAME ...] [--seeds N] [--threads N] [--higgs FOLDER] [--out FILE]`
 
@@ -56,7 +56,7 @@ PAPER = {"mode": "links", "percentile": 20.0, "start": 80, "stop": None, "every"
 
 
 def higgs(folder=None):
-    """The Dataset of 5,000 + 2,500 rows of HIGGS, stratified, always the same; FileNotFoundError where there is no file."""
+    """The Dataset of 5,000 + 2,500 rows of HIGGS, stratified, always the same; FileNotFoundError if the file is missing."""
     path = (sl.datasets.data_folder() if folder is None else Path(folder)) / "higgs_sample.npz"
     with np.load(path, allow_pickle=False) as file:
         X, y = (np.concatenate([file[f"{name}_train"], file[f"{name}_test"]]) for name in "xy")

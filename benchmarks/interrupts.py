@@ -1,7 +1,7 @@
-"""Ctrl-C in every phase of a very large net: seconds until the process is gone, and whether the last checkpoint is whole.
+"""Ctrl-C in every phase of a very large net: seconds until the process has ended, and whether the last checkpoint is complete.
 
-`python -m benchmarks.interrupts [--neurons 5e7] [--tries 2] [--out FILE]`. One whole run tells how long each phase takes; then
-each phase gets a signal at even places of its time, first in new runs, then in runs that go on from a checkpoint.
+`python -m benchmarks.interrupts [--neurons 5e7] [--tries 2] [--out FILE]`. A complete run measures how long each phase takes;
+then each phase gets a signal at evenly spaced times, first in new runs, then in runs that continue from a checkpoint.
 """
 
 import argparse
@@ -39,13 +39,13 @@ COLUMNS = "from", "phase", "share", "phase seconds", "seconds", "checkpoint"
 
 
 def started(neurons, folder):
-    """A run in a process of its own, which says which phase begins."""
+    """A run in a process of its own, which prints the name of each phase as it begins."""
     command = [sys.executable, "-c", SCRIPT, str(neurons), str(folder)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def durations(neurons, folder):
-    """{phase: seconds of its first time} of a whole run, whose checkpoint stays in the folder."""
+    """{phase: seconds of its first occurrence} of a complete run, whose checkpoint remains in the folder."""
     process, found, last = started(neurons, folder), {}, None
     for line in chain(process.stdout, [None]):
         now = time.monotonic()
@@ -58,7 +58,7 @@ def durations(neurons, folder):
 
 
 def interrupted(neurons, folder, phase, wait):
-    """(seconds until the process is gone, its last line) after a signal `wait` seconds into a phase."""
+    """(seconds until the process has ended, its last line) after a signal `wait` seconds into a phase."""
     process = started(neurons, folder)
     while (line := process.stdout.readline()) and line != f"{phase}\n":
         pass
@@ -70,14 +70,14 @@ def interrupted(neurons, folder, phase, wait):
 
 
 def state_of(folder):
-    """What a run folder's checkpoint is: "none", or the epoch it stands at; raises where it is damaged."""
+    """A run folder's checkpoint: "none", or the epoch it was saved in; raises CheckpointError if it is damaged."""
     if not Path(folder).exists() or not any(name.endswith(".npz") for name in os.listdir(folder)):
         return "none"
     return f"whole, epoch {sl.load_checkpoint(folder).state.epoch}"
 
 
 def row(neurons, good, begin, phase, share, seconds):
-    """One try."""
+    """The row of one try."""
     with tempfile.TemporaryDirectory(dir=Path(good).parent) as place:
         folder = Path(place) / "run"
         if begin == "checkpoint":
@@ -111,7 +111,7 @@ def main():
                 work = lambda begin=begin, phase=phase, share=share: row(neurons, good, begin, phase, share, seconds[phase])
                 found.append(key | kept.row(key, work))
     print(table(found, COLUMNS))
-    print(f"the slowest way back took {max(one['seconds'] for one in found):.2f} s")
+    print(f"the slowest end took {max(one['seconds'] for one in found):.2f} s")
 
 
 if __name__ == "__main__":

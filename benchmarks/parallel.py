@@ -2,10 +2,10 @@
 
 `python -m benchmarks.parallel [--only times accuracy cifar traffic] [--epochs 10] [--rounds 3] [--seeds 3] [--cifar FILE]`.
 times: complete FashionMNIST, 784-1000-1000-1000-10, ε = 20, batch 128, dropout .3, SET; evaluation off; ratios of wall time to
-sequential training on one thread just before, the median of some rounds; what processes and clusters take to start, until the
-first gradient that counts, is said apart. accuracy: 30
+sequential training on one thread just before, the median of some rounds; the start of processes and clusters, until the
+first gradient that counts, is listed separately. accuracy: 30
 epochs, several seeds. cifar: the paper's CIFAR-10 net (3072-4000-1000-4000-10, ε = 20) on images in FILE (.npz with JPEG bytes:
-source "stand-in"). traffic: bytes and server time of a push by net size, and the workers that keep one server busy.
+source "stand-in"). traffic: bytes and server time of a push by net size, and the number of workers that keep one server busy.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def times(data, sizes, epochs, rounds, ways, name, **more):
     found = {way: [] for way in ways}
     with tqdm(total=rounds * len(ways), desc=f"times, {name}") as bar:
         for _ in range(rounds):
-            for backend, n, sync in ways:  # in turn: a slow spell of the machine hits all
+            for backend, n, sync in ways:  # in turn, so that a slow phase of the machine affects all
                 alone = timed(sl.train, sizes, data, epochs, threads=1)[0]
                 chosen = {"backend": backend, "n_jobs": n, "synchronous": sync, **more}
                 whole, records = timed(sl.train_parallel, sizes, data, epochs, **chosen)
@@ -121,7 +121,7 @@ def traffic(widths=(250, 1000, 4000, 16000), batch_size=128, repeats=30):
 
 
 def least(function, repeats):
-    """The least seconds of a call: what else the machine does only adds."""
+    """The least seconds of a call, because other work on the machine only adds to them."""
     spent = []
     for _ in range(repeats):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Virtual environments of the other libraries, one each, made once by pip: none of them ever stands on our own path."""
+"""Virtual environments of the other libraries, one each, created once with pip; none of them is on our own path."""
 
 import json
 import os

@@ -1,15 +1,15 @@
-"""Ours against six other ways to train the same net on this machine: one command, own environments, interleaved.
+"""Our training beside six other libraries that train the same net on this machine, in turn, each in its own environment.
 
 `python -m benchmarks.peers [--quick] [--only standard sweep inference] [--out FILE] [--figure PNG] [--minutes 25]`
 
-Each peer is a child process in its own virtual environment (made once, below --venvs); one works while the others wait. All
+Each peer is a child process in its own virtual environment (created once, in --venvs); one works while the others wait. All
 train the same widths, links, mini-batches, momentum SGD and softmax cross-entropy on FashionMNIST, each on all cores.
 
 - standard: one epoch of 784-1000-1000-1000-10, ε = 20, batch 128; ours with dropout 0.3 and SET, dense and masked with dropout.
 - inference: that net, one sample and 10,000 samples a call.
 - sweep: a step of 784-n-n-n-10 without dropout, widths, densities and batches; the break-even density with dense PyTorch.
 
-Rows go to --out as JSON lines as they come; settings that are there are not run again, so a run that was stopped goes on.
+Rows are kept as they come; settings that have a row are not run again, so that a run that was stopped continues.
 """
 
 import argparse
@@ -47,7 +47,7 @@ QUICK = SimpleNamespace(
 
 
 class Run:
-    """One run of the command: peers at hand, the rows so far, the time left."""
+    """One run of the command: its peers, the rows so far, the time left."""
 
     def __init__(self, peers, scale, data, out, minutes, bar):
         self.peers, self.scale, self.data, self.out, self.bar = peers, scale, data, out, bar
@@ -60,7 +60,7 @@ class Run:
         self.rows += rows
 
     def block(self, work, **settings):
-        """Do `work()` -> rows unless its rows are there or the time is over; all rows of a block are written together."""
+        """Keep the rows of `work()`, unless they exist or the time is over; all rows of a block are written together."""
         key = json.dumps({**settings, "scale": self.scale.name, "data": self.data["name"], "peers": sorted(self.peers)})
         self.bar.set_postfix_str(" ".join(f"{k} {v}" for k, v in settings.items()))
         if key not in self.done and time.monotonic() > self.until:
@@ -263,7 +263,7 @@ def store(folder, name, X, y):
 
 
 def fetch(name, folder):
-    """What a run has to know of the training data, saved for the peers."""
+    """The training data, saved for the peers: name, number of samples, paths."""
     data = sl.datasets.load(name)
     x, y = store(folder, name, data.X_train, data.y_train)
     return {"name": name, "samples": len(data.y_train), "x": x, "y": y}
@@ -291,13 +291,13 @@ def main(argv=None):
     rows = latest(read(chosen.out))
     print(report(rows))
     if left:
-        print(f"\n{left} settings are left: {chosen.minutes:g} minutes were over. The same command goes on with them.")
+        print(f"\n{left} settings are left: {chosen.minutes:g} minutes were over. The same command continues with them.")
     if chosen.figure and break_even.draw([row for row in rows if row["what"] == "sweep"], chosen.figure):
         print(f"\nfigure: {chosen.figure}")
 
 
 def measure_all(chosen):
-    """Run what was chosen; the number of settings that the time did not suffice for."""
+    """Run what was chosen; returns the number of settings for which there was not enough time."""
     scale, threads, load = QUICK if chosen.quick else FULL, cores(), psutil.getloadavg()[0]
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     peers, absent = gather(chosen.peers, chosen.venvs, threads, tqdm.write)

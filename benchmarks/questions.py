@@ -1,4 +1,4 @@
-"""Two open questions, several seeds each, written down as they come out.
+"""Two open questions, with several seeds each.
 
 `python -m benchmarks.questions [--seeds 5] [--epochs 15] [--only NAME ...] [--fields NAME ...] [--threads N] [--out FILE]`
 

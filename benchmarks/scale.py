@@ -77,7 +77,7 @@ def main():
     found = rows([int(n) for n in given.neurons], given.out)
     print(table(found, COLUMNS))
     print(f"log step seconds against log links, from 10^6 links on: slope {slope(found)}")
-    if len(found) > 1:
+    if slope(found) is not None:
         print("bytes a neuron, from 10^6 links on: {:.0f}, every net within {:.1%} of that".format(*spread(found)))
     if given.figure:
         import pandas

@@ -1,4 +1,4 @@
-"""Feature selection by strength on madelon_like: how many of the 20 features that say something are among the strongest 20.
+"""Feature selection by strength on madelon_like: how many of the 20 relevant features are among the strongest 20.
 
 `python -m benchmarks.selection [seeds]`: SparseFeatureSelector beside scikit-learn's mutual information, the same 2,000 training
 rows; accuracy on the 600 test rows with the selected 20 and with all 500; the features that were missed; other draws of the data.
@@ -100,7 +100,7 @@ def compare(seeds):
 
 
 def explain(missed):
-    """What the features that were missed say: a row each, with their correlation with the class and mutual information's rank."""
+    """The features that were missed: a row each, with their correlation with the class and mutual information's rank."""
     data, (informative, _) = sl.datasets.load("madelon_like"), madelon_like_relevant()
     rank = ranks(mutual_info_classif(data.X_train, data.y_train, random_state=0))
     together = np.corrcoef(data.X_train.T, data.y_train)[-1]

@@ -1,9 +1,9 @@
-"""What many workers would do, simulated, and how far the simulation can be trusted: beside measured runs of one and two workers.
+"""Simulated training with many workers, and the simulation compared with measured runs of one and two workers.
 
 `python -m benchmarks.simulation [--quick] [--epochs 10]`
 
 The job: fashion_mnist_small (5,000 training images), 784-1000-1000-1000-10, ε = 20, dropout 0.3, SET; mini-batches of 16, so that
-256 workers have one each. First part: seconds an epoch of `train_parallel` on backend "threads", and what the simulation makes of
+256 workers have one each. First part: seconds an epoch of `train_parallel` on backend "threads" beside the simulation with
 costs measured just before; medians of rounds. Second part: accuracy, staleness and speed-up of 1 … 256 workers.
 """
 
@@ -23,7 +23,7 @@ COLUMNS = ("workers", "phase 1", "measured", "simulated", "ratio", "ratios")
 
 
 def net(sizes=SIZES):
-    """The net at its start."""
+    """A new net."""
     return sl.SparseMLP.create(sizes, epsilon=20, activation=sl.AllReLU(0.6), dropout=0.3, seed=0)
 
 
@@ -38,7 +38,7 @@ def seconds_of(records):
 def validate(data, *, sizes=SIZES, batch_size=BATCH, epochs=8, rounds=5, workers=(1, 2), bar=None):
     """(rows, Costs): seconds an epoch, measured and simulated, by workers and phase: medians of rounds.
 
-    In each round costs are measured just before the run they are to foretell: the machine's speed drifts.
+    In each round costs are measured just before the run that they predict, because the speed of the machine drifts.
     """
     options = {"rules": [sl.SET(0.3)], "epochs": epochs, "batch_size": batch_size, "seed": 0, "evaluate_every": 0}
     costs, found = [], {}
@@ -72,7 +72,7 @@ def typical(costs):
 
 
 def outlook(data, costs, *, sizes=SIZES, batch_size=BATCH, epochs=10, workers=WORKERS, **options):
-    """A row for each number of workers, as it comes: accuracy, staleness, speed-up of a simulated run, or why there is none."""
+    """Yield a row for each number of workers: accuracy, staleness and speed-up of a simulated run, or why there are none."""
     alone = None
     for n in workers:
         model, start = net(sizes), time.perf_counter()

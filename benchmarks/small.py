@@ -1,4 +1,4 @@
-"""What small work costs: a step of Madelon's net, one sample through the standard net, a big batch through it.
+"""The cost of small work: a step of Madelon's net, one sample through the standard net, a big batch through it.
 
 `python -m benchmarks.small [rounds]`: ours and, where they are installed, dense PyTorch (extra [bench]) and scikit-learn's dense
 MLPClassifier, in turn; medians of one run.
@@ -14,7 +14,7 @@ from benchmarks.training import SIZES
 
 MADELON = (500, 400, 100, 400, 2)
 BATCH, SAMPLES, EPOCHS = 32, 2000, 5
-REST = 0.3  # seconds between samples: BLAS threads go on spinning for a while after their work
+REST = 0.3  # seconds between samples: BLAS threads keep spinning for a while after their work
 
 
 def madelon(threads, pulled):

@@ -1,6 +1,6 @@
-"""What people wait for: import, the first training with an empty and with a warm compilation cache, big initialisations.
+"""Waiting times of a user: import, the first training with an empty and a warm compilation cache, large initialisations.
 
-`python -m benchmarks.startup`; each figure comes from a fresh interpreter.
+`python -m benchmarks.startup`; each figure comes from a new interpreter.
 """
 
 import json

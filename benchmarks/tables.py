@@ -4,7 +4,7 @@ COLUMNS names the tables and their columns: {table: {column: format}}, or (headi
 name; a column with an empty heading is for `value` alone.
 """
 
-from benchmarks import peer_report, views
+from benchmarks import kept, peer_report, views
 from sparselab.utils.moved import MOVED
 
 MISSING = "not run"
@@ -165,10 +165,9 @@ def shown(value, form):
 
 
 def machine(name):
-    """Where, with what and when the rows of a benchmark were measured."""
-    rows = views.raw(name)
+    """Where, with what and when the rows in the file of a benchmark were measured."""
     places = {}
-    for row in rows:
+    for row in kept.read(kept.file_of(name)):
         m = row["machine"]
         text = f"{m['cores']} cores ({m['cpu']}), Python {m['python']}, numpy {m['numpy']}, numba {m['numba']}"
         places.setdefault(f"{text}, commit {row['commit']}", []).append(row["date"])

@@ -17,7 +17,7 @@ SIZES = (784, 1000, 1000, 1000, 10)
 
 
 def our_epochs(data, threads, records):
-    """A function that goes on training for one epoch a call; its records go to `records`."""
+    """A function that trains for one more epoch a call and appends its record to `records`."""
     model = sl.SparseMLP.create(SIZES, epsilon=20, activation=sl.AllReLU(0.6), dropout=0.3, seed=0)
     run = sl.train(
         model, data, rules=[sl.SET(0.3)], epochs=10**6, batch_size=BATCH, seed=0, threads=threads, evaluate_every=0

@@ -55,7 +55,7 @@ def serving(folder, *notebooks):
 
 
 def serving_voila(folder, name):
-    """URL of a page that is a copy of this notebook, executed anew for whoever opens it."""
+    """URL of a page that is a copy of this notebook, executed anew each time it is opened."""
     return served(folder, [name], lambda port: command_of_voila(port, folder, name), "/voila/static/voila.js")
 
 

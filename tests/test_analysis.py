@@ -1,4 +1,4 @@
-"""Every analysis against a slow twin: dense matrices, sets of places, sums written out; and on nets far too wide for one."""
+"""Every analysis against a slow reference: dense matrices, sets of places, sums written out; and on very wide nets."""
 
 import itertools
 import math
@@ -80,7 +80,7 @@ def random_chance(k, mean, n):
 
 
 def slow_fit(degrees, n, k_min):
-    """(exponent, distance of the power law, of the random layer, evidence), every integer k looked at."""
+    """(exponent, distance of the power law, of the random layer, evidence), every integer k examined."""
     tail = [k for k in degrees if k >= k_min]
     exponent = 1 + len(tail) / sum(math.log(k / (k_min - 0.5)) for k in tail)
     law = lambda k: ((k - 0.5) / (k_min - 0.5)) ** (1 - exponent)
@@ -623,7 +623,7 @@ def zone(folder, name, counter, most=1000_000_000):
     return folder / "energy_uj"
 
 
-def test_energy_is_that_of_the_packages_and_counters_may_start_anew(tmp_path):
+def test_energy_is_that_of_the_packages_and_counters_may_wrap_around(tmp_path):
     a = zone(tmp_path / "intel-rapl:0", "package-0", 5_000_000)
     b = zone(tmp_path / "intel-rapl:1", "package-1", 999_000_000)
     zone(tmp_path / "intel-rapl:0:0", "core", 1)
@@ -632,7 +632,7 @@ def test_energy_is_that_of_the_packages_and_counters_may_start_anew(tmp_path):
         a.write_text("6500000")
         psys.write_text("70000000")
         assert one.read() == pytest.approx(1.5)
-        b.write_text("2000000")  # starts anew at 1e9
+        b.write_text("2000000")  # wraps around at 1e9
     assert one.energy_joules == pytest.approx(1.5 + 3)
     assert one.energy_source == "RAPL: package-0, package-1"
     a.write_text("9000000")

@@ -1,4 +1,4 @@
-"""A checkpoint is whole or is not used: whatever is killed, cut, flipped, full or forged, the last good one stays."""
+"""A checkpoint file is complete or is not used: whatever is killed, cut, changed, full or forged, the last good one stays."""
 
 import errno
 import json
@@ -196,7 +196,7 @@ def test_a_damaged_one_is_passed_over_for_the_one_before(tmp_path, damage):
     assert newest.name not in names(tmp_path) or len(names(tmp_path)) == 4  # it does not take a good one's place
 
 
-def test_without_a_good_one_a_run_starts_anew(tmp_path):
+def test_without_a_good_checkpoint_a_new_run_starts(tmp_path):
     kept(tmp_path)
     for name in names(tmp_path):
         (tmp_path / name).write_bytes(b"")

@@ -1,4 +1,4 @@
-"""Every bad argument is refused at the door, by name, with its value and what is allowed; and nothing has happened yet."""
+"""Every bad argument is rejected with its name, value and what is allowed, before anything has happened."""
 
 import reprlib
 

@@ -1,4 +1,4 @@
-"""Datasets as a user meets them: by name, from arrays, from files; cut, scaled, decoded."""
+"""Datasets by name, from arrays and from files; splits, scaling and decoding."""
 
 import builtins
 import pickle
@@ -128,7 +128,8 @@ def test_importing_datasets_needs_numpy_and_scipy_only(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", guarded)
     for module in sorted(Path(datasets.__file__).parent.glob("*.py")):
         source = module.read_text(encoding="utf-8")
-        exec(compile(source, str(module), "exec"), {"__name__": f"sparselab.datasets.{module.stem}", "__file__": str(module)})
+        names = {"__name__": f"sparselab.datasets.{module.stem}", "__package__": "sparselab.datasets", "__file__": str(module)}
+        exec(compile(source, str(module), "exec"), names)
 
 
 @pytest.mark.skipif(not sources.FASHION_MNIST.system.is_dir(), reason="needs Debian's dataset-fashion-mnist (apt-get install)")
@@ -247,7 +248,7 @@ def test_regression(table):
     assert data.decode(data.y_test) is data.y_test
 
 
-def test_the_constructor_does_not_lead_round_the_gate(table):
+def test_the_constructor_rejects_arrays_of_another_form(table):
     X, y = np.ascontiguousarray(table[0], dtype=np.float32), np.zeros(60, dtype=np.int64)
     assert Dataset(X, y).n_train == 60
     for bad in (X.tolist(), np.asfortranarray(X), X.astype(int), X[0], sparse.csc_array(X)):

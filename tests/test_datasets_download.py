@@ -1,4 +1,4 @@
-"""The downloader against a server on this machine that does everything wrong a server can do."""
+"""The downloader, tested with a local server that fails in every way a server can."""
 
 import gzip
 import hashlib
@@ -290,7 +290,7 @@ fetch(RemoteFile("data.bin", (sys.argv[1],), (sys.argv[3],)), folder, progress=F
 
 
 def test_a_download_that_is_killed_leaves_no_file_of_that_name(server, tmp_path):
-    """The part stays, nobody takes it for the file, and the next download works."""
+    """A partial file is left, is not taken for the file, and the next download works."""
     command = [sys.executable, "-c", KILLED, f"{server.url}/endless", str(tmp_path), SHA]
     run = subprocess.run(command, capture_output=True, timeout=60, check=False)
     assert run.returncode == -signal.SIGKILL, run.stderr

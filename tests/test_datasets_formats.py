@@ -1,4 +1,4 @@
-"""The readers of the published formats, on tiny files written here in those formats, whole and damaged."""
+"""The readers of published formats, on tiny files in these formats, valid and damaged."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Numbers that go wrong in training: found in their batch, nothing spoilt, nothing lost; and the arithmetic at its edges."""
+"""Numbers that are not finite are found in their own batch and spoil nothing; arithmetic at the limits of float32."""
 
 import models
 import numpy as np

@@ -1,6 +1,6 @@
-"""pyproject.toml, environment.yml, constraints.txt and what is installed tell one story.
+"""pyproject.toml, environment.yml, constraints.txt, CITATION.cff and what is installed agree.
 
-conda cannot be asked here, so the least that can be promised is tested: same packages, same bounds, met today.
+conda is not run here; tested is that it asks for the same packages and bounds, and that the installed versions meet them.
 """
 
 import tomllib
@@ -74,6 +74,24 @@ def test_pins_are_within_bounds(pins):
 
 def test_pins_leave_out_the_project_and_the_bench_extra(pins):
     assert pins.keys().isdisjoint({PYPROJECT["name"], "sparselab", "torch"})
+
+
+def test_the_citation_names_this_version_and_the_paper():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    assert (str(citation["version"]), citation["license"]) == (PYPROJECT["version"], PYPROJECT["license"])
+    assert citation["references"][0]["url"].endswith("/2102.01732")
+
+
+def test_issue_forms_are_complete():
+    forms = {
+        path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in (ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml")
+    }
+    assert forms.keys() == {"bug", "idea"}
+    for form in forms.values():
+        assert {"name", "description", "body"} <= form.keys()
+        ids = [part["id"] for part in form["body"]]
+        assert len(set(ids)) == len(ids)
 
 
 def test_the_checks_can_fail():

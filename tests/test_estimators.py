@@ -1,4 +1,4 @@
-"""The classifier is one of scikit-learn's: its own checks say so, and what they do not ask for is asked here."""
+"""The classifier passes scikit-learn's own checks and ours."""
 
 import copy
 import os

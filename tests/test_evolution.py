@@ -1,4 +1,4 @@
-"""SET to the letter, rules as plain functions, and `apply`, which moves everything or nothing."""
+"""SET exactly as published, rules as plain functions, and `apply`, which changes everything or nothing."""
 
 import models
 import naive

@@ -1,4 +1,4 @@
-"""A net leaves for scipy, NumPy, PyTorch and .npz and comes back bit for bit; what does not fit is refused by name and number."""
+"""A net exported to scipy, NumPy, PyTorch or .npz comes back bit for bit; what does not fit is refused by name and number."""
 
 import json
 import pickle
@@ -251,9 +251,9 @@ def test_a_net_that_lost_neurons_leaves_with_the_widths_that_are_left(tmp_path):
     model, (X, _) = net(), models.rows()
     ids = np.arange(0, 2 * model.sizes[1], 2)
     model.neurons = Neurons((model.sizes[0], 2 * model.sizes[1] + 3, *model.sizes[2:]), (None, ids, None, None))
-    for pairs, door in ((export.to_scipy(model), export.from_scipy), (export.to_dense(model), export.from_dense)):
+    for pairs, make in ((export.to_scipy(model), export.from_scipy), (export.to_dense(model), export.from_dense)):
         assert [W.shape for W, _ in pairs] == [layer.topology.shape for layer in model.layers]
-        back = door(pairs)
+        back = make(pairs)
         assert back.neurons.sizes == back.sizes == model.sizes
         assert close(sl.predict(back, X), sl.predict(model, X), np.float32)
     back = export.from_npz(export.to_npz(model, tmp_path / "net.npz"))
@@ -271,7 +271,7 @@ def csr(array, dtype=np.float32):
 
 
 def broken():
-    """A CSR with a wild column."""
+    """A CSR with an invalid column."""
     W = csr([[1, 2], [0, 3]])
     W.indices[1] = 1_000_000
     return W
@@ -285,7 +285,7 @@ BAD = {
     "no list": (lambda: export.from_scipy(ONE), TypeError, "matrices = "),
     "empty list": (lambda: export.from_scipy([]), TypeError, "matrices = []: must be a list of at least one matrix"),
     "no matrix": (lambda: export.from_scipy([np.eye(2)]), TypeError, "matrices[0]: matrix = 'ndarray'"),
-    "wild index": (lambda: export.from_scipy([ONE, broken()]), ValueError, "matrices[1]: matrix.indices[1] = 1000000"),
+    "invalid index": (lambda: export.from_scipy([ONE, broken()]), ValueError, "matrices[1]: matrix.indices[1] = 1000000"),
     "duplicates": (lambda: export.from_scipy([COO_TWICE]), ValueError, "matrices[0]: indices[1] = 1 in row 0"),
     "complex": (lambda: export.from_scipy([ONE.astype(complex)]), TypeError, "matrices[0]: matrix.data.dtype = "),
     "NaN": (lambda: export.from_scipy([csr([[1, NAN]])]), ValueError, "matrices[0][0, 1] = nan: must be a finite float32 number"),

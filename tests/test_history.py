@@ -1,4 +1,4 @@
-"""A history in a file's header comes back as it was, or is an error: records from a file are looked at value by value."""
+"""A history in a file's header comes back unchanged or raises an error: every value read from a file is checked."""
 
 import json
 

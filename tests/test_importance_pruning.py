@@ -1,4 +1,4 @@
-"""Importance Pruning: the smaller net is the cut net, widths are as planned, and everything really is smaller."""
+"""Importance Pruning: the smaller network computes the same function, widths are as planned, and all arrays shrink."""
 
 import os
 import warnings

@@ -1,4 +1,4 @@
-"""What a net needs is said before it is allocated, array by array, and refused where it is not there."""
+"""The memory that a net needs is estimated array by array before it is allocated, and refused where it is not available."""
 
 import pickle
 import re
@@ -80,7 +80,7 @@ def test_items_are_the_bytes_of_the_arrays(kind, options, threads, batch_size):
     assert said["row pointers"] == sum(a.topology.indptr.nbytes for a in layers)
     assert said["biases"] == sum(a.b.nbytes for a in layers)
     assert said["optimizer state"] == pytest.approx(sum(v.nbytes for s in state.optimizer for v in s.links + s.neurons), rel=0.01)
-    back = [a.topology.transposed for a in layers[1:]]  # nobody asks for the gradient of the input
+    back = [a.topology.transposed for a in layers[1:]]  # the gradient of the input is not needed
     assert said["transposed index"] == pytest.approx(
         sum(t.indptr.nbytes + t.rows.nbytes + t.slots.nbytes for t in back), rel=0.01
     )

@@ -1,4 +1,4 @@
-"""Each criterion with each regrowth, beside slow twins, schedules of zeta, plug-ins that answer nonsense, through every door."""
+"""Every criterion with every regrowth, compared with slow versions; schedules of zeta; invalid plug-ins, in every trainer."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""Activations, losses and optimizers typed in a cell train like the built-in ones; those that repeat one give its bits."""
+"""User-defined activations, losses and optimizers train like the built-in ones; copies of these give the same bits."""
 
 import models
 import numpy as np

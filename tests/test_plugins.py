@@ -1,4 +1,4 @@
-"""The examples of CONTRIBUTING.md, taken from its text and run: what a researcher types must work."""
+"""Runs the examples of CONTRIBUTING.md, taken from its text."""
 
 import re
 from functools import partial
@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import sparselab as sl
-from sparselab.nn.optimizers import LayerState
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
 BLOCKS = re.findall(r"^(\d+)\. [^\n]*\n```python\n(.*?)```", TEXT, re.S | re.M)
@@ -20,13 +19,13 @@ def names():
     data = sl.datasets.load("digits").head(256, 100)
     model = sl.SparseMLP.create((64, 60, 10), seed=0)
     X, y, X_test, y_test = data.X_train, data.y_train, data.X_test, data.y_test
-    return {"np": np, "sl": sl, "LayerState": LayerState, "data": data, "model": model} | {
+    return {"np": np, "sl": sl, "data": data, "model": model} | {
         "X": X, "y": y, "X_test": X_test, "y_test": y_test,
     }  # fmt: skip
 
 
 def typed(number, names):
-    """Run example `number` as if it were typed in a cell."""
+    """Run example `number` as a notebook cell."""
     exec(dict(BLOCKS)[number], names)
     return names
 

@@ -1,4 +1,4 @@
-"""Pruning after training: the curve is what pruning and evaluating by hand give, and the net itself stays."""
+"""Pruning after training: the curve equals pruning and evaluating by hand, and the net itself does not change."""
 
 import models
 import numpy as np

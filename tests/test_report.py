@@ -2,10 +2,11 @@
 
 import json
 import re
+from dataclasses import asdict
 
 import pytest
 
-from benchmarks import common, kept, markers, report, tables, views
+from benchmarks import common, kept, markers, questions, report, tables, views
 
 # Phrases with a number and a unit that are no measurements of this project, and why.
 ALLOWED = {
@@ -17,6 +18,7 @@ ALLOWED = {
         "default 30 s or 20 times the median": "a default",
         "4 × (links + biases)": "a formula",
     },
+    "notebooks/05_parallel_training.ipynb": {"the first 70 % of the epochs": "a default"},
 }
 GENERATED = {"reliability.md"}  # its figures are written by the stress tests, with their own command
 DOCUMENTS = {report.name_of(path): path for path in report.DOCUMENTS if path.name not in GENERATED}
@@ -48,10 +50,19 @@ def test_no_measured_figure_is_typed_by_hand(name):
     assert markers.typed(DOCUMENTS[name].read_text(encoding="utf-8"), ALLOWED.get(name, ())) == []
 
 
+@pytest.mark.parametrize("path", report.NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_figure_in_a_notebook_is_printed_there(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
+    printed = str([output.get("text") or output["data"] | {"image/png": None} for output in outputs])
+    found = [figure for _, text in report.texts(path) for figure in markers.typed(text, ALLOWED.get(report.name_of(path), ()))]
+    assert [figure for figure in found if re.search(r"\d[\d,.]*", figure)[0] not in printed] == []
+
+
 def test_allowed_phrases_are_there():
-    unused = {name: [phrase for phrase in phrases if phrase not in DOCUMENTS[name].read_text(encoding="utf-8")]
-              for name, phrases in ALLOWED.items()}  # fmt: skip
-    assert {name: phrases for name, phrases in unused.items() if phrases} == {}
+    for name, phrases in ALLOWED.items():
+        text = "".join(text for _, text in report.texts(report.ROOT / name))
+        assert [phrase for phrase in phrases if phrase not in text] == [], name
 
 
 def test_every_table_is_shown_and_every_shown_table_exists():
@@ -61,6 +72,13 @@ def test_every_table_is_shown_and_every_shown_table_exists():
             markers.call(match[2], tables.FUNCTIONS)
             shown |= set(re.findall(r'(?:table|value)\("([^"]+)"', match[2]))
     assert shown == tables.COLUMNS.keys()
+
+
+def test_markers_render():
+    """A line that begins with a comment ends a paragraph of Markdown: it may hold the marker of a table alone."""
+    for path in report.DOCUMENTS:
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("<!--=")]
+        assert [line for line in lines if line.count("-->") != 1 or not line.endswith("-->")] == [], path
 
 
 def test_the_plan_names_modules_that_exist():
@@ -169,6 +187,20 @@ def test_means_over_seeds_are_paired(results):
     assert (alone["points"], shrunk["points"]) == ("", "-1.00 ± 0.00")
     assert shrunk["links gone %"] == "60.0 ± 0.0"
     assert views.rows("importance: higgs") == []
+
+
+def test_questions_are_found_by_their_settings(results):
+    field, variants = next(iter(questions.FIELDS)), questions.QUESTIONS["slopes"]
+    rows = []
+    for n, changes in enumerate(variants.values()):
+        for seed in range(views.SEEDS):
+            settings = asdict(questions.config_of(field, changes, seed, views.EPOCHS))
+            rows.append({"settings": settings, "accuracy %": 80.0 + n + seed})
+    kept.append(results / "questions.jsonl", "questions", rows[:-1])
+    found = views.rows("questions: slopes")
+    assert [row["variant"] for row in found] == list(variants)[:-1], "a variant with a seed missing is not shown"
+    assert [row["to the first"] for row in found] == ["", "1.00 ± 0.00", "2.00 ± 0.00"]
+    assert [row["variant"] for row in views.rows("questions: topology")] == ["SET"], "All-ReLU with SET serves both questions"
 
 
 def test_growth_has_a_slope(results):

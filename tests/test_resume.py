@@ -156,7 +156,7 @@ def resume_fingerprint(folder):
     return models.fingerprint(saved.model, saved.state)
 
 
-def test_resume_false_starts_anew(tmp_path):
+def test_resume_false_starts_a_new_run(tmp_path):
     list(run(tmp_path, 4))
     assert [record.epoch for record in run(tmp_path, 2, resume=False, seed=6, call=train)] == [1, 2]
 

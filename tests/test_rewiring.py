@@ -1,4 +1,4 @@
-"""A change of topology is a map: links are conserved, values follow their link, and nothing else moves."""
+"""Changes of topology: links are conserved, values move with their links, and nothing else changes."""
 
 import tracemalloc
 

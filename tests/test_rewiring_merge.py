@@ -1,6 +1,6 @@
-"""Rewirings by place: neurons that go, links that are added at named places, topologies laid over each other, ids that last.
+"""Rewirings that remove neurons, add given links or unite topologies, and the original ids of neurons.
 
-The slow twins are sets and dicts of places (row, column), which know nothing of slots.
+The slow versions to compare with are sets and dicts of positions (row, column) without slots.
 """
 
 import tracemalloc
@@ -289,7 +289,7 @@ def test_original_ids_and_topologies_last(drawn):
         assert places_of(whole) == [(ids[l + 1][row], ids[l][column]) for row, column in places_of(t)]  # slot by slot
 
 
-def test_a_level_that_lost_nobody_keeps_no_list():
+def test_a_level_that_lost_no_neuron_keeps_no_list():
     t = topology_of(np.ones((3, 2)))
     every = keep_neurons(t, np.ones(3, bool))
     neurons = Neurons.of((2, 3, 1)).after([every, None])

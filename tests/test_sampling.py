@@ -1,4 +1,4 @@
-"""Random numbers with a fixed seed and a tiny alpha: red here is a bug, and two faulty samplers prove that they would be red.
+"""Statistical tests of samplers with fixed seeds and a tiny alpha: a failure is a bug, and two faulty samplers prove the power.
 
 Drawing k of F places without replacement makes counts less spread than independent draws: T = Σ(O − E)²/E · (F − 1)/(F − k) is
 chi-square with F − 1 degrees. Marginals alone miss "on collision take the next free place"; pairs of neighbours do not.

@@ -1,4 +1,4 @@
-"""The selector is one of scikit-learn's transformers, and its ranking is the strength of the first layer's links, by hand."""
+"""The selector passes scikit-learn's own checks, and its ranking is the strength of the first layer's links."""
 
 import copy
 import json
@@ -327,7 +327,7 @@ def test_too_many_features_are_named_before_the_training(digits):
         SparseFeatureSelector(Trap(), n_features_to_select=65).fit(*digits)
 
 
-def wild():
+def with_invalid_index():
     X = sparse.csr_array(np.eye(64, dtype=np.float32))
     X.indices[5] = 1_000_000
     return X
@@ -336,11 +336,11 @@ def wild():
 def test_bad_data_is_named(digits):
     X, y = digits
     with pytest.raises(ValueError, match=r"X\.indices\[5\] = 1000000"):
-        make().fit(wild(), y[:64])
+        make().fit(with_invalid_index(), y[:64])
     selector = make().fit(X, y)
     for call in (selector.transform, selector.inverse_transform):
         with pytest.raises(ValueError, match=r"X\.indices\[5\] = 1000000"):
-            call(wild())
+            call(with_invalid_index())
         with pytest.raises(ValueError, match="X = .*: must be without masked values"):
             call(np.ma.masked_less(X, 0))
     with pytest.raises(ValueError, match="requires y"):
@@ -391,7 +391,7 @@ def test_the_search_looks_at_training_rows_alone(monkeypatch):
 
 
 def blind(load):
-    """A `load` whose test rows cannot be looked at."""
+    """A `load` whose test rows cannot be read."""
 
     def loaded(name):
         data = load(name)

@@ -1,4 +1,4 @@
-"""The laws of a topology: what every one obeys, and that each broken one is refused before a kernel sees it."""
+"""The invariants of a topology, and that every violation is rejected before a kernel reads the arrays."""
 
 import naive
 import numpy as np

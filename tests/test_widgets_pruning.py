@@ -1,4 +1,4 @@
-"""The panels of pruning without a screen: a threshold is dragged, a plan is read, a curve is made when somebody looks."""
+"""The panels of pruning without a screen: a threshold is dragged, a plan is read, a curve is made when its view is open."""
 
 import dataclasses
 import time

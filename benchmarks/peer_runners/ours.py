@@ -1,4 +1,4 @@
-"""Ours, by its public doors only: create, steps, predict."""
+"""Our library, through its public functions only: create, steps, predict."""
 
 from protocol import Net, serve
 

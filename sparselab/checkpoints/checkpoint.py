@@ -17,13 +17,12 @@ import numpy as np
 from ..nn.mlp import SparseMLP
 from ..nn.optimizers import LayerState, check_state
 from ..utils import checks
-from . import container, model_file
+from . import container, model_file, run_description
 from .container import CheckpointError
 from .records import EpochRecord, History
 from .run_dir import RunDir
 from .state import EpochTotals, TrainingState
 
-RENAMED = {"Asked": "LiveZeta"}  # classes by their names in files of version 0.1
 MAX_BATCHES, MAX_VECTORS, MAX_POOL = 2**40, 16, 64
 
 
@@ -249,16 +248,7 @@ def read(path, like=None):
             raise CheckpointError(f"the history does not end with epoch {state.epoch}")
         if not isinstance(header["about"], dict):
             checks.fail("about", header["about"], "a JSON object")
-        return Checkpoint(model, state, history, with_new_names(header["about"]), os.fspath(path))
-
-
-def with_new_names(value):
-    """What a run was run with, where a file of an older version has an older name of a class: with the name of today."""
-    if isinstance(value, dict):
-        return {key: with_new_names(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [with_new_names(one) for one in value]
-    return RENAMED.get(value, value) if isinstance(value, str) else value
+        return Checkpoint(model, state, history, run_description.with_new_names(header["about"]), os.fspath(path))
 
 
 def expected_vectors(vectors, model_header):

@@ -155,7 +155,7 @@ def check_finite(arrays):
     """Raise CheckpointError naming an array with a number that is not finite: such a file could not be read again."""
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not checks.all_finite(array):
-            raise CheckpointError(f"{name}: weights, biases and what stands beside them must be finite")
+            raise CheckpointError(f"{name}: weights, biases and optimizer state must be finite")
 
 
 def expected_arrays(header):

@@ -11,6 +11,8 @@ from ..utils import checks, version
 from .container import CHUNK
 from .state import BATCHES
 
+RENAMED = {"Asked": "LiveZeta"}  # classes by their names in files of version 0.1
+
 
 def describe_run(run, config):
     """Everything but the seed that decides a run, as plain values. run: an EpochRunner, or an object with the same attributes."""
@@ -70,6 +72,15 @@ def describe(value):
         values = {one.name: describe(getattr(value, one.name)) for one in fields(value)}
         return {"type": type(value).__qualname__, **values}
     return getattr(value, "__qualname__", type(value).__qualname__)
+
+
+def with_new_names(description):
+    """A description from a file, with today's names of classes that had another name when it was written."""
+    if isinstance(description, dict):
+        return {key: with_new_names(value) for key, value in description.items()}
+    if isinstance(description, list):
+        return [with_new_names(value) for value in description]
+    return RENAMED.get(description, description) if isinstance(description, str) else description
 
 
 def differences(name, old, new):

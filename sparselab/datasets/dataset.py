@@ -3,8 +3,6 @@
 `source` appears in titles and result tables, so that artificial data is never mistaken for the paper's.
 """
 
-import math
-import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -18,7 +16,7 @@ from ..utils.checks import choice, fail, flag, integer
 from . import readers
 from .scaling import standardise as scale
 from .splits import rows_of_fraction, split_rows
-from .validation import check_features, check_targets
+from .validation import check_features, check_form, check_image, check_same_kind, check_targets
 
 SOURCES = ("embedded", "official", "system", "local", "stand-in", "synthetic", "arrays")
 
@@ -73,13 +71,13 @@ class Dataset:
         choice("source", self.source, SOURCES)
         if (self.X_test is None) != (self.y_test is None):
             fail("X_test" if self.X_test is None else "y_test", None, "given, or both X_test and y_test left out")
-        _check_form(self.X_train, self.y_train, "train")
+        check_form(self.X_train, self.y_train, "train")
         if self.X_test is not None:
-            _check_form(self.X_test, self.y_test, "test")
+            check_form(self.X_test, self.y_test, "test")
         if self.X_test is not None and self.X_test.shape[1] != self.n_features:
             fail("X_test.shape[1]", self.X_test.shape[1], f"{self.n_features}, as many features as X has")
         if self.image_shape is not None:
-            _check_image(self.image_shape, self.n_features)
+            check_image(self.image_shape, self.n_features)
 
     @property
     def n_features(self) -> int:
@@ -176,7 +174,7 @@ class Dataset:
         X_train = check_features(X, dtype=dtype, copy=keep)
         y_train, classes = check_targets(y, X_train.shape[0], task=task, dtype=dtype)
         if X_test is not None:
-            X_test = _same_kind(check_features(X_test, "X_test", dtype=dtype, copy=keep), X_train)
+            X_test = check_same_kind(check_features(X_test, "X_test", dtype=dtype, copy=keep), X_train)
             if y_test is not None:
                 y_test, _ = check_targets(y_test, X_test.shape[0], "y_test", task=task, classes=classes, dtype=dtype)
         image_shape = tuple(image_shape) if isinstance(image_shape, list) else image_shape
@@ -382,28 +380,3 @@ class Dataset:
         """Scale the features IN PLACE and return the dataset; only for arrays that are not shared with the caller."""
         scale(self.X_train, self.X_test)
         return self
-
-
-def _check_form(X, y, part):
-    """Check in constant time that X and y have the form of validated arrays; their values are not read."""
-    is_csr = sparse.issparse(X) and X.format == "csr"
-    is_dense = isinstance(X, np.ndarray) and X.ndim == 2 and X.flags.c_contiguous
-    if not (is_csr or is_dense) or X.dtype not in (np.float32, np.float64):
-        fail(f"X_{part}", type(X), "a validated array: use Dataset.from_arrays", TypeError)
-    if len(y) != X.shape[0]:
-        fail(f"len(y_{part})", len(y), f"{X.shape[0]}, one entry for each row of X_{part}")
-
-
-def _check_image(shape, n_pixels):
-    """Check that an image shape has as many pixels as a row has features."""
-    sides = list(shape) if isinstance(shape, tuple | list) else []
-    whole = all(isinstance(side, numbers.Integral) and not isinstance(side, bool) and side > 0 for side in sides)
-    if len(sides) not in (2, 3) or not whole or math.prod(sides) != n_pixels:
-        fail("image_shape", shape, f"of {n_pixels} pixels, the features of a row: (height, width) or (height, width, channels)")
-
-
-def _same_kind(X_test, X_train):
-    kinds = ["sparse" if sparse.issparse(X) else "dense" for X in (X_test, X_train)]
-    if kinds[0] != kinds[1]:
-        fail("X_test", type(X_test), f"{kinds[1]} like X, not {kinds[0]}", TypeError)
-    return X_test

@@ -3,6 +3,8 @@
 Later code does not check again for NaN, memory layout or indices out of range, so all features must pass through here.
 """
 
+import math
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -116,3 +118,29 @@ def _from_frame(frame, name):
     check_frame(frame, name)
     plain = all(kind == np.float32 for kind in frame.dtypes)
     return frame.to_numpy() if plain else frame.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def check_form(X, y, part):
+    """Check in constant time that X and y have the form of validated arrays; their values are not read."""
+    is_csr = sparse.issparse(X) and X.format == "csr"
+    is_dense = isinstance(X, np.ndarray) and X.ndim == 2 and X.flags.c_contiguous
+    if not (is_csr or is_dense) or X.dtype not in (np.float32, np.float64):
+        fail(f"X_{part}", type(X), "a validated array: use Dataset.from_arrays", TypeError)
+    if len(y) != X.shape[0]:
+        fail(f"len(y_{part})", len(y), f"{X.shape[0]}, one entry for each row of X_{part}")
+
+
+def check_image(shape, n_pixels):
+    """Check that an image shape has as many pixels as a row has features."""
+    sides = list(shape) if isinstance(shape, tuple | list) else []
+    whole = all(isinstance(side, numbers.Integral) and not isinstance(side, bool) and side > 0 for side in sides)
+    if len(sides) not in (2, 3) or not whole or math.prod(sides) != n_pixels:
+        fail("image_shape", shape, f"of {n_pixels} pixels, the features of a row: (height, width) or (height, width, channels)")
+
+
+def check_same_kind(X_test, X_train):
+    """Return X_test if it is dense or sparse like X_train."""
+    kinds = ["sparse" if sparse.issparse(X) else "dense" for X in (X_test, X_train)]
+    if kinds[0] != kinds[1]:
+        fail("X_test", type(X_test), f"{kinds[1]} like X, not {kinds[0]}", TypeError)
+    return X_test

@@ -76,7 +76,7 @@ class EpochRunner:
         yield record
 
     def begin(self, state, order):
-        """Apply all rules and note it in `state`, or, where that fails, undo everything."""
+        """Apply all rules and note it in `state`; undo everything where that fails, unless layers evolve one by one."""
         with evolution.Undo(*(() if self.plan.by_layer else (self.model, state.optimizer))) as undo:
             changes = self.evolve(state, order) if state.epoch > 0 else evolution.Changes.none(len(self.model.layers))
             with defer_interrupts:

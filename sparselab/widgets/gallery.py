@@ -38,15 +38,11 @@ class Gallery:
             self.hints[name].value = markup.note("drawing …")
         try:
             picture = png(lambda: view.draw(shown))
-            self.show(name, picture, "" if picture else markup.note(view.empty))
+            hint = "" if picture else markup.note(view.empty)
         except Exception as error:
-            self.show(name, b"", markup.exception(error, "cannot draw this"))
-
-    def show(self, name, picture, hint=""):
-        """PNG bytes, or a text where there are none."""
-        image, text = self.images[name], self.hints[name]
-        image.value, text.value = picture, hint
-        image.layout.display, text.layout.display = (SHOWN if shown else HIDDEN for shown in (picture, hint))
+            picture, hint = b"", markup.exception(error, "cannot draw this")
+        for widget, value in ((self.images[name], picture), (self.hints[name], hint)):
+            widget.value, widget.layout.display = value, SHOWN if value else HIDDEN
 
 
 class DrawnViews:

@@ -8,25 +8,23 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..checkpoints.records import History
+from ..datasets import Dataset
 from ..experiments.config import ExperimentConfig
+from ..nn.mlp import SparseMLP
 from ..utils import checks
 from .costs import sparse_and_dense
 from .describe import panel_text, plain_values
 from .form import ConfigForm
+from .live_run import LiveRun
 from .live_values import LIVE
 from .presenter import Presenter
 from .screen import Screen
 from .toolkit import Displayed, guarded
 from .view_model import ViewModel
 from .views import VIEWS, View
-
-if TYPE_CHECKING:
-    from ..checkpoints.records import History
-    from ..datasets import Dataset
-    from ..nn.mlp import SparseMLP
-    from .live_run import LiveRun
 
 CONTROLS = (
     "learning_rate", "zeta", "dataset", "hidden", "epsilon", "activation", "alpha", "rule", "batch_size", "epochs", "seed"
@@ -171,7 +169,10 @@ class TrainingPanel(Displayed):
         bool or None
             Whether a run was started; None if one was under way.
         """
-        return self.current.step() if self.current.active else self.start(paused=True)
+        if not self.current.active:
+            return self.start(paused=True)
+        self.current.step()
+        return None
 
     def stop(self, timeout: float | None = 5.0) -> bool:
         """End the training; the net stays as it is.

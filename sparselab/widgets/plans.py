@@ -15,10 +15,6 @@ PRUNING_CONTROLS = {  # kind of pruning -> controls that have an effect
 }  # fmt: skip
 WORKER_CONTROLS = ("backend", "async_fraction", "synchronous")  # controls that have an effect if there are workers
 MOST_LISTED = 4  # a longer list of epochs is abbreviated
-OTHER_PROCESSES = (
-    "Workers in other processes keep the learning rate and ζ of the start in their own epochs: "
-    "changes reach them in the first phase only."
-)
 
 
 def attach(panel, plan, relevant):
@@ -109,7 +105,7 @@ def worker_plan(config):
     if split < n:
         parts.append(f"{epoch_range(split + 1, n)}: each worker trains its own net on its own samples; then the average.")
     if config.backend != "threads" and split < n:
-        parts.append(OTHER_PROCESSES)
+        parts.append("Workers in other processes keep the learning rate and ζ of the start: changes reach the first phase only.")
     return " ".join(parts)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from .. import figures
 from ..analysis import prune_curve
+from ..datasets import Dataset
 from ..evolution import importances
 from ..experiments import studies
 from ..figures.style import limit_height, set_height
@@ -27,8 +28,6 @@ from .views import View
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-    from ..datasets import Dataset
 
 CURVE, POINT, REMEMBERED = 10, 5, 256  # timed predictions for the curve and for a point; number of points that are remembered
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from os import PathLike
+from typing import Any
 
+from ...datasets import Dataset
 from ...experiments.config import ExperimentConfig
 from ...experiments.run_store import RunStore
 from .. import panels
@@ -13,11 +15,6 @@ from .run_actions import RunActions
 from .runs_tab import RunsTab
 from .sweep_tab import SweepTab
 from .train_tab import TrainTab
-
-if TYPE_CHECKING:
-    from os import PathLike
-
-    from ...datasets import Dataset
 
 STYLE = """<style>
 .sparselab-page .sparselab-panel { padding: 0; }

@@ -1,4 +1,4 @@
-"""The gate of the datasets: what it refuses, with which words, and that what it takes comes out bit-equal."""
+"""Validation of data: what it rejects, with which words, and that what it accepts keeps its bits."""
 
 import os
 import subprocess
