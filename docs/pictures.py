@@ -1,6 +1,6 @@
-"""The README's picture of a topology that evolves: trains a net, keeps its first layer at some epochs, draws them side by side.
+"""Draws the README's picture of an evolving topology: the first layer of a trained network at several epochs, side by side.
 
-`make pictures`, or `python docs/pictures.py [--epochs 0 5 30 100 300] [--out docs/images]`. Seeded: the same picture each time.
+`make pictures`, or `python docs/pictures.py [--epochs 0 5 30 100 300] [--out docs/images]`. The seed is fixed.
 """
 
 import argparse
@@ -15,7 +15,7 @@ CONFIG = {
 
 
 def kept(experiment, epochs):
-    """{epoch: Topology of the first layer after it}; 0 is before training."""
+    """{epoch: Topology of the first layer after that epoch}; 0 is before training."""
     layer, found = experiment.model.layers, {}
     if 0 in epochs:
         found[0] = layer[0].topology
