@@ -10,6 +10,7 @@ REQUIREMENTS := pyproject.toml constraints.txt
 
 LAB_ARGS ?=
 PYTEST_ARGS ?=
+PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 NOTEBOOKS ?=
 RELIABILITY_ARGS ?=
 SHOTS ?=
@@ -31,11 +32,11 @@ test: $(VENV)/.installed-test ## lint, architecture, types, tests, notebooks (PY
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist loadscope $(PYTEST_ARGS)
-	SPARSELAB_FAST=1 $(BIN)/pytest -p nbval --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks/
+	$(BIN)/pytest $(PARALLEL) $(PYTEST_ARGS)
+	SPARSELAB_FAST=1 $(BIN)/pytest $(PARALLEL) -p nbval --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks/
 
 test-slow: $(VENV)/.installed-test ## the tests marked slow
-	$(BIN)/pytest -m slow -n 2 --dist loadscope $(PYTEST_ARGS)
+	$(BIN)/pytest -m slow $(PARALLEL) $(PYTEST_ARGS)
 
 reliability: $(VENV)/.installed-test ## measure every promise of docs/reliability.md (RELIABILITY_ARGS="--stress=quick")
 	$(BIN)/pytest tests/stress -n 1 --stress=full $(RELIABILITY_ARGS)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import settings
 
 # HYPOTHESIS_PROFILE=nightly looks for what a quick run cannot find. No deadline: the first call compiles.
-settings.register_profile("dev", max_examples=50, deadline=None)
-settings.register_profile("ci", max_examples=200, deadline=None, print_blob=True)
+settings.register_profile("dev", max_examples=30, deadline=None)
+settings.register_profile("ci", max_examples=100, deadline=None, print_blob=True)
 settings.register_profile("nightly", max_examples=20_000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
@@ -23,6 +23,19 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 def find_browser():
     """Path of a Chromium or Chrome, or None."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+# pytest's workers take the files in this order (see PARALLEL in the Makefile): the long ones first, so that all end together.
+LONG = (
+    "test_browser_workbench.py", "test_browser.py", "test_without_jit.py", "test_inputs.py", "test_estimators.py",
+    "test_resume.py", "test_widgets.py", "test_widgets_workbench.py", "test_widgets_pruning.py", "test_widgets_parallel.py",
+    "test_training.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONG)))
 
 
 def pytest_runtest_setup(item):

@@ -225,7 +225,7 @@ def test_too_little_memory_is_not_damage(tmp_path, monkeypatch):
 
 
 def test_killed_while_saving():
-    assert processes.call("checkpoints", "kill_during_save", 40) == [0, 40]
+    assert processes.call("checkpoints", "kill_during_save", 20) == [0, 20]
 
 
 @pytest.mark.slow

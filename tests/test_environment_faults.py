@@ -11,13 +11,12 @@ compiled = pytest.mark.skipif(not kernels.JIT, reason="about compiled code")
 
 @compiled
 def test_garbled_cache_files():
-    good, tried = environment.damaged_caches(["garbled"], code=environment.SMALL)
-    assert good == tried > 1
+    assert environment.damaged_caches(["garbled"], each=False, code=environment.SMALL) == (1, 1)
 
 
 @compiled
 def test_processes_that_start_cold_at_once():
-    assert environment.cold_starts(4, code=environment.SMALL) == (4, 4)
+    assert environment.cold_starts(2, code=environment.SMALL) == (2, 2)
 
 
 @compiled
@@ -29,8 +28,9 @@ def test_homes_nobody_can_write_to():
     assert lines["NUMBA_CACHE_DIR cannot be written to"] == lines["nothing can be written to"] == 1
 
 
-def test_forked_children_train():
-    assert environment.forks(["closed", "open"]) == (2, 2)
+@pytest.mark.parametrize("case", [pytest.param("closed", marks=pytest.mark.slow), "open"])
+def test_a_forked_child_trains(case):
+    assert environment.forks([case]) == (1, 1)
 
 
 def test_odd_names():

@@ -72,31 +72,35 @@ def faults(name, value):
     return {code: text for code, text in validate(name)["errors"] if code not in ignored}
 
 
-def parameters(names):
-    """pytest's parameters of full names; failures in PENDING folders are expected."""
-    expected = lambda name: pytest.mark.xfail(strict=False) if name.split(".")[1] in PENDING else ()
-    return [pytest.param(name, marks=expected(name)) for name in sorted(names)]
-
-
 PUBLIC = public()
 HOMES = {value.__module__ for value in PUBLIC.values() if not isinstance(value, property)}
+expected = pytest.mark.xfail(strict=False)  # in PENDING folders
+each_module = pytest.mark.parametrize(
+    "module", [pytest.param(home, marks=expected if home.split(".")[1] in PENDING else ()) for home in sorted(HOMES)]
+)
 
 
-@pytest.mark.parametrize("name", parameters(PUBLIC))
-def test_every_parameter_and_the_result_are_annotated(name):
-    assert unannotated(PUBLIC[name]) == []
+def found_in(module, check):
+    """{full name: what check(full name, object) finds} of the public names of a module."""
+    mine = {name: value for name, value in PUBLIC.items() if function_of(value).__module__ == module}
+    return {name: what for name, value in mine.items() if (what := check(name, value))}
 
 
-@pytest.mark.parametrize("name", parameters(PUBLIC))
-def test_numpydoc_accepts_the_docstring(name):
-    assert faults(name, PUBLIC[name]) == {}
+@each_module
+def test_every_parameter_and_the_result_are_annotated(module):
+    assert found_in(module, lambda name, value: unannotated(value)) == {}
 
 
-@pytest.mark.parametrize("name", parameters(HOMES))
-def test_examples_run(name, tmp_path, monkeypatch):
+@each_module
+def test_numpydoc_accepts_the_docstrings(module):
+    assert found_in(module, faults) == {}
+
+
+@each_module
+def test_examples_run(module, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    assert doctest.testmod(importlib.import_module(name), optionflags=flags).failed == 0
+    assert doctest.testmod(importlib.import_module(module), optionflags=flags).failed == 0
 
 
 def test_the_walk_finds_functions_classes_methods_and_properties():

@@ -40,8 +40,14 @@ def global_rng_restored():
     np.random.set_state(before)  # noqa: NPY002
 
 
-@parametrize_with_checks(CHECKED)
+@parametrize_with_checks(CHECKED[1:])
 def test_scikit_learns_own_checks(estimator, check, global_rng_restored):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(CHECKED[:1])
+def test_scikit_learns_own_checks_with_defaults(estimator, check, global_rng_restored):
     check(estimator)
 
 

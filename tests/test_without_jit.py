@@ -53,7 +53,7 @@ outermost = pytest.mark.skipif(CHILD in os.environ, reason="one level of process
 def test_kernels_and_gradients_in_plain_python():
     chosen = ("all_relu-softmax_cross_entropy-holes", "tanh-mean_squared_error-sparse")
     gradients = (f"tests/test_gradients.py::test_gradients_are_slopes[{one}]" for one in chosen)
-    assert without_jit("tests/test_kernels.py", *WILD, *gradients) > 500
+    assert without_jit("tests/test_kernels.py", *WILD, *gradients, "-k", "not (plain-float32 or float64-1 or float64-3)") > 250
 
 
 @outermost
@@ -64,7 +64,7 @@ def test_kernels_with_bounds_checks(tmp_path):
 @pytest.mark.slow
 @outermost
 def test_everything_else_in_plain_python():
-    names = ("topology", "rewiring", "evolution", "storage", "lists_of_rules", "plug_in_training")
+    names = ("kernels", "topology", "rewiring", "evolution", "storage", "lists_of_rules", "plug_in_training")
     assert without_jit(*(f"tests/test_{name}.py" for name in names), "-k", BIG) > 300
 
 
