@@ -52,7 +52,7 @@ class ThreadTeam:
     def _listen(self, others, counter):
         """Wait for the threads; after a Ctrl-C they stop between two layers, and the step is not applied."""
         while wait(others, timeout=LISTEN).not_done:
-            if defer_interrupts.noted and in_main_thread():
+            if defer_interrupts.pending and in_main_thread():
                 counter[system.STOP_WANTED] = 1
 
     def close(self):
