@@ -206,9 +206,9 @@ LONG = """
 import sys, time
 import numpy as np
 import sparselab as sl
-from sparselab.engines import fused
+from sparselab.engines import fused, tiling
 fused.LONG_STEP = 1
-fused.WORTH_MEETING = 1
+tiling.WORTH_MEETING = 1
 X, y = np.random.default_rng(0).standard_normal((64, 50), dtype=np.float32), np.arange(64) % 3
 model = sl.SparseMLP.create((50, 400_000, 400_000, 400_000, 3), epsilon=4, seed=0)
 list(sl.train(model, (X, y), epochs=1, batch_size=8, optimizer=sl.MomentumSGD(1e-9), seed=0))
