@@ -123,7 +123,7 @@ def test_the_form_shows_any_config(name):
     form = ConfigForm(spans={"epsilon": (1.0, 5.0, 1.0), "epochs": (1, 10, 1), "alpha": (0.0, 0.1, 0.01)})
     form.load(ExperimentConfig.paper(name, seed=2**60 + 1))
     assert form.config == ExperimentConfig.paper(name, seed=2**60 + 1)
-    assert form.errors == {}
+    assert form.faults == {}
 
 
 @pytest.mark.parametrize("text", ["100, 20", "100-20", " 100 20 ", "100 → 20"])

@@ -124,7 +124,7 @@ def test_bad_input_is_shown_beside_its_field_and_nothing_starts():
         panel.run()
     move(panel, "pruning_stop", 0)
     assert panel.form.controls["pruning_stop"].error.value == ""
-    assert panel.form.errors == {}
+    assert panel.form.faults == {}
     with pytest.raises(ValueError, match="pruning_amount = 1.5"):
         pruning_panel(pruning_amount=1.5)
 

@@ -63,7 +63,7 @@ class ConfigForm:
         return self.base.replace(**{name: control.read() for name, control in self.controls.items()})
 
     @property
-    def errors(self) -> dict[str, str]:
+    def faults(self) -> dict[str, str]:
         """What is wrong, by field: checked anew, and shown beside the fields."""
         return {name: text for name, control in self.controls.items() if (text := control.check())} or self._conflicts()
 

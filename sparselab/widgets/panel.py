@@ -195,7 +195,7 @@ class TrainingPanel(Displayed):
             if not self.stop():
                 self.presenter.show_message("still working (loading data or compiling): try again in a moment")
                 return
-            if not self.form.errors:
+            if not self.form.faults:
                 self.view_model.clear()
             self.resume_next = False
             self._show_at_rest()
@@ -203,7 +203,7 @@ class TrainingPanel(Displayed):
     @property
     def preset(self) -> str:
         """JSON text of the config of the current run, or before the first Start of the form; `use` loads such a text."""
-        return (self.form.config if self.state == "ready" and not self.form.errors else self.current.config).to_json()
+        return (self.form.config if self.state == "ready" and not self.form.faults else self.current.config).to_json()
 
     def use(self, preset: str) -> None:
         """Put the settings of a preset into the form.
@@ -248,7 +248,7 @@ class TrainingPanel(Displayed):
     def _new_run(self, changes=(), *, strict=False):
         """Make a new run the current one; where it may not start, show why and return None, or if `strict` raise ValueError."""
         with self.lock:
-            text = "already running: press Stop first" if self.current.active else "; ".join(self.form.errors.values())
+            text = "already running: press Stop first" if self.current.active else "; ".join(self.form.faults.values())
             self.presenter.show_message(text)
             if text and strict:
                 raise ValueError(text)
@@ -286,7 +286,7 @@ class TrainingPanel(Displayed):
 
     def _form_changed(self):
         """Pass live values to the running training; other changes are seen in the untrained net."""
-        if self.form.errors:
+        if self.form.faults:
             return
         if self.current.active:
             self.current.set_live(self.form.config)

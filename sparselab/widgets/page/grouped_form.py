@@ -28,9 +28,9 @@ class GroupedForm(ConfigForm):
         super().__init__(names, **options)
 
     @property
-    def errors(self):
+    def faults(self):
         """Those of a ConfigForm, or that of a file that cannot be read. The fold of the first one is opened."""
-        found = super().errors or self._unreadable()
+        found = super().faults or self._unreadable()
         if name := next((name for name in found if name in self.fold_of), None):
             self.folds.selected_index = self.fold_of[name]
         return found
