@@ -65,7 +65,8 @@ def run(*command, folder):
 @pytest.mark.slow
 def test_the_wheel_holds_every_module_and_nothing_of_the_tests(wheel):
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "sparselab").rglob("*.py")}
+    sources = [path for path in (ROOT / "sparselab").rglob("*") if path.suffix in (".py", ".pyi")]
+    modules = {path.relative_to(ROOT).as_posix() for path in sources}
     assert modules <= names
     assert {name.partition("/")[0] for name in names} == {"sparselab"}
     others = {name.removeprefix("sparselab/") for name in names - modules if "/share/" not in name}
