@@ -53,12 +53,12 @@ outermost = pytest.mark.skipif(CHILD in os.environ, reason="one level of process
 def test_kernels_and_gradients_in_plain_python():
     chosen = ("all_relu-softmax_cross_entropy-holes", "tanh-mean_squared_error-sparse")
     gradients = (f"tests/test_gradients.py::test_gradients_are_slopes[{one}]" for one in chosen)
-    assert without_jit("tests/test_kernels.py", *WILD, *gradients, "-k", "not (plain-float32 or float64-1 or float64-3)") > 250
+    assert without_jit("tests/test_kernels.py", *WILD, *gradients, "-k", "not (plain-float32 or float64-1 or float64-3)") > 150
 
 
 @outermost
 def test_kernels_with_bounds_checks(tmp_path):
-    assert with_bounds_checks(tmp_path, "tests/test_kernels.py", *WILD, "-k", "plain-float64-7 or gather or wild or softmax") > 40
+    assert with_bounds_checks(tmp_path, "tests/test_kernels.py", *WILD, "-k", "plain-float64-7 or wild") > 30
 
 
 @pytest.mark.slow
