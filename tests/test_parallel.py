@@ -1,4 +1,4 @@
-"""Training with workers: one suite for all backends. What is computed never depends on where."""
+"""Training with workers: one suite for all backends, which must compute the same."""
 
 import sys
 
@@ -260,7 +260,7 @@ def test_garbage_is_refused_and_nothing_is_applied(name):
     assert server.version == 0
 
 
-def test_a_generation_nobody_knows_is_refused():
+def test_an_unknown_generation_is_refused():
     model = models.net()
     server = ParameterServer(model)
     old = server.pull()

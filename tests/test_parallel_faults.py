@@ -1,4 +1,4 @@
-"""Workers that die, hang, raise or lie: noticed, replaced, and the training goes on as if nothing had happened."""
+"""Workers that die, hang, raise or give wrong answers: they are replaced, and the training has the same result."""
 
 import os
 import subprocess
@@ -97,7 +97,7 @@ def check_usable(model, data):
     [("threads", "raise"), pytest.param("processes", "kill", marks=slow), pytest.param("processes", "raise", marks=slow)],
 )
 def test_what_fails_again_and_again_ends_with_the_worker_named(tmp_path, backend, kind):
-    """The model stands at the server's last state: that after the first epoch, for the fault comes in the next round."""
+    """The model has the server's last state: that after the first epoch, since the fault comes in the next round."""
     model, data, records = train(backend, faults.Faulty(tmp_path, kind, at=7, times=100), max_restarts=2)
     next(records)
     after_one = models.fingerprint(model)
@@ -117,7 +117,7 @@ def test_a_thread_that_hangs_is_an_error_and_not_a_hang(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("backend", ["serial", "threads", pytest.param("processes", marks=slow)])
-def test_divergence_that_is_nobodys_fault_is_told_as_such(tmp_path, backend):
+def test_divergence_without_a_fault_is_told_as_such(tmp_path, backend):
     model, data, records = train(backend, faults.Faulty(tmp_path))
     model.layers[0].w[0] = np.inf
     with pytest.raises(sl.DivergedError):
@@ -131,7 +131,7 @@ def test_local_divergence_is_told_as_such(tmp_path):
         list(records)
 
 
-# the crew alone
+# the supervisor alone
 
 
 class Slow(local.Serial):
@@ -147,8 +147,8 @@ class Slow(local.Serial):
         self.replaced = []
 
     def gradient(self, number, snapshot, round_):
-        push = GradientUpdate(number, round_, 0, 0, [], 0, 0, [], [], False)
-        return self._start(number, lambda: push)
+        update = GradientUpdate(number, round_, 0, 0, [], 0, 0, [], [], False)
+        return self._start(number, lambda: update)
 
     def restart(self, numbers):
         self.replaced += numbers
@@ -159,27 +159,27 @@ class Slow(local.Serial):
 def test_a_hang_is_noticed_at_the_deadline(monkeypatch):
     monkeypatch.setattr(supervisor, "FIRST", 0.0)
     backend = Slow()
-    team = supervisor.Supervisor(backend, None, None, None, task_timeout=0.3)
-    team.submit(0, "gradient", lambda: None, 0)
-    number, push = team.next()
-    assert (number, push.round, backend.replaced, team.restarts) == (0, 0, [0], 1)
-    ((worker, error, seconds),) = team.noticed
+    supervised = supervisor.Supervisor(backend, None, None, None, task_timeout=0.3)
+    supervised.submit(0, "gradient", lambda: None, 0)
+    number, update = supervised.next()
+    assert (number, update.round, backend.replaced, supervised.restarts) == (0, 0, [0], 1)
+    ((worker, error, seconds),) = supervised.failures
     assert worker == 0
     assert isinstance(error, TimeoutError)
     assert 0.3 <= seconds < 10
 
 
 def test_patience_is_20_times_the_median_of_its_kind_and_more_for_the_first():
-    team = supervisor.Supervisor(Slow(), None, None, None)
-    team.under_way = {0: ("gradient", ()), 1: ("local", ())}
-    assert team.patience(0) == supervisor.FIRST + supervisor.PATIENCE
-    assert team.patience(1) == supervisor.FIRST + supervisor.UNKNOWN
-    team.seen |= {(0, "gradient"), (1, "local")}
-    team.spent |= {"gradient": [0.01], "local": [100.0]}
-    assert team.patience(0) == supervisor.PATIENCE
-    assert team.patience(1) == 2000
-    team.task_timeout = 1.0
-    assert team.patience(0) == team.patience(1) == 1.0
+    supervised = supervisor.Supervisor(Slow(), None, None, None)
+    supervised.tasks = {0: ("gradient", ()), 1: ("local", ())}
+    assert supervised.patience(0) == supervisor.FIRST + supervisor.PATIENCE
+    assert supervised.patience(1) == supervisor.FIRST + supervisor.UNKNOWN
+    supervised.seen |= {(0, "gradient"), (1, "local")}
+    supervised.spent |= {"gradient": [0.01], "local": [100.0]}
+    assert supervised.patience(0) == supervisor.PATIENCE
+    assert supervised.patience(1) == 2000
+    supervised.task_timeout = 1.0
+    assert supervised.patience(0) == supervised.patience(1) == 1.0
 
 
 # executors of others
@@ -265,8 +265,8 @@ def test_an_existing_cluster_its_client_and_the_end_of_its_scheduler(tmp_path, u
 
 
 @slow
-def test_who_hangs_in_a_cluster_of_others_never_hangs_the_training(tmp_path, scheduler, monkeypatch):
-    """It ends, or it says who does not answer: what is not ours cannot be killed, and may hold up the others."""
+def test_a_worker_that_hangs_in_a_cluster_of_others_never_hangs_the_training(tmp_path, scheduler, monkeypatch):
+    """It ends, or names the worker that does not answer: what is not ours cannot be killed, and may block the others."""
     from distributed import Client
 
     monkeypatch.setattr(supervisor, "FIRST", 5.0)
@@ -342,7 +342,7 @@ def children():
 @slow
 @pytest.mark.parametrize("backend", ["processes", "dask"])
 @pytest.mark.parametrize("ending", ["close", "error"])
-def test_whoever_stops_asking_leaves_no_process(backend, ending):
+def test_a_run_that_is_left_leaves_no_process(backend, ending):
     before = children()
     model, data, records = train(backend, None, epochs=1000)
     next(records)

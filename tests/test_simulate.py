@@ -1,4 +1,4 @@
-"""The simulation trains for real and only its clock is made up: laws of queues, and runs that must be the same bit for bit."""
+"""The simulation trains for real, only its clock is simulated: laws of queues, and runs that must be the same bit for bit."""
 
 import math
 

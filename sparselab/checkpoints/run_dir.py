@@ -107,12 +107,14 @@ class RunDir:
             if good and number_of(os.path.basename(path)) < number_of(os.path.basename(good[-1])):
                 os.unlink(path)
 
-    def last_good(self, read):
+    def last_good(self, read, candidates=None):
         """(path, read(path)) of the newest file that can be read, with a warning for each that cannot; None without one.
+
+        candidates: what to read instead of the files, newest first.
 
         An undamaged file that cannot be used here (UnfitError) is an error: an older one could not be used either.
         """
-        for path in self.files():
+        for path in self.files() if candidates is None else candidates:
             try:
                 return path, read(path)
             except UnfitError:

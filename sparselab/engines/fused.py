@@ -3,10 +3,10 @@
 import numpy as np
 import scipy.sparse
 
-from ..kernels import JIT, columns, compiling, program, push_pull, updating
+from ..kernels import columns, compiling, program, push_pull
 from ..kernels.arguments import CALL, RECORD, address, for_call, put
 from ..nn import activations
-from ..nn.optimizers import MomentumSGD, check_state
+from ..nn.optimizers import check_state
 from .base import ENGINE_PHASES
 from .buffers import Gradients, Workspace
 from .threads import ThreadTeam, new_counter
@@ -14,7 +14,7 @@ from .tiling import drop_threshold, even_cuts, groups_of, shared_out, tiles_of
 
 NO_ROWS = np.zeros((0, 0), np.float32)
 NO_STEPS = dict.fromkeys(CALL, 0)
-NO_TURNS = 0, np.zeros(push_pull.MINE, np.int64), np.zeros((0, columns.FIELDS), np.int64)
+NO_CLIENT = 0, np.zeros(push_pull.MINE, np.int64), np.zeros((0, columns.FIELDS), np.int64)
 
 LONGEST = 2 * 10**9  # links × samples of one call to run_forward: Ctrl-C is heard between two calls
 LONG_STEP = 10**9  # links × columns of a tile from which the main thread listens for Ctrl-C during a step
@@ -49,22 +49,22 @@ class FusedEngine:
         """len(rates) steps over consecutive batches of `samples`, updating model and state in place; fills the Outcome."""
         self._run(outcome, X, targets, samples, batch_size, rates, settings_of(optimizer), state, key, first_step, True)
 
-    def gradient(self, outcome, X, targets, samples, key, step, own_turns=None):
+    def gradient(self, outcome, X, targets, samples, key, step, client=None):
         """(dw, db) of one batch, an array per layer, with the dropout of step `step`; nothing is updated. Fills the Outcome.
 
-        The arrays are the engine's own and hold until its next call; None, None where something is not finite. own_turns: the
-        parallel.gate.Turns of a worker, who goes on with the next of the Outcome's batches as long as it may push and pull by
+        The arrays are the engine's own and hold until its next call; None, None where something is not finite. client: the
+        CompiledClient of a worker, which goes on with the next of the Outcome's batches as long as it may push and pull by
         itself: outcome.done then says how many gradients there were; the last one is left.
         """
-        settings, turns = (np.zeros(columns.SETTINGS), NO_TURNS) if own_turns is None else own_turns.now()
+        settings, client = (np.zeros(columns.SETTINGS), NO_CLIENT) if client is None else client.now()
         n = len(outcome.sizes)
         self._run(
-            outcome, X, targets, samples, int(outcome.sizes[0]), [0.0] * n, settings, None, key, step, False, turns
+            outcome, X, targets, samples, int(outcome.sizes[0]), [0.0] * n, settings, None, key, step, False, client
         )  # fmt: skip
         return (None, None) if outcome.failed else (self.gradients[0].dw, self.gradients[0].db)
 
     def _run(
-        self, outcome, X, targets, samples, batch_size, rates, settings, state, key, first_step, applies, turns=NO_TURNS
+        self, outcome, X, targets, samples, batch_size, rates, settings, state, key, first_step, applies, client=NO_CLIENT
     ):  # fmt: skip
         if not self.workspaces:
             compiling.announce(program.run_steps)
@@ -77,7 +77,7 @@ class FusedEngine:
         self._write_shares(threads, together)
         if self.data is None or self.data[0] is not X or self.data[1] is not targets:
             self._write_data(X, targets)
-        server_words, own_words, server_table = turns
+        server_words, own_words, server_table = client
         losses, hits = np.zeros((steps, tiles)), np.zeros((steps, tiles), np.int64)
         rates, counter = np.asarray(rates, np.float32), new_counter()
         record = for_call(
@@ -219,37 +219,6 @@ class FusedEngine:
             self.record, n_layers=n_layers, table=self.table, coefficients=self.coefficients, buffers=self.buffers, dw=self.dw,
             db=self.db,
         )  # fmt: skip
-
-
-class FusedUpdate:
-    """The optimizer's update of a whole net in one call, bit for bit `optimizer.update` on each layer: for the parameter server,
-    whose time is everybody's. `made_for(model, optimizer)` says whether it can do it."""
-
-    def __init__(self, model, optimizer):
-        self.model, self.optimizer, self.seen = model, optimizer, None
-        self.table = np.zeros((len(model.layers), columns.FIELDS), np.int64)  # always this one: kernels.turns looks at it
-
-    @staticmethod
-    def made_for(model, optimizer):
-        """float32 and MomentumSGD, compiled."""
-        return JIT and model.dtype == np.float32 and type(optimizer) is MomentumSGD
-
-    def __call__(self, state, dw, db, rate):
-        """Apply gradients dw, db (float32, contiguous, an array a layer) to the model and its LayerStates."""
-        self.look_at(state)
-        gradients = [np.array([[*map(address, part)]], np.int64) for part in (dw, db)]
-        updating.apply_gradients(self.table, *gradients, np.float32(rate), settings_of(self.optimizer))
-
-    def look_at(self, state):
-        """Note where the arrays of the model and of its LayerStates stand now."""
-        arrays = [a for layer, s in zip(self.model.layers, state, strict=True) for a in (layer.w, layer.b, *s.links, *s.neurons)]
-        if self.seen is not None and all(a is b for a, b in zip(arrays, self.seen, strict=True)):
-            return
-        check_state(state, self.model)
-        for row, layer, s in zip(self.table, self.model.layers, state, strict=True):
-            row[[columns.NNZ, columns.N_OUT]] = len(layer.w), len(layer.b)
-            row[[columns.W, columns.B, columns.V, columns.VB]] = [*map(address, (layer.w, layer.b, s.links[0], s.neurons[0]))]
-        self.seen = arrays
 
 
 def settings_of(optimizer):

@@ -1,148 +1,161 @@
-"""Workers that are threads serve themselves: a gradient goes into the server's net, and the new net out, in compiled code.
+"""Pushes and pulls of a parameter server in compiled code: `push` applies a gradient, `take_turn` lets a worker push and pull.
 
-All stand at one gate, an array of int64 (WORDS): a lock, whether it is open, and what the server knows. Whoever finds it closed
-goes back to Python with its gradient. One takes its turn after the other, or all take theirs together: then they wait for each
-other, and share the update.
+Workers that push by themselves share an array of int64, the control words: a lock, whether they may push now, and what the
+server knows. A worker that may not returns to Python with its gradient. Workers take turns one after the other
+(asynchronous), or all meet and share one update (synchronous).
 """
 
 import numpy as np
-from numba import carray
 
-from .columns import N_OUT, NNZ, B, W
+from .columns import N_OUT, NNZ, SETTINGS, B, W
 from .settings import jit
-from .system import SPINS, acquire, as_pointer, atomic_add, atomic_load, give_way, now, release
-from .updating import ONE, apply_update, update_copy, vector
+from .system import SPINS, acquire, array_at, atomic_add, atomic_load, give_way, now, release
+from .updating import apply_update, vector
 
-# words of a gate. lock: 0, or whose it is; era: whose tasks belong here; logged: turns since somebody looked, limit: how many
-# there may be; rates, log, losses: where a learning rate, a row and a loss for each of them stand, in bytes from the gate;
-# max_staleness: or -1. together: workers that take a turn together, or 0; then a turn has a row and a loss for each worker, in
-# their order, factors: place of a factor of the velocity for each turn; dws, dbs: of the workers' tables of gradients, a row
-# each; here, updated, gone: workers that wait, have done their share, and have their copy; rounds counts such turns, sent_back
-# ends of the waiting; apart: whether workers are processes
+# The control words. LOCK: 0, or its holder; OPEN: whether workers may push by themselves; SESSION: tasks given in an earlier one
+# must go through Python; VERSION: of the server's net; LOGGED: turns since Python read the log; LIMIT: turns that may be logged;
+# WAITING: workers that wait for the lock. RATES, FACTORS, LOG, LOSSES: where a learning rate, a factor of the velocity, a row and
+# a loss for each turn are, in bytes from the control words. TOGETHER: workers that take a turn together, or 0; then a turn has
+# a row and a loss for each worker, in their order. DWS, DBS: where the addresses of their gradients are; ARRIVED, UPDATED,
+# COPIED: workers that wait for the others, have done their share, and have their copy; ROUNDS: such turns so far; SENT_BACK: how
+# often the waiting was ended. APART: whether workers are processes, with the server's net twice in memory.
 (
-    LOCK, OPEN, ERA, VERSION, LOGGED, LIMIT, WAITING, MAX_STALENESS, RATES, LOG, LOSSES, TOGETHER, FACTORS, DWS, DBS, HERE,
-    UPDATED, GONE, ROUNDS, SENT_BACK, APART, WORDS,
-) = range(22)  # fmt: skip
-DRIVER = 2**20  # who has the lock, beside workers 1, 2, …
-# words of a worker: its number, the version and the era of its net, nanoseconds when it goes back, when its gradient began, and
-# nanoseconds that it waited for others
-NUMBER, MY_VERSION, MY_ERA, UNTIL, BEGUN, WAITED, MINE = range(7)
-# columns of a row of the log; times in nanoseconds
-WHO, STALENESS, REFUSED, SAMPLES, HITS, QUEUE, BEGIN, END, ROW = range(9)
-DAMPING = 4  # in a server's settings, after the optimizer's
+    LOCK, OPEN, SESSION, VERSION, LOGGED, LIMIT, WAITING, RATES, FACTORS, LOG, LOSSES, TOGETHER, DWS, DBS, ARRIVED, UPDATED,
+    COPIED, ROUNDS, SENT_BACK, APART, WORDS,
+) = range(21)  # fmt: skip
+DRIVER = 2**20  # holder of the lock, beside workers 1, 2, …
+# A worker's own words: its number, the version and the session of its net; in nanoseconds, when it has to return to Python, when
+# its gradient began, and how long it waited for others.
+NUMBER, MY_VERSION, MY_SESSION, UNTIL, BEGUN, WAITED, MINE = range(7)
+# Columns of a row of the log; times in nanoseconds.
+WORKER, STALENESS, REFUSED, SAMPLES, HITS, QUEUE, BEGIN, END, ROW = range(9)
+# A server's settings, after the optimizer's.
+DAMPING, MAX_STALENESS, SERVER_SETTINGS = range(SETTINGS, SETTINGS + 3)
 
 
 @jit
-def take_turn(gate, mine, server, table, dw, db, settings, loss, hits, n_samples, clock):
-    """One push and one pull of a worker; False where it may not: then nothing has been done.
+def push_rate(rate, staleness, damping, max_staleness):
+    """The learning rate of a push `staleness` updates behind, η / (1 + staleness)^damping; −1 where it is too stale."""
+    return -1.0 if staleness > max_staleness else rate / (1 + staleness) ** damping
 
-    mine: the worker's words; server, table: addresses of the server's net and of the worker's; dw, db: of its gradient; loss: Σ
-    over its samples. clock: see system.now.
+
+@jit
+def push(part, parts, table, dw, db, groups, rate, factor, staleness, settings, source=None, copy=None):
+    """This part's share of a push: the mean gradient of `groups` workers into the server's net; False where it is refused.
+
+    The one update of parameter servers: Python, threads and processes call it. factor: multiplies the velocity before; source,
+    copy: see `apply_update`.
     """
-    words = carray(as_pointer(gate), (WORDS,), np.int64)
+    rate = push_rate(rate, staleness, settings[DAMPING], settings[MAX_STALENESS])
+    if rate < 0:
+        return False
+    apply_update(
+        part, parts, table, dw, db, groups, np.float32(rate), settings, np.float32(groups), np.float32(factor), source, copy
+    )
+    return True
+
+
+@jit
+def take_turn(control, mine, server, table, dw, db, settings, loss, hits, n_samples, clock):
+    """One push and one pull of a worker; False where it may not push by itself: then nothing has been done.
+
+    control: address of the control words; mine: the worker's own; server, table: addresses of the server's net and of the
+    worker's; dw, db: of its gradient; loss: sum over its samples; clock: see system.now.
+
+    A process may be killed during its turn. So its server has the net twice, one behind the other in the table: the newer one is
+    only read, and the other one becomes the newer when LOGGED is increased, in one instruction. After an even number of turns
+    the first is the newer one.
+    """
+    words = array_at(control, (WORDS,), np.int64)
     if words[TOGETHER]:
-        return take_round(gate, mine, server, table, dw, db, settings, loss, hits, n_samples, clock)
+        return take_turn_together(control, mine, server, table, dw, db, settings, loss, hits, n_samples, clock)
     ended = now(clock)
     if ended > mine[UNTIL]:
         return False
-    atomic_add(gate + 8 * WAITING, 1)
-    acquire(gate, mine[NUMBER] + 1)
+    atomic_add(control + 8 * WAITING, 1)
+    acquire(control, mine[NUMBER] + 1)
     mine[WAITED] += now(clock) - ended
-    queue = atomic_add(gate + 8 * WAITING, -1) - 1
-    may = words[OPEN] != 0 and words[ERA] == mine[MY_ERA] and words[LOGGED] < words[LIMIT]
-    if may and words[APART]:
-        update_apart(gate, words, mine, server, table, dw, db, settings, loss, hits, n_samples, queue, ended)
-        mine[BEGUN] = now(clock)
-    elif may:
-        turn, staleness, n = words[LOGGED], words[VERSION] - mine[MY_VERSION], words[LIMIT]
-        refused = words[MAX_STALENESS] >= 0 and staleness > words[MAX_STALENESS]
-        if not refused:
-            rate = carray(as_pointer(gate + words[RATES]), (n,), np.float64)[turn] / (1 + staleness) ** settings[DAMPING]
-            apply_update(0, 1, server, dw, db, 1, np.float32(rate), settings, ONE, ONE)
+    queue = atomic_add(control + 8 * WAITING, -1) - 1
+    allowed = words[OPEN] != 0 and words[SESSION] == mine[MY_SESSION] and words[LOGGED] < words[LIMIT]
+    if allowed:
+        turn, limit, n = words[LOGGED], words[LIMIT], table.shape[0]
+        version, newer, older = words[VERSION], 0, 0
+        if words[APART]:
+            version, newer, older = version + turn, n * (turn % 2), n - n * (turn % 2)
+        staleness, rate = version - mine[MY_VERSION], array_at(control + words[RATES], (limit,), np.float64)[turn]
+        applied = push(
+            0, 1, server[older : older + n], dw, db, 1, rate, 1.0, staleness, settings, server[newer : newer + n], table
+        )
+        if not applied:
+            copy_net(server, table)
+        elif not words[APART]:
             words[VERSION] += 1
-        note(gate, words, turn, n, mine, staleness, refused, n_samples, hits, queue, ended, loss)
-        words[LOGGED] += 1
-        copy_net(server, table)
-        mine[MY_VERSION], mine[BEGUN] = words[VERSION], now(clock)
-    release(gate)
-    return may
+        write_log(control, words, turn, limit, mine, staleness, not applied, n_samples, hits, queue, ended, loss)
+        atomic_add(control + 8 * LOGGED, 1)
+        mine[MY_VERSION], mine[BEGUN] = version + applied, now(clock)
+    release(control)
+    return allowed
 
 
 @jit
-def note(gate, words, place, n, mine, staleness, refused, n_samples, hits, queue, ended, loss):
+def write_log(control, words, place, n, mine, staleness, refused, n_samples, hits, queue, ended, loss):
     """Write a row of the log, which has n, and its loss."""
-    row = carray(as_pointer(gate + words[LOG]), (n, ROW), np.int64)[place]
-    row[WHO], row[STALENESS], row[REFUSED], row[SAMPLES] = mine[NUMBER], staleness, refused, n_samples
+    row = array_at(control + words[LOG], (n, ROW), np.int64)[place]
+    row[WORKER], row[STALENESS], row[REFUSED], row[SAMPLES] = mine[NUMBER], staleness, refused, n_samples
     row[HITS], row[QUEUE], row[BEGIN], row[END] = hits, queue, mine[BEGUN], ended
-    carray(as_pointer(gate + words[LOSSES]), (n,), np.float64)[place] = loss / n_samples * n_samples  # as it is told in Python
+    losses = array_at(control + words[LOSSES], (n,), np.float64)
+    losses[place] = loss / n_samples * n_samples  # rounded as in Python, which sums means
 
 
 @jit
-def update_apart(gate, words, mine, server, table, dw, db, settings, loss, hits, n_samples, queue, ended):
-    """The turn of a worker that may be killed in it: the server's net stands here twice, one behind the other in its table.
+def take_turn_together(control, mine, server, table, dw, db, settings, loss, hits, n_samples, clock):
+    """The same of all workers together: the mean of their gradients is one push, of which each does its share.
 
-    The newer one is only read, the other one becomes the newest when the turn is counted, in one word; until then nothing has
-    happened. An even number of turns: the first of the two is the newer one.
+    False where a worker is in Python, or about to go there: then no gradient has been used. The lock is held from the arrival of
+    the last worker until all have their copy: meanwhile no worker leaves, and Python does not look at the net.
     """
-    n, turn, limit = table.shape[0], words[LOGGED], words[LIMIT]
-    staleness = words[VERSION] + turn - mine[MY_VERSION]
-    rate = carray(as_pointer(gate + words[RATES]), (limit,), np.float64)[turn] / (1 + staleness) ** settings[DAMPING]
-    first = n * (turn % 2)
-    update_copy(server[first : first + n], server[n - first : 2 * n - first], table, dw, db, np.float32(rate), settings)
-    note(gate, words, turn, limit, mine, staleness, 0, n_samples, hits, queue, ended, loss)
-    mine[MY_VERSION] = words[VERSION] + turn + 1
-    atomic_add(gate + 8 * LOGGED, 1)
-
-
-@jit
-def take_round(gate, mine, server, table, dw, db, settings, loss, hits, n_samples, clock):
-    """The same of all workers together: the mean of their gradients is one update, of which each does its share.
-
-    False where somebody is in Python, or about to go there: then nobody's gradient has been used. The lock is held from the
-    arrival of the last one until all have their copy: no worker leaves, and nobody in Python looks at the net, in between.
-    """
-    words = carray(as_pointer(gate), (WORDS,), np.int64)
+    words = array_at(control, (WORDS,), np.int64)
     n, me, ended = words[TOGETHER], mine[NUMBER], now(clock)
     if ended > mine[UNTIL]:
         return False
-    acquire(gate, me + 1)
-    if words[OPEN] == 0 or words[ERA] != mine[MY_ERA] or words[LOGGED] >= words[LIMIT]:
-        release(gate)
+    acquire(control, me + 1)
+    if words[OPEN] == 0 or words[SESSION] != mine[MY_SESSION] or words[LOGGED] >= words[LIMIT]:
+        release(control)
         return False
     turn, round_, sent_back, limit = words[LOGGED], words[ROUNDS], words[SENT_BACK], words[LIMIT]
-    note(gate, words, turn * n + me, limit * n, mine, 0, 0, n_samples, hits, 0, ended, loss)
-    dws = carray(as_pointer(gate + words[DWS]), (n, server.shape[0]), np.int64)
-    dbs = carray(as_pointer(gate + words[DBS]), (n, server.shape[0]), np.int64)
+    write_log(control, words, turn * n + me, limit * n, mine, 0, 0, n_samples, hits, 0, ended, loss)
+    dws = array_at(control + words[DWS], (n, server.shape[0]), np.int64)
+    dbs = array_at(control + words[DBS], (n, server.shape[0]), np.int64)
     dws[me], dbs[me] = dw[0], db[0]
-    words[HERE] += 1
-    if words[HERE] == n:
-        words[HERE] = words[UPDATED] = words[GONE] = 0
-        atomic_add(gate + 8 * ROUNDS, 1)
+    words[ARRIVED] += 1
+    if words[ARRIVED] == n:
+        words[ARRIVED] = words[UPDATED] = words[COPIED] = 0
+        atomic_add(control + 8 * ROUNDS, 1)
     else:
-        release(gate)
+        release(control)
         spins = 0
-        while atomic_load(gate + 8 * ROUNDS) == round_:
-            if atomic_load(gate + 8 * SENT_BACK) != sent_back:
+        while atomic_load(control + 8 * ROUNDS) == round_:
+            if atomic_load(control + 8 * SENT_BACK) != sent_back:
                 return False
             spins += 1
             if spins > SPINS:
                 give_way()
     mine[WAITED] += now(clock) - ended
-    rate = np.float32(carray(as_pointer(gate + words[RATES]), (limit,), np.float64)[turn])
-    factor = np.float32(carray(as_pointer(gate + words[FACTORS]), (limit,), np.float64)[turn])
-    apply_update(me, n, server, dws, dbs, n, rate, settings, np.float32(n), factor)
-    atomic_add(gate + 8 * UPDATED, 1)
+    rate = array_at(control + words[RATES], (limit,), np.float64)[turn]
+    factor = array_at(control + words[FACTORS], (limit,), np.float64)[turn]
+    push(me, n, server, dws, dbs, n, rate, factor, 0, settings)
+    atomic_add(control + 8 * UPDATED, 1)
     spins = 0
-    while atomic_load(gate + 8 * UPDATED) < n:
+    while atomic_load(control + 8 * UPDATED) < n:
         spins += 1
         if spins > SPINS:
             give_way()
     copy_net(server, table)
     mine[MY_VERSION], mine[BEGUN] = words[VERSION] + 1, now(clock)
-    if atomic_add(gate + 8 * GONE, 1) == n - 1:
+    if atomic_add(control + 8 * COPIED, 1) == n - 1:
         words[VERSION] += 1
         words[LOGGED] += 1
-        release(gate)
+        release(control)
     return True
 
 

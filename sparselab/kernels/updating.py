@@ -19,18 +19,18 @@ def vector(address, n):
 
 
 @jit
-def apply_update(thread, threads, table, dw, db, groups, rate, settings, divisor, factor):
+def apply_update(thread, threads, table, dw, db, groups, rate, settings, divisor, factor, source=None, copy=None):
     """This thread's share of the links and biases: gradients of all groups, in order, by `divisor`, then the update.
 
-    factor: of the velocity, before. Both float32, and 1 for nothing.
+    factor: multiplies the velocity before. Both float32, and 1 for nothing. source: table of the net before the update, where
+    `table` is that of another net, which takes its place; copy: table of a net that gets the new weights and biases as well.
     """
     momentum, decay = np.float32(settings[MOMENTUM]), np.float32(settings[DECAY])
     bias_decay, nesterov = np.float32(settings[BIAS_DECAY]), settings[NESTEROV] != 0
     for l in range(table.shape[0]):
         for kind in range(2):
-            t = table[l]
-            n = t[N_OUT] if kind else t[NNZ]
-            values, velocity = vector(t[B] if kind else t[W], n), vector(t[VB] if kind else t[V], n)
+            n, value, speed = (table[l, N_OUT], B, VB) if kind else (table[l, NNZ], W, V)
+            values, velocity = vector(table[l, value], n), vector(table[l, speed], n)
             total = vector(db[0, l] if kind else dw[0, l], n)
             for begin in range(n * thread // threads, n * (thread + 1) // threads, CHUNK):
                 end = min(begin + CHUNK, n * (thread + 1) // threads)
@@ -38,33 +38,15 @@ def apply_update(thread, threads, table, dw, db, groups, rate, settings, divisor
                     add_gradients(total, vector(db[g, l] if kind else dw[g, l], n), begin, end)
                 if divisor != 1:
                     divide(total, begin, end, divisor)
+                if source is not None:
+                    if source[l, value] != table[l, value]:
+                        values[begin:end] = vector(source[l, value], n)[begin:end]
+                        velocity[begin:end] = vector(source[l, speed], n)[begin:end]
                 if factor != 1:
                     multiply(velocity, begin, end, factor)
                 update(values, velocity, total, begin, end, rate, momentum, bias_decay if kind else decay, nesterov)
-
-
-@jit
-def update_copy(source, target, copy, dw, db, rate, settings):
-    """target: the net of the table `source` after the update, with its velocity; its values go into the net of `copy` as well."""
-    momentum, decay = np.float32(settings[MOMENTUM]), np.float32(settings[DECAY])
-    bias_decay, nesterov = np.float32(settings[BIAS_DECAY]), settings[NESTEROV] != 0
-    for l in range(source.shape[0]):
-        for kind in range(2):
-            n, value, speed = (source[l, N_OUT], B, VB) if kind else (source[l, NNZ], W, V)
-            old, old_velocity = vector(source[l, value], n), vector(source[l, speed], n)
-            new, velocity = vector(target[l, value], n), vector(target[l, speed], n)
-            own, gradient = vector(copy[l, value], n), vector(db[0, l] if kind else dw[0, l], n)
-            for begin in range(0, n, CHUNK):
-                end = min(begin + CHUNK, n)
-                new[begin:end], velocity[begin:end] = old[begin:end], old_velocity[begin:end]
-                update(new, velocity, gradient, begin, end, rate, momentum, bias_decay if kind else decay, nesterov)
-                own[begin:end] = new[begin:end]
-
-
-@jit
-def apply_gradients(table, dw, db, rate, settings):
-    """One update of the whole net with gradients at the addresses dw, db (1, layers): the server's part of a step."""
-    apply_update(0, 1, table, dw, db, 1, rate, settings, ONE, ONE)
+                if copy is not None:
+                    vector(copy[l, value], n)[begin:end] = values[begin:end]
 
 
 @jit

@@ -1,6 +1,7 @@
-"""Checkpoints of the local phase: a file a worker and epoch, complete epochs only, beside those of the run.
+"""Checkpoints of the local phase: the nets of all workers after an epoch, beside the run's own checkpoints.
 
-The first phase is kept like any other run (resuming.Keeper): its net and velocity are the server's.
+The Checkpointer saves the run itself, one net a checkpoint, and brings it back; this saves n nets a checkpoint, and knows nothing
+of runs. Files are written and read by the same code.
 """
 
 import os
@@ -16,18 +17,16 @@ NAME = re.compile(r"local-epoch(\d+)-worker(\d+)\.npz")
 
 
 class LocalCheckpoints:
-    """`local-epoch<e>-worker<k>.npz` in `folder` (None: nothing is kept) for workers 0 … n − 1."""
+    """`local-epoch<e>-worker<k>.npz` in the run's folder, a RunDir, for workers 0 … n − 1; only epochs that all have count."""
 
-    def __init__(self, folder, n):
-        self.folder, self.n = folder, n
+    def __init__(self, folder, n_workers):
+        self.folder, self.n_workers = folder, n_workers
 
     def save(self, nets, optimizers, seeds, epoch, history):
         """Write the nets after `epoch` epochs, then remove those of earlier ones; what cannot be written is warned of."""
-        if self.folder is None:
-            return
         try:
-            for number, (net, optimizer) in enumerate(zip(nets, optimizers, strict=True)):
-                save_checkpoint(net, TrainingState(optimizer, seeds, epoch), self._path(epoch, number), history)
+            for path, net, optimizer in zip(self._paths(epoch), nets, optimizers, strict=True):
+                save_checkpoint(net, TrainingState(optimizer, seeds, epoch), path, history)
         except CheckpointError as error:
             warnings.warn(f"{error}. The checkpoint before it stays; training goes on", stacklevel=2)
             return
@@ -35,26 +34,22 @@ class LocalCheckpoints:
 
     def load(self, model):
         """(epoch, [Checkpoint of each worker]) of the last epoch that all have, or None. model: has the net's plug-ins."""
-        for epoch in sorted({epoch for epoch, _, _ in self._files()}, reverse=True):
-            try:
-                return epoch, [read(self._path(epoch, number), model) for number in range(self.n)]
-            except FileNotFoundError:
-                continue  # killed between two workers' files
-            except CheckpointError as error:
-                warnings.warn(f"{error}. It is passed over for the checkpoint before it", stacklevel=2)
-        return None
+        files = self._files()
+        whole = [epoch for epoch in sorted(set(files.values()), reverse=True) if files.keys() >= {*self._paths(epoch)}]
+        return self.folder.last_good(lambda epoch: [read(path, model) for path in self._paths(epoch)], whole)
 
-    def clear(self, before=None):
-        """Remove the files (of epochs before `before`)."""
-        for epoch, _, path in self._files():
-            if before is None or epoch < before:
+    def clear(self, before=float("inf")):
+        """Remove the files of epochs before `before`."""
+        for path, epoch in self._files().items():
+            if epoch < before:
                 with suppress(OSError):
                     os.unlink(path)
 
-    def _path(self, epoch, number):
-        return os.path.join(self.folder, f"local-epoch{epoch}-worker{number}.npz")
+    def _paths(self, epoch):
+        return [os.path.join(self.folder.path, f"local-epoch{epoch}-worker{number}.npz") for number in range(self.n_workers)]
 
     def _files(self):
-        names = os.listdir(self.folder) if self.folder is not None and os.path.isdir(self.folder) else []
+        """{path: epoch}."""
+        names = os.listdir(self.folder.path) if os.path.isdir(self.folder.path) else []
         found = ((NAME.fullmatch(name), name) for name in names)
-        return [(int(match[1]), int(match[2]), os.path.join(self.folder, name)) for match, name in found if match]
+        return {os.path.join(self.folder.path, name): int(match[1]) for match, name in found if match}

@@ -12,63 +12,68 @@ from .core.worker_stats import Workers
 
 
 class LocalPhase:
-    """The second phase of `run`, one call of train_parallel. Workers do not wait for each other; a record leaves when all have
-    finished its epoch."""
+    """The second phase of a run. Workers do not wait for each other; a record leaves when all have finished its epoch.
 
-    def __init__(self, run):
-        self.run, self.n_links, self.epoch_begin = run, run.model.nnz, time.perf_counter()
+    checkpoints: LocalCheckpoints; checkpointer: that of the run (None: nothing is saved).
+    """
+
+    def __init__(self, run, state, supervisor, checkpoints=None, checkpointer=None):
+        self.run, self.state, self.supervisor = run, state, supervisor
+        self.checkpoints, self.checkpointer = checkpoints, checkpointer
+        self.n_links, self.epoch_begin = run.model.nnz, time.perf_counter()
 
     def records(self):
         """The records of its epochs; nothing where the first phase was all."""
-        run = self.run
-        if run.split == run.epochs:
+        run, first = self.run, self.run.first_epochs
+        if first == run.epochs:
             return
-        crew, first, kept = run.crew, run.split, run.local_files.load(run.model)
-        starts = [(run.model.snapshot(), run.state.optimizer)] * run.n
-        if kept:
-            first, files = kept
+        starts = [(run.model.snapshot(), self.state.optimizer)] * run.n_workers
+        if saved := self.checkpoints and self.checkpoints.load(run.model):
+            first, files = saved
             starts = [(file.model.snapshot(), file.state.optimizer) for file in files]
-            yield from files[0].history[run.split :]
+            yield from files[0].history[run.first_epochs :]
         done = {}  # (worker, epoch) -> LocalEpoch
         for number, (parameters, optimizer) in enumerate(starts):
-            crew.submit(number, "local", parameters, optimizer, first)
+            self.supervisor.submit(number, "local", parameters, optimizer, first)
         for epoch in range(first, run.epochs):
             self.epoch_begin = time.perf_counter()
-            while any((number, epoch) not in done for number in range(run.n)):
-                number, result = crew.next()
+            while any((number, epoch) not in done for number in range(run.n_workers)):
+                number, result = self.supervisor.next()
                 done[number, result.epoch] = result
                 if result.epoch + 1 < run.epochs:
-                    crew.submit(number, "local", result.parameters, result.optimizer, result.epoch + 1)
-            results = [done.pop((number, epoch)) for number in range(run.n)]
-            record = self.record(results, epoch)
-            self.keep(results, epoch + 1, record)
+                    self.supervisor.submit(number, "local", result.parameters, result.optimizer, result.epoch + 1)
+            results = [done.pop((number, epoch)) for number in range(run.n_workers)]
+            record = self._record(results, epoch)
+            self._save(results, epoch + 1, record)
             yield record
-        run.local_files.clear()  # by now the run's own checkpoint has the average
+        if self.checkpoints:
+            self.checkpoints.clear()  # by now the run's own checkpoint has the average
 
-    def keep(self, results, epoch, record):
-        """The workers' nets into the run's folder, where there is one; not those of the end, which is the average's."""
-        run = self.run
-        if run.keeper and epoch < run.epochs and epoch % run.keeper.every == 0:
-            nets = [run.model.copy().load(result.parameters) for result in results]
-            history = [*run.keeper.history, record.without_degrees()]
-            run.local_files.save(nets, [result.optimizer for result in results], run.state.seeds, epoch, history)
+    def _save(self, results, epoch, record):
+        """Save the workers' nets, where the run is saved; not those of the end, which is the average's."""
+        if self.checkpointer and epoch < self.run.epochs and epoch % self.checkpointer.every == 0:
+            nets = [self.run.model.copy().load(result.parameters) for result in results]
+            history = [*self.checkpointer.history, record.without_degrees()]
+            self.checkpoints.save(nets, [result.optimizer for result in results], self.state.seeds, epoch, history)
 
-    def record(self, results, epoch):
+    def _record(self, results, epoch):
         """The record of an epoch that all workers have finished; at the last one the model becomes their average."""
-        run = self.run
+        run, state = self.run, self.state
         spent, number, last = time.perf_counter() - self.epoch_begin, epoch + 1, epoch + 1 == run.epochs
-        nets = [run.model.copy().load(result.parameters) for result in results] if run.due(number) or last else []
+        nets = [run.model.copy().load(result.parameters) for result in results] if run.evaluates(number) or last else []
         if last:
             start = time.perf_counter()
             mean = average(nets, self.n_links)
             with defer_interrupts:
                 run.model.take_over(mean.layers, "average", mean.neurons)
-                run.state.optimizer[:] = run.optimizer.init(run.model)  # the workers' says nothing about the mean
-                run.state.epoch = run.epochs
+                state.optimizer[:] = run.optimizer.init(run.model)  # the workers' does not fit the mean
+                state.epoch = run.epochs
             spent += time.perf_counter() - start
-        own = [run.scores(net) for net in nets] if run.due(number) else []
+        own = [run.scores(net) for net in nets] if run.evaluates(number) else []
         accuracies = tuple(accuracy for _, accuracy in own)
-        workers = Workers(run.n, restarts=run.crew.restarts, timeline=run.take_timeline(), accuracies=accuracies)
+        workers = Workers(
+            run.n_workers, restarts=self.supervisor.restarts, timeline=self.supervisor.take_timeline(), accuracies=accuracies
+        )
         scores = (None, None)
         if own:
             scores = run.scores(run.model) if last else (float(np.mean([loss for loss, _ in own])), mean_or_none(accuracies))

@@ -1,4 +1,4 @@
-"""Workers with a foreman: whoever dies, hangs or answers nonsense is noticed, and its task is done again.
+"""Supervises workers; retries tasks whose worker crashed, hung or returned an invalid answer.
 
 A task is a function of (worker, round): doing it again changes nothing but time.
 """
@@ -22,7 +22,16 @@ REMEMBERED = 101  # tasks whose median counts
 
 
 class WorkerLostError(RuntimeError):
-    """A worker was lost, or failed, more often than allowed. The model stands where the server was: it can be used and saved."""
+    """A worker was lost, or failed, more often than allowed.
+
+    The model has the state that the server had: it can be used and saved.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> issubclass(sl.WorkerLostError, RuntimeError)
+    True
+    """
 
 
 class NotFiniteError(ArithmeticError):
@@ -30,100 +39,108 @@ class NotFiniteError(ArithmeticError):
 
 
 class Supervisor:
-    """The workers of one training. `submit` tasks, `serve` what they answer in the order in which they were finished.
+    """The workers of one training. `submit` tasks, `serve` their answers in the order in which they were finished.
 
-    Workers that are threads of this process take their turn at the server themselves, one at a time: handing a gradient over to
-    another thread, and waiting for its answer, took a third of a small step. Whatever fails is left to the driver.
+    Workers that are threads of this process have their answers handled in their own thread, one at a time: handing them over to
+    another thread and waiting for it costs more. What fails is left to the driver.
 
-    check: function of a Push or LocalEpoch that raises ValueError where it does not fit the net. task_timeout: seconds after
-    which a task counts as hanging (default max(30, 20 × the median task); the first of its kind in a new worker may take a minute
-    more); max_restarts: how often in a row the same task may fail before WorkerLostError. What is not finite is computed again
-    once, by a new worker, before it is believed. `restarts` counts workers that were replaced; `noticed` has (worker, error,
-    seconds from the start of the task) of each failure.
+    check: function of a GradientUpdate or LocalEpoch that raises ValueError where it does not fit the net. task_timeout: seconds
+    after which a task counts as hanging (default max(30, 20 × the median task); the first of its kind in a new worker may take a
+    minute more); max_restarts: how often in a row the same task may fail before WorkerLostError. What is not finite is computed
+    again once, by a new worker, before it is believed. `restarts` counts workers that were replaced; `failures` has (worker,
+    error, seconds from the start of the task) of each failure.
     """
 
-    def __init__(self, backend, job, X, targets, *, check=lambda result: None, task_timeout=None, max_restarts=3):
+    def __init__(self, backend, spec, X, targets, *, check=lambda result: None, task_timeout=None, max_restarts=3):
         self.backend, self.check, self.task_timeout, self.max_restarts = backend, check, task_timeout, max_restarts
-        self.under_way, self.futures, self.started, self.tries = {}, {}, {}, defaultdict(int)
+        self.tasks, self.futures, self.started, self.tries = {}, {}, {}, defaultdict(int)
         self.seen, self.spent = set(), defaultdict(lambda: deque(maxlen=REMEMBERED))
-        self.restarts, self.timeline, self.noticed = 0, [], []
-        self.lock, self.early = threading.RLock(), deque()
-        self.turn, self.over, self.error = None, True, None
-        self.door = nullcontext  # `with door():` nobody takes a turn but who is in it
-        if hasattr(backend, "taken"):
-            backend.taken = self.taken
-        backend.open(job, X, targets)
+        self.restarts, self.timeline, self.failures, self.begin = 0, [], [], time.perf_counter()
+        self.lock, self.early, self.serving = threading.RLock(), deque(), False
+        self.handle, self.exclusive, self.error = None, nullcontext, None
+        if hasattr(backend, "deliver_to"):
+            backend.deliver_to(self.receive)
+        backend.open(spec, X, targets)
 
     def submit(self, number, kind, *arguments):
         """Start "gradient" (a function that gives a Snapshot, round) or "local" (parameters, optimizer, epoch)."""
         with self.lock:
-            self.under_way[number] = kind, arguments
+            self.tasks[number] = kind, arguments
             self._start(number)
 
-    def get_ready(self, n, snapshot):
-        """Let n workers compute once what nobody uses. Kernels are loaded in each process then: else the first that is ready
-        does all the work at first, and the others' first gradients come dozens of versions late."""
+    def warm_up(self, n, snapshot):
+        """Let n workers compute once, and discard the results. Kernels are loaded in each process then: else the first worker
+        that is ready does all the work at first, and the others' first gradients come dozens of versions late."""
         for number in range(n):
             self.submit(number, "gradient", snapshot, 0)
         ready = []
         self.serve(lambda *one: ready.append(one) or len(ready) < n)
         self.timeline = []
 
-    def serve(self, turn):
-        """Give every result to turn(number, Push or LocalEpoch) until it answers False; failed tasks are done again before."""
+    def serve(self, handle, exclusive=nullcontext):
+        """Give every result to handle(number, result) until it returns False; failed tasks are done again before.
+
+        exclusive: gives a context in which no worker changes the server's net by itself.
+        """
         with self.lock:
-            self.turn, self.over, self.error = turn, False, None
+            self.handle, self.exclusive, self.serving, self.error = handle, exclusive, True, None
         try:
-            while not self.over:
+            while self.serving:
                 defer_interrupts.deliver_pending()  # nothing is half done here
-                future = self.early.popleft() if self.early else self.backend.completed(self._until())
+                future = self.early.popleft() if self.early else self.backend.completed(self._wait())
                 if future is not None:
-                    self._served(future)
-                self._look_after_the_late()
+                    self._serve(future)
+                self._replace_late_workers()
         finally:
-            with self.lock, self.door():  # whoever is at the server ends first
-                self.turn, self.over = None, True
+            with self.lock, exclusive():  # a worker that is at the server ends first
+                self.handle, self.serving = None, False
         if self.error is not None:
             raise self.error
 
     def next(self):
-        """(number, Push or LocalEpoch) of the task that was finished first."""
+        """(number, result) of the task that was finished first."""
         found = []
         self.serve(lambda *one: bool(found.append(one)))
         return found[0]
 
-    def taken(self, future):
-        """The turn of a worker that is a thread, called there; False where the driver has to look: a failed task, or an end."""
-        with self.lock, self.door():
+    def receive(self, future):
+        """Handle the answer of a worker that is a thread, in that thread; False where the driver has to look at it."""
+        with self.lock:
             number = self.futures.get(future)
-            if self.over or number is None:
+            if not self.serving or number is None:
                 return False
-            try:
-                result = self._result(future, number)
-            except Exception:
-                return False
-            try:
-                self._turn(future, number, result)
-            except BaseException as error:
-                self.error, self.over = error, True
-            return not self.over
+            with self.exclusive():
+                try:
+                    result = self._result(future, number)
+                except Exception:
+                    return False
+                try:
+                    self._handle(future, number, result)
+                except BaseException as error:
+                    self.error, self.serving = error, False
+                return self.serving
 
-    def record_remote_step(self, number, begun, ended):
-        """A worker took a turn by itself, with a task that began and ended then, and is at its next round."""
-        kind, (snapshot, round_) = self.under_way[number]
-        self.under_way[number] = kind, (snapshot, round_ + 1)
+    def record_step(self, number, begun, ended):
+        """A worker has pushed by itself, with a task that began and ended then, and computes its next round."""
+        kind, (snapshot, round_) = self.tasks[number]
+        self.tasks[number] = kind, (snapshot, round_ + 1)
         self.tries.pop(number, None)
         self.started[number] = ended
         self.timeline.append((number, begun, ended))
 
+    def take_timeline(self):
+        """(worker, start, end) of the tasks since the last call, in seconds from the start."""
+        timeline, self.timeline = self.timeline, []
+        return [(number, begun - self.begin, ended - self.begin) for number, begun, ended in timeline]
+
     @property
     def queue_length(self):
-        """Answers that wait to be served: not the one whose turn it is, nor what only woke the driver up."""
+        """Answers that wait to be served, without the one that is being handled."""
         return sum(future.done() for future in self.futures)
 
     def patience(self, number):
         """Seconds that the task of a worker may take."""
-        kind = self.under_way[number][0]
+        kind = self.tasks[number][0]
         more = 0.0 if (number, kind) in self.seen else FIRST
         if self.task_timeout is not None:
             return self.task_timeout + more
@@ -131,35 +148,37 @@ class Supervisor:
             return more + (PATIENCE if kind == "gradient" else UNKNOWN)
         return more + max(PATIENCE, SLOW * median(self.spent[kind]))
 
-    def close(self):
-        """Let the workers go."""
+    def _serve(self, future):
+        """Handle the answer of a worker that is no thread, or has failed."""
         with self.lock:
-            self.under_way, self.futures = {}, {}
-        self.backend.close()
-
-    def _served(self, future):
-        """The turn of a worker that cannot take it itself, or has failed."""
-        with self.lock, self.door():
             number = self.futures.get(future)
-            if number is None:  # of somebody who was given up, or just a call: it is over
+            if number is None:  # of a worker that was given up
                 return
-            if self.over:
+            if not self.serving:
                 self.early.append(future)
                 return
-            try:
-                result = self._result(future, number)
-            except Exception as error:
-                self.futures.pop(future)
-                self._again(number, error)
-                return
-            self._turn(future, number, result)
+            with self.exclusive():
+                try:
+                    result = self._result(future, number)
+                except Exception as error:
+                    self.futures.pop(future)
+                    self._retry(number, error)
+                    return
+                self._handle(future, number, result)
 
-    def _turn(self, future, number, result):
+    def _handle(self, future, number, result):
         self.futures.pop(future)
-        self.over = self.turn(number, self._finished(number, result)) is False
+        now, begun = time.perf_counter(), self.started.pop(number)
+        kind, _ = self.tasks.pop(number)
+        self.tries.pop(number, None)
+        if (number, kind) in self.seen:
+            self.spent[kind].append(now - begun)
+        self.seen.add((number, kind))
+        self.timeline.append((number, begun, now))
+        self.serving = self.handle(number, result) is not False
 
     def _start(self, number):
-        kind, arguments = self.under_way[number]
+        kind, arguments = self.tasks[number]
         self.started[number] = time.perf_counter()
         if kind == "gradient":
             snapshot, round_ = arguments
@@ -169,50 +188,40 @@ class Supervisor:
         self.futures[future] = number
 
     def _result(self, future, number):
-        result = checked(self.backend.result(future), number, self.under_way[number])
+        result = checked(self.backend.result(future), number, self.tasks[number])
         if not getattr(result, "failed", False):
             self.check(result)
         elif not self.tries[number]:
             raise NotFiniteError("a loss or gradient was not finite")
         return result
 
-    def _until(self):
-        """Seconds until somebody has to be looked at."""
+    def _wait(self):
+        """Seconds until a worker may be late, LISTEN at most."""
         with self.lock:
             return max(0.01, min(LISTEN, self._deadline() - time.perf_counter()))
 
     def _deadline(self):
-        return min((self.started[number] + self.patience(number) for number in self.under_way), default=0.0)
+        return min((self.started[number] + self.patience(number) for number in self.tasks), default=0.0)
 
-    def _finished(self, number, result):
-        now, begun = time.perf_counter(), self.started.pop(number)
-        kind, _ = self.under_way.pop(number)
-        self.tries.pop(number, None)
-        if (number, kind) in self.seen:
-            self.spent[kind].append(now - begun)
-        self.seen.add((number, kind))
-        self.timeline.append((number, begun, now))
-        return result
-
-    def _look_after_the_late(self):
+    def _replace_late_workers(self):
         """Give the workers up whose task takes too long."""
         with self.lock:
             now = time.perf_counter()
             if now < self._deadline() or getattr(self.backend, "in_turn", False):
                 return
-            still = [number for future, number in self.futures.items() if not future.done()]  # the driver may have been away
-            late = [number for number in still if now >= self.started[number] + self.patience(number)]
+            running = [number for future, number in self.futures.items() if not future.done()]  # the driver may have been away
+            late = [number for number in running if now >= self.started[number] + self.patience(number)]
             if late:
-                with self.door():
+                with self.exclusive():
                     for number in late:
-                        self._again(number, TimeoutError(f"no answer for {self.patience(number):.3g} s"))
+                        self._retry(number, TimeoutError(f"no answer for {self.patience(number):.3g} s"))
 
-    def _again(self, number, error):
+    def _retry(self, number, error):
         """Do the task of a worker again: at once where it raised an error the first time, else by a new worker. WorkerLostError
         where that has not helped."""
         self.tries[number] += 1
-        tries, kind = self.tries[number], self.under_way[number][0]
-        self.noticed.append((number, error, time.perf_counter() - self.started[number]))
+        tries, kind = self.tries[number], self.tasks[number][0]
+        self.failures.append((number, error, time.perf_counter() - self.started[number]))
         if isinstance(error, DivergedError) and tries > 1:
             raise error
         text = f"worker {number} failed {tries} time{'s' * (tries > 1)} in a row at {kind}: {type(error).__name__}: {error}"
@@ -222,7 +231,7 @@ class Supervisor:
         if tries > 1 or isinstance(error, (BrokenExecutor, TimeoutError, ArithmeticError)):
             again = self._replace(number, text)
         for one in again:
-            if one in self.under_way:
+            if one in self.tasks:
                 self._start(one)
 
     def _replace(self, number, text):

@@ -1,150 +1,130 @@
-"""Who may go on when in the first phase: nobody waits (WASAP), or all wait for all (WASSP).
+"""Which worker computes when in the first phase, and at which learning rate its gradient is applied.
 
-`start` gives tasks to those who wait; `turn` is the server's work on one answer, called in whatever thread has it, one at a time.
+Asynchronous: each worker gets its next task when its gradient was applied. Synchronous: all get one when all have answered.
 """
 
 import numpy as np
 
-from ..engines.select import is_fusable, is_value
-from ..kernels import system
-from .backends.local import Threads
-from .backends.processes import Processes
-from .compiled.handoff import Handoff
-from .compiled.shared_server import SharedServer
+from ..engines.select import is_value
 from .core.worker import averaged
 
-WARM_UP = 5  # epochs over which WASSP's rate grows to that of the larger batch
+WARM_UP = 5  # epochs over which the synchronous learning rate grows to that of the larger batch
 
 
-class Way:
-    """What both have in common. per_epoch: updates of an epoch; pushes: those waiting for others; left: pulls that are wanted."""
+class SyncPolicy:
+    """What both have in common. per_epoch: updates of an epoch; rounds: the next one of each worker."""
 
-    pushes, left, known = (), 2**62, (None, None)
+    def __init__(self, run, state, per_epoch, first_round):
+        self.run, self.state, self.per_epoch = run, state, per_epoch
+        self.rounds, self.known, self.last_rate = [first_round] * run.n_workers, (None, None), None
 
-    def open_gate(self):
-        """Let workers take their turns by themselves, where they can."""
-        gate = handoff_for(self.run, self)
-        if gate is not None:
-            self.run.crew.door = gate.closed
+    def next_rate(self, update):
+        """(learning rate, factor of the velocity before) of an update of this epoch, which is applied now."""
+        rate = self.rate(update)
+        factor = self.factors(np.array([rate]))[0]
+        self.last_rate = rate
+        return rate, factor
 
-    def ahead(self, n):
-        """(rates, factors) of the next n updates, float64: learning rates, and what multiplies the velocity before each."""
-        rates = self.rates(n)
+    def factors(self, rates):
+        """What multiplies the velocity before each update: 1, it stays as it is."""
+        return np.ones_like(rates)
+
+    def record_turn(self, numbers, rate):
+        """These workers have pushed and pulled by themselves."""
+        self._start(numbers)
+        self.last_rate = rate
+
+    def ahead(self, first, n):
+        """(rates, factors) of n updates of this epoch from `first` on, float64: learning rates, and what multiplies the velocity
+        before each."""
+        rates = self._rates(first, n)
         return rates, self.factors(rates)
 
-    def rates(self, n):
-        """Learning rates of the next n updates; those of an epoch are kept, unless they may change any time."""
-        run, schedule = self.run, self.run.optimizer.learning_rate
-        first, now = run.updates, (run.state.epoch, schedule)
+    def _rates(self, first, n):
+        """Learning rates; those of an epoch are kept, unless they may change at any time."""
+        schedule = self.run.optimizer.learning_rate
         if not (isinstance(schedule, int | float) or is_value(schedule)):
             return np.array([self.rate(first + update) for update in range(n)])
-        if self.known[0] != now:
-            self.known = now, np.array([self.rate(update) for update in range(self.per_epoch)])
+        if self.known[0] != (self.state.epoch, schedule):
+            rates = np.array([self.rate(update) for update in range(self.per_epoch)])
+            self.known = (self.state.epoch, schedule), rates
         return self.known[1][first : first + n]
 
+    def _start(self, numbers):
+        """(worker, round) of their next tasks."""
+        tasks = [(number, self.rounds[number]) for number in numbers]
+        for number in numbers:
+            self.rounds[number] += 1
+        return tasks
 
-class Asynchronous(Way):
-    """Each worker pulls, computes, pushes; nobody waits for anybody (WASAP)."""
+
+class Asynchronous(SyncPolicy):
+    """Each worker pulls, computes, pushes; none waits for another (WASAP)."""
 
     name = "asynchronous"
 
-    def __init__(self, run):
-        self.run, self.per_epoch = run, -(-run.n_batches // run.job.steps_per_push)
-        self.left = max(0, run.split - run.state.epoch) * self.per_epoch
-        self.rounds = [run.state.epoch * -(-run.n_batches // (run.n * run.job.steps_per_push))] * run.n
-        self.waiting = list(range(run.n))  # at the first pulls, then whoever was served last
+    def __init__(self, run, state):
+        per_epoch, share = -(-run.n_batches // run.steps_per_push), -(-run.n_batches // (run.n_workers * run.steps_per_push))
+        super().__init__(run, state, per_epoch, state.epoch * share)
+        self.left = max(0, run.first_epochs - state.epoch) * per_epoch  # pulls that are still wanted
+        self.idle = list(range(run.n_workers))
 
-    def start(self):
-        """A pull for whoever waits, while gradients are wanted."""
-        run, chosen, self.waiting = self.run, self.waiting[: self.left], []
-        for number in chosen:
-            run.crew.submit(number, "gradient", run.server.view, self.rounds[number])
-            self.rounds[number] += 1
-            run.pulled[number] = run.server.generation
+    def next_tasks(self):
+        """(worker, round) of the tasks that start now."""
+        chosen, self.idle = self.idle[: self.left], []
         self.left -= len(chosen)
+        return self._start(chosen)
 
-    def turn(self, number, push):
-        """One update, at once; False where the epoch is over or a record is due."""
-        run = self.run
-        run.apply(push, self.rate(run.updates))
-        self.waiting.append(number)
-        if run.updates == self.per_epoch or run.is_time():
-            return False
-        self.start()
+    def combine(self, update):
+        """The GradientUpdate that is applied now."""
+        self.idle.append(update.number)
+        return update
+
+    def turns_ahead(self, most):
+        """How many turns workers may take by themselves."""
+        return min(most, self.left)
 
     def rate(self, update):
         """The learning rate of an update of this epoch."""
-        return self.run.optimizer.rate(self.run.state.epoch + update / self.per_epoch)
+        return self.run.optimizer.rate(self.state.epoch + update / self.per_epoch)
 
-    def factors(self, rates):
-        """1: the velocity stays as it is."""
-        return np.ones_like(rates)
-
-    def record_remote_step(self, number, rate):
-        """A worker took a turn by itself."""
-        self.rounds[number] += 1
+    def record_turn(self, numbers, rate):
+        """A worker has pushed and pulled by itself."""
+        super().record_turn(numbers, rate)
+        self.left -= 1
 
 
-class Synchronous(Way):
-    """All workers compute on the same net; the mean of their gradients is one step (WASSP)."""
+class Synchronous(SyncPolicy):
+    """All workers compute with the same net; the mean of their gradients is one step (WASSP)."""
 
     name = "synchronous"
 
-    def __init__(self, run):
-        self.run, self.per_epoch, self.pushes = run, -(-run.n_batches // run.n), []
-        self.rounds = run.state.epoch * self.per_epoch
-        self.last_rate = self.rate(-1) if self.rounds else None
+    def __init__(self, run, state):
+        per_epoch = -(-run.n_batches // run.n_workers)
+        super().__init__(run, state, per_epoch, state.epoch * per_epoch)
+        self.updates, self.last_rate = [], self.rate(-1) if state.epoch else None
 
-    def start(self):
-        """The next round for all."""
-        for number in range(self.run.n):
-            self.run.crew.submit(number, "gradient", self.run.server.view, self.rounds)
-        self.rounds += 1
+    def next_tasks(self):
+        """(worker, round) of the tasks that start now."""
+        return self._start(range(self.run.n_workers))
 
-    def turn(self, number, push):
-        """One update when all are here; False where the epoch is over or a record is due."""
-        run = self.run
-        self.pushes.append(push)
-        if len(self.pushes) < run.n:
-            return True
-        pushes, self.pushes = sorted(self.pushes, key=lambda push: push.number), []
-        rate = self.rate(run.updates)
-        if self.last_rate not in (None, rate):
-            correct_momentum(run.state.optimizer, rate / self.last_rate)
-        self.last_rate = rate
-        run.apply(averaged(pushes), rate)
-        if run.updates == self.per_epoch or run.is_time():
-            return False
-        self.start()
+    def combine(self, update):
+        """The GradientUpdate of all workers, None until all have answered."""
+        self.updates.append(update)
+        if len(self.updates) < self.run.n_workers:
+            return None
+        updates, self.updates = sorted(self.updates, key=lambda one: one.number), []
+        return averaged(updates)
+
+    def turns_ahead(self, most):
+        """How many turns workers may take by themselves: none where some have answered in Python already."""
+        return 0 if self.updates else most
 
     def rate(self, update):
         """The rate for n times the batch, reached over the first epochs: η (1 + (n − 1) min(⌊epoch⌋ / 5, 1))."""
-        epoch = self.run.state.epoch + update / self.per_epoch
-        return self.run.optimizer.rate(epoch) * (1 + (self.run.n - 1) * min(int(epoch) / WARM_UP, 1))
+        epoch = self.state.epoch + update / self.per_epoch
+        return self.run.optimizer.rate(epoch) * (1 + (self.run.n_workers - 1) * min(int(epoch) / WARM_UP, 1))
 
     def factors(self, rates):
-        """The velocity in units of the new rate: each rate by the one before."""
+        """Velocities in units of the new rate, v ← v · η_new / η_old: each rate by the one before."""
         return rates / np.append(self.last_rate or rates[0], rates[:-1])
-
-    def record_remote_step(self, number, rate):
-        """The workers took a turn by themselves."""
-        self.rounds += 1
-        self.last_rate = rate
-
-
-def correct_momentum(optimizer, factor):
-    """The velocity in units of the new rate: v ← v · η_new / η_old."""
-    for state in optimizer:
-        for vector in (*state.links, *state.neurons):
-            vector *= vector.dtype.type(factor)
-
-
-def handoff_for(run, way):
-    """What lets workers push and pull in compiled code; None where they cannot."""
-    backend, server = run.crew.backend, run.server
-    if server.whole is None or run.job.steps_per_push > 1 or system.WINDOWS:
-        return None
-    if isinstance(backend, Threads):
-        return Handoff(run, way)
-    asynchronous = isinstance(backend, Processes) and not run.synchronous and server.max_staleness is None
-    return SharedServer(run, way) if asynchronous and is_fusable(run.model, run.loss, run.optimizer) else None

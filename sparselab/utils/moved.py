@@ -68,7 +68,7 @@ MOVED = {
     "parallel.first_phase": "parallel.sync_policies",
     "parallel.gate": "parallel.compiled.handoff",
     "parallel.keeping": "parallel.local_checkpoints",
-    "parallel.lines": "parallel.backends.channel",
+    "parallel.lines": "parallel.backends.processes",
     "parallel.office": "parallel.compiled.shared_server",
     "parallel.processes": "parallel.backends.processes",
     "parallel.server": "parallel.core.server",

@@ -1,12 +1,13 @@
 """Memory that processes of one machine share and that cannot leak: a file without a name, opened through its owner.
 
-The driver makes it (memfd_create); workers open /proc/<driver>/fd/<number>. When both are gone, however they ended, so is it:
-nothing ever stands in /dev/shm.
+The driver makes it (memfd_create); workers open /proc/<driver>/fd/<number>. When both have ended, in whatever way, it is gone:
+nothing is left in /dev/shm.
 """
 
 import mmap
 import os
 import pickle
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -14,19 +15,32 @@ LINE = 64  # arrays begin on cache lines
 AVAILABLE = hasattr(os, "memfd_create")  # Linux
 
 
-class SharedMemory:
-    """`n_bytes` of shared memory; `place` puts arrays into it, `views` gives them back."""
+class UnnamedFile:
+    """A file in memory without a name."""
 
-    def __init__(self, n_bytes):
-        self.size = max(mmap.PAGESIZE, n_bytes)
-        self.fd = unnamed()
-        os.ftruncate(self.fd, self.size)
-        self.memory = mmap.mmap(self.fd, self.size)
+    def __init__(self):
+        self.fd = os.memfd_create("sparselab", os.MFD_CLOEXEC)
 
     @property
     def path(self):
         """Where other processes of this user find it."""
-        return path_of(self.fd)
+        return f"/proc/{os.getpid()}/fd/{self.fd}"
+
+    def close(self):
+        """Give the file back; memory that is mapped goes with the last view."""
+        if self.fd is not None:
+            os.close(self.fd)
+            self.fd = None
+
+
+class SharedMemory(UnnamedFile):
+    """`n_bytes` of shared memory; `place` puts arrays into it, `views` gives them back."""
+
+    def __init__(self, n_bytes):
+        super().__init__()
+        self.size = max(mmap.PAGESIZE, n_bytes)
+        os.ftruncate(self.fd, self.size)
+        self.memory = mmap.mmap(self.fd, self.size)
 
     def place(self, arrays, start=0):
         """Copy arrays one behind the other from byte `start` on; returns their layout [(dtype, shape, offset)]."""
@@ -35,24 +49,10 @@ class SharedMemory:
             np.copyto(view, array)
         return plan
 
-    def close(self):
-        """Give the file back; the memory goes with the last view."""
-        if self.fd is not None:
-            os.close(self.fd)
-            self.fd = None
 
-
-class Mailbox:
-    """A file without a name for one message at a time, of any size: it does not go through a pipe, which would block, or be torn,
-    when one side is killed."""
-
-    def __init__(self):
-        self.fd = unnamed()
-
-    @property
-    def path(self):
-        """Where other processes of this user find it."""
-        return path_of(self.fd)
+class Mailbox(UnnamedFile):
+    """For one message at a time, of any size: it does not go through a pipe, which would block, or be cut off, when one side is
+    killed."""
 
     def write(self, message):
         """Leave a message; returns what `read` has to know."""
@@ -62,48 +62,33 @@ class Mailbox:
         """The message that was left, with arrays of its own."""
         return read(self.fd, sizes)
 
-    def close(self):
-        """Give the file back."""
-        if self.fd is not None:
-            os.close(self.fd)
-            self.fd = None
 
-
-def unnamed():
-    """The descriptor of a new file without a name."""
-    return os.memfd_create("sparselab", os.MFD_CLOEXEC)
-
-
-def path_of(fd):
-    """Where other processes of this user find a file of this process."""
-    return f"/proc/{os.getpid()}/fd/{fd}"
+@contextmanager
+def descriptor(path, flags=os.O_RDWR):
+    """The descriptor of another process' UnnamedFile."""
+    fd = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def opened(path):
-    """The memory of another process' Arena."""
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
+    """The memory of another process' SharedMemory."""
+    with descriptor(path) as fd:
         return mmap.mmap(fd, os.fstat(fd).st_size)
-    finally:
-        os.close(fd)
 
 
 def read_at(path, sizes):
-    """The message in another process' Post."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    """The message in another process' Mailbox."""
+    with descriptor(path, os.O_RDONLY) as fd:
         return read(fd, sizes)
-    finally:
-        os.close(fd)
 
 
 def write_at(path, message):
-    """Leave a message in another process' Post; returns its sizes."""
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
+    """Leave a message in another process' Mailbox; returns its sizes."""
+    with descriptor(path) as fd:
         return write(fd, message)
-    finally:
-        os.close(fd)
 
 
 def write(fd, message):

@@ -8,7 +8,7 @@ THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MK
 
 
 def outcome(future):
-    """The result of a Future that is done, or its exception, which never passes for one of this process: SystemExit, say."""
+    """The result of a Future that is done, or its exception; SystemExit and the like become a RuntimeError."""
     if future.cancelled():
         raise RuntimeError("the task was given up")
     error = future.exception()
@@ -28,15 +28,9 @@ def first_of(done, timeout):
 @contextmanager
 def without_interrupts():
     """Processes that are started here do not hear Ctrl-C, from their first instruction on; this one hears it afterwards."""
-    import multiprocessing.resource_tracker
-
-    import loky.backend.resource_tracker
-
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    for tracker in (loky.backend.resource_tracker, multiprocessing.resource_tracker):
-        tracker.ensure_running()  # its start would take the mask off again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -44,12 +38,12 @@ def without_interrupts():
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def packed(job):
-    """The job as bytes; TypeError naming it where it cannot be sent to another process."""
+def packed(spec):
+    """The WorkerSpec as bytes; TypeError naming what cannot be sent to another process."""
     import cloudpickle
 
     try:
-        return cloudpickle.dumps(job)
+        return cloudpickle.dumps(spec)
     except Exception as error:
         raise TypeError(
             f"rules, optimizer, loss or activation: must be picklable for workers in other processes ({type(error).__name__}: "

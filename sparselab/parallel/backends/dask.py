@@ -1,7 +1,7 @@
 """Workers of a Dask cluster: one of this machine by name, or any other by the address of its scheduler.
 
 A local cluster listens on loopback only, with TLS. Samples are sent once and kept by every worker; snapshots and gradients
-travel by value, so on slow links `steps_per_push` is the knob to turn.
+are sent by value, so on slow links a larger `steps_per_push` helps.
 """
 
 import logging
@@ -20,23 +20,23 @@ from .executor import forget, gradient_task, local_task, owned
 
 CONNECT = 10  # seconds that a scheduler has to answer
 START_UP = 60  # seconds that workers have to come
-LETTING_GO = 5  # seconds that a cluster of this machine has to end by itself
+CLOSING = 5  # seconds that a cluster of this machine has to end by itself
 
 
 class Cluster:
     """The backend "dask". address: None for a cluster of this machine, or "tcp://host:port" or "tls://…" of a scheduler (then
-    what encrypts the connection is up to Dask's configuration), or a distributed.Client."""
+    Dask's configuration decides whether the connection is encrypted), or a distributed.Client."""
 
     name = "dask"
 
     def __init__(self, address=None):
         self.address, self.client, self.cluster = address, None, None
-        self.data, self.under_way, self.shunned = None, {}, set()
+        self.data, self.under_way, self.avoided = None, {}, set()  # under_way: number -> (our Future, Dask's)
 
-    def open(self, job, X, targets):
+    def open(self, spec, X, targets):
         """Connect or start, and send the samples to every worker."""
-        self.job, self.done = job, queue.SimpleQueue()
-        self.samples = packed(job), X, targets
+        self.n_workers, self.done = spec.n_workers, queue.SimpleQueue()
+        self.samples = packed(spec), X, targets
         self._connect()
         self._send()
 
@@ -60,7 +60,8 @@ class Cluster:
         """New workers for these. A process that hangs is killed if it is ours, else it gets no more tasks; samples that were lost
         with their processes are sent again. ConnectionError where the scheduler is gone."""
         self._check_scheduler()
-        hanging = [self.under_way[number].theirs.key for number in numbers if not self.under_way[number].done()]
+        pairs = [self.under_way[number] for number in numbers if number in self.under_way]
+        hanging = [remote for future, remote in pairs if not future.done()]
         if hanging:
             self._give_up(hanging)
         self._send()
@@ -75,30 +76,33 @@ class Cluster:
             if client is None and cluster is None:  # closed already, or never opened
                 return
             if client is not None and cluster is None and client.status == "running":
-                with suppress(Exception):  # a favour to a cluster that lives on
+                with suppress(Exception):  # only a courtesy to a cluster that lives on
                     self._clear_up(client, under_way)
             if cluster is not None:
                 kill(cluster)
             self.client, client = None, None if client is self.address else client
-            ending = threading.Thread(target=end, args=(client, cluster), daemon=True)  # what is gone cannot say goodbye
+            ending = threading.Thread(target=end, args=(client, cluster), daemon=True)  # it may wait for processes that are gone
             ending.start()
-            ending.join(LETTING_GO)
+            ending.join(CLOSING)
 
     def _clear_up(self, client, under_way):
-        """Nothing of this training stays in a cluster of somebody else."""
+        """Leave nothing of this training in a cluster that is not ours."""
         from distributed import fire_and_forget
 
-        client.cancel([mine.theirs for mine in under_way.values() if not mine.done()])
-        for address in self._fit_for_work() or client.nthreads():
+        client.cancel([remote for future, remote in under_way.values() if not future.done()])
+        for address in self._usable() or client.nthreads():
             fire_and_forget(client.submit(forget, self.key, workers=[address], pure=False))
 
     def _connect(self):
         distributed = imported()
         address = self.address
         if address is None:
+            import multiprocessing.resource_tracker
+
+            multiprocessing.resource_tracker.ensure_running()  # its start would unblock the signal
             with without_interrupts():  # the threads and processes that start here
                 address = self.cluster = distributed.LocalCluster(
-                    n_workers=self.job.n_workers, threads_per_worker=1, processes=True, host="127.0.0.1",
+                    n_workers=self.n_workers, threads_per_worker=1, processes=True, host="127.0.0.1",
                     dashboard_address="127.0.0.1:0", security=True, silence_logs=logging.CRITICAL, env=THREADS,
                 )  # fmt: skip
         if isinstance(address, distributed.Client):
@@ -110,22 +114,21 @@ class Cluster:
                 raise ValueError(
                     f"backend = {checks.shown(address)}: must be the address of a scheduler that answers ({error})"
                 ) from None
-        self.client.wait_for_workers(1 if self.cluster is None else self.job.n_workers, timeout=START_UP)
+        self.client.wait_for_workers(1 if self.cluster is None else self.n_workers, timeout=START_UP)
 
     def _check_scheduler(self):
         if self.client is None or self.client.status != "running":
             raise ConnectionError("the scheduler is gone")
 
-    def _give_up(self, keys):
-        """Find who is at these tasks, and see to it that nobody waits for them."""
-        at_work = self.client.sync(self.client.scheduler.processing, workers=None, callback_timeout=CONNECT)
-        hanging = {address for address, theirs in at_work.items() if set(theirs) & set(keys)}
-        self.client.cancel([mine.theirs for mine in self.under_way.values() if mine.theirs.key in keys])
+    def _give_up(self, tasks):
+        """Cancel these tasks, and find the workers that hang at them: they are killed, or avoided."""
+        keys = {remote.key for remote in tasks}
+        processing = self.client.sync(self.client.scheduler.processing, workers=None, callback_timeout=CONNECT)
+        hanging = {address for address, theirs in processing.items() if set(theirs) & keys}
+        self.client.cancel(tasks)
         if self.cluster is None:
-            rest = set(at_work) - self.shunned - hanging
-            self.shunned = (
-                self.shunned | hanging if rest else hanging
-            )  # not all: who was slow before may do better than who is now
+            others = set(processing) - self.avoided - hanging  # where there are none, those avoided before may do better
+            self.avoided = self.avoided | hanging if others else hanging
             return
         for nanny in self.cluster.workers.values():
             if nanny.worker_address in hanging:
@@ -136,41 +139,39 @@ class Cluster:
         """The samples to all workers; a new key, so that they make their workers anew."""
         self.key = uuid.uuid4().hex
         if self.data is None or self.data.status != "finished":
-            fit = self._fit_for_work()
-            self.data = self.client.scatter([self.samples], workers=fit, broadcast=True, hash=False, timeout=START_UP)[0]
+            usable = self._usable()
+            self.data = self.client.scatter([self.samples], workers=usable, broadcast=True, hash=False, timeout=START_UP)[0]
 
-    def _fit_for_work(self):
+    def _usable(self):
         """Addresses of the workers that do not hang, or None for all."""
-        if not self.shunned:
+        if not self.avoided:
             return None
-        fit = [address for address in self.client.nthreads() if address not in self.shunned]
-        if not fit:  # then it was not they who were slow
-            self.shunned.clear()
-        return fit or None
+        usable = [address for address in self.client.nthreads() if address not in self.avoided]
+        if not usable:  # then it was not they that were slow
+            self.avoided.clear()
+        return usable or None
 
     def _start(self, task, number, *arguments):
-        mine = Future()
+        future = Future()
         try:
             self._check_scheduler()
-            mine.theirs = self.client.submit(
-                task, self.key, self.data, number, *arguments, pure=False, workers=self._fit_for_work()
-            )
+            remote = self.client.submit(task, self.key, self.data, number, *arguments, pure=False, workers=self._usable())
         except Exception as error:
-            mine.set_exception(error)
-            self.done.put(mine)
-            return mine
-        self.under_way[number] = mine  # Dask forgets a task that nobody holds
-        mine.theirs.add_done_callback(lambda theirs: hand_over(theirs, mine, self.done))
-        return mine
+            future.set_exception(error)
+            self.done.put(future)
+            return future
+        self.under_way[number] = future, remote  # Dask forgets a task to which there is no reference
+        remote.add_done_callback(lambda remote: hand_over(remote, future, self.done))
+        return future
 
 
-def hand_over(theirs, mine, done):
+def hand_over(remote, future, done):
     """The outcome of Dask's future becomes that of ours."""
     try:
-        mine.set_result(theirs.result(timeout=START_UP))
+        future.set_result(remote.result(timeout=START_UP))
     except BaseException as error:
-        mine.set_exception(error)
-    done.put(mine)
+        future.set_exception(error)
+    done.put(future)
 
 
 def imported():
@@ -189,11 +190,11 @@ def end(*things):
     for one in things:
         if one is not None:
             with suppress(Exception):
-                one.close(LETTING_GO)
+                one.close(CLOSING)
 
 
 def kill(cluster):
-    """End the processes of a cluster of this machine: polite ways take seconds where one hangs."""
+    """End the processes of a cluster of this machine: asking them takes seconds where one hangs."""
     for nanny in list(cluster.workers.values()):
         nanny.auto_restart = False
         if nanny.pid:

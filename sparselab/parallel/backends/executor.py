@@ -1,12 +1,13 @@
-"""Workers in any concurrent.futures.Executor: snapshots and gradients travel by value, samples once to every process.
+"""Workers in any concurrent.futures.Executor: snapshots and gradients are sent by value, samples once to every process.
 
-What tasks by value have in common stands here too; workers of a Dask cluster run the same ones.
+The tasks themselves, and the registry of samples in each process, serve Dask clusters too.
 """
 
 import pickle
 import queue
 import uuid
 from concurrent.futures import Future
+from contextlib import contextmanager
 
 from ...nn.mlp import Parameters
 from ..core.worker import Snapshot, Worker
@@ -19,17 +20,34 @@ class MissingError(LookupError):
     """This process has not got the samples of the training."""
 
 
+class Task(Future):
+    """A task of a worker, done when `remote`, the executor's own Future of it, is."""
+
+    def __init__(self, function, number, arguments):
+        super().__init__()
+        self.function, self.number, self.arguments, self.remote = function, number, arguments, None
+
+    def submit(self, executor, key, data, finished):
+        """Give it to the executor; finished(task) is called in any thread when that has done it."""
+        try:
+            self.remote = executor.submit(self.function, key, data, self.number, *self.arguments)
+        except Exception as error:  # broken, or shut down
+            self.remote = Future()
+            self.remote.set_exception(error)
+        self.remote.add_done_callback(lambda remote: finished(self))
+
+
 class Executors:
-    """A backend out of an Executor that belongs to somebody else: it is not shut down, and what breaks it ends the training."""
+    """A backend out of an Executor of the caller's: it is not shut down, and the training ends where it breaks."""
 
     name = "executor"
 
     def __init__(self, executor):
         self.executor = executor
 
-    def open(self, job, X, targets):
+    def open(self, spec, X, targets):
         """Keep what workers will ask for."""
-        self.data, self.done, self.key = (packed(job), X, targets), queue.SimpleQueue(), uuid.uuid4().hex
+        self.data, self.done, self.key = (packed(spec), X, targets), queue.SimpleQueue(), uuid.uuid4().hex
 
     def gradient(self, number, snapshot, round_):
         """Send the snapshot and start the round."""
@@ -41,18 +59,18 @@ class Executors:
 
     def completed(self, timeout):
         """The Future of the task that was finished first, or None after `timeout` seconds."""
-        mine = first_of(self.done, timeout)
-        if mine is not None and not mine.done():
-            self._submit(mine, self.data)
+        task = first_of(self.done, timeout)
+        if task is not None and not task.done():
+            task.submit(self.executor, self.key, self.data, self._finished)
             return None
-        return mine
+        return task
 
-    def result(self, future):
+    def result(self, task):
         """The task's result, or its exception."""
-        return outcome(future.theirs)
+        return outcome(task.remote)
 
     def restart(self, numbers):
-        """Workers made anew; the executor is what it is."""
+        """Workers made anew; the executor stays as it is."""
         self.key = uuid.uuid4().hex
         return numbers
 
@@ -60,26 +78,16 @@ class Executors:
         """Forget the samples here."""
         self.data = None
 
-    def _start(self, task, number, *arguments):
-        mine = Future()
-        mine.task = task, number, arguments
-        self._submit(mine, None)
-        return mine
+    def _start(self, function, number, *arguments):
+        task = Task(function, number, arguments)
+        task.submit(self.executor, self.key, None, self._finished)
+        return task
 
-    def _submit(self, mine, data):
-        task, number, arguments = mine.task
-        try:
-            mine.theirs = self.executor.submit(task, self.key, data, number, *arguments)
-        except Exception as error:  # broken, or shut down
-            mine.theirs = Future()
-            mine.theirs.set_exception(error)
-        mine.theirs.add_done_callback(lambda theirs: self._over(mine))
-
-    def _over(self, mine):
-        """Some thread of the executor calls this: here nothing may be submitted."""
-        if mine.theirs.cancelled() or not isinstance(mine.theirs.exception(), MissingError):
-            mine.set_result(None)
-        self.done.put(mine)
+    def _finished(self, task):
+        """A thread of the executor calls this: nothing may be submitted here."""
+        if task.remote.cancelled() or not isinstance(task.remote.exception(), MissingError):
+            task.set_result(None)
+        self.done.put(task)
 
 
 class OwnProcesses(Executors):
@@ -90,9 +98,9 @@ class OwnProcesses(Executors):
     def __init__(self):
         super().__init__(None)
 
-    def open(self, job, X, targets):
-        super().open(job, X, targets)
-        self.n_workers = job.n_workers
+    def open(self, spec, X, targets):
+        super().open(spec, X, targets)
+        self.n_workers = spec.n_workers
         self.restart([])
 
     def restart(self, numbers):
@@ -124,54 +132,41 @@ def owned(snapshot):
 
 # in the worker's process
 
-_DATA, _IDLE = {}, {}
+_TRAININGS = {}  # key -> (data, {number: idle Worker})
 
 
-class Borrowed:
-    """`with Borrowed(key, data, number) as worker:` the Worker of a training, made on first use in this process.
+@contextmanager
+def worker_of(key, data, number):
+    """The Worker of a training, made on first use in this process.
 
-    Whoever hangs keeps it, and after an error it is not used again: the next task gets a new one.
+    While it computes no other task gets it, and after an error it is not used again: the next task gets a new one.
     """
-
-    def __init__(self, key, data, number):
-        self.place = key, number
-        if data is not None:
-            _DATA[key] = data
-            for old in list(_DATA)[:-KEPT]:
-                forget(old)
-        self.worker = _IDLE.pop(self.place, None)
-        if self.worker is None:
-            if key not in _DATA:
-                raise MissingError(key)
-            job, X, targets = _DATA[key]
-            self.worker = Worker(pickle.loads(job), number, X, targets)
-
-    def __enter__(self):
-        return self.worker
-
-    def __exit__(self, kind, *_):
-        if kind is None and self.place[0] in _DATA:
-            _IDLE[self.place] = self.worker
+    if data is not None:
+        _TRAININGS.setdefault(key, (data, {}))
+        for old in list(_TRAININGS)[:-KEPT]:
+            forget(old)
+    if key not in _TRAININGS:
+        raise MissingError(key)
+    (spec, X, targets), idle = _TRAININGS[key]
+    worker = idle.pop(number, None) or Worker(pickle.loads(spec), number, X, targets)
+    yield worker
+    idle[number] = worker
 
 
 def forget(key):
     """Let the samples and workers of a training go."""
-    _DATA.pop(key, None)
-    for place in [place for place in list(_IDLE) if place[0] == key]:
-        _IDLE.pop(place, None)
+    _TRAININGS.pop(key, None)
 
 
 def gradient_task(key, data, number, snapshot, round_):
-    """The Push of a round, with arrays of its own."""
-    with Borrowed(key, data, number) as me:
-        me.load(snapshot)
-        push = me.gradient(round_)
-        if not push.failed:
-            push.dw, push.db = [a.copy() for a in push.dw], [a.copy() for a in push.db]
-    return push
+    """The GradientUpdate of a round."""
+    with worker_of(key, data, number) as worker:
+        worker.load(snapshot)
+        update = worker.gradient(round_)
+        return update if update.failed else update.owned()
 
 
 def local_task(key, data, number, parameters, optimizer, epoch):
     """The LocalEpoch of a worker."""
-    with Borrowed(key, data, number) as me:
-        return me.local(parameters, optimizer, epoch)
+    with worker_of(key, data, number) as worker:
+        return worker.local(parameters, optimizer, epoch)

@@ -1,10 +1,13 @@
-"""Where workers live. Every backend takes tasks for worker 0, 1, … and tells which is done; what is computed is the same.
+"""Workers in this process, and what a backend is: it takes tasks for workers 0, 1, … and says which are done.
 
-A backend has open(job, X, targets); gradient(number, snapshot, round) and local(number, parameters, optimizer, epoch), which
-start a task and return its Future, a failed one where it cannot be started; completed(timeout) -> the Future that was done first,
-or None; result(future); restart(numbers) -> numbers: new workers for these, and whose tasks were lost by that; and close(). A
-snapshot may be a view: it is copied before `gradient` returns. A backend with an attribute `taken` gets a function there, which
-may be called with a finished Future in any thread, and says whether it is dealt with. Names read like joblib's.
+A backend has open(spec, X, targets); gradient(number, snapshot, round) and local(number, parameters, optimizer, epoch), which
+start a task of a worker and return its Future, a failed one where it cannot be started; completed(timeout), the Future that was
+done first, or None; result(future); restart(numbers), which makes new workers for these and returns all whose tasks were lost by
+that; and close(). A snapshot may be a view: it is copied before `gradient` returns.
+
+It may also have in_process (True: its workers are trusted objects of this process), in_turn (True: a task that waits does not
+hang), deliver_to(receive), called before open: receive(future) may be called with a finished Future in any thread and says
+whether it has taken the result, and handoff(run, server, phase), which gives a Handoff where workers can push by themselves.
 """
 
 import queue
@@ -13,21 +16,22 @@ from collections import deque
 from concurrent.futures import Future
 
 from ...utils import checks
+from ..compiled.handoff import Handoff
 from ..core.worker import Worker
 from .base import first_of, outcome
 
-LAST_WORD = 1.0  # seconds that threads have to end what they are at
+LAST_TASK = 1.0  # seconds that threads have to finish what they do when they are closed
 
 
 class Local:
     """Workers in this process: their nets, engines and shards are ordinary objects."""
 
-    taken = staticmethod(lambda future: False)  # the crew puts itself here
+    in_process = True
 
-    def open(self, job, X, targets):
+    def open(self, spec, X, targets):
         """Make the workers."""
-        self.made_of = job, X, targets
-        self.workers = [self._worker(number) for number in range(job.n_workers)]
+        self.spec, self.X, self.targets = spec, X, targets
+        self.workers = [self._worker(number) for number in range(spec.n_workers)]
 
     def gradient(self, number, snapshot, round_):
         """Start a round of a worker with these parameters."""
@@ -49,24 +53,23 @@ class Local:
         return numbers
 
     def _worker(self, number):
-        job, X, targets = self.made_of
-        return Worker(job, number, X, targets)
+        return Worker(self.spec, number, self.X, self.targets)
 
 
 class Serial(Local):
-    """One task at a time, in the caller's thread, when its result is asked for; `schedule` says whose, in order.
+    """One task at a time, in the caller's thread, when its result is asked for.
 
-    schedule: numbers of workers; after its end, and by default, the task that was started first.
+    schedule: numbers of workers, whose tasks are done in this order; after its end, and by default, the oldest task is next.
     """
 
-    name, in_turn = "serial", True  # a task that waits for its turn does not hang
+    name, in_turn = "serial", True
 
     def __init__(self, schedule=()):
         self.schedule, self.waiting = deque(schedule), deque()
 
     def _start(self, number, function, *arguments):
         future = Future()
-        self.waiting.append((future, function, arguments))
+        self.waiting.append((future, number, function, arguments))
         return future
 
     def completed(self, timeout):
@@ -75,11 +78,11 @@ class Serial(Local):
             return None
         index = 0
         if self.schedule:
-            wanted, numbers = self.schedule.popleft(), [function.__self__.number for _, function, _ in self.waiting]
+            wanted, numbers = self.schedule.popleft(), [number for _, number, _, _ in self.waiting]
             if wanted not in numbers:
                 checks.fail("schedule", wanted, f"a worker with a task under way, one of {numbers}")
             index = numbers.index(wanted)
-        future, function, arguments = self.waiting[index]
+        future, _, function, arguments = self.waiting[index]
         del self.waiting[index]
         try:
             future.set_result(function(*arguments))
@@ -88,7 +91,7 @@ class Serial(Local):
         return future
 
     def close(self):
-        """Forget what was not asked for."""
+        """Forget the tasks that were not done."""
         self.waiting.clear()
 
 
@@ -97,15 +100,34 @@ class Threads(Local):
 
     name = "threads"
 
-    def open(self, job, X, targets):
-        super().open(job, X, targets)
+    def __init__(self):
+        self.receive, self.shared, self.workers, self.threads = lambda future: False, None, [], []
         self.done, self.tasks, self.under_way = queue.SimpleQueue(), {}, {}
-        self.threads = [self._thread(number) for number in range(job.n_workers)]
+
+    def deliver_to(self, receive):
+        """Workers offer their results to this function first."""
+        self.receive = receive
+
+    def open(self, spec, X, targets):
+        super().open(spec, X, targets)
+        self.threads = [self._thread(number) for number in range(spec.n_workers)]
+
+    def handoff(self, run, server, phase):
+        """From now on workers push by themselves where the Handoff lets them."""
+        self.shared = Handoff(server, run.n_workers, run.synchronous, phase)
+        for worker in self.workers:
+            worker.connect(self.shared.client(worker.number))
+        return self.shared
+
+    def _worker(self, number):
+        worker = super()._worker(number)
+        worker.connect(self.shared and self.shared.client(number))
+        return worker
 
     def _thread(self, number):
         """A daemon: one that hangs must not keep the interpreter from ending."""
         tasks = self.tasks[number] = queue.SimpleQueue()
-        arguments = tasks, self.done, self.taken
+        arguments = tasks, self.done, self.receive
         thread = threading.Thread(target=serve, args=arguments, name=f"sparselab-worker-{number}", daemon=True)
         thread.start()
         return thread
@@ -127,22 +149,22 @@ class Threads(Local):
         return super().restart(numbers)
 
     def close(self):
-        """Let the threads go, after the mini-batches they are at."""
-        for worker in getattr(self, "workers", ()):
-            worker.stopped = True
-        for tasks in getattr(self, "tasks", {}).values():
+        """End the threads, after the mini-batches that they compute now."""
+        for worker in self.workers:
+            worker.stop()
+        for tasks in self.tasks.values():
             tasks.put(None)
-        for thread in getattr(self, "threads", ()):
-            thread.join(LAST_WORD)
+        for thread in self.threads:
+            thread.join(LAST_TASK)
 
 
-def serve(tasks, done, taken):
-    """Do (future, function, arguments) one after the other until None comes; what `taken` has not dealt with is done."""
+def serve(tasks, done, receive):
+    """Do (future, function, arguments) one after the other until None comes; results that `receive` has not taken are done."""
     while (task := tasks.get()) is not None:
         future, function, arguments = task
         try:
             future.set_result(function(*arguments))
-        except BaseException as error:  # SystemExit too: `outcome` looks at it
+        except BaseException as error:  # SystemExit too: `outcome` turns it into an error
             future.set_exception(error)
-        if not taken(future):
+        if not receive(future):
             done.put(future)

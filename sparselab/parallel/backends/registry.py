@@ -1,6 +1,8 @@
 """Backends by name, executor or address."""
 
+from collections.abc import Sequence
 from concurrent.futures import Executor
+from typing import Any
 
 from ...utils import checks, shared_memory
 from . import dask
@@ -9,10 +11,35 @@ from .local import Serial, Threads
 from .processes import Processes
 
 
-def get(backend, schedule=()):
-    """A backend from a name, an executor or an object; TypeError or ValueError naming it, ImportError where an extra is missing.
+def get(backend: Any, schedule: Sequence[int] = ()) -> Any:
+    """Give a backend.
 
-    executor: any concurrent.futures.Executor (or distributed.Client); it stays its owner's and is not shut down.
+    Parameters
+    ----------
+    backend : str, Executor, distributed.Client or object
+        "serial", "threads", "processes" (this machine), "dask" (a cluster of this machine), the address of a Dask scheduler
+        ("tcp://host:port"), any `concurrent.futures.Executor` or a `distributed.Client`, which is not shut down, or an object
+        with the methods of a backend: open, gradient, local, completed, result, restart, close.
+    schedule : sequence of int, optional
+        For "serial": numbers of workers in the order in which their gradients come.
+
+    Returns
+    -------
+    object
+        The backend.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument.
+    ImportError
+        If an extra is missing.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.parallel.backends.get("serial").name
+    'serial'
     """
     if not isinstance(backend, str):
         if isinstance(backend, Executor):
@@ -30,7 +57,7 @@ def get(backend, schedule=()):
 
 
 def processes():
-    """Workers in processes of this machine; where anonymous shared memory does not exist (not Linux), all goes by value."""
+    """Workers in processes of this machine; without anonymous shared memory (not Linux) all is sent by value."""
     return Processes() if shared_memory.AVAILABLE else OwnProcesses()
 
 

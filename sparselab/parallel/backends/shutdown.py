@@ -1,4 +1,4 @@
-"""A run that nobody has closed when the interpreter ends: its workers go first.
+"""Closes a run that is still open when the interpreter ends.
 
 Executors wait then for tasks that never end, and threads that a late `close` would start never begin: the script would hang.
 """
@@ -9,14 +9,14 @@ from contextlib import suppress
 
 
 def close_at_exit(backend):
-    """Close an open backend before the interpreter waits for anybody's threads; its own libraries are loaded by now.
+    """Close an open backend before the interpreter waits for threads of libraries; the backend's own are loaded by now.
 
     What is registered last is called first, hence a new call for each run. concurrent.futures relies on the same hook.
     """
-    theirs = weakref.ref(backend)
+    reference = weakref.ref(backend)
 
     def close():
-        backend = theirs()
+        backend = reference()
         if backend is not None:
             with suppress(Exception):
                 backend.close()

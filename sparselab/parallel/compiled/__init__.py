@@ -1,1 +1,1 @@
-"""Pushes and pulls in compiled code, without the interpreter."""
+"""Workers that push and pull in compiled code, without the interpreter."""

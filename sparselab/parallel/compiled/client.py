@@ -1,35 +1,32 @@
-"""A worker that pushes and pulls in compiled code."""
+"""A worker's side of pushes and pulls in compiled code."""
 
 import time
 
 import numpy as np
 
-from ...engines.fused import address
-from ...kernels import columns, push_pull
-from ...utils import shared_memory
+from ...kernels import push_pull
+from ...kernels.arguments import address
 
-SLICE = 0.1  # seconds until a worker comes back
+SLICE = 0.1  # seconds after which a worker returns to Python
 PER_SECOND = 10**9
-FIELDS = (columns.W, columns.B, columns.V, columns.VB)
 
 
 class CompiledClient:
-    """What a worker needs to take its turns by itself; `mine` are its words.
+    """What a worker needs to push and pull in compiled code (see kernels/push_pull.py); `mine` are its own words.
 
-    words: of the gate; settings: function that gives those of the server's update; table: addresses of the server's net; keeps:
-    the arrays there, where nobody else in this process has them. era: in which its task was given, where that may be long ago.
+    words: the control words of all workers; server: table of the server's net; settings: function that gives those of the server
+    now; session: the one in which its task was given (None: the present one); arrays: those behind the table, where nothing else
+    in this process keeps them.
     """
 
-    era = None
-
-    def __init__(self, number, words, settings, table, keeps=()):
-        self.words, self.settings, self.table, self.keeps = words, settings, table, keeps
+    def __init__(self, number, words, server, settings, session=None, arrays=()):
+        self.words, self.server, self.settings, self.session, self.arrays = words, server, settings, session, arrays
         self.mine = np.zeros(push_pull.MINE, np.int64)
         self.mine[push_pull.NUMBER] = number
 
     @property
     def version(self):
-        """Of the net that the gradient left last was computed with."""
+        """Of the net that the last gradient was computed with."""
         return int(self.mine[push_pull.MY_VERSION])
 
     def take_waited(self):
@@ -38,23 +35,12 @@ class CompiledClient:
         return waited / PER_SECOND
 
     def loaded(self, version):
-        """The worker has this version of the server's net; the gate is closed."""
-        era = self.words[push_pull.ERA] if self.era is None else self.era
-        self.mine[[push_pull.MY_VERSION, push_pull.MY_ERA]] = version, era
+        """Note that the worker has this version of the server's net; meanwhile no worker may push by itself."""
+        session = self.words[push_pull.SESSION] if self.session is None else self.session
+        self.mine[[push_pull.MY_VERSION, push_pull.MY_SESSION]] = version, session
 
     def now(self):
-        """(settings, (gate, mine, server's table)) for an engine."""
+        """(settings, (address of the control words, own words, server's table)) for an engine."""
         begun = time.monotonic_ns()
         self.mine[[push_pull.UNTIL, push_pull.BEGUN]] = begun + int(SLICE * PER_SECOND), begun
-        return self.settings(), (address(self.words), self.mine, self.table)
-
-
-def turns_at(number, memory, plan):
-    """The Turns of a worker in another process; `era` and `settings` are those of each task."""
-    words, _, _, _, *nets = shared_memory.views(shared_memory.opened(memory), plan)
-    arrays = [nets[first : first + len(FIELDS)] for first in range(0, len(nets), len(FIELDS))]
-    table = np.zeros((len(arrays), columns.FIELDS), np.int64)
-    for row, some in zip(table, arrays, strict=True):
-        row[[columns.NNZ, columns.N_OUT]] = len(some[0]), len(some[1])
-        row[[*FIELDS]] = [*map(address, some)]
-    return CompiledClient(number, words, None, table, keeps=nets)
+        return self.settings(), (address(self.words), self.mine, self.server)

@@ -1,104 +1,96 @@
-"""Where workers push and pull by themselves, in compiled code, step after step, without the interpreter (see kernels.turns).
+"""When workers may push and pull by themselves, in compiled code, step after step (see kernels/push_pull.py).
 
-With Python between its steps a worker needed a sixth more time, and two of them waited for the interpreter as well. Now and then
-each comes back with a gradient and takes an ordinary turn: then everything is told to the run, and the gate is set anew.
+Python between the steps costs time, and workers that are threads wait for each other there. Now and then each returns with a
+gradient, which Python applies: then all that the workers did by themselves is recorded, and the phase says how it goes on.
 """
 
 from contextlib import contextmanager
 
 import numpy as np
 
-from ...engines.fused import address, settings_of
 from ...kernels import push_pull, system
+from ...kernels.arguments import address
 from .client import PER_SECOND, CompiledClient
 
-AHEAD = 512  # turns until somebody comes back, at most
+AHEAD = 512  # turns that are allowed at once, at most
+
+
+def kinds(n_turns, n_rows):
+    """(dtype, shape) of what workers share beside the net: control words, rates, factors, log, losses."""
+    turns, row = ("f8", (n_turns,)), ("i8", (n_rows, push_pull.ROW))
+    return [("i8", (push_pull.WORDS,)), turns, turns, row, ("f8", (n_rows,))]
 
 
 class Handoff:
-    """The gate of the first phase of a run, `way` how its workers go on. Closed, until a first turn in Python has set it."""
+    """Lets the workers of the first phase push to its server by themselves; not before the first push in Python.
 
-    def __init__(self, run, way):
-        self.run, self.way, self.together = run, way, run.n if run.synchronous else 0
-        self.words, self.ahead = np.zeros(push_pull.WORDS, np.int64), max(1, AHEAD // max(1, self.together))
-        self._allocate()
+    phase: says how many turns workers may take by themselves (`turns_ahead`), and counts what they did (`record_turn`).
+    """
 
-    def _allocate(self):
-        """Make what the workers find here, and tell them where it is."""
-        run, n_rows, n_layers = self.run, self.ahead * max(1, self.together), len(self.run.model.layers)
-        self.log, self.losses = np.zeros((n_rows, push_pull.ROW), np.int64), np.zeros(n_rows)
-        self.gradients = np.zeros((2, run.n, n_layers), np.int64)
-        bound, arrays = run.server.max_staleness, (self.log, self.losses, *self.gradients)
-        self.words[[push_pull.MAX_STALENESS, push_pull.TOGETHER]] = -1 if bound is None else bound, self.together
-        self.words[[push_pull.LOG, push_pull.LOSSES, push_pull.DWS, push_pull.DBS]] = [self._place(array) for array in arrays]
-        for worker in run.crew.backend.workers:
-            worker.turns = CompiledClient(worker.number, self.words, self._settings, run.server.whole.table)
+    def __init__(self, server, n_workers, synchronous, phase):
+        self.server, self.phase, self.together = server, phase, n_workers if synchronous else 0
+        self.ahead = max(1, AHEAD // max(1, self.together))
+        self._share([np.zeros(shape, dtype) for dtype, shape in kinds(self.ahead, self.ahead * max(1, self.together))])
+        self.gradients = np.zeros((2, n_workers, len(server.model.layers)), np.int64)
+        self.words[[push_pull.DWS, push_pull.DBS]] = [address(part) - address(self.words) for part in self.gradients]
+        self.words[push_pull.TOGETHER] = self.together
+
+    def client(self, number):
+        """The CompiledClient of a worker in this process."""
+        return CompiledClient(number, self.words, self.server.table.rows, self.server.settings)
 
     @contextmanager
-    def closed(self):
-        """Nobody else is at the server meanwhile; what workers did by themselves is told to the run before."""
-        words, is_set = self.words, False
-        self._acquire()  # whoever comes meanwhile waits for the lock: that is shorter than a way through Python
+    def paused(self):
+        """No worker is at the server meanwhile; what workers did by themselves is recorded before."""
+        words, is_open = self.words, False
+        self._acquire()  # workers that arrive meanwhile wait for the lock: that is shorter than a way through Python
         try:
-            words[push_pull.HERE] = 0
+            words[push_pull.ARRIVED] = 0
             words[push_pull.SENT_BACK] += 1
             self._replay_log()
             yield
-            self._set()
-            is_set = True
+            self._open()
+            is_open = True
         finally:
-            self.words[push_pull.OPEN] &= is_set
+            self.words[push_pull.OPEN] &= is_open
             system.release(address(words))
+
+    def _share(self, arrays):
+        """Use these arrays (see `kinds`), and write into the control words where they are."""
+        self.words, self.rates, self.factors, self.log, self.losses = arrays
+        places = [address(array) - address(self.words) for array in arrays[1:]]
+        self.words[[push_pull.RATES, push_pull.FACTORS, push_pull.LOG, push_pull.LOSSES]] = places
 
     def _acquire(self):
         system.acquire(address(self.words), push_pull.DRIVER)
 
-    def _set(self):
-        """Open, unless the epoch is over or all have to wait; then tasks under way belong to a past era."""
-        run, way = self.run, self.way
-        limit = min(self.ahead, way.per_epoch - 1 - run.updates, way.left)  # the last one is taken in Python
-        if run.crew.over or limit < 1:
+    def _open(self):
+        """Allow turns, if there are any; else tasks under way belong to a past session."""
+        turns = self.phase.turns_ahead(self.ahead)
+        if turns is None:
             self.words[push_pull.OPEN] = 0
-            self.words[push_pull.ERA] += 1
+            self.words[push_pull.SESSION] += 1
             return
-        self.pace = way.ahead(limit)
-        self._prepare()
-        self.words[[push_pull.VERSION, push_pull.LIMIT]] = run.server.version, limit
-        self.words[push_pull.OPEN] = not way.pushes
+        self._publish()
+        for own, values in zip((self.rates, self.factors), turns, strict=True):
+            own[: len(values)] = values
+        self.words[[push_pull.VERSION, push_pull.LIMIT, push_pull.OPEN]] = self.server.version, len(turns[0]), 1
 
-    def _prepare(self):
-        """Let the workers find the server's net and the rates."""
-        self.run.server.whole.look_at(self.run.server.state)
-        self.words[[push_pull.RATES, push_pull.FACTORS]] = [self._place(values) for values in self.pace]
-
-    def _place(self, array):
-        """Where an array stands, in bytes from the gate."""
-        return address(array) - address(self.words)
-
-    def _settings(self):
-        return np.append(settings_of(self.run.server.optimizer), self.run.server.damping)
+    def _publish(self):
+        """Let the workers find the server's net."""
+        self.server.table.refresh(self.server.state)
 
     def _replay_log(self):
-        """Count the turns that workers took by themselves."""
-        run, words, each = self.run, self.words, max(1, self.together)
-        n = int(words[push_pull.LOGGED])
-        if not n:
-            return
-        words[push_pull.LOGGED] = 0
+        """Record the turns that workers took by themselves."""
+        n, each = int(self.words[push_pull.LOGGED]), max(1, self.together)
+        self.words[push_pull.LOGGED] = 0
         rows, losses = self.log[: n * each].tolist(), self.losses[: n * each].tolist()
-        for turn, rate in enumerate(self.pace[0][:n].tolist()):
-            some = rows[turn * each : (turn + 1) * each]
-            number, staleness, refused, _, _, queue, _, _ = some[0]
+        for turn, rate in enumerate(self.rates[:n].tolist()):
+            part = slice(turn * each, (turn + 1) * each)
+            some = rows[part]
+            _, staleness, refused, _, _, queue, _, _ = some[0]
             samples, hits = (sum(row[column] for row in some) for column in (push_pull.SAMPLES, push_pull.HITS))
-            run.server.count(staleness, refused)
-            run.count(losses[turn * each : (turn + 1) * each], hits, samples, queue)
-            self.way.record_remote_step(number, rate)
-            for row in some:
-                begun, ended = row[push_pull.BEGIN] / PER_SECOND, row[push_pull.END] / PER_SECOND
-                run.crew.record_remote_step(row[push_pull.WHO], begun, ended)
-        run.server.version, run.state.totals.learning_rate = self._version(n), rate
-        self.way.left -= n
-
-    def _version(self, n):
-        """The server's after n turns."""
-        return int(self.words[push_pull.VERSION])
+            tasks = [
+                (row[push_pull.WORKER], row[push_pull.BEGIN] / PER_SECOND, row[push_pull.END] / PER_SECOND) for row in some
+            ]  # fmt: skip
+            self.phase.record_turn(tasks, rate, staleness, refused, losses[part], hits, samples, queue)

@@ -1,1 +1,1 @@
-"""Parameter server, worker, data shards and averaging: parallel training without processes or networks."""
+"""What all backends share: the server, what a worker computes, who gets which samples, and the average."""

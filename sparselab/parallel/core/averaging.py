@@ -1,22 +1,49 @@
-"""One net out of several: the average over the union of their links, cut back to as many links as there were.
+"""One net out of several: the average over the union of their links."""
 
-Curci et al. 2021, algorithm 3, last lines: a link that only one worker has is divided by their number too.
-"""
+from collections.abc import Iterable
 
 import numpy as np
 
 from ...evolution import magnitude_within_sign
 from ...nn.linear import SparseLinear
+from ...nn.mlp import SparseMLP
 from ...topology.rewiring import rewire, union
 from ...utils import checks
 
 
-def average(models, n_links=None):
-    """A new SparseMLP: the mean of `models` (at least one, of the same widths, inputs and outputs) over the union of their links.
+def average(models: Iterable[SparseMLP], n_links: Iterable[int] | None = None) -> SparseMLP:
+    """Average nets over the union of their links, cut back to as many links as there were.
 
-    n_links: links that each layer shall have (default: as the first model's); where the union has more, those with the smallest
-    positive and the largest negative values go (SET's cut), the output layer included. Biases are averaged. Raises TypeError or
-    ValueError naming the argument.
+    Biases are averaged. A link that some models do not have counts as 0 there. Where the union of a layer has too many links,
+    those with the smallest positive and the largest negative values are removed (the cut of SET), in the output layer too.
+
+    Parameters
+    ----------
+    models : iterable of SparseMLP
+        At least one; all with the same neurons and dtype.
+    n_links : iterable of int, optional
+        Links that each layer shall have; by default as many as those of the first model.
+
+    Returns
+    -------
+    SparseMLP
+        A new net.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument.
+
+    References
+    ----------
+    Curci et al. 2021, algorithm 3, last lines.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> nets = [sl.SparseMLP.create((4, 8, 2), density=0.5, seed=seed) for seed in (0, 1)]
+    >>> sl.average(nets).nnz == nets[0].nnz
+    True
     """
     models = check_models(models)
     targets = (
@@ -66,5 +93,5 @@ def cut(layer, n_links):
     if missing > 0:
         kept = np.flatnonzero(keep)
         keep[kept[np.argsort(np.abs(layer.w[kept]), kind="stable")[:missing]]] = False
-    way = rewire(layer.topology, keep)
-    return SparseLinear(way.topology, way.carry(layer.w), layer.b)
+    rewiring = rewire(layer.topology, keep)
+    return SparseLinear(rewiring.topology, rewiring.carry(layer.w), layer.b)

@@ -1,19 +1,26 @@
-"""The parameter server: the one copy of the net that counts. Workers pull snapshots and push gradients; it updates and evolves.
+"""The parameter server, which has the net that is trained. Workers pull snapshots and push gradients; it updates and evolves.
 
-It lives in the driving process and belongs to one thread: nobody else writes to the net.
+It lives in the driving process and belongs to one thread at a time.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ... import evolution
-from ...engines.fused import FusedUpdate
-from ...kernels import elementwise
-from ...nn.mlp import Parameters
-from ...nn.optimizers import MomentumSGD, check_state
+from ...engines.fused import settings_of
+from ...engines.net_table import NetTable
+from ...kernels import JIT, elementwise, push_pull
+from ...kernels.arguments import address
+from ...nn.mlp import Parameters, SparseMLP
+from ...nn.optimizers import LayerState, MomentumSGD, check_state
 from ...utils import checks
 from .worker import Snapshot
+
+Gradients = list[NDArray[np.floating]]  # an array for each layer
 
 
 @dataclass
@@ -27,120 +34,297 @@ class Traffic:
 
 
 class ParameterServer:
-    """Applies gradients of older versions of the net to the newest one (Curci et al. 2021, algorithm 3: WASAP-SGD, phase 1).
+    """Applies gradients of older versions of a net to the newest one.
 
-    model: a SparseMLP, updated in place. optimizer: as for `train`; state: its LayerStates (default new ones). max_staleness:
-    None, or the updates that a push may be behind, else it is refused; damping: 0, or the power of (1 + staleness) by which the
-    rate of a push is divided. The velocity lives here only. `traffic` counts since it was last taken (`take_traffic`).
+    A gradient from before an evolution of the topology is not thrown away (RetainValidUpdates): its entries move with their
+    links, those of links that are gone are dropped, new links get nothing from it, and biases go with the neurons that are left.
 
-    RetainValidUpdates: a push from before an evolution is not thrown away. Its entries move with their links; those of links
-    that are gone are dropped; new links get nothing from it; biases go with the neurons that are left.
+    Parameters
+    ----------
+    model : SparseMLP
+        The net; updated in place.
+    optimizer : object, optional
+        As for `train`; default ``MomentumSGD()``. Its velocity is kept here only, never by workers.
+    state : list of LayerState, optional
+        The optimizer's state, one for each layer; default a new one.
+    max_staleness : int, optional
+        How many updates a push may be behind, at least 0; a push further behind is refused. Default: no bound.
+    damping : float, default 0
+        The learning rate of a push is divided by ``(1 + staleness) ** damping``; at least 0.
+
+    Attributes
+    ----------
+    version : int
+        Updates so far.
+    generation : int
+        Evolutions of the topology so far.
+    traffic : Traffic
+        What was pushed since `take_traffic` was called last.
+
+    References
+    ----------
+    Curci et al. 2021, algorithm 3 (WASAP-SGD), phase 1.
+
+    Examples
+    --------
+    >>> import numpy as np, sparselab as sl
+    >>> server = sl.ParameterServer(sl.SparseMLP.create((4, 8, 2), density=0.5, seed=0))
+    >>> snapshot = server.pull()
+    >>> dw = [np.zeros_like(layer.w) for layer in server.model.layers]
+    >>> db = [np.zeros_like(layer.b) for layer in server.model.layers]
+    >>> server.push(snapshot, dw, db, 0.1), server.push(snapshot, dw, db, 0.1)
+    (0, 1)
     """
 
-    def __init__(self, model, optimizer=None, *, state=None, max_staleness=None, damping=0.0):
+    def __init__(
+        self, model: SparseMLP, optimizer: Any = None, *, state: list[LayerState] | None = None,
+        max_staleness: int | None = None, damping: float = 0.0,
+    ) -> None:  # fmt: skip
         self.model, self.optimizer = model, MomentumSGD() if optimizer is None else optimizer
         self.state = self.optimizer.init(model) if state is None else state
         check_state(self.state, model)
-        self.whole = FusedUpdate(model, self.optimizer) if FusedUpdate.made_for(model, self.optimizer) else None
+        compiled = JIT and model.dtype == np.float32 and type(self.optimizer) is MomentumSGD
+        self.table = NetTable(model) if compiled else None  # None: the optimizer updates layer by layer
         self.max_staleness = None if max_staleness is None else checks.integer("max_staleness", max_staleness, low=0)
         self.damping = checks.non_negative("damping", damping)
         self.version = self.generation = 0
-        self.ways, self.shapes, self.to_now, self.traffic = {}, {}, {}, Traffic()
+        self.rewirings, self.shapes, self.to_now, self.traffic = {}, {}, {}, Traffic()
 
-    def view(self):
-        """A Snapshot without copies: valid until the next push."""
+    def view(self) -> Snapshot:
+        """Give a Snapshot without copies.
+
+        Returns
+        -------
+        Snapshot
+            The arrays of the net itself: valid until the next push.
+        """
         layers = self.model.layers
         arrays = tuple(a.topology for a in layers), tuple(a.w for a in layers), tuple(a.b for a in layers)
         return Snapshot(self.version, self.generation, Parameters(*arrays, self.model.neurons))
 
-    def pull(self):
-        """A Snapshot: copies of everything that a worker needs."""
+    def pull(self) -> Snapshot:
+        """Give a Snapshot with arrays of its own.
+
+        Returns
+        -------
+        Snapshot
+            All that a worker needs to compute a gradient.
+        """
         return Snapshot(self.version, self.generation, self.model.snapshot())
 
-    def push(self, snapshot, dw, db, rate, *, checked=False):
-        """Apply gradients dw, db (a list each, an array a layer) that were computed with `snapshot`; returns the staleness.
+    def push(
+        self, snapshot: Snapshot, dw: Gradients, db: Gradients, rate: float, *, checked: bool = False
+    ) -> int:  # fmt: skip
+        """Apply gradients that were computed with a snapshot.
 
-        snapshot: a Snapshot, or anything with its version and generation. rate: learning rate. checked: whether they come from
-        an engine of this process, which has looked at them. ValueError for gradients that do not fit that snapshot or are not
-        finite: nothing is applied then.
+        Parameters
+        ----------
+        snapshot : Snapshot
+            What they were computed with, or any object with its `version` and `generation`.
+        dw, db : list of ndarray
+            An array for each layer, of the dtype of the net: a value for each link, and one for each output.
+        rate : float
+            The learning rate, before damping.
+        checked : bool, default False
+            Whether they are known to fit and to be finite, as those of an engine of this process are.
+
+        Returns
+        -------
+        int
+            The staleness: updates since the snapshot.
+
+        Raises
+        ------
+        ValueError
+            If the gradients do not fit that snapshot or are not finite: nothing is applied then.
         """
         staleness = self.version - snapshot.version
         if not checked:
             self.check(snapshot.generation, dw, db)
         dw, db = self.moved(snapshot.generation, dw, db)
-        self.traffic.staleness.append(staleness)
-        if self.max_staleness is not None and staleness > self.max_staleness:
-            self.traffic.refused += 1
-            return staleness
-        rate = rate / (1 + staleness) ** self.damping
-        self._update(dw, db, rate)
-        self.version += 1
+        self._count(staleness, self._apply(dw, db, float(rate), staleness))
         return staleness
 
-    def count(self, staleness, refused):
-        """A push of this generation was applied elsewhere, or refused."""
-        self.traffic.entries += self.model.n_links
-        self.traffic.staleness.append(staleness)
-        self.traffic.refused += refused
+    def settings(self) -> NDArray[np.float64]:
+        """Give the numbers of the optimizer, the damping and the bound of the staleness, as compiled code wants them.
 
-    def moved(self, generation, dw, db):
-        """The gradients on the links and neurons of now; what has no place any more is dropped and counted."""
+        Returns
+        -------
+        ndarray of shape (SERVER_SETTINGS,)
+            See kernels.push_pull.
+        """
+        bound = np.inf if self.max_staleness is None else self.max_staleness
+        return np.append(settings_of(self.optimizer), (self.damping, bound))
+
+    def scale_velocity(self, factor: float) -> None:
+        """Multiply the velocity, in place.
+
+        Parameters
+        ----------
+        factor : float
+            By what.
+        """
+        for state in self.state:
+            for vector in (*state.links, *state.neurons):
+                vector *= vector.dtype.type(factor)
+
+    def resume(self, state: list[LayerState]) -> None:
+        """Go on with another state of the optimizer.
+
+        Parameters
+        ----------
+        state : list of LayerState
+            That of a checkpoint.
+        """
+        check_state(state, self.model)
+        self.state = state
+
+    def record_remote_push(self, staleness: int, refused: bool) -> None:
+        """Count a push of this generation that a worker has done in compiled code.
+
+        Parameters
+        ----------
+        staleness : int
+            Updates since its snapshot.
+        refused : bool
+            Whether it was too stale.
+        """
+        self.traffic.entries += self.model.n_links
+        self._count(staleness, not refused)
+
+    def moved(self, generation: int, dw: Gradients, db: Gradients) -> tuple[Gradients, Gradients]:
+        """Move gradients to the links and neurons of now, and count what has no place any more.
+
+        Parameters
+        ----------
+        generation : int
+            Of the net that they were computed with.
+        dw, db : list of ndarray
+            As for `push`.
+
+        Returns
+        -------
+        tuple of list of ndarray
+            (dw, db) for the net as it is now.
+        """
         self.traffic.entries += sum(map(len, dw))
         if generation == self.generation:
             return dw, db
-        ways = self._way_from(generation)
-        moved_w = [g if way is None else way.carry(g) for g, way in zip(dw, ways, strict=True)]
-        moved_b = [g if way is None else way.carry_rows(g) for g, way in zip(db, ways, strict=True)]
-        self.traffic.dropped += sum(way.n_pruned for way in ways if way is not None)
+        rewirings = self._rewirings_from(generation)
+        moved_w = [g if one is None else one.carry(g) for g, one in zip(dw, rewirings, strict=True)]
+        moved_b = [g if one is None else one.carry_rows(g) for g, one in zip(db, rewirings, strict=True)]
+        self.traffic.dropped += sum(one.n_pruned for one in rewirings if one is not None)
         return moved_w, moved_b
 
-    def evolve(self, rules, epoch, make_evidence, rng):
-        """Apply topology rules after `epoch` epochs, all or none of them; returns the evolution.Changes."""
+    def evolve(self, rules: list, epoch: int, make_evidence: Callable, rng: np.random.Generator) -> evolution.Changes:
+        """Apply topology rules, all or none of them.
+
+        Parameters
+        ----------
+        rules : list
+            As for `train`.
+        epoch : int
+            Finished epochs.
+        make_evidence : callable
+            Function without arguments that gives an Evidence.
+        rng : numpy.random.Generator
+            For the rules' random numbers.
+
+        Returns
+        -------
+        evolution.Changes
+            What has changed.
+        """
         shapes = self._shapes()
         with evolution.Undo(self.model, self.state) as undo:
             changes = evolution.evolve(rules, epoch, self.model, self.state, make_evidence, rng)
             undo.give_up()
-        if any(way is not None for way in changes.rewirings):
-            self.ways[self.generation], self.shapes[self.generation] = changes.rewirings, shapes
+        if any(one is not None for one in changes.rewirings):
+            self.rewirings[self.generation], self.shapes[self.generation] = changes.rewirings, shapes
             self.generation, self.to_now = self.generation + 1, {}
         return changes
 
-    def forget(self, oldest):
-        """Nobody computes with a generation before `oldest` any more."""
-        for generation in [g for g in self.ways if g < oldest]:
-            del self.ways[generation], self.shapes[generation]
+    def forget(self, oldest: int) -> None:
+        """Let go what is needed for gradients of generations before `oldest`, which are refused from now on.
 
-    def take_traffic(self):
-        """The Traffic since the last call."""
+        Parameters
+        ----------
+        oldest : int
+            The oldest generation that a worker still computes with.
+        """
+        for generation in [g for g in self.rewirings if g < oldest]:
+            del self.rewirings[generation], self.shapes[generation]
+
+    @property
+    def oldest(self) -> int:
+        """The oldest generation whose gradients are accepted."""
+        return min(self.rewirings, default=self.generation)
+
+    def take_traffic(self) -> Traffic:
+        """Give the Traffic since the last call.
+
+        Returns
+        -------
+        Traffic
+            Staleness of each push, entries pushed and dropped, pushes refused.
+        """
         taken, self.traffic = self.traffic, Traffic()
         return taken
 
-    def _update(self, dw, db, rate):
-        if self.whole is not None:
-            self.whole(self.state, dw, db, rate)
-            return
-        for layer, state, weights, biases in zip(self.model.layers, self.state, dw, db, strict=True):
-            self.optimizer.update(layer, state, weights, biases, rate)
+    def check(self, generation: int, dw: Gradients, db: Gradients, finite: bool = True) -> None:
+        """Raise ValueError unless these are gradients of the net of a generation.
 
-    def _way_from(self, generation):
-        """A Rewiring (or None) a layer from a generation to now."""
-        if generation not in self.to_now:
-            ways = self.ways[generation]
-            for later in range(generation + 1, self.generation):
-                ways = [evolution.chained(*pair) for pair in zip(ways, self.ways[later], strict=True)]
-            self.to_now[generation] = ways
-        return self.to_now[generation]
+        Parameters
+        ----------
+        generation : int
+            The generation.
+        dw, db : list of ndarray
+            As for `push`.
+        finite : bool, default True
+            Whether every value is looked at.
 
-    def check(self, generation, dw, db, finite=True):
-        """Raise ValueError unless these are gradients of the net of that generation, and finite."""
-        if generation != self.generation and generation not in self.ways:
-            checks.fail("generation", generation, f"one of {[*self.ways, self.generation]}")
+        Raises
+        ------
+        ValueError
+            Naming what does not fit.
+        """
+        if generation != self.generation and generation not in self.rewirings:
+            checks.fail("generation", generation, f"one of {[*self.rewirings, self.generation]}")
         shapes = self._shapes() if generation == self.generation else self.shapes[generation]
         if len(dw) != len(shapes) or len(db) != len(shapes):
             checks.fail("gradients", (len(dw), len(db)), f"{len(shapes)} arrays each, one a layer")
         for l, (nnz, n_out) in enumerate(shapes):
             check_gradient(f"dw[{l}]", dw[l], nnz, self.model.dtype, finite)
             check_gradient(f"db[{l}]", db[l], n_out, self.model.dtype, finite)
+
+    def _apply(self, dw, db, rate, staleness):
+        """Whether the gradients were applied: not where they are too stale."""
+        if self.table is not None:
+            self.table.refresh(self.state)
+            arrays = [[np.ascontiguousarray(a) for a in part] for part in (dw, db)]
+            places = [np.array([[*map(address, part)]], np.int64) for part in arrays]
+            return push_pull.push(0, 1, self.table.rows, *places, 1, rate, 1.0, staleness, self.settings())
+        bound = np.inf if self.max_staleness is None else self.max_staleness
+        rate = push_pull.push_rate(rate, staleness, float(self.damping), float(bound))
+        if rate < 0:
+            return False
+        for layer, state, weights, biases in zip(self.model.layers, self.state, dw, db, strict=True):
+            self.optimizer.update(layer, state, weights, biases, rate)
+        return True
+
+    def _count(self, staleness, applied):
+        self.traffic.staleness.append(staleness)
+        self.traffic.refused += not applied
+        self.version += applied
+
+    def _rewirings_from(self, generation):
+        """A Rewiring (or None) a layer from a generation to now."""
+        if generation not in self.to_now:
+            rewirings = self.rewirings[generation]
+            for later in range(generation + 1, self.generation):
+                rewirings = [evolution.chained(*pair) for pair in zip(rewirings, self.rewirings[later], strict=True)]
+            self.to_now[generation] = rewirings
+        return self.to_now[generation]
 
     def _shapes(self):
         """(links, outputs) of each layer now."""
@@ -151,6 +335,6 @@ def check_gradient(name, array, n, dtype, finite=True):
     """ValueError unless `array` is n values of this dtype, and finite."""
     if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != (n,):
         checks.fail(name, array, f"a {dtype} array of shape ({n},)")
-    look = elementwise.all_finite if dtype == np.float32 and array.flags.c_contiguous else checks.all_finite
-    if finite and not look(array):
+    all_finite = elementwise.all_finite if dtype == np.float32 and array.flags.c_contiguous else checks.all_finite
+    if finite and not all_finite(array):
         raise ValueError(f"{name}: must be finite")

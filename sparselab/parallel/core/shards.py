@@ -1,6 +1,6 @@
-"""Who gets which samples, in which order: a function of (seed, workers, epoch), so that every task can be done again.
+"""The samples of each worker and their order: a function of (seed, workers, epoch), so that every task can be done again.
 
-One worker has all samples in the order of sequential training: then parallel training with one worker is sequential training.
+One worker has all samples in the order of sequential training: so parallel training with one worker is sequential training.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ SHARDS, WORKER = 4, 5  # spawn keys below the run's seed, beside those in state.
 
 
 def shard_of(seeds, n_samples, number, n_workers):
-    """(n,) samples of worker `number`: equal parts of one random order, but for one sample; all of them for a worker alone."""
+    """(n,) samples of worker `number`: equal parts of one random order, up to one sample; all of them for a single worker."""
     if n_workers == 1:
         return np.arange(n_samples)
     order = np.random.default_rng(child(seeds, SHARDS)).permutation(n_samples)
@@ -24,13 +24,13 @@ def shard_of(seeds, n_samples, number, n_workers):
 
 
 def worker_seeds(seeds, number, n_workers):
-    """The SeedSequence of a worker: the run's own for a worker alone."""
+    """The SeedSequence of a worker: the run's own for a single worker."""
     return seeds if n_workers == 1 else child(seeds, WORKER, number)
 
 
 @dataclass(frozen=True)
 class Batches:
-    """The mini-batches of a worker with `n_samples` samples, one after the other, epoch by epoch; round r is the r-th of them."""
+    """The mini-batches of a worker with `n_samples` samples, epoch by epoch; round r is the r-th of them."""
 
     seeds: np.random.SeedSequence
     n_samples: int

@@ -1,10 +1,10 @@
-"""What a worker does: the gradient of a mini-batch, or an epoch of its own. Both are functions of what they are given.
+"""What a worker computes: the gradient of a mini-batch, or an epoch on its own. Both are functions of what it is given.
 
-A task that is lost with its worker is simply done again: the same (worker, round) gives the same answer.
+So a task that is lost with its worker is simply done again: the same (worker, round) gives the same answer.
 """
 
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,8 +38,26 @@ class WorkerSpec:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The server's parameters at `version`; `generation` counts its evolutions, within one the links stay the same (None: not
-    to be compared). lent: a worker may compute with these very arrays, which are its own until it answers."""
+    """A net as a worker gets it from the server.
+
+    Parameters
+    ----------
+    version : int
+        Updates of the server before it.
+    generation : int or None
+        Evolutions of the topology before it; within one the links stay the same. None: unknown.
+    parameters : Parameters
+        Links, weights, biases and neurons.
+    lent : bool, default False
+        Whether the worker may compute with these very arrays, which belong to it until it answers. Else it copies them.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> server = sl.ParameterServer(sl.SparseMLP.create((4, 8, 2), density=0.5, seed=0))
+    >>> isinstance(server.pull(), sl.parallel.Snapshot)
+    True
+    """
 
     version: int
     generation: int
@@ -66,6 +84,10 @@ class GradientUpdate:
     failed: bool
     seconds: float = 0.0
 
+    def owned(self):
+        """The same with gradients of its own, which the engine does not write over."""
+        return replace(self, dw=[a.copy() for a in self.dw], db=[a.copy() for a in self.db])
+
 
 @dataclass
 class LocalEpoch:
@@ -78,110 +100,133 @@ class LocalEpoch:
     record: object
 
 
-class Worker:
-    """One worker: its shard, its copy of the net, its engine. It computes, and decides nothing."""
+class WorkerNet:
+    """A worker's copy of the net, and the engine that computes with it. Workers that never compute at once may share one."""
 
-    def __init__(self, job, number, X, targets):
-        self.job, self.number = job, number
-        self.shard = shard_of(job.seeds, len(targets), number, job.n_workers)
-        self.X, self.targets = X, targets
-        self.seeds = worker_seeds(job.seeds, number, job.n_workers)
-        self.batches = Batches(self.seeds, len(self.shard), min(job.batch_size, len(self.shard)))
-        self.model, self.engine, self.run, self.generation = None, None, None, None
-        self.epoch, self.order, self.key = None, None, None
-        self.turns = None  # where it may push and pull by itself: gate.Turns
-        self.stopped = False  # set by another thread: an epoch of its own ends at once
+    def __init__(self):
+        self.model = self.engine = self.generation = None
 
-    def load(self, snapshot):
-        """Copy the server's parameters into this worker's net, unless they are lent to it."""
+    def load(self, snapshot, spec, batch_size):
+        """Copy the server's parameters, unless their arrays belong to the worker."""
         parameters = snapshot.parameters
         if self.model is None or snapshot.generation is None or snapshot.generation != self.generation:
             layers = parameters.layers(copy=not snapshot.lent)
             if self.model is None:
-                job = self.job
-                self.model = SparseMLP(layers, job.activation, dropout=job.dropout, initializer=job.initializer)
-                self.engine = select.create(self.model, job.loss, job.optimizer, self.batches.batch_size, 1)
+                self.model = SparseMLP(layers, spec.activation, dropout=spec.dropout, initializer=spec.initializer)
+                self.engine = select.create(self.model, spec.loss, spec.optimizer, batch_size, 1)
             self.model.take_over(layers, "snapshot", parameters.neurons)
         elif not snapshot.lent:
             for layer, w, b in zip(self.model.layers, parameters.weights, parameters.biases, strict=True):
                 np.copyto(layer.w, w)
                 np.copyto(layer.b, b)
-        self.version, self.generation = snapshot.version, snapshot.generation
-        if self.turns is not None:
-            self.turns.loaded(snapshot.version)
+        self.generation = snapshot.generation
+
+
+class Worker:
+    """One worker: its shard, its net, its engine. It computes, and decides nothing.
+
+    net_of: function of the batch size that gives a WorkerNet; default a new one.
+    """
+
+    def __init__(self, spec, number, X, targets, net_of=lambda batch_size: WorkerNet()):
+        self.spec, self.number, self.X, self.targets = spec, number, X, targets
+        self.shard = shard_of(spec.seeds, len(targets), number, spec.n_workers)
+        self.seeds = worker_seeds(spec.seeds, number, spec.n_workers)
+        self.batches = Batches(self.seeds, len(self.shard), min(spec.batch_size, len(self.shard)))
+        self.net = net_of(self.batches.batch_size)
+        self.version, self.epoch, self.order, self.key = None, None, None, None
+        self.client, self.runner, self.stopped = None, None, False
+
+    def connect(self, client):
+        """From now on gradients are pushed with this CompiledClient where that is possible (None: never)."""
+        self.client = client
+
+    def stop(self):
+        """End an epoch of its own at once; any thread may call it."""
+        self.stopped = True
+
+    def release(self):
+        """Let go what only epochs of its own need."""
+        self.runner = None
+
+    def load(self, snapshot):
+        """Take the server's parameters."""
+        self.net.load(snapshot, self.spec, self.batches.batch_size)
+        self.version = snapshot.version
+        if self.client is not None:
+            self.client.loaded(snapshot.version)
 
     def leave_gradients_in(self, dw, db):
         """From now on gradients are left in these arrays, one a layer each, where the engine can."""
-        if isinstance(self.engine, FusedEngine):
-            self.engine.leave_gradients_in(dw, db)
+        if isinstance(self.net.engine, FusedEngine):
+            self.net.engine.leave_gradients_in(dw, db)
 
     def gradient(self, round_):
-        """The Push of a round: of `steps_per_push` mini-batches at the parameters loaded last, their gradients added."""
-        total = None
-        for part in range(self.job.steps_per_push):
-            push = self._gradient(round_ * self.job.steps_per_push + part)
-            total = push if total is None else added(total, push)
+        """The GradientUpdate of a round: `steps_per_push` mini-batches at the parameters loaded last, their gradients added."""
+        steps = self.spec.steps_per_push
+        total = self._gradient(round_ * steps)
+        for part in range(1, steps):
             if total.failed:
                 break
-        total.round = round_ if self.job.steps_per_push > 1 else total.round
-        return total
+            total = added(total, self._gradient(round_ * steps + part))
+        return total if steps == 1 else replace(total, round=round_)
 
     def _gradient(self, batch):
         epoch, place = self.batches.place(batch)
         if epoch != self.epoch:
             self.epoch, self.order, self.key = epoch, self.shard[self.batches.order(epoch)], self.batches.dropout_key(epoch)
-        size, own_turns = self.batches.batch_size, self.turns is not None and isinstance(self.engine, FusedEngine)
-        samples = self.order[place * size : None if own_turns else (place + 1) * size]
+        engine, size = self.net.engine, self.batches.batch_size
+        client = self.client if isinstance(engine, FusedEngine) else None
+        samples = self.order[place * size : (place + 1) * size if client is None else None]
         outcome = Outcome.of(len(samples), size)
         arguments = outcome, self.X, self.targets, samples, self.key, place
-        dw, db = self.engine.gradient(*arguments, self.turns) if own_turns else self.engine.gradient(*arguments)
+        dw, db = engine.gradient(*arguments) if client is None else engine.gradient(*arguments, client)
         last = outcome.done - (not outcome.failed)
-        version, n = self.turns.version if own_turns else self.version, int(outcome.sizes[last])
-        seconds = sum(outcome.seconds.values()) - (self.turns.take_waited() if own_turns else 0.0)
+        version, waited = (self.version, 0.0) if client is None else (client.version, client.take_waited())
+        n, seconds = int(outcome.sizes[last]), max(0.0, sum(outcome.seconds.values()) - waited)
         return GradientUpdate(
-            self.number, batch + last, version, self.generation, [float(outcome.losses[last] * n)], int(outcome.hits[last]), n,
-            dw, db, outcome.failed, max(0.0, seconds),
+            self.number, batch + last, version, self.net.generation, [float(outcome.losses[last] * n)], int(outcome.hits[last]),
+            n, dw, db, outcome.failed, seconds,
         )  # fmt: skip
 
     def local(self, parameters, optimizer, epoch):
         """One epoch of this worker alone, from these parameters and this optimizer state (both are copied)."""
-        job = self.job
+        spec = self.spec
         self.load(Snapshot(0, None, parameters))
-        if self.run is None:
+        if self.runner is None:
             samples = None if len(self.shard) == len(self.targets) else self.shard
-            self.run = EpochRunner(
-                self.model, job.loss, job.optimizer, job.local_rules, self.X, self.targets, batch_size=job.batch_size, threads=1,
-                samples=samples, pace=MAX_PACE,
+            self.runner = EpochRunner(
+                self.net.model, spec.loss, spec.optimizer, spec.local_rules, self.X, self.targets, batch_size=spec.batch_size,
+                threads=1, samples=samples, pace=MAX_PACE,
             )  # fmt: skip
         state = TrainingState([s.copy() for s in optimizer], self.seeds, epoch)
-        for record in self.run.epoch(state):  # noqa: B007 (the last one is the epoch's)
+        for record in self.runner.epoch(state):  # noqa: B007 (the last one is the epoch's)
             if self.stopped:
                 raise CancelledError("the training is over")
-        return LocalEpoch(self.number, epoch, self.model.snapshot(), state.optimizer, record)
+        return LocalEpoch(self.number, epoch, self.net.model.snapshot(), state.optimizer, record)
 
 
-def together(pushes, dw, db):
-    """Pushes of one snapshot as one, with these gradients: sums of losses, hits, samples and seconds."""
-    first = pushes[0]
-    return GradientUpdate(
-        first.number, first.round, first.version, first.generation, [loss for push in pushes for loss in push.losses],
-        sum(push.hits for push in pushes), sum(push.n_samples for push in pushes), dw, db, any(push.failed for push in pushes),
-        sum(push.seconds for push in pushes),
+def merged(updates, dw, db):
+    """Updates of one snapshot as one, with these gradients: sums of losses, hits, samples and seconds."""
+    first, total = updates[0], lambda name: sum(getattr(one, name) for one in updates)
+    return replace(
+        first, losses=[loss for one in updates for loss in one.losses], hits=total("hits"), n_samples=total("n_samples"),
+        dw=dw, db=db, failed=any(one.failed for one in updates), seconds=total("seconds"),
     )  # fmt: skip
 
 
-def added(total, push):
-    """Two pushes of one worker as one, their gradients added; nothing but the failure where there is one."""
-    if push.failed:
-        return push
-    dw, db = ([a + b for a, b in zip(getattr(total, name), getattr(push, name), strict=True)] for name in ("dw", "db"))
-    return together([total, push], dw, db)
+def added(total, update):
+    """Two updates of one worker as one, their gradients added; nothing but the failure where there is one."""
+    if update.failed:
+        return update
+    dw, db = ([a + b for a, b in zip(getattr(total, name), getattr(update, name), strict=True)] for name in ("dw", "db"))
+    return merged([total, update], dw, db)
 
 
-def averaged(pushes):
-    """Pushes of all workers as one, with the mean of their gradients; that of one push is its own."""
-    if len(pushes) == 1 or any(push.failed for push in pushes):
-        return together(pushes, pushes[0].dw, pushes[0].db)
+def averaged(updates):
+    """Updates of all workers as one, with the mean of their gradients; that of one update is its own."""
+    if len(updates) == 1 or any(one.failed for one in updates):
+        return merged(updates, updates[0].dw, updates[0].db)
     mean = lambda arrays: sum(arrays[1:], arrays[0].copy()) / arrays[0].dtype.type(len(arrays))
-    dw, db = ([mean(arrays) for arrays in zip(*(getattr(p, name) for p in pushes), strict=True)] for name in ("dw", "db"))
-    return together(pushes, dw, db)
+    dw, db = ([mean(arrays) for arrays in zip(*(getattr(one, name) for one in updates), strict=True)] for name in ("dw", "db"))
+    return merged(updates, dw, db)

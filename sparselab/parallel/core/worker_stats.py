@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Workers:
-    """What an epoch was like for the workers: n; staleness of each push; share of gradient entries dropped; refused pushes;
-    seconds in which workers did not compute (sum); restarts; timeline: (worker, start, end) of each task in seconds from the
-    start of training; accuracies: of each worker's own net in the local phase; queue: answers that still waited when one was
-    served."""
+    """How an epoch went for n workers.
+
+    staleness: of each push; dropped: share of gradient entries that had no place any more; refused: pushes that were too stale;
+    idle_seconds: in which workers did not compute (sum); restarts: of workers, so far; timeline: (worker, start, end) of each
+    task in seconds from the start of training; accuracies: of each worker's own net in the local phase; queue: answers that
+    still waited when one was served.
+    """
 
     n: int
     staleness: list = field(default_factory=list)

@@ -1,5 +1,6 @@
 """The simulation's backend: workers whose gradients are real and whose clock is not."""
 
+from collections import defaultdict
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +10,8 @@ from ...checkpoints.records import RECORD_PHASES
 from ...utils.interrupts import defer_interrupts
 from ...utils.seeds import child
 from ..backends.local import Local
-from ..trainer import Workers
+from ..core.worker import GradientUpdate, Worker, WorkerNet
+from ..core.worker_stats import Workers
 from .events import EventQueue, Network, Times
 
 SIMULATION = 16  # spawn key below the run's seed: draws of times and failures
@@ -21,11 +23,12 @@ class SimulatedFailure(RuntimeError):
 
 @dataclass
 class SimulatedWorkers(Workers):
-    """Workers of an epoch in simulated time. Beside those of Workers: queue_seconds: waiting of each push before the server took
-    it up; utilisation: of each worker, the share of the epoch in which it computed; server_utilisation: the same of the server;
-    lost: tasks that had to be given
-    anew; clock: seconds from the start to the end of the epoch. timeline: computing, of
-    the tasks that ended in this epoch."""
+    """Workers of an epoch in simulated time.
+
+    Beside those of Workers: queue_seconds: waiting of each push before the server took it up; utilisation: of each worker, the
+    share of the epoch in which it computed; server_utilisation: the same of the server; lost: tasks that had to be given anew;
+    clock: seconds from the start to the end of the epoch. timeline: computing, of the tasks that ended in this epoch.
+    """
 
     queue_seconds: list = field(default_factory=list)
     utilisation: tuple = ()
@@ -35,60 +38,69 @@ class SimulatedWorkers(Workers):
 
 
 class Simulator(Local):
-    """A backend whose workers answer in the order of simulated time. One net and one engine compute for all of them."""
+    """A backend whose workers answer in the order of simulated time. One net and one engine compute for all of them.
 
-    name, in_turn = "simulation", True  # a task that waits for its turn does not hang
+    costs: function that gives the Costs, called once, when the workers are made.
+    """
 
-    def __init__(self, n_workers, seeds, *, factors, failures, network, synchronous):
+    name, in_turn = "simulation", True
+
+    def __init__(self, n_workers, seeds, costs, *, factors, failures, network, synchronous):
         self.queue, self.factors, self.network, self.synchronous = EventQueue(failures), factors, network, synchronous
         self.draws = [np.random.default_rng(child(seeds, SIMULATION, 0, number)) for number in range(n_workers)]
         self.server_draws = np.random.default_rng(child(seeds, SIMULATION, 2))
-        self.costs, self.nets, self.waiting, self.begin = None, {}, {}, 0.0
+        self.get_costs, self.nets, self.waiting, self.begin = costs, defaultdict(WorkerNet), {}, 0.0
         self.known, self.generation, self.links, self.local_workers, self.computing = {}, 0, None, set(), []
-        self.forget()
+        self._count_anew()
 
-    def open(self, job, X, targets):
+    def open(self, spec, X, targets):
         """Make the workers."""
-        super().open(job, X, targets)
-        costs = self.costs
-        together = self.synchronous and self.network is None  # threads that wait for each other share the server's work
-        self.share, self.network = 1 / len(self.workers) if together else 1.0, self.network or Network()
+        super().open(spec, X, targets)
+        self.costs = costs = self.get_costs()
+        shared = self.synchronous and self.network is None  # threads that wait for each other share the server's work
+        self.share, self.network = 1 / len(self.workers) if shared else 1.0, self.network or Network()
         self.compute_times, self.push_times = Times("compute", costs.compute), Times("server", costs.push)
 
-    def forget(self):
-        """Count anew, for the next epoch."""
-        self.waited, self.idle, self.lost, self.evolved, self.busy_before = [], 0.0, 0, 0.0, self.queue.busy
+    def _worker(self, number):
+        """Workers with mini-batches of one size share a net and an engine."""
+        return Worker(self.spec, number, self.X, self.targets, self.nets.__getitem__)
 
-    # what the crew asks for
+    # what the supervisor asks for
 
     def gradient(self, number, snapshot, round_):
-        """The push of a round, computed at once from this snapshot; it comes when simulated time says so."""
+        """The update of a round, computed at once from this snapshot; it comes when simulated time says so."""
         if snapshot.generation != self.generation:
             self.generation = snapshot.generation
-            self.serve("evolved", self.costs.evolve)
+            self.evolved += self._serve(self.costs.evolve)
             self.queue.now += self.costs.begin
-        push, down = self.computed(self.workers[number], snapshot, round_), snapshot_bytes(snapshot, self.known.get(number))
+        worker, down = self.workers[number], snapshot_bytes(snapshot, self.known.get(number))
+        worker.load(snapshot)
+        update = worker.gradient(round_)
+        update = update if update.failed else update.owned()
         self.known[number] = snapshot.generation
-        up = sum(array.nbytes for array in (*(push.dw or ()), *(push.db or ())))
+        up = sum(array.nbytes for array in (*(update.dw or ()), *(update.db or ())))
         links = sum(topology.nnz for topology in snapshot.parameters.topologies)
         self.links = links if self.links is None else self.links
-        size = push.n_samples / self.workers[number].job.batch_size * links / max(1, self.links)
+        size = update.n_samples / worker.spec.batch_size * links / max(1, self.links)
         seconds = self.compute_times(self.draws[number]) * float(self.factors[number]) * size
-        return self.ask(number, (lambda: push), self.costs.pull * self.share, down, seconds, up)
+        return self._ask(number, (lambda: update), self.costs.pull * self.share, down, seconds, up)
 
     def local(self, number, parameters, optimizer, epoch):
         """An epoch of a worker on its own; before the first one the net goes to it."""
         worker, costs = self.workers[number], self.costs
-        n_batches = len(worker.shard) / min(worker.job.batch_size, len(worker.targets))
-        evolve = costs.evolve if worker.job.local_rules and epoch > 0 else 0.0
+        n_batches = len(worker.shard) / min(worker.spec.batch_size, len(worker.targets))
+        evolve = costs.evolve if worker.spec.local_rules and epoch > 0 else 0.0
         seconds = (costs.setup + evolve + costs.local_step * n_batches) * float(self.factors[number])
         new = number not in self.local_workers
         self.local_workers.add(number)
         down = parameters_bytes(parameters) if new else None
-        return self.ask(
-            number, (lambda: self.with_net(worker, lambda: worker.local(parameters, optimizer, epoch))),
-            costs.pull if new else 0.0, down, seconds, None,
-        )  # fmt: skip
+
+        def work():
+            result = worker.local(parameters, optimizer, epoch)
+            worker.release()  # the engine of its own epochs: 256 of them would be too many
+            return result
+
+        return self._ask(number, work, costs.pull if new else 0.0, down, seconds, None)
 
     def completed(self, timeout):
         """The Future of the task that the server takes up next."""
@@ -107,44 +119,29 @@ class Simulator(Local):
         except Exception as error:
             future.set_exception(error)
             return future
-        if hasattr(result, "dw"):
+        if isinstance(result, GradientUpdate):
             self.waited.append(task.served - task.arrival)
             self.idle += task.served - task.arrival
             if not self.synchronous:
-                self.serve("idle", self.push_times(self.server_draws))
+                self.idle += self._serve(self.push_times(self.server_draws))
             elif not self.waiting:
                 adding = self.costs.pull * (len(self.workers) - 1)
-                self.serve("idle", (self.push_times(self.server_draws) + adding) * self.share)
+                self.idle += self._serve((self.push_times(self.server_draws) + adding) * self.share)
         future.set_result(result)
         return future
 
     def close(self):
-        """Forget what was not asked for."""
+        """Forget the tasks that were not done."""
         self.waiting.clear()
 
     # time
-
-    def ask(self, number, work, serve, down, compute, up):
-        """Put a task into the queue; returns its Future. down, up: bytes, or None for no message."""
-        ways = [0.0 if n is None else self.network.seconds(n) for n in (down, up)]
-        before = self.queue.now
-        task, future = self.queue.ask(number, serve, ways[0], compute, ways[1]), Future()
-        self.idle += self.queue.now - before
-        self.computing.append((number, task.begin, task.end))
-        self.waiting[id(task)] = future, work
-        return future
-
-    def serve(self, what, seconds):
-        """The server is busy; `what` counts it."""
-        self.queue.serve(seconds)
-        setattr(self, what, getattr(self, what) + seconds)
 
     def record(self, record):
         """The record of the epoch that is over, with simulated time, and a new count."""
         queue, n = self.queue, len(self.workers)
         if record.phase == "average":
-            sent = parameters_bytes(self.workers[0].model.snapshot()) if self.workers[0].model else 0
-            queue.now += self.network.seconds(sent)
+            model = self.workers[0].net.model
+            queue.now += self.network.seconds(parameters_bytes(model.snapshot()) if model else 0)
             queue.serve((self.costs.average + self.costs.another * (n - 2)) * (n > 1))
         seconds = queue.now - self.begin
         spent = np.zeros(n)
@@ -159,31 +156,26 @@ class Simulator(Local):
         times = dict.fromkeys((f"seconds_{phase}" for phase in RECORD_PHASES), 0.0) | {"seconds_evolve": self.evolved}
         self.begin = queue.now
         self.computing = [task for task in self.computing if task[2] > queue.now]
-        self.forget()
+        self._count_anew()
         return replace(record, seconds=seconds, workers=workers, **times)
 
-    # the real work
+    def _ask(self, number, work, serve, down, compute, up):
+        """Put a task into the queue; returns its Future. down, up: bytes, or None for no message."""
+        ways = [0.0 if n is None else self.network.seconds(n) for n in (down, up)]
+        before = self.queue.now
+        task, future = self.queue.ask(number, serve, ways[0], compute, ways[1]), Future()
+        self.idle += self.queue.now - before
+        self.computing.append((number, task.begin, task.end))
+        self.waiting[id(task)] = future, work
+        return future
 
-    def computed(self, worker, snapshot, round_):
-        """A worker's push with arrays of its own: the engine that all share writes over its own."""
+    def _serve(self, seconds):
+        """The server is busy; returns the seconds."""
+        self.queue.serve(seconds)
+        return seconds
 
-        def work():
-            worker.load(snapshot)
-            push = worker.gradient(round_)
-            if not push.failed:
-                push.dw, push.db = [array.copy() for array in push.dw], [array.copy() for array in push.db]
-            return push
-
-        return self.with_net(worker, work)
-
-    def with_net(self, worker, work):
-        """Call `work` while the worker has the net and the engine that all workers with mini-batches of this size share."""
-        size = worker.batches.batch_size
-        worker.model, worker.engine, worker.generation = self.nets.get(size, (None, None, None))
-        result = work()
-        self.nets[size] = worker.model, worker.engine, worker.generation
-        worker.run = None  # the engine of its own epochs: 256 of them would be too many
-        return result
+    def _count_anew(self):
+        self.waited, self.idle, self.lost, self.evolved, self.busy_before = [], 0.0, 0, 0.0, self.queue.busy
 
 
 def snapshot_bytes(snapshot, known):

@@ -1,14 +1,16 @@
-"""What parallel training costs on this machine, piece by piece: the simulation's times, measured on the real thing."""
+"""Measures what parallel training costs on this machine, piece by piece: the times of a simulation."""
 
 import math
 import time
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from ...datasets.coerce import as_dataset
 from ...evolution import SET
+from ...nn.mlp import SparseMLP
 from ...training.loop import check_model
 from ...utils import checks, resources
 from ..backends.local import Threads
@@ -21,16 +23,39 @@ EPOCHS, FIRST_PHASE = 5, 0.6  # three epochs in common, the first without evolut
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds of everything that takes time in parallel training; compute and push: numbers or distributions (see `events`).
+    """What takes time in parallel training, in seconds of one thread.
 
-    compute: a worker's gradient of one whole mini-batch; push: the server's work on it; pull: a copy of the net; evolve: the
-    rules; begin: what an epoch costs beside after an evolution, such as the workers' new indices; step: a mini-batch of the local
-    phase (None: compute + push); setup: what an epoch of the local phase costs beside; average: of the average of two nets;
-    another: of each further net in it. All of one thread.
+    Parameters
+    ----------
+    compute : float, array, distribution or callable
+        A worker's gradient of a whole mini-batch: a number, an array of measured seconds, a frozen distribution of scipy.stats
+        or a function of a Generator.
+    push : float, array, distribution or callable, default 0
+        The server's work on it; the same kinds.
+    pull : float, default 0
+        A copy of the net.
+    evolve : float, default 0
+        The rules, once an epoch.
+    begin : float, default 0
+        What an epoch costs beside after an evolution, such as the workers' new indices.
+    step : float, optional
+        A mini-batch of the local phase; default compute + push.
+    setup : float, default 0
+        What an epoch of the local phase costs beside.
+    average : float, default 0
+        The average of two nets.
+    another : float, default 0
+        Each further net in it.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.parallel.Costs(compute=0.75, push=0.25).local_step
+    1.0
     """
 
-    compute: object
-    push: object = 0.0
+    compute: Any
+    push: Any = 0.0
     pull: float = 0.0
     evolve: float = 0.0
     begin: float = 0.0
@@ -39,7 +64,7 @@ class Costs:
     average: float = 0.0
     another: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("compute", "push"):
             Times(name, getattr(self, name))
         for name in ("pull", "evolve", "begin", "setup", "average", "another"):
@@ -48,17 +73,55 @@ class Costs:
             checks.non_negative("step", self.step)
 
     @property
-    def local_step(self):
+    def local_step(self) -> float:
         """Seconds of a mini-batch in the local phase."""
         return Times("compute", self.compute).mean() + Times("push", self.push).mean() if self.step is None else self.step
 
 
-def calibrate(model, data, batch_size=128, *, n_batches=48, n_jobs=1, rules=None, seed=0, **options):
-    """Measure the Costs of training this net on this machine: a short training of a copy on backend "threads".
+def calibrate(
+    model: SparseMLP, data: Any, batch_size: int = 128, *, n_batches: int = 48, n_jobs: int = 1, rules: Any = None, seed: Any = 0,
+    **options: Any,
+) -> Costs:  # fmt: skip
+    """Measure the costs of training a net on this machine.
 
-    n_batches: mini-batches an epoch of that training, at most; rules: default [SET(0.3)]; options: as for `train_parallel`
-    (optimizer, loss). n_jobs: workers of it; with two, a turn at the server costs what it costs where another core has just
-    written to the net. Times are medians. Takes as long as 5 n_batches mini-batches.
+    A copy of it is trained shortly on backend "threads", for 5 `n_batches` mini-batches. Times are medians.
+
+    Parameters
+    ----------
+    model : SparseMLP
+        The net; not changed.
+    data : Dataset or tuple of array
+        As for `train`.
+    batch_size : int, default 128
+        Samples of a mini-batch.
+    n_batches : int, default 48
+        Mini-batches an epoch of that training, at most.
+    n_jobs : int, default 1
+        Workers of it. With two, a push costs what it costs where another core has just written to the net.
+    rules : list, optional
+        As for `train`; default ``[SET(0.3)]``.
+    seed : int, SeedSequence, Generator or None, default 0
+        As for `train`.
+    **options
+        Other options of `train_parallel`, such as optimizer and loss.
+
+    Returns
+    -------
+    Costs
+        What `simulate_parallel` takes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument.
+
+    Examples
+    --------
+    >>> import numpy as np, sparselab as sl
+    >>> X, y = np.random.default_rng(0).standard_normal((64, 8), dtype=np.float32), np.arange(64) % 2
+    >>> model = sl.SparseMLP.create((8, 16, 2), density=0.5, seed=0)
+    >>> sl.parallel.calibrate(model, (X, y), 16, n_batches=4).compute > 0
+    True
     """
     check_model(model)
     batch_size, n_batches = checks.integer("batch_size", batch_size), checks.integer("n_batches", n_batches)
@@ -68,10 +131,11 @@ def calibrate(model, data, batch_size=128, *, n_batches=48, n_jobs=1, rules=None
     meter, records, end = short(model, data, batch_size, n_batches * options["n_jobs"], **options)
     whole, result = meter.locals[-1]
     average([model, end])  # compiles
-    two, four = averaging([model, end]), averaging([model, end, model, end])
+    two, four = timed(lambda: average([model, end]), 3), timed(lambda: average([model, end] * 2), 3)
+    source, target = model.snapshot(), model.snapshot()
     steps = result.record.n_samples / min(batch_size, result.record.n_samples)
     return Costs(
-        **of_timeline(records, copying(model)),
+        **of_timeline(records, timed(lambda: copy_values(source, target), 9)),
         evolve=typical([record.seconds_evolve for record in records[1:3]]),
         step=(result.record.seconds - result.record.seconds_evolve) / steps, setup=max(0.0, whole - result.record.seconds),
         average=two, another=max(0.0, (four - two) / 2),
@@ -79,7 +143,7 @@ def calibrate(model, data, batch_size=128, *, n_batches=48, n_jobs=1, rules=None
 
 
 def of_timeline(records, pull):
-    """compute, push and pull from when each gradient began and ended: the server's work is what stands between two of them."""
+    """compute, push and pull from when each gradient began and ended: what is between two of a worker's is the server's work."""
     first = [record for record in records if record.phase not in ("local", "average")]
     tasks, n = [record.workers.timeline for record in first], first[0].workers.n
     turns = [pair for epoch in tasks for number in range(n) for pair in pairwise(task for task in epoch if task[0] == number)]
@@ -90,26 +154,21 @@ def of_timeline(records, pull):
     return {"compute": compute, "push": between - pull, "pull": pull, "begin": max(0.0, typical(whole))}
 
 
-def averaging(models, repeats=3):
-    """Seconds that the average of these nets takes."""
+def timed(function, repeats):
+    """Seconds that a call takes: the median of some."""
     spent = []
     for _ in range(repeats):
         start = time.perf_counter()
-        average(models)
+        function()
         spent.append(time.perf_counter() - start)
     return typical(spent)
 
 
-def copying(model, repeats=9):
-    """Seconds that a copy of all weights and biases takes, into memory that is there."""
-    source, target, spent = model.snapshot(), model.snapshot(), []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        for name in ("weights", "biases"):
-            for a, b in zip(getattr(target, name), getattr(source, name), strict=True):
-                np.copyto(a, b)
-        spent.append(time.perf_counter() - start)
-    return typical(spent)
+def copy_values(source, target):
+    """Copy all weights and biases into memory that is allocated."""
+    for name in ("weights", "biases"):
+        for a, b in zip(getattr(target, name), getattr(source, name), strict=True):
+            np.copyto(a, b)
 
 
 def short(model, data, batch_size, n_batches, **options):
@@ -122,10 +181,30 @@ def short(model, data, batch_size, n_batches, **options):
     return meter, list(records), model
 
 
-def saturation(costs, network=None, n_bytes=0):
-    """Workers from which the server is busy all the time: (compute + network) / server + 1; inf where it costs nothing.
+def saturation(costs: Costs, network: Network | None = None, n_bytes: float = 0) -> float:
+    """Give the number of workers from which the server is busy all the time.
 
-    network: a Network (default none); n_bytes: of a snapshot and a push together. A model, not a measurement.
+    (compute + network) / server + 1: a model, not a measurement.
+
+    Parameters
+    ----------
+    costs : Costs
+        Of a push and a gradient.
+    network : Network, optional
+        Default none.
+    n_bytes : float, default 0
+        Bytes of a snapshot and a push together.
+
+    Returns
+    -------
+    float
+        Workers; inf where the server costs nothing.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.parallel.saturation(sl.parallel.Costs(compute=1.0, push=0.25))
+    5.0
     """
     network = Network() if network is None else network
     server = Times("push", costs.push).mean() + costs.pull
@@ -139,21 +218,19 @@ def typical(seconds):
 
 
 class Metered(Threads):
-    """Threads with a stop watch at the epochs of the local phase."""
+    """Threads that measure the epochs of the local phase: `locals` has (seconds, LocalEpoch) of each."""
 
-    def open(self, job, X, targets):
+    def __init__(self):
+        super().__init__()
         self.locals = []
-        super().open(job, X, targets)
-        for worker in self.workers:
-            worker.local = self.timed(worker.local)
 
-    def timed(self, function):
-        """The same function; how long it took, and its result, are kept."""
+    def local(self, number, *arguments):
+        """Start an epoch of a worker on its own, and measure it."""
 
-        def work(*arguments):
+        def work():
             begun = time.perf_counter()
-            result = function(*arguments)
+            result = self.workers[number].local(*arguments)
             self.locals.append((time.perf_counter() - begun, result))
             return result
 
-        return work
+        return self._start(number, work)

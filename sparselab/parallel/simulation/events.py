@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,34 +14,84 @@ TIMES = "seconds >= 0, an array of measured seconds, a frozen distribution of sc
 
 @dataclass(frozen=True)
 class Network:
-    """The line between a worker and the server, one for each worker: latency seconds a message, bandwidth bytes a second."""
+    """The line between each worker and the server.
+
+    Parameters
+    ----------
+    latency : float, default 0
+        Seconds a message, at least 0.
+    bandwidth : float, default inf
+        Bytes a second, above 0.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.parallel.Network(latency=0.5, bandwidth=1000.0).seconds(250)
+    0.75
+    """
 
     latency: float = 0.0
     bandwidth: float = float("inf")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.non_negative("latency", self.latency)
         if self.bandwidth != float("inf"):
             checks.positive("bandwidth", self.bandwidth)
 
-    def seconds(self, n_bytes):
-        """Time that a message of so many bytes takes."""
+    def seconds(self, n_bytes: float) -> float:
+        """Give the time that a message takes.
+
+        Parameters
+        ----------
+        n_bytes : float
+            Its size.
+
+        Returns
+        -------
+        float
+            Seconds.
+        """
         return self.latency + n_bytes / self.bandwidth
 
 
 @dataclass(frozen=True)
 class Failures:
-    """Every worker fails now and then: exponential times with this mean of seconds, and comes back after `delay` seconds."""
+    """Failures of every worker at random times.
+
+    Parameters
+    ----------
+    mean : float
+        Mean of the exponential times between them, in seconds; above 0.
+    delay : float
+        Seconds until the worker is back, at least 0.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.parallel.Failures(mean=3600.0, delay=60.0)
+    Failures(mean=3600.0, delay=60.0)
+    """
 
     mean: float
     delay: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.positive("mean", self.mean)
         checks.non_negative("delay", self.delay)
 
-    def of(self, rng):
-        """(at, delay) of one worker's failures, without end."""
+    def of(self, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
+        """Draw the failures of one worker.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            For the times.
+
+        Yields
+        ------
+        tuple of float
+            (at, delay) in seconds, ascending, without end.
+        """
         at = 0.0
         while True:
             at += rng.exponential(self.mean)
@@ -87,8 +138,10 @@ def drawing(name, spec):
 
 @dataclass
 class Task:
-    """A worker's task: computing from `begin` to `end`, at the server at `arrival`, served from `served` on; lost: it failed, and
-    `arrival` is when the worker is back."""
+    """A worker's task: computing from `begin` to `end`, at the server at `arrival`, served from `served` on.
+
+    lost: the worker failed, and `arrival` is when it is back.
+    """
 
     number: int
     begin: float
@@ -99,7 +152,7 @@ class Task:
 
 
 class EventQueue:
-    """The server's time `now`, and the tasks under way; who arrives first is served first, of equals who was asked first.
+    """The server's time `now`, and the tasks under way: first come, first served, in the order of asking among equals.
 
     failures: for each worker an iterator of (at, delay), ascending; busy: seconds in which the server had something to do.
     """
@@ -115,8 +168,8 @@ class EventQueue:
         self.busy += seconds
 
     def ask(self, number, serve, down, compute, up):
-        """Give a worker a task now: seconds of the server for its snapshot, of the way, of the work, of the way back."""
-        while sum(self.failing[number]) <= self.now:  # failed and came back while it had nothing to lose
+        """Give a worker a task now: seconds of the server for its snapshot, of the way there, of the work, of the way back."""
+        while sum(self.failing[number]) <= self.now:  # failed and came back while it had no task
             self.failing[number] = next(self.failures[number])
         at, delay = self.failing[number]
         if at <= self.now:

@@ -1,13 +1,16 @@
-"""What would 64 workers do? The real algorithm on a real net, in one process, while only the clock is simulated.
+"""Parallel training with any number of workers in simulated time: the real algorithm on a real net, in one process.
 
-Workers' gradients are computed from the snapshots they would have had, and pushed in the order in which they would have come.
+Gradients are computed from the snapshots that workers would have had, and pushed in the order in which they would have come.
 """
 
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from ...checkpoints.records import EpochRecord
 from ...datasets.coerce import as_dataset
 from ...training.loop import check_model
 from ...utils import checks, resources
@@ -25,27 +28,69 @@ LEFT_OUT = (
 
 
 def simulate_parallel(
-    model, data=None, n_workers=None, *, compute=None, network=None, server=None, stragglers=None, failures=(), costs=None,
-    synchronous=None, batch_size=None, seed=None, **options,
-):  # fmt: skip
-    """Train `model` in place as `n_workers` workers would; yields EpochRecords with simulated seconds.
+    model: Any, data: Any = None, n_workers: int | None = None, *, compute: Any = None, network: Network | None = None,
+    server: Any = None, stragglers: Any = None, failures: Any = (), costs: Costs | None = None, synchronous: bool | None = None,
+    batch_size: int | None = None, seed: int | np.random.SeedSequence | np.random.Generator | None = None, **options: Any,
+) -> Iterator[EpochRecord]:  # fmt: skip
+    """Train a model in place as several workers would, in simulated time.
 
-    The same seed and times give the same run. model: a SparseMLP, or an experiment (what `build(config)` gives) with its own data
-    and settings. n_workers: default 2. Each worker pulls, computes, pushes; the one server takes up pushes in the order of their
-    arrival, first come, first served, and gives out the next snapshot then. Other options: see `train_parallel`.
+    Each worker pulls, computes, pushes; the one server takes up pushes in the order of their arrival, and gives out the next
+    snapshot then. The same seed and times give the same run.
 
-    compute: seconds of a worker's gradient of a whole mini-batch, an array of measured ones, a frozen distribution of scipy.stats
-    or a function of a Generator; it is scaled with the samples and links there are. server: the server's seconds a push, the same
-    kinds. network: a Network(latency, bandwidth), one line for each worker; None for threads of one process, who in
-    WASSP share the server's work. stragglers: {worker: factor of its compute time}.
-    failures: Failures(mean, delay), or a list of (worker, at, delay) in seconds: the task in flight is lost, and done again from
-    a new snapshot when the worker is back. costs: a Costs; by default `calibrate` measures it here, unless compute or
-    server are given: what they leave open costs nothing then.
+    Every worker has a core of its own, whatever this machine has. In the local phase there is no traffic but at its start and
+    its end; in WASSP gradients are added at the speed of a pull. Evaluation takes no time.
 
-    Every worker has a core of its own, whatever this machine has. In the local phase there is no traffic but at its start and its
-    end; in WASSP gradients are added at the speed of a pull. Evaluation takes no time. `record.workers` has, beside what
-    `train_parallel` tells, queue_seconds of each push, `utilisation` of each worker, `server_utilisation`, `lost`, `clock`.
-    Raises TypeError or ValueError naming the argument before any work starts.
+    Parameters
+    ----------
+    model : SparseMLP or Experiment
+        The net, or what ``build(config)`` gives, with its own data and settings.
+    data : Dataset or tuple of array, optional
+        As for `train`; needed with a SparseMLP.
+    n_workers : int, optional
+        Workers; default 2.
+    compute : float, array, distribution or callable, optional
+        Seconds of a worker's gradient of a whole mini-batch: a number, an array of measured ones, a frozen distribution of
+        scipy.stats, or a function of a Generator. They are scaled with the samples and links there are.
+    network : Network, optional
+        One line for each worker. Default: threads of one process, who in WASSP share the server's work.
+    server : float, array, distribution or callable, optional
+        The server's seconds a push.
+    stragglers : dict or list, optional
+        {worker: factor of its compute time}, or a factor for each worker.
+    failures : Failures or list, optional
+        Failures(mean, delay), or a list of (worker, at, delay) in seconds: the task in flight is lost, and done again from a new
+        snapshot when the worker is back.
+    costs : Costs, optional
+        By default `calibrate` measures them here, unless `compute` or `server` are given: what they leave open costs nothing
+        then.
+    synchronous : bool, optional
+        WASSP-SGD; default False.
+    batch_size : int, optional
+        Default 128.
+    seed : int, SeedSequence, Generator or None, optional
+        As for `train`.
+    **options
+        Other options of `train_parallel`.
+
+    Returns
+    -------
+    generator of EpochRecord
+        Records with simulated seconds. Their `workers` has, beside what `train_parallel` gives, `queue_seconds` of each push,
+        `utilisation` of each worker, `server_utilisation`, `lost` and `clock`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument, before any work starts.
+
+    Examples
+    --------
+    >>> import numpy as np, sparselab as sl
+    >>> X, y = np.random.default_rng(0).standard_normal((64, 8), dtype=np.float32), np.arange(64) % 2
+    >>> model = sl.SparseMLP.create((8, 16, 2), density=0.5, seed=0)
+    >>> records = sl.simulate_parallel(model, (X, y), 4, compute=1.0, epochs=2, batch_size=16, async_fraction=1.0, seed=0)
+    >>> [record.seconds for record in records]
+    [1.0, 1.0]
     """
     check_left_out(options)
     given = {"n_workers": n_workers, "synchronous": synchronous, "batch_size": batch_size, "seed": seed, **options}
@@ -60,32 +105,33 @@ def simulate_parallel(
     if n_workers > n_batches:
         checks.fail("n_workers", n_workers, f"at most {n_batches}, the mini-batches of an epoch")
     changes = changed(compute, server, network, costs)
+    wanted = {name: options[name] for name in ("optimizer", "rules", "loss") if name in options}
+
+    def measured():
+        found = costs or (Costs(0.0) if changes else None)
+        n_jobs = min(n_workers, resources.cores())
+        return replace(found or calibrate(model, data, batch_size, n_jobs=n_jobs, **wanted), **changes)
+
     backend = Simulator(
-        n_workers, seeds, factors=factors_of(stragglers, n_workers), failures=failures_of(failures, n_workers, seeds),
+        n_workers, seeds, measured, factors=factors_of(stragglers, n_workers), failures=failures_of(failures, n_workers, seeds),
         network=network, synchronous=synchronous,
     )  # fmt: skip
     run = train_parallel(
         model, data, backend=backend, n_jobs=n_workers, synchronous=synchronous, batch_size=batch_size, seed=seeds,
         max_restarts=NEVER, task_timeout=NEVER, **options,
     )  # fmt: skip
-    wanted = {name: options[name] for name in ("optimizer", "rules", "loss") if name in options}
+    return _records(run, backend)
 
-    def records():
-        found = costs
-        if found is None:
-            found = (
-                Costs(0.0) if changes else calibrate(model, data, batch_size, n_jobs=min(n_workers, resources.cores()), **wanted)
-            )
-        backend.costs = replace(found, **changes)
-        with closing(run):
-            for record in run:
-                yield backend.record(record)
 
-    return records()
+def _records(run, backend):
+    """The records of a run in simulated time."""
+    with closing(run):
+        for record in run:
+            yield backend.record(record)
 
 
 def check_left_out(options):
-    """TypeError for options of `train_parallel` that a simulation has no use for."""
+    """TypeError for options of `train_parallel` that a simulation does not have."""
     for name in LEFT_OUT:
         if name in options:
             checks.fail(name, options[name], "left out: a simulation has none", TypeError)

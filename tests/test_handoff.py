@@ -1,4 +1,4 @@
-"""Workers that are threads push and pull by themselves: as fast as it gets, and told as if each push had gone through Python."""
+"""Workers that are threads push and pull by themselves, with the same records and bits as if each push went through Python."""
 
 import models
 import numpy as np
@@ -64,7 +64,7 @@ def schedule_of(records):
 def test_what_they_did_replays_one_after_the_other_bit_for_bit(options, pushes):
     records, found = run(**options)
     turns = sum(len(record.workers.staleness) for record in records)
-    assert 3 <= len(pushes) < turns / 2, "they took no turns by themselves"
+    assert 3 <= len(pushes) < turns / 2, "no turns were taken in compiled code"
     together = options.get("synchronous")
     again, wanted = run(backend="serial", **options, schedule=() if together else schedule_of(records))
     assert found == wanted
@@ -121,17 +121,17 @@ def test_what_is_not_finite_ends_the_training_with_a_model_that_is(synchronous):
 
 
 @pytest.mark.parametrize("synchronous", [False, True])
-def test_nobody_touches_the_net_once_the_run_was_left(monkeypatch, synchronous):
-    model, gates, made = models.net(), [], Handoff.__init__
-    monkeypatch.setattr(Handoff, "__init__", lambda self, *arguments: (made(self, *arguments), gates.append(self))[0])
+def test_the_net_does_not_change_once_the_run_was_closed(monkeypatch, synchronous):
+    model, handoffs, made = models.net(), [], Handoff.__init__
+    monkeypatch.setattr(Handoff, "__init__", lambda self, *arguments: (made(self, *arguments), handoffs.append(self))[0])
     steps = sl.train_parallel(
         model, models.dataset(4 * STEPS, 50), n_jobs=2, batch_size=4, epochs=3, pace=0.0, synchronous=synchronous
     )
     next(steps)
     before = models.fingerprint(model)
     steps.close()
-    (gate,) = gates
-    assert not any(thread.is_alive() for thread in gate.run.crew.backend.threads)
+    (handoff,) = handoffs
+    assert not any(thread.is_alive() for thread in handoff.phase.supervisor.backend.threads)
     assert models.fingerprint(model) == before
 
 

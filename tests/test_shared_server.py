@@ -1,4 +1,4 @@
-"""Workers that are processes push and pull by themselves: told as if all had gone through Python, whoever is killed when."""
+"""Workers that are processes push and pull by themselves, with records as if all went through Python, and may be killed."""
 
 import gc
 import os
@@ -8,7 +8,7 @@ import time
 import models
 import numpy as np
 import pytest
-import test_gate as gate
+import test_handoff as handoff
 from stress import parallel
 
 import sparselab as sl
@@ -19,12 +19,12 @@ from sparselab.parallel.compiled import shared_server
 from sparselab.utils import shared_memory
 
 pytestmark = pytest.mark.skipif(not (JIT and shared_memory.AVAILABLE), reason="in memory that compiled code shares")
-pushes = gate.pushes
+pushes = handoff.pushes
 
 
 @pytest.fixture
-def offices(monkeypatch):
-    """The Offices that were made."""
+def servers(monkeypatch):
+    """The SharedServers that were made."""
     made, make = [], shared_server.SharedServer.__init__
     monkeypatch.setattr(
         shared_server.SharedServer, "__init__", lambda self, *arguments: (made.append(self), make(self, *arguments))[1]
@@ -46,10 +46,10 @@ def offices(monkeypatch):
     ids=lambda options: ", ".join(options) or "plain",
 )
 def test_what_they_did_replays_one_after_the_other_bit_for_bit(options, pushes):
-    records, found = gate.run(backend="processes", **options)
+    records, found = handoff.run(backend="processes", **options)
     epochs = [record for record in records if isinstance(record, sl.EpochRecord)]
-    assert 3 <= len(pushes) < 3 * gate.STEPS / 2, "they took no turns by themselves"
-    again, wanted = gate.run(backend="serial", **options | {"pace": None}, schedule=gate.schedule_of(epochs))
+    assert 3 <= len(pushes) < 3 * handoff.STEPS / 2, "no turns were taken in compiled code"
+    again, wanted = handoff.run(backend="serial", **options | {"pace": None}, schedule=handoff.schedule_of(epochs))
     assert found == wanted
     for record, other in zip(epochs, again, strict=True):
         for name in ("train_loss", "train_accuracy", "n_samples", "learning_rate", "nnz"):
@@ -57,10 +57,10 @@ def test_what_they_did_replays_one_after_the_other_bit_for_bit(options, pushes):
         assert record.workers.staleness == other.workers.staleness
 
 
-def test_pushes_that_may_be_refused_go_through_python(pushes, offices):
-    gate.run(backend="processes", max_staleness=3, epochs=1)
-    assert len(pushes) == gate.STEPS
-    assert not offices
+def test_pushes_that_may_be_refused_go_through_python(pushes, servers):
+    handoff.run(backend="processes", max_staleness=3, epochs=1)
+    assert len(pushes) == handoff.STEPS
+    assert not servers
 
 
 def test_killed_at_any_moment_no_update_is_lost():
@@ -76,43 +76,43 @@ def in_memory():
     return sum(os.path.islink(path) and os.readlink(path).startswith("/memfd:sparselab") for path in paths)
 
 
-def test_the_memory_goes_with_the_run(offices):
+def test_the_memory_goes_with_the_run(servers):
     before = in_memory()
-    gate.run(backend="processes", rules=[SET(0.3)], epochs=4)
-    assert offices.pop().memories == {}
+    handoff.run(backend="processes", rules=[SET(0.3)], epochs=4)
+    assert servers.pop().memories == {}
     assert in_memory() == before
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["dead", "stopped"])
-def test_a_lock_whose_holder_is_gone_is_taken_over(how, offices, monkeypatch):
+def test_a_lock_whose_holder_is_gone_is_taken_over(how, servers, monkeypatch):
     monkeypatch.setattr(shared_server, "STUCK", 0.2)
     records = sl.train_parallel(
-        models.net(), models.dataset(4 * gate.STEPS, 50), backend="processes", n_jobs=2, batch_size=4, epochs=4, pace=0.0,
+        models.net(), models.dataset(4 * handoff.STEPS, 50), backend="processes", n_jobs=2, batch_size=4, epochs=4, pace=0.0,
         async_fraction=1.0, evaluate_every=0, seed=0,
     )  # fmt: skip
     for _ in range(3):
         next(records)
-    (one,) = offices
-    lock, (process,) = shared_server.address(one.words), one.run.crew.backend._processes_of(0)
+    (one,) = servers
+    lock, process = shared_server.address(one.words), one.processes.workers[0].process
     while not system.try_to_acquire(lock, 1, 10**6):  # as worker 0 would
         pass
     os.kill(process.pid, how)
     begun = time.monotonic()
     rest = [record for record in records if isinstance(record, sl.EpochRecord)]
-    assert [record.n_samples for record in rest] == [4 * gate.STEPS] * 4
-    assert [len(record.workers.staleness) for record in rest] == [gate.STEPS] * 4
+    assert [record.n_samples for record in rest] == [4 * handoff.STEPS] * 4
+    assert [len(record.workers.staleness) for record in rest] == [handoff.STEPS] * 4
     assert rest[-1].workers.restarts >= 1
     assert time.monotonic() - begun < 60
 
 
-def test_a_turn_that_was_not_counted_has_not_happened(offices):
-    """The net that is not the newest may hold anything: whoever was killed while writing to it."""
+def test_a_turn_that_was_not_counted_has_not_happened(servers):
+    """The older net may hold anything: a worker may have been killed while it wrote to it."""
     records = sl.train_parallel(
-        models.net(), models.dataset(4 * gate.STEPS, 50), backend="processes", n_jobs=1, batch_size=4, epochs=2, pace=0.0,
+        models.net(), models.dataset(4 * handoff.STEPS, 50), backend="processes", n_jobs=1, batch_size=4, epochs=2, pace=0.0,
         async_fraction=1.0, evaluate_every=0, seed=0,
     )  # fmt: skip
     next(records)
-    (one,) = offices
+    (one,) = servers
     while not system.try_to_acquire(shared_server.address(one.words), push_pull.DRIVER, 10**6):
         pass
     for array in one.nets[1 - int(one.words[push_pull.LOGGED]) % 2]:

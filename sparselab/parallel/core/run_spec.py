@@ -1,0 +1,62 @@
+"""The arguments of one parallel training, checked."""
+
+from ...datasets.coerce import as_dataset, as_features
+from ...engines.select import outputs
+from ...evolution import ImportancePruning
+from ...nn import losses as loss_functions
+from ...training.loop import check_model, check_optimizer, check_rules
+from ...utils import checks, resources
+from .worker import WorkerSpec
+
+
+class RunSpec:
+    """What stays the same during a call of train_parallel; TypeError or ValueError naming the argument for what is not allowed.
+
+    first_epochs: epochs of the first phase; n_batches: of all workers together in an epoch; parallel: what makes it another run
+    for checkpoints.
+    """
+
+    def __init__(
+        self, model, data, *, n_jobs, async_fraction, synchronous, optimizer, rules, epochs, batch_size, loss, evaluate_every,
+        steps_per_push,
+    ):  # fmt: skip
+        check_model(model)
+        data = as_dataset(data, model)
+        self.model, self.optimizer, self.rules = model, check_optimizer(optimizer), tuple(check_rules(rules))
+        self.epochs, batch_size = checks.integer("epochs", epochs), checks.integer("batch_size", batch_size)
+        self.synchronous = checks.flag("synchronous", synchronous)
+        self.first_epochs = round(checks.fraction("async_fraction", async_fraction) * self.epochs)
+        self.evaluate_every = checks.integer("evaluate_every", evaluate_every, low=0)
+        self.loss = loss_functions.get(loss, default="softmax_cross_entropy" if data.n_classes else "mean_squared_error")
+        self.X, self.targets = self._samples("X_train", data.X_train, data.y_train)
+        self.batch_size = min(batch_size, len(self.targets))
+        self.n_workers = resources.cores() if n_jobs is None else resources.jobs("n_jobs", n_jobs)
+        self.n_batches = -(-len(self.targets) // self.batch_size)
+        if self.n_workers > self.n_batches:
+            checks.fail("n_jobs", self.n_workers, f"at most {self.n_batches}, the mini-batches of an epoch")
+        self.test = None if data.X_test is None else self._samples("X_test", data.X_test, data.y_test)
+        self.steps_per_push = checks.integer("steps_per_push", steps_per_push)
+        self.parallel = {
+            "n_jobs": self.n_workers, "synchronous": self.synchronous, "first_phase": self.first_epochs, "epochs": self.epochs,
+            "steps_per_push": self.steps_per_push,
+        }  # fmt: skip
+
+    def _samples(self, name, X, y):
+        return as_features(f"data.{name}", X, self.model), self.loss.targets(y, self.model.sizes[-1], self.model.dtype)
+
+    def worker(self, seeds):
+        """The WorkerSpec."""
+        model, rules = self.model, tuple(rule for rule in self.rules if not isinstance(rule, ImportancePruning))
+        return WorkerSpec(
+            model.activation, model.dropout, model.initializer, self.loss, self.optimizer, rules, self.batch_size, seeds,
+            self.n_workers, self.steps_per_push,
+        )  # fmt: skip
+
+    def evaluates(self, number):
+        """Whether epoch `number` is evaluated."""
+        return self.evaluate_every and number % self.evaluate_every == 0 and self.test is not None
+
+    def scores(self, model):
+        """(loss, accuracy) on the test samples."""
+        X, targets = self.test
+        return self.loss.of(outputs(model, X, 1), targets)

@@ -1,0 +1,162 @@
+"""Phase 1: workers push gradients to the server, which updates its net and evolves it between epochs."""
+
+import time
+from contextlib import nullcontext
+
+import numpy as np
+
+from .. import evolution
+from ..checkpoints.records import StepRecord
+from ..checkpoints.state import BATCHES, EVOLUTION, EpochTotals
+from ..engines.base import DivergedError
+from ..evolution import Evidence
+from ..kernels import system
+from ..training.epoch_runner import epoch_record, locate_fault
+from ..utils.interrupts import defer_interrupts
+from .core.worker_stats import Workers
+from .sync_policies import Asynchronous, Synchronous
+
+
+class ServerPhase:
+    """The first phase of a run: its epochs, and what is counted in each. Its SyncPolicy says which worker computes when."""
+
+    def __init__(self, run, state, server, supervisor, checkpointer=None, pace=None):
+        self.run, self.state, self.server, self.supervisor = run, state, server, supervisor
+        self.checkpointer, self.pace = checkpointer, pace
+        self.policy = (Synchronous if run.synchronous else Asynchronous)(run, state)
+        self.in_process = getattr(supervisor.backend, "in_process", False)
+        self.pulled = {}  # worker -> the generation it computes with
+
+    def records(self):
+        """The records of the epochs that are left; StepRecords too, where there is a pace."""
+        if self.state.epoch >= self.run.first_epochs:
+            return
+        if not self.in_process:
+            with defer_interrupts:
+                self.supervisor.warm_up(self.run.n_workers, self.server.view)
+        handoff = self._handoff()
+        exclusive = nullcontext if handoff is None else handoff.paused
+        while self.state.epoch < self.run.first_epochs:
+            self._start_epoch()
+            while self.updates < self.policy.per_epoch:
+                self.since = since = self._position()
+                with defer_interrupts:  # Ctrl-C is let through while the supervisor waits
+                    self._start_tasks()
+                    self.supervisor.serve(self._handle, exclusive)
+                if self.pace is not None:
+                    yield self._step_record(since)
+            yield self._finish_epoch()
+
+    def turns_ahead(self, most):
+        """(rates, factors of the velocity) of the turns that workers may take by themselves now; None: they must not.
+
+        The last turn of an epoch is taken in Python.
+        """
+        n = min(self.policy.turns_ahead(most), self.policy.per_epoch - 1 - self.updates) if self.supervisor.serving else 0
+        return self.policy.ahead(self.updates, n) if n > 0 else None
+
+    def record_turn(self, tasks, rate, staleness, refused, losses, hits, n_samples, queue):
+        """Count a turn that workers took by themselves; tasks: (worker, start, end) of each of them."""
+        self.server.record_remote_push(staleness, refused)
+        self.policy.record_turn([number for number, _, _ in tasks], rate)
+        for task in tasks:
+            self.supervisor.record_step(*task)
+        self._count(losses, hits, n_samples, queue, rate)
+
+    def _handoff(self):
+        """What lets workers push by themselves; None where they cannot."""
+        make = getattr(self.supervisor.backend, "handoff", None)
+        if make is None or self.server.table is None or self.run.steps_per_push > 1 or system.WINDOWS:
+            return None
+        return make(self.run, self.server, self)
+
+    def _start_tasks(self):
+        """Give tasks to the workers that are to compute now."""
+        for number, round_ in self.policy.next_tasks():
+            self.supervisor.submit(number, "gradient", self.server.view, round_)
+            self.pulled[number] = self.server.generation
+
+    def _handle(self, number, update):
+        """What the server does with an answer; False where the epoch is over or a record is due."""
+        combined = self.policy.combine(update)
+        if combined is None:
+            return True
+        self._apply(combined)
+        if self.updates == self.policy.per_epoch or self._record_is_due():
+            return False
+        self._start_tasks()
+        return True
+
+    def _apply(self, update):
+        """One update of the server's net; Ctrl-C is held back meanwhile."""
+        run = self.run
+        if update.failed:
+            where = locate_fault(run.model, run.loss, run.X, run.targets, np.arange(min(len(run.targets), 1024)))
+            raise DivergedError(self.state.epoch + 1, self.updates, *where)
+        rate, factor = self.policy.next_rate(self.updates)
+        if factor != 1:
+            self.server.scale_velocity(factor)
+        self.server.push(update, update.dw, update.db, rate, checked=self.in_process or not run.synchronous)
+        self.computed += update.seconds
+        self._count(update.losses, update.hits, update.n_samples, self.supervisor.queue_length, rate)
+
+    def _count(self, losses, hits, n_samples, queue, rate):
+        totals = self.state.totals
+        self.queue.append(queue)
+        totals.losses += losses
+        totals.hits += hits
+        totals.n_samples += n_samples
+        totals.learning_rate = rate
+        self.updates += 1
+
+    def _position(self):
+        """Where the epoch stands: what the next StepRecord begins with."""
+        totals = self.state.totals
+        return time.perf_counter(), self.updates, len(totals.losses), totals.hits, totals.n_samples
+
+    def _record_is_due(self):
+        return self.pace is not None and self.updates > self.since[1] and time.perf_counter() - self.since[0] >= self.pace
+
+    def _step_record(self, since):
+        """The StepRecord of the updates since a position."""
+        begun, updates, n_losses, hits, samples = since
+        totals, n = self.state.totals, self.state.totals.n_samples - samples
+        return StepRecord(
+            epoch=self.state.epoch + 1, step=self.updates - 1, n_steps=self.updates - updates, n_samples=n,
+            loss=float(sum(totals.losses[n_losses:]) / n),
+            accuracy=(totals.hits - hits) / n if self.run.model.sizes[-1] > 1 else None,
+            learning_rate=totals.learning_rate, seconds=time.perf_counter() - begun,
+        )  # fmt: skip
+
+    def _start_epoch(self):
+        """Evolve (not before the first epoch), then count anew."""
+        start, state, run = time.perf_counter(), self.state, self.run
+        if self.checkpointer:
+            self.checkpointer.skip(state.position)  # the net in the middle of an epoch must not be saved as that of its beginning
+        changes = evolution.Changes.none(len(run.model.layers))
+        if state.epoch > 0:
+            order = state.stream(BATCHES).permutation(len(run.targets))
+            evidence = lambda: Evidence(run.model, run.loss, run.X, run.targets, order[: run.batch_size])
+            changes = self.server.evolve(run.rules, state.epoch, evidence, state.stream(EVOLUTION))
+        state.totals = EpochTotals(changes.links, neurons_pruned=changes.neurons_pruned)
+        self.server.forget(min(self.pulled.values(), default=0))
+        state.totals.seconds["evolve"] = time.perf_counter() - start
+        self.epoch_begin, self.updates, self.computed, self.queue = time.perf_counter(), 0, 0.0, []
+
+    def _finish_epoch(self):
+        """The record of the epoch that is over."""
+        run, totals, n = self.run, self.state.totals, self.run.n_workers
+        totals.seconds["all"] = time.perf_counter() - self.epoch_begin
+        traffic, idle = self.server.take_traffic(), max(0.0, n * totals.seconds["all"] - self.computed)
+        workers = Workers(
+            n, traffic.staleness, traffic.dropped / max(1, traffic.entries), traffic.refused, idle, self.supervisor.restarts,
+            self.supervisor.take_timeline(), queue=self.queue,
+        )  # fmt: skip
+        start, number = time.perf_counter(), self.state.epoch + 1
+        scores = run.scores(run.model) if run.evaluates(number) else (None, None)
+        record = epoch_record(
+            run.model, totals, number, scores, time.perf_counter() - start, phase=self.policy.name,
+            staleness=float(np.mean(traffic.staleness)), workers=workers,
+        )  # fmt: skip
+        self.state.epoch = number
+        return record
