@@ -14,8 +14,6 @@ import sparselab as sl
 
 PYPROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
 NOT_CHECKED = set(PYPROJECT["tool"]["numpydoc_validation"]["checks"]) - {"all"}
-# Folders whose docstrings are still to be written: their failures are expected.
-PENDING = set()
 
 
 def public():
@@ -74,10 +72,7 @@ def faults(name, value):
 
 PUBLIC = public()
 HOMES = {value.__module__ for value in PUBLIC.values() if not isinstance(value, property)}
-expected = pytest.mark.xfail(strict=False)  # in PENDING folders
-each_module = pytest.mark.parametrize(
-    "module", [pytest.param(home, marks=expected if home.split(".")[1] in PENDING else ()) for home in sorted(HOMES)]
-)
+each_module = pytest.mark.parametrize("module", sorted(HOMES))
 
 
 def found_in(module, check):
