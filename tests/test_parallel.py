@@ -10,6 +10,7 @@ import sparselab as sl
 from sparselab import evolution
 from sparselab.checkpoints.records import EpochRecord
 from sparselab.evolution import SET, ImportancePruning
+from sparselab.parallel.backends import local, registry
 from sparselab.parallel.core.server import ParameterServer
 
 BACKENDS = ["serial", "threads", pytest.param("processes", marks=pytest.mark.slow), pytest.param("dask", marks=pytest.mark.slow)]
@@ -48,6 +49,23 @@ def test_wassp_with_two_workers_has_one_hash(backend, two_workers):
     assert found == two_workers
     assert model.nnz == records[0].nnz
     assert all(record.staleness == 0 for record in records[:4])
+
+
+class SevenMethods:
+    """A user's backend: what is asked for, and nothing else."""
+
+    def __init__(self):
+        inner = local.Serial()
+        for name in registry.NEEDED:
+            setattr(self, name, getattr(inner, name))
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_a_backend_needs_seven_methods(synchronous, two_workers):
+    records, found, _ = run(backend=SevenMethods(), n_jobs=2, synchronous=synchronous)
+    assert [record.phase for record in records][3:] == [records[0].phase, "local", "average"]
+    assert len(records[0].workers.staleness) == (7 if synchronous else 13)
+    assert not synchronous or found == two_workers
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -57,7 +57,7 @@ class ServerPhase:
 
     def record_turn(self, tasks, rate, staleness, refused, losses, hits, n_samples, queue):
         """Count a turn that workers took by themselves; tasks: (worker, start, end) of each of them."""
-        self.server.record_remote_push(staleness, refused)
+        self.server.count(staleness, refused)
         self.policy.record_turn([number for number, _, _ in tasks], rate)
         for task in tasks:
             self.supervisor.record_step(*task)

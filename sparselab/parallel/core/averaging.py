@@ -73,8 +73,6 @@ def check_models(models):
 def averaged(layers, n_links):
     """One layer: mean of all over the union, cut to n_links."""
     b = np.mean([layer.b for layer in layers], axis=0, dtype=np.float64).astype(layers[0].dtype)
-    if len(layers) == 1:
-        return cut(SparseLinear(layers[0].topology, layers[0].w.copy(), layers[0].b.copy()), n_links)
     whole, total = layers[0].topology, np.zeros(layers[0].topology.nnz) + layers[0].w
     for layer in layers[1:]:  # one after the other: the maps of all of them into the union would be as many times as long
         whole, (ours, theirs) = union([whole, layer.topology])

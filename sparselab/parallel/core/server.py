@@ -179,7 +179,7 @@ class ParameterServer:
         check_state(state, self.model)
         self.state = state
 
-    def record_remote_push(self, staleness: int, refused: bool) -> None:
+    def count(self, staleness: int, refused: bool) -> None:
         """Count a push of this generation that a worker has done in compiled code.
 
         Parameters
