@@ -37,7 +37,7 @@ class FusedEngine:
         self.phases = np.zeros((threads, len(ENGINE_PHASES)), np.int64)
         self.record = np.zeros(1, RECORD)  # written once for many calls; each call gets a copy with its own numbers
         put(
-            self.record, width=width, loss=getattr(loss, "code", 0), nonfinite=self.nonfinite, status=self.status,
+            self.record, width=width, loss=loss.code, nonfinite=self.nonfinite, status=self.status,
             phases=self.phases,
         )  # fmt: skip
 

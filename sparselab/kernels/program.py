@@ -99,7 +99,7 @@ def forward(thread, work, buffers, key, lane):
     In training with dropout, and with the bits that backward needs.
     """
     part, parts = part_of(thread, work)
-    train = work.max_groups > 0  # from the record: a constant argument would be compiled for itself
+    train = work.max_groups > 0  # not an argument: forward would be compiled for True and for False
     table, coefficients, cuts = net_of(work, parts)
     for l in range(work.n_layers):
         t, c = table[l], coefficients[l]
@@ -244,7 +244,7 @@ def run_steps(thread, record, samples, rates, settings, losses, hits, own_words,
         if not meet(work.counter, n_threads):
             return
         met = now(clock)
-        loss, n_hits = 0.0, 0
+        loss, n_hits = 0.0, np.int64(0)  # a plain 0 has a type of its own, for which all callees would be compiled again
         for tile in range(n_tiles):
             loss += losses[step, tile]
             n_hits += hits[step, tile]
