@@ -60,14 +60,14 @@ def test_a_run_becomes_a_point_and_gives_the_rate(panel):
 
 
 def test_stop_ends_a_run_after_its_phase_and_keeps_nothing(panel, monkeypatch):
-    reached, go_on, real = threading.Event(), threading.Event(), extreme.data_of
+    reached, go_on, real = threading.Event(), threading.Event(), extreme.make_data
 
     def slow(what):
         reached.set()
         assert go_on.wait(60)
         return real(what)
 
-    monkeypatch.setattr(extreme, "data_of", slow)
+    monkeypatch.setattr(extreme, "make_data", slow)
     panel.start()
     assert reached.wait(60)
     panel.stop()
@@ -75,7 +75,7 @@ def test_stop_ends_a_run_after_its_phase_and_keeps_nothing(panel, monkeypatch):
     assert panel.wait(60)
     assert "stopped" in panel.status.value
     assert not panel.results
-    monkeypatch.setattr(extreme, "data_of", real)
+    monkeypatch.setattr(extreme, "make_data", real)
     panel.start()
     assert panel.wait(60)
     assert len(panel.results) == 1
