@@ -229,8 +229,9 @@ def scheduler():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address, quiet = f"tcp://127.0.0.1:{port}", {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    place = os.environ | {"PYTHONPATH": parallel.PATHS}  # workers load the faulty parts of a net by name
     command = lambda *arguments: subprocess.Popen(
-        [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]], **quiet
+        [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]], env=place, **quiet
     )
     started = [command("dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--dashboard-address", "127.0.0.1:0")]
     started += [
