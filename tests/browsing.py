@@ -8,11 +8,15 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
+import numpy as np
 import pytest
+
+import sparselab as sl
 
 ROOT = Path(__file__).parents[1]
 FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
@@ -59,9 +63,19 @@ def serving_voila(folder, name):
     return served(folder, [name], lambda port: command_of_voila(port, folder, name), "/voila/static/voila.js")
 
 
+@cache
+def compile_kernels():
+    """Fill the cache of compiled kernels: what waits for a page must not wait for the compiler."""
+    X, y = np.random.default_rng(0).standard_normal((256, 16), dtype=np.float32), np.arange(256) % 4
+    for threads in (1, 2):
+        model = sl.SparseMLP.create((16, 32, 32, 4), density=0.5, dropout=0.3, seed=0)
+        list(sl.train(model, (X, y, X, y), rules=[sl.SET(0.3)], epochs=2, batch_size=64, seed=0, threads=threads))
+
+
 @contextmanager
 def served(folder, notebooks, command_for, sign):
     """URL of a server over a copy of these notebooks; it is up when it answers at `sign`."""
+    compile_kernels()
     (folder / "root/notebooks").mkdir(parents=True)
     for name in notebooks:
         shutil.copy(ROOT / "notebooks" / name, folder / "root/notebooks")
