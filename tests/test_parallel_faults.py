@@ -6,6 +6,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 
 import models
 import numpy as np
@@ -399,12 +400,12 @@ def test_stop_in_a_notebook():
     from jupyter_client import KernelManager
 
     manager = KernelManager()
-    manager.start_kernel(cwd=str(parallel.ROOT))
+    manager.start_kernel(cwd=str(Path(__file__).parent))  # CELLS import models.py beside this file
     client = manager.client()
     try:
         client.start_channels()
         client.wait_for_ready(timeout=60)
-        messages(client, client.execute(CELLS[0]), None)
+        assert messages(client, client.execute(CELLS[0]), None) == ("", None)
         id = client.execute(CELLS[1])
         messages(client, id, "3\n")
         kernel = psutil.Process(manager.provisioner.pid)
