@@ -9,6 +9,7 @@ from scipy import sparse
 from ..utils.csr import check_finite
 
 BLOCK_BYTES = 2**20
+ROW_NORM = 10.0
 
 
 def standardise(X_train, X_test=None):
@@ -23,6 +24,27 @@ def standardise(X_train, X_test=None):
     for part, name in zip(parts, ("X", "X_test"), strict=False):
         values = part.data if sparse.issparse(part) else part
         check_finite(values, values, f"standardised {name}")
+
+
+class CommonScale:
+    """Multiplies all features of sparse data by one number `factor_`, so that rows of the training part have length ROW_NORM.
+
+    The length is the root of the mean square, in float64. Unlike division by the deviations it does not inflate rare features,
+    and zeros stay zeros. ROW_NORM is what learned best on counts, TF-IDF and 8-bit images (`python -m benchmarks.defaults`).
+    """
+
+    def fit(self, X):
+        """Choose the factor by CSR data; 1 where all values are 0. Returns self."""
+        largest = float(np.abs(X.data).max(initial=0))  # squares of values divided by it neither overflow nor vanish
+        square = np.square(X.data / largest, dtype=np.float64).sum() / X.shape[0] if largest else 1.0
+        self.factor_ = ROW_NORM / np.sqrt(square) / largest if largest else 1.0
+        return self
+
+    def transform(self, X):
+        """Return scaled data of the same dtype."""
+        scaled = X.copy()
+        scaled.data = (X.data * np.float64(self.factor_)).astype(X.dtype)
+        return scaled
 
 
 def _scale_dense(parts):
