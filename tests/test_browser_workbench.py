@@ -214,6 +214,7 @@ def kernels():
     return [one for one in psutil.Process().children(recursive=True) if "ipykernel" in " ".join(one.cmdline())]
 
 
+@pytest.mark.slow
 def test_a_restart_of_the_kernel_leaves_nothing(page):
     go_to(page, "Train")
     page.locator(".sparselab-groups .jupyter-widget-Collapse-header", has_text="Parallel").click()

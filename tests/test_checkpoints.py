@@ -170,6 +170,7 @@ def test_the_harness_sees_what_would_not_be_noticed(saved, monkeypatch):
     assert harness.is_noticed(saved, content[:place] + b"?" + content[place + 1 :])  # zip's own checksum still says so
 
 
+@pytest.mark.slow
 def test_hostile_files(tmp_path):
     wrong, tried = processes.call("attacks", "trial", str(harness.small_file(tmp_path)), timeout=300)
     assert wrong == []

@@ -412,8 +412,8 @@ class Harm:
 def test_npz_faults_are_named(tmp_path, table):
     X, y = table
     path = tmp_path / "bad.npz"
-    np.savez(path, X=X, labels=y)
-    with pytest.raises(ValueError, match="labels"):
+    np.savez(path, X=X, answers=y)
+    with pytest.raises(ValueError, match="answers"):
         Dataset.from_npz(path)
     whole = path.read_bytes()
     for content in (whole[:200], whole[:-100], b"", b"PK\3\4", b"no zip", pickle.dumps(Harm())):

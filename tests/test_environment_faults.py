@@ -19,6 +19,7 @@ def test_processes_that_start_cold_at_once():
     assert environment.cold_starts(2, code=environment.SMALL) == (2, 2)
 
 
+@pytest.mark.slow
 @compiled
 def test_homes_nobody_can_write_to():
     found = environment.unwritable()

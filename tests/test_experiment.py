@@ -159,6 +159,7 @@ def test_info_says_what_the_machine_is(capsys):
     assert environment.describe()["cores"] >= 1
 
 
+@pytest.mark.slow
 def test_demo_writes_three_files_a_figure(tmp_path, capsys):
     assert cli.main(["demo", "--epochs", "1", "--out", str(tmp_path / "new")]) == 0
     names = {path.stem for path in (tmp_path / "new").iterdir()}

@@ -227,7 +227,7 @@ print("usable")
 """
 
 
-@pytest.mark.parametrize("wait", [0.1, 0.35, 0.8])
+@pytest.mark.parametrize("wait", [0.1, *(pytest.param(wait, marks=pytest.mark.slow) for wait in (0.35, 0.8))])
 def test_a_long_step_is_left_between_two_layers(wait, tmp_path):
     script = tmp_path / "long.py"
     script.write_text(LONG)

@@ -291,6 +291,7 @@ def test_interrupts_of_large_nets(name):
     assert found.good == found.n >= 8, found
 
 
+@pytest.mark.slow
 def test_interrupts_of_fit_and_stops_of_a_panel():
     for found in (interrupt.fits(2, hidden=[100, 100], gap=0.1), interrupt.stops(2, hidden=[100, 100], gap=0.1)):
         assert found.good == found.n == 2, found

@@ -404,6 +404,7 @@ def test_a_cut_off_line_is_left_out(tmp_path):
     assert peers.read(tmp_path / "none.jsonl") == []
 
 
+@pytest.mark.slow
 def test_the_command_from_start_to_figure_and_again(fake, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(PEERS, fake.name, fake)
     monkeypatch.setattr(peers, "SIZES", (784, 30, 10))

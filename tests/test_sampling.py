@@ -89,7 +89,13 @@ FILLS = {
 }
 
 
-@pytest.mark.parametrize(("taken", "k"), FILLS.values(), ids=FILLS.keys())
+QUICK = ("sparse rows: rejection", "crowded rows: algorithm S", "many new links: algorithm S")  # the others are slow tests
+
+
+@pytest.mark.parametrize(
+    ("taken", "k"),
+    [pytest.param(*fill, marks=() if name in QUICK else pytest.mark.slow, id=name) for name, fill in FILLS.items()],
+)
 def test_regrowth_is_uniform_without_replacement(taken, k):
     chosen = grown_places(taken, k)
     assert p_of_marginals(chosen) > ALPHA

@@ -63,6 +63,7 @@ def test_pushes_that_may_be_refused_go_through_python(pushes, servers):
     assert not servers
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_no_update_is_lost():
     good, slowest = parallel.shot(2)
     assert good == 2

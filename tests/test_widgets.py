@@ -638,6 +638,7 @@ def python(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.slow
 def test_without_ipywidgets_the_same_panel_runs_and_prints():
     done = python(
         "import sys; sys.modules['ipywidgets'] = None\n"

@@ -121,6 +121,59 @@ def test_a_bad_file_is_said_beside_its_path_and_nothing_starts(page, tmp_path):
     assert "<img" not in html(page)
 
 
+def test_nothing_starts_while_a_typed_file_cannot_be_read(page, tmp_path):
+    form, start = page.train.form, page.train.screen.buttons["Start"]
+    form.own.value = str(tmp_path / "missing.csv")
+    start.click()
+    assert page.train.state == "ready"
+    assert page.store.names() == []
+    assert "missing.csv" in page.train.screen.message.value
+    form.controls["dataset"].input.value = "fashion_mnist_small"  # another choice takes its place
+    assert form.own.value == form.own_error.value == ""
+    form.own.value = str(tmp_path / "missing.csv")
+    form.load(form.config.replace(dataset="digits"))
+    assert form.faults == {}
+
+
+def test_a_typed_file_is_read_again_when_its_description_changes(page, tmp_path):
+    path, form = tmp_path / "t.csv", page.train.form
+    path.write_text("kind,size,name\n" + "".join(f"{'ab'[i % 2]},{i},n{i}\n" for i in range(40)))
+    form.own.value = str(path)
+    assert "columns=" in form.own_error.value
+    assert form.faults
+    form.controls["target"].input.value = "kind"
+    form.controls["columns"].input.value = "size"
+    assert form.own_error.value == ""
+    assert form.faults == {}
+    page.train.run(epochs=1)
+    assert page.train.current.experiment.data.n_features == 1
+    form.controls["dataset"].input.value = "digits"
+    assert "is not a file" in form.faults["target"]
+
+
+def test_runs_on_own_data_have_their_name_and_are_not_mixed_with_others(tmp_path):
+    rng = np.random.default_rng(0)
+    data = datasets.Dataset.from_arrays(rng.normal(size=(60, 5)), np.arange(60) % 3, name="my shop")
+    config = ExperimentConfig(hidden=(8,), epochs=1, epsilon=4, threads=1, batch_size=32)
+    own = Workbench(config, data=data, folder=tmp_path)
+    own.train.run()
+    (name,) = own.store.names()
+    assert name == "0001-my-shop"
+    (row,) = own.store.rows()
+    assert row["dataset"] == "my shop"
+    other = Workbench(config.replace(dataset="digits"), folder=tmp_path)
+    for action in ("Open", "Resume", "Run again"):
+        other.runs.list.list.value = (name,)
+        other.runs.press(action)
+        assert "data=my shop" in other.runs.message.value, action
+    assert other.store.names() == [name]
+    own.runs.list.refresh()
+    own.runs.list.list.value = (name,)
+    own.runs.press("Run again")
+    assert own.train.wait(60)
+    assert own.store.names() == [name, "0002-my-shop"]
+
+
 def test_a_file_that_went_is_said_at_start_and_earlier_results_are_kept(page, tmp_path):
     page.train.run()
     before = list(page.train.history)

@@ -56,6 +56,7 @@ def test_kernels_and_gradients_in_plain_python():
     assert without_jit("tests/test_kernels.py", *WILD, *gradients, "-k", "not (plain-float32 or float64-1 or float64-3)") > 150
 
 
+@pytest.mark.slow
 @outermost
 def test_kernels_with_bounds_checks(tmp_path):
     assert with_bounds_checks(tmp_path, "tests/test_kernels.py", *WILD, "-k", "plain-float64-7 or wild") > 30

@@ -1,4 +1,4 @@
-"""Datasets by name, as in `load("fashion_mnist_small")`; your own with `Dataset.from_arrays`, `from_csv` or `from_npz`.
+"""Datasets by name, as in `load("fashion_mnist_small")`; your own with `Dataset.from_arrays` or `Dataset.from_file`.
 
 name                 rows            features  needs
 fashion_mnist_small  5,000 + 1,000   784       nothing
@@ -10,15 +10,15 @@ madelon              2,000 + 600     500       a network
 higgs                11 million      28        a network, 2.8 GB
 cifar10              50,000 + 10,000 3,072     a network
 leukemia             1,397 + 699     54,675    a network
-path/to/table.csv    any             any       the file: a table whose last column is the target, or an .npz of X and y
+path/to/table.csv    any             any       the file, see `Dataset.from_file`
 """
 
 from collections.abc import Callable
-from pathlib import PurePath
+from os import PathLike
 from typing import Any
 
 from ..utils.checks import choice, fail
-from . import embedded, published
+from . import embedded, published, readers
 from .dataset import Dataset
 from .download import DownloadError
 from .folders import data_folder
@@ -49,7 +49,7 @@ BUILT_IN = {
     "cifar10": published.cifar10,
     "leukemia": published.leukemia,
 }
-FILES: dict[str, Callable[..., Dataset]] = {".csv": Dataset.from_csv, ".npz": Dataset.from_npz}
+FILES = tuple(readers.READERS)  # extensions of data files; .gz, .bz2 or .xz may follow
 _registered = {}
 
 
@@ -64,7 +64,7 @@ def is_file(name: object) -> bool:
     Returns
     -------
     bool
-        Whether it ends in .csv or .npz and is not the name of a dataset.
+        Whether it ends like a data file (.csv, .npz, .arff, …, see `Dataset.from_file`) and is not the name of a dataset.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def is_file(name: object) -> bool:
     >>> sl.datasets.is_file("table.csv"), sl.datasets.is_file("digits")
     (True, False)
     """
-    return isinstance(name, str) and name not in names() and PurePath(name).suffix.lower() in FILES
+    return isinstance(name, str | PathLike) and name not in names() and readers.kind_of(name) is not None
 
 
 def check_name(name: str) -> str:
@@ -81,7 +81,7 @@ def check_name(name: str) -> str:
     Parameters
     ----------
     name : str
-        A name of a dataset, or the path of a .csv or .npz file.
+        A name of a dataset, or the path of a data file.
 
     Returns
     -------
@@ -119,15 +119,16 @@ def names() -> list[str]:
     return [*BUILT_IN, *_registered]
 
 
-def load(name: str, **options: Any) -> Dataset:
+def load(name: str | PathLike[str], **options: Any) -> Dataset:
     """Load a dataset by name, or from a file.
 
     Parameters
     ----------
-    name : str
-        A name of a dataset, or the path of a .csv or .npz file.
+    name : str or path-like
+        A name of a dataset, or the path of a data file.
     **options
-        Options of this dataset, such as standardise=False, or n_train=1_050_000 for "higgs".
+        Options of this dataset, such as standardise=False, or n_train=1_050_000 for "higgs"; for a file those of
+        `Dataset.from_file`.
 
     Returns
     -------
@@ -150,7 +151,9 @@ def load(name: str, **options: Any) -> Dataset:
     Dataset('digits', 1437 + 360 x 64 dense float32, 10 classes, source='embedded')
     """
     if is_file(name):
-        return FILES[PurePath(name).suffix.lower()](name, **options)
+        return Dataset.from_file(name, **options)
+    if isinstance(name, PathLike):
+        fail("path", str(name), f"a data file: its name ends in one of {list(FILES)}, after which .gz, .bz2 or .xz may follow")
     function = (BUILT_IN | _registered)[choice("name", name, names())]
     dataset = function(**options)
     if not isinstance(dataset, Dataset):

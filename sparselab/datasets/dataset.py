@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -182,23 +182,112 @@ class Dataset:
         return made._standardised() if standardise else made
 
     @classmethod
+    def from_file(
+        cls,
+        path: str | PathLike[str] | IO[Any],
+        *,
+        target: int | str | None = None,
+        test_fraction: float = 0.2,
+        seed: int = 0,
+        standardise: bool = True,
+        task: str = "classification",
+        columns: Sequence[int | str] | None = None,
+        missing: str | None = None,
+        separator: str | None = None,
+        header: bool | None = None,
+        decimal: str | None = None,
+        encoding: str | None = None,
+        image_shape: tuple[int, ...] | list[int] | None = None,
+    ) -> Self:
+        """Read a file; its extension says what it is.
+
+        Text tables end in .csv, .tsv, .tab, .txt, .data or .dat; other files in .arff, .svmlight (.libsvm, .svm; read as CSR),
+        .mat (MATLAB 5 to 7) or .npz; .gz, .bz2 or .xz may follow. An .npz or .mat holds X_train and y_train, and possibly X_test
+        and y_test; or X and y, which are split. Usual other names of these arrays are known, such as x_train or labels. Pickled
+        objects are not loaded.
+
+        Parameters
+        ----------
+        path : path-like or open file
+            The file; an open one needs a `name`.
+        target : int or str, optional
+            Position or name of the target's column in a table; by default the last one.
+        test_fraction : float, default 0.2
+            Share of rows for the test part, in (0, 1), or 0 for no test part; not used where the file has a test part.
+        seed : int, default 0
+            Source of randomness of the split.
+        standardise : bool, default True
+            Whether features are scaled by mean and standard deviation of the training rows.
+        task : {"classification", "regression"}, default "classification"
+            What the target is for.
+        columns : sequence of int or str, optional
+            Positions or names of the columns of a table that are features; by default all but the target, and but a first column
+            without a name (an index; there is a warning).
+        missing : {"refuse", "drop"}, optional
+            What happens to rows of a table with missing cells, which are empty or one of ?, NA, N/A, NaN, null, None. By default
+            they are refused.
+        separator : str, optional
+            Character between the cells of a text table, or r"\\s+" for white space; found if it is not given.
+        header : bool, optional
+            Whether the first line of a text table names its columns; found if it is not given: a line without numbers does, and
+            one with text above numbers (with a warning).
+        decimal : {".", ","}, optional
+            Decimal mark of a text table; found if it is not given.
+        encoding : str, optional
+            Encoding of a text table; by default UTF-8.
+        image_shape : tuple of int, optional
+            (height, width) or (height, width, channels) where a row is an image; by default that of arrays of images.
+
+        Returns
+        -------
+        Dataset
+            The dataset, named after the file.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        TypeError, ValueError
+            If an argument, a cell (the message names line and column) or an array of the file is not allowed.
+
+        Examples
+        --------
+        >>> import io
+        >>> import sparselab as sl
+        >>> file = io.StringIO("size;price;bought\\n1,5;2;yes\\n2,5;3;no\\n3,5;1;no\\n0,5;1;yes\\n")
+        >>> file.name = "shop.csv"
+        >>> sl.datasets.Dataset.from_file(file, test_fraction=0.5).n_features
+        2
+        """
+        options = {
+            "target": target, "columns": columns, "missing": missing, "separator": separator, "header": header,
+            "decimal": decimal, "encoding": encoding,
+        }  # fmt: skip
+        return cls._read(path, None, options, test_fraction, seed, standardise, task, image_shape)
+
+    @classmethod
     def from_csv(
         cls,
-        path: str | PathLike[str],
+        path: str | PathLike[str] | IO[Any],
         target: int | str = -1,
         test_fraction: float = 0.2,
         seed: int = 0,
         standardise: bool = True,
         *,
         task: str = "classification",
-        separator: str = ",",
+        separator: str | None = None,
+        header: bool | None = None,
+        columns: Sequence[int | str] | None = None,
+        decimal: str | None = None,
+        missing: str = "refuse",
+        encoding: str = "utf-8",
     ) -> Self:
-        """Read a table of numbers, one column of which is the target.
+        """Read a text table with any extension; see `from_file`, which has the same arguments.
 
         Parameters
         ----------
-        path : path-like
-            A UTF-8 file. Its first line is a header unless one of its cells is a number.
+        path : path-like or open file
+            The file.
         target : int or str, default -1
             Position or name of the target's column; by default the last one.
         test_fraction : float, default 0.2
@@ -209,8 +298,18 @@ class Dataset:
             Whether features are scaled by mean and standard deviation of the training rows.
         task : {"classification", "regression"}, default "classification"
             What the target is for.
-        separator : str, default ","
-            Character between cells.
+        separator : str, optional
+            Character between cells; found if it is not given.
+        header : bool, optional
+            Whether the first line names the columns; found if it is not given.
+        columns : sequence of int or str, optional
+            Positions or names of the columns that are features; by default all but the target.
+        decimal : {".", ","}, optional
+            Decimal mark; found if it is not given.
+        missing : {"refuse", "drop"}, default "refuse"
+            What happens to rows with missing cells.
+        encoding : str, default "utf-8"
+            Encoding of the text.
 
         Returns
         -------
@@ -224,14 +323,16 @@ class Dataset:
         TypeError, ValueError
             If an argument or a cell is not allowed; the message names line and column.
         """
-        X, y = readers.read_csv(path, target, separator)
-        whole = cls.from_arrays(X, y, task=task, name=readers.stem(path), source="local")
-        return whole._with_test(test_fraction, seed, standardise)
+        options = {
+            "target": target, "columns": columns, "missing": missing, "separator": separator, "header": header,
+            "decimal": decimal, "encoding": encoding,
+        }  # fmt: skip
+        return cls._read(path, ".csv", options, test_fraction, seed, standardise, task)
 
     @classmethod
     def from_npz(
         cls,
-        path: str | PathLike[str],
+        path: str | PathLike[str] | IO[Any],
         *,
         test_fraction: float = 0.2,
         seed: int = 0,
@@ -239,11 +340,11 @@ class Dataset:
         task: str = "classification",
         image_shape: tuple[int, ...] | list[int] | None = None,
     ) -> Self:
-        """Read an .npz file; pickled objects in it are not loaded.
+        """Read an .npz file with any extension; see `from_file`, which has the same arguments.
 
         Parameters
         ----------
-        path : path-like
+        path : path-like or open file
             A file with the arrays X_train and y_train, and possibly X_test and y_test; or with X and y, which are split.
         test_fraction : float, default 0.2
             Share of rows for the test part where the file has X and y, in (0, 1), or 0 for no test part.
@@ -254,7 +355,7 @@ class Dataset:
         task : {"classification", "regression"}, default "classification"
             What the targets are for.
         image_shape : tuple of int, optional
-            (height, width) or (height, width, channels) where a row is an image.
+            (height, width) or (height, width, channels) where a row is an image; by default that of arrays of images.
 
         Returns
         -------
@@ -268,9 +369,18 @@ class Dataset:
         TypeError, ValueError
             If an argument, or an array of the file, is not allowed.
         """
-        arrays, is_cut = readers.read_npz(path)
+        return cls._read(path, ".npz", {}, test_fraction, seed, standardise, task, image_shape)
+
+    @classmethod
+    def _read(cls, path, kind, options, test_fraction, seed, standardise, task, image_shape=None):
+        """The dataset in a file of this kind; None: that of its extension."""
+        arrays, has_test = readers.read(path, kind, **options)
+        shape = np.shape(arrays[0])
+        if len(shape) in (3, 4):  # images
+            image_shape = shape[1:] if image_shape is None else image_shape
+            arrays[::2] = [None if X is None else X.reshape(len(X), -1) for X in arrays[::2]]
         settings = {"task": task, "name": readers.stem(path), "source": "local", "image_shape": image_shape}
-        if is_cut:
+        if has_test:
             return cls.from_arrays(*arrays, standardise=standardise, overwrite=True, **settings)
         return cls.from_arrays(*arrays, **settings)._with_test(test_fraction, seed, standardise)
 

@@ -3,14 +3,18 @@
 Whether a file is gzip-compressed is decided by its first bytes, because servers differ in what they send.
 """
 
+import bz2
 import gzip
+import lzma
 import zlib
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
 GZIP = b"\x1f\x8b"
 BROKEN = (EOFError, gzip.BadGzipFile, zlib.error)
+PACKED = {GZIP: gzip.decompress, b"BZh": bz2.decompress, b"\xfd7zXZ\0": lzma.decompress}
 
 
 @contextmanager
@@ -25,9 +29,36 @@ def opened(path):
             refuse(path, f"a complete gzip file ({error})")
 
 
+def content(path):
+    """The bytes of a file, which is a path or an open file, decompressed if it is gzip, bzip2 or xz."""
+    if hasattr(path, "read"):
+        raw = path.read()
+        raw = raw.encode() if isinstance(raw, str) else raw
+    else:
+        raw = existing(path).read_bytes()
+    unpack = next((unpack for start, unpack in PACKED.items() if raw.startswith(start)), None)
+    try:
+        return unpack(raw) if unpack else raw
+    except (*BROKEN, OSError, lzma.LZMAError, ValueError) as error:
+        refuse(path, f"a complete compressed file ({error})")
+
+
+def existing(path):
+    """Return `path` as a Path; FileNotFoundError if there is no such file."""
+    path = Path(path)
+    if not path.is_file():
+        refuse(path, "an existing file", FileNotFoundError)
+    return path
+
+
+def shown_path(path):
+    """A path, or the name of an open file, for messages."""
+    return str(getattr(path, "name", "open file") if hasattr(path, "read") else path)
+
+
 def refuse(path, allowed, error=ValueError):
     """Raise `error` about a file; its path is shown in full."""
-    raise error(f"path = {str(path)!r}: must be {allowed}") from None
+    raise error(f"path = {shown_path(path)!r}: must be {allowed}") from None
 
 
 def read_idx(path):

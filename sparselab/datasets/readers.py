@@ -1,131 +1,128 @@
-"""Readers of a user's own files, CSV tables and .npz, as raw arrays; their values are validated afterwards.
+"""Readers of a user's own files, chosen by their extension, as raw arrays; their values are validated afterwards.
 
-No content is ever executed: pickles in .npz files are not loaded, and CSV cells are numbers or labels, never formulas.
+No content is ever executed: pickles in .npz files are not loaded, and cells of tables are numbers or labels, never formulas.
 """
 
-import csv
 import io
-import warnings
 import zipfile
-from pathlib import Path
+from pathlib import PurePath
 
 import numpy as np
 
-from ..utils.checks import choice, fail, integer
-from .formats import refuse
+from ..utils.checks import choice, fail
+from .formats import content, refuse
+from .tables import read_arff, read_table
 
+COMPRESSED = (".gz", ".bz2", ".xz")
+NAMES = {  # of arrays in .npz and .mat files; the first that is there counts
+    "X_train": ("X_train", "x_train", "train_x", "train_X", "train_images", "train_data"),
+    "y_train": ("y_train", "Y_train", "train_y", "train_labels", "train_targets"),
+    "X_test": ("X_test", "x_test", "test_x", "test_X", "test_images", "test_data"),
+    "y_test": ("y_test", "Y_test", "test_y", "test_labels", "test_targets"),
+    "X": ("X", "x", "data", "features", "images", "fea"),
+    "y": ("y", "Y", "labels", "label", "target", "targets", "gnd"),
+}
 PARTS = ("X_train", "y_train", "X_test", "y_test")
 
 
+def read(path, kind=None, **options):
+    """Return ([X, y, X_test, y_test], True) for a file with training and test part, else ([X, y], False).
+
+    kind: an extension in READERS; None for that of the path. Options that are None are left out; others must be some that files
+    of this kind have.
+    """
+    kind = choice("extension", kind_of(path), READERS) if kind is None else kind
+    reader, known = READERS[kind]
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in given:
+        if name not in known:
+            fail(name, given[name], f"left out: {kind} files have no such choice")
+    arrays, has_test = reader(path, **given)
+    return [flat(array) if place % 2 else array for place, array in enumerate(arrays)], has_test
+
+
+def kind_of(path):
+    """The extension in READERS that a path ends in, before one of compressed files; None for another one."""
+    path = getattr(path, "name", "") if hasattr(path, "read") else path
+    name = PurePath(path).name.lower()
+    name = next((name.removesuffix(end) for end in COMPRESSED if name.endswith(end)), name)
+    return next((kind for kind in READERS if name.endswith(kind)), None)
+
+
 def stem(path):
-    """Return the name of a dataset read from `path`: the file name without extension."""
-    return Path(path).stem
+    """Return the name of a dataset read from `path`: the file name without extensions."""
+    name = PurePath(str(getattr(path, "name", "table")) if hasattr(path, "read") else path).name
+    for end in (*COMPRESSED, *READERS):
+        name = name[: -len(end)] if name.lower().endswith(end) and len(name) > len(end) else name
+    return name
+
+
+def flat(labels):
+    """Labels in a column, or in MATLAB's row, as a vector; anything else as it is."""
+    return labels.ravel() if isinstance(labels, np.ndarray) and labels.ndim == 2 and 1 in labels.shape else labels
 
 
 def read_npz(path):
-    """Return ([X, y, X_test, y_test], True) for a file with training and test part, else ([X, y], False)."""
-    path = existing(path)
+    """The arrays of an .npz file."""
     try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in (*PARTS, "X", "y") if key in file}
-            found = sorted(file.files)
+        with np.load(io.BytesIO(content(path)), allow_pickle=False) as file:
+            wanted = [name for names in NAMES.values() for name in names if name in file]
+            arrays, found = {name: file[name] for name in wanted}, sorted(file.files)
     except (ValueError, OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
         refuse(path, f"an .npz of plain arrays ({str(error)[:120]})")
-    if {"X_train", "y_train"} <= arrays.keys():
-        return [arrays.get(key) for key in PARTS], True
-    if {"X", "y"} <= arrays.keys():
-        return [arrays["X"], arrays["y"]], False
-    refuse(path, f"an .npz with X_train and y_train, or X and y, not {found}")
+    return by_name(path, arrays, found, "an .npz")
 
 
-def read_csv(path, target=-1, separator=","):
-    """Read a UTF-8 table as X (rows, features) float64 and y (rows,); `target` is the name or position of the column of y.
+def read_mat(path):
+    """The arrays of a .mat file of MATLAB 5 to 7."""
+    from scipy import io as scipy_io
 
-    Raises ValueError naming line and column of the first cell that is not a number.
-    """
-    path = existing(path)
-    frame = _table(path, separator)
-    if frame.empty:
-        refuse(path, "a table with at least one line below its header")
-    column = _target_column(frame, target)
-    features = frame.drop(columns=column)
-    first_line = 1 + isinstance(frame.columns[0], str)
-    for name in features.columns:
-        _check_column(features[name], name, first_line)
-    return features.to_numpy(dtype=np.float64), _labels(frame[column], column, first_line)
-
-
-def existing(path):
-    """Return `path` as a Path; FileNotFoundError if there is no such file."""
-    path = Path(path)
-    if not path.is_file():
-        refuse(path, "an existing file", FileNotFoundError)
-    return path
-
-
-def _table(path, separator):
-    """Read the file as a data frame; the columns are numbered if it has no header."""
-    import pandas
-
-    text = _text(path)
-    header = _header(text, separator)
-    cells = {"sep": separator, "index_col": False, "keep_default_na": False, "na_values": [""]}
+    raw = content(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pandas.errors.ParserWarning)  # a line with too many cells
-            return pandas.read_csv(io.StringIO(text), header=None, names=header, skiprows=int(header is not None), **cells)
-    except pandas.errors.ParserWarning as error:
-        refuse(path, f"a table with equally many cells in each line ({error})")
-    except ValueError as error:
-        refuse(path, f"a table with equally many cells in each line ({str(error)[:160]})")
+        arrays = scipy_io.loadmat(io.BytesIO(raw), variable_names=[name for names in NAMES.values() for name in names])
+        found = [name for name, _, _ in scipy_io.whosmat(io.BytesIO(raw))]
+    except NotImplementedError:
+        refuse(path, "a .mat file of version 5 to 7: save('file.mat', 'X', 'y', '-v7') in MATLAB writes one")
+    except Exception as error:  # the reader raises errors of any kind for damaged files
+        refuse(path, f"a .mat file ({type(error).__name__}: {str(error)[:120]})")
+    return by_name(path, arrays, found, "a .mat")
 
 
-def _text(path):
+def by_name(path, arrays, found, kind):
+    """What `read` returns, of arrays with the usual names."""
+    named = {part: next((arrays[name] for name in names if name in arrays), None) for part, names in NAMES.items()}
+    for group, has_test in ((PARTS, True), (("X", "y"), False)):
+        if named[group[0]] is not None and named[group[1]] is not None:
+            return [named[part] for part in group], has_test
+    refuse(path, f"{kind} with X_train and y_train, or X and y, not {found}")
+
+
+def read_svmlight(path):
+    """X as CSR and y of a file in svmlight's format."""
+    from sklearn.datasets import load_svmlight_file
+
+    raw = content(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        refuse(path, f"UTF-8 text ({str(error)[:120]})")
-    if not text.strip():
-        refuse(path, "a table with at least one line")
-    return text
+        X, y = load_svmlight_file(io.BytesIO(raw))
+    except (ValueError, IndexError, OverflowError) as error:
+        refuse(path, f"a file in svmlight's format, `label index:value …` ({str(error)[:120]})")
+    if not X.nnz:
+        refuse(path, "a file in svmlight's format with at least one value")
+    return [X, y], False
 
 
-def _header(text, separator):
-    """Return the cells of the first line if none of them is a number, else None."""
-    cells = next(csv.reader(io.StringIO(text), delimiter=separator))
-    return None if any(map(_is_number, cells)) else [cell.strip() for cell in cells]
+def uncut(reader):
+    """A reader of X and y as one of `read`."""
+    return lambda path, **options: (list(reader(path, **options)), False)
 
 
-def _is_number(cell):
-    try:
-        return np.isfinite(float(cell))
-    except ValueError:
-        return False
-
-
-def _target_column(frame, target):
-    names = list(frame.columns)
-    if len(names) < 2:
-        fail("columns", names, "at least one feature and the target; is `separator` right?")
-    if isinstance(target, str):
-        return choice("target", target, [name for name in names if isinstance(name, str)])
-    return names[integer("target", target, low=-len(names), high=len(names) - 1)]
-
-
-def _check_column(cells, name, first_line):
-    """Check that every cell of a feature column is a number; the error names the first other one and its line."""
-    import pandas
-
-    bad = pandas.to_numeric(cells, errors="coerce").isna().to_numpy()
-    if bad.any() or cells.dtype.kind not in "biuf":
-        row = int(np.argmax(bad))
-        cell = cells.iloc[row] if isinstance(cells.iloc[row], str) else ""
-        fail(f"column {name!r}, line {row + first_line}", cell, "a finite number")
-
-
-def _labels(cells, name, first_line):
-    missing = cells.isna().to_numpy()
-    if missing.any():
-        row = int(np.argmax(missing))
-        fail(f"column {name!r}, line {row + first_line}", "", "a label, not an empty cell")
-    return cells.to_numpy()
+_TABLE = uncut(read_table), ("target", "columns", "missing", "separator", "header", "decimal", "encoding")
+READERS = {  # extension: (reader, its options)
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt", ".data", ".dat"), _TABLE),
+    ".arff": (uncut(read_arff), ("target", "columns", "missing")),
+    **dict.fromkeys((".svmlight", ".libsvm", ".svm"), (read_svmlight, ())),
+    ".mat": (read_mat, ()),
+    ".npz": (read_npz, ()),
+}

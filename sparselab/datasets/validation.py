@@ -18,6 +18,8 @@ from .targets import check_targets
 
 __all__ = ["check_csr", "check_features", "check_targets"]
 
+NUMERIC = ("integer", "floating", "mixed-integer-float", "decimal", "boolean")  # what pandas finds in a column of objects
+
 
 def check_features(
     X: Any, name: str = "X", *, dtype: DTypeLike = np.float32, copy: bool = False
@@ -54,6 +56,7 @@ def check_features(
     'float32'
     """
     check_dtype(dtype)
+    X = sparse_values(X, name)
     if sparse.issparse(X):
         check_shape(X.shape, name)
         return as_csr(X, name, dtype, copy=copy)
@@ -108,10 +111,29 @@ def _to_array(X, name):
 
 
 def check_frame(frame, name="X"):
-    """Raise TypeError naming the first column of a pandas data frame that does not consist of numbers."""
-    for column, kind in frame.dtypes.items():
-        if getattr(kind, "kind", "O") not in "biuf":
+    """Raise TypeError naming the first column of a pandas data frame that does not consist of numbers.
+
+    A column of objects that all are numbers is one of numbers.
+    """
+    from pandas.api.types import infer_dtype
+
+    for place, (column, kind) in enumerate(frame.dtypes.items()):
+        if getattr(kind, "kind", "O") in "biuf":
+            continue
+        if getattr(kind, "kind", "") != "O" or infer_dtype(frame.iloc[:, place], skipna=True) not in NUMERIC:
             fail(f"{name}[{column!r}].dtype", str(kind), "bool, integer or floating: encode or drop it", TypeError)
+
+
+def sparse_values(X, name):
+    """A pandas data frame whose columns all are sparse as a scipy.sparse matrix; anything else as it is."""
+    kinds = getattr(X, "dtypes", None) if hasattr(X, "iloc") and hasattr(X, "columns") else None
+    if kinds is None or not len(kinds) or not all(hasattr(kind, "fill_value") for kind in kinds):
+        return X
+    check_frame(X, name)
+    for column, kind in kinds.items():
+        if kind.fill_value != 0:
+            fail(f"{name}[{column!r}].dtype", str(kind), "sparse with the fill value 0")
+    return X.sparse.to_coo()
 
 
 def _from_frame(frame, name):

@@ -3,9 +3,12 @@
 Widgets, command line and documentation are made from the metadata of its fields: a setting that is added here appears in all.
 """
 
+import csv
 import dataclasses
 import json
+import re
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, Self
 
 from .. import datasets
@@ -18,6 +21,11 @@ RULES = ("set", "static")
 ZETA_SCHEDULES = ("constant", "cosine")
 PRUNING = ("none", "shrink", "links")
 BACKENDS = ("threads", "processes", "dask")
+TASKS = ("classification", "regression")
+HEADERS = {"auto": None, "yes": True, "no": False}
+DECIMALS = {"auto": None, ".": ".", ",": ","}
+MISSING = ("refuse", "drop")
+SEPARATORS = {"": None, "tab": "\t", "\\t": "\t", "space": r"\s+", " ": r"\s+"}  # as they are typed
 
 
 def knob(default, label, help, *, low=None, high=None, step=None, choices=None, log=False, group="net"):  # noqa: A002
@@ -50,7 +58,7 @@ class ExperimentConfig:
     3
     """
 
-    dataset: str = knob("fashion_mnist_small", "dataset", "name of a data set, or path of a .csv or .npz file", group="data")
+    dataset: str = knob("fashion_mnist_small", "dataset", "name of a data set, or path of a data file", group="data")
     hidden: tuple = knob((1000, 1000, 1000), "hidden widths", "neurons of each hidden layer", low=1, high=2**31 - 1)
     epsilon: float = knob(20.0, "epsilon ε", "expected links of a layer: ε (n_in + n_out)", low=0.01, high=10_000.0, step=1.0)
     activation: str = knob("all_relu", "activation", "activation function of the hidden layers", choices=tuple(activations.NAMES))
@@ -130,6 +138,20 @@ class ExperimentConfig:
         1, "batches a push", "mini-batches whose gradients a worker adds up before it sends them", low=1, high=1000, step=1,
         group="parallel",
     )  # fmt: skip
+    target: str = knob("", "target", "in a table: name or position of the target's column; empty: the last one", group="data")
+    task: str = knob("classification", "task", "what the target in a file is for", choices=TASKS, group="data")
+    separator: str = knob("", "separator", "in a table: character between cells, or tab or space; empty: found", group="data")
+    header: str = knob(
+        "auto", "header", "in a table: whether the first line names the columns", choices=tuple(HEADERS), group="data"
+    )
+    decimal: str = knob("auto", "decimal mark", "in a table: mark before decimals", choices=tuple(DECIMALS), group="data")
+    columns: str = knob(
+        "", "columns", "in a table: names or positions of the features, with commas between them; empty: all but the target",
+        group="data",
+    )  # fmt: skip
+    missing: str = knob(
+        "refuse", "missing cells", "in a table: refuse rows with missing cells, or drop these rows", choices=MISSING, group="data"
+    )
 
     def __post_init__(self):
         for one in dataclasses.fields(self):
@@ -238,6 +260,26 @@ class ExperimentConfig:
 FIELDS = {one.name: one for one in dataclasses.fields(ExperimentConfig)}  # name, type and metadata of each setting
 
 
+def data_options(config):
+    """Keyword arguments for `datasets.load`: how the file of a config is read; ValueError where they are for no file."""
+    column = lambda text: int(text) if re.fullmatch(r"[+-]?\d+", text) else text
+    chosen = [column(name.strip()) for name in next(csv.reader([config.columns]), []) if name.strip()]
+    options = {
+        "target": column(config.target.strip()) if config.target.strip() else None,
+        "columns": chosen or None,
+        "separator": SEPARATORS.get(config.separator, config.separator),
+        "header": HEADERS[config.header],
+        "decimal": DECIMALS[config.decimal],
+        "missing": None if config.missing == "refuse" else config.missing,
+    }
+    options = {name: value for name, value in options.items() if value is not None}
+    options |= {"task": config.task} if config.task != "classification" else {}
+    if options and not datasets.is_file(config.dataset):
+        name = next(iter(options))
+        checks.fail(name, getattr(config, name), f"{FIELDS[name].default!r}: {config.dataset!r} is not a file")
+    return options
+
+
 def documented(one):
     """The lines of a field in the docstring of ExperimentConfig."""
     m, names = one.metadata, {tuple: "tuple of int"}
@@ -273,7 +315,11 @@ def checked(one, value):
         return checks.integer(name, value, low=m["low"], high=m["high"])
     if one.type is float:
         return checks.number(name, value, f"a number in [{m['low']:g}, {m['high']:g}]", low=m["low"], high=m["high"])
-    return checks.choice(name, value, m["choices"]) if m["choices"] else value
+    if m["choices"]:
+        return checks.choice(name, value, m["choices"])
+    if name == "dataset":
+        return str(value) if isinstance(value, PurePath) else value
+    return value if isinstance(value, str) else checks.fail(name, value, "a text", TypeError)
 
 
 _IMAGES = {"epochs": 500, "epsilon": 20.0, "initializer": "he_uniform", "learning_rate": 0.01, "batch_size": 128}

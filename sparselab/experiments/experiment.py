@@ -16,7 +16,7 @@ from ..nn.optimizers import MomentumSGD
 from ..nn.schedules import Cosine, Step, Until, WarmUp
 from ..training import loop
 from ..utils import checks
-from .config import ExperimentConfig
+from .config import ExperimentConfig, data_options
 
 
 @dataclass
@@ -145,7 +145,7 @@ def build(config: ExperimentConfig, *, data: Dataset | None = None) -> Experimen
     if not isinstance(config, ExperimentConfig):
         checks.fail("config", config, "an ExperimentConfig", TypeError)
     rules = rules_of(config)  # before the data are loaded: refuses settings that contradict each other
-    data = datasets.load(config.dataset) if data is None else data
+    data = datasets.load(config.dataset, **data_options(config)) if data is None else data
     n_batches = -(-data.n_train // config.batch_size)
     if config.workers > n_batches:
         checks.fail("workers", config.workers, f"at most {n_batches}, the mini-batches of an epoch")

@@ -31,6 +31,7 @@ class KeptRun:
     name: str
     folder: Path
     config: ExperimentConfig
+    own_data: str = ""
     label: str = ""
     state: str = "interrupted"
     changes: list = field(default_factory=list)
@@ -40,14 +41,17 @@ class KeptRun:
 
 
 class RunStore:
-    """The runs in `folder`, which is created with the first of them."""
+    """The runs in `folder`, which is created with the first of them.
 
-    def __init__(self, folder="runs"):
-        self.folder = Path(folder)
+    own_data: name of the data that are trained on in place of the data set of each config; "" for none.
+    """
+
+    def __init__(self, folder="runs", own_data=""):
+        self.folder, self.own_data = Path(folder), own_data
 
     def new(self, config, label=""):
         """A RunLogger for a run of this config in a new folder; safe if other processes create runs at the same time."""
-        stem = re.sub(r"\W+", "-", Path(config.dataset).stem)[:24]
+        stem = re.sub(r"\W+", "-", self.own_data or Path(config.dataset).stem)[:24]
         self.folder.mkdir(parents=True, exist_ok=True)
         number = 1 + max((int(path.name.split("-")[0]) for path in self._folders()), default=0)
         while True:
@@ -57,7 +61,7 @@ class RunStore:
                 break
             except FileExistsError:
                 number += 1
-        return RunLogger(path, described(config, label))
+        return RunLogger(path, described(config, label, self.own_data))
 
     def resume(self, name):
         """A RunLogger that continues a run; RunDirBusyError if a training writes to it, ValueError if it has finished."""
@@ -81,9 +85,16 @@ class RunStore:
         config = config_in(about, path / ABOUT)
         state = about.get("state", "")
         state = state if state in ENDED else "running" if busy(path) else "interrupted"
-        texts = {key: str(about.get(key, "")) for key in ("label", "error", "started")}
+        texts = {key: str(about.get(key, "")) for key in ("own_data", "label", "error", "started")}
         changes = [tuple(change) for change in about.get("changes", [])]
         return KeptRun(name, path, config, state=state, changes=changes, history=history, **texts)
+
+    def check_same_data(self, run):
+        """ValueError for a KeptRun that was trained on data given by hand, unless they are given here, too (or the reverse)."""
+        if run.own_data != self.own_data:
+            wanted = f"data={run.own_data}" if run.own_data else f"the data set {run.config.dataset!r}"
+            given = f"data={self.own_data}" if self.own_data else "no data of its own"
+            raise ValueError(f"run {run.name}: was trained on {wanted}, but this page has {given}; make a page with those data")
 
     def rows(self):
         """One dict for each run, newest first; one that cannot be read has state "damaged" and the reason in `error`."""
@@ -119,16 +130,17 @@ class RunStore:
                 kept = self.open(name)
                 run, found = vars(kept), last_of(kept.history)
             settings = run["config"] if isinstance(run["config"], dict) else asdict(run["config"])
-            told = {"name": name, "dataset": settings["dataset"]} | {key: run[key] for key in ("label", "state", "error")}
+            told = {"name": name, "dataset": run.get("own_data") or settings["dataset"]}
+            told |= {key: run[key] for key in ("label", "state", "error")}
             return found | told | {"epochs": f"{found['epochs']}/{settings['epochs']}"}
         except Exception as error:  # the files may hold anything
             return {"name": name, "state": "damaged", "error": str(error)}
 
 
-def described(config, label):
+def described(config, label, own_data=""):
     """The first content of a `run.json`."""
     return {
-        "label": label, "started": datetime.now().isoformat(timespec="seconds"), "config": asdict(config),
+        "label": label, "own_data": own_data, "started": datetime.now().isoformat(timespec="seconds"), "config": asdict(config),
         "environment": environment.describe(), "error": "", "changes": [],
     }  # fmt: skip
 

@@ -33,7 +33,7 @@ def widget_of(one, value, span=None):
         return make("Checkbox", value=value, indent=True, **common)
     if choices:
         return make("Dropdown", options=list(choices), value=value, **common)
-    if one.type is tuple or (one.type is int and high > EXACT):
+    if one.type in (str, tuple) or (one.type is int and high > EXACT):
         return make("Text", value=text_of(value), continuous_update=False, **common)
     if one.type is int and (span is None or high - low > MAX_STEPS * step):
         return make("IntText", value=value, **common)

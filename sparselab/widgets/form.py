@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..experiments.config import FIELDS, ExperimentConfig
+from ..experiments.config import FIELDS, ExperimentConfig, data_options
 from ..experiments.experiment import rules_of
 from . import markup
 from .controls import Control
@@ -71,6 +71,7 @@ class ConfigForm:
         """{name: what is wrong} of values that are valid alone but do not fit together."""
         try:
             rules_of(self.config)
+            data_options(self.config)
         except ValueError as error:
             name, text = str(error).split(" ", 1)[0], str(error)
             if name in self.controls:

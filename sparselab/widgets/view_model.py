@@ -4,6 +4,7 @@ import threading
 from types import SimpleNamespace
 
 from .. import datasets
+from ..experiments.config import data_options
 from ..experiments.experiment import build
 from ..experiments.run_labels import labels
 from ..nn.footprint import expected_links
@@ -44,17 +45,21 @@ class ViewModel:
 
     def make(self, config):
         """The experiment of a config, with the given or loaded data."""
-        return build(config, data=self.data_of(config.dataset))
+        return build(config, data=self.data_of(config))
 
-    def data_of(self, name):
-        """The given data, or the data set of this name, which is loaded once."""
-        if self.given is None and name not in self.loaded:
-            self.loaded = {name: datasets.load(name)}
-        return self.loaded[name] if self.given is None else self.given
+    def data_of(self, config):
+        """The given data, or those of a config, which are loaded once."""
+        if self.given is not None:
+            return self.given
+        options = data_options(config)
+        key = config.dataset, repr(options)
+        if key not in self.loaded:
+            self.loaded = {key: datasets.load(config.dataset, **options)}
+        return self.loaded[key]
 
     def at_hand(self, config):
         """Whether the data of a config can be used without a download or a long wait."""
-        return self.given is not None or config.dataset in (*self.loaded, *SMALL)
+        return self.given is not None or config.dataset in SMALL or (config.dataset, repr(data_options(config))) in self.loaded
 
     @property
     def experiment(self):
@@ -76,7 +81,7 @@ class ViewModel:
     def _is_light(self, config):
         if not self.at_hand(config):
             return False
-        data = self.data_of(config.dataset)
+        data = self.data_of(config)
         sizes = (data.n_features, *config.hidden, data.n_outputs)
         return expected_links(sizes, epsilon=config.epsilon).sum() <= LINKS
 

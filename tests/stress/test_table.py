@@ -55,6 +55,7 @@ HARNESSES = {
 }
 
 
+@pytest.mark.slow
 def test_what_breaks_crashes_or_falls_short_is_in_the_table_and_in_the_exit_code(tmp_path):
     folder = tmp_path / "tests" / "stress"
     folder.mkdir(parents=True)

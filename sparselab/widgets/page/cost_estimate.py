@@ -27,7 +27,7 @@ def cost_line(config, view_model):
     """The line for these settings; view_model: has the data and the latest run."""
     if not view_model.at_hand(config):
         return f"{config.dataset} is loaded at Start; the costs are known then"
-    data = view_model.data_of(config.dataset)
+    data = view_model.data_of(config)
     sizes = (data.n_features, *config.hidden, data.n_outputs)
     links, dense = expected_links(sizes, epsilon=config.epsilon), expected_links(sizes, density=1.0)
     flops, dense_flops = (training_flops(one) * data.n_train for one in (links, dense))

@@ -1,7 +1,7 @@
 """The form of the workbench: the controls that are used most on top, all others in folds, one for each group of the config."""
 
 from ... import datasets
-from ...experiments.config import FIELDS
+from ...experiments.config import FIELDS, data_options
 from .. import markup
 from ..controls import DESCRIPTION
 from ..form import ConfigForm
@@ -13,17 +13,18 @@ FIRST = ("learning_rate", "zeta", "epochs")  # always visible
 class GroupedForm(ConfigForm):
     """A ConfigForm whose groups are folds, with a field for the path of the user's own file.
 
-    read: name -> Dataset, with which a file is read before anything starts; an owner that keeps data replaces it.
+    read: config -> Dataset, with which a file is read before anything starts; an owner that keeps data replaces it.
     """
 
     def __init__(self, names=None, **options):
-        self.read = datasets.load
+        self.read = lambda config: datasets.load(config.dataset, **data_options(config))
         self.own = make(
             "Text", "sparselab-own-file", description="or your own file", placeholder="table.csv or arrays.npz",
-            tooltip="a .csv whose last column is the target, or an .npz of X and y", continuous_update=False, style=DESCRIPTION,
-            layout={"width": "97%"},
+            tooltip=f"a file that ends in {', '.join(datasets.FILES)}, or in one of these and .gz", continuous_update=False,
+            style=DESCRIPTION, layout={"width": "97%"},
         )  # fmt: skip
         self.own_error = make("HTML", "sparselab-own-fault", layout={"margin": "0 0 0 130px"})
+        self.own_fault = ""  # why the path in the field cannot be used
         self.own.observe(lambda change: self.use_file(change["new"].strip()), "value")
         super().__init__(names, **options)
 
@@ -35,26 +36,45 @@ class GroupedForm(ConfigForm):
             self.folds.selected_index = self.fold_of[name]
         return found
 
+    def load(self, config):
+        """Show the values of a config; a path that was typed and not used is forgotten."""
+        self.own.value = ""
+        super().load(config)
+
     def use_file(self, path):
-        """Read a file and choose it as the dataset; an error is shown beside its path."""
-        self.own_error.value = ""
+        """Read a file and choose it as the dataset; an error is shown beside its path, and nothing starts until it is mended."""
+        self._show_own_fault("")
         if not path:
             return
         try:
             if not datasets.is_file(path):
-                raise ValueError(f"file = {path!r}: must end with {' or '.join(datasets.FILES)}")
-            self.read(path)
+                raise ValueError(f"file = {path!r}: must end with {', '.join(datasets.FILES)}, after which .gz may follow")
+            self.read(self.config.replace(dataset=path))
         except Exception as error:  # anything can be in the file
-            self.own_error.value = markup.field_error(str(error))
+            self._show_own_fault(str(error))
         else:
             self.controls["dataset"].write(path)
 
+    def _show_own_fault(self, text):
+        self.own_fault, self.own_error.value = text, markup.field_error(text) if text else ""
+
+    def _changed(self, name):
+        """Another dataset takes the place of a typed path; another way of reading files reads it again."""
+        path = self.own.value.strip()
+        if name == "dataset" and path != self.controls["dataset"].input.value:
+            self.own.value = ""
+        elif name != "dataset" and path and FIELDS[name].metadata["group"] == "data":
+            self.use_file(path)
+        super()._changed(name)
+
     def _unreadable(self):
-        """{"dataset": why the chosen file cannot be read}, or {}."""
-        name = self.config.dataset
+        """{"dataset": why the typed or chosen file cannot be read}, or {}."""
+        if self.own_fault:
+            return {"dataset": f"your own file cannot be used; empty its field or mend it: {self.own_fault}"}
         try:
-            if datasets.is_file(name):
-                self.read(name)
+            config = self.config
+            if datasets.is_file(config.dataset):
+                self.read(config)
         except Exception as error:
             if "dataset" in self.controls:
                 self.controls["dataset"].show_error(str(error))

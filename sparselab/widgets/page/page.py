@@ -72,7 +72,7 @@ class Workbench(Displayed):
     def __init__(
         self, config: ExperimentConfig | None = None, *, data: Dataset | None = None, folder: str | PathLike = "runs",
     ) -> None:  # fmt: skip
-        self.store = RunStore(folder)
+        self.store = RunStore(folder, "" if data is None else data.name)
         self.train = TrainTab(config, data=data, new_logger=self.store.new, on_end=self.refresh)
         self.sweep = SweepTab(lambda: self.train.form.config, self.train.view_model.make, self.store.new, self.refresh)
         self.compare = CompareTab(self.store.rows, self.store.open)

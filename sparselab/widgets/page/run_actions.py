@@ -18,7 +18,7 @@ class RunActions:
 
     def open(self, names):
         """Put settings, history and net of a run into the tab Train."""
-        saved = self.store.open(single(names))
+        saved = self._same_data(single(names))
         run = LiveRun(saved.config, make=self.train_tab.view_model.make)
         run.history, run.changes = saved.history, list(saved.changes)
         run.state = saved.state if saved.state in ENDED else "stopped"
@@ -32,14 +32,14 @@ class RunActions:
     def resume(self, names):
         """Continue a run that was stopped or interrupted."""
         name = single(names)
-        saved = self.store.open(name)
+        saved = self._same_data(name)
         self.train_tab.check_idle()
         check_started(self.train_tab.resume(self.store.resume(name), saved.config))
         return f"{name} continues in the tab Train"
 
     def run_again(self, names):
         """Start a new run with the same settings and seed."""
-        saved = self.store.open(single(names))
+        saved = self._same_data(single(names))
         self.train_tab.check_idle()
         self.train_tab.form.load(saved.config)
         check_started(self.train_tab.start())
@@ -55,6 +55,12 @@ class RunActions:
         for name in names:
             self.store.delete(name)
         return f"deleted: {', '.join(names)}"
+
+    def _same_data(self, name):
+        """The KeptRun of this name; ValueError where this page would train it on other data."""
+        saved = self.store.open(name)
+        self.store.check_same_data(saved)
+        return saved
 
     def _zip(self, saved):
         """Write config.json, history.csv, figures and the newest checkpoint of a run into one file; returns its path."""

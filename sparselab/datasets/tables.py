@@ -1,0 +1,319 @@
+"""Reader of text tables (.csv, .tsv, .txt, .data, .arff): finds their layout; pandas and SciPy parse them.
+
+Separator, decimal mark and header are found unless they are given. A cell that cannot be used is named with its line and with the
+argument that helps.
+"""
+
+import csv
+import io
+import re
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from ..utils.checks import choice, fail, few, integer, shown
+from .formats import content, refuse, shown_path
+
+SEPARATORS = ("\t", ";", "|", ",", r"\s+")  # in the order in which they are tried
+MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "none", "#N/A")
+NO_LABEL = ("", "?")  # in the target's column the other marks may be labels
+COMMENT = ("#", "%")
+LOOKED_AT = 200  # lines from which the layout is found
+DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
+
+
+class Layout(NamedTuple):
+    """How a table is written: its separator, decimal mark, the names of its columns (None without a header), its first cells."""
+
+    separator: str
+    decimal: str
+    names: list | None
+    first: list
+
+
+def read_table(
+    path, target=-1, *, columns=None, missing="refuse", separator=None, header=None, decimal=None, encoding="utf-8"
+):  # fmt: skip
+    """Read a text table as X (rows, features) float64 and y (rows,); for the arguments see Dataset.from_file.
+
+    Raises ValueError naming line and column of the first cell that cannot be used.
+    """
+    text, skipped = without_preamble(text_of(path, encoding))
+    if not text.strip():
+        refuse(path, "a table with at least one line")
+    layout = find_layout(text, separator, header, decimal)
+    names = layout.names or list(range(len(layout.first)))
+    if len(names) < 2:
+        fail("columns", names, f"at least one feature and the target; is separator={layout.separator!r} right?")
+    place = position("target", target, names)
+    if columns is None and layout.names and names[0] in ("", "Unnamed: 0") and place != 0:
+        warnings.warn(
+            f"{shown_path(path)}: the first column has no name and is left out, because it looks like an index of the rows; "
+            "columns=[…] with its position, 0, keeps it", stacklevel=5,
+        )  # fmt: skip
+        columns = [i for i in range(1, len(names)) if i != place]
+    frame = parsed(path, text, layout, place, names)
+    if frame.empty:
+        refuse(path, "a table with at least one line below its header")
+    cells = Cells(path, frame, names, lambda row, column: located(text, layout, skipped, row, column))
+    X, y = cells.split(place, columns, missing)
+    if layout.names is None:
+        warn_of_first_line(path, layout, y)
+    return X, y
+
+
+def read_arff(path, target=-1, *, columns=None, missing="refuse"):
+    """The same for an ARFF file; nominal attributes can be the target only."""
+    import pandas
+    from scipy.io import arff
+
+    try:
+        table, attributes = arff.loadarff(io.StringIO(text_of(path, "utf-8")))
+    except (arff.ArffError, NotImplementedError, ValueError, IndexError, StopIteration) as error:
+        refuse(path, f"an ARFF file of numeric and nominal attributes ({str(error)[:160]})")
+    names = attributes.names()
+    if len(names) < 2 or not len(table):
+        refuse(path, "an ARFF file with at least two attributes and one row")
+    place, decode = position("target", target, names), lambda values: [v.decode("utf-8", "replace") for v in values]
+    nominal = [kind == "nominal" for kind in attributes.types()]
+    frame = pandas.DataFrame({i: decode(table[name]) if nominal[i] else table[name] for i, name in enumerate(names)})
+    frame = frame.mask(frame == "?")
+    return Cells(path, frame, names, lambda row, column: (f"row {row}", str(frame[column][row]))).split(place, columns, missing)
+
+
+def text_of(path, encoding):
+    """The text of a file that may be compressed, without a byte order mark."""
+    raw = content(path)
+    try:
+        return raw.decode("utf-8-sig" if encoding.lower().replace("-", "") == "utf8" else encoding)
+    except UnicodeDecodeError as error:
+        kind = "UTF-8" if encoding == "utf-8" else encoding
+        refuse(path, f"{kind} text ({str(error)[:120]}); encoding='latin-1' or 'utf-16' reads other files")
+    except (LookupError, AttributeError):
+        fail("encoding", encoding, "the name of an encoding, such as 'utf-8' or 'latin-1'")
+
+
+def without_preamble(text):
+    """The text without blank lines and comments before the first row, and the number of these lines."""
+    start = skipped = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        line = text[start:end].strip()
+        if line and not line.startswith(COMMENT):
+            break
+        start, skipped = end, skipped + 1
+    return text[start:], skipped
+
+
+def find_layout(text, separator, header, decimal):
+    """The Layout of a table; what is None is found from the first lines."""
+    lines = text[: 2**20].splitlines(keepends=True)[:LOOKED_AT]
+    if separator is None:
+        counts = {one: [len(row) for row in rows_of(lines, one)] for one in SEPARATORS}
+        separator = max(SEPARATORS, key=lambda one: uniformity(counts[one]))  # the first of equally good ones
+        separator = separator if max(counts[separator]) > 1 else ","
+    elif not isinstance(separator, str) or (len(separator) != 1 and separator != r"\s+"):
+        fail("separator", separator, r"one character, r'\s+' for any white space, or None to find it")
+    rows = rows_of(lines, separator)
+    if decimal is None:
+        cells = [cell for row in rows[1:] or rows for cell in row]
+        comma = separator != "," and any(DECIMAL_COMMA.fullmatch(cell) for cell in cells)
+        decimal = "," if comma and not any(DECIMAL_POINT.fullmatch(cell) for cell in cells) else "."
+    elif decimal not in (".", ",") or decimal == separator:
+        fail("decimal", decimal, "'.' or ',', and not the separator")
+    if header is not None and not isinstance(header, bool):
+        fail("header", header, "True, False, or None to find out", TypeError)
+    found = is_header(rows, decimal) if header is None else header
+    names = [cell.strip() for cell in rows[0]] if found else None
+    if names and len(set(names)) < len(names):
+        fail("header", names, "names that differ: rename columns, or remove this line and give positions")
+    return Layout(separator, decimal, names, rows[0])
+
+
+def rows_of(lines, separator):
+    """The cells of the lines that are not blank; at least one row."""
+    if separator == r"\s+":
+        return [line.split() for line in lines if line.strip()]
+    return [row for row in csv.reader(lines, delimiter=separator) if row and any(cell.strip() for cell in row)] or [[""]]
+
+
+def uniformity(counts):
+    """The share of rows with the most frequent number of cells, where that is more than one; 0 else."""
+    values, times = np.unique(counts, return_counts=True)
+    times = np.where(values > 1, times, 0)
+    return times.max() / len(counts)
+
+
+def is_number(cell, decimal="."):
+    """Whether a cell is a finite number."""
+    try:
+        return np.isfinite(float(cell.replace(",", ".") if decimal == "," else cell))
+    except ValueError:
+        return False
+
+
+def is_header(rows, decimal):
+    """Whether the first line names the columns: no cell is a number, or one that is no number stands above numbers only.
+
+    Numbers 0, 1, 2, … in all columns are the header that pandas writes for columns without names. The last two warn.
+    """
+    first, others = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
+    numeric = [is_number(cell, decimal) for cell in first]
+    if not any(numeric):
+        return True
+    if not others:
+        return False
+    counted = [cell.strip() for cell in first[first[0].strip() == "" :]]
+    if len(counted) > 1 + (len(counted) == len(first)) and counted == [str(i) for i in range(len(counted))]:
+        warnings.warn("the first line, 0, 1, 2, …, is taken as a header; header=False makes it a sample", stacklevel=5)
+        return True
+    above = [all(is_number(row[i], decimal) for row in others) for i, good in enumerate(numeric) if not good and first[i].strip()]
+    if any(above) and len(others) > 1:
+        warnings.warn(
+            f"the first line, {shown(first)}, is taken as a header, because it has text above numbers; header=False makes it a "
+            "sample", stacklevel=5,
+        )  # fmt: skip
+        return True
+    return False
+
+
+def warn_of_first_line(path, layout, y):
+    """Warn where the label of the first line, which was taken as a sample, occurs nowhere else."""
+    others = y[1:]
+    if y.dtype.kind in "OUST" and not np.any(others == y[0]) and len(np.unique(others.astype(str))) < len(others):
+        warnings.warn(
+            f"{shown_path(path)}: the first line, {shown(layout.first)}, is taken as a sample, but its label {y[0]!r} occurs "
+            "nowhere else; header=True makes it a header", stacklevel=5,
+        )  # fmt: skip
+
+
+def position(argument, column, names):
+    """The position of a column that is given by name or position, which may count from the end."""
+    if isinstance(column, str):
+        if names.count(column) > 1:
+            fail(argument, column, f"a position: several columns have this name, {names}")
+        return names.index(choice(argument, column, [name for name in names if isinstance(name, str)]))
+    return integer(argument, column, low=-len(names), high=len(names) - 1) % len(names)
+
+
+def parsed(path, text, layout, place, names):
+    """The table as a data frame whose columns are numbered."""
+    import pandas
+
+    numbers = list(range(len(names)))
+    marks = {i: list(NO_LABEL if i == place else MISSING) for i in numbers}
+    options = {
+        "sep": layout.separator,
+        "decimal": layout.decimal,
+        "index_col": False,
+        "keep_default_na": False,
+        "na_values": marks,
+    }
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pandas.errors.ParserWarning)  # a line with too many cells
+            return pandas.read_csv(
+                io.StringIO(text), header=None, names=numbers, skiprows=int(layout.names is not None), low_memory=False,
+                skipinitialspace=True, **options,
+            )  # fmt: skip
+    except (pandas.errors.ParserWarning, ValueError) as error:
+        reason = str(error).strip().replace("Error tokenizing data. C error: ", "")[:160]
+        refuse(path, f"a table with equally many cells in each line ({reason}); is separator={layout.separator!r} right?")
+
+
+def located(text, layout, skipped, row, column):
+    """("line n", the cell as text) of a row of the table, counted from 0 below the header."""
+    lines = io.StringIO(text)
+    if layout.separator == r"\s+":
+        rows = ((i, line.split()) for i, line in enumerate(lines, 1))
+    else:
+        reader = csv.reader(lines, delimiter=layout.separator, skipinitialspace=True)
+        rows = ((reader.line_num, cells) for cells in reader)
+    filled = ((line, cells) for line, cells in rows if cells)
+    for i, (line, cells) in enumerate(filled):
+        if i == row + (layout.names is not None):
+            return f"line {line + skipped}", cells[column] if column < len(cells) else ""
+    return f"row {row}", ""
+
+
+class Cells:
+    """The cells of a table, which become numbers and labels. locate(row, column) -> (place in the file, text of the cell)."""
+
+    def __init__(self, path, frame, names, locate):
+        self.path, self.frame, self.names, self.locate = path, frame, names, locate
+
+    def split(self, target, columns, missing):
+        """X (rows, features) float64 and y (rows,); `target` is a position, for the others see Dataset.from_file."""
+        choice("missing", missing, ("refuse", "drop"))
+        if columns is None:
+            features = [i for i in range(len(self.names)) if i != target]
+        else:
+            columns = [columns] if isinstance(columns, str | int) else list(columns)
+            features = [position(f"columns[{i}]", one, self.names) for i, one in enumerate(columns)]
+            if target in features or not features:
+                fail("columns", columns, f"at least one feature, without the target {self.names[target]!r}")
+        X, y, unlabelled = self._numbers(features), *self._labels(target)
+        if missing == "refuse":
+            self._refuse_missing(X, features, target, unlabelled)
+            return X, y
+        kept = ~(np.isnan(X).any(axis=1) | unlabelled)
+        if not kept.any():
+            fail("missing", missing, '"refuse": every row has a missing cell; columns=[…] chooses the columns that are used')
+        return X[kept], y[kept]
+
+    def _numbers(self, features):
+        """The features, NaN where a cell is missing; ValueError where a column has cells that are no numbers."""
+        import pandas
+
+        X, wrong = np.empty((len(self.frame), len(features))), {}
+        for at, column in enumerate(features):
+            cells = self.frame[column]
+            if cells.dtype.kind not in "biuf":
+                given = cells.notna()
+                cells = pandas.to_numeric(cells.astype(str).where(given), errors="coerce")
+                broken = (cells.isna() & given).to_numpy()
+                if broken.any():
+                    wrong[column] = int(np.argmax(broken))
+            X[:, at] = cells
+        if wrong:
+            column = next(iter(wrong))
+            more = f" (nor are columns {few([self.names[i] for i in wrong][1:])})" if len(wrong) > 1 else ""
+            self._fail(column, wrong[column], f"a finite number{more}; columns=[…] chooses the columns that are used")
+        return X
+
+    def _labels(self, column):
+        """(y, whether each row has no label); ValueError where a few labels are no numbers and all others are."""
+        cells = self.frame[column]
+        unlabelled = cells.isna().to_numpy()
+        given = cells[~unlabelled]
+        if not len(given):
+            self._fail(column, 0, "a label: this column is empty; target=… chooses another one")
+        if given.dtype.kind in "biuf":
+            whole = given.dtype.kind == "f" and unlabelled.any() and bool((given == np.floor(given)).all())
+            values = np.zeros(len(cells), np.int64 if whole else given.dtype)
+            values[~unlabelled] = given
+            return values, unlabelled
+        numeric = np.array([is_number(str(cell)) for cell in given], dtype=bool)
+        if numeric.any() and 100 * (~numeric).sum() < len(numeric):
+            row = int(np.flatnonzero(~unlabelled)[np.argmin(numeric)])
+            self._fail(column, row, "a number like the other labels: mend or remove this line")
+        values = np.full(len(cells), "", dtype=object)
+        values[~unlabelled] = given.astype(str)
+        return values, unlabelled
+
+    def _refuse_missing(self, X, features, target, unlabelled):
+        """ValueError naming the first missing cell, if there is one."""
+        missing = np.isnan(X)
+        if missing.any():
+            rows = missing.any(axis=1)
+            row, some = int(np.argmax(rows)), few([self.names[features[i]] for i in np.flatnonzero(missing.any(axis=0))])
+            way_out = f'missing="drop" leaves out the {rows.sum()} rows with missing cells, columns=[…] can leave out {some}'
+            self._fail(features[int(np.argmax(missing[row]))], row, f"a finite number; {way_out}")
+        if unlabelled.any():
+            self._fail(target, int(np.argmax(unlabelled)), 'a label, not an empty cell; missing="drop" leaves such rows out')
+
+    def _fail(self, column, row, allowed):
+        place, cell = self.locate(row, column)
+        fail(f"{shown_path(self.path)}: column {self.names[column]!r}, {place}", cell, allowed)
