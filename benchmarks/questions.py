@@ -23,6 +23,7 @@ from benchmarks.common import table
 from benchmarks.kept import Kept, spread
 
 DEMO = {
+    "fan": "width",
     "dataset": "fashion_mnist", "hidden": (1000, 1000, 1000), "alpha": 0.6, "dropout": 0.3, "zeta": 0.3, "learning_rate": 0.01,
     "weight_decay": 2e-4, "batch_size": 128, "initializer": "he_uniform",
 }  # fmt: skip

@@ -13,6 +13,7 @@ from ..utils.csr import check_finite
 
 BLOCK_BYTES = 2**20
 FEWEST_STEPS = 16  # of float32, over which the values of a column should be spread
+ROW_NORM = 10.0
 
 
 def standardise(X_train, X_test=None, dtype=np.float32):
@@ -61,6 +62,35 @@ def warn_of_lost_digits(X, name, dtype=np.float32):
             f"values, as column {lost[0]} in [{lowest[lost[0]]}, {highest[lost[0]]}]: standardise=True keeps their differences, "
             "or subtract an offset first", stacklevel=4,
         )  # fmt: skip
+
+
+class CommonScale:
+    """Multiplies all features of sparse data by one number `factor_`, so that rows of the training part have length ROW_NORM.
+
+    The length is the root of the mean square, in float64. Unlike division by the deviations it does not inflate rare features,
+    and zeros stay zeros. ROW_NORM is what learned best on counts, TF-IDF and 8-bit images (`python -m benchmarks.defaults`).
+    """
+
+    def fit(self, X):
+        """Choose the factor by CSR data; 1 where all values are 0. Returns self."""
+        self.length_, self.n_samples_seen_ = 0.0, 0
+        return self.partial_fit(X)
+
+    def partial_fit(self, X):
+        """Choose the factor by these data and those before. Returns self."""
+        before, n = self.n_samples_seen_, self.n_samples_seen_ + X.shape[0]
+        largest = float(np.abs(X.data).max(initial=0))  # squares of values divided by it neither overflow nor vanish
+        square = np.square(X.data / largest, dtype=np.float64).sum() / X.shape[0] if largest else 0.0
+        here = largest * np.sqrt(square)
+        self.length_ = float(np.hypot(self.length_ * np.sqrt(before / n), here * np.sqrt(1 - before / n))) if before else here
+        self.n_samples_seen_, self.factor_ = n, ROW_NORM / self.length_ if self.length_ else 1.0
+        return self
+
+    def transform(self, X):
+        """Return scaled data as float32."""
+        with np.errstate(over="ignore"):
+            data = (X.data * np.float64(self.factor_)).astype(np.float32)
+        return sparse.csr_array((data, X.indices, X.indptr), shape=X.shape)
 
 
 def moments(X):

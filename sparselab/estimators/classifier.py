@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..checkpoints.records import History
 from ..checkpoints.state import TrainingState
 from ..datasets.dataset import Dataset
-from ..datasets.scaling import scaled_by, warn_of_lost_digits
+from ..datasets.scaling import CommonScale, scaled_by, warn_of_lost_digits
 from ..datasets.targets import as_labels
 from ..datasets.validation import check_features, check_frame, is_wide
 from ..training.loop import predict
@@ -52,8 +52,12 @@ def check_before_sklearn(X):
 
 
 def updated(scaler, X):
-    """A StandardScaler that has seen X, too; with the same mean and deviation where X changes them by rounding only."""
+    """A scaler that has seen X, too; with the same mean and deviation where X changes them by rounding only."""
     new = deepcopy(scaler).partial_fit(X)
+    if isinstance(new, CommonScale):
+        if abs(new.factor_ - scaler.factor_) <= SAME * scaler.factor_:
+            new.factor_ = scaler.factor_
+        return new
     near = lambda a, b: a is None or bool(np.all(np.abs(a - b) <= SAME * scaler.scale_))
     if near(new.mean_, scaler.mean_) and near(new.scale_, scaler.scale_):
         new.mean_, new.var_, new.scale_ = scaler.mean_, scaler.var_, scaler.scale_
@@ -70,7 +74,7 @@ def has_partial_fit(estimator):
 class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
     """A truly sparse MLP trained by momentum SGD on the cross-entropy, its links replaced between epochs (SET, All-ReLU).
 
-    Features are standardised inside unless `standardise=False`. Sparse input (CSR) is never made dense.
+    Features are scaled inside unless `standardise=False`. Sparse input (CSR) is never made dense.
 
     Parameters
     ----------
@@ -84,8 +88,9 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         "all_relu", "relu", "leaky_relu", "all_negative", "tanh", "identity" or an object.
     alpha : float, default=0.6
         Slope of all_relu, leaky_relu and all_negative left of 0. It is NOT scikit-learn's alpha: L2 is `weight_decay`.
-    initializer : str or object, default="he_uniform"
-        "he_uniform", "xavier_uniform", "normal" or an object.
+    initializer : str or object, default=None
+        "he_uniform", "xavier_uniform", "normal" or an object. None is the default of `SparseMLP.create`, with which nets of any
+        epsilon learn: scaled by each neuron's own number of links, in the first layer by its width.
     dropout : float, default=0.0
         Share of hidden values dropped in training, in [0, 1).
     zeta : float or callable, default=0.3
@@ -115,9 +120,10 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         Least gain in accuracy for early stopping.
     warm_start : bool, default=False
         Whether fit goes on with the net and the momentum of the fit before, for `epochs` epochs more.
-    standardise : bool, default=True
-        Whether to scale features by mean and deviation of the first training data (sparse data: deviation only); `scaler_` does
-        it.
+    standardise : bool or "auto", default="auto"
+        True: scale features by mean and deviation of the first training data (sparse data: deviation only). False: take them as
+        they are. "auto": True for dense data; sparse data, such as counts of words, are multiplied by one number for all
+        features, because dividing by deviations inflates rare ones. `scaler_` does it.
     random_state : int, RandomState, Generator or SeedSequence, default=None
         Generators are copied: fit does not advance them, and the same estimator fits the same net twice. None takes new entropy
         from the operating system, never NumPy's global generator.
@@ -146,8 +152,8 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         Epochs trained in all.
     loss_ : float
         Training loss of the epoch of `model_`.
-    scaler_ : StandardScaler or None
-        What standardises the features.
+    scaler_ : StandardScaler, CommonScale or None
+        What scales the features.
     best_validation_score_, best_epoch_ : float and int, or None
         Accuracy and number (from 1) of the epoch that early stopping returned to.
 
@@ -163,11 +169,11 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self, hidden_layer_sizes: int | Sequence[int] = (200, 200), *, epsilon: float = 20, density: float | None = None,
-        activation: Any = "all_relu", alpha: float = 0.6, initializer: Any = "he_uniform", dropout: float = 0.0,
+        activation: Any = "all_relu", alpha: float = 0.6, initializer: Any = None, dropout: float = 0.0,
         zeta: float | Callable[[int], float] = 0.3, rules: Any = None, learning_rate: float | Callable[[float], float] = 0.01,
         momentum: float = 0.9, nesterov: bool = False, weight_decay: float = 0.0, batch_size: int | str = 128, epochs: int = 50,
         early_stopping: bool = False, validation_fraction: float = 0.1, n_epochs_no_change: int = 10, tol: float = 1e-4,
-        warm_start: bool = False, standardise: bool = True, random_state: Any = None, verbose: bool = False,
+        warm_start: bool = False, standardise: bool | str = "auto", random_state: Any = None, verbose: bool = False,
         n_jobs: int | None = None, checkpoint: str | os.PathLike[str] | None = None,
     ) -> None:  # fmt: skip
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -367,10 +373,13 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         """X as float32, standardised if that is wanted."""
         if self.scaler_ is None:
             return X
-        if X.dtype == np.float32:
+        if X.dtype == np.float32 and isinstance(self.scaler_, StandardScaler):
             with config_context(transform_output="default"):  # a net reads arrays, whatever the user's pipelines return
                 return self.scaler_.transform(X)
-        scaled = scaled_by(X, self.scaler_.mean_, 1 / self.scaler_.scale_, np.float32)
+        if isinstance(self.scaler_, CommonScale):
+            scaled = self.scaler_.transform(X)
+        else:
+            scaled = scaled_by(X, self.scaler_.mean_, 1 / self.scaler_.scale_, np.float32)
         values = scaled.data if sparse.issparse(scaled) else scaled
         check_finite(values, values, "standardised X")
         return scaled
@@ -382,8 +391,15 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         if settings.checkpointing and self.random_state is None:
             seeds = stored_seeds(settings.checkpointing["checkpoint"], model) or seeds
         self.classes_, self._made_with = classes, net_parameters(self)
-        self.scaler_ = StandardScaler(with_mean=not sparse.issparse(X)).fit(X) if self.standardise else None
+        self.scaler_: Any = self._new_scaler(sparse.issparse(X))
+        if self.scaler_ is not None:
+            self.scaler_.fit(X)
         return model, TrainingState.start(model, settings.optimizer, seeds), History()
+
+    def _new_scaler(self, is_sparse):
+        if isinstance(self.standardise, str) and is_sparse:
+            return CommonScale()
+        return StandardScaler(with_mean=not is_sparse) if self.standardise else None
 
     def _check_unchanged(self, classes):
         """Refuse classes and parameters with which the existing net cannot have been made."""

@@ -38,8 +38,9 @@ class Settings:
     @classmethod
     def of(cls, estimator):
         """The settings of an estimator; TypeError or ValueError naming the parameter, its value and what is allowed."""
-        for name in ("nesterov", "early_stopping", "warm_start", "standardise"):
+        for name in ("nesterov", "early_stopping", "warm_start"):
             boolean(name, getattr(estimator, name))
+        scaling(estimator.standardise)
         for name in ("epochs", "n_epochs_no_change"):
             checks.integer(name, getattr(estimator, name))
         fraction = estimator.validation_fraction
@@ -77,6 +78,13 @@ def boolean(name, value):
         checks.fail(name, value, "True or False", TypeError)
 
 
+def scaling(standardise):
+    """Raise TypeError or ValueError for anything but True, False or "auto"."""
+    if not isinstance(standardise, bool | np.bool_) and not (isinstance(standardise, str) and standardise == "auto"):
+        kind = ValueError if isinstance(standardise, str) else TypeError
+        checks.fail("standardise", standardise, 'True, False or "auto"', kind)
+
+
 def hidden_layers(sizes):
     """Widths of the hidden layers as a tuple; one number is one layer."""
     if isinstance(sizes, numbers.Integral) and not isinstance(sizes, bool):
@@ -103,7 +111,7 @@ def net_options(estimator):
         "epsilon": estimator.epsilon,
         "density": estimator.density,
         "activation": activation(estimator.activation, estimator.alpha),
-        "initializer": initializers.get(estimator.initializer),
+        "initializer": None if estimator.initializer is None else initializers.get(estimator.initializer),
     }
 
 

@@ -65,7 +65,10 @@ class ExperimentConfig:
     activation: str = knob("all_relu", "activation", "activation function of the hidden layers", choices=tuple(activations.NAMES))
     alpha: float = knob(0.6, "slope α", "slope for z <= 0 (all_relu, leaky_relu, all_negative)", low=0.0, high=10.0, step=0.05)
     initializer: str = knob("he_uniform", "initializer", "distribution of the initial weights", choices=tuple(initializers.NAMES))
-    fan: str = knob("width", "fan", "scale of initial weights: by layer width (paper) or by links", choices=("width", "links"))
+    fan: str = knob(
+        "auto", "fan", "scale of initial weights: by layer width (paper), by links, or auto: by links after the first layer",
+        choices=("auto", "width", "links"),
+    )  # fmt: skip
     dropout: float = knob(0.3, "dropout", "share of hidden values dropped in training", low=0.0, high=0.95, step=0.05)
     rule: str = knob("set", "topology rule", "how links change between epochs", choices=RULES, group="evolution")
     zeta: float = knob(
@@ -185,7 +188,7 @@ class ExperimentConfig:
         .. [1] Curci, S., Mocanu, D. C., Pechenizkiy, M. (2021). Truly sparse neural networks at scale. arXiv:2102.01732.
         """
         preset: dict[str, Any] = PAPER[checks.choice("name", name, PAPER)]
-        return cls(**preset | {"dataset": name} | changes)
+        return cls(**preset | {"dataset": name, "fan": "width"} | changes)
 
     def replace(self, /, **changes: Any) -> Self:
         """

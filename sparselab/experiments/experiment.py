@@ -151,15 +151,22 @@ def build(config: ExperimentConfig, *, data: Dataset | None = None) -> Experimen
     if config.workers > n_batches:
         checks.fail("workers", config.workers, f"at most {n_batches}, the mini-batches of an epoch")
     activation = activation_of(config)
-    scaled = config.initializer != "normal"
     model = SparseMLP.create(
         (data.n_features, *config.hidden, data.n_outputs), epsilon=config.epsilon, activation=activation, dropout=config.dropout,
-        initializer=initializers.get(config.initializer, **({"fan": config.fan} if scaled else {})), seed=config.seed,
+        initializer=initializer_of(config), seed=config.seed,
     )  # fmt: skip
     optimizer = MomentumSGD(
         rate_of(config), config.momentum, config.weight_decay, nesterov=config.nesterov, decay_biases=config.decay_biases
     )
     return Experiment(config, data, model, optimizer, rules)
+
+
+def initializer_of(config):
+    """The initializer of a config; None, the default of `SparseMLP.create`, for he_uniform with fan "auto"."""
+    if config.fan == "auto":
+        return None if config.initializer == "he_uniform" else initializers.get(config.initializer)
+    scaled = config.initializer != "normal"
+    return initializers.get(config.initializer, **({"fan": config.fan} if scaled else {}))
 
 
 def rules_of(config):
@@ -177,7 +184,7 @@ def pruning_of(config):
     return [
         ImportancePruning(
             config.pruning_amount, start, stop or None, config.pruning_every, config.pruning, config.pruning_percentile,
-            importances.NAMES[config.importance],
+            importances.NAMES[config.importance], fold="bias",
         )
     ]  # fmt: skip
 

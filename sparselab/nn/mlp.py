@@ -154,7 +154,7 @@ class SparseMLP:
         epsilon: float = 20,
         density: float | None = None,
         activation: str | type | Activation = "all_relu",
-        initializer: str | type | initializers.Initializer = "he_uniform",
+        initializer: str | type | initializers.Initializer | None = None,
         dropout: float = 0.0,
         seed: int | np.random.SeedSequence | np.random.Generator | None = None,
         dtype: DTypeLike = np.float32,
@@ -173,8 +173,10 @@ class SparseMLP:
             Share of links that exist in every layer, in (0, 1]; replaces `epsilon`.
         activation : str, type or Activation, default "all_relu"
             Activation of the hidden layers: a name in `sl.activations.NAMES`, a class or an object such as AllReLU(0.6).
-        initializer : str, type or callable, default "he_uniform"
-            Values of links: a name in `sl.initializers.NAMES`, a class or a function.
+        initializer : str, type, callable or None, default None
+            Values of links: a name in `sl.initializers.NAMES`, a class or a function. None is HeUniform("links") in all layers
+            but the first, so that signals do not vanish where neurons have few links, and HeUniform("width"), the paper's, in the
+            first layer and for links that grow later: smaller values there make less of noise features.
         dropout : float, default 0.0
             Share of hidden values that training sets to 0, in [0, 1), rounded to a multiple of 1/256.
         seed : int, SeedSequence, Generator or None, default None
@@ -213,7 +215,9 @@ class SparseMLP:
         sizes = check_sizes(sizes)
         dtype, exact = check_dtype(dtype), checks.flag("exact", exact)
         how = {"epsilon": epsilon} if density is None else {"density": density}
-        initializer, seeds = initializers.get(initializer), checks.seed_sequence("seed", seed)
+        first = initializers.get("he_uniform" if initializer is None else initializer)
+        later = initializers.HeUniform("links") if initializer is None else first
+        seeds = checks.seed_sequence("seed", seed)
         activation, dropout = activations.get(activation), checks.fraction("dropout", dropout, open_high=True)
         checks.integer("min_fan_in", min_fan_in, low=0)
         footprint.check_creation(sizes, dtype.itemsize, epsilon, density)
@@ -221,8 +225,9 @@ class SparseMLP:
         layers = []
         for n_in, n_out, rng in zip(sizes, sizes[1:], streams, strict=False):
             topology = erdos_renyi(n_out, n_in, exact=exact, min_fan_in=min_fan_in, seed=rng, **how)
-            layers.append(SparseLinear(topology, initializer(topology, rng, dtype), np.zeros(n_out, dtype)))
-        return cls(layers, activation, dropout=dropout, initializer=initializer)
+            values = (later if layers else first)(topology, rng, dtype)
+            layers.append(SparseLinear(topology, values, np.zeros(n_out, dtype)))
+        return cls(layers, activation, dropout=dropout, initializer=first)
 
     @property
     def sizes(self) -> tuple[int, ...]:
