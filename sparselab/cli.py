@@ -29,6 +29,9 @@ from .utils.version import __version__
 
 def main(arguments=None):
     """Run a command; returns the exit code. Bad input is one line on stderr and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows "?" for ε
     options = parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():
@@ -109,7 +112,7 @@ def config_of(options):
     config = ExperimentConfig.paper(given["paper"]) if "paper" in given else ExperimentConfig()
     if "config" in given:
         config = ExperimentConfig.from_json(text_of(given["config"]))
-    elif "paper" not in given and given.get("resume", True) and RunDir(given.get("checkpoint", "")).files():
+    elif "paper" not in given and given.get("resume", True) and "checkpoint" in given and RunDir(given["checkpoint"]).files():
         config = config.replace(**(checkpoint.load_checkpoint(given["checkpoint"]).about.get("config") or {}))
     names = [one.name for one in dataclasses.fields(ExperimentConfig)]
     return config.replace(**{name: given[name] for name in names if name in given})
@@ -133,6 +136,17 @@ def check_writable(option, path):
         checks.fail(option, str(path), "the name of a file in an existing folder that can be written to")
 
 
+def make_folder(option, path):
+    """Make a folder for results before the work begins; ValueError where that is not possible."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        good = os.access(path, os.W_OK | os.X_OK)
+    except (OSError, ValueError):
+        good = False
+    if not good:
+        checks.fail(option, str(path), "a folder that can be made and written to")
+
+
 def run_train(options):
     """Train as the config says; optionally write the result."""
     given = vars(options)
@@ -142,7 +156,7 @@ def run_train(options):
     kept = {name: given[name] for name in ("checkpoint", "every", "keep", "resume") if name in given}
     history, table = show_run(experiment, **kept)
     if "json" in given:
-        given["json"].write_text(json.dumps(result(experiment, history, table), indent=1))
+        given["json"].write_text(json.dumps(result(experiment, history, table), indent=1), encoding="utf-8")
     if "save" in given:
         print(f"model: {model_file.save(experiment.model, given['save'])}")
     return 0
@@ -216,17 +230,20 @@ def run_extreme(options):
     kinds = {one.name: one.type for one in dataclasses.fields(extreme.Extreme)}
     values = {name: whole(getattr(options, name)) if kinds[name] is int else getattr(options, name) for name in names}
     what = extreme.Extreme(**values)
+    if options.json:
+        check_writable("--json", options.json)
     print(what.estimate, flush=True)
     found = extreme.run(what, checkpoint=options.checkpoint)
     print(extreme.text(found))
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1))
+        options.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
     return 0
 
 
 def run_demo(options):
     """Train on embedded data, compare with a dense network, and save figures."""
     config = ExperimentConfig(epochs=options.epochs)
+    make_folder("--out", options.out)
     experiment = build(config)
     history, _ = show_run(experiment)
     model, data = experiment.model, experiment.data
@@ -239,7 +256,6 @@ def run_demo(options):
         "memory": figures.memory(model),
         "phases": figures.phases(history),
     }
-    options.out.mkdir(parents=True, exist_ok=True)
     for name, figure in made.items():
         paths = figures.save_figure(figure, options.out / name)
         print("figure:", ", ".join(str(path) for path in paths))

@@ -9,7 +9,7 @@ from ..utils.interrupts import defer_interrupts
 from . import checkpoint, run_description
 from .container import CheckpointError
 from .records import EpochRecord, History
-from .run_dir import RunDir
+from .run_dir import LOST, RunDir
 
 FIXED = ("data", "net", "loss", "dtype", "activation", "parallel")  # a run with another one of these is another run
 
@@ -73,6 +73,11 @@ class Checkpointer:
         """
         state, path = self.state, self.folder.path
         if state.position == self.saved or self.before + len(self.history) != state.epoch:
+            return
+        if not self.folder.is_held():  # never into the folder of another run
+            if LOST not in self.warned:
+                warnings.warn(f"{path}: {LOST}. Nothing more is saved; training goes on", stacklevel=2)
+            self.warned.add(LOST)
             return
         order = run_description.order_digest(state, len(self.run.targets)) if state.batch else None
         try:

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from .container import CheckpointError, UnfitError
 
+LOST = "the folder was moved, deleted or replaced while this run saved into it"
 NAME = re.compile(r"(\d{6,12})-epoch\d+(-batch\d+)?\.npz")
 TEMPORARY = re.compile(r"\.(\d{6,12}-epoch.+|best)\.npz\.\d+-[0-9a-f]{8}\.tmp")  # the names container.write gives
 
@@ -46,10 +47,14 @@ class RunDirBusyError(RuntimeError):
 
 
 class RunDir:
-    """The checkpoint files of one run in the folder `path`, which is made on first use; `keep`: how many files stay."""
+    """The checkpoint files of one run in the folder `path`, which is made on first use; `keep`: how many files stay.
+
+    The path is made absolute at once, so that a change of the working directory does not lead to another folder.
+    """
 
     def __init__(self, path, keep=3):
-        self.path, self.keep, self.damaged = os.fsdecode(path), keep, set()
+        self.path, self.keep, self.damaged = os.path.abspath(os.fsdecode(path)), keep, set()
+        self.held = None  # file descriptor of the lock file while this process has locked the folder
 
     @contextmanager
     def locked(self):
@@ -70,11 +75,31 @@ class RunDir:
             with suppress(OSError), open(owner, "w") as file:  # only for the message of RunDirBusyError
                 file.write(str(os.getpid()))
             self._remove_temporary_files()
+            self.held = os.open(self._file(".lock"), os.O_RDONLY)
             yield self
         finally:
-            with suppress(OSError):
-                os.unlink(owner)
+            if self.is_held():  # the folder of another run keeps its owner
+                with suppress(OSError):
+                    os.unlink(owner)
+            if self.held is not None:
+                os.close(self.held)
+                self.held = None
             lock.release()
+
+    def is_held(self):
+        """Whether the folder that was locked is still at its path: neither moved nor deleted nor replaced.
+
+        The open lock file tells, because its inode cannot belong to another file meanwhile.
+        """
+        try:
+            return self.held is not None and os.path.samestat(os.fstat(self.held), os.stat(self._file(".lock")))
+        except OSError:
+            return False
+
+    def check_held(self):
+        """Raise CheckpointError unless the folder is held."""
+        if not self.is_held():
+            raise CheckpointError(f"{self.path}: {LOST}")
 
     def _file(self, name):
         return os.path.join(self.path, name)

@@ -26,7 +26,7 @@ class BestEpoch:
     def __init__(self, model, state, patience, tol, folder=None):
         self.model, self.state, self.patience, self.tol = model, state, patience, tol
         self.record, self.copy, self.epochs_without_gain = None, None, 0
-        self.file = None if folder is None else os.path.join(folder, "best.npz")
+        self.file = None if folder is None else os.path.join(os.path.abspath(folder), "best.npz")
 
     def should_stop(self, record):
         """Note the epoch that has ended; True after `patience` epochs in a row without a gain of more than `tol`."""

@@ -32,7 +32,7 @@ class Files:
         """Context in which the folder is locked; CheckpointError if the disk has less than `n_bytes` free."""
         if self.folder is None:
             return nullcontext()
-        place = os.path.abspath(self.folder.path)
+        place = self.folder.path
         while not os.path.isdir(place):
             place = os.path.dirname(place)
         free = shutil.disk_usage(place).free
@@ -60,6 +60,7 @@ class Files:
 
     def save(self, model, state):
         """Write a checkpoint and remove the previous one; returns its size in bytes."""
+        self.folder.check_held()
         path = self.folder.next_file(state.epoch, state.batch)
         checkpoint.save_checkpoint(model, state, path, about={"extreme": self.settings})
         self.folder.rotate()

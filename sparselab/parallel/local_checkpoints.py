@@ -25,6 +25,7 @@ class LocalCheckpoints:
     def save(self, nets, optimizers, seeds, epoch, history):
         """Write the nets after `epoch` epochs, then remove those of earlier ones; what cannot be written is warned of."""
         try:
+            self.folder.check_held()
             for path, net, optimizer in zip(self._paths(epoch), nets, optimizers, strict=True):
                 save_checkpoint(net, TrainingState(optimizer, seeds, epoch), path, history)
         except CheckpointError as error:

@@ -1,0 +1,172 @@
+"""Folders, consoles and defaults: a run stays in its own folder, and what is written at the end is checked at the start."""
+
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sparselab as sl
+from sparselab import cli
+from sparselab.experiments.run_store import RunStore
+
+X, Y = np.eye(8, dtype=np.float32), np.arange(8) % 2
+
+
+def train(folder, epochs, seed, after=lambda record: None, **options):
+    """Epochs that are saved in a folder; after(record) is called after each."""
+    model = sl.SparseMLP.create((8, 4, 2), seed=0)
+    for record in sl.train(model, (X, Y), epochs=epochs, seed=seed, checkpoint=folder, threads=1, **options):
+        after(record)
+    return model
+
+
+def contents(folder):
+    """{name: bytes} of the checkpoints in a folder."""
+    return {path.name: path.read_bytes() for path in Path(folder).glob("*.npz")}
+
+
+@pytest.fixture
+def two(tmp_path, monkeypatch):
+    """Folders a and b; the working directory is a."""
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    return tmp_path / "a", tmp_path / "b"
+
+
+def test_a_change_of_directory_does_not_lead_into_another_run(two):
+    a, b = two
+    os.chdir(b)
+    train("runs", 3, 1)
+    before = contents(b / "runs")
+    os.chdir(a)
+    train("runs", 8, 0, lambda record: record.epoch == 2 and os.chdir(b))
+    assert contents(b / "runs") == before
+    assert sl.load_checkpoint(a / "runs").state.epoch == 8
+
+
+def test_parallel_runs_and_estimators_stay_where_they_began(two):
+    a, b = two
+    model = sl.SparseMLP.create((8, 4, 2), seed=0)
+    options = {"n_jobs": 2, "batch_size": 4, "epochs": 4, "seed": 0, "checkpoint": "runs", "async_fraction": 0.5}
+    for record in sl.train_parallel(model, (X, Y), **options):
+        if record.epoch == 1:
+            os.chdir(b)
+    assert sl.load_checkpoint(a / "runs").state.epoch == 4
+    assert list(b.iterdir()) == []
+
+
+def test_a_store_of_runs_stays_where_it_was_made(two):
+    a, b = two
+    store = RunStore("runs")
+    os.chdir(b)
+    store.new(sl.ExperimentConfig(dataset="digits"))
+    assert [path.name for path in (a / "runs").iterdir()] == ["0001-digits"]
+    assert list(b.iterdir()) == []
+
+
+@pytest.mark.parametrize("what", ["moved", "deleted", "replaced"])
+def test_a_folder_that_is_taken_away_is_said_once_and_no_other_is_written_to(two, what):
+    a, _ = two
+
+    def take(record):
+        if record.epoch == 2:
+            (shutil.rmtree if what == "deleted" else lambda path: shutil.move(path, a / "elsewhere"))(a / "runs")
+            if what == "replaced":
+                train(a / "runs", 3, 1)
+                found.update(contents(a / "runs"))
+
+    found = {}
+    with pytest.warns(UserWarning, match="moved, deleted or replaced") as caught:
+        train("runs", 8, 0, take)
+    assert len([one for one in caught if "moved, deleted" in str(one.message)]) == 1
+    assert contents(a / "runs") == found
+    if what != "deleted":
+        kept = a / "elsewhere"
+        assert sl.load_checkpoint(kept).state.epoch == 2
+        train(kept, 5, 0)  # the moved folder goes on
+        assert sl.load_checkpoint(kept).state.epoch == 5
+
+
+def test_a_link_that_is_turned_is_another_folder(two):
+    a, b = two
+    (a / "real").mkdir()
+    (a / "link").symlink_to(a / "real")
+    train(b / "runs", 2, 1)
+    before = contents(b / "runs")
+
+    def turn(record):
+        if record.epoch == 2:
+            (a / "link").unlink()
+            (a / "link").symlink_to(b / "runs")
+
+    with pytest.warns(UserWarning, match="moved, deleted or replaced"):
+        train("link", 5, 0, turn)
+    assert contents(b / "runs") == before
+
+
+def test_workers_by_default_are_as_many_as_there_is_work_for():
+    for options in ({}, {"n_jobs": -1}, {"n_jobs": None}):
+        model = sl.SparseMLP.create((8, 4, 2), seed=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            records = list(sl.train_parallel(model, (X, Y), epochs=1, seed=0, **options))
+        assert records[-1].workers.n == 1
+    with pytest.raises(ValueError, match="n_jobs = 2: must be at most 1"):
+        list(sl.train_parallel(sl.SparseMLP.create((8, 4, 2), seed=0), (X, Y), epochs=1, n_jobs=2))
+
+
+BAD = [
+    ("extreme", "--json", "no/x.json"),
+    ("demo", "--epochs", "1", "--out", "file/out"),
+    ("train", "--dataset", "digits", "--json", "no/x.json"),
+    ("train", "--dataset", "digits", "--save", "no/x.npz"),
+]
+
+
+@pytest.mark.parametrize("command", BAD, ids=" ".join)
+def test_what_cannot_be_written_at_the_end_is_refused_at_the_start(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(cli, "build", lambda config: pytest.fail("the work began"))
+    monkeypatch.setattr(cli.extreme, "run", lambda *args, **options: pytest.fail("the work began"))
+    assert cli.main(list(command)) == 2
+    assert f"{command[-2]} = " in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "ascii", "utf-8"])
+@pytest.mark.parametrize(
+    "command", [("--help",), ("train", "--help"), ("info",), ("train", "--dataset", "nothing ε")], ids=" ".join
+)
+def test_consoles_of_any_encoding_are_written_to(command, encoding):
+    env = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0", "PYTHONPATH": str(Path(sl.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-m", "sparselab", *command], capture_output=True, env=env, timeout=120, check=False)
+    assert done.returncode == (2 if "nothing ε" in command else 0), done.stderr
+    assert b"Traceback" not in done.stderr
+    assert done.stdout + done.stderr
+
+
+def test_training_on_an_ascii_console_writes_its_files(tmp_path):
+    env = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "PYTHONPATH": str(Path(sl.__file__).parents[1])}
+    command = ["train", "--dataset", "digits", "--hidden", "8", "--epochs", "1", "--json", str(tmp_path / "x.json")]
+    done = subprocess.run([sys.executable, "-m", "sparselab", *command], capture_output=True, env=env, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "x.json").read_bytes().decode("utf-8")
+
+
+def test_closing_a_run_in_another_directory_saves_it_at_home(two):
+    a, b = two
+    model = sl.SparseMLP.create((8, 4, 2), seed=0)
+    with closing(sl.train(model, (X, Y), epochs=9, seed=0, checkpoint="runs", every=5, threads=1)) as records:
+        next(records)
+        next(records)
+        os.chdir(b)
+    assert sl.load_checkpoint(a / "runs").state.epoch == 2
+    assert list(b.iterdir()) == []
