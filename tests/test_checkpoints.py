@@ -225,6 +225,7 @@ def test_too_little_memory_is_not_damage(tmp_path, monkeypatch):
 # killed, full, read-only
 
 
+@pytest.mark.slow
 def test_killed_while_saving():
     assert processes.call("checkpoints", "kill_during_save", 20) == [0, 20]
 
@@ -293,6 +294,7 @@ def test_a_folder_that_cannot_be_is_named_before_training(tmp_path, where):
         kept(tmp_path / where)
 
 
+@pytest.mark.slow
 def test_saving_copies_nothing():
     if sys.platform != "linux":
         pytest.skip("measured on Linux only")

@@ -359,6 +359,7 @@ def test_offline_says_what_to_do(own_folder, offline, name):
     assert left_in(own_folder) == []
 
 
+@pytest.mark.slow
 def test_a_resolver_that_hangs_does_not_hang_us(own_folder, monkeypatch):
     release = threading.Event()
     monkeypatch.setattr(socket, "create_connection", lambda *_: release.wait(30))

@@ -9,11 +9,13 @@ from sparselab import kernels
 compiled = pytest.mark.skipif(not kernels.JIT, reason="about compiled code")
 
 
+@pytest.mark.slow
 @compiled
 def test_garbled_cache_files():
     assert environment.damaged_caches(["garbled"], each=False, code=environment.SMALL) == (1, 1)
 
 
+@pytest.mark.slow
 @compiled
 def test_processes_that_start_cold_at_once():
     assert environment.cold_starts(2, code=environment.SMALL) == (2, 2)

@@ -158,6 +158,7 @@ def test_settings_of_matplotlib_neither_change_nor_matter(makers):
     assert dict(matplotlib.rcParams) == before
 
 
+@pytest.mark.slow
 def test_figures_can_be_drawn_in_threads(makers, tmp_path):
     before, failures = dict(matplotlib.rcParams), []
     alone = figures.png_bytes(makers["gradient_norms"]())
@@ -179,6 +180,7 @@ def test_figures_can_be_drawn_in_threads(makers, tmp_path):
     assert dict(matplotlib.rcParams) == before
 
 
+@pytest.mark.slow
 def test_pyplot_is_never_loaded_and_matplotlib_only_on_first_use(tmp_path):
     code = f"""
 import sys

@@ -81,6 +81,7 @@ def test_every_figure_is_labelled_within_its_edges_and_has_a_table(makers):
                 assert inside or not text.get_text() or not ax.get_visible(), (name, text.get_text())
 
 
+@pytest.mark.slow
 def test_every_figure_can_be_saved(makers, tmp_path):
     for name in [name for name in makers if "," not in name]:
         figure = makers[name]()

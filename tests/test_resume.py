@@ -55,6 +55,7 @@ def test_the_matrix_would_see_a_difference(monkeypatch):
     assert resume.matrix([case]) == [case]
 
 
+@pytest.mark.slow
 def test_killed_at_random():
     assert processes.call("resume", "random_kills", 3) == [0, 3]
 

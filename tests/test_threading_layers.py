@@ -39,6 +39,7 @@ def fingerprints(at_once):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["workqueue", "omp"])
 def test_two_trainings_at_once_under(layer):
     child = subprocess.run(

@@ -655,6 +655,7 @@ def test_without_ipywidgets_the_same_panel_runs_and_prints():
     assert "dict_keys(['text/plain']) True" in done.stdout
 
 
+@pytest.mark.slow
 def test_python_ends_while_a_training_runs():
     done = python(
         "import time\nfrom sparselab.widgets import start_panel\n"

@@ -49,6 +49,7 @@ pytestmark = pytest.mark.timeout(600)
 outermost = pytest.mark.skipif(CHILD in os.environ, reason="one level of processes is enough")
 
 
+@pytest.mark.slow
 @outermost
 def test_kernels_and_gradients_in_plain_python():
     chosen = ("all_relu-softmax_cross_entropy-holes", "tanh-mean_squared_error-sparse")

@@ -87,7 +87,7 @@ def prune_curve(
     Returns
     -------
     pandas.DataFrame
-        One row an amount. Columns: amount, neurons (hidden, in all), links, bytes, loss and accuracy on the test samples,
+        One row an amount. Columns: amount, neurons (hidden, in all), links, bytes, loss, accuracy (or r2) on the test samples,
         seconds (of the fastest prediction of them); with fine_tune_epochs > 0 also tuned_loss and tuned_accuracy; widths.
 
     Raises
@@ -124,7 +124,8 @@ def prune_curve(
     seconds, rows = least_seconds([partial(predict, net, X_test, threads=threads) for net in nets], repeats), []
     for amount, net, spent in zip(tqdm(amounts, disable=not progress, file=sys.stdout, leave=False, unit="net"), nets, seconds):
         row = {"amount": amount, "neurons": sum(net.sizes[1:-1]), "links": net.n_links, "bytes": net.nbytes}
-        row |= evaluate(net, X_test, dataset.y_test, threads=threads)._asdict() | {"seconds": spent}
+        scores = evaluate(net, X_test, dataset.y_test, threads=threads)
+        row |= scores._asdict() | {"r2": scores.r2, "seconds": spent}
         if epochs:
             options = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "threads": threads, "evaluate_every": epochs}
             *_, last = train(net, dataset, optimizer=optimizer, **options)
@@ -155,4 +156,5 @@ def _pruned(model, amount, importance, min_neurons, evidence):
     widths = evolution.widths_without(model.sizes[1:-1], amount, checks.integer("min_neurons", min_neurons))
     gone, net = evolution.least_important(model, importance, widths), model.copy()
     evolution.apply(evolution.shrink(model, gone, evidence), net, None, None)
+    net.classes = None  # it is scored on the codes of a Dataset
     return net

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..nn.mlp import SparseMLP
+from ..nn.mlp import SparseMLP, check_model
 from ..nn.optimizers import LayerState, check_state
 from ..utils import checks
 from . import container, model_file, run_description
@@ -112,6 +112,7 @@ def save_checkpoint(
     >>> os.path.basename(path)
     'start.npz'
     """
+    check_model(model)
     file = model_file.with_suffix(path)
     check_state(state.optimizer, model)
     if state.batch and not (state.evolved and len(state.totals.losses) == state.batch):

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..nn import activations, initializers
 from ..nn.linear import SparseLinear
-from ..nn.mlp import SparseMLP
+from ..nn.mlp import SparseMLP, check_model
 from ..nn.shapes import check_dtype, check_sizes
 from ..topology.neuron_ids import Neurons
 from ..topology.topology import MAX_WIDTH, Topology
@@ -21,6 +21,7 @@ from .container import CheckpointError, UnfitError
 
 FORMAT = 2
 MAX_LAYERS = 4096
+MAX_LABEL = 2**16  # bytes of a label
 SMALLEST_TILE = 8  # samples that are computed at once at least
 
 
@@ -59,6 +60,7 @@ def save(model: SparseMLP, path: str | os.PathLike[str]) -> str:
     >>> os.path.basename(path), again.n_links == model.n_links
     ('net.npz', True)
     """
+    check_model(model)
     file, arrays = with_suffix(path), model_arrays(model)
     check_finite(arrays)
     container.write(file, {"format": FORMAT, "kind": "model", "model": model_header(model)}, arrays)
@@ -119,7 +121,8 @@ def check_kind(header, kind, other):
 def model_header(model, *, plug_ins=False):
     """The plain values of a net; with `plug_ins`, an activation or initializer without a name is stored by its class."""
     checks.integer("layers", len(model.layers), high=MAX_LAYERS)
-    return {
+    classes = {} if model.classes is None else {"classes": plain_classes(model.classes)}
+    return classes | {
         "sizes": model.sizes,
         "original_sizes": model.neurons.sizes,
         "nnz": model.nnz,
@@ -128,6 +131,25 @@ def model_header(model, *, plug_ins=False):
         "activation": name_of(activations.describe, model.activation, plug_ins),
         "initializer": name_of(initializers.describe, model.initializer, plug_ins),
     }
+
+
+def plain_classes(classes):
+    """The labels of a net as plain values; bytes as text."""
+    texts = [label.decode("latin-1") for label in classes.tolist()] if classes.dtype.kind == "S" else classes.tolist()
+    return {"dtype": classes.dtype.str, "labels": texts}
+
+
+def read_classes(stored, n_out):
+    """The labels in a header; ValueError or TypeError unless they are n_out sorted labels of one kind."""
+    dtype, labels = np.dtype(str(stored["dtype"])), stored["labels"]
+    if dtype.kind not in "biufUS" or not isinstance(labels, list) or len(labels) != n_out or dtype.itemsize > MAX_LABEL:
+        checks.fail("classes", stored, f"{n_out} labels")
+    if any(type(label) is not {"b": bool, "i": int, "u": int, "f": float}.get(dtype.kind, str) for label in labels):
+        checks.fail("classes", stored, f"{n_out} labels of the type {dtype}")
+    classes = np.array([label.encode("latin-1") for label in labels] if dtype.kind == "S" else labels, dtype)
+    if len(classes) > 1 and not bool((classes[:-1] < classes[1:]).all()):
+        checks.fail("classes", labels, "sorted labels that differ")
+    return classes
 
 
 def name_of(describe, value, plug_ins):
@@ -194,6 +216,8 @@ def build(header, arrays, like=None):
         dropout=header["dropout"],
         initializer=read_object(initializers.get, header, "initializer", like),
     )
+    if "classes" in header:
+        model.classes = read_classes(header["classes"], sizes[-1])
     kept = [arrays.get(f"{i}.neurons") for i in range(len(layers))]
     model.neurons = Neurons(tuple(header["original_sizes"]), (None, *kept))
     return model

@@ -36,7 +36,7 @@ class StepRecord:
     loss : float
         Mean loss.
     accuracy : float or None
-        Share of correct labels; None for nets with one output.
+        Share of correct labels; None for regressions.
     learning_rate : float
         Rate of the last mini-batch.
     seconds : float, default 0.0
@@ -74,9 +74,9 @@ class EpochRecord:
     train_loss : float
         Mean loss over the epoch's mini-batches, in training mode (with dropout).
     train_accuracy : float or None
-        Share of correct labels among them; None for nets with one output.
+        Share of correct labels among them; None for regressions.
     test_loss, test_accuracy : float or None
-        Scores on the test samples; None where they were not evaluated.
+        Scores on the test samples; None where they were not evaluated. A regression has no accuracy.
     nnz : tuple of int
         Links of each layer.
     pruned, grown : tuple of int
@@ -101,6 +101,8 @@ class EpochRecord:
         Outgoing links of each input of each layer, arrays (n_in,).
     workers : object, optional
         Parallel training: staleness, timeline and more.
+    test_r2 : float, optional
+        R² on the test samples of a regression.
 
     Examples
     --------
@@ -136,6 +138,7 @@ class EpochRecord:
     fan_in: tuple[np.ndarray, ...] = field(default=(), compare=False, repr=False)
     fan_out: tuple[np.ndarray, ...] = field(default=(), compare=False, repr=False)
     workers: Any = field(default=None, compare=False, repr=False)
+    test_r2: float | None = None
 
     @property
     def links(self) -> int:
@@ -155,6 +158,7 @@ class EpochRecord:
 
 NOT_IN_TABLES = ("fan_in", "fan_out", "workers")
 COLUMNS = tuple(f.name for f in fields(EpochRecord) if f.name not in NOT_IN_TABLES)
+ADDED = ("test_r2",)  # columns that files of version 0.1 do not have
 TYPES = {f.name: f.type for f in fields(EpochRecord)}
 TUPLES = tuple(name for name in COLUMNS if get_origin(TYPES[name]) is tuple)
 
@@ -271,7 +275,7 @@ class History(list[EpochRecord]):
             Naming row and column.
         """
         columns = table["columns"]
-        if sorted(columns) != sorted(COLUMNS):
+        if sorted({*columns, *ADDED}) != sorted(COLUMNS) or len(set(columns)) < len(columns):
             checks.fail("columns", columns, f"{list(COLUMNS)}")
         return cls(
             EpochRecord(**{name: check_value(i, name, value) for name, value in zip(columns, row, strict=True)})

@@ -6,29 +6,92 @@ import numpy as np
 
 from ..utils import checks
 from .dataset import Dataset
+from .targets import as_labels, check_targets
 from .validation import check_features
 
 
-def as_dataset(data, model):
+def as_dataset(data, model, loss=None, *, new_classes=False):
     """Return a Dataset from a Dataset, (X, y) or (X, y, X_test, y_test), with arrays of the model's dtype.
 
-    Whole-number labels in [0, n_out) are used as numbers of the network's outputs, even if some of these do not occur.
+    Labels in a tuple are those of `model.classes`. Where the model has none they are the numbers of its outputs, whole numbers in
+    [0, n_out), of which some may not occur; or, with `new_classes`, labels of any kind, which are coded in sorted order. y with
+    several columns or with fractions are the numbers of a regression, as are those for a net with one output and the loss
+    "mean_squared_error".
     """
     if hasattr(data, "X_train") and hasattr(data, "y_train"):
+        return with_codes_of(data, model.classes)
+    if not isinstance(data, tuple | list) or len(data) not in (2, 4):
+        checks.fail("data", type(data).__name__, "a Dataset, (X, y) or (X, y, X_test, y_test)", TypeError)
+    y, n_out = as_labels(data[1]), model.sizes[-1]
+    if is_regression(y, n_out, loss):
+        return Dataset.from_arrays(*data, dtype=model.dtype, task="regression")
+    classes = model.classes
+    if classes is None and are_outputs(y, n_out) and not (new_classes and y.min() == y.max()):  # one class: refused below
+        classes = np.arange(n_out)
+    if classes is not None:
+        return Dataset.from_arrays(*data, dtype=model.dtype, classes=classes)
+    made = Dataset.from_arrays(*data, dtype=model.dtype)
+    if not new_classes:
+        allowed = f"the numbers of the net's outputs, 0 … {n_out - 1}; model.classes = … says which label each output stands for"
+        checks.fail("y", made.classes.tolist(), allowed)
+    return made
+
+
+def given_dataset(data):
+    """Return a Dataset given in place of a config's: itself, or made of (X, y) or (X, y, X_test, y_test); None for None."""
+    if data is None or (hasattr(data, "X_train") and hasattr(data, "y_train")):
         return data
     if isinstance(data, tuple | list) and len(data) in (2, 4):
-        made = Dataset.from_arrays(*data, dtype=model.dtype)
-        return with_labels_as_outputs(made, model.sizes[-1])
-    checks.fail("data", type(data).__name__, "a Dataset, (X, y) or (X, y, X_test, y_test)", TypeError)
+        return Dataset.from_arrays(*data)
+    checks.fail("data", data, "a Dataset, (X, y) or (X, y, X_test, y_test)", TypeError)
 
 
-def with_labels_as_outputs(data, n_out):
-    """Replace the codes of classes by the labels themselves where these are whole numbers in [0, n_out)."""
-    classes = data.classes
-    if classes is None or classes.dtype.kind not in "iu" or classes[0] < 0 or classes[-1] >= n_out:
+def is_regression(y, n_out, loss):
+    """Whether y, an array, holds the numbers of a regression and not labels."""
+    if y.dtype.kind not in "iufb" or y.ndim == 0:
+        return False
+    squared = loss == "mean_squared_error" or type(loss).__name__ == "MeanSquaredError"
+    if y.ndim == 2:  # one-hot rows are refused, because they may be meant as labels
+        return y.shape[1] > 1 and y.shape[1] == n_out and (squared or not is_one_hot(y))
+    single = n_out == 1 and squared
+    return single or (y.dtype.kind == "f" and bool(np.any(y != np.floor(y))) and bool(np.isfinite(y).all()) and n_out == 1)
+
+
+def is_one_hot(y):
+    """Whether each row has one 1, and 0 elsewhere."""
+    return bool(np.all((y == 0) | (y == 1)) and np.all(y.sum(axis=1) == 1))
+
+
+def are_outputs(y, n_out):
+    """Whether y is a vector of whole numbers in [0, n_out), which number the outputs of a net with several."""
+    if y.ndim != 1 or not len(y) or y.dtype.kind not in "biuf" or n_out < 2:
+        return False
+    return bool(y.min() >= 0 and y.max() < n_out and np.all(y == np.floor(y)))
+
+
+def as_targets(y, model, loss=None):
+    """Return y as the numbers of a regression, or as labels that are numbers of the model's outputs."""
+    y = as_labels(y)
+    if y.ndim != 1 or is_regression(y, model.sizes[-1], loss):
+        return y
+    if model.classes is not None:
+        return check_targets(y, len(y), classes=model.classes)[0]
+    return y.astype(np.int64) if are_outputs(y, model.sizes[-1]) else y
+
+
+def with_codes_of(data, classes):
+    """A Dataset whose codes are those of the model's classes, if it has some; ValueError for classes that it does not know."""
+    if classes is None or data.classes is None or np.array_equal(data.classes, classes):
         return data
-    decode = lambda y: None if y is None else classes[y].astype(np.int64)
-    return replace(data, y_train=decode(data.y_train), y_test=decode(data.y_test), classes=np.arange(n_out))
+    codes, _ = check_targets(data.classes, len(data.classes), "data.classes", classes=classes)
+    recode = lambda y: None if y is None else codes[y]
+    return replace(data, y_train=recode(data.y_train), y_test=recode(data.y_test), classes=classes)
+
+
+def remember_classes(model, data):
+    """Set `model.classes` to those of a Dataset that was made of a tuple, unless they are the numbers of the outputs."""
+    if data.classes is not None and not np.array_equal(data.classes, np.arange(model.sizes[-1])):
+        model.classes = data.classes
 
 
 def as_features(name, X, model):

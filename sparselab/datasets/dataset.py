@@ -5,6 +5,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from os import PathLike
 from typing import IO, Any, Self
 
@@ -15,8 +16,20 @@ from scipy import sparse
 from ..utils.checks import choice, fail, flag, integer
 from . import readers
 from .scaling import standardise as scale
+from .scaling import warn_of_lost_digits
 from .splits import rows_of_fraction, split_rows
-from .validation import check_features, check_form, check_image, check_same_kind, check_targets
+from .validation import (
+    as_numbers,
+    check_dtype,
+    check_features,
+    check_form,
+    check_image,
+    check_same_kind,
+    check_shape,
+    check_targets,
+    is_wide,
+    sparse_values,
+)  # fmt: skip
 
 SOURCES = ("embedded", "official", "system", "local", "stand-in", "synthetic", "arrays")
 
@@ -129,6 +142,7 @@ class Dataset:
         image_shape: tuple[int, ...] | list[int] | None = None,
         dtype: DTypeLike = np.float32,
         overwrite: bool = False,
+        classes: NDArray[Any] | None = None,
     ) -> Self:
         """Make a dataset of arrays; every value is validated.
 
@@ -158,6 +172,8 @@ class Dataset:
             Type of the features.
         overwrite : bool, default False
             Whether standardisation may write into the caller's arrays, which saves a copy.
+        classes : ndarray, optional
+            The sorted labels of a classification, where some may not occur in y; by default those that occur.
 
         Returns
         -------
@@ -170,16 +186,16 @@ class Dataset:
             If an argument or a value of an array is not allowed.
         """
         standardise, overwrite = flag("standardise", standardise), flag("overwrite", overwrite)
-        keep = standardise and not overwrite
-        X_train = check_features(X, dtype=dtype, copy=keep)
-        y_train, classes = check_targets(y, X_train.shape[0], task=task, dtype=dtype)
+        checked = partial(_checked, dtype=dtype, standardise=standardise, keep=standardise and not overwrite)
+        X_train = checked(X, "X")
+        y_train, classes = check_targets(y, X_train.shape[0], task=task, dtype=dtype, classes=classes)
         if X_test is not None:
-            X_test = check_same_kind(check_features(X_test, "X_test", dtype=dtype, copy=keep), X_train)
+            X_test = check_same_kind(checked(X_test, "X_test"), X_train)
             if y_test is not None:
                 y_test, _ = check_targets(y_test, X_test.shape[0], "y_test", task=task, classes=classes, dtype=dtype)
         image_shape = tuple(image_shape) if isinstance(image_shape, list) else image_shape
         made = cls(X_train, y_train, X_test, y_test, source, name, classes, image_shape)
-        return made._standardised() if standardise else made
+        return made._standardised(dtype) if standardise else made
 
     @classmethod
     def from_file(
@@ -382,7 +398,16 @@ class Dataset:
         settings = {"task": task, "name": readers.stem(path), "source": "local", "image_shape": image_shape}
         if has_test:
             return cls.from_arrays(*arrays, standardise=standardise, overwrite=True, **settings)
-        return cls.from_arrays(*arrays, **settings)._with_test(test_fraction, seed, standardise)
+        X, y = arrays
+        X = check_features(X, dtype=np.float64) if sparse.issparse(X) else as_numbers(X, "X")
+        settings |= {"standardise": standardise, "overwrite": True}
+        if test_fraction == 0 and not isinstance(test_fraction, bool):
+            return cls.from_arrays(X, y, **settings)
+        check_shape(X.shape, "X")
+        targets, classes = check_targets(y, X.shape[0], task=task)
+        n_test = rows_of_fraction("test_fraction", test_fraction, X.shape[0])
+        first, second = split_rows(None if classes is None else targets, X.shape[0], n_test, seed)
+        return cls.from_arrays(X[first], y[first], X[second], y[second], classes=classes, **settings)
 
     def split_validation(self, fraction: float = 0.1, seed: int = 0) -> Self:
         """Split the training part into a training and a validation part.
@@ -481,12 +506,22 @@ class Dataset:
         size = f"{self.n_train} + {self.n_test} x {self.n_features} {kind} {self.X_train.dtype}"
         return f"Dataset({self.name!r}, {size}, {target}, source={self.source!r})"
 
-    def _with_test(self, test_fraction, seed, standardise):
-        no_test = test_fraction == 0 and not isinstance(test_fraction, bool)
-        made = self if no_test else self.split_validation(test_fraction, seed)
-        return made._standardised() if standardise else made
+    def _standardised(self, dtype):
+        """Return the dataset with standardised features of this dtype; features that have it already are scaled IN PLACE."""
+        X_train, X_test = scale(self.X_train, self.X_test, dtype)
+        return replace(self, X_train=X_train, X_test=X_test)
 
-    def _standardised(self):
-        """Scale the features IN PLACE and return the dataset; only for arrays that are not shared with the caller."""
-        scale(self.X_train, self.X_test)
-        return self
+
+def _checked(X, name, *, dtype, standardise, keep):
+    """Validated features; those to be standardised stay float64 where float32 could lose digits. keep: X is not written to."""
+    check_dtype(dtype)
+    X = sparse_values(X, name)
+    values = X if sparse.issparse(X) else as_numbers(X, name)
+    if not is_wide(values) or np.dtype(dtype) == np.float64:
+        return check_features(values, name, dtype=dtype, copy=keep)
+    if standardise:
+        return check_features(values, name, dtype=np.float64)  # scaled into new arrays
+    checked = check_features(values, name, dtype=dtype)
+    if not sparse.issparse(checked):
+        warn_of_lost_digits(values, name, dtype)
+    return checked

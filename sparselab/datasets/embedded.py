@@ -52,7 +52,7 @@ def madelon_like(*, standardise=True, seed=0):
         shuffle=False,
         random_state=seed,
     )
-    X = X[:, _columns(seed)]
+    X = X[:, _columns(seed)].astype(np.float32)
     first, second = split_rows(y, len(y), 600, seed)
     settings = {"name": "madelon_like", "source": "synthetic", "standardise": standardise}
     return Dataset.from_arrays(X[first], y[first], X[second], y[second], **settings)

@@ -1,29 +1,67 @@
-"""Standardisation by mean and standard deviation of the training set, in place and in blocks, so that no copy is needed.
+"""Standardisation by mean and standard deviation of the training set, in blocks, so that no float64 copy is needed.
 
 A sparse matrix is only divided by the standard deviation: subtracting the mean would make it dense.
 """
 
+import warnings
+
 import numpy as np
 from scipy import sparse
 
+from ..utils.checks import few
 from ..utils.csr import check_finite
 
 BLOCK_BYTES = 2**20
+FEWEST_STEPS = 16  # of float32, over which the values of a column should be spread
 ROW_NORM = 10.0
 
 
-def standardise(X_train, X_test=None):
-    """Scale both parts IN PLACE by mean and standard deviation of the training part, computed in float64.
+def standardise(X_train, X_test=None, dtype=np.float32):
+    """Return both parts scaled by mean and standard deviation of the training part, computed in float64.
 
-    Dense: (x - mean) / deviation. CSR: x / deviation. Features that are constant in the training part become 0.
-    Raises ValueError if a value of the test part no longer fits into the dtype.
+    Dense: (x - mean) / deviation. CSR: x / deviation. Features that are constant in the training part become 0. A part of this
+    dtype is scaled IN PLACE; of another one a scaled copy is returned, so that float64 features lose nothing before the mean is
+    subtracted. Raises ValueError if a value of the test part does not fit into the dtype.
     """
-    scale = _scale_sparse if sparse.issparse(X_train) else _scale_dense
     parts = [part for part in (X_train, X_test) if part is not None]
-    scale(parts)
-    for part, name in zip(parts, ("X", "X_test"), strict=False):
+    mean, factor = sparse_moments(X_train) if sparse.issparse(X_train) else moments(X_train)
+    scaled = [scaled_by(part, mean, factor, dtype, part if part.dtype == dtype else None) for part in parts]
+    for part, name in zip(scaled, ("X", "X_test"), strict=False):
         values = part.data if sparse.issparse(part) else part
         check_finite(values, values, f"standardised {name}")
+    return scaled[0], scaled[1] if X_test is not None else None
+
+
+def scaled_by(X, mean, factor, dtype, out=None):
+    """(X - mean) * factor in float64, rounded to `dtype` and written to `out` (X itself, or by default a new array).
+
+    For a CSR matrix, X * factor.
+    """
+    with np.errstate(over="ignore"):
+        if sparse.issparse(X):
+            if out is X:
+                X.data *= factor[X.indices]
+                return X
+            data = (X.data * factor[X.indices]).astype(dtype)
+            return sparse.csr_array((data, X.indices, X.indptr), shape=X.shape)
+        out = np.empty(X.shape, dtype) if out is None else out
+        for (_, centred), rows in zip(_centred(X, mean), blocks(out), strict=True):
+            np.multiply(centred, factor, out=rows, casting="same_kind")
+    return out
+
+
+def warn_of_lost_digits(X, name, dtype=np.float32):
+    """Warn of columns of a dense float64 X that have hardly any different values left in `dtype`."""
+    lowest, highest = X.min(axis=0), X.max(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        steps = np.spacing(np.maximum(np.abs(lowest), np.abs(highest)).astype(dtype)).astype(np.float64)
+        lost = np.flatnonzero((highest > lowest) & (highest - lowest < FEWEST_STEPS * steps))
+    if len(lost):
+        warnings.warn(
+            f"{name}: columns {few(lost.tolist())} vary by less than {FEWEST_STEPS} steps of {np.dtype(dtype)} around their "
+            f"values, as column {lost[0]} in [{lowest[lost[0]]}, {highest[lost[0]]}]: standardise=True keeps their differences, "
+            "or subtract an offset first", stacklevel=4,
+        )  # fmt: skip
 
 
 class CommonScale:
@@ -35,24 +73,24 @@ class CommonScale:
 
     def fit(self, X):
         """Choose the factor by CSR data; 1 where all values are 0. Returns self."""
+        self.length_, self.n_samples_seen_ = 0.0, 0
+        return self.partial_fit(X)
+
+    def partial_fit(self, X):
+        """Choose the factor by these data and those before. Returns self."""
+        before, n = self.n_samples_seen_, self.n_samples_seen_ + X.shape[0]
         largest = float(np.abs(X.data).max(initial=0))  # squares of values divided by it neither overflow nor vanish
-        square = np.square(X.data / largest, dtype=np.float64).sum() / X.shape[0] if largest else 1.0
-        self.factor_ = ROW_NORM / np.sqrt(square) / largest if largest else 1.0
+        square = np.square(X.data / largest, dtype=np.float64).sum() / X.shape[0] if largest else 0.0
+        here = largest * np.sqrt(square)
+        self.length_ = float(np.hypot(self.length_ * np.sqrt(before / n), here * np.sqrt(1 - before / n))) if before else here
+        self.n_samples_seen_, self.factor_ = n, ROW_NORM / self.length_ if self.length_ else 1.0
         return self
 
     def transform(self, X):
-        """Return scaled data of the same dtype."""
-        scaled = X.copy()
-        scaled.data = (X.data * np.float64(self.factor_)).astype(X.dtype)
-        return scaled
-
-
-def _scale_dense(parts):
-    mean, factor = moments(parts[0])
-    for part in parts:
-        for rows, centred in _centred(part, mean):
-            with np.errstate(over="ignore"):
-                np.multiply(centred, factor, out=rows, casting="same_kind")
+        """Return scaled data as float32."""
+        with np.errstate(over="ignore"):
+            data = (X.data * np.float64(self.factor_)).astype(np.float32)
+        return sparse.csr_array((data, X.indices, X.indptr), shape=X.shape)
 
 
 def moments(X):
@@ -77,13 +115,6 @@ def sparse_moments(X):
     variance = (_per_feature(X, np.square(X.data - mean[X.indices])) + n_zeros * np.square(mean)) / n_samples
     lowest, highest = (extreme(axis=0).toarray().ravel() for extreme in (X.min, X.max))
     return mean, _inverse_deviation(variance, lowest == highest)
-
-
-def _scale_sparse(parts):
-    _, factor = sparse_moments(parts[0])
-    for part in parts:
-        with np.errstate(over="ignore"):
-            part.data *= factor[part.indices]
 
 
 def _per_feature(X, values):

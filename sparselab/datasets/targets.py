@@ -80,6 +80,8 @@ def as_labels(y, name="y"):
         fail(name, y, "the labels or numbers to predict, one for each sample")
     if isinstance(y, str | bytes | dict | set) or not (hasattr(y, "__array__") or hasattr(y, "__len__")):
         fail(name, y, f"an array, a list or a series with one entry a sample, not {type(y)}", TypeError)
+    if callable(getattr(y, "isna", None)) and (missing := np.asarray(y.isna())).ndim == 1 and missing.any():
+        fail(f"{name}[{int(np.argmax(missing))}]", None, "given, not a missing value: drop such samples, or fill them")
     if np.ma.is_masked(y):
         fail(name, y, "without masked values: fill or drop them")
     try:

@@ -71,6 +71,11 @@ def check_features(
     return result.copy() if copy and np.may_share_memory(result, values) else result
 
 
+def is_wide(X):
+    """Whether values of an array or sparse matrix may lose digits in float32: float64, and whole numbers of 32 bits or more."""
+    return X.dtype.itemsize > (4 if X.dtype.kind == "f" else 2)
+
+
 def check_dtype(dtype):
     """Check that `dtype` is float32 or float64, as a numpy type, dtype or name."""
     try:
@@ -83,6 +88,8 @@ def check_dtype(dtype):
 
 def check_shape(shape, name):
     """Check that there are two axes, neither of them empty."""
+    if len(shape) > 2:
+        fail(f"{name}.shape", shape, f"(samples, features): {name}.reshape(len({name}), -1) makes a row of each sample")
     if len(shape) != 2:
         fail(f"{name}.shape", shape, "(samples, features): .reshape(-1, 1) for one feature, (1, -1) for one sample")
     if 0 in shape:

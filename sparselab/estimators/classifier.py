@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.metaestimators import available_if
@@ -19,11 +21,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..checkpoints.records import History
 from ..checkpoints.state import TrainingState
 from ..datasets.dataset import Dataset
-from ..datasets.scaling import CommonScale
+from ..datasets.scaling import CommonScale, scaled_by, warn_of_lost_digits
 from ..datasets.targets import as_labels
-from ..datasets.validation import check_features, check_frame
+from ..datasets.validation import check_features, check_frame, is_wide
 from ..training.loop import predict
 from ..utils import checks
+from ..utils.csr import check_finite
 from .fitting import BestEpoch, copied, progress, restored_on_failure, run_epochs, stored_seeds, with_validation
 from .labels import classes_of, codes_of
 from .settings import Settings, net_parameters, seeds_of, threads_of
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 # Numbers that are not finite are refused by check_features, which names their place.
+SAME = 1e-9  # deviations by which a mean may differ and counts as the same
 VALIDATION = {"accept_sparse": "csr", "accept_large_sparse": True, "ensure_all_finite": False}
 
 
@@ -45,6 +49,19 @@ def check_before_sklearn(X):
     if getattr(getattr(X, "dtype", None), "kind", "") == "c":
         raise ValueError(f"Complex data not supported: X.dtype = {X.dtype}: must be bool, integer or floating")
     return check_features(X) if sparse.issparse(X) or np.ma.isMaskedArray(X) else X
+
+
+def updated(scaler, X):
+    """A scaler that has seen X, too; with the same mean and deviation where X changes them by rounding only."""
+    new = deepcopy(scaler).partial_fit(X)
+    if isinstance(new, CommonScale):
+        if abs(new.factor_ - scaler.factor_) <= SAME * scaler.factor_:
+            new.factor_ = scaler.factor_
+        return new
+    near = lambda a, b: a is None or bool(np.all(np.abs(a - b) <= SAME * scaler.scale_))
+    if near(new.mean_, scaler.mean_) and near(new.scale_, scaler.scale_):
+        new.mean_, new.var_, new.scale_ = scaler.mean_, scaler.var_, scaler.scale_
+    return new
 
 
 def has_partial_fit(estimator):
@@ -223,8 +240,9 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         """Train for one epoch.
 
         Momentum, epochs and seeds go on from call to call: n calls with the same data are a fit of n epochs. Each call but the
-        first begins with the replacement of links, so set zeta to 0 or to a small share for a stream of small batches. Not
-        available with `early_stopping`.
+        first begins with the replacement of links, so set zeta to 0 or to a small share for a stream of small batches. Mean and
+        deviation of the features are those of all samples so far, so that a first batch of few or similar rows does not fix
+        them. Not available with `early_stopping`.
 
         Parameters
         ----------
@@ -252,6 +270,8 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
                 checks.fail("classes", classes, "all labels there are, at the first call to partial_fit")
             X, y = self._training_data(X, y, reset=not continuing)
             classes = None if classes is None else classes_of(classes, "classes")
+            if continuing and self.scaler_ is not None:
+                self.scaler_ = updated(self.scaler_, X)
             return self._train(settings, continuing, X, y, classes, 1)
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -330,18 +350,39 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
 
     def _logits(self, X):
         check_is_fitted(self, "model_")
-        X = check_features(validate_data(self, check_before_sklearn(X), reset=False, **VALIDATION))
+        X = self._features(validate_data(self, check_before_sklearn(X), reset=False, **VALIDATION))
         return predict(self.model_, self._scaled(X), threads=threads_of(self.n_jobs)).astype(np.float64)
 
     def _training_data(self, X, y, reset):
-        """X as float32, C-contiguous or CSR, and y as one column of labels, both checked."""
+        """X, C-contiguous or CSR, and y as one column of labels, both checked."""
         y = y if y is None else as_labels(y)
         X, y = validate_data(self, check_before_sklearn(X), y, reset=reset, **VALIDATION)
         check_classification_targets(y)
-        return check_features(X), y
+        return self._features(X), y
+
+    def _features(self, X):
+        """X, checked: as float64 where it is to be standardised and float32 could lose digits, else as float32."""
+        if self.standardise and is_wide(X):
+            return check_features(X, dtype=np.float64)
+        checked = check_features(X)
+        if is_wide(X) and not sparse.issparse(X):
+            warn_of_lost_digits(X, "X")
+        return checked
 
     def _scaled(self, X):
-        return X if self.scaler_ is None else self.scaler_.transform(X)
+        """X as float32, standardised if that is wanted."""
+        if self.scaler_ is None:
+            return X
+        if X.dtype == np.float32 and isinstance(self.scaler_, StandardScaler):
+            with config_context(transform_output="default"):  # a net reads arrays, whatever the user's pipelines return
+                return self.scaler_.transform(X)
+        if isinstance(self.scaler_, CommonScale):
+            scaled = self.scaler_.transform(X)
+        else:
+            scaled = scaled_by(X, self.scaler_.mean_, 1 / self.scaler_.scale_, np.float32)
+        values = scaled.data if sparse.issparse(scaled) else scaled
+        check_finite(values, values, "standardised X")
+        return scaled
 
     def _start(self, settings, X, classes):
         """(model, state, history) of a new net."""
@@ -350,7 +391,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         if settings.checkpointing and self.random_state is None:
             seeds = stored_seeds(settings.checkpointing["checkpoint"], model) or seeds
         self.classes_, self._made_with = classes, net_parameters(self)
-        self.scaler_ = self._new_scaler(sparse.issparse(X))
+        self.scaler_: Any = self._new_scaler(sparse.issparse(X))
         if self.scaler_ is not None:
             self.scaler_.fit(X)
         return model, TrainingState.start(model, settings.optimizer, seeds), History()

@@ -25,6 +25,7 @@ TASKS = ("classification", "regression")
 HEADERS = {"auto": None, "yes": True, "no": False}
 DECIMALS = {"auto": None, ".": ".", ",": ","}
 MISSING = ("refuse", "drop")
+MAX_TEXT = 1000  # characters of a field
 SEPARATORS = {"": None, "tab": "\t", "\\t": "\t", "space": r"\s+", " ": r"\s+"}  # as they are typed
 
 
@@ -319,7 +320,13 @@ def checked(one, value):
         return checks.choice(name, value, m["choices"])
     if name == "dataset":
         return str(value) if isinstance(value, PurePath) else value
-    return value if isinstance(value, str) else checks.fail(name, value, "a text", TypeError)
+    if not isinstance(value, str):
+        checks.fail(name, value, "a text", TypeError)
+    if len(value) > MAX_TEXT or not value.isprintable():
+        checks.fail(name, value, f"a text of at most {MAX_TEXT} printable characters")
+    if name == "separator" and len(value) > 1 and value not in SEPARATORS and value != r"\s+":
+        checks.fail(name, value, "one character, tab, space, or empty to find it")
+    return value
 
 
 _IMAGES = {"epochs": 500, "epsilon": 20.0, "initializer": "he_uniform", "learning_rate": 0.01, "batch_size": 128}

@@ -9,6 +9,7 @@ from typing import Any
 from .. import datasets, parallel
 from ..checkpoints.records import EpochRecord, StepRecord
 from ..datasets import Dataset
+from ..datasets.coerce import given_dataset
 from ..evolution import SET, ImportancePruning, PruneRegrow, criteria, importances, regrowths
 from ..nn import activations, initializers
 from ..nn.mlp import SparseMLP
@@ -145,7 +146,7 @@ def build(config: ExperimentConfig, *, data: Dataset | None = None) -> Experimen
     if not isinstance(config, ExperimentConfig):
         checks.fail("config", config, "an ExperimentConfig", TypeError)
     rules = rules_of(config)  # before the data are loaded: refuses settings that contradict each other
-    data = datasets.load(config.dataset, **data_options(config)) if data is None else data
+    data = datasets.load(config.dataset, **data_options(config)) if data is None else given_dataset(data)
     n_batches = -(-data.n_train // config.batch_size)
     if config.workers > n_batches:
         checks.fail("workers", config.workers, f"at most {n_batches}, the mini-batches of an epoch")

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from ..checkpoints.records import History
 from ..datasets import Dataset
+from ..datasets.coerce import given_dataset
 from ..utils import checks
 from ..utils.resources import cores, jobs
 from .config import ExperimentConfig
@@ -57,10 +58,10 @@ class Sweep:
 
     @property
     def frame(self) -> "pandas.DataFrame":
-        """A row for each run: label, seed, accuracy, loss (test, last epoch), links, seconds of training, error."""
+        """A row for each run: label, seed, accuracy, loss, R² (test, last epoch), links, seconds of training, error."""
         import pandas
 
-        columns = ["label", "seed", "accuracy", "loss", "links", "seconds", "error"]
+        columns = ["label", "seed", "accuracy", "loss", "r2", "links", "seconds", "error"]
         return pandas.DataFrame([row_of(run) for run in self.runs], columns=columns)
 
     @property
@@ -145,7 +146,7 @@ def sweep(
     >>> result.frame[["label", "seed"]].to_numpy().tolist()
     [['zeta=0.1', 0], ['zeta=0.1', 1], ['zeta=0.3', 0], ['zeta=0.3', 1]]
     """
-    named, seeds = configs_of(configs, settings), seeds_of(seeds)
+    named, seeds, data = configs_of(configs, settings), seeds_of(seeds), given_dataset(data)
     n_jobs = jobs("n_jobs", n_jobs)
     checks.choice("backend", backend, BACKENDS)
     checks.flag("progress", progress)
@@ -261,10 +262,19 @@ def trained(config, data, threads):
 
 def row_of(run):
     """The row of a run; scores are those of the last epoch that was evaluated."""
-    row = {"label": run.label, "seed": run.seed, "accuracy": np.nan, "loss": np.nan, "links": np.nan, "seconds": np.nan}
+    row = {
+        "label": run.label,
+        "seed": run.seed,
+        "accuracy": np.nan,
+        "loss": np.nan,
+        "r2": np.nan,
+        "links": np.nan,
+        "seconds": np.nan,
+    }
     scored = [record for record in run.history if record.test_loss is not None]
     if scored:
         row["loss"] = scored[-1].test_loss
+        row["r2"] = np.nan if scored[-1].test_r2 is None else scored[-1].test_r2
         row["accuracy"] = np.nan if scored[-1].test_accuracy is None else scored[-1].test_accuracy
     if run.history:
         row["links"], row["seconds"] = run.history[-1].links, sum(record.seconds for record in run.history)

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ..nn import summary
+from ..nn.mlp import check_model
 from ..utils import checks
 from . import legends, style
 from .table_figure import TableFigure
@@ -40,6 +41,7 @@ def memory(model: Model, *, title: str | None = None) -> TableFigure:
     >>> sl.figures.memory(model).to_frame()["layer"].tolist()
     ['1', '2', 'all']
     """
+    check_model(model)
     rows = summary.rows(model)
     figure, axes = style.blank(2, 1, height=4.9, sharex=True, title=style.heading(title))
     for ax, (key, text) in zip(axes.flat, BYTES.items(), strict=True):

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from .. import evolution
 from ..evolution import importances
+from ..nn.mlp import check_model
 from ..utils import checks
 from . import legends, style
 from .table_figure import TableFigure
@@ -67,6 +68,7 @@ def strength_histogram(
     >>> sum(sl.figures.strength_histogram(model, 0.25).data["gone"])
     5
     """
+    check_model(model)
     importance, text = named(importance)
     if len(model.layers) < 2:
         checks.fail("model", model, "a net with at least one hidden layer")

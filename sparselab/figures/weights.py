@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..nn.mlp import check_model
 from . import style
 from .table_figure import TableFigure
 from .types import DatasetName, Model
@@ -33,6 +34,7 @@ def weights_histogram(model: Model, *, title: str | None = None, dataset: Datase
     >>> sum(sl.figures.weights_histogram(model).data["links"]) == model.n_links
     True
     """
+    check_model(model)
     layers = [layer.w[np.isfinite(layer.w)].astype(np.float64) for layer in model.layers]
     columns = 2 if len(layers) in (2, 4) else min(3, len(layers))
     panels = -(-len(layers) // columns)

@@ -221,11 +221,104 @@ class MeanSquaredError:
         loss : float
             Mean loss.
         accuracy : float or None
-            Share of samples whose largest output is that of the largest target; None for a single output.
+            Share of samples whose largest output is that of the label; None where the targets are no one-hot rows.
         """
         difference = Z.astype(np.float64) - targets
-        hits = np.mean(Z.argmax(axis=1) == targets.argmax(axis=1)) if Z.shape[1] > 1 else None
+        hits = np.mean(Z.argmax(axis=1) == targets.argmax(axis=1)) if has_classes(targets) else None
         return float(0.5 * np.mean((difference**2).sum(axis=1))), None if hits is None else float(hits)
+
+
+def has_classes(targets: NDArray[Any]) -> bool:
+    """Tell whether targets stand for classes, so that there is an accuracy.
+
+    Parameters
+    ----------
+    targets : ndarray
+        What a loss's `targets` returns: labels (samples,), or numbers (samples, outputs).
+
+    Returns
+    -------
+    bool
+        Whether they are whole numbers (samples,), or one-hot rows of at least two outputs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.losses.has_classes(np.array([0, 2, 1])), sl.losses.has_classes(np.array([[0.5, 1.0], [2.0, 0.0]]))
+    (True, False)
+    """
+    if targets.ndim == 1:
+        return targets.dtype.kind in "iu"
+    if targets.ndim != 2 or targets.shape[1] < 2:
+        return False
+    one_hot = (targets == 1).sum(axis=1) == 1
+    return bool(one_hot.all() and ((targets == 0).sum(axis=1) == targets.shape[1] - 1).all())
+
+
+def r_squared(Z: NDArray[np.floating], targets: NDArray[Any]) -> float | None:
+    """Compute the coefficient of determination R² of a regression, averaged over its outputs.
+
+    Parameters
+    ----------
+    Z : ndarray
+        Outputs (samples, n_out).
+    targets : ndarray
+        Numbers (samples, n_out), as `MeanSquaredError.targets` returns them.
+
+    Returns
+    -------
+    float or None
+        1 − Σ (z − t)² / Σ (t − mean)²; an output whose targets are all equal counts as 1 if it is met exactly, else as 0. None
+        where the targets stand for classes, and for fewer than two samples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.losses.r_squared(np.array([[1.0], [2.0], [3.0]]), np.array([[1.0], [2.0], [3.0]]))
+    1.0
+    """
+    if targets.shape != Z.shape or len(Z) < 2 or has_classes(targets):
+        return None
+    wanted = targets.astype(np.float64)
+    rest = np.square(Z.astype(np.float64) - wanted).sum(axis=0)
+    spread = np.square(wanted - wanted.mean(axis=0)).sum(axis=0)
+    shares = np.divide(rest, spread, out=np.where(rest == 0, 0.0, 1.0), where=spread > 0)
+    return float(np.mean(1 - shares))
+
+
+def scores(loss: Loss, Z: NDArray[np.floating], targets: NDArray[Any]) -> tuple[float, float | None, float | None]:
+    """Evaluate predictions: the loss, the accuracy where there are classes, R² where there are none.
+
+    Parameters
+    ----------
+    loss : Loss
+        The loss.
+    Z : ndarray
+        Outputs (samples, n_out).
+    targets : ndarray
+        Targets, as `loss.targets` returns them.
+
+    Returns
+    -------
+    loss : float
+        Mean loss.
+    accuracy : float or None
+        Share of correct predictions; None for a regression.
+    r2 : float or None
+        R²; None for a classification.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> loss = sl.MeanSquaredError()
+    >>> sl.losses.scores(loss, np.array([[1.0], [3.0]]), np.array([[1.0], [2.0]]))
+    (0.25, None, -1.0)
+    """
+    value, accuracy = loss.of(Z, targets)
+    return value, accuracy if has_classes(targets) else None, r_squared(Z, targets)
 
 
 NAMES: dict[str, type] = {"softmax_cross_entropy": SoftmaxCrossEntropy, "mean_squared_error": MeanSquaredError}

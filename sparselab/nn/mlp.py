@@ -82,6 +82,15 @@ def check_chain(layers: Sequence[SparseLinear]) -> list[SparseLinear]:
     return layers
 
 
+def check_model(model: Any, name: str = "model") -> None:
+    """Raise TypeError for anything but a SparseMLP, naming the one in a fitted estimator."""
+    if not isinstance(model, SparseMLP):
+        inside = (
+            f" (give {type(model).__name__}(…).model_, its net)" if isinstance(getattr(model, "model_", None), SparseMLP) else ""
+        )
+        checks.fail(name, model, f"a SparseMLP{inside}", TypeError)
+
+
 class SparseMLP:
     """A multilayer perceptron of sparse layers with one activation between them; the last layer gives logits.
 
@@ -102,6 +111,9 @@ class SparseMLP:
     ----------
     neurons : Neurons
         Which neurons of the original network are left.
+    classes : ndarray or None
+        The sorted labels (outputs,) that the outputs stand for, which training on a tuple (X, y) sets. None: labels are the
+        numbers of the outputs, as in a Dataset. Set it to None to train on other labels.
 
     Raises
     ------
@@ -117,6 +129,8 @@ class SparseMLP:
     (3, 2)
     """
 
+    classes: NDArray[Any] | None = None  # for nets that were pickled before there were classes
+
     def __init__(
         self,
         layers: Sequence[SparseLinear],
@@ -130,6 +144,7 @@ class SparseMLP:
         self.dropout: float = checks.fraction("dropout", dropout, open_high=True)
         self.initializer: initializers.Initializer = initializers.get(initializer)
         self.neurons: Neurons = Neurons.of(self.sizes)
+        self.classes = None
 
     @classmethod
     def create(

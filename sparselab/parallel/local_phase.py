@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from ..checkpoints.state import EpochTotals
-from ..training.epoch_runner import epoch_record
+from ..training.epoch_runner import NOT_EVALUATED, epoch_record
 from ..utils.interrupts import defer_interrupts
 from .core.averaging import average
 from .core.worker_stats import Workers
@@ -70,22 +70,22 @@ class LocalPhase:
                 state.epoch = run.epochs
             spent += time.perf_counter() - start
         own = [run.scores(net) for net in nets] if run.evaluates(number) else []
-        accuracies = tuple(accuracy for _, accuracy in own)
+        losses, accuracies, r2 = zip(*own, strict=True) if own else ((), (), ())
         workers = Workers(
             run.n_workers, restarts=self.supervisor.restarts, timeline=self.supervisor.take_timeline(), accuracies=accuracies
         )
-        scores = (None, None)
+        scores = NOT_EVALUATED
         if own:
-            scores = run.scores(run.model) if last else (float(np.mean([loss for loss, _ in own])), mean_or_none(accuracies))
+            scores = run.scores(run.model) if last else tuple(map(mean_or_none, (losses, accuracies, r2)))
         totals = summed([result.record for result in results], spent)
         return epoch_record(
             run.model if last else nets[0] if nets else run.model, totals, number, scores, 0.0,
-            phase="average" if last else "local", workers=workers,
+            phase="average" if last else "local", workers=workers, has_accuracy=run.has_accuracy,
         )  # fmt: skip
 
 
 def mean_or_none(values):
-    """The mean, or None where there are no numbers (regressions)."""
+    """The mean, or None where there are no numbers (the accuracy of a regression)."""
     return None if any(value is None for value in values) else float(np.mean(values))
 
 

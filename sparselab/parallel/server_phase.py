@@ -11,7 +11,7 @@ from ..checkpoints.state import BATCHES, EVOLUTION, EpochTotals
 from ..engines.base import DivergedError
 from ..evolution import Evidence
 from ..kernels import system
-from ..training.epoch_runner import epoch_record, locate_fault
+from ..training.epoch_runner import NOT_EVALUATED, epoch_record, locate_fault
 from ..utils.interrupts import defer_interrupts
 from .core.worker_stats import Workers
 from .sync_policies import Asynchronous, Synchronous
@@ -124,7 +124,7 @@ class ServerPhase:
         return StepRecord(
             epoch=self.state.epoch + 1, step=self.updates - 1, n_steps=self.updates - updates, n_samples=n,
             loss=float(sum(totals.losses[n_losses:]) / n),
-            accuracy=(totals.hits - hits) / n if self.run.model.sizes[-1] > 1 else None,
+            accuracy=(totals.hits - hits) / n if self.run.has_accuracy else None,
             learning_rate=totals.learning_rate, seconds=time.perf_counter() - begun,
         )  # fmt: skip
 
@@ -153,10 +153,10 @@ class ServerPhase:
             self.supervisor.take_timeline(), queue=self.queue,
         )  # fmt: skip
         start, number = time.perf_counter(), self.state.epoch + 1
-        scores = run.scores(run.model) if run.evaluates(number) else (None, None)
+        scores = run.scores(run.model) if run.evaluates(number) else NOT_EVALUATED
         record = epoch_record(
             run.model, totals, number, scores, time.perf_counter() - start, phase=self.policy.name,
-            staleness=float(np.mean(traffic.staleness)), workers=workers,
+            staleness=float(np.mean(traffic.staleness)), workers=workers, has_accuracy=run.has_accuracy,
         )  # fmt: skip
         self.state.epoch = number
         return record

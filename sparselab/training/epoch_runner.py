@@ -19,6 +19,7 @@ from ..utils.interrupts import defer_interrupts
 from . import memory
 from .memory import DEGREES_UP_TO
 
+NOT_EVALUATED = (None, None, None)  # scores of an epoch
 MAX_PACE = 0.2  # seconds of steps without a pause: Ctrl-C is heard in the pauses
 
 
@@ -36,6 +37,7 @@ class EpochRunner:
         self.model, self.loss, self.optimizer, self.rules = model, loss, optimizer, rules
         self.X, self.targets, self.samples, self.test = X, targets, samples, test
         self.evaluate_every, self.pace = evaluate_every, pace
+        self.has_accuracy = loss_functions.has_classes(targets)
         self.n_samples = len(targets) if samples is None else len(samples)
         self.batch_size = min(batch_size, self.n_samples)
         self.n_batches = -(-self.n_samples // self.batch_size)
@@ -132,29 +134,28 @@ class EpochRunner:
             raise DivergedError(state.epoch + 1, state.batch, *where)
         return outcome
 
-    @property
-    def has_accuracy(self):
-        """Whether the net has classes."""
-        return self.model.sizes[-1] > 1
-
     def epoch_record(self, state):
         """The record of the epoch that `state` has just finished."""
         start, number = time.perf_counter(), state.epoch + 1
         due = self.evaluate_every and number % self.evaluate_every == 0 and self.test is not None
-        scores = self.loss.of(self.engine.outputs(self.test[0]), self.test[1]) if due else (None, None)
-        return epoch_record(self.model, state.totals, number, scores, time.perf_counter() - start)
+        scores = loss_functions.scores(self.loss, self.engine.outputs(self.test[0]), self.test[1]) if due else NOT_EVALUATED
+        return epoch_record(self.model, state.totals, number, scores, time.perf_counter() - start, has_accuracy=self.has_accuracy)
 
 
-def epoch_record(model, totals, number, scores, seconds_evaluate, **more):
-    """The EpochRecord of a model after epoch `number` (from 1). scores: (loss, accuracy) on test samples; more: other fields."""
+def epoch_record(model, totals, number, scores, seconds_evaluate, *, has_accuracy, **more):
+    """The EpochRecord of a model after epoch `number` (from 1).
+
+    scores: (loss, accuracy, R²) on test samples; has_accuracy: whether there are classes; more: other fields.
+    """
     seconds = dict(totals.seconds)
     topologies = [layer.topology for layer in model.layers] if sum(model.sizes) <= DEGREES_UP_TO else []
     return EpochRecord(
         epoch=number,
         train_loss=math.fsum(totals.losses) / totals.n_samples,
-        train_accuracy=totals.hits / totals.n_samples if model.sizes[-1] > 1 else None,
+        train_accuracy=totals.hits / totals.n_samples if has_accuracy else None,
         test_loss=scores[0],
         test_accuracy=scores[1],
+        test_r2=scores[2],
         nnz=model.nnz,
         pruned=tuple(pruned for pruned, _ in totals.changes),
         grown=tuple(grown for _, grown in totals.changes),

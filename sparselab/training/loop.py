@@ -15,11 +15,10 @@ import numpy as np
 from ..checkpoints.checkpointer import Checkpointer
 from ..checkpoints.records import EpochRecord, StepRecord
 from ..checkpoints.state import TrainingState
-from ..datasets.coerce import as_dataset, as_features
-from ..datasets.targets import as_labels
+from ..datasets.coerce import as_dataset, as_features, as_targets, remember_classes
 from ..engines import select
 from ..nn import losses as loss_functions
-from ..nn.mlp import SparseMLP
+from ..nn.mlp import check_model
 from ..nn.optimizers import MomentumSGD, check_state
 from ..utils import checks
 from ..utils.resources import cores
@@ -29,15 +28,22 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from ..datasets.dataset import Dataset
+    from ..nn.mlp import SparseMLP
     from ..nn.optimizers import Optimizer
     from ..nn.protocols import Loss
 
 
-class Scores(NamedTuple):
-    """What `evaluate` returns: the mean loss, and the share of correct labels (None for nets with one output)."""
+class LossAndAccuracy(NamedTuple):
+    """A mean loss, and the share of correct labels, which is None for a regression."""
 
     loss: float
     accuracy: float | None
+
+
+class Scores(LossAndAccuracy):
+    """What `evaluate` returns: loss and accuracy, which unpack as two values, and beside them R² of a regression as `r2`."""
+
+    r2: float | None = None
 
 
 def train(
@@ -52,7 +58,7 @@ def train(
     model : SparseMLP
         The net.
     data : Dataset or tuple
-        A Dataset, or (X, y) or (X, y, X_test, y_test).
+        A Dataset, or (X, y) or (X, y, X_test, y_test); the labels in a tuple become `model.classes`.
     evaluate_every : int, default 1
         Epochs between two evaluations on the test samples; 0 for none.
     **options
@@ -190,8 +196,9 @@ def steps(
     epochs, batch_size = checks.integer("epochs", epochs, low=0), checks.integer("batch_size", batch_size)
     evaluate_every, pace = checks.integer("evaluate_every", evaluate_every, low=0), checks.non_negative("pace", pace)
     threads = cores() if threads is None else checks.integer("threads", threads)
+    dataset = as_dataset(data, model, loss, new_classes=True)
     run = EpochRunner.of(
-        model, as_dataset(data, model), optimizer, rule_list, loss, batch_size=batch_size, threads=threads,
+        model, dataset, optimizer, rule_list, loss, batch_size=batch_size, threads=threads,
         evaluate_every=evaluate_every, pace=pace, has_state=state is not None,
     )  # fmt: skip
     state = TrainingState.start(model, optimizer, seed) if state is None else state
@@ -203,6 +210,8 @@ def steps(
     for rule in rule_list:
         if hasattr(rule, "prepare"):
             rule.prepare(model, epochs if checkpoint is not None else state.epoch + epochs)
+    if isinstance(data, tuple | list):
+        remember_classes(model, dataset)
     if checkpoint is None:
         return _steps(run, state, state.epoch + epochs)
     return _checkpointed_steps(run, state, Checkpointer(checkpoint, every, keep, resume, seed, config), epochs)
@@ -245,12 +254,6 @@ def check_rules(rules):
     return rules
 
 
-def check_model(model):
-    """Raise TypeError for anything but a SparseMLP."""
-    if not isinstance(model, SparseMLP):
-        checks.fail("model", model, "a SparseMLP", TypeError)
-
-
 def evaluate(
     model: SparseMLP, X: Any, y: ArrayLike, *, loss: str | type | Loss | None = None, threads: int | None = None
 ) -> Scores:  # fmt: skip
@@ -263,7 +266,7 @@ def evaluate(
     X : array_like or sparse matrix of shape (n, features)
         Samples.
     y : array_like of shape (n,) or (n, outputs)
-        Labels, or targets.
+        Labels, which are those of `model.classes` or the numbers of the outputs; or the numbers of a regression.
     loss : str or object, optional
         By default "softmax_cross_entropy" for labels, else "mean_squared_error".
     threads : int, optional
@@ -272,7 +275,7 @@ def evaluate(
     Returns
     -------
     Scores
-        A named tuple (loss, accuracy); accuracy is None for nets with one output.
+        A named tuple (loss, accuracy) with an attribute `r2`; accuracy is None for a regression, r2 for a classification.
 
     Raises
     ------
@@ -288,7 +291,7 @@ def evaluate(
     True
     """
     check_model(model)
-    wanted = as_labels(y)
+    wanted = as_targets(y, model, loss)
     if wanted.ndim == 0 or wanted.dtype.kind not in "iuf":
         checks.fail("y", wanted, "an array of labels or targets, one for each row of X", TypeError)
     are_labels = wanted.ndim == 1 and wanted.dtype.kind in "iu"
@@ -297,7 +300,10 @@ def evaluate(
     outputs = predict(model, X, threads=threads)
     if len(outputs) != len(targets):
         raise ValueError(f"y has {len(targets)} entries: must be {len(outputs)}, one for each row of X")
-    return Scores(*loss_function.of(outputs, targets))
+    value, accuracy, r2 = loss_functions.scores(loss_function, outputs, targets)
+    found = Scores(value, accuracy)
+    found.r2 = r2
+    return found
 
 
 def predict(model: SparseMLP, X: Any, *, threads: int | None = None) -> NDArray[Any]:

@@ -59,5 +59,6 @@ def watch(
 def line(record):
     """An EpochRecord as a line below HEAD."""
     train, test = ("" if share is None else f"{share:.2%}" for share in (record.train_accuracy, record.test_accuracy))
+    test = f"R² {record.test_r2:.3f}" if record.test_r2 is not None else test
     scores, active = f"{record.train_loss:>11.4f} {train:>10} {test:>9}", " ".join(map(str, record.active_neurons))
     return f"{record.epoch:>5} {scores} {record.links:>11,} {active:>18} {record.seconds:>8.3f}"

@@ -4,6 +4,7 @@ import threading
 from types import SimpleNamespace
 
 from .. import datasets
+from ..datasets.coerce import given_dataset
 from ..experiments.config import data_options
 from ..experiments.experiment import build
 from ..experiments.run_labels import labels
@@ -22,7 +23,7 @@ class ViewModel:
     """
 
     def __init__(self, settings, *, data=None, rules=None):
-        self.settings, self.given, self.rules = settings, data, rules
+        self.settings, self.given, self.rules = settings, given_dataset(data), rules
         self.lock, self.epoch, self.layer_number = threading.RLock(), 0, 0
         self.clear()
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...evolution import magnitude_within_sign
 from ...nn.linear import SparseLinear
-from ...nn.mlp import SparseMLP
+from ...nn.mlp import SparseMLP, check_model
 from ...topology.rewiring import rewire, union
 from ...utils import checks
 
@@ -62,11 +62,14 @@ def check_models(models):
     if not models:
         checks.fail("models", models, "at least one SparseMLP")
     for i, model in enumerate(models):
+        check_model(model, f"models[{i}]")
         same_neurons = all(
             np.array_equal(model.neurons.ids(level), models[0].neurons.ids(level)) for level in range(len(models[0].sizes))
         ) if model.sizes == models[0].sizes else False  # fmt: skip
         if not same_neurons or model.dtype != models[0].dtype:
             checks.fail(f"models[{i}]", model, f"of the neurons and dtype of the first, {models[0]!r}")
+        if not np.array_equal(model.classes, models[0].classes):
+            checks.fail(f"models[{i}].classes", model.classes, f"those of the first model, {checks.shown(models[0].classes)}")
     return models
 
 

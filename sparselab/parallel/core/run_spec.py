@@ -1,6 +1,6 @@
 """The arguments of one parallel training, checked."""
 
-from ...datasets.coerce import as_dataset, as_features
+from ...datasets.coerce import as_dataset, as_features, remember_classes
 from ...engines.select import outputs
 from ...evolution import ImportancePruning
 from ...nn import losses as loss_functions
@@ -21,7 +21,7 @@ class RunSpec:
         steps_per_push,
     ):  # fmt: skip
         check_model(model)
-        data = as_dataset(data, model)
+        given, data = data, as_dataset(data, model, loss, new_classes=True)
         self.model, self.optimizer, self.rules = model, check_optimizer(optimizer), tuple(check_rules(rules))
         self.epochs, batch_size = checks.integer("epochs", epochs), checks.integer("batch_size", batch_size)
         self.synchronous = checks.flag("synchronous", synchronous)
@@ -29,6 +29,7 @@ class RunSpec:
         self.evaluate_every = checks.integer("evaluate_every", evaluate_every, low=0)
         self.loss = loss_functions.get(loss, default="softmax_cross_entropy" if data.n_classes else "mean_squared_error")
         self.X, self.targets = self._samples("X_train", data.X_train, data.y_train)
+        self.has_accuracy = loss_functions.has_classes(self.targets)
         self.batch_size = min(batch_size, len(self.targets))
         self.n_workers = resources.cores() if n_jobs is None else resources.jobs("n_jobs", n_jobs)
         self.n_batches = -(-len(self.targets) // self.batch_size)
@@ -40,6 +41,8 @@ class RunSpec:
             "n_jobs": self.n_workers, "synchronous": self.synchronous, "first_phase": self.first_epochs, "epochs": self.epochs,
             "steps_per_push": self.steps_per_push,
         }  # fmt: skip
+        if data is not given and isinstance(given, tuple | list):
+            remember_classes(model, data)
 
     def _samples(self, name, X, y):
         return as_features(f"data.{name}", X, self.model), self.loss.targets(y, self.model.sizes[-1], self.model.dtype)
@@ -57,6 +60,6 @@ class RunSpec:
         return self.evaluate_every and number % self.evaluate_every == 0 and self.test is not None
 
     def scores(self, model):
-        """(loss, accuracy) on the test samples."""
+        """(loss, accuracy, R²) on the test samples."""
         X, targets = self.test
-        return self.loss.of(outputs(model, X, 1), targets)
+        return loss_functions.scores(self.loss, outputs(model, X, 1), targets)

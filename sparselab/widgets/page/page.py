@@ -6,6 +6,7 @@ from os import PathLike
 from typing import Any
 
 from ...datasets import Dataset
+from ...datasets.coerce import given_dataset
 from ...experiments.config import ExperimentConfig
 from ...experiments.run_store import RunStore
 from .. import panels
@@ -72,6 +73,7 @@ class Workbench(Displayed):
     def __init__(
         self, config: ExperimentConfig | None = None, *, data: Dataset | None = None, folder: str | PathLike = "runs",
     ) -> None:  # fmt: skip
+        data = given_dataset(data)
         self.store = RunStore(folder, "" if data is None else data.name)
         self.train = TrainTab(config, data=data, new_logger=self.store.new, on_end=self.refresh)
         self.sweep = SweepTab(lambda: self.train.form.config, self.train.view_model.make, self.store.new, self.refresh)

@@ -113,6 +113,17 @@ def not_a_name():
     }  # fmt: skip
 
 
+ANY_TEXT = {"target", "columns"}  # fields of a config that take any short text
+MAY_BE_EMPTY = ANY_TEXT | {"separator"}
+
+
+def for_field(name, faults):
+    """The faults of a text that are faults of this field of a config, too."""
+    good = {"misspelt", "text", "path", "module"} if name in ANY_TEXT else set()
+    good |= {"empty", "empty text"} if name in MAY_BE_EMPTY else set()
+    return {fault: value for fault, value in faults.items() if fault not in good}
+
+
 def not_a_seed():
     """Values that are not a source of randomness."""
     return {"negative": -1, "fraction": 1.5, "text": "a", "bool": True, "object": object(), "NaN": NAN}

@@ -10,7 +10,7 @@ from pathlib import Path
 from sparselab import cli
 from sparselab.experiments.config import ExperimentConfig
 
-from . import Refused, acceptances, refusals, without
+from . import Refused, acceptances, for_field, refusals, without
 
 CODE = 2
 
@@ -93,7 +93,7 @@ def fields():
             beyond = {"below the lowest": str(m["low"] - 1), "above the highest": str(m["high"] * 1.01)}
             yield from refusals(name, option(name), NUMBERS | beyond, **how)
         else:
-            yield from refusals(name, option(name), NAMES, **how)
+            yield from refusals(name, option(name), for_field(name, NAMES), **how)
         yield from refusals(
             name, lambda s, v, name=name: run("train", v), {"no value": names[1]} if one.type not in (bool, tuple) else {}, **how
         )

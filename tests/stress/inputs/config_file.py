@@ -7,7 +7,7 @@ from itertools import chain
 from sparselab.experiments.config import ExperimentConfig
 from sparselab.experiments.experiment import build
 
-from . import refusals
+from . import for_field, refusals
 from .command import Fixture as Fixture  # noqa: PLC0414 (the same fixture)
 from .command import run
 
@@ -80,7 +80,7 @@ def fields():
         elif one.type is float:
             faults = NUMBERS | {"below the lowest": json.dumps(m["low"] - 1), "above the highest": json.dumps(m["high"] * 1.01)}
         else:
-            faults = NAMES
+            faults = for_field(name, NAMES)
         yield from refusals(name, field(name), faults, **how)
 
 

@@ -13,7 +13,7 @@ from sparselab.evolution import Evidence
 from sparselab.nn import schedules
 from sparselab.nn.losses import SoftmaxCrossEntropy
 
-from . import INF, NAN, acceptances, not_a_flag, not_a_name, not_a_number, not_whole, refusals, without
+from . import INF, NAN, acceptances, for_field, not_a_flag, not_a_name, not_a_number, not_whole, refusals, without
 from .fixture import SIZES, of
 
 NO_FUNCTION = {"nothing": None, "number": 3, "text": "magnitude", "object": object(), "list": [abs], "class": int}
@@ -140,7 +140,7 @@ def config():
         elif one.type is float:
             faults = not_a_number() | {"below the lowest": m["low"] - 1, "above the highest": m["high"] * 1.01}
         else:
-            faults = names
+            faults = for_field(name, names)
         yield from refusals(f"ExperimentConfig({name})", make, faults, shows_value=one.type is not tuple)
     early = {"before it starts": 4}
     built = lambda s, v: sl.build(sl.ExperimentConfig(dataset="digits", pruning="shrink", pruning_start=5, pruning_stop=v))

@@ -1,0 +1,380 @@
+"""Labels, numbers, scores: what an output stands for is remembered, float32 loses nothing, regressions have no accuracy."""
+
+import inspect
+import os
+import warnings
+from contextlib import suppress
+
+import numpy as np
+import pytest
+import sklearn
+from scipy import sparse
+from sklearn.metrics import r2_score
+
+import sparselab as sl
+from sparselab import figures
+from sparselab.datasets import Dataset
+
+KINDS = {
+    "1, 2": (1, 2),
+    "negative": (-7, 40),
+    "large": (10**12, 10**12 + 1),
+    "floats": (1.0, 2.0),
+    "words": ("no", "yes"),
+    "bools": (False, True),
+    "0.0, 1.0": (0.0, 1.0),
+    "bytes": (b"n", b"y"),
+}
+
+
+def separable(labels, n=80, seed=0):
+    """(X, y): the label says the sign of the first feature."""
+    X = np.random.default_rng(seed).normal(size=(n, 4)).astype(np.float32)
+    X[:, 0] += np.sign(X[:, 0])
+    return X, np.array(labels)[(X[:, 0] > 0).astype(int)]
+
+
+def trained(data, *, epochs=15, n_out=2, **options):
+    """A net trained on data."""
+    model = sl.SparseMLP.create((4, 16, n_out), density=0.8, seed=1)
+    options = {"batch_size": 8, "seed": 0, "threads": 1} | options
+    list(sl.train(model, data, epochs=epochs, **options))
+    return model
+
+
+@pytest.mark.parametrize("labels", KINDS.values(), ids=KINDS.keys())
+def test_a_label_means_the_same_in_every_call(labels, tmp_path):
+    X, y = separable(labels)
+    model = trained((X, y))
+    again = sl.load(sl.save(model, tmp_path / "net"))
+    stored = sl.load_checkpoint(
+        sl.save_checkpoint(model, sl.TrainingState.start(model, sl.MomentumSGD(), 0), tmp_path / "checkpoint")
+    ).model
+    copies = {"model": model, "loaded": again, "checkpoint": stored, "copy": model.copy(), "average": sl.average([model, model])}
+    for name, net in copies.items():
+        assert net.classes is None or net.classes.tolist() == sorted(labels), name
+        assert sl.evaluate(net, X, y).accuracy > 0.95, name
+        for label in labels:
+            assert sl.evaluate(net, X[y == label], y[y == label]).accuracy > 0.9, (name, label)
+    half = y == labels[0]
+    curve = sl.prune_curve(model, (X, y, X[half], y[half]), [0.0], repeats=1, progress=False)
+    assert curve["accuracy"][0] > 0.9
+    if model.classes is None:  # labels are the numbers of the outputs: a net does not know that it was trained on others
+        return
+    record = next(sl.train(model, (X[half], y[half], X[half], y[half]), epochs=1, seed=0))  # a shard with one class
+    assert record.test_accuracy > 0.9
+
+
+def test_unknown_labels_are_refused_by_name():
+    X, y = separable((1, 2))
+    model = trained((X, y))
+    for call in (
+        lambda y: sl.evaluate(model, X, y),
+        lambda y: next(sl.train(model, (X, y))),
+        lambda y: list(sl.train_parallel(model, (X, y), n_jobs=1)),
+        lambda y: sl.prune_curve(model, (X, y, X, y), [0.0]),
+    ):
+        with pytest.raises(ValueError, match=r"y\[\d+\] = 3: must be one of the 2 labels trained on: \[1, 2\]"):
+            call(np.where(y == 2, 3, y))
+    model.classes = None
+    trained_again = next(sl.train(model, (X, y + 4), epochs=1, seed=0))
+    assert trained_again.epoch == 1
+    assert model.classes.tolist() == [5, 6]
+
+
+def test_a_net_that_knows_no_classes_codes_none_anew_when_it_is_scored():
+    X, y = separable((0, 1))
+    model = trained((X, y))
+    assert model.classes is None
+    with pytest.raises(ValueError, match=r"y = \[1, 2\]: must be the numbers of the net's outputs, 0 … 1; model.classes"):
+        sl.prune_curve(model, (X, y + 1, X, y + 1), [0.0])
+    assert sl.evaluate(model, X[y == 1], y[y == 1]).accuracy > 0.9
+
+
+def test_a_dataset_with_other_codes_is_recoded_and_one_with_other_classes_refused():
+    X, y = separable(("a", "c"))
+    model = sl.SparseMLP.create((4, 16, 3), density=0.8, seed=1)
+    y[:9] = "b"
+    list(sl.train(model, (X, y), epochs=2, seed=0))
+    part = Dataset.from_arrays(X[9:], y[9:])  # codes 0, 1 for a, c
+    whole = next(sl.train(model.copy(), (X[9:], y[9:]), epochs=1, seed=0, threads=1))
+    assert next(sl.train(model.copy(), part, epochs=1, seed=0, threads=1)) == whole
+    with pytest.raises(ValueError, match="'z': must be one of the 3 labels"):
+        next(sl.train(model, Dataset.from_arrays(X, np.where(y == "a", "z", y))))
+
+
+def test_parallel_training_remembers_labels_too():
+    X, y = separable((1, 2))
+    model = sl.SparseMLP.create((4, 16, 2), density=0.8, seed=1)
+    list(sl.train_parallel(model, (X, y), n_jobs=2, epochs=4, batch_size=8, seed=0))
+    assert model.classes.tolist() == [1, 2]
+    with pytest.raises(ValueError, match=r"models\[1\].classes"):
+        sl.average([model, sl.SparseMLP.create((4, 16, 2), density=0.8, seed=1)])
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"dtype": "<i8", "labels": [1]}, {"dtype": "<i8", "labels": [2, 1]}, {"dtype": "<i8", "labels": [1, 1]},
+        {"dtype": "<i8", "labels": ["a", "b"]}, {"dtype": "O", "labels": [1, 2]}, {"dtype": "<U1", "labels": [1, 2]},
+        {"dtype": "<i8", "labels": [True, False]}, {"dtype": "no", "labels": [1, 2]}, {"labels": [1, 2]}, {"dtype": "<i8"}, 7,
+        {"dtype": "<U99999", "labels": ["a", "b"]}, {"dtype": "<i1", "labels": [1, 1000]}, {"dtype": "<f8", "labels": [1, 2]},
+    ],
+)  # fmt: skip
+def test_hostile_classes_in_a_file_are_refused(stored, tmp_path, monkeypatch):
+    from sparselab.checkpoints import model_file
+
+    model = trained(separable((1, 2)), epochs=1)
+    monkeypatch.setattr(model_file, "plain_classes", lambda classes: stored)
+    path = sl.save(model, tmp_path / "net")
+    with pytest.raises(sl.CheckpointError, match=r"net\.npz"):
+        sl.load(path)
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------
+
+
+OFFSETS = [0, 1e6, 1e9, -1e12]
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+@pytest.mark.parametrize("dtype", [np.float64, np.int64])
+def test_a_large_offset_takes_nothing_away(offset, dtype):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 3)) * 100
+    X, y = (X.round() + 0.5 * (dtype == np.float64)).astype(dtype), (X[:, 0] > 0).astype(int)
+    moved = X + dtype(offset)
+    plain, far = (Dataset.from_arrays(x[:300], y[:300], x[300:], y[300:], standardise=True) for x in (X, moved))
+    np.testing.assert_allclose(far.X_train, plain.X_train, atol=2e-4)
+    np.testing.assert_allclose(far.X_test, plain.X_test, atol=2e-4)
+    np.testing.assert_allclose(far.X_train.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(far.X_train.std(axis=0), 1, atol=1e-5)
+    assert far.X_train.dtype == np.float32
+    fitted = sl.SparseMLPClassifier((30,), epochs=20, batch_size=32, random_state=0, n_jobs=1).fit(moved, y)
+    assert fitted.score(moved, y) > 0.95
+
+
+def test_standardisation_neither_changes_nor_shares_the_users_array():
+    X = np.random.default_rng(0).normal(size=(50, 3)) + 5
+    before = X.copy()
+    data = Dataset.from_arrays(X, np.arange(50) % 2, standardise=True)
+    np.testing.assert_array_equal(X, before)
+    assert not np.shares_memory(data.X_train, X)
+
+
+def test_files_are_standardised_before_they_become_float32(tmp_path):
+    x = np.random.default_rng(0).normal(size=(200, 1))
+    rows = "".join(f"{1e9 + v!r},{int(v > 0)}\n" for v in x[:, 0].tolist())
+    (tmp_path / "t.csv").write_text("x,y\n" + rows)
+    np.savez(tmp_path / "t.npz", X=x + 1e9, y=(x[:, 0] > 0).astype(int))
+    for name in ("t.csv", "t.npz"):
+        data = sl.datasets.load(tmp_path / name)
+        assert len(np.unique(data.X_train)) > 100, name
+        assert abs(data.X_train.std() - 1) < 1e-3, name
+
+
+def test_columns_that_lose_their_digits_are_named():
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    X[:, 1] += 1e9
+    y = np.arange(40) % 2
+    model = sl.SparseMLP.create((3, 4, 2), epsilon=4, seed=0)
+    for call in (
+        lambda: Dataset.from_arrays(X, y),
+        lambda: next(sl.train(model, (X, y))),
+        lambda: sl.SparseMLPClassifier((4,), standardise=False, epochs=1).fit(X, y),
+    ):
+        with pytest.warns(UserWarning, match=r"columns \[1\] vary by less than 16 steps of float32"):
+            call()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Dataset.from_arrays(X, y, standardise=True)
+        Dataset.from_arrays(X, y, dtype=np.float64)
+        Dataset.from_arrays(X[:, [0, 2]], y)
+        Dataset.from_arrays(np.zeros((4, 2)), [0, 1, 0, 1])
+
+
+def test_sparse_features_are_scaled_in_float64_too():
+    X = sparse.random_array((60, 30), density=0.3, rng=np.random.default_rng(0), format="csr")
+    X.data += 1e9
+    data = Dataset.from_arrays(X, np.arange(60) % 2, standardise=True)
+    deviation = X.toarray().std(axis=0)
+    np.testing.assert_allclose(data.X_train.toarray(), X.toarray() / deviation, rtol=1e-6)
+    assert data.X_train.dtype == np.float32
+
+
+def test_partial_fit_learns_the_scale_of_all_rows():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2)) * [3, 50] + [1, -7]
+    y = (X[:, 0] > 1).astype(int)
+    X[:2] = [[0.5, 0.5], [0.5 + 1e-9, 0.5 - 1e-9]]
+    model = sl.SparseMLPClassifier((20,), random_state=0, zeta=0, learning_rate=0.05, n_jobs=1)
+    model.partial_fit(X[:2], y[:2], classes=[0, 1])
+    for start in range(2, 300, 30):
+        model.partial_fit(X[start : start + 30], y[start : start + 30])
+    np.testing.assert_allclose(model.scaler_.mean_, X.mean(axis=0), rtol=1e-9)
+    np.testing.assert_allclose(model.scaler_.scale_, X.std(axis=0), rtol=1e-9)
+    for _ in range(20):
+        model.partial_fit(X, y)
+    assert model.score(X, y) > 0.9
+
+
+# --- regressions ------------------------------------------------------------------------------------------------
+
+
+def plane(n_out, n=120):
+    """A Dataset of n_out linear functions of four features."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 4))
+    Y = X @ rng.normal(size=(4, n_out))
+    return Dataset.from_arrays(X[:90], Y[:90], X[90:], Y[90:], task="regression")
+
+
+@pytest.mark.parametrize("n_out", [1, 2, 5])
+def test_a_regression_has_r2_and_no_accuracy(n_out, capsys):
+    data = plane(n_out)
+    model = sl.SparseMLP.create((4, 30, n_out), density=0.8, seed=0)
+    stream = list(sl.steps(model, data, epochs=8, batch_size=10, seed=0))
+    for record in stream:
+        if isinstance(record, sl.EpochRecord):
+            assert record.train_accuracy is record.test_accuracy is None
+        else:
+            assert record.accuracy is None
+    scores = sl.evaluate(model, data.X_test, data.y_test)
+    assert scores.accuracy is None
+    expected = r2_score(data.y_test, sl.predict(model, data.X_test))
+    assert scores.r2 == pytest.approx(expected)
+    assert stream[-1].test_r2 == pytest.approx(expected)
+    loss, accuracy = scores
+    assert (loss, accuracy) == (scores.loss, None)
+    sl.widgets.watch(sl.train(model, data, epochs=1, seed=0))
+    said = capsys.readouterr().out
+    assert "R² " in said
+    assert "%" not in said
+    curve = sl.prune_curve(model, data, [0.0], repeats=1, progress=False)
+    assert curve["accuracy"].isna().all()
+    assert sl.History(r for r in stream if isinstance(r, sl.EpochRecord)).to_frame()["test_r2"].notna().all()
+
+
+@pytest.mark.parametrize("synchronous", [False, True])
+def test_parallel_regressions_have_no_accuracy(synchronous):
+    model = sl.SparseMLP.create((4, 30, 2), density=0.8, seed=0)
+    options = {"n_jobs": 2, "epochs": 3, "batch_size": 10, "seed": 0, "synchronous": synchronous, "pace": 0.0}
+    for record in sl.train_parallel(model, plane(2), **options):
+        if isinstance(record, sl.EpochRecord):
+            assert record.train_accuracy is record.test_accuracy is None
+            assert record.test_r2 <= 1
+        else:
+            assert record.accuracy is None
+
+
+def test_a_sweep_of_regressions_is_scored_by_its_loss():
+    base = sl.ExperimentConfig(dataset="digits", hidden=(8,), epochs=1, epsilon=4, threads=1)
+    found = sl.sweep([base, base.replace(epochs=2)], data=plane(2), progress=False)
+    assert set(found.table["score"]) == {"loss"}
+    assert found.frame["accuracy"].isna().all()
+    assert found.frame["r2"].notna().all()
+
+
+def test_labels_trained_with_squared_errors_keep_their_accuracy():
+    X, y = separable((0, 1))
+    model = trained((X, y), loss="mean_squared_error")
+    scores = sl.evaluate(model, X, y, loss="mean_squared_error")
+    assert scores.accuracy > 0.9
+    assert scores.r2 is None
+
+
+def test_numbers_in_a_tuple_are_a_regression_where_only_that_can_be_meant():
+    X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    model = sl.SparseMLP.create((4, 20, 1), density=0.9, seed=0)
+    list(sl.train(model, (X, 10.0 + X[:, 0]), epochs=60, batch_size=10, seed=0))
+    assert abs(sl.predict(model, X).mean() - 10) < 1
+    whole = sl.SparseMLP.create((4, 20, 1), density=0.9, seed=0)
+    target = np.where(X[:, 0] > 0, 30.0, 10.0)  # whole numbers are no codes of classes for one output
+    list(sl.train(whole, (X, target), loss="mean_squared_error", epochs=60, batch_size=10, seed=0))
+    assert 15 < sl.predict(whole, X).mean() < 25
+    both = sl.SparseMLP.create((4, 20, 2), density=0.9, seed=0)
+    record = next(sl.train(both, (X, X[:, :2], X, X[:, :2]), epochs=1, seed=0))
+    assert record.test_accuracy is None
+
+
+# --- settings of others, and messages that name a way out --------------------------------------------------------
+
+
+@pytest.mark.parametrize("output", ["pandas", "default"])
+def test_estimators_do_not_mind_what_pipelines_return(output):
+    pandas = pytest.importorskip("pandas")
+    X, y = separable(("a", "b"))
+    plain = sl.SparseMLPClassifier((8,), epochs=3, random_state=0, n_jobs=1).fit(X, y).predict_proba(X)
+    with sklearn.config_context(transform_output=output, enable_metadata_routing=True):
+        for given in (X, X.astype(float), pandas.DataFrame(X, columns=list("abcd")), sparse.csr_array(X)):
+            model = sl.SparseMLPClassifier((8,), epochs=3, random_state=0, n_jobs=1, early_stopping=True).fit(given, y)
+            model.predict(given)
+        again = sl.SparseMLPClassifier((8,), epochs=3, random_state=0, n_jobs=1).fit(X, y).predict_proba(X)
+        selector = sl.SparseFeatureSelector(sl.SparseMLPClassifier((8,), epochs=2, random_state=0), n_features_to_select=2)
+        assert selector.fit_transform(pandas.DataFrame(X, columns=list("abcd")), y).shape == (80, 2)
+    np.testing.assert_array_equal(again, plain)
+
+
+def refusal(call):
+    """What the TypeError of a call says; "" without one."""
+    with suppress(StopIteration):
+        try:
+            call()
+        except TypeError as error:
+            return str(error)
+        except AttributeError as error:
+            return f"AttributeError: {error}"
+    return ""
+
+
+def test_an_estimator_in_place_of_a_net_is_answered_with_its_net(tmp_path):
+    X, y = separable((0, 1))
+    fitted = sl.SparseMLPClassifier((8,), epochs=1, random_state=0, n_jobs=1).fit(X, y)
+    state = sl.TrainingState.start(fitted.model_, sl.MomentumSGD(), 0)
+    calls = {
+        "save": lambda: sl.save(fitted, tmp_path / "net"),
+        "average": lambda: sl.average([fitted, fitted]),
+        "save_checkpoint": lambda: sl.save_checkpoint(fitted, state, tmp_path / "checkpoint"),
+        "evaluate": lambda: sl.evaluate(fitted, X, y),
+        "predict": lambda: sl.predict(fitted, X),
+        "train": lambda: next(sl.train(fitted, (X, y))),
+        "train_parallel": lambda: list(sl.train_parallel(fitted, (X, y))),
+        "prune_curve": lambda: sl.prune_curve(fitted, (X, y, X, y)),
+    }
+    for name in figures.__all__:
+        function = getattr(figures, name)
+        wanted = [p for p in inspect.signature(function).parameters.values() if p.default is p.empty]
+        if inspect.isfunction(function) and [p.name for p in wanted] == ["model"]:
+            calls[name] = lambda function=function: function(fitted)
+    assert {"memory", "strength_histogram", "weights_histogram"} <= set(calls)
+    for name, call in calls.items():
+        assert "SparseMLPClassifier(…).model_" in refusal(call), name
+    assert os.listdir(tmp_path) == []
+
+
+def test_images_are_told_how_they_become_rows():
+    with pytest.raises(ValueError, match=r"reshape\(len\(X\), -1\)"):
+        Dataset.from_arrays(np.zeros((5, 28, 28)), np.arange(5) % 2)
+
+
+def test_missing_labels_of_pandas_are_named():
+    pandas = pytest.importorskip("pandas")
+    for y in (
+        pandas.array([True, None, False, True], dtype="boolean"), pandas.array([1, None, 0, 1], dtype="Int64"),
+        pandas.Series(["a", None, "b", "a"], dtype="string"), pandas.Series([1.0, np.nan, 0, 1]),
+    ):  # fmt: skip
+        with pytest.raises((TypeError, ValueError), match=r"y\[1\]"):
+            Dataset.from_arrays(np.zeros((4, 2)), y)
+
+
+def test_a_tuple_is_data_for_sweeps_and_panels():
+    X, y = separable((0, 1))
+    base = sl.ExperimentConfig(dataset="digits", hidden=(8,), epochs=1, epsilon=4, threads=1)
+    assert len(sl.sweep([base], data=(X, y, X, y), progress=False).runs) == 1
+    pytest.importorskip("ipywidgets")
+    panel = sl.widgets.TrainingPanel(base, data=(X, y, X, y))
+    assert len(panel.run(epochs=1)) == 1
+    with pytest.raises(TypeError, match="data"):
+        sl.sweep([base], data="digits", progress=False)
+    with pytest.raises(TypeError, match="data"):
+        sl.build(base, data=X)
