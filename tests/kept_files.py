@@ -21,7 +21,7 @@ import sparselab as sl
 
 KEPT = Path(__file__).parent / "kept"
 SIZES = (hashes.FEATURES, 12, 8, hashes.CLASSES)
-DIGITS = {
+DIGITS = {"fan": "width",
     "dataset": "digits", "hidden": (10, 8), "epsilon": 1.0, "epochs": 4, "batch_size": 64, "seed": 2, "threads": 1,
     "zeta": 0.25, "dropout": 0.1, "learning_rate": 0.0625,
 }  # fmt: skip

@@ -502,7 +502,7 @@ BAD = {
     "density": [0, -0.1, 1.1, NAN, "0.1", True],
     "activation": ["all_rel", None, 3, object()],
     "alpha": [None, -1, NAN, INF, "0.6", True],
-    "initializer": ["he", None, 3],
+    "initializer": ["he", 3],
     "dropout": [None, -0.1, 1, NAN, "0.1"],
     "zeta": [None, -0.1, 1.5, NAN, "0.3", True],
     "rules": ["SET", 3, [1], [None]],

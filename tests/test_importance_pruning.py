@@ -238,7 +238,8 @@ def test_widths_are_as_planned(kind, importance, fold):
 def test_the_weakest_go_and_ties_go_in_order():
     model = models.from_masks([np.ones((5, 3)), np.ones((2, 5))], dtype=np.float32)
     model.layers[0].w[:] = np.repeat([3, 1, -2, -1, 4], 3).astype(np.float32)
-    evolution.apply(ImportancePruning(0.6, start=1)(1, model, None, None, None), model, None, generator())
+    rule = ImportancePruning(0.6, start=1, importance=importances.incoming)
+    evolution.apply(rule(1, model, None, None, None), model, None, generator())
     assert model.neurons.ids(1).tolist() == [0, 4]
 
 

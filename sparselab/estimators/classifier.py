@@ -105,7 +105,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         Whether to use Nesterov's momentum.
     weight_decay : float, default=0.0
         Share of each weight that every step takes off, in [0, 1); it is not multiplied by the learning rate.
-    batch_size : int or "auto", default=128
+    batch_size : int or "auto", default="auto"
         Samples of a mini-batch; "auto": about 50 mini-batches an epoch, of 16 to 128 samples.
     epochs : int, default=50
         Passes over the data of one fit (with `early_stopping`: at most).
@@ -171,10 +171,10 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         self, hidden_layer_sizes: int | Sequence[int] = (200, 200), *, epsilon: float = 20, density: float | None = None,
         activation: Any = "all_relu", alpha: float = 0.6, initializer: Any = None, dropout: float = 0.0,
         zeta: float | Callable[[int], float] = 0.3, rules: Any = None, learning_rate: float | Callable[[float], float] = 0.01,
-        momentum: float = 0.9, nesterov: bool = False, weight_decay: float = 0.0, batch_size: int | str = 128, epochs: int = 50,
-        early_stopping: bool = False, validation_fraction: float = 0.1, n_epochs_no_change: int = 10, tol: float = 1e-4,
-        warm_start: bool = False, standardise: bool | str = "auto", random_state: Any = None, verbose: bool = False,
-        n_jobs: int | None = None, checkpoint: str | os.PathLike[str] | None = None,
+        momentum: float = 0.9, nesterov: bool = False, weight_decay: float = 0.0, batch_size: int | str = "auto",
+        epochs: int = 50, early_stopping: bool = False, validation_fraction: float = 0.1, n_epochs_no_change: int = 10,
+        tol: float = 1e-4, warm_start: bool = False, standardise: bool | str = "auto", random_state: Any = None,
+        verbose: bool = False, n_jobs: int | None = None, checkpoint: str | os.PathLike[str] | None = None,
     ) -> None:  # fmt: skip
         self.hidden_layer_sizes = hidden_layer_sizes
         self.epsilon = epsilon

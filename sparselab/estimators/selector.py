@@ -26,7 +26,7 @@ from .settings import boolean, seeds_of, threads_of
 # links of noise features from growing. The topology is static, because most links that SET adds are links of noise features.
 SETTINGS = {
     "hidden_layer_sizes": (100,), "zeta": 0, "learning_rate": 0.003, "weight_decay": 0.003, "dropout": 0.5, "batch_size": "auto",
-    "epochs": 50,
+    "epochs": 50, "initializer": "he_uniform", "standardise": True,
 }  # fmt: skip
 
 
@@ -36,7 +36,7 @@ class SparseFeatureSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
     The strength of feature i is Σ_j |w_ji| over its outgoing links in the first layer, the neuron strength of QuickSelection
     (Atashgahi et al.; there of a denoising autoencoder trained with SET, here, by default, of a static sparse classifier). Equal
     strengths rank in the order of the columns. The classifier standardises its features, so that strengths do not depend on
-    their units; with `standardise=False` they do.
+    their units; with `standardise=False`, or "auto" (its own default) and sparse data, they do.
 
     Parameters
     ----------

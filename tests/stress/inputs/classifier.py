@@ -77,7 +77,7 @@ def parameters():
         "density": without(not_positive, "nothing") | {"above 1": 1.1},
         "activation": not_a_name(),
         "alpha": numbers | {"negative": -1, "slope beyond float32": 1e39},
-        "initializer": not_a_name(),
+        "initializer": {name: value for name, value in not_a_name().items() if value is not None},
         "dropout": share,
         "zeta": numbers | {"negative": -0.1, "above 1": 1.5},
         "rules": {"text": "SET", "number": 3, "numbers": [1], "nothing among rules": [None]},
