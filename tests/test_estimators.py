@@ -83,7 +83,14 @@ def small(digits):
 
 def make(**parameters):
     """A small classifier that always fits the same net, on the features as they are."""
-    small = {"hidden_layer_sizes": (30, 20), "epochs": 4, "epsilon": 5, "random_state": 0, "standardise": False}
+    small = {
+        "hidden_layer_sizes": (30, 20),
+        "epochs": 4,
+        "epsilon": 5,
+        "random_state": 0,
+        "standardise": False,
+        "batch_size": 128,
+    }
     return SparseMLPClassifier(**(small | parameters))
 
 

@@ -202,6 +202,29 @@ def test_sparse_features_are_scaled_in_float64_too():
     assert data.X_train.dtype == np.float32
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sparse_and_dense_rows_are_scaled_alike_or_refused(dtype):
+    X, y = separable((0, 1))
+    X = np.maximum(X, 0).astype(dtype)
+    fitted = sl.SparseMLPClassifier((8,), epochs=2, random_state=0, n_jobs=1).fit(sparse.csr_array(X), y)
+    np.testing.assert_allclose(fitted.predict_proba(X), fitted.predict_proba(sparse.csr_array(X)), atol=1e-5)
+    centred = sl.SparseMLPClassifier((8,), epochs=2, random_state=0, n_jobs=1).fit(X, y)
+    with pytest.raises(ValueError, match="sparse"):
+        centred.predict(sparse.csr_array(X))
+
+
+def test_partial_fit_learns_a_common_scale_of_sparse_rows():
+    X, y = separable((0, 1))
+    rows = sparse.csr_array(np.maximum(X, 0) * np.linspace(1, 9, 80, dtype=np.float32)[:, None])
+    model = sl.SparseMLPClassifier((8,), random_state=0, n_jobs=1)
+    for start in range(0, 80, 16):
+        model.partial_fit(rows[start : start + 16], y[start : start + 16], classes=[0, 1])
+    whole = sl.SparseMLPClassifier((8,), random_state=0, n_jobs=1).partial_fit(rows, y, classes=[0, 1])
+    assert model.scaler_.factor_ == pytest.approx(whole.scaler_.factor_, rel=1e-9)
+    kept = whole.scaler_.factor_
+    assert whole.partial_fit(rows, y).scaler_.factor_ == kept
+
+
 def test_partial_fit_learns_the_scale_of_all_rows():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 2)) * [3, 50] + [1, -7]

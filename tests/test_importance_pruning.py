@@ -273,7 +273,12 @@ def test_links_mode_is_the_papers():
     model = models.net()
     old, strengths = [layer.topology for layer in model.layers], [layer.strength() for layer in model.layers]
     biases = [layer.b.copy() for layer in model.layers]
-    evolution.apply(ImportancePruning(mode="links", start=1, percentile=20)(1, model, None, None, None), model, None, generator())
+    evolution.apply(
+        ImportancePruning(mode="links", start=1, percentile=20, importance=importances.incoming)(1, model, None, None, None),
+        model,
+        None,
+        generator(),
+    )
     for l, layer in enumerate(model.layers[:-1]):
         empty = strengths[l] <= np.percentile(strengths[l], 20)
         wanted = mask_of(old[l])
@@ -318,7 +323,7 @@ def test_partial_fit_does_not_warn_of_a_start_that_is_to_come():
 def test_links_mode_leaves_the_strongest():
     model = models.net()
     strongest = np.argsort(model.layers[0].strength())[-3:]
-    rule = ImportancePruning(mode="links", start=1, percentile=100, min_neurons=3)
+    rule = ImportancePruning(mode="links", start=1, percentile=100, min_neurons=3, importance=importances.incoming)
     evolution.apply(rule(1, model, None, None, None), model, None, generator())
     assert sorted(np.flatnonzero(model.layers[0].topology.fan_in)) == sorted(strongest)
 

@@ -22,7 +22,7 @@ def test_the_curve_is_pruning_by_hand(trained):
     before = models.fingerprint(model)
     table = prune_curve(model, data, (0, 0.5, 0.9), progress=False, repeats=1)
     assert models.fingerprint(model) == before
-    assert list(table.columns) == ["amount", "neurons", "links", "bytes", "loss", "accuracy", "seconds", "widths"]
+    assert list(table.columns) == ["amount", "neurons", "links", "bytes", "loss", "accuracy", "r2", "seconds", "widths"]
     for _, row in table.iterrows():
         net = prune(model, row.amount, data=data)
         assert (row.neurons, row.links, row.bytes, row.widths) == (sum(net.sizes[1:-1]), net.n_links, net.nbytes, net.sizes)

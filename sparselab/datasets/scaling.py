@@ -80,15 +80,17 @@ class CommonScale:
         """Choose the factor by these data and those before. Returns self."""
         before, n = self.n_samples_seen_, self.n_samples_seen_ + X.shape[0]
         largest = float(np.abs(X.data).max(initial=0))  # squares of values divided by it neither overflow nor vanish
-        square = np.square(X.data / largest, dtype=np.float64).sum() / X.shape[0] if largest else 0.0
+        square = np.square(np.divide(X.data, largest, dtype=np.float64)).sum() / X.shape[0] if largest else 0.0
         here = largest * np.sqrt(square)
         self.length_ = float(np.hypot(self.length_ * np.sqrt(before / n), here * np.sqrt(1 - before / n))) if before else here
         self.n_samples_seen_, self.factor_ = n, ROW_NORM / self.length_ if self.length_ else 1.0
         return self
 
     def transform(self, X):
-        """Return scaled data as float32."""
+        """Return scaled data, sparse or dense, as float32."""
         with np.errstate(over="ignore"):
+            if not sparse.issparse(X):
+                return (X * np.float64(self.factor_)).astype(np.float32)
             data = (X.data * np.float64(self.factor_)).astype(np.float32)
         return sparse.csr_array((data, X.indices, X.indptr), shape=X.shape)
 

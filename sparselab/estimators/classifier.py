@@ -167,6 +167,8 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
     True
     """
 
+    scaler_: Any
+
     def __init__(
         self, hidden_layer_sizes: int | Sequence[int] = (200, 200), *, epsilon: float = 20, density: float | None = None,
         activation: Any = "all_relu", alpha: float = 0.6, initializer: Any = None, dropout: float = 0.0,
@@ -373,7 +375,9 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         """X as float32, standardised if that is wanted."""
         if self.scaler_ is None:
             return X
-        if X.dtype == np.float32 and isinstance(self.scaler_, StandardScaler):
+        if isinstance(self.scaler_, StandardScaler) and (
+            X.dtype == np.float32 or (sparse.issparse(X) and self.scaler_.with_mean)
+        ):
             with config_context(transform_output="default"):  # a net reads arrays, whatever the user's pipelines return
                 return self.scaler_.transform(X)
         if isinstance(self.scaler_, CommonScale):
@@ -391,7 +395,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         if settings.checkpointing and self.random_state is None:
             seeds = stored_seeds(settings.checkpointing["checkpoint"], model) or seeds
         self.classes_, self._made_with = classes, net_parameters(self)
-        self.scaler_: Any = self._new_scaler(sparse.issparse(X))
+        self.scaler_ = self._new_scaler(sparse.issparse(X))
         if self.scaler_ is not None:
             self.scaler_.fit(X)
         return model, TrainingState.start(model, settings.optimizer, seeds), History()

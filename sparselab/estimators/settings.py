@@ -20,7 +20,7 @@ from ..topology.topology import MAX_WIDTH
 from ..utils import checks
 from ..utils.resources import cores
 
-SMALLEST_BATCH, LARGEST_BATCH, BATCHES = 16, 128, 50  # "auto": about 50 mini-batches an epoch
+SMALLEST_BATCH, LARGEST_BATCH, BATCHES = 16, 128, 30  # "auto": about 30 mini-batches an epoch
 
 
 @dataclass(frozen=True)

@@ -56,10 +56,8 @@ class ImportancePruning:
         How the removed share grows from `start` to `stop`: 1 − (1 − t)³ or t.
     fold : {"mean", "bias"}, default "mean"
         What is added to the next layer's biases for a neuron: "bias" is f(b), its output once its incoming links are cut;
-        "mean" is the mean of f(z) over a batch, which changes the outputs of the network least.
-
-    The defaults of `importance` and `fold` are those that cost the least accuracy (`python -m benchmarks.importance`); the
-    paper's choice is `ImportancePruning.paper()`.
+        "mean" is the mean of f(z) over a batch, which changes the outputs of the network least. The defaults of `importance`
+        and `fold` cost the least accuracy (`python -m benchmarks.importance`); `ImportancePruning.paper()` has the paper's.
 
     Raises
     ------
