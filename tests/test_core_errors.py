@@ -61,7 +61,7 @@ CREATE = table(
     ("dtype", [np.float16, np.int32, int, "no such type", None, 7, complex], "float32", "float64"),
     ("exact", ["yes", 2, None], "True or False"),
     ("activation", ["rellu", "", None, 3, THING, int], "all_relu"),
-    ("initializer", ["he", None, 3, THING], "he_uniform"),
+    ("initializer", ["he", 3, THING], "he_uniform"),
 )
 
 

@@ -106,7 +106,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
     weight_decay : float, default=0.0
         Share of each weight that every step takes off, in [0, 1); it is not multiplied by the learning rate.
     batch_size : int or "auto", default="auto"
-        Samples of a mini-batch; "auto": about 50 mini-batches an epoch, of 16 to 128 samples.
+        Samples of a mini-batch; "auto": about 30 mini-batches an epoch, of 16 to 128 samples.
     epochs : int, default=50
         Passes over the data of one fit (with `early_stopping`: at most).
     early_stopping : bool, default=False
