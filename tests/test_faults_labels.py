@@ -59,8 +59,6 @@ def test_a_label_means_the_same_in_every_call(labels, tmp_path):
     half = y == labels[0]
     curve = sl.prune_curve(model, (X, y, X[half], y[half]), [0.0], repeats=1, progress=False)
     assert curve["accuracy"][0] > 0.9
-    if model.classes is None:  # labels are the numbers of the outputs: a net does not know that it was trained on others
-        return
     record = next(sl.train(model, (X[half], y[half], X[half], y[half]), epochs=1, seed=0))  # a shard with one class
     assert record.test_accuracy > 0.9
 
@@ -82,9 +80,44 @@ def test_unknown_labels_are_refused_by_name():
     assert model.classes.tolist() == [5, 6]
 
 
-def test_a_net_that_knows_no_classes_codes_none_anew_when_it_is_scored():
+def test_numbers_of_outputs_are_remembered_too():
     X, y = separable((0, 1))
     model = trained((X, y))
+    assert model.classes.tolist() == [0, 1]
+    with pytest.raises(ValueError, match=r"y\[\d+\] = 2: must be one of the 2 labels"):
+        next(sl.train(model, (X, y + 1)))
+    next(sl.train(model, Dataset.from_arrays(X, np.array(["no", "yes"])[y]), epochs=1))  # its codes are numbers of outputs
+
+
+def test_a_refused_run_folder_leaves_the_classes_alone(tmp_path):
+    X, y = separable((1, 2))
+    model = sl.SparseMLP.create((4, 16, 2), density=0.8, seed=1)
+    with pytest.raises(ValueError, match="keep"):
+        next(sl.train(model, (X, y), checkpoint=tmp_path, keep=0))
+    assert model.classes is None
+
+
+def test_a_fitted_estimators_net_knows_its_labels():
+    X, y = separable((1, 2))
+    fitted = sl.SparseMLPClassifier((16,), density=0.8, epochs=20, batch_size=8, random_state=0, standardise=False).fit(X, y)
+    assert fitted.model_.classes.tolist() == [1, 2]
+    for label in (1, 2):
+        assert sl.evaluate(fitted.model_, X[y == label], y[y == label]).accuracy == fitted.score(X[y == label], y[y == label])
+
+
+def test_numpy_may_raise_for_every_rounding():
+    X, y = separable((0, 1))
+    with np.errstate(all="raise"):
+        fitted = sl.SparseMLPClassifier((8,), epochs=3, random_state=0, n_jobs=1).fit(X * 1e3, y)
+        fitted.predict_proba(X * 1e6)
+        fitted.predict_proba(X.astype(float) * 1e6)
+        sl.evaluate(fitted.model_, X * 1e6, y)
+        list(sl.train(sl.SparseMLP.create((4, 8, 2), seed=0), (X, y, X, y), epochs=2, seed=0))
+
+
+def test_a_net_that_knows_no_classes_codes_none_anew_when_it_is_scored():
+    X, y = separable((0, 1))
+    model = trained(Dataset.from_arrays(X, y))
     assert model.classes is None
     with pytest.raises(ValueError, match=r"y = \[1, 2\]: must be the numbers of the net's outputs, 0 … 1; model.classes"):
         sl.prune_curve(model, (X, y + 1, X, y + 1), [0.0])
@@ -108,8 +141,10 @@ def test_parallel_training_remembers_labels_too():
     model = sl.SparseMLP.create((4, 16, 2), density=0.8, seed=1)
     list(sl.train_parallel(model, (X, y), n_jobs=2, epochs=4, batch_size=8, seed=0))
     assert model.classes.tolist() == [1, 2]
+    other = model.copy()
+    other.classes = np.array([3, 4])
     with pytest.raises(ValueError, match=r"models\[1\].classes"):
-        sl.average([model, sl.SparseMLP.create((4, 16, 2), density=0.8, seed=1)])
+        sl.average([model, other])
 
 
 @pytest.mark.parametrize(

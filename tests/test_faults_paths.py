@@ -7,6 +7,7 @@ import sys
 import warnings
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -69,6 +70,22 @@ def test_a_store_of_runs_stays_where_it_was_made(two):
     store.new(sl.ExperimentConfig(dataset="digits"))
     assert [path.name for path in (a / "runs").iterdir()] == ["0001-digits"]
     assert list(b.iterdir()) == []
+
+
+@pytest.mark.parametrize("what", ["deleted", "replaced"])
+def test_the_record_of_a_run_is_not_written_into_another_ones_folder(two, what):
+    a, _ = two
+    store, config = RunStore("runs"), sl.ExperimentConfig(dataset="digits")
+    logger = store.new(config)
+    shutil.move(logger.folder, a / "elsewhere")
+    if what == "replaced":
+        RunStore("other").new(config, "another")
+        shutil.move(a / "other" / "0001-digits", logger.folder)
+    before = {path.name: path.read_bytes() for path in logger.folder.glob("*")}
+    run = SimpleNamespace(history=[object()], state="running", changes=[], error=None)
+    with pytest.raises(OSError, match="moved, deleted or replaced"):
+        logger.note(run)
+    assert {path.name: path.read_bytes() for path in logger.folder.glob("*")} == before
 
 
 @pytest.mark.parametrize("what", ["moved", "deleted", "replaced"])

@@ -121,7 +121,8 @@ def check_kind(header, kind, other):
 def model_header(model, *, plug_ins=False):
     """The plain values of a net; with `plug_ins`, an activation or initializer without a name is stored by its class."""
     checks.integer("layers", len(model.layers), high=MAX_LAYERS)
-    classes = {} if model.classes is None else {"classes": plain_classes(model.classes)}
+    plain = model.classes is None or np.array_equal(model.classes, np.arange(len(model.classes)))  # numbers of the outputs
+    classes = {} if plain else {"classes": plain_classes(model.classes)}
     return classes | {
         "sizes": model.sizes,
         "original_sizes": model.neurons.sizes,

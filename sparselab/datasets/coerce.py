@@ -83,14 +83,16 @@ def with_codes_of(data, classes):
     """A Dataset whose codes are those of the model's classes, if it has some; ValueError for classes that it does not know."""
     if classes is None or data.classes is None or np.array_equal(data.classes, classes):
         return data
+    if np.array_equal(classes, np.arange(len(classes))):  # the net was trained on numbers of outputs, which codes are
+        return data
     codes, _ = check_targets(data.classes, len(data.classes), "data.classes", classes=classes)
     recode = lambda y: None if y is None else codes[y]
     return replace(data, y_train=recode(data.y_train), y_test=recode(data.y_test), classes=classes)
 
 
 def remember_classes(model, data):
-    """Set `model.classes` to those of a Dataset that was made of a tuple, unless they are the numbers of the outputs."""
-    if data.classes is not None and not np.array_equal(data.classes, np.arange(model.sizes[-1])):
+    """Set `model.classes` to those of a Dataset that was made of a tuple."""
+    if data.classes is not None:
         model.classes = data.classes
 
 

@@ -37,7 +37,7 @@ def scaled_by(X, mean, factor, dtype, out=None):
 
     For a CSR matrix, X * factor.
     """
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         if sparse.issparse(X):
             if out is X:
                 X.data *= factor[X.indices]
@@ -88,7 +88,7 @@ class CommonScale:
 
     def transform(self, X):
         """Return scaled data, sparse or dense, as float32."""
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", under="ignore"):
             if not sparse.issparse(X):
                 return (X * np.float64(self.factor_)).astype(np.float32)
             data = (X.data * np.float64(self.factor_)).astype(np.float32)

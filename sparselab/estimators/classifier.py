@@ -305,7 +305,8 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples, n_classes)
             Probabilities, in the order of `classes_`.
         """
-        return np.exp(self.predict_log_proba(X))
+        with np.errstate(under="ignore"):
+            return np.exp(self.predict_log_proba(X))
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict the logarithm of the probability of each class.
@@ -322,7 +323,8 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         """
         logits = self._logits(X)
         logits -= logits.max(axis=1, keepdims=True)
-        return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        with np.errstate(under="ignore"):
+            return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Compute the outputs of the net.
@@ -438,6 +440,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
 
     def _store(self, model, state, history, best):
         """Set the attributes of a fitted estimator; returns self."""
+        model.classes = self.classes_
         self.model_, self._state, self.history_ = model, state, history
         record = best.record if best else history[-1]
         self.n_iter_, self.loss_ = len(history), record.train_loss

@@ -8,12 +8,13 @@ import json
 import os
 import re
 import shutil
+import uuid
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from ..checkpoints.records import History
-from ..checkpoints.run_dir import RunDir, RunDirBusyError
+from ..checkpoints.run_dir import LOST, RunDir, RunDirBusyError
 from ..utils import checks
 from . import environment
 from .config import ExperimentConfig
@@ -158,18 +159,31 @@ class RunLogger:
     """Writes the records and the state of a run to its folder; `note(run)` is called after each record and change of state."""
 
     def __init__(self, folder, about):
-        self.folder, self.about, self.written, self.state = Path(folder), about, 0, ""
+        self.folder, self.about, self.written, self.state = Path(folder), about | {"key": uuid.uuid4().hex}, 0, ""
         self._write_state("preparing")
 
     def note(self, run):
-        """Append new records, and write the state if it has changed."""
+        """Append new records, and write the state if it has changed; OSError where the folder is another run's by now."""
+        new_state = run.state != self.state and run.state in (*ENDED, "running")
+        if new_state or self.written < len(run.history):
+            self._check_own()
         if self.written < len(run.history):
             with open(self.folder / RECORDS, "a" if self.written else "w", encoding="utf-8") as file:
                 for record in run.history[self.written :]:
                     file.write(json.dumps(json.loads(History([record]).to_json())[0]) + "\n")
             self.written = len(run.history)
-        if run.state != self.state and run.state in (*ENDED, "running"):
+        if new_state:
             self._write_state(run.state, changes=run.changes, error=run.error[0] if run.error else "", last=last_of(run.history))
+
+    def _check_own(self):
+        """Raise OSError unless the folder holds the `run.json` that this logger has written."""
+        try:
+            own = read_about(self.folder / ABOUT).get("key") == self.about["key"]
+        except ValueError:
+            own = False
+        if not own:
+            _OURS.discard(str(self.folder))
+            raise OSError(f"{self.folder}: {LOST}")
 
     def _write_state(self, state, **more):
         """Replace run.json atomically: a reader sees the old or the new content."""

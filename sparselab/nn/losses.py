@@ -117,7 +117,8 @@ class SoftmaxCrossEntropy:
         """
         Z = Z.astype(np.float64)
         top, rows = Z.max(axis=1), np.arange(len(Z))
-        logsum = np.log(np.exp(Z - top[:, None]).sum(axis=1))  # `top` is not added: a large one would round this away
+        with np.errstate(under="ignore"):
+            logsum = np.log(np.exp(Z - top[:, None]).sum(axis=1))  # `top` is not added: a large one would round this away
         return float(np.mean(logsum + (top - Z[rows, targets]))), float(np.mean(Z.argmax(axis=1) == targets))
 
 

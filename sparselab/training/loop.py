@@ -210,11 +210,12 @@ def steps(
     for rule in rule_list:
         if hasattr(rule, "prepare"):
             rule.prepare(model, epochs if checkpoint is not None else state.epoch + epochs)
+    checkpointer = None if checkpoint is None else Checkpointer(checkpoint, every, keep, resume, seed, config)
     if isinstance(data, tuple | list):
         remember_classes(model, dataset)
-    if checkpoint is None:
+    if checkpointer is None:
         return _steps(run, state, state.epoch + epochs)
-    return _checkpointed_steps(run, state, Checkpointer(checkpoint, every, keep, resume, seed, config), epochs)
+    return _checkpointed_steps(run, state, checkpointer, epochs)
 
 
 def _steps(run, state, last_epoch):

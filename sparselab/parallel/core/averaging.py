@@ -68,8 +68,9 @@ def check_models(models):
         ) if model.sizes == models[0].sizes else False  # fmt: skip
         if not same_neurons or model.dtype != models[0].dtype:
             checks.fail(f"models[{i}]", model, f"of the neurons and dtype of the first, {models[0]!r}")
-        if not np.array_equal(model.classes, models[0].classes):
-            checks.fail(f"models[{i}].classes", model.classes, f"those of the first model, {checks.shown(models[0].classes)}")
+        known = models[0].classes
+        if not (model.classes is None or known is None or np.array_equal(model.classes, known)):
+            checks.fail(f"models[{i}].classes", model.classes, f"those of the first model, {checks.shown(known)}")
     return models
 
 
