@@ -11,7 +11,7 @@ from .. import evolution
 from ..datasets.coerce import as_dataset, as_features
 from ..evolution import Evidence, importances
 from ..nn import losses
-from ..training.loop import check_model, evaluate, predict, train
+from ..training.loop import check_model, predict, train
 from ..utils import checks
 from .timing import least_seconds
 
@@ -120,12 +120,14 @@ def prune_curve(
     progress = checks.flag("progress", progress)
     amounts = [checks.fraction(f"amounts[{i}]", amount) for i, amount in enumerate(as_list("amounts", amounts))]
     X_test, evidence = as_features("data.X_test", dataset.X_test, model), evidence_of(model, dataset, seed)
+    loss = loss_of(dataset)
+    targets = loss.targets(dataset.y_test, model.sizes[-1], model.dtype)
     nets = [_pruned(model, amount, importance, min_neurons, evidence) for amount in amounts]
     seconds, rows = least_seconds([partial(predict, net, X_test, threads=threads) for net in nets], repeats), []
     for amount, net, spent in zip(tqdm(amounts, disable=not progress, file=sys.stdout, leave=False, unit="net"), nets, seconds):
         row = {"amount": amount, "neurons": sum(net.sizes[1:-1]), "links": net.n_links, "bytes": net.nbytes}
-        scores = evaluate(net, X_test, dataset.y_test, threads=threads)
-        row |= scores._asdict() | {"r2": scores.r2, "seconds": spent}
+        scores = losses.scores(loss, predict(net, X_test, threads=threads), targets)
+        row |= dict(zip(("loss", "accuracy", "r2"), scores, strict=True)) | {"seconds": spent}
         if epochs:
             options = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "threads": threads, "evaluate_every": epochs}
             *_, last = train(net, dataset, optimizer=optimizer, **options)
@@ -141,10 +143,15 @@ def as_list(name, values):
     return values or checks.fail(name, values, "at least one share in [0, 1]")
 
 
+def loss_of(data):
+    """The default loss for a Dataset."""
+    return losses.get("softmax_cross_entropy" if data.n_classes else "mean_squared_error")
+
+
 def evidence_of(model, data, seed):
     """The Evidence (activations and gradients) of SAMPLES training samples."""
     X = as_features("data.X_train", data.X_train, model)
-    loss = losses.get("softmax_cross_entropy" if data.n_classes else "mean_squared_error")
+    loss = loss_of(data)
     targets = loss.targets(data.y_train, model.sizes[-1], model.dtype)
     samples = checks.generator("seed", seed).permutation(len(targets))[:SAMPLES]
     return Evidence(model, loss, X, targets, samples)
@@ -156,5 +163,4 @@ def _pruned(model, amount, importance, min_neurons, evidence):
     widths = evolution.widths_without(model.sizes[1:-1], amount, checks.integer("min_neurons", min_neurons))
     gone, net = evolution.least_important(model, importance, widths), model.copy()
     evolution.apply(evolution.shrink(model, gone, evidence), net, None, None)
-    net.classes = None  # it is scored on the codes of a Dataset
     return net

@@ -75,9 +75,7 @@ class Checkpointer:
         if state.position == self.saved or self.before + len(self.history) != state.epoch:
             return
         if not self.folder.is_held():  # never into the folder of another run
-            if LOST not in self.warned:
-                warnings.warn(f"{path}: {LOST}. Nothing more is saved; training goes on", stacklevel=2)
-            self.warned.add(LOST)
+            self._warn_once(LOST, f"{path}: {LOST}. Nothing more is saved; training goes on")
             return
         order = run_description.order_digest(state, len(self.run.targets)) if state.batch else None
         try:
@@ -87,9 +85,14 @@ class Checkpointer:
             self.folder.rotate()
         except (OSError, ValueError) as error:
             reason = checkpoint.failure_reason(error, path)
-            if str(getattr(error, "errno", error)) not in self.warned:
-                warnings.warn(f"{path}: {reason}. The checkpoint before it stays; training goes on", stacklevel=2)
-            self.warned.add(str(getattr(error, "errno", error)))
+            text = f"{path}: {reason}. The checkpoint before it stays; training goes on"
+            self._warn_once(str(getattr(error, "errno", error)), text)
+
+    def _warn_once(self, reason, text):
+        """A warning, the first time that this reason occurs."""
+        if reason not in self.warned:
+            self.warned.add(reason)
+            warnings.warn(text, stacklevel=3)
 
     def _restore(self):
         state, model = self.state, self.run.model

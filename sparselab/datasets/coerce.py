@@ -18,10 +18,8 @@ def as_dataset(data, model, loss=None, *, new_classes=False):
     several columns or with fractions are the numbers of a regression, as are those for a net with one output and the loss
     "mean_squared_error".
     """
-    if hasattr(data, "X_train") and hasattr(data, "y_train"):
+    if is_dataset(data):
         return with_codes_of(data, model.classes)
-    if not isinstance(data, tuple | list) or len(data) not in (2, 4):
-        checks.fail("data", type(data).__name__, "a Dataset, (X, y) or (X, y, X_test, y_test)", TypeError)
     y, n_out = as_labels(data[1]), model.sizes[-1]
     if is_regression(y, n_out, loss):
         return Dataset.from_arrays(*data, dtype=model.dtype, task="regression")
@@ -39,11 +37,16 @@ def as_dataset(data, model, loss=None, *, new_classes=False):
 
 def given_dataset(data):
     """Return a Dataset given in place of a config's: itself, or made of (X, y) or (X, y, X_test, y_test); None for None."""
-    if data is None or (hasattr(data, "X_train") and hasattr(data, "y_train")):
-        return data
+    return data if data is None or is_dataset(data) else Dataset.from_arrays(*data)
+
+
+def is_dataset(data):
+    """True for a Dataset, False for a tuple or list of arrays; TypeError for anything else."""
+    if hasattr(data, "X_train") and hasattr(data, "y_train"):
+        return True
     if isinstance(data, tuple | list) and len(data) in (2, 4):
-        return Dataset.from_arrays(*data)
-    checks.fail("data", data, "a Dataset, (X, y) or (X, y, X_test, y_test)", TypeError)
+        return False
+    checks.fail("data", type(data).__name__, "a Dataset, (X, y) or (X, y, X_test, y_test)", TypeError)
 
 
 def is_regression(y, n_out, loss):
@@ -52,14 +55,9 @@ def is_regression(y, n_out, loss):
         return False
     squared = loss == "mean_squared_error" or type(loss).__name__ == "MeanSquaredError"
     if y.ndim == 2:  # one-hot rows are refused, because they may be meant as labels
-        return y.shape[1] > 1 and y.shape[1] == n_out and (squared or not is_one_hot(y))
+        return y.shape[1] > 1 and y.shape[1] == n_out and (squared or not checks.is_one_hot(y))
     single = n_out == 1 and squared
     return single or (y.dtype.kind == "f" and bool(np.any(y != np.floor(y))) and bool(np.isfinite(y).all()) and n_out == 1)
-
-
-def is_one_hot(y):
-    """Whether each row has one 1, and 0 elsewhere."""
-    return bool(np.all((y == 0) | (y == 1)) and np.all(y.sum(axis=1) == 1))
 
 
 def are_outputs(y, n_out):
@@ -90,9 +88,9 @@ def with_codes_of(data, classes):
     return replace(data, y_train=recode(data.y_train), y_test=recode(data.y_test), classes=classes)
 
 
-def remember_classes(model, data):
-    """Set `model.classes` to those of a Dataset that was made of a tuple."""
-    if data.classes is not None:
+def remember_classes(model, given, data):
+    """Set `model.classes` to those of the Dataset `data`, if it was made of labels that were `given` in a tuple."""
+    if isinstance(given, tuple | list) and data.classes is not None:
         model.classes = data.classes
 
 

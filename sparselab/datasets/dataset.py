@@ -195,7 +195,10 @@ class Dataset:
                 y_test, _ = check_targets(y_test, X_test.shape[0], "y_test", task=task, classes=classes, dtype=dtype)
         image_shape = tuple(image_shape) if isinstance(image_shape, list) else image_shape
         made = cls(X_train, y_train, X_test, y_test, source, name, classes, image_shape)
-        return made._standardised(dtype) if standardise else made
+        if not standardise:
+            return made
+        X_train, X_test = scale(X_train, X_test, dtype)  # in place where the arrays have this dtype and are not the caller's
+        return replace(made, X_train=X_train, X_test=X_test)
 
     @classmethod
     def from_file(
@@ -292,11 +295,7 @@ class Dataset:
         *,
         task: str = "classification",
         separator: str | None = None,
-        header: bool | None = None,
-        columns: Sequence[int | str] | None = None,
-        decimal: str | None = None,
-        missing: str = "refuse",
-        encoding: str = "utf-8",
+        **options: Any,
     ) -> Self:
         """Read a text table with any extension; see `from_file`, which has the same arguments.
 
@@ -316,16 +315,8 @@ class Dataset:
             What the target is for.
         separator : str, optional
             Character between cells; found if it is not given.
-        header : bool, optional
-            Whether the first line names the columns; found if it is not given.
-        columns : sequence of int or str, optional
-            Positions or names of the columns that are features; by default all but the target.
-        decimal : {".", ","}, optional
-            Decimal mark; found if it is not given.
-        missing : {"refuse", "drop"}, default "refuse"
-            What happens to rows with missing cells.
-        encoding : str, default "utf-8"
-            Encoding of the text.
+        **options
+            Also header, columns, decimal, missing and encoding, as for `from_file`.
 
         Returns
         -------
@@ -339,10 +330,7 @@ class Dataset:
         TypeError, ValueError
             If an argument or a cell is not allowed; the message names line and column.
         """
-        options = {
-            "target": target, "columns": columns, "missing": missing, "separator": separator, "header": header,
-            "decimal": decimal, "encoding": encoding,
-        }  # fmt: skip
+        options |= {"target": target, "separator": separator}
         return cls._read(path, ".csv", options, test_fraction, seed, standardise, task)
 
     @classmethod
@@ -505,11 +493,6 @@ class Dataset:
         target = f"{self.n_classes} classes" if self.classes is not None else f"{self.n_outputs} outputs"
         size = f"{self.n_train} + {self.n_test} x {self.n_features} {kind} {self.X_train.dtype}"
         return f"Dataset({self.name!r}, {size}, {target}, source={self.source!r})"
-
-    def _standardised(self, dtype):
-        """Return the dataset with standardised features of this dtype; features that have it already are scaled IN PLACE."""
-        X_train, X_test = scale(self.X_train, self.X_test, dtype)
-        return replace(self, X_train=X_train, X_test=X_test)
 
 
 def _checked(X, name, *, dtype, standardise, keep):

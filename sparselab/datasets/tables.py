@@ -18,6 +18,7 @@ from .formats import content, refuse, shown_path
 SEPARATORS = ("\t", ";", "|", ",", r"\s+")  # in the order in which they are tried
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "none", "#N/A")
 NO_LABEL = ("", "?")  # in the target's column the other marks may be labels
+ON_MISSING = ("refuse", "drop")  # what happens to rows with missing cells
 COMMENT = ("#", "%")
 LOOKED_AT = 200  # lines from which the layout is found
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
@@ -204,19 +205,13 @@ def parsed(path, text, layout, place, names):
 
     numbers = list(range(len(names)))
     marks = {i: list(NO_LABEL if i == place else MISSING) for i in numbers}
-    options = {
-        "sep": layout.separator,
-        "decimal": layout.decimal,
-        "index_col": False,
-        "keep_default_na": False,
-        "na_values": marks,
-    }
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pandas.errors.ParserWarning)  # a line with too many cells
             return pandas.read_csv(
-                io.StringIO(text), header=None, names=numbers, skiprows=int(layout.names is not None), low_memory=False,
-                skipinitialspace=True, **options,
+                io.StringIO(text), sep=layout.separator, decimal=layout.decimal, header=None, names=numbers, index_col=False,
+                skiprows=int(layout.names is not None), skipinitialspace=True, keep_default_na=False, na_values=marks,
+                low_memory=False,
             )  # fmt: skip
     except (pandas.errors.ParserWarning, ValueError) as error:
         reason = str(error).strip().replace("Error tokenizing data. C error: ", "")[:160]
@@ -246,7 +241,7 @@ class Cells:
 
     def split(self, target, columns, missing):
         """X (rows, features) float64 and y (rows,); `target` is a position, for the others see Dataset.from_file."""
-        choice("missing", missing, ("refuse", "drop"))
+        choice("missing", missing, ON_MISSING)
         if columns is None:
             features = [i for i in range(len(self.names)) if i != target]
         else:

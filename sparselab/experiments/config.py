@@ -12,6 +12,8 @@ from pathlib import PurePath
 from typing import Any, Self
 
 from .. import datasets
+from ..datasets.tables import ON_MISSING
+from ..datasets.targets import TASKS
 from ..evolution import criteria, importances, regrowths
 from ..nn import activations, initializers
 from ..utils import checks
@@ -21,10 +23,8 @@ RULES = ("set", "static")
 ZETA_SCHEDULES = ("constant", "cosine")
 PRUNING = ("none", "shrink", "links")
 BACKENDS = ("threads", "processes", "dask")
-TASKS = ("classification", "regression")
 HEADERS = {"auto": None, "yes": True, "no": False}
 DECIMALS = {"auto": None, ".": ".", ",": ","}
-MISSING = ("refuse", "drop")
 MAX_TEXT = 1000  # characters of a field
 SEPARATORS = {"": None, "tab": "\t", "\\t": "\t", "space": r"\s+", " ": r"\s+"}  # as they are typed
 
@@ -151,8 +151,9 @@ class ExperimentConfig:
         group="data",
     )  # fmt: skip
     missing: str = knob(
-        "refuse", "missing cells", "in a table: refuse rows with missing cells, or drop these rows", choices=MISSING, group="data"
-    )
+        "refuse", "missing cells", "in a table: refuse rows with missing cells, or drop these rows", choices=ON_MISSING,
+        group="data",
+    )  # fmt: skip
 
     def __post_init__(self):
         for one in dataclasses.fields(self):

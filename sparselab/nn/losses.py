@@ -253,8 +253,7 @@ def has_classes(targets: NDArray[Any]) -> bool:
         return targets.dtype.kind in "iu"
     if targets.ndim != 2 or targets.shape[1] < 2:
         return False
-    one_hot = (targets == 1).sum(axis=1) == 1
-    return bool(one_hot.all() and ((targets == 0).sum(axis=1) == targets.shape[1] - 1).all())
+    return checks.is_one_hot(targets)
 
 
 def r_squared(Z: NDArray[np.floating], targets: NDArray[Any]) -> float | None:
@@ -271,7 +270,7 @@ def r_squared(Z: NDArray[np.floating], targets: NDArray[Any]) -> float | None:
     -------
     float or None
         1 − Σ (z − t)² / Σ (t − mean)²; an output whose targets are all equal counts as 1 if it is met exactly, else as 0. None
-        where the targets stand for classes, and for fewer than two samples.
+        for fewer than two samples, or targets of another shape.
 
     Examples
     --------
@@ -280,7 +279,7 @@ def r_squared(Z: NDArray[np.floating], targets: NDArray[Any]) -> float | None:
     >>> sl.losses.r_squared(np.array([[1.0], [2.0], [3.0]]), np.array([[1.0], [2.0], [3.0]]))
     1.0
     """
-    if targets.shape != Z.shape or len(Z) < 2 or has_classes(targets):
+    if targets.shape != Z.shape or len(Z) < 2:
         return None
     wanted = targets.astype(np.float64)
     rest = np.square(Z.astype(np.float64) - wanted).sum(axis=0)
@@ -319,7 +318,7 @@ def scores(loss: Loss, Z: NDArray[np.floating], targets: NDArray[Any]) -> tuple[
     (0.25, None, -1.0)
     """
     value, accuracy = loss.of(Z, targets)
-    return value, accuracy if has_classes(targets) else None, r_squared(Z, targets)
+    return (value, accuracy, None) if has_classes(targets) else (value, None, r_squared(Z, targets))
 
 
 NAMES: dict[str, type] = {"softmax_cross_entropy": SoftmaxCrossEntropy, "mean_squared_error": MeanSquaredError}

@@ -211,8 +211,7 @@ def steps(
         if hasattr(rule, "prepare"):
             rule.prepare(model, epochs if checkpoint is not None else state.epoch + epochs)
     checkpointer = None if checkpoint is None else Checkpointer(checkpoint, every, keep, resume, seed, config)
-    if isinstance(data, tuple | list):
-        remember_classes(model, dataset)
+    remember_classes(model, data, dataset)
     if checkpointer is None:
         return _steps(run, state, state.epoch + epochs)
     return _checkpointed_steps(run, state, checkpointer, epochs)

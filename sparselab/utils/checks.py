@@ -100,6 +100,11 @@ def mask(name, values, n):
     return values
 
 
+def is_one_hot(rows):
+    """Whether each row of a 2-D array has one 1, and 0 elsewhere."""
+    return bool(np.all((rows == 0) | (rows == 1)) and np.all(rows.sum(axis=1) == 1))
+
+
 def flag(name, value):
     """Return True or False as bool."""
     if not isinstance(value, bool | np.bool_):

@@ -52,15 +52,19 @@ class ViewModel:
         """The given data, or those of a config, which are loaded once."""
         if self.given is not None:
             return self.given
-        options = data_options(config)
-        key = config.dataset, repr(options)
+        key = self._key(config)
         if key not in self.loaded:
-            self.loaded = {key: datasets.load(config.dataset, **options)}
+            self.loaded = {key: datasets.load(config.dataset, **data_options(config))}
         return self.loaded[key]
+
+    @staticmethod
+    def _key(config):
+        """What decides which data a config names."""
+        return config.dataset, repr(data_options(config))
 
     def at_hand(self, config):
         """Whether the data of a config can be used without a download or a long wait."""
-        return self.given is not None or config.dataset in SMALL or (config.dataset, repr(data_options(config))) in self.loaded
+        return self.given is not None or config.dataset in SMALL or self._key(config) in self.loaded
 
     @property
     def experiment(self):

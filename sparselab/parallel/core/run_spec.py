@@ -43,8 +43,7 @@ class RunSpec:
             "n_jobs": self.n_workers, "synchronous": self.synchronous, "first_phase": self.first_epochs, "epochs": self.epochs,
             "steps_per_push": self.steps_per_push,
         }  # fmt: skip
-        if data is not given and isinstance(given, tuple | list):
-            remember_classes(model, data)
+        remember_classes(model, given, data)
 
     def _samples(self, name, X, y):
         return as_features(f"data.{name}", X, self.model), self.loss.targets(y, self.model.sizes[-1], self.model.dtype)
