@@ -89,6 +89,17 @@ def test_numbers_of_outputs_are_remembered_too():
     next(sl.train(model, Dataset.from_arrays(X, np.array(["no", "yes"])[y]), epochs=1))  # its codes are numbers of outputs
 
 
+def test_a_dataset_of_some_of_the_outputs_numbers_is_mapped_to_them():
+    X, y = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32), np.arange(90) % 3
+    X[np.arange(90), y] += 4
+    model = trained((X, y), n_out=3)
+    some = y > 0
+    part = Dataset.from_arrays(X[some], y[some], X[some], y[some])  # its codes are 0 and 1, its labels 1 and 2
+    assert next(sl.train(model.copy(), part, epochs=1, seed=0)).test_accuracy > 0.9
+    with pytest.raises(ValueError, match="= 3: must be one of the 3 labels"):
+        next(sl.train(model, Dataset.from_arrays(X, y + 1)))
+
+
 def test_a_refused_run_folder_leaves_the_classes_alone(tmp_path):
     X, y = separable((1, 2))
     model = sl.SparseMLP.create((4, 16, 2), density=0.8, seed=1)

@@ -60,7 +60,37 @@ def test_parallel_runs_and_estimators_stay_where_they_began(two):
         if record.epoch == 1:
             os.chdir(b)
     assert sl.load_checkpoint(a / "runs").state.epoch == 4
+    os.chdir(a)
+
+    def zeta(epoch):
+        os.chdir(b)
+        return 0.3
+
+    settings = {"epochs": 4, "early_stopping": True, "validation_fraction": 0.25, "random_state": 0, "checkpoint": "fits"}
+    rows, labels = np.random.default_rng(0).normal(size=(40, 8)), np.arange(40) % 2
+    sl.SparseMLPClassifier((4,), zeta=zeta, **settings).fit(rows, labels)
+    assert sl.load_checkpoint(a / "fits").state.epoch == 4
+    assert (a / "fits" / "best.npz").exists()
     assert list(b.iterdir()) == []
+
+
+def test_the_local_phase_removes_nothing_of_another_run(two):
+    a, _ = two
+    others = a / "runs" / "local-epoch9-worker0.npz"
+
+    def train_and_take():
+        for record in sl.train_parallel(model, (X, Y), **options):
+            if record.epoch == 2:
+                shutil.move(a / "runs", a / "elsewhere")
+                (a / "runs").mkdir()
+                others.write_bytes(b"another run's")
+
+    model = sl.SparseMLP.create((8, 4, 2), seed=0)
+    options = {"n_jobs": 2, "batch_size": 4, "epochs": 5, "seed": 0, "checkpoint": "runs", "async_fraction": 0.2}
+    with pytest.warns(UserWarning, match="moved, deleted or replaced"):
+        train_and_take()
+    assert [path.name for path in (a / "runs").iterdir()] == [others.name]
+    assert others.read_bytes() == b"another run's"
 
 
 def test_a_store_of_runs_stays_where_it_was_made(two):

@@ -127,6 +127,43 @@ def test_a_header_of_numbers_is_no_sample(tmp_path):
     assert (data.n_train, data.n_features) == (30, 3)
 
 
+def test_a_header_above_whole_labels_is_no_sample_unsaid(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("400,402,404\n" + "".join(f"{i / 7:.3f},{-i / 3:.3f},{i % 2}\n" for i in range(40)))
+    with pytest.warns(UserWarning, match=r"404 occurs nowhere else|label np.int64\(404\) occurs nowhere else"):
+        load(path, **WHOLE)
+    assert load(path, header=True, **WHOLE).n_train == 40
+
+
+@pytest.mark.parametrize("header", ["", "id,size,label\n"])
+@pytest.mark.parametrize("start", [0, 1])
+def test_a_column_that_counts_the_rows_is_said(header, start, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(header + "".join(f"{i + start},{i % 7 / 3:.2f},{'ab'[i % 2]}\n" for i in range(30)))
+    with pytest.warns(UserWarning, match="counts the rows"):
+        assert load(path, **WHOLE).n_features == 2
+    assert load(path, columns=[1], **WHOLE).n_features == 1
+
+
+@pytest.mark.parametrize("mark", ["NA", "nan", "None", "?", ""])
+def test_marks_among_labels_that_are_numbers_are_missing_labels(mark, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,label\n" + "".join(f"{i % 7},{mark if i % 20 == 3 else i % 2}\n" for i in range(60)))
+    with pytest.raises(ValueError, match=r"column 'label', line 5 = .*missing="):
+        load(path, **WHOLE)
+    data = load(path, missing="drop", **WHOLE)
+    assert (data.n_train, data.classes.tolist()) == (57, [0, 1])
+
+
+def test_blanks_around_labels_make_no_class_and_long_numbers_may_be_labels(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,label\n" + "".join(f"{i % 7},{('no', 'no ', ' yes')[i % 3]}\n" for i in range(30)))
+    assert load(path, **WHOLE).classes.tolist() == ["no", "yes"]
+    ids = ("12345678901234567890123", "22345678901234567890123")
+    path.write_text("a,label\n" + "".join(f"{i % 7},{ids[i % 2]}\n" for i in range(30)))
+    assert len(load(path, **WHOLE).classes) == 2
+
+
 def test_missing_cells_are_named_and_can_be_dropped(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b,c,label\n1,?,3,x\n4,5,NA,y\n7,8,9,x\n10,11,12,y\n1,2,3,\n")

@@ -78,10 +78,14 @@ def as_targets(y, model, loss=None):
 
 
 def with_codes_of(data, classes):
-    """A Dataset whose codes are those of the model's classes, if it has some; ValueError for classes that it does not know."""
+    """A Dataset whose codes are those of the model's classes, if it has some; ValueError for classes that it does not know.
+
+    Names for all outputs of a net that was trained on their numbers are in the order of these numbers.
+    """
     if classes is None or data.classes is None or np.array_equal(data.classes, classes):
         return data
-    if np.array_equal(classes, np.arange(len(classes))):  # the net was trained on numbers of outputs, which codes are
+    are_names = data.classes.dtype.kind not in "biuf" and len(data.classes) == len(classes)
+    if are_names and np.array_equal(classes, np.arange(len(classes))):
         return data
     codes, _ = check_targets(data.classes, len(data.classes), "data.classes", classes=classes)
     recode = lambda y: None if y is None else codes[y]

@@ -60,6 +60,12 @@ def read_table(
         refuse(path, "a table with at least one line below its header")
     cells = Cells(path, frame, names, lambda row, column: located(text, layout, skipped, row, column))
     X, y = cells.split(place, columns, missing)
+    if columns is None and counts_rows(X[:, 0]):
+        first = names[1 if place == 0 else 0]
+        warnings.warn(
+            f"{shown_path(path)}: column {first!r} counts the rows and is a feature all the same; columns=[…] leaves it out",
+            stacklevel=5,
+        )  # fmt: skip
     if layout.names is None:
         warn_of_first_line(path, layout, y)
     return X, y
@@ -180,10 +186,17 @@ def is_header(rows, decimal):
     return False
 
 
+def counts_rows(values):
+    """Whether a column is 0, 1, 2, … or 1, 2, 3, …, for at least ten rows."""
+    return len(values) >= 10 and values[0] in (0, 1) and bool(np.all(np.diff(values) == 1))
+
+
 def warn_of_first_line(path, layout, y):
-    """Warn where the label of the first line, which was taken as a sample, occurs nowhere else."""
+    """Warn where the label of the first line, which was taken as a sample, occurs nowhere else, and others more than once."""
     others = y[1:]
-    if y.dtype.kind in "OUST" and not np.any(others == y[0]) and len(np.unique(others.astype(str))) < len(others):
+    times = np.unique(others.astype(str), return_counts=True)[1]
+    repeated = len(times) and (times.min() > 1 if y.dtype.kind in "iu" else times.max() > 1)  # numbers may be a regression's
+    if y.dtype.kind in "OUSTiu" and repeated and not np.any(others == y[0]):
         warnings.warn(
             f"{shown_path(path)}: the first line, {shown(layout.first)}, is taken as a sample, but its label {y[0]!r} occurs "
             "nowhere else; header=True makes it a header", stacklevel=5,
@@ -281,7 +294,7 @@ class Cells:
     def _labels(self, column):
         """(y, whether each row has no label); ValueError where a few labels are no numbers and all others are."""
         cells = self.frame[column]
-        unlabelled = cells.isna().to_numpy()
+        unlabelled = cells.isna().to_numpy(copy=True)
         given = cells[~unlabelled]
         if not len(given):
             self._fail(column, 0, "a label: this column is empty; target=… chooses another one")
@@ -291,11 +304,18 @@ class Cells:
             values[~unlabelled] = given
             return values, unlabelled
         numeric = np.array([is_number(str(cell)) for cell in given], dtype=bool)
-        if numeric.any() and 100 * (~numeric).sum() < len(numeric):
+        marked = given.isin(MISSING).to_numpy()
+        if numeric.any() and (~numeric).any() and (numeric | marked).all():  # among numbers these marks are no labels
+            unlabelled[~unlabelled] = marked
+            values = np.zeros(len(cells), np.float64)
+            values[~unlabelled] = given[numeric & ~marked].astype(float)
+            whole = bool((values == np.floor(values)).all() and np.abs(values).max() < 2**53)
+            return (values.astype(np.int64) if whole else values), unlabelled
+        if numeric.any() and 0 < 100 * (~numeric).sum() < len(numeric):
             row = int(np.flatnonzero(~unlabelled)[np.argmin(numeric)])
             self._fail(column, row, "a number like the other labels: mend or remove this line")
         values = np.full(len(cells), "", dtype=object)
-        values[~unlabelled] = given.astype(str)
+        values[~unlabelled] = given.astype(str).str.strip()
         return values, unlabelled
 
     def _refuse_missing(self, X, features, target, unlabelled):

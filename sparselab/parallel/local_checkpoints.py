@@ -40,7 +40,9 @@ class LocalCheckpoints:
         return self.folder.last_good(lambda epoch: [read(path, model) for path in self._paths(epoch)], whole)
 
     def clear(self, before=float("inf")):
-        """Remove the files of epochs before `before`."""
+        """Remove the files of epochs before `before`; none in a folder that is another run's by now."""
+        if not self.folder.is_held():
+            return
         for path, epoch in self._files().items():
             if epoch < before:
                 with suppress(OSError):
