@@ -14,11 +14,15 @@ from sparselab import evolution
 from sparselab.checkpoints import state
 from sparselab.checkpoints.records import EpochRecord
 from sparselab.engines import select
+from sparselab.engines.layerwise import LayerwiseEngine
+from sparselab.engines.threads import ThreadTeam, new_counter
 from sparselab.evolution import SET
 from sparselab.nn.linear import SparseLinear
+from sparselab.nn.losses import SoftmaxCrossEntropy
 from sparselab.nn.optimizers import MomentumSGD
 from sparselab.training.epoch_runner import EpochRunner
-from sparselab.training.loop import TrainingState, steps
+from sparselab.training.loop import TrainingState, predict, steps
+from sparselab.utils import parallel_for
 from sparselab.utils.interrupts import defer_interrupts
 
 
@@ -130,6 +134,78 @@ def test_other_threads_are_not_concerned():
     thread.start()
     thread.join()
     assert seen == [0]
+
+
+# threads
+
+
+@pytest.fixture
+def interrupted_start(monkeypatch):
+    """A Ctrl-C that comes when a thread has started, before its pool has noted it."""
+    start = threading.Thread.start
+
+    def start_and_interrupt(thread):
+        start(thread)
+        if thread.name.startswith("sparselab"):
+            monkeypatch.undo()
+            ctrl_c()
+
+    monkeypatch.setattr(threading.Thread, "start", start_and_interrupt)
+
+
+def slowly(done):
+    """work(part, …) that takes a moment in every part but the first, and notes that it has ended."""
+
+    def work(part, *_):
+        if part:
+            time.sleep(0.3)
+            done.append(part)
+
+    return work
+
+
+def test_no_thread_of_a_team_outlives_its_call(interrupted_start):
+    done, team = [], ThreadTeam(2, can_listen=False)
+    with pytest.raises(KeyboardInterrupt):
+        team.run(slowly(done), 2, new_counter(), listen=False)
+    assert done == [1]
+    team.close()
+
+
+def test_no_thread_of_a_parallel_loop_outlives_it(interrupted_start, monkeypatch):
+    done = []
+    monkeypatch.setattr(parallel_for, "cores", lambda: 2)
+    with pytest.raises(KeyboardInterrupt):
+        parallel_for.in_parts(slowly(done), 10, parallel_for.WORTH_SHARING)
+    assert done == [5]
+
+
+def test_no_thread_of_the_layerwise_engine_outlives_its_step(interrupted_start):
+    done, engine = [], LayerwiseEngine(models.net(dtype="float64"), None, 64, 2)
+    with pytest.raises(KeyboardInterrupt):
+        engine._side_by_side(slowly(done), 2)
+    assert done == [1]
+    engine.close()
+
+
+@pytest.mark.skipif(not select.JIT, reason="the fused engine is compiled")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_outputs_are_whole_where_the_handler_of_an_interrupt_returns(monkeypatch, threads):
+    model, X = models.net((20, 3000, 3000, 4)), models.dataset(4000).X_train
+    wanted, calls = predict(model, X), []
+    monkeypatch.setattr("sparselab.engines.fused.LONG_STEP", 1)
+    engine = select.create(model, SoftmaxCrossEntropy(), None, len(X), threads)
+    before = signal.signal(signal.SIGINT, lambda *_: calls.append(1))
+    timer = threading.Timer(0.05, ctrl_c_from_outside)
+    try:
+        timer.start()
+        found = [engine.outputs(X) for _ in range(3)]
+        timer.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
+        engine.close()
+    assert calls == [1]
+    assert all(np.array_equal(outputs, wanted) for outputs in found)
 
 
 # evolution

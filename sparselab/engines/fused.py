@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse
 
-from ..kernels import columns, compiling, program, push_pull
+from ..kernels import columns, compiling, program, push_pull, system
 from ..kernels.arguments import CALL, RECORD, address, for_call, put
 from ..nn import activations
 from ..nn.optimizers import check_state
@@ -106,19 +106,23 @@ class FusedEngine:
         self._write_model(1 if together else threads, 0, None)
         self._write_shares(threads, together)
         self._write_data(X, None)
-        counter = new_counter()
-        record = for_call(self.record, **NO_STEPS | {"counter": address(counter)})
-
         whole = threads * self.width  # samples that keep every thread busy
         most = whole if len(samples) <= whole else max(1, LONGEST // (self.model.n_links + 1) // whole) * whole
         try:
             for first in range(0, len(samples), most):
                 some, rows = samples[first : first + most], out[first : first + most]
-                work = lambda thread, some=some, rows=rows: program.run_forward(thread, record, some, rows)
-                self.team.run(work, threads, counter, self.is_long and (together or threads == 1))
+                if not self._forward(some, rows, threads, self.is_long and (together or threads == 1)):
+                    self._forward(some, rows, threads, False)  # the handler of a Ctrl-C has returned: all rows are wanted
         finally:
             self.data = None  # the engine may be kept for longer than the data
         return out
+
+    def _forward(self, samples, out, threads, listen):
+        """Fill `out` with the outputs of samples; False where the threads stopped early because of a Ctrl-C."""
+        counter = new_counter()
+        record = for_call(self.record, **NO_STEPS | {"counter": address(counter)})
+        self.team.run(lambda thread: program.run_forward(thread, record, samples, out), threads, counter, listen)
+        return counter[system.STOP_WANTED] == 0
 
     def leave_gradients_in(self, dw, db):
         """Use these arrays, one a layer, for the gradients that `gradient` returns, until the net has other links."""
@@ -142,7 +146,7 @@ class FusedEngine:
 
     def _write_data(self, X, targets):
         """Write the data's addresses to the record. targets: None where only outputs are wanted."""
-        n_rows, n_features = X.shape
+        (n_rows, n_features), self.data = X.shape, None
         if scipy.sparse.issparse(X):
             csr = [np.ascontiguousarray(a, t) for a, t in ((X.data, np.float32), (X.indices, np.int32), (X.indptr, np.int64))]
             put(self.record, X=NO_ROWS, csr_data=csr[0], csr_indices=csr[1], csr_indptr=csr[2])
@@ -158,7 +162,7 @@ class FusedEngine:
         """Write to the record the number of threads, and the rows of each layer and of its transpose where each part begins."""
         if self.shares == (threads, together):
             return
-        parts = threads if together else 1
+        parts, self.shares = threads if together else 1, None
         self.cuts = np.zeros((len(self.model.layers), 2, parts + 1), np.int64)
         for l, layer in enumerate(self.model.layers):
             self.cuts[l, columns.BY_OUTPUT] = even_cuts(layer.topology.indptr, parts)
@@ -182,6 +186,7 @@ class FusedEngine:
         same = seen is not None and len(arrays) == len(seen) and all(a is b for a, b in zip(arrays, seen, strict=True))
         if same and len(self.workspaces) >= workspaces and len(self.gradients) >= groups and self.training >= training:
             return
+        self.model_arrays = None  # until all is written: an exception must not leave addresses of arrays that are gone
         if self.workspaces and (self.workspaces[0].sizes != model.sizes or self.training < training):
             self.workspaces = []
         if self.gradients and [len(a) for a in self.gradients[0].dw] != list(model.nnz):

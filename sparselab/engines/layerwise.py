@@ -94,14 +94,17 @@ class LayerwiseEngine:
 
     def _side_by_side(self, work, groups):
         """[work(0), …, work(groups − 1)], on the pool; an interrupt ends the wait, and the work after its current tile."""
-        self.stopped = False
-        futures = [self.pool.submit(work, group) for group in range(groups)]
+        self.stopped, futures = False, []
         try:
+            with defer_interrupts:  # an interrupted `submit` may leave a thread that nobody waits for
+                for group in range(groups):
+                    futures.append(self.pool.submit(work, group))
             while wait(futures, timeout=0.1).not_done:
                 defer_interrupts.deliver_pending()
             return [future.result() for future in futures]
         except BaseException:
             self.stopped = True
+            wait(futures)
             raise
 
     def outputs(self, X, samples=None):

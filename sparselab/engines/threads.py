@@ -26,7 +26,11 @@ class ThreadTeam:
         self.pool = ThreadPoolExecutor(n, "sparselab") if n > 1 or can_listen else None
 
     def run(self, work, n, counter, listen):
-        """work(0), …, work(n - 1) side by side. listen: the caller's thread waits for a Ctrl-C meanwhile, instead of working."""
+        """work(0), …, work(n - 1) side by side. listen: the caller's thread waits for a Ctrl-C meanwhile, instead of working.
+
+        Compiled code writes to memory at addresses, so no thread may outlive this call. Ctrl-C is held back until all have
+        returned: between the start of a thread and the line that notes it, an exception would leave a thread nobody waits for.
+        """
 
         def guarded(thread):
             try:
@@ -36,18 +40,20 @@ class ThreadTeam:
                 raise
 
         others = []
-        try:
-            others += [self.pool.submit(guarded, thread) for thread in range(0 if listen else 1, n)]
-            if listen:
-                self._listen(others, counter)
-            else:
-                guarded(0)
-        except BaseException:
-            counter[system.GIVEN_UP] = 1
-            raise
-        finally:
-            for other in others:
-                other.result()
+        with defer_interrupts:
+            try:
+                for thread in range(0 if listen else 1, n):
+                    others.append(self.pool.submit(guarded, thread))
+                if listen:
+                    self._listen(others, counter)
+                else:
+                    guarded(0)
+            except BaseException:
+                counter[system.GIVEN_UP] = 1
+                raise
+            finally:
+                for other in others:
+                    other.result()
 
     def _listen(self, others, counter):
         """Wait for the threads; after a Ctrl-C they stop between two layers, and the step is not applied."""

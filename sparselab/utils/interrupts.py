@@ -39,7 +39,8 @@ class DeferInterrupts:
         if self.depth == 0 and self.handler is not None:
             handler, self.handler = self.handler, None
             signal.signal(signal.SIGINT, handler)
-            if self.pending and (kind is None or not issubclass(kind, KeyboardInterrupt)):
+            pending, self.pending = self.pending, False
+            if pending and (kind is None or not issubclass(kind, KeyboardInterrupt)):
                 handler(signal.SIGINT, sys._getframe())
 
     def _install(self):

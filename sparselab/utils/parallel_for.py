@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+from .interrupts import defer_interrupts
 from .resources import cores
 
 WORTH_SHARING = 10**6  # links below which starting threads costs more than it saves
@@ -17,7 +18,7 @@ def in_parts(function, n, work):
     if parts == 1:
         function(0, n)
         return
-    with ThreadPoolExecutor(parts - 1, "sparselab") as pool:
+    with defer_interrupts, ThreadPoolExecutor(parts - 1, "sparselab") as pool:  # no thread outlives this call
         others = [pool.submit(function, *pair) for pair in zip(cuts[1:], cuts[2:])]
         function(*cuts[:2])
     for other in others:

@@ -51,6 +51,8 @@ class Signal:
     def __init__(self, seconds):
         self.sent, self.armed = None, True
         self.timer = threading.Timer(seconds, self.send)
+
+    def start(self):
         self.timer.start()
 
     def send(self):
@@ -62,7 +64,8 @@ class Signal:
     def end(self):
         self.armed = False
         self.timer.cancel()
-        self.timer.join()
+        if self.timer.ident:
+            self.timer.join()
 """
 
 CHILD = (
@@ -120,8 +123,9 @@ def interrupted(seed, random):
     model, data, state = make(seed=seed, **case)
     records, waited, places = [], [], []
     while True:
+        signal_ = Signal(random.uniform(0, 2 * case["gap"]))
         try:
-            signal_ = Signal(random.uniform(0, 2 * case["gap"]))
+            signal_.start()
             try:
                 pull(model, data, state, records, **case)
                 with lock:
@@ -172,8 +176,9 @@ settings = {"hidden_layer_sizes": sizes, "epsilon": 120, "random_state": 0, "bat
 sl.SparseMLPClassifier(epochs=2, **settings).fit(X, y)
 while len(waited) < wanted:
     classifier = sl.SparseMLPClassifier(epochs=10**6, **settings)
+    once = Signal(random.uniform(0.2, 0.2 + 2 * gap))
     try:
-        once = Signal(random.uniform(0.2, 0.2 + 2 * gap))
+        once.start()
         classifier.fit(X, y)
     except KeyboardInterrupt:
         waited.append(time.perf_counter() - once.sent)
