@@ -3,8 +3,8 @@
 import numpy as np
 import scipy.sparse
 
-from ..kernels import columns, compiling, program, push_pull, system
-from ..kernels.arguments import CALL, RECORD, address, for_call, put
+from ..kernels import columns, compiling, ends, program, push_pull, rows, system, updating
+from ..kernels.arguments import RECORD, address, for_call, put
 from ..nn import activations
 from ..nn.optimizers import check_state
 from .base import ENGINE_PHASES
@@ -12,8 +12,6 @@ from .buffers import Gradients, Workspace
 from .threads import ThreadTeam, new_counter
 from .tiling import drop_threshold, even_cuts, groups_of, shared_out, tiles_of
 
-NO_ROWS = np.zeros((0, 0), np.float32)
-NO_STEPS = dict.fromkeys(CALL, 0)
 NO_CLIENT = 0, np.zeros(push_pull.MINE, np.int64), np.zeros((0, columns.FIELDS), np.int64)
 
 LONGEST = 2 * 10**9  # links × samples of one call to run_forward: Ctrl-C is heard between two calls
@@ -37,7 +35,7 @@ class FusedEngine:
         self.phases = np.zeros((threads, len(ENGINE_PHASES)), np.int64)
         self.record = np.zeros(1, RECORD)  # written once for many calls; each call gets a copy with its own numbers
         put(
-            self.record, width=width, loss=loss.code, nonfinite=self.nonfinite, status=self.status,
+            self.record, width=width, spmm=rows.products(width).spmm.address, nonfinite=self.nonfinite, status=self.status,
             phases=self.phases,
         )  # fmt: skip
 
@@ -78,17 +76,23 @@ class FusedEngine:
         if self.data is None or self.data[0] is not X or self.data[1] is not targets:
             self._write_data(X, targets)
         server_words, own_words, server_table = client
-        losses, hits = np.zeros((steps, tiles)), np.zeros((steps, tiles), np.int64)
-        rates, counter = np.asarray(rates, np.float32), new_counter()
+        put(self.record, update=(updating.update_net if applies else updating.leave_gradients).address)
+        if server_words:
+            put(self.record, turn=push_pull.turn.address)
+        losses, hits, counter = np.zeros((steps, tiles)), np.zeros((steps, tiles), np.int64), new_counter()
+        arrays = {
+            "samples": samples, "rates": np.asarray(rates, np.float32), "settings": settings, "losses": losses, "hits": hits,
+            "own_words": own_words, "server_table": server_table,
+        }  # fmt: skip
         record = for_call(
-            self.record, key=np.uint64(key).view(np.int64), first_step=first_step, batch_size=batch_size, max_groups=groups,
-            applies=applies, counter=address(counter), server_words=server_words,
+            self.record, arrays, key=np.uint64(key).view(np.int64), first_step=first_step, n_steps=steps, batch_size=batch_size,
+            max_tiles=tiles, max_groups=groups, n_samples=len(samples), counter=address(counter), server_words=server_words,
         )  # fmt: skip
         self.phases.fill(0)
         self.status[0], self.status[1] = -1, 0
 
         def work(thread):
-            program.run_steps(thread, record, samples, rates, settings, losses, hits, own_words, server_table)
+            program.run_steps(thread, record)
 
         try:
             self.team.run(work, threads, counter, self.is_long and (together or threads == 1))
@@ -110,9 +114,9 @@ class FusedEngine:
         most = whole if len(samples) <= whole else max(1, LONGEST // (self.model.n_links + 1) // whole) * whole
         try:
             for first in range(0, len(samples), most):
-                some, rows = samples[first : first + most], out[first : first + most]
-                if not self._forward(some, rows, threads, self.is_long and (together or threads == 1)):
-                    self._forward(some, rows, threads, False)  # the handler of a Ctrl-C has returned: all rows are wanted
+                some, part = samples[first : first + most], out[first : first + most]
+                if not self._forward(some, part, threads, self.is_long and (together or threads == 1)):
+                    self._forward(some, part, threads, False)  # the handler of a Ctrl-C has returned: all rows are wanted
         finally:
             self.data = None  # the engine may be kept for longer than the data
         return out
@@ -120,8 +124,9 @@ class FusedEngine:
     def _forward(self, samples, out, threads, listen):
         """Fill `out` with the outputs of samples; False where the threads stopped early because of a Ctrl-C."""
         counter = new_counter()
-        record = for_call(self.record, **NO_STEPS | {"counter": address(counter)})
-        self.team.run(lambda thread: program.run_forward(thread, record, samples, out), threads, counter, listen)
+        arrays = {"samples": samples, "out": out}
+        record = for_call(self.record, arrays, n_samples=len(samples), counter=address(counter))
+        self.team.run(lambda thread: program.run_forward(thread, record), threads, counter, listen)
         return counter[system.STOP_WANTED] == 0
 
     def leave_gradients_in(self, dw, db):
@@ -149,13 +154,15 @@ class FusedEngine:
         (n_rows, n_features), self.data = X.shape, None
         if scipy.sparse.issparse(X):
             csr = [np.ascontiguousarray(a, t) for a, t in ((X.data, np.float32), (X.indices, np.int32), (X.indptr, np.int64))]
-            put(self.record, X=NO_ROWS, csr_data=csr[0], csr_indices=csr[1], csr_indptr=csr[2])
+            put(self.record, gather=ends.from_csr.address, X=csr[0], csr_indices=csr[1], csr_indptr=csr[2])
         else:
             csr = None
-            put(self.record, X=X)
+            put(self.record, gather=ends.from_dense.address, X=X)
         put(self.record, n_rows=n_rows, n_features=n_features)
         if targets is not None:
-            put(self.record, **{"labels" if self.loss.code == program.SOFTMAX else "targets": targets})
+            if targets.dtype != ends.TARGETS[self.loss.code]:
+                raise TypeError(f"targets of {targets.dtype}: must be {ends.TARGETS[self.loss.code]} for {self.loss!r}")
+            put(self.record, targets=targets)
         self.data = X, targets, csr
 
     def _write_shares(self, threads, together):
@@ -193,6 +200,10 @@ class FusedEngine:
             self.gradients = []
         if training and state is not None:
             check_state(state, model)
+        if training and not self.training:
+            products = rows.products(self.width)
+            dx, loss = products.dx if self.index else products.scatter, ends.LOSSES[self.loss.code]
+            put(self.record, sddmm=products.sddmm.address, dx=dx.address, loss=loss.address)
         self.training = self.training or training
         missing = workspaces - len(self.workspaces)
         self.workspaces += [Workspace(model, self.width, training=self.training) for _ in range(missing)]

@@ -112,15 +112,15 @@ def remove_old(base):
 FOLDER = None if numba.config.DISABLE_JIT else find()
 
 
-def cached(dispatcher):
-    """The dispatcher, with its compiled code cached in FOLDER, if there is one."""
+def cached(compiler, function):
+    """numba's dispatcher or callback of a function, with its compiled code cached in FOLDER, if there is one."""
     if FOLDER is None:
-        return dispatcher
+        return compiler
     before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(FOLDER)
     try:
-        dispatcher._cache = CheckedCache(dispatcher.py_func)  # as Dispatcher.enable_caching does
+        compiler._cache = CheckedCache(function)  # as their enable_caching does
     except (OSError, RuntimeError):
         pass  # the folder was just removed: each process compiles
     finally:
         numba.config.CACHE_DIR = before
-    return dispatcher
+    return compiler

@@ -2,8 +2,8 @@
 
 A tile is (neurons, W) float32. A row's accumulator is a single <W x float> value, which LLVM splits into the machine's
 registers; so a row is read and written once, however many links it has. Addresses are integers: no alias checks, no array
-views. Every intrinsic holds one block for each width (8, 16, 32, 64) behind a switch. No fast-math flags: the order of every
-sum is fixed here.
+views. W, the `width` of each intrinsic, is a constant of the code that calls it. No fast-math flags: the order of every sum is
+fixed here.
 """
 
 from llvmlite import ir
@@ -11,7 +11,6 @@ from numba import types
 from numba.extending import intrinsic
 
 from .rng import LANE, MIX_32
-from .settings import WIDTHS
 
 F32, I1, I8, I32, I64 = ir.FloatType(), ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 PART = 16  # columns of a row that SDDMM multiplies and adds at once
@@ -177,27 +176,6 @@ def weighted_rows(builder, weights, indices, slots, begin, end, tile, initial, W
     return loop(builder, middle, end, 1, loop(builder, begin, middle, UNROLL, initial, group), body)
 
 
-def by_width(builder, width, emit):
-    """One block for each width behind a switch; `emit(W)` writes the block, and may return a value, which is returned."""
-    start, done = builder.block, builder.append_basic_block("done")
-    switch = builder.switch(width, done)
-    results = []
-    for W in WIDTHS:
-        block = builder.append_basic_block(f"width{W}")
-        switch.add_case(I64(W), block)
-        builder.position_at_end(block)
-        results.append((emit(W), builder.block))
-        builder.branch(done)
-    builder.position_at_end(done)
-    if results[0][0] is None:
-        return None
-    phi = builder.phi(results[0][0].type)
-    phi.add_incoming(ir.Constant(phi.type, 0.0), start)
-    for value, block in results:
-        phi.add_incoming(value, block)
-    return phi
-
-
 def load_bits(builder, address, W):
     """W bits, column c in bit c, as a <W x i1>."""
     bits = builder.load(pointer(builder, address, ir.IntType(W)), align=1)
@@ -233,7 +211,7 @@ def masked_scale(builder, row, mask, scale, W):
     return builder.fmul(row, builder.select(mask, splat(builder, scale, W), zeros(W)))
 
 
-@intrinsic
+@intrinsic(prefer_literal=True)
 def spmm_row(
     typing, width, weights, indices, begin, end, X, Y, bias, left, right, sign_bits, dropout_bits, key, lane, threshold, scale
 ):  # fmt: skip
@@ -241,33 +219,29 @@ def spmm_row(
 
     Writes the bits z > 0 at sign_bits (0 for none), and what dropout keeps at dropout_bits; threshold 0 means no dropout.
     """
-    i, f = types.int64, types.float32
-    signature = types.void(i, i, i, i, i, i, i, f, f, f, i, i, types.uint64, i, i, f)
+    i, f, W = types.int64, types.float32, width.literal_value
+    signature = types.void(width, i, i, i, i, i, i, f, f, f, i, i, types.uint64, i, i, f)
 
     def codegen(context, builder, sig, args):
-        width, weights, indices, begin, end, X, Y, bias, left, right, sign_bits, dropout_bits, key, lane, threshold, scale = args
-
-        def emit(W):
-            z = weighted_rows(builder, weights, indices, None, begin, end, X, splat(builder, bias, W), W)
-            positive = builder.fcmp_ordered(">", z, zeros(W))
-            y = builder.fmul(z, builder.select(positive, splat(builder, right, W), splat(builder, left, W)))
-            with builder.if_then(builder.icmp_signed("!=", sign_bits, I64(0))):
-                store_bits(builder, positive, sign_bits, W)
-            before = builder.block
-            drop, end_ = builder.append_basic_block("drop"), builder.append_basic_block("store")
-            builder.cbranch(builder.icmp_signed("!=", threshold, I64(0)), drop, end_)
-            builder.position_at_end(drop)
-            mask = keep_mask(builder, key, lane, threshold, W)
-            store_bits(builder, mask, dropout_bits, W)
-            dropped = masked_scale(builder, y, mask, scale, W)
-            builder.branch(end_)
-            builder.position_at_end(end_)
-            result = builder.phi(row_type(W))
-            result.add_incoming(y, before)
-            result.add_incoming(dropped, drop)
-            builder.store(result, pointer(builder, Y, row_type(W)), align=4)
-
-        by_width(builder, width, emit)
+        _, weights, indices, begin, end, X, Y, bias, left, right, sign_bits, dropout_bits, key, lane, threshold, scale = args
+        z = weighted_rows(builder, weights, indices, None, begin, end, X, splat(builder, bias, W), W)
+        positive = builder.fcmp_ordered(">", z, zeros(W))
+        y = builder.fmul(z, builder.select(positive, splat(builder, right, W), splat(builder, left, W)))
+        with builder.if_then(builder.icmp_signed("!=", sign_bits, I64(0))):
+            store_bits(builder, positive, sign_bits, W)
+        before = builder.block
+        drop, end_ = builder.append_basic_block("drop"), builder.append_basic_block("store")
+        builder.cbranch(builder.icmp_signed("!=", threshold, I64(0)), drop, end_)
+        builder.position_at_end(drop)
+        mask = keep_mask(builder, key, lane, threshold, W)
+        store_bits(builder, mask, dropout_bits, W)
+        dropped = masked_scale(builder, y, mask, scale, W)
+        builder.branch(end_)
+        builder.position_at_end(end_)
+        result = builder.phi(row_type(W))
+        result.add_incoming(y, before)
+        result.add_incoming(dropped, drop)
+        builder.store(result, pointer(builder, Y, row_type(W)), align=4)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -283,75 +257,65 @@ def apply_slope(builder, g, place, left, right, sign_bits, dropout_bits, scale, 
         builder.store(masked_scale(builder, now, load_bits(builder, dropout_bits, W), scale, W), place, align=4)
 
 
-@intrinsic
+@intrinsic(prefer_literal=True)
 def slope_row(typing, width, out, left, right, sign_bits, dropout_bits, scale):
     """out[0:W] *= f'(z) · dropout, as at the end of `dx_row`."""
-    i, f = types.int64, types.float32
+    i, f, W = types.int64, types.float32, width.literal_value
 
     def codegen(context, builder, sig, args):
-        width, out, left, right, sign_bits, dropout_bits, scale = args
-
-        def emit(W):
-            place = pointer(builder, out, row_type(W))
-            apply_slope(builder, builder.load(place, align=4), place, left, right, sign_bits, dropout_bits, scale, W)
-
-        by_width(builder, width, emit)
+        _, out, left, right, sign_bits, dropout_bits, scale = args
+        place = pointer(builder, out, row_type(W))
+        apply_slope(builder, builder.load(place, align=4), place, left, right, sign_bits, dropout_bits, scale, W)
         return context.get_dummy_value()
 
-    return types.void(i, i, f, f, i, i, f), codegen
+    return types.void(width, i, f, f, i, i, f), codegen
 
 
-@intrinsic
+@intrinsic(prefer_literal=True)
 def add_row(typing, width, factor, row, out):
     """out[0:W] += factor · row[0:W]."""
 
+    W = width.literal_value
+
     def codegen(context, builder, sig, args):
-        width, factor, row, out = args
-
-        def emit(W):
-            place, row_ = pointer(builder, out, row_type(W)), pointer(builder, row, row_type(W))
-            product = muladd(builder, splat(builder, factor, W), builder.load(row_, align=4), builder.load(place, align=4))
-            builder.store(product, place, align=4)
-
-        by_width(builder, width, emit)
+        _, factor, row, out = args
+        place, row_ = pointer(builder, out, row_type(W)), pointer(builder, row, row_type(W))
+        product = muladd(builder, splat(builder, factor, W), builder.load(row_, align=4), builder.load(place, align=4))
+        builder.store(product, place, align=4)
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.float32, types.int64, types.int64), codegen
+    return types.void(width, types.float32, types.int64, types.int64), codegen
 
 
-@intrinsic
+@intrinsic(prefer_literal=True)
 def dx_row(typing, width, weights, rows, slots, begin, end, dZ, out, left, right, sign_bits, dropout_bits, scale):
     """out[0:W] = (Σ_k w[slots[k]] dZ[rows[k]]) · f'(z) · dropout, by the bits that spmm_row wrote (addresses, 0 for none)."""
-    i, f = types.int64, types.float32
-    signature = types.void(i, i, i, i, i, i, i, i, f, f, i, i, f)
+    i, f, W = types.int64, types.float32, width.literal_value
+    signature = types.void(width, i, i, i, i, i, i, i, f, f, i, i, f)
 
     def codegen(context, builder, sig, args):
-        width, weights, rows, slots, begin, end, dZ, out, left, right, sign_bits, dropout_bits, scale = args
-
-        def emit(W):
-            g = weighted_rows(builder, weights, rows, slots, begin, end, dZ, zeros(W), W)
-            place = pointer(builder, out, row_type(W))
-            builder.store(g, place, align=4)
-            apply_slope(builder, g, place, left, right, sign_bits, dropout_bits, scale, W)
-
-        by_width(builder, width, emit)
+        _, weights, rows, slots, begin, end, dZ, out, left, right, sign_bits, dropout_bits, scale = args
+        g = weighted_rows(builder, weights, rows, slots, begin, end, dZ, zeros(W), W)
+        place = pointer(builder, out, row_type(W))
+        builder.store(g, place, align=4)
+        apply_slope(builder, g, place, left, right, sign_bits, dropout_bits, scale, W)
         return context.get_dummy_value()
 
     return signature, codegen
 
 
-@intrinsic
+@intrinsic(prefer_literal=True)
 def sddmm_row(typing, width, indices, begin, end, X, dZ, dw, db, add):
     """dw[k] (+)= <dZ, X[indices[k]]> for the row's links and db[0] (+)= Σ dZ; `add` = 0 overwrites, 1 adds.
 
     Returns 0, or NaN where a gradient is not finite or so large that a step could overflow: the sum of all gradients, each
     multiplied by TOO_LARGE and then by 0.
     """
-    i = types.int64
-    signature = types.float32(i, i, i, i, i, i, i, i, i)
+    i, W = types.int64, width.literal_value
+    signature = types.float32(width, i, i, i, i, i, i, i, i)
 
     def codegen(context, builder, sig, args):
-        width, indices, begin, end, X, dZ, dw, db, add = args
+        _, indices, begin, end, X, dZ, dw, db, add = args
         adding = builder.icmp_signed("!=", add, I64(0))
 
         def put(value, place):
@@ -363,28 +327,25 @@ def sddmm_row(typing, width, indices, begin, end, X, dZ, dw, db, add):
             much = ir.Constant(value.type, TOO_LARGE if value.type is F32 else [TOO_LARGE] * GROUP)
             return builder.fmul(builder.fmul(new, much), zero)
 
-        def emit(W):
-            d = load_parts(builder, pointer(builder, dZ, F32), I64(0), W)
-            tile, columns = pointer(builder, X, F32), pointer(builder, indices, I32)
-            gradients = pointer(builder, dw, F32)
+        d = load_parts(builder, pointer(builder, dZ, F32), I64(0), W)
+        tile, columns = pointer(builder, X, F32), pointer(builder, indices, I32)
+        gradients = pointer(builder, dw, F32)
 
-            def product(k):
-                source = builder.zext(builder.load(builder.gep(columns, [k])), I64)
-                return dot_parts(builder, load_parts(builder, tile, source, W), d)
+        def product(k):
+            source = builder.zext(builder.load(builder.gep(columns, [k])), I64)
+            return dot_parts(builder, load_parts(builder, tile, source, W), d)
 
-            def group(k, nonfinite):
-                values = totals(builder, [product(builder.add(k, I64(offset))) for offset in range(GROUP)])
-                return builder.fadd(nonfinite, put(values, builder.gep(gradients, [k])))
+        def group(k, nonfinite):
+            values = totals(builder, [product(builder.add(k, I64(offset))) for offset in range(GROUP)])
+            return builder.fadd(nonfinite, put(values, builder.gep(gradients, [k])))
 
-            def single(k, nonfinite):
-                return builder.fadd(nonfinite, put(total(builder, product(k)), builder.gep(gradients, [k])))
+        def single(k, nonfinite):
+            return builder.fadd(nonfinite, put(total(builder, product(k)), builder.gep(gradients, [k])))
 
-            middle = in_bulk(builder, begin, end, GROUP)
-            nonfinite = loop(builder, begin, middle, GROUP, ir.Constant(row_type(GROUP), [0.0] * GROUP), group)
-            bias = put(total(builder, add_parts(builder, d)), pointer(builder, db, F32))
-            nonfinite = builder.fadd(total(builder, nonfinite), bias)
-            return loop(builder, middle, end, 1, nonfinite, single)
-
-        return by_width(builder, width, emit)
+        middle = in_bulk(builder, begin, end, GROUP)
+        nonfinite = loop(builder, begin, middle, GROUP, ir.Constant(row_type(GROUP), [0.0] * GROUP), group)
+        bias = put(total(builder, add_parts(builder, d)), pointer(builder, db, F32))
+        nonfinite = builder.fadd(total(builder, nonfinite), bias)
+        return loop(builder, middle, end, 1, nonfinite, single)
 
     return signature, codegen

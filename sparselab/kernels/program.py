@@ -42,16 +42,13 @@ from .columns import (  # fmt: skip
     B,
     W,
 )
-from .elementwise import gather_csr, softmax_loss, squared_loss
-from .push_pull import take_turn
+from .ends import call_gather, call_loss
+from .push_pull import call_turn
 from .rng import key64
-from .rows import AHEAD, dx_rows, scatter_rows, sddmm_rows, spmm_rows
+from .rows import AHEAD, call_dx, call_sddmm, call_spmm
 from .settings import jit
 from .system import array_at, go_on, meet, now
-from .transposing import SIDE, gather_rows
-from .updating import ONE, apply_update, sum_groups
-
-SOFTMAX, SQUARED = range(2)
+from .updating import call_update
 
 FAR = 2**25  # bytes of a layer's tile from which rows are prefetched
 
@@ -86,13 +83,6 @@ def buffers_of(thread, work):
 
 
 @jit
-def output_of(work, buffers):
-    """The tile of the last layer's outputs."""
-    n_out = array_at(work.table, (work.n_layers, FIELDS), np.int64)[work.n_layers - 1, N_OUT]
-    return array_at(buffers[ACTIVATIONS, work.n_layers], (n_out, work.width), np.float32)
-
-
-@jit
 def forward(thread, work, buffers, key, lane):
     """This thread's rows of a tile, through all layers; False where the call is to end.
 
@@ -104,8 +94,8 @@ def forward(thread, work, buffers, key, lane):
     for l in range(work.n_layers):
         t, c = table[l], coefficients[l]
         hidden = train and l + 1 < work.n_layers
-        spmm_rows(
-            work.width, cuts[l, BY_OUTPUT, part], cuts[l, BY_OUTPUT, part + 1], ahead_of(t[N_IN], work.width), t[INDPTR],
+        call_spmm(
+            work.spmm, cuts[l, BY_OUTPUT, part], cuts[l, BY_OUTPUT, part + 1], ahead_of(t[N_IN], work.width), t[INDPTR],
             t[INDICES], t[W], t[B], buffers[ACTIVATIONS, l], buffers[ACTIVATIONS, l + 1], c[LEFT], c[RIGHT],
             buffers[SIGN_BITS, l + 1] if hidden else 0, buffers[DROPOUT_BITS, l + 1], key64(key, l), lane,
             t[THRESHOLD] if hidden else 0, c[SCALE],
@@ -128,8 +118,8 @@ def backward(thread, work, buffers, dw, db, add):
     for back in range(work.n_layers):
         l = work.n_layers - 1 - back
         t, X, dZ = table[l], buffers[ACTIVATIONS, l], buffers[ACTIVATIONS, l + 1]
-        nonfinite += sddmm_rows(
-            work.width, cuts[l, BY_OUTPUT, part], cuts[l, BY_OUTPUT, part + 1], ahead_of(t[N_IN], work.width), t[INDPTR],
+        nonfinite += call_sddmm(
+            work.sddmm, cuts[l, BY_OUTPUT, part], cuts[l, BY_OUTPUT, part + 1], ahead_of(t[N_IN], work.width), t[INDPTR],
             t[INDICES], X, dZ, dw[l], db[l], add,
         )  # fmt: skip
         if l > 0:
@@ -137,55 +127,32 @@ def backward(thread, work, buffers, dw, db, add):
             dropout_bits = buffers[DROPOUT_BITS, l] if table[l - 1, THRESHOLD] else 0
             if not go_on(work.counter, parts, part):
                 return np.float32(0), False
-            if t[INDPTR_T]:
-                dx_rows(
-                    work.width, begin, end, ahead_of(t[N_OUT], work.width), t[INDPTR_T], t[ROWS_T], t[SLOTS_T], t[W], dZ, X,
-                    c[LEFT], c[RIGHT], buffers[SIGN_BITS, l], dropout_bits, c[SCALE],
-                )  # fmt: skip
-            else:
-                scatter_rows(
-                    work.width, begin, end, t[N_OUT], t[INDPTR], t[INDICES], t[W], dZ, X, c[LEFT], c[RIGHT],
-                    buffers[SIGN_BITS, l], dropout_bits, c[SCALE],
-                )  # fmt: skip
+            indptr, others, slots = (t[INDPTR_T], t[ROWS_T], t[SLOTS_T]) if t[INDPTR_T] else (t[INDPTR], t[INDICES], 0)
+            call_dx(
+                work.dx, begin, end, ahead_of(t[N_OUT], work.width), t[N_OUT], indptr, others, slots, t[W], dZ, X, c[LEFT],
+                c[RIGHT], buffers[SIGN_BITS, l], dropout_bits, c[SCALE],
+            )  # fmt: skip
             if not go_on(work.counter, parts, part):
                 return np.float32(0), False
     return nonfinite, True
 
 
 @jit
-def fill_input(part, parts, work, buffers, samples, first, count):
-    """Copy samples[first : first + count] into the columns of the input tile.
-
-    Dense data: each part copies its share of the features, in whole blocks. CSR data: the first part copies all.
-    """
-    tile = array_at(buffers[ACTIVATIONS, 0], (work.n_features, work.width), np.float32)
-    if work.X:
-        X = array_at(work.X, (work.n_rows, work.n_features), np.float32)
-        blocks = (work.n_features + SIDE - 1) // SIDE
-        begin, end = SIDE * (blocks * part // parts), min(work.n_features, SIDE * (blocks * (part + 1) // parts))
-        gather_rows(X, samples, first, count, tile, begin, end)
-    elif part == 0:
-        indptr = array_at(work.csr_indptr, (work.n_rows + 1,), np.int64)
-        n_values = indptr[work.n_rows]
-        data, indices = array_at(work.csr_data, (n_values,), np.float32), array_at(work.csr_indices, (n_values,), np.int32)
-        gather_csr(data, indices, indptr, samples, first, count, tile)
+def fill_input(part, parts, work, buffers, first, count):
+    """Copy this part's share of samples[first : first + count] into the columns of the input tile."""
+    call_gather(
+        work.gather, part, parts, work.X, work.csr_indices, work.csr_indptr, work.n_rows, work.n_features, work.samples, first,
+        count, buffers[ACTIVATIONS, 0], work.width,
+    )  # fmt: skip
 
 
 @jit
-def output_loss(work, Z, samples, first, count, scale):
-    """(Σ loss, hits) of a tile of outputs Z, which dZ overwrites."""
-    if work.loss == SOFTMAX:
-        return softmax_loss(Z, array_at(work.labels, (work.n_rows,), np.int64), samples, first, count, scale, Z)
-    targets = array_at(work.targets, (work.n_rows, Z.shape[0]), np.float32)
-    return squared_loss(Z, targets, samples, first, count, scale, Z)
-
-
-@jit
-def run_tiles(thread, work, samples, start, size, groups, key, losses, hits, clock):
+def run_tiles(thread, work, start, size, groups, key, losses, hits, clock):
     """This thread's work on the tiles of one batch, samples[start : start + size]; False where the call is to end."""
     part, parts = part_of(thread, work)
     buffers, width = buffers_of(thread, work), work.width
-    Z, scale = output_of(work, buffers), np.float32(1) / np.float32(size)
+    outputs, scale = buffers[ACTIVATIONS, work.n_layers], np.float32(1) / np.float32(size)
+    n_out = array_at(work.table, (work.n_layers, FIELDS), np.int64)[work.n_layers - 1, N_OUT]
     dw, db = array_at(work.dw, (groups, work.n_layers), np.int64), array_at(work.db, (groups, work.n_layers), np.int64)
     nonfinite = array_at(work.nonfinite, (work.n_threads,), np.float32)
     phases = array_at(work.phases, (work.n_threads, PHASES), np.int64)
@@ -196,14 +163,17 @@ def run_tiles(thread, work, samples, start, size, groups, key, losses, hits, clo
         for tile in range(first_tile, n_tiles * (group + 1) // groups):
             first, count = start + tile * width, min(width, size - tile * width)
             begin = now(clock)
-            fill_input(part, parts, work, buffers, samples, first, count)
+            fill_input(part, parts, work, buffers, first, count)
             if not meet(work.counter, parts):
                 return False
             gathered = now(clock)
             if not forward(thread, work, buffers, key, tile * width // 4):
                 return False
             if part == 0:
-                losses[tile], hits[tile] = output_loss(work, Z, samples, first, count, scale)
+                losses[tile] = call_loss(
+                    work.loss, outputs, n_out, work.width, work.targets, work.n_rows, work.samples, first, count, scale,
+                    hits.ctypes.data + 8 * tile,
+                )  # fmt: skip
             if not meet(work.counter, parts):
                 return False
             went_forward = now(clock)
@@ -218,27 +188,27 @@ def run_tiles(thread, work, samples, start, size, groups, key, losses, hits, clo
 
 
 @jit
-def run_steps(thread, record, samples, rates, settings, losses, hits, own_words, server_table):
-    """len(rates) steps over consecutive batches of `samples` (the last may be partial), as one of the threads.
+def run_steps(thread, record):
+    """n_steps steps over consecutive batches of `samples` (the last may be partial), as one of the threads.
 
-    record: see arguments.py; settings: the optimizer's numbers; losses, hits (steps, tiles): written, the sums over each tile.
-    A step whose loss or gradients are not finite is not applied: the call ends, and status[0] is its number. own_words and
-    server_table belong to a worker that pushes and pulls by itself (push_pull.take_turn); where it may not, and after the last
-    step, the call ends and leaves the gradient in the first group's buffers.
+    record: see arguments.py. A step whose loss or gradients are not finite is not applied: the call ends, and status[0] is its
+    number. A worker that pushes and pulls by itself does so after each step (push_pull.take_turn); where it may not, and after
+    the last step, the call ends and leaves the gradient in the first group's buffers.
     """
     work, clock = record[0], np.zeros(2, np.int64)
-    n_threads, n_steps = work.n_threads, rates.shape[0]
-    table = array_at(work.table, (work.n_layers, FIELDS), np.int64)
+    n_threads, n_steps = work.n_threads, work.n_steps
+    losses = array_at(work.losses, (n_steps, work.max_tiles), np.float64)
+    hits = array_at(work.hits, (n_steps, work.max_tiles), np.int64)
+    rates = array_at(work.rates, (n_steps,), np.float32)
     nonfinite, status = array_at(work.nonfinite, (n_threads,), np.float32), array_at(work.status, (2,), np.int64)
     phases = array_at(work.phases, (n_threads, PHASES), np.int64)
     for step in range(n_steps):
         start = step * work.batch_size
-        size = min(work.batch_size, samples.shape[0] - start)
+        size = min(work.batch_size, work.n_samples - start)
         n_tiles = (size + work.width - 1) // work.width
         groups = min(work.max_groups, n_tiles)
-        dw, db = array_at(work.dw, (groups, work.n_layers), np.int64), array_at(work.db, (groups, work.n_layers), np.int64)
         key = key64(work.key, work.first_step + step)
-        if not run_tiles(thread, work, samples, start, size, groups, key, losses[step], hits[step], clock):
+        if not run_tiles(thread, work, start, size, groups, key, losses[step], hits[step], clock):
             return
         done = now(clock)
         if not meet(work.counter, n_threads):
@@ -254,16 +224,18 @@ def run_steps(thread, record, samples, rates, settings, losses, hits, own_words,
         if not np.isfinite(sum_):
             status[0] = step
             return
-        if work.applies:
-            apply_update(thread, n_threads, table, dw, db, groups, rates[step], settings, ONE, ONE)
-        else:
-            sum_groups(thread, n_threads, table, dw, db, groups)
+        call_update(
+            work.update, thread, n_threads, work.n_layers, work.table, work.dw, work.db, groups, rates[step], work.settings
+        )
         if thread == 0:
             status[1] = step + 1
         if work.server_words and (
             step + 1 == n_steps
-            or not take_turn(work.server_words, own_words, server_table, table, dw, db, settings, loss, n_hits, size, clock)
-        ):
+            or not call_turn(
+                work.turn, work.server_words, work.own_words, work.server_table, work.n_layers, work.table, work.dw, work.db,
+                work.settings, loss, n_hits, size, clock.ctypes.data,
+            )
+        ):  # fmt: skip
             return
         updated = now(clock)
         meet(work.counter, n_threads)
@@ -272,18 +244,19 @@ def run_steps(thread, record, samples, rates, settings, losses, hits, own_words,
 
 
 @jit
-def run_forward(thread, record, samples, out):
+def run_forward(thread, record):
     """out[i] = the net's output for sample samples[i], without dropout, as one of the threads. record: see arguments.py."""
     work = record[0]
     part, parts = part_of(thread, work)
-    buffers, width, n = buffers_of(thread, work), work.width, samples.shape[0]
-    Z = output_of(work, buffers)
+    buffers, width, n = buffers_of(thread, work), work.width, work.n_samples
+    n_out = array_at(work.table, (work.n_layers, FIELDS), np.int64)[work.n_layers - 1, N_OUT]
+    Z, out = array_at(buffers[ACTIVATIONS, work.n_layers], (n_out, width), np.float32), array_at(work.out, (n, n_out), np.float32)
     for tile in range(0 if work.together else thread, (n + width - 1) // width, 1 if work.together else work.n_threads):
         first, count = tile * width, min(width, n - tile * width)
-        fill_input(part, parts, work, buffers, samples, first, count)
+        fill_input(part, parts, work, buffers, first, count)
         if not (meet(work.counter, parts) and forward(thread, work, buffers, work.key, tile)):
             return
         if part == 0:
             for c in range(count):
-                for q in range(Z.shape[0]):
+                for q in range(n_out):
                     out[first + c, q] = Z[q, c]

@@ -6,11 +6,13 @@ server knows. A worker that may not returns to Python with its gradient. Workers
 """
 
 import numpy as np
+from numba import types
 
-from .columns import N_OUT, NNZ, SETTINGS, B, W
+from .columns import FIELDS, N_OUT, NNZ, SETTINGS, B, W
+from .native import caller, native
 from .settings import jit
 from .system import SPINS, acquire, array_at, atomic_add, atomic_load, give_way, now, release
-from .updating import apply_update, vector
+from .updating import apply_update, copy_values, vector
 
 # The control words. LOCK: 0, or its holder; OPEN: whether workers may push by themselves; SESSION: tasks given in an earlier one
 # must go through Python; VERSION: of the server's net; LOGGED: turns since Python read the log; LIMIT: turns that may be logged;
@@ -165,4 +167,21 @@ def copy_net(source, target):
     for l in range(source.shape[0]):
         for kind in range(2):
             n, field = (source[l, N_OUT], B) if kind else (source[l, NNZ], W)
-            vector(target[l, field], n)[:] = vector(source[l, field], n)
+            copy_values(vector(source[l, field], n), vector(target[l, field], n), 0, n)
+
+
+i = types.int64
+TURN = i(i, i, i, i, i, i, i, i, types.float64, i, i, i)
+call_turn = caller(TURN)
+
+
+@native(TURN)
+def turn(control, mine, server, n_layers, table, dw, db, settings, loss, hits, n_samples, clock):
+    """take_turn, for arrays given by address; dw, db: of one group of tiles."""
+    rows, places = array_at(table, (n_layers, FIELDS), np.int64), (1, n_layers)
+    n_nets = 2 if array_at(control, (WORDS,), np.int64)[APART] else 1
+    return take_turn(
+        control, array_at(mine, (MINE,), np.int64), array_at(server, (n_nets * n_layers, FIELDS), np.int64), rows,
+        array_at(dw, places, np.int64), array_at(db, places, np.int64), array_at(settings, (SERVER_SETTINGS,), np.float64),
+        loss, hits, n_samples, array_at(clock, (2,), np.int64),
+    )  # fmt: skip

@@ -22,7 +22,7 @@ def jit(function=None, **options):
     if function is None:
         return lambda function: jit(function, **options)
     made = numba.njit(**OPTIONS | options)(function)
-    return cache.cached(made) if JIT else made
+    return cache.cached(made, function) if JIT else made
 
 
 WIDTHS = (8, 16, 32, 64)  # columns of a tile for which the vector kernels are compiled

@@ -5,9 +5,10 @@ import time
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 from .settings import jit
 
@@ -85,6 +86,17 @@ def load_f32(typing, address, index):
 
 
 @intrinsic
+def zero(typing, address, n_bytes):
+    """Set bytes to 0."""
+
+    def codegen(context, builder, sig, args):
+        cgutils.memset(builder, builder.inttoptr(args[0], I8.as_pointer()), args[1], 0)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+@intrinsic
 def atomic_add(typing, address, value):
     """Add to the int64 at `address`; returns the old value."""
 
@@ -126,19 +138,23 @@ def atomic_exchange(typing, address, expected, value):
 
 
 @intrinsic
-def as_pointer(typing, address):
-    """An address as a pointer for numba.carray."""
+def array_at(typing, address, shape, dtype):
+    """The C-contiguous array at an address. An intrinsic, because numba.carray is compiled for each shape and dtype."""
+    element = dtype.instance_type if isinstance(dtype, types.NumberClass) else dtype.dtype
+    array = types.Array(element, len(shape), "C", aligned=True)
 
     def codegen(context, builder, sig, args):
-        return builder.inttoptr(args[0], cgutils.voidptr_t)
+        made = context.make_array(array)(context, builder)
+        lengths = [builder.extract_value(args[1], axis) for axis in range(len(shape))]
+        size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(element)))
+        strides = [size]
+        for length in lengths[:0:-1]:
+            strides.insert(0, builder.mul(length, strides[0]))
+        place = builder.inttoptr(args[0], context.get_data_type(element).as_pointer())
+        populate_array(made, data=place, shape=lengths, strides=strides, itemsize=size, meminfo=None)
+        return made._getvalue()
 
-    return types.voidptr(types.int64), codegen
-
-
-@jit
-def array_at(address, shape, dtype):
-    """The C-contiguous array at an address."""
-    return carray(as_pointer(address), shape, dtype)
+    return array(types.int64, shape, dtype), codegen
 
 
 # int64 words of the counter at which threads meet: arrivals so far; 1 where a thread gave up; 1 where all are wanted to stop;

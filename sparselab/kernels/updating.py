@@ -1,12 +1,13 @@
 """The optimizer's update of a whole net, and sums of gradients, by a table of addresses."""
 
 import numpy as np
-from numba import carray
+from numba import types
 
-from .columns import BIAS_DECAY, DECAY, MOMENTUM, N_OUT, NESTEROV, NNZ, VB, B, V, W
+from .columns import BIAS_DECAY, DECAY, FIELDS, MOMENTUM, N_OUT, NESTEROV, NNZ, SETTINGS, VB, B, V, W
 from .elementwise import add_gradients, divide, multiply, update
+from .native import caller, native
 from .settings import jit
-from .system import as_pointer
+from .system import array_at
 
 ONE = np.float32(1)
 CHUNK = 4096  # links whose gradients are added and applied while they are in the first-level cache
@@ -15,7 +16,14 @@ CHUNK = 4096  # links whose gradients are added and applied while they are in th
 @jit
 def vector(address, n):
     """The n float32 at an address."""
-    return carray(as_pointer(address), (n,), np.float32)
+    return array_at(address, (n,), np.float32)
+
+
+@jit
+def copy_values(source, target, begin, end):
+    """target[begin:end] = source[begin:end] of vectors; numba's own assignment compiles a check of shapes with its message."""
+    for k in range(begin, end):
+        target[k] = source[k]
 
 
 @jit
@@ -40,13 +48,13 @@ def apply_update(thread, threads, table, dw, db, groups, rate, settings, divisor
                     divide(total, begin, end, divisor)
                 if source is not None:
                     if source[l, value] != table[l, value]:
-                        values[begin:end] = vector(source[l, value], n)[begin:end]
-                        velocity[begin:end] = vector(source[l, speed], n)[begin:end]
+                        copy_values(vector(source[l, value], n), values, begin, end)
+                        copy_values(vector(source[l, speed], n), velocity, begin, end)
                 if factor != 1:
                     multiply(velocity, begin, end, factor)
                 update(values, velocity, total, begin, end, rate, momentum, bias_decay if kind else decay, nesterov)
                 if copy is not None:
-                    vector(copy[l, value], n)[begin:end] = values[begin:end]
+                    copy_values(values, vector(copy[l, value], n), begin, end)
 
 
 @jit
@@ -59,3 +67,26 @@ def sum_groups(thread, threads, table, dw, db, groups):
             for g in range(1, groups):
                 part = vector(db[g, l] if kind else dw[g, l], n)
                 add_gradients(total, part, n * thread // threads, n * (thread + 1) // threads)
+
+
+# What the threads do with the gradients of a step; table, dw, db and settings are addresses.
+i = types.int64
+UPDATE = types.void(i, i, i, i, i, i, i, types.float32, i)
+call_update = caller(UPDATE)
+
+
+@native(UPDATE)
+def update_net(thread, threads, n_layers, table, dw, db, groups, rate, settings):
+    """apply_update."""
+    shape = (groups, n_layers)
+    apply_update(
+        thread, threads, array_at(table, (n_layers, FIELDS), np.int64), array_at(dw, shape, np.int64),
+        array_at(db, shape, np.int64), groups, rate, array_at(settings, (SETTINGS,), np.float64), ONE, ONE,
+    )  # fmt: skip
+
+
+@native(UPDATE)
+def leave_gradients(thread, threads, n_layers, table, dw, db, groups, rate, settings):
+    """sum_groups."""
+    shape, rows = (groups, n_layers), array_at(table, (n_layers, FIELDS), np.int64)
+    sum_groups(thread, threads, rows, array_at(dw, shape, np.int64), array_at(db, shape, np.int64), groups)

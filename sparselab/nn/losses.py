@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..kernels import elementwise, program
+from ..kernels import elementwise, ends
 from ..utils import checks
 from .protocols import Loss
 
@@ -29,7 +29,7 @@ class SoftmaxCrossEntropy:
     (0.6931, 1.0)
     """
 
-    code: int | None = program.SOFTMAX
+    code: int | None = ends.SOFTMAX
 
     def targets(self, y: ArrayLike, n_out: int, dtype: DTypeLike) -> NDArray[np.int64]:
         """Check labels.
@@ -136,7 +136,7 @@ class MeanSquaredError:
     (1.0, None)
     """
 
-    code: int | None = program.SQUARED
+    code: int | None = ends.SQUARED
 
     def targets(self, y: ArrayLike, n_out: int, dtype: DTypeLike) -> NDArray[np.floating]:
         """Check targets.
