@@ -3,8 +3,9 @@
 import numpy as np
 import scipy.sparse
 
-from ..kernels import columns, compiling, ends, program, push_pull, rows, system, updating
+from ..kernels import columns, ends, program, push_pull, rows, system, updating
 from ..kernels.arguments import RECORD, address, for_call, put
+from ..kernels.native import prepare
 from ..nn import activations
 from ..nn.optimizers import check_state
 from .base import ENGINE_PHASES
@@ -34,10 +35,8 @@ class FusedEngine:
         self.nonfinite, self.status = np.zeros(threads, np.float32), np.zeros(2, np.int64)
         self.phases = np.zeros((threads, len(ENGINE_PHASES)), np.int64)
         self.record = np.zeros(1, RECORD)  # written once for many calls; each call gets a copy with its own numbers
-        put(
-            self.record, width=width, spmm=rows.products(width).spmm.address, nonfinite=self.nonfinite, status=self.status,
-            phases=self.phases,
-        )  # fmt: skip
+        self.kernels = {}  # those whose addresses are in the record
+        put(self.record, width=width, nonfinite=self.nonfinite, status=self.status, phases=self.phases)
 
     def close(self):
         """End the threads."""
@@ -64,8 +63,7 @@ class FusedEngine:
     def _run(
         self, outcome, X, targets, samples, batch_size, rates, settings, state, key, first_step, applies, client=NO_CLIENT
     ):  # fmt: skip
-        if not self.workspaces:
-            compiling.announce(program.run_steps)
+        self._choose_kernels(X, update=updating.update_net if applies else updating.leave_gradients, pushes=client[0] != 0)
         tiles, steps = tiles_of(batch_size, self.width), len(rates)
         groups = groups_of(tiles)
         threads, together = self._shared_out(groups)
@@ -76,9 +74,6 @@ class FusedEngine:
         if self.data is None or self.data[0] is not X or self.data[1] is not targets:
             self._write_data(X, targets)
         server_words, own_words, server_table = client
-        put(self.record, update=(updating.update_net if applies else updating.leave_gradients).address)
-        if server_words:
-            put(self.record, turn=push_pull.turn.address)
         losses, hits, counter = np.zeros((steps, tiles)), np.zeros((steps, tiles), np.int64), new_counter()
         arrays = {
             "samples": samples, "rates": np.asarray(rates, np.float32), "settings": settings, "losses": losses, "hits": hits,
@@ -92,7 +87,7 @@ class FusedEngine:
         self.status[0], self.status[1] = -1, 0
 
         def work(thread):
-            program.run_steps(thread, record)
+            program.run_steps(thread, address(record))
 
         try:
             self.team.run(work, threads, counter, self.is_long and (together or threads == 1))
@@ -106,6 +101,7 @@ class FusedEngine:
         """The net's outputs for the samples (default: all), without dropout: (n, n_out)."""
         samples = np.arange(X.shape[0]) if samples is None else samples
         out = np.empty((len(samples), self.model.sizes[-1]), np.float32)
+        self._choose_kernels(X)
         threads, together = self._shared_out(tiles_of(len(samples), self.width))
         self._write_model(1 if together else threads, 0, None)
         self._write_shares(threads, together)
@@ -126,7 +122,7 @@ class FusedEngine:
         counter = new_counter()
         arrays = {"samples": samples, "out": out}
         record = for_call(self.record, arrays, n_samples=len(samples), counter=address(counter))
-        self.team.run(lambda thread: program.run_forward(thread, record), threads, counter, listen)
+        self.team.run(lambda thread: program.run_forward(thread, address(record)), threads, counter, listen)
         return counter[system.STOP_WANTED] == 0
 
     def leave_gradients_in(self, dw, db):
@@ -143,6 +139,22 @@ class FusedEngine:
         """(layers,) |dw| of the last step, or of the first group of its tiles."""
         return np.array([float(np.sqrt(np.dot(dw, dw))) for dw in self.gradients[0].dw])
 
+    def _choose_kernels(self, X, update=None, pushes=False):
+        """Write the addresses of the kernels to the record that a call needs. update: of training, None for outputs only."""
+        products = rows.products(self.width)
+        wanted = {"spmm": products.spmm, "gather": ends.from_csr if scipy.sparse.issparse(X) else ends.from_dense}
+        if update is not None:
+            wanted |= {"sddmm": products.sddmm, "dx": products.dx if self.index else products.scatter, "update": update}
+            wanted |= {"loss": ends.LOSSES[self.loss.code]}
+        if pushes:
+            wanted["turn"] = push_pull.turn
+        new = {name: kernel for name, kernel in wanted.items() if self.kernels.get(name) is not kernel}
+        if new:
+            programs = [program.run_forward] if update is None else [program.run_steps, program.run_forward]
+            prepare([*new.values(), *programs])
+            put(self.record, **{name: kernel.address for name, kernel in new.items()})
+            self.kernels |= new
+
     def _shared_out(self, shares):
         """`shared_out` for this net."""
         if self.threads == 1:
@@ -154,10 +166,10 @@ class FusedEngine:
         (n_rows, n_features), self.data = X.shape, None
         if scipy.sparse.issparse(X):
             csr = [np.ascontiguousarray(a, t) for a, t in ((X.data, np.float32), (X.indices, np.int32), (X.indptr, np.int64))]
-            put(self.record, gather=ends.from_csr.address, X=csr[0], csr_indices=csr[1], csr_indptr=csr[2])
+            put(self.record, X=csr[0], csr_indices=csr[1], csr_indptr=csr[2])
         else:
             csr = None
-            put(self.record, gather=ends.from_dense.address, X=X)
+            put(self.record, X=X)
         put(self.record, n_rows=n_rows, n_features=n_features)
         if targets is not None:
             if targets.dtype != ends.TARGETS[self.loss.code]:
@@ -200,10 +212,6 @@ class FusedEngine:
             self.gradients = []
         if training and state is not None:
             check_state(state, model)
-        if training and not self.training:
-            products = rows.products(self.width)
-            dx, loss = products.dx if self.index else products.scatter, ends.LOSSES[self.loss.code]
-            put(self.record, sddmm=products.sddmm.address, dx=dx.address, loss=loss.address)
         self.training = self.training or training
         missing = workspaces - len(self.workspaces)
         self.workspaces += [Workspace(model, self.width, training=self.training) for _ in range(missing)]

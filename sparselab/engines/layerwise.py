@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse
 
 from .. import kernels
-from ..kernels import compiling, elementwise
+from ..kernels import elementwise
 from ..kernels.rng import U64, key64
 from ..nn import activations
 from ..nn.linear import NO_BITS
@@ -64,7 +64,6 @@ class LayerwiseEngine:
         key: the step's dropout key, None for no dropout. watch: a list to which each tile appends copies of (X, dZ) of all
         layers.
         """
-        compiling.announce(self.kernel.sddmm)
         n_tiles = tiles_of(len(samples), self.width)
         groups = groups_of(n_tiles)
         self._prepare(groups)

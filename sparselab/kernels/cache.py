@@ -19,6 +19,7 @@ from pathlib import Path
 import llvmlite
 import llvmlite.binding
 import numba
+from numba.core import registry
 
 from .cache_files import CheckedCache
 
@@ -71,7 +72,7 @@ def find():
         if tried and os.environ.get("NUMBA_CACHE_DIR"):
             warn(f"NUMBA_CACHE_DIR cannot be used: {tried[0]}; compiled kernels are kept in {folder}")
         return folder
-    warn(f"compiled kernels cannot be kept, each process will compile for some ten seconds: tried {', '.join(tried)}")
+    warn(f"compiled kernels cannot be kept, each process will compile them anew: tried {', '.join(tried)}")
     return None
 
 
@@ -124,3 +125,9 @@ def cached(compiler, function):
     finally:
         numba.config.CACHE_DIR = before
     return compiler
+
+
+def holds(compiler, signature):
+    """Whether the compiled code of a CFunc's signature is in the cache."""
+    kept = compiler._cache
+    return isinstance(kept, CheckedCache) and kept.holds(signature, registry.cpu_target.target_context)

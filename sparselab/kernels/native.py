@@ -1,11 +1,13 @@
-"""Kernels that compiled code calls by their address.
+"""Kernels that are called by their address, from compiled code or from Python.
 
 A function that numba inlines or links is optimised again in every function above it. These are compiled once, each by itself, and
-only those whose address a run asks for: of one tile width, one loss, one kind of data.
+only those that a run asks for: of one tile width, one loss, one kind of data.
 """
 
 import inspect
+import sys
 import threading
+from contextvars import ContextVar
 
 from llvmlite import ir
 from numba import types
@@ -13,7 +15,10 @@ from numba.core.ccallback import CFunc
 from numba.extending import intrinsic
 
 from . import cache
+from .cache_files import say_once
 from .settings import JIT, OPTIONS
+
+progress = ContextVar("progress", default=None)  # called with (number, of how many) before a kernel of a run is compiled
 
 
 def native(signature):
@@ -22,28 +27,63 @@ def native(signature):
 
 
 class Native:
-    """A function for one signature, compiled, or loaded from the cache, when its address is first asked for."""
+    """A function for one signature, compiled, or loaded from the cache, when it is first needed."""
 
     def __init__(self, function, signature):
         if len(signature.args) != len(inspect.signature(function).parameters):
             raise TypeError(f"{function.__qualname__}: the signature has {len(signature.args)} arguments")
         self.function, self.signature = function, signature
-        self._address, self._lock = 0, threading.Lock()
+        self._lock, self._compiler, self._called = threading.Lock(), None, None
 
     @property
     def address(self):
         """Where the compiled code is, for the function that `caller` makes of the same signature."""
-        with self._lock:
-            if not self._address:
-                self._address = self._compiled().address
-            return self._address
+        return self.compiled().address
 
-    def _compiled(self):
-        options = OPTIONS | {"nopython": True}
-        made = CFunc(self.function, (self.signature.args, self.signature.return_type), {}, options)
-        cache.cached(made, self.function)
-        made.compile()
-        return made
+    def __call__(self, *arguments):
+        """Call it from Python, with numbers and addresses; the interpreter lock is released meanwhile."""
+        if self._called is None:
+            self._called = self.compiled().ctypes
+        return self._called(*arguments)
+
+    def compiled(self):
+        """numba's CFunc, with an address."""
+        with self._lock:
+            compiler = self._with_cache()
+            if compiler.address is None:
+                compiler.compile()
+            return compiler
+
+    def is_at_hand(self):
+        """Whether it is compiled, or in the cache."""
+        with self._lock:
+            compiler = self._with_cache()
+            return compiler.address is not None or cache.holds(compiler, self.signature)
+
+    def _with_cache(self):
+        if self._compiler is None:
+            options = OPTIONS | {"nopython": True}
+            made = CFunc(self.function, (self.signature.args, self.signature.return_type), {}, options)
+            self._compiler = cache.cached(made, self.function)
+        return self._compiler
+
+
+def prepare(kernels):
+    """Compile the Natives that a run will call. `progress`, else a terminal, is told the number of each one not in the cache."""
+    tell = progress.get() or (write_progress if sys.stderr.isatty() else None)
+    missing = [kernel for kernel in kernels if not kernel.is_at_hand()] if tell else []
+    for number, kernel in enumerate(missing, 1):
+        tell(number, len(missing))
+        kernel.compiled()
+    for kernel in kernels:
+        kernel.compiled()
+
+
+def write_progress(number, total):
+    """One line on stderr that counts."""
+    say_once("compiling", "compiling kernels for this machine, once …")
+    sys.stderr.write(f"\rsparselab: kernel {number} of {total}" + ("\n" if number == total else ""))
+    sys.stderr.flush()
 
 
 def caller(signature):

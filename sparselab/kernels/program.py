@@ -12,7 +12,9 @@ activation and of dropout only two bits an element are kept. So a tile needs one
 """
 
 import numpy as np
+from numba import types
 
+from .arguments import RECORD
 from .columns import (  # fmt: skip
     ACTIVATIONS,
     BACKWARD,
@@ -43,6 +45,7 @@ from .columns import (  # fmt: skip
     W,
 )
 from .ends import call_gather, call_loss
+from .native import native
 from .push_pull import call_turn
 from .rng import key64
 from .rows import AHEAD, call_dx, call_sddmm, call_spmm
@@ -50,6 +53,7 @@ from .settings import jit
 from .system import array_at, go_on, meet, now
 from .updating import call_update
 
+RUN = types.void(types.int64, types.int64)
 FAR = 2**25  # bytes of a layer's tile from which rows are prefetched
 
 
@@ -187,15 +191,15 @@ def run_tiles(thread, work, start, size, groups, key, losses, hits, clock):
     return True
 
 
-@jit
+@native(RUN)
 def run_steps(thread, record):
     """n_steps steps over consecutive batches of `samples` (the last may be partial), as one of the threads.
 
-    record: see arguments.py. A step whose loss or gradients are not finite is not applied: the call ends, and status[0] is its
-    number. A worker that pushes and pulls by itself does so after each step (push_pull.take_turn); where it may not, and after
-    the last step, the call ends and leaves the gradient in the first group's buffers.
+    record: address of the arguments, see arguments.py. A step whose loss or gradients are not finite is not applied: the call
+    ends, and status[0] is its number. A worker that pushes and pulls by itself does so after each step (push_pull.take_turn);
+    where it may not, and after the last step, the call ends and leaves the gradient in the first group's buffers.
     """
-    work, clock = record[0], np.zeros(2, np.int64)
+    work, clock = array_at(record, (1,), RECORD)[0], np.zeros(2, np.int64)
     n_threads, n_steps = work.n_threads, work.n_steps
     losses = array_at(work.losses, (n_steps, work.max_tiles), np.float64)
     hits = array_at(work.hits, (n_steps, work.max_tiles), np.int64)
@@ -243,10 +247,10 @@ def run_steps(thread, record):
         phases[thread, UPDATE] += updated - met
 
 
-@jit
+@native(RUN)
 def run_forward(thread, record):
-    """out[i] = the net's output for sample samples[i], without dropout, as one of the threads. record: see arguments.py."""
-    work = record[0]
+    """out[i] = the net's output for sample samples[i], without dropout, as one of the threads. record: see run_steps."""
+    work = array_at(record, (1,), RECORD)[0]
     part, parts = part_of(thread, work)
     buffers, width, n = buffers_of(thread, work), work.width, work.n_samples
     n_out = array_at(work.table, (work.n_layers, FIELDS), np.int64)[work.n_layers - 1, N_OUT]
