@@ -2,11 +2,13 @@
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from sparselab import kernels
 from sparselab.kernels import cache, cache_files, csr_passes, settings
@@ -44,7 +46,38 @@ def test_a_kernel_is_compiled_once_a_signature(folder, capfd):
     assert [use(fresh()), use(fresh()), use(fresh(), np.int32), use(fresh(), np.int32), use(fresh())] == [0, 1, 0, 1, 1]
     assert len(files(folder)) == 2
     assert [path.suffix for path in folder.rglob("*") if path.is_file()] == [".nbc", ".nbc"]
-    assert capfd.readouterr().err == ""
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert "compiling kernels" in said
+
+
+def test_a_kernel_that_another_process_compiles_is_waited_for(folder):
+    """The other process holds the lock of the file; when it lets go, the file is there."""
+    use(fresh())
+    (path,) = files(folder)
+    content = path.read_bytes()
+    path.unlink()
+    lock = FileLock(f"{path}.lock", thread_local=False)
+    lock.acquire()
+
+    def end():
+        path.write_bytes(content)
+        lock.release()
+
+    timer = threading.Timer(0.3, end)
+    timer.start()
+    assert use(fresh()) == 1, "compiled, though it was about to be there"
+    timer.join()
+
+
+def test_a_process_that_hangs_while_it_compiles_is_not_waited_for_for_ever(folder, monkeypatch):
+    use(fresh())
+    (path,) = files(folder)
+    path.unlink()
+    monkeypatch.setattr(cache_files, "PATIENCE", 0.1)
+    with FileLock(f"{path}.lock"):
+        assert use(fresh()) == 0
+    assert files(folder) == [path]
 
 
 DAMAGES = {
@@ -61,6 +94,7 @@ DAMAGES = {
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_a_damaged_file_is_compiled_once_more_with_one_line(folder, capfd, kind):
     use(fresh())
+    capfd.readouterr()
     (path,) = files(folder)
     path.write_bytes(DAMAGES[kind](path.read_bytes()))
     assert [use(fresh()), use(fresh())] == [0, 1]
@@ -72,6 +106,7 @@ def test_a_damaged_file_is_compiled_once_more_with_one_line(folder, capfd, kind)
 
 def test_another_pickle_with_a_right_digest_is_compiled_once_more(folder, capfd):
     use(fresh())
+    capfd.readouterr()
     (path,) = files(folder)
     content = cache_files.pickle.dumps(("not", "a compile result"))
     path.write_bytes(cache_files.hashlib.sha256(content).digest() + content)
@@ -98,14 +133,15 @@ def test_a_full_disk_costs_the_cache_and_nothing_else(folder, capfd, monkeypatch
 
     monkeypatch.setattr(cache_files.os, "replace", full)
     assert [use(fresh()), use(fresh())] == [0, 0]
-    said = capfd.readouterr().err
-    assert said.count("\n") == 1
-    assert "No space left" in said
+    compiling, full_disk = capfd.readouterr().err.splitlines()
+    assert "compiling kernels" in compiling
+    assert "No space left" in full_disk
     assert [path for path in folder.rglob("*") if path.is_file()] == []  # no half file stays
 
 
 def test_an_unreadable_file_is_compiled_again(folder, capfd):
     use(fresh())
+    capfd.readouterr()
     (path,) = files(folder)
     path.unlink()
     path.mkdir()

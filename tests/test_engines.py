@@ -8,6 +8,7 @@ import models
 import naive
 import numpy as np
 import pytest
+from stress.processes import last_line
 
 from sparselab import kernels
 from sparselab.engines import base, select, tiling
@@ -16,7 +17,6 @@ from sparselab.engines.fused import FusedEngine
 from sparselab.engines.layerwise import LayerwiseEngine
 from sparselab.engines.tiling import MAX_GROUPS, groups_of, tile_width, tiles_of
 from sparselab.evolution import SET
-from sparselab.kernels import program
 from sparselab.nn.activations import FixedSlopes, Tanh
 from sparselab.nn.losses import MeanSquaredError, SoftmaxCrossEntropy
 from sparselab.nn.optimizers import MomentumSGD
@@ -268,19 +268,41 @@ def test_closing_lets_the_threads_go(kind):
     assert threading.active_count() == before
 
 
-@needs_jit
 @pytest.mark.parametrize("as_csr", [False, True])
-def test_read_only_data_needs_no_other_machine_code(as_csr):
+def test_read_only_data_gives_the_same(as_csr):
     data = models.dataset(101, as_csr=as_csr)
     first = models.run(models.net(), data, optimizer=MomentumSGD(0.02), epochs=2, batch_size=32)[1]
-    compiled = len(program.run_steps.signatures), len(program.run_forward.signatures)
     X = data.X_train
     for array in (X.data, X.indices, X.indptr, data.y_train) if as_csr else (X, data.y_train):
         array.flags.writeable = False
     model = models.net()
     assert models.run(model, data, optimizer=MomentumSGD(0.02), epochs=2, batch_size=32)[1] == first
     predict(model, X)
-    assert (len(program.run_steps.signatures), len(program.run_forward.signatures)) == compiled
+
+
+@needs_jit
+def test_a_run_compiles_its_own_kernels_only():
+    """One tile width, one loss, one kind of data; what was told is how many of them the cache did not have."""
+    code = """
+import json, os, tempfile
+os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp()
+import numpy as np, sparselab as sl
+from sparselab.kernels import native
+told = []
+native.progress.set(lambda *counts: told.append(counts))
+X, y = np.random.default_rng(0).random((256, 8), np.float32), np.arange(256) % 4
+for _ in range(2):
+    list(sl.train(sl.SparseMLP.create((8, 16, 4), epsilon=2, seed=0), (X, y, X, y), epochs=1, batch_size=128, seed=0))
+folder = sl.kernels.cache.FOLDER
+names = {path.name.split("-")[0].split(".")[-1] for path in folder.rglob("*.nbc")}
+print(json.dumps([told, sorted(names), len(list(folder.rglob("*.spmm-*")))]))
+"""
+    told, names, n_spmm = last_line(code)
+    assert told == [[k, len(told)] for k in range(1, len(told) + 1)]
+    assert len(told) == 8
+    assert n_spmm == 1
+    assert {"spmm", "sddmm", "dx", "softmax", "from_dense", "update_net", "run_steps", "run_forward"} <= set(names)
+    assert not {"scatter", "squared", "from_csr", "turn", "leave_gradients"} & set(names)
 
 
 def test_a_kept_engine_follows_the_model():

@@ -11,6 +11,7 @@ import os
 import pickle
 import sys
 
+from filelock import FileLock, Timeout
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 PATIENCE = 300  # seconds to wait for another process that compiles the same kernel
@@ -100,12 +101,11 @@ class CheckedCache(FunctionCache):
             return super().load_overload(sig, target_context)
         except Exception as error:
             say_once("reading", f"a file of compiled kernels is damaged, compiling again … ({error})")
+            _said.add("compiling")
             return None
 
     def _lock(self, sig, target_context):
         """Wait until no other process compiles this signature; whether it is locked now."""
-        from filelock import FileLock, Timeout  # where everything is cached it is not needed
-
         lock = FileLock(self._cache_file.path(self._index_key(sig, target_context.codegen())) + ".lock", thread_local=False)
         try:
             self._impl.locator.ensure_cache_path()

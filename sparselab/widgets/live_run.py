@@ -15,6 +15,7 @@ from typing import Any
 from ..checkpoints.records import EpochRecord, History, thin
 from ..experiments.config import ExperimentConfig
 from ..experiments.experiment import Experiment, build
+from ..kernels import native
 from .live_values import LIVE, apply, with_live_zeta
 
 MAX_CHECKPOINTS = 100  # each holds all records, so one an epoch would cost the square of the epochs
@@ -81,6 +82,7 @@ class LiveRun:
         self.checkpoint_options = {"checkpoint": checkpoint, "resume": resume, "every": every}
         self.state, self.request, self.steps_allowed = "ready", "go", 0
         self.notifying = False  # whether `changed` is being told of a new state
+        self.compiling = None  # (number, of how many) of the kernel that is being compiled, once per machine
         self.experiment, self.last, self.error, self.first = None, None, None, ()
         self.history, self.changes, self.condition = History(), [], threading.Condition()
 
@@ -97,6 +99,7 @@ class LiveRun:
     def pull(self) -> None:
         """Train in this thread until the end, a stop or an exception, which is raised again."""
         self.state, end = "preparing", "stopped"
+        told = native.progress.set(self._note_compiling)
         try:
             self.changed()
             self._prepare()
@@ -106,6 +109,7 @@ class LiveRun:
             end, self.error = "failed", (f"{type(error).__name__}: {error}", traceback.format_exc())
             raise
         finally:
+            native.progress.reset(told)
             self._enter(end)
 
     def pause(self) -> None:
@@ -180,6 +184,10 @@ class LiveRun:
     def _pull_quietly(self):
         with suppress(Exception):  # self.error has it, for the panel to show
             self.pull()
+
+    def _note_compiling(self, number, total):
+        self.compiling = number, total
+        self.changed()
 
     def _prepare(self):
         experiment = self.make(self.config)
