@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 
 from benchmarks.common import emit, table
 
@@ -21,6 +22,7 @@ model = sl.SparseMLP.create((784, 100, 100, 10), epsilon=20, dropout=0.3, seed=0
 for record in sl.train(model, data, rules=[sl.SET(0.3)], epochs=2, seed=0): pass
 print(time.perf_counter() - start)
 """
+WARM = "from sparselab.experiments.warm import warm; warm(progress=False)"
 HUGE = """
 import resource, time
 import sparselab as sl
@@ -50,12 +52,25 @@ def run(code, **environment):
     return answer.stdout.strip().splitlines()[-1]
 
 
+def at_once(code, n, **environment):
+    """Seconds until n processes that start together have ended, imports included."""
+    began = time.perf_counter()
+    processes = [subprocess.Popen([sys.executable, "-c", code], env=os.environ | environment) for _ in range(n)]
+    codes = [process.wait() for process in processes]
+    assert codes == [0] * n, codes
+    return time.perf_counter() - began
+
+
 def main():
     rows = []
     with tempfile.TemporaryDirectory() as cache:
         rows.append({"what": "import sparselab", "seconds": float(run(IMPORT))})
         rows.append({"what": "first training, empty cache", "seconds": float(run(TRAIN, NUMBA_CACHE_DIR=cache))})
         rows.append({"what": "first training, warm cache", "seconds": float(run(TRAIN, NUMBA_CACHE_DIR=cache))})
+    with tempfile.TemporaryDirectory() as cache:
+        rows.append({"what": "eight processes at once, empty cache", "seconds": at_once(TRAIN, 8, NUMBA_CACHE_DIR=cache)})
+    with tempfile.TemporaryDirectory() as cache:
+        rows.append({"what": "python -m sparselab warm, empty cache", "seconds": at_once(WARM, 1, NUMBA_CACHE_DIR=cache)})
     rows.append({"what": "erdos_renyi(100_000, 100_000, epsilon=10)", "seconds": float(run(INIT))})
     huge = json.loads(run(HUGE))
     rows.append({"what": "20,000-200,000-200,000-2, ε = 5: init, 3 epochs of 512, SET", **huge})

@@ -1,4 +1,4 @@
-"""The command line: `train`, `demo`, `extreme`, `notebooks` and `info`. Options come from ExperimentConfig's metadata."""
+"""The command line: `train`, `demo`, `extreme`, `notebooks`, `warm` and `info`. Options come from ExperimentConfig's metadata."""
 
 import argparse
 import dataclasses
@@ -16,9 +16,10 @@ from .analysis import dense_baseline
 from .checkpoints import checkpoint, model_file
 from .checkpoints.run_dir import RunDir, RunDirBusyError
 from .engines.base import DivergedError
-from .experiments import environment, extreme
+from .experiments import environment, extreme, warm
 from .experiments.config import PAPER, ExperimentConfig
 from .experiments.experiment import build
+from .kernels import cache
 from .nn import summary
 from .nn.footprint import InsufficientMemoryError
 from .training.memory import BATCH, lean_plan
@@ -78,6 +79,7 @@ def parser():
     copied = commands.add_parser("notebooks", help="copy the notebooks into a folder, to open them in JupyterLab")
     copied.add_argument("folder", type=Path, metavar="DIR", help="folder of the copies; made if it does not exist")
     copied.set_defaults(run=run_notebooks)
+    commands.add_parser("warm", help="compile kernels ahead of the first training").set_defaults(run=run_warm)
     commands.add_parser("info", help="versions, cores, memory, threading layer, caches").set_defaults(run=run_info)
     return top
 
@@ -267,6 +269,13 @@ def run_notebooks(options):
     paths = notebooks.copy(options.folder)
     print(f"{len(paths)} notebooks copied to {options.folder}. To open the first one:\n")
     print(shlex.join([sys.executable, "-m", "jupyter", "lab", str(paths[0])]))
+    return 0
+
+
+def run_warm(options):
+    """Fill the cache of compiled kernels."""
+    n = warm.warm(progress=sys.stderr.isatty())
+    print(f"{n} new files of compiled code in {cache.FOLDER}; {len(warm.kernel_files())} in all")
     return 0
 
 

@@ -13,7 +13,11 @@ def status_line(run):
     if run.state == "ready":
         return "· press Start"
     if run.state == "preparing":
-        return "· loading data" if run.compiling is None else "· compiling kernel {} of {}, once for this machine".format(*run.compiling)
+        return (
+            "· loading data"
+            if run.compiling is None
+            else "· compiling kernel {} of {}, once for this machine".format(*run.compiling)
+        )
     local = in_local_phase(run)  # then no StepRecords come
     latest = record if local else run.last
     parts = [f"epoch {latest.epoch if latest else 0} of {config.epochs}"]

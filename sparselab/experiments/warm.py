@@ -1,0 +1,84 @@
+"""Compiles kernels ahead of time, by training tiny nets of every kind that the workbench offers."""
+
+import numpy as np
+import scipy.sparse
+from tqdm.auto import tqdm
+
+from ..evolution import SET, ImportancePruning
+from ..kernels import cache
+from ..nn.mlp import SparseMLP
+from ..parallel.trainer import train_parallel
+from ..training.loop import predict, train
+
+SIZES, N = (8, 32, 32, 4), 128  # neurons of the nets, and samples
+
+
+def warm(progress=True):
+    """Compile what is not in the cache yet, the likeliest first; returns how many files of compiled code are new."""
+    before = len(kernel_files())
+    for task in tqdm(TASKS, "compiling kernels", unit="task", disable=not progress):
+        task()
+    return len(kernel_files()) - before
+
+
+def kernel_files():
+    """Files of compiled code in the cache."""
+    return [] if cache.FOLDER is None else list(cache.FOLDER.rglob("*.nbc"))
+
+
+def samples():
+    """(X, y) with classes."""
+    return np.random.default_rng(0).random((N, SIZES[0]), np.float32), np.arange(N) % SIZES[-1]
+
+
+def run(X, y, batch_size=N, **options):
+    """Train with every mini-batch size of a tile, evolution and evaluation."""
+    model = SparseMLP.create(SIZES, density=0.5, dropout=0.3, seed=0, **options)
+    list(train(model, (X, y, X, y), rules=[SET(0.3)], epochs=2, batch_size=batch_size, seed=0))
+    return model
+
+
+def as_usual():
+    """Dense samples, classes, and predictions of single samples."""
+    X, y = samples()
+    predict(run(X, y), X[:1])
+
+
+def small_batches():
+    """The narrower tiles."""
+    for batch_size in (32, 16, 8):
+        run(*samples(), batch_size)
+
+
+def pruning():
+    X, y = samples()
+    model = SparseMLP.create(SIZES, density=0.5, seed=0)
+    list(train(model, (X, y), rules=[SET(0.3), ImportancePruning(start=1, every=1)], epochs=3, batch_size=N, seed=0))
+
+
+def csr():
+    X, y = samples()
+    run(scipy.sparse.csr_matrix(X), y)
+
+
+def regression():
+    X, _ = samples()
+    run(X, X[:, : SIZES[-1]])
+
+
+def workers():
+    """Workers that push and pull in compiled code."""
+    X, y = samples()
+    for synchronous in (False, True):
+        model = SparseMLP.create(SIZES, density=0.5, seed=0)
+        list(train_parallel(model, (X, y), n_jobs=2, synchronous=synchronous, epochs=2, batch_size=16, seed=0))
+
+
+def layerwise():
+    """Nets that the fast engine does not run."""
+    X, y = samples()
+    run(X, y, activation="tanh")
+    run(X.astype(np.float64), y, dtype="float64")
+
+
+TASKS = as_usual, small_batches, pruning, csr, regression, workers, layerwise
