@@ -6,6 +6,7 @@ written anew, by make_kept.py.
 
 import copy
 import json
+import math
 
 import hashes
 import kept_files
@@ -22,10 +23,15 @@ API, CONTENTS, RECORDS = kept("api.json"), kept("contents.json"), kept("records.
 HASHES = kept("hashes.json")
 
 
+def changes_of_machine():
+    """In what this machine differs from the one on which kept/ was written."""
+    now = kept_files.machine()
+    return [f"{name} {was} -> {now[name]}" for name, was in HASHES["machine"].items() if now[name] != was]
+
+
 def advice():
     """What to do where numbers differ: on another machine that proves nothing yet."""
-    now = kept_files.machine()
-    others = [f"{name} {was} -> {now[name]}" for name, was in HASHES["machine"].items() if now[name] != was]
+    others = changes_of_machine()
     if not others:
         return "the machine is like that on which kept/ was written: this version computes something else"
     return f"this machine is another one ({', '.join(others)}): run the version that wrote kept/ beside, here, and compare"
@@ -38,6 +44,8 @@ def differences(kept, found, where=""):
         return gone + [line for key in kept if key in found for line in differences(kept[key], found[key], f"{where}.{key}")]
     if isinstance(kept, list) and isinstance(found, list) and len(kept) == len(found):
         return [line for i, pair in enumerate(zip(kept, found, strict=True)) for line in differences(*pair, f"{where}[{i}]")]
+    if isinstance(kept, float) and isinstance(found, float) and changes_of_machine():  # numpy adds in the order of its vectors
+        return [] if math.isclose(kept, found, rel_tol=1e-12) else [f"{where}: {found}, was {kept}"]
     return [] if kept == found else [f"{where}: {found}, was {kept}"]
 
 
