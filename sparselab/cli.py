@@ -115,7 +115,7 @@ def config_of(options):
     if "config" in given:
         config = ExperimentConfig.from_json(text_of(given["config"]))
     elif "paper" not in given and given.get("resume", True) and "checkpoint" in given and RunDir(given["checkpoint"]).files():
-        config = config.replace(**(checkpoint.load_checkpoint(given["checkpoint"]).about.get("config") or {}))
+        config = ExperimentConfig.stored(checkpoint.load_checkpoint(given["checkpoint"]).about.get("config") or {})
     names = [one.name for one in dataclasses.fields(ExperimentConfig)]
     return config.replace(**{name: given[name] for name in names if name in given})
 

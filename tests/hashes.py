@@ -104,7 +104,9 @@ def momentum_sgd(**changes):
 
 def set_rule(zeta=0.3):
     """SET with every argument."""
-    return sl.SET(zeta=zeta, criterion=sl.criteria.magnitude_within_sign, regrowth=sl.regrowths.uniform)
+    return sl.SET(
+        zeta=zeta, criterion=sl.criteria.magnitude_within_sign, regrowth=sl.regrowths.uniform, new_values="initializer"
+    )  # fmt: skip
 
 
 def pruning(**changes):
@@ -176,7 +178,9 @@ def emptied_neurons():
     model = net(
         density=0.15, exact=True, min_fan_in=2, activation=sl.LeakyReLU(alpha=0.25), initializer=sl.XavierUniform(fan="links")
     )  # fmt: skip
-    regrowing = sl.PruneRegrow(zeta=0.25, criterion=sl.criteria.random, regrowth=sl.regrowths.keep_fan_in)
+    regrowing = sl.PruneRegrow(
+        zeta=0.25, criterion=sl.criteria.random, regrowth=sl.regrowths.keep_fan_in, new_values="initializer"
+    )
     emptying = pruning(mode="links", importance=sl.importances.product, fold="mean", percentile=25.0)
     return trained(model, labelled(), rules=[emptying, regrowing], epochs=5, evaluate_every=2)
 
@@ -200,13 +204,13 @@ def gradient_regrowth():
     optimizer = momentum_sgd(learning_rate=rate, nesterov=True, weight_decay=2.0**-10, decay_biases=False)
     regrowth = type(sl.regrowths.gradient)(candidates=5)
     zeta = sl.schedules.Until(before=0.3, stop=4)
-    rule = sl.PruneRegrow(zeta=zeta, criterion=sl.criteria.sensitivity, regrowth=regrowth)
+    rule = sl.PruneRegrow(zeta=zeta, criterion=sl.criteria.sensitivity, regrowth=regrowth, new_values="initializer")
     return trained(net(), labelled(), optimizer, rules=[rule], epochs=6)
 
 
 def csr_with_partial_batch():
     """CSR input, links that go by their velocity, one thread."""
-    rule = sl.PruneRegrow(zeta=0.3, criterion=sl.criteria.momentum, regrowth=sl.regrowths.uniform)
+    rule = sl.PruneRegrow(zeta=0.3, criterion=sl.criteria.momentum, regrowth=sl.regrowths.uniform, new_values="initializer")
     return trained(net(), labelled(sparse=True), rules=[rule], batch_size=24, threads=1)
 
 
@@ -306,7 +310,7 @@ def experiment():
 SETTINGS = {
     "dataset": "digits", "hidden": (24, 16), "epsilon": 3.5, "activation": "all_negative", "alpha": 0.25,
     "initializer": "xavier_uniform", "fan": "links", "dropout": 0.25, "rule": "set", "zeta": 0.25, "zeta_schedule": "constant",
-    "zeta_stop": 3, "criterion": "magnitude", "regrowth": "gradient", "pruning": "shrink", "pruning_amount": 0.5,
+    "zeta_stop": 3, "criterion": "magnitude", "regrowth": "gradient", "new_values": "initializer", "pruning": "shrink", "pruning_amount": 0.5,
     "pruning_percentile": 30.0, "pruning_start": 1, "pruning_stop": 2, "pruning_every": 1, "importance": "product",
     "learning_rate": 0.0625, "momentum": 0.875, "weight_decay": 0.0009765625, "nesterov": True, "decay_biases": False,
     "schedule": "warm_up", "batch_size": 16, "epochs": 4, "seed": 3, "threads": 1, "workers": 2, "backend": "threads",
@@ -318,7 +322,7 @@ def classifier_settings(**changes):
     """Every argument of SparseMLPClassifier."""
     settings = {
         "hidden_layer_sizes": (24, 16), "epsilon": 4, "density": None, "activation": "all_relu", "alpha": 0.5,
-        "initializer": "he_uniform", "dropout": 0.2, "zeta": 0.3, "rules": None, "learning_rate": 0.05, "momentum": 0.9,
+        "initializer": "he_uniform", "dropout": 0.2, "zeta": 0.3, "rules": [set_rule()], "learning_rate": 0.05, "momentum": 0.9,
         "nesterov": True, "weight_decay": 0.0, "batch_size": "auto", "epochs": 4, "early_stopping": True,
         "validation_fraction": 0.2, "n_epochs_no_change": 3, "tol": 2.0**-13, "warm_start": False, "standardise": True,
         "random_state": 7, "verbose": False, "n_jobs": 1, "checkpoint": None,

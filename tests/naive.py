@@ -199,8 +199,11 @@ def carry(values, origin, fill):
 
 
 def set_cut(w, zeta):
-    """Slots that SET removes: per sign, the share zeta of the weights closest to zero, ties in slot order."""
-    removed = set()
+    """Slots that SET removes: zeros, then per sign the share of the weights closest to zero, ties in slot order."""
+    zeros, wanted = [k for k, value in enumerate(w) if value == 0], zeta * len(w)
+    removed = set(zeros[: int(wanted)])
+    if zeros:
+        zeta = 0 if wanted <= len(zeros) else (wanted - len(zeros)) / (len(w) - len(zeros))
     for sign in (1, -1):
         slots = [k for k, value in enumerate(w) if sign * value > 0]
         slots.sort(key=lambda k: (abs(float(w[k])), k))

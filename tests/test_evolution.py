@@ -8,7 +8,7 @@ from hypothesis import given
 from strategies import mask_of, places_of, seeds, shares, topology_of, weighted_topologies
 
 from sparselab import evolution
-from sparselab.evolution import SET, Evidence, PruneRegrow, magnitude, magnitude_within_sign
+from sparselab.evolution import SET, Evidence, PruneRegrow, criteria, magnitude, magnitude_within_sign, new_values
 from sparselab.nn.linear import SparseLinear
 from sparselab.nn.losses import MeanSquaredError, SoftmaxCrossEntropy
 from sparselab.nn.mlp import SparseMLP
@@ -56,10 +56,11 @@ def test_set_drops_the_floor_of_each_share(zeta):
         assert sorted(abs(w[k]) for k in gone if sign * w[k] > 0) == cut
 
 
-def test_weights_that_are_zero_stay():
+def test_weights_that_are_zero_go_first():
+    """New links start at 0: one that is still there has had no gradient, such as one from an input that never changes."""
     w = np.array([0.0, -0.0, 1, -1, 2, -2], np.float32)
-    assert dropped(magnitude_within_sign, topology_of(np.ones((2, 3), bool)), w, 1.0) == {2, 3, 4, 5}
-    assert dropped(magnitude_within_sign, topology_of(np.ones((2, 3), bool)), w, 0.5) == {2, 3}
+    for zeta, gone in ((0.17, {0}), (0.34, {0, 1}), (0.5, {0, 1}), (0.67, {0, 1, 2, 3}), (1.0, set(range(6)))):
+        assert dropped(magnitude_within_sign, topology_of(np.ones((2, 3), bool)), w, zeta) == gone
 
 
 def test_one_sign_only():
@@ -78,7 +79,8 @@ def evolved(model, rule=None, epoch=1, seed=0):
         s.neurons[0][:] = -np.arange(len(s.neurons[0])) - 1
     before = model.snapshot(), [(s.links[0].copy(), s.neurons[0].copy()) for s in state]
     rng = generator(seed)
-    counts = evolution.apply((rule or SET(0.3))(epoch, model, state, None, rng), model, state, rng)
+    rule = rule or SET(0.3, new_values="initializer")
+    counts = evolution.apply(rule(epoch, model, state, None, rng), model, state, rng)
     return model, state, counts, before
 
 
@@ -90,7 +92,7 @@ def test_set_keeps_survivors_and_starts_new_links_at_rest(drawn, zeta, seed):
         SparseLinear(topology_of(np.ones((1, topology.n_out))), *(np.ones(n, np.float32) for n in (topology.n_out, 1))),
     ]
     model, state, counts, (before, velocity) = evolved(
-        SparseMLP(layers, "relu", initializer=lambda *a, slots=None: 99.0), SET(zeta), seed=seed
+        SparseMLP(layers, "relu", initializer=lambda *a, slots=None: 99.0), SET(zeta, new_values="initializer"), seed=seed
     )
     cut = set() if mask_of(topology).all() else naive.set_cut(w, zeta)  # a dense layer has nowhere to grow
     new, survivors = model.layers[0], set(range(topology.nnz)) - cut
@@ -135,6 +137,80 @@ def test_new_values_come_from_the_models_initializer_for_the_new_slots():
         assert model.layers[l].w[slots].tolist() == (np.arange(counts[l][1]) + 500).tolist()
         assert (np.delete(model.layers[l].w, slots) < 500).all()
     assert len(asked) == 2
+
+
+def moved(model, **options):
+    """The rewirings of a rule whose evidence is a batch."""
+    return PruneRegrow(0.3, **options)(1, model, None, evidence_of(model), generator())
+
+
+def evidence_of(model):
+    data = models.dataset(40, dtype=model.dtype)
+    return Evidence(model, SoftmaxCrossEntropy(), data.X_train, data.y_train, np.arange(40))
+
+
+def test_new_links_start_at_zero_unless_something_else_is_chosen():
+    model = models.net()
+    rewirings = moved(model)
+    evolution.apply(rewirings, model, None, generator())
+    for layer, rewiring in zip(model.layers[:-1], rewirings, strict=False):
+        assert len(rewiring.grown) > 0
+        assert (layer.w[rewiring.grown] == 0).all()
+    assert SET(0.3).new_values == PruneRegrow().new_values == "zero"
+
+
+def test_last_keeps_the_value_of_a_place_that_is_pruned_and_grown_at_once():
+    model = models.net((20, 6, 6, 4), density=0.9)
+    before = [dict(zip(places_of(layer.topology), layer.w.tolist(), strict=True)) for layer in model.layers]
+    rewirings = moved(model, new_values="last", criterion=criteria.random)
+    evolution.apply(rewirings, model, None, generator())
+    again = 0
+    for layer, rewiring, old in zip(model.layers[:-1], rewirings, before, strict=False):
+        found = places_of(layer.topology)
+        for slot in rewiring.grown:
+            assert layer.w[slot] == old.get(found[slot], 0)
+            again += found[slot] in old
+    assert again > 5
+
+
+@pytest.mark.parametrize("sign", [False, True])
+def test_gradient_values_are_those_of_one_step(sign):
+    model = models.net(dtype=np.float64)
+    dense = naive_gradients(model)
+    rewirings = moved(model, new_values=new_values.Gradient(0.25, sign))
+    evolution.apply(rewirings, model, None, generator())
+    for layer, rewiring, G in zip(model.layers[:-1], rewirings, dense, strict=False):
+        grown = [places_of(layer.topology)[slot] for slot in rewiring.grown]
+        wanted = np.array([-0.25 * (np.sign(G[place]) if sign else G[place]) for place in grown])
+        np.testing.assert_allclose(layer.w[rewiring.grown], wanted, rtol=1e-9, atol=1e-15)
+
+
+def naive_gradients(model):
+    """The gradient of every place of every layer, by dense products."""
+    return [flow.dZ @ flow.X.T for flow in evidence_of(model).flows]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda n: np.zeros(n + 1), "new_values's result.*shape"),
+        (lambda n: np.full(n, np.nan), "new_values's result.*finite"),
+        (lambda n: "zero", "new_values's result"),
+        (lambda n: None, "new_values's result"),
+    ],
+)
+def test_bad_new_values_are_named_and_nothing_moves(answer, words):
+    model = models.net()
+    before = models.fingerprint(model)
+    with pytest.raises((TypeError, ValueError), match=words):
+        moved(model, new_values=lambda layer, rewiring, evidence, rng: answer(len(rewiring.grown)))
+    assert models.fingerprint(model) == before
+
+
+@pytest.mark.parametrize("wrong", ["zeros", "", 0, None, float, [0.0]])
+def test_new_values_are_one_of_the_names_or_a_function(wrong):
+    with pytest.raises((TypeError, ValueError), match="new_values"):
+        SET(0.3, new_values=wrong)
 
 
 def test_zeta_zero_changes_nothing_and_one_changes_all():

@@ -224,6 +224,6 @@ def test_an_initializer_that_answers_nonsense_stops_the_run_before_anything_move
     model.initializer = lambda topology, rng, dtype, slots=None: np.zeros(3, dtype)
     before = models.net()
     with pytest.raises(ValueError):
-        trained([SET(0.3)], model=model)
+        trained([SET(0.3, new_values="initializer")], model=model)
     trained([], model=before, epochs=1)
     assert models.fingerprint(model) == models.fingerprint(before)

@@ -75,9 +75,10 @@ def describe(value):
 
 
 def with_new_names(description):
-    """A description from a file, with today's names of classes that had another name when it was written."""
+    """A description from a file, with today's names of classes, and with fields of rules that all had one value at first."""
     if isinstance(description, dict):
-        return {key: with_new_names(value) for key, value in description.items()}
+        first = {"new_values": "initializer"} if "regrowth" in description and "type" in description else {}
+        return first | {key: with_new_names(value) for key, value in description.items()}
     if isinstance(description, list):
         return [with_new_names(value) for value in description]
     return RENAMED.get(description, description) if isinstance(description, str) else description

@@ -5,7 +5,7 @@ A rule is any function (epoch, model, state, evidence, rng) that returns a Rewir
 """
 
 from ..topology.rewiring import keep_neurons
-from . import criteria, importances, regrowths
+from . import criteria, importances, new_values, regrowths
 from .apply import Undo, apply
 from .criteria import magnitude, magnitude_within_sign
 from .evidence import Evidence, Flow
@@ -17,5 +17,5 @@ __all__ = [
     "SET", "Changes", "Evidence", "Flow", "ImportancePruning", "PruneRegrow", "Undo", "apply", "can_go_by_layer", "chained",
     "criteria", "evolve", "evolve_by_layer",
     "importances", "keep_neurons", "least_important", "magnitude",
-    "magnitude_within_sign", "regrowths", "shrink", "widths_without",
+    "magnitude_within_sign", "new_values", "regrowths", "shrink", "widths_without",
 ]  # fmt: skip

@@ -18,8 +18,8 @@ def apply(
 ) -> list[tuple[int, int]]:
     """Change the topologies of a network, and carry weights, biases and optimizer state along.
 
-    New links get a value from the network's initializer and an optimizer state of 0. Everything is computed before anything
-    is replaced: if an error is raised, nothing has changed.
+    New links get the rewiring's `new_values`, or a value from the network's initializer, and an optimizer state of 0. Everything
+    is computed before anything is replaced: if an error is raised, nothing has changed.
 
     Parameters
     ----------
@@ -123,7 +123,9 @@ def _plan(index, rewiring, model, state, rng):
         if ids is not None:
             check_ids(f"rewirings[{index}].{name}", ids, n)
     w, grown = rewiring.carry(layer.w), rewiring.grown
-    if len(grown):
+    if rewiring.new_values is not None:
+        w[grown] = rewiring.new_values
+    elif len(grown):
         w[grown] = model.initializer(rewiring.topology, rng, layer.dtype, slots=grown)
     return {
         "layer": SparseLinear(rewiring.topology, w, rewiring.carry_biases(layer.b)),

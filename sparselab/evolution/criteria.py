@@ -59,7 +59,8 @@ def magnitude_within_sign(
 ) -> NDArray[np.bool_]:
     """Remove the smallest positive weights and the negative weights closest to 0: the criterion of SET.
 
-    The share `zeta` is removed of each sign; among equal weights the first ones. Weights that are exactly 0 are kept.
+    The share `zeta` of all links is removed: first weights that are exactly 0, then the same share of each sign; among equal
+    weights the first ones. A link that still is at 0 has had no gradient since it grew there.
 
     Parameters
     ----------
@@ -92,11 +93,14 @@ def magnitude_within_sign(
     >>> sl.criteria.magnitude_within_sign(layer, None, None, None, 0.5).tolist()
     [False, True, False, True]
     """
-    w = layer.w
+    w, keep = layer.w, np.empty(len(layer.w), bool)
+    zeros, n_removed = np.flatnonzero(w == 0), zeta * len(w)
+    if len(zeros):
+        zeta = max(0.0, n_removed - len(zeros)) / max(1, len(w) - len(zeros))
     high, ties_high = cut(w[w > 0], zeta)
     low, ties_low = cut(-w[w < 0], zeta)
-    keep = np.empty(len(w), bool)
     csr_passes.keep_above(w, -low, high, ties_low, ties_high, keep)
+    keep[zeros[: int(n_removed)]] = False
     return keep
 
 

@@ -1,7 +1,7 @@
 """Removes a share of the links and grows as many elsewhere: SET, and rules that differ in which links are removed or grown."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,10 +11,12 @@ from ..topology.rewiring import Rewiring, check_free, grow, rewire
 from ..utils import checks
 from . import criteria, regrowths
 from .evidence import Evidence
+from .new_values import NAMES, NewValues
 
 SHAPES = {
     "criterion": "(layer, state, evidence, rng, zeta) -> scores or keep",
     "regrowth": "(layer, topology, n_new, evidence, rng) -> (rows, columns)",
+    "new_values": "(layer, rewiring, evidence, rng) -> values",
 }
 
 
@@ -32,12 +34,15 @@ class PruneRegrow:
         A function of `sl.criteria`, or your own: (layer, state, evidence, rng, zeta) -> scores or keep.
     regrowth : callable, default sl.regrowths.uniform
         A function of `sl.regrowths`, or your own: (layer, topology, n_new, evidence, rng) -> (rows, columns).
+    new_values : {"zero", "initializer", "last", "gradient"} or callable, default "zero"
+        Values of new links: 0; drawn by the network's initializer, as in the paper; that of the link which was removed from the
+        same place, else 0; −0.1 times the gradient; or your own function (layer, rewiring, evidence, rng) -> values.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of these. When the rule is used: if a criterion or regrowth returns invalid values; the
-        network is then unchanged.
+        If an argument is none of these. When the rule is used: if a function returns invalid values; the network is then
+        unchanged.
 
     Examples
     --------
@@ -53,12 +58,17 @@ class PruneRegrow:
     zeta: float | Callable[[int], float] = 0.3
     criterion: criteria.Criterion = criteria.magnitude_within_sign
     regrowth: regrowths.Regrowth = regrowths.uniform
+    new_values: str | NewValues = "zero"
 
     def __post_init__(self) -> None:
         if not callable(self.zeta):
             checks.fraction("zeta", self.zeta)
+        if isinstance(self.new_values, str):
+            checks.choice("new_values", self.new_values, NAMES)
         for name, shape in SHAPES.items():
             plug_in = getattr(self, name)
+            if name == "new_values" and isinstance(plug_in, str):
+                continue
             if not callable(plug_in) or isinstance(plug_in, type):
                 checks.fail(name, plug_in, f"a function {shape}", TypeError)
 
@@ -112,6 +122,10 @@ class PruneRegrow:
             return None
         keep = criteria.kept(self.criterion(layer, state, evidence, rng, zeta), topology.nnz, zeta)
         n_new = topology.nnz - int(np.count_nonzero(keep))
+        return self._with_values(self._moved(layer, keep, n_new, evidence, rng), layer, evidence, rng)
+
+    def _moved(self, layer, keep, n_new, evidence, rng):
+        topology = layer.topology
         if self.regrowth is regrowths.uniform or not n_new:  # the same links as below, in one pass
             return rewire(topology, keep, n_new, rng=rng)
         pruned = rewire(topology, keep)
@@ -121,6 +135,16 @@ class PruneRegrow:
             return pruned.then(grow(pruned.topology, rows, columns))
         except (TypeError, ValueError) as error:
             raise type(error)(f"regrowth: {error}") from error
+
+    def _with_values(self, rewiring, layer, evidence, rng):
+        start = NAMES[self.new_values] if isinstance(self.new_values, str) else self.new_values
+        if start is None:
+            return rewiring
+        values = start(layer, rewiring, evidence, rng)
+        try:
+            return replace(rewiring, new_values=np.asarray(values, layer.dtype))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"new_values's result: {error}") from error
 
     def _checked(self, answer, n_new):
         """Check that a regrowth returned n_new rows and columns."""
@@ -141,6 +165,8 @@ class SET(PruneRegrow):
         Which links are removed; see PruneRegrow.
     regrowth : callable, default sl.regrowths.uniform
         Where links grow; see PruneRegrow.
+    new_values : str or callable, default "zero"
+        Values of new links; see PruneRegrow. The paper's are "initializer".
 
     Raises
     ------

@@ -15,6 +15,8 @@ from .. import datasets
 from ..datasets.tables import ON_MISSING
 from ..datasets.targets import TASKS
 from ..evolution import criteria, importances, regrowths
+from ..evolution.new_values import INITIALIZER
+from ..evolution.new_values import NAMES as NEW_VALUES
 from ..nn import activations, initializers
 from ..utils import checks
 
@@ -154,6 +156,10 @@ class ExperimentConfig:
         "refuse", "missing cells", "in a table: refuse rows with missing cells, or drop these rows", choices=ON_MISSING,
         group="data",
     )  # fmt: skip
+    new_values: str = knob(
+        "zero", "new values", "values of new links; the paper's come from the initializer", choices=tuple(NEW_VALUES),
+        group="evolution",
+    )  # fmt: skip
 
     def __post_init__(self):
         for one in dataclasses.fields(self):
@@ -189,7 +195,7 @@ class ExperimentConfig:
         .. [1] Curci, S., Mocanu, D. C., Pechenizkiy, M. (2021). Truly sparse neural networks at scale. arXiv:2102.01732.
         """
         preset: dict[str, Any] = PAPER[checks.choice("name", name, PAPER)]
-        return cls(**preset | {"dataset": name, "fan": "width"} | changes)
+        return cls(**preset | {"dataset": name, "fan": "width", "new_values": INITIALIZER} | changes)
 
     def replace(self, /, **changes: Any) -> Self:
         """
@@ -256,6 +262,31 @@ class ExperimentConfig:
             raise ValueError(f"preset = {checks.shown(text)}: must be the JSON text of a config ({str(error)[:160]})") from None
         if not isinstance(values, dict):
             checks.fail("preset", values, "a JSON object")
+        return cls.stored(values)
+
+    @classmethod
+    def stored(cls, values: dict[str, Any]) -> Self:
+        """
+        Make a config from the fields that an earlier version may have stored.
+
+        Parameters
+        ----------
+        values : dict
+            Fields and their values; those that are missing have their defaults. Settings of rules without `new_values` were
+            stored when new links got their values from the initializer.
+
+        Returns
+        -------
+        ExperimentConfig
+            The config.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `replace`.
+        """
+        if "regrowth" in values and "new_values" not in values:
+            values = values | {"new_values": INITIALIZER}
         return cls().replace(**values)
 
 

@@ -194,8 +194,8 @@ def evolution_of(config):
     if config.rule == "static":
         return []
     zeta, parts = zeta_of(config), (criteria.NAMES[config.criterion], regrowths.NAMES[config.regrowth])
-    plain = SET(zeta)
-    return [plain if parts == (plain.criterion, plain.regrowth) else PruneRegrow(zeta, *parts)]
+    plain = SET(zeta, new_values=config.new_values)
+    return [plain if parts == (plain.criterion, plain.regrowth) else PruneRegrow(zeta, *parts, config.new_values)]
 
 
 def zeta_of(config):

@@ -17,6 +17,7 @@ from ..analysis.paths import share_from_input
 from ..checkpoints.state import TrainingState
 from ..datasets.embedded import extreme
 from ..evolution import SET
+from ..evolution.new_values import INITIALIZER
 from ..nn import footprint
 from ..nn.activations import AllReLU
 from ..nn.initializers import HeUniform
@@ -219,7 +220,9 @@ def begin_training(model, data, what, state=None):
     """(EpochRunner, TrainingState) of a training with SET; state: the saved one to continue."""
     optimizer = MomentumSGD(what.learning_rate, momentum=what.momentum)
     threads = resources.cores() if what.threads is None else what.threads
-    training = EpochRunner.of(model, data, optimizer, [SET(what.zeta)], batch_size=what.batch, threads=threads, lean=True)
+    training = EpochRunner.of(
+        model, data, optimizer, [SET(what.zeta, new_values=INITIALIZER)], batch_size=what.batch, threads=threads, lean=True
+    )
     return training, state or TrainingState.start(model, optimizer, what.seed)
 
 

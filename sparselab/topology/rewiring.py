@@ -34,6 +34,8 @@ class Rewiring:
         Ids of the outputs and inputs that are kept, ascending; None if all are.
     shift : ndarray of float, optional
         Added to the biases of the outputs, (n_out,): what they received from inputs that were removed.
+    new_values : ndarray of float, optional
+        Values of the links that have grown, in the order of `grown`; without them the network's initializer draws them.
 
     Raises
     ------
@@ -56,6 +58,7 @@ class Rewiring:
     rows: NDArray[np.int64] | None = None
     cols: NDArray[np.int64] | None = None
     shift: NDArray[np.floating] | None = None
+    new_values: NDArray[np.floating] | None = None
 
     def __post_init__(self) -> None:
         origin, nnz = self.origin, self.topology.nnz
@@ -69,7 +72,9 @@ class Rewiring:
             if ids is not None and len(ids) != n:
                 raise ValueError(f"len({name}) = {len(ids)}: must be {n}, one for each neuron that is kept")
         if self.shift is not None:
-            check_shift(self.shift, self.topology.n_out)
+            check_floats("shift", self.shift, self.topology.n_out)
+        if self.new_values is not None:
+            check_floats("new_values", self.new_values, len(self.grown))
 
     @property
     def grown(self) -> NDArray[np.int64]:
@@ -139,7 +144,7 @@ class Rewiring:
         return b if self.shift is None else (b + self.shift).astype(b.dtype)
 
     def then(self, later: "Rewiring") -> "Rewiring":
-        """Combine this rewiring with a later one.
+        """Combine this rewiring with a later one. The result has no `new_values`.
 
         Parameters
         ----------
@@ -167,12 +172,12 @@ class Rewiring:
         return Rewiring(later.topology, later_origin(self.origin, later.origin), self.n_before, rows, cols, shift)
 
 
-def check_shift(shift, n_out):
-    """Raise TypeError or ValueError unless `shift` is an array of n_out finite numbers."""
-    if not isinstance(shift, np.ndarray) or shift.dtype.kind != "f" or shift.shape != (n_out,):
-        checks.fail("shift", shift, f"an array of floats of shape ({n_out},)", TypeError)
-    if not checks.all_finite(shift):
-        raise ValueError("shift: must be finite")
+def check_floats(name, values, n):
+    """Raise TypeError or ValueError unless `values` is an array of n finite floats."""
+    if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or values.shape != (n,):
+        checks.fail(name, values, f"an array of floats of shape ({n},)", TypeError)
+    if not checks.all_finite(values):
+        raise ValueError(f"{name}: must be finite")
 
 
 def later_origin(first, second):
