@@ -52,6 +52,9 @@ from .nn.mlp import Parameters as Parameters
 from .nn.mlp import SparseMLP as SparseMLP
 from .nn.optimizers import LayerState as LayerState
 from .nn.optimizers import MomentumSGD as MomentumSGD
+from .nn.torch_optimizers import SGD as SGD
+from .nn.torch_optimizers import Adam as Adam
+from .nn.torch_optimizers import AdamW as AdamW
 from .parallel import ParameterServer as ParameterServer
 from .parallel import WorkerLostError as WorkerLostError
 from .parallel import average as average

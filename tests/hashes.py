@@ -310,7 +310,8 @@ def experiment():
 SETTINGS = {
     "dataset": "digits", "hidden": (24, 16), "epsilon": 3.5, "activation": "all_negative", "alpha": 0.25,
     "initializer": "xavier_uniform", "fan": "links", "dropout": 0.25, "rule": "set", "zeta": 0.25, "zeta_schedule": "constant",
-    "zeta_stop": 3, "criterion": "magnitude", "regrowth": "gradient", "new_values": "initializer", "pruning": "shrink", "pruning_amount": 0.5,
+    "zeta_stop": 3, "criterion": "magnitude", "regrowth": "gradient", "new_values": "initializer",
+    "pruning": "shrink", "pruning_amount": 0.5,
     "pruning_percentile": 30.0, "pruning_start": 1, "pruning_stop": 2, "pruning_every": 1, "importance": "product",
     "learning_rate": 0.0625, "momentum": 0.875, "weight_decay": 0.0009765625, "nesterov": True, "decay_biases": False,
     "schedule": "warm_up", "batch_size": 16, "epochs": 4, "seed": 3, "threads": 1, "workers": 2, "backend": "threads",

@@ -191,6 +191,7 @@ def write(model, state, path, history, about):
         "kind": "checkpoint",
         "model": model_file.model_header(model, plug_ins=True),
         "vectors": [[len(s.links), len(s.neurons)] for s in state.optimizer],
+        "counts": [s.count for s in state.optimizer],
         "state": state_header(state),
         "history": History(history).to_table(),
         "about": about,
@@ -243,6 +244,9 @@ def read(path, like=None):
         arrays = file.arrays(expected, extra)
         model = model_file.build(model_header, arrays, like)
         state = read_state(stored, arrays, header["vectors"])
+        counts = header.get("counts", [0] * len(state.optimizer))  # files of versions before 0.2 have none
+        for i, (s, count) in enumerate(zip(state.optimizer, counts, strict=True)):
+            s.count = checks.integer(f"counts[{i}]", count, low=0)
         check_state(state.optimizer, model)
         history = History.from_table(header["history"])
         if [record.epoch for record in history] != list(range(state.epoch - len(history) + 1, state.epoch + 1)):

@@ -115,9 +115,17 @@ class Checkpointer:
             self.about["net"] = new["net"] = old.get("net")
         vectors = lambda s: [[len(layer.links), len(layer.neurons)] for layer in s.optimizer]
         old["vectors of the optimizer"], new["vectors of the optimizer"] = vectors(saved.state), vectors(state)
+        for about in (old, new):  # a velocity with the learning rate inside is none without it
+            about["kind of optimizer"] = about["optimizer"].get("type") if isinstance(about.get("optimizer"), dict) else None
         if saved.state.batch:
             new["order"] = run_description.order_digest(saved.state, len(self.run.targets))
-        fixed = [*FIXED, "seed", "vectors of the optimizer", *(("batch_size", "order") if saved.state.batch else ())]
+        fixed = [
+            *FIXED,
+            "seed",
+            "kind of optimizer",
+            "vectors of the optimizer",
+            *(("batch_size", "order") if saved.state.batch else ()),
+        ]
         changes = {name: (old.get(name), new.get(name)) for name in new if name != "config" and old.get(name) != new.get(name)}
         for name in filter(changes.get, fixed):
             was, now = (checks.shown(value) for value in changes[name])

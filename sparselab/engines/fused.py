@@ -7,7 +7,9 @@ from ..kernels import columns, ends, program, push_pull, rows, system, updating
 from ..kernels.arguments import RECORD, address, for_call, put
 from ..kernels.native import prepare
 from ..nn import activations
-from ..nn.optimizers import check_state
+from ..nn.optimizers import MomentumSGD, check_state
+from ..nn.torch_optimizers import SGD, Adam, AdamW
+from ..utils import checks
 from .base import ENGINE_PHASES
 from .buffers import Gradients, Workspace
 from .threads import ThreadTeam, new_counter
@@ -15,12 +17,14 @@ from .tiling import drop_threshold, even_cuts, groups_of, shared_out, tiles_of
 
 NO_CLIENT = 0, np.zeros(push_pull.MINE, np.int64), np.zeros((0, columns.FIELDS), np.int64)
 
+OPTIMIZER_VECTORS = (columns.V, columns.VB), (columns.V2, columns.VB2)  # of links and biases
+
 LONGEST = 2 * 10**9  # links × samples of one call to run_forward: Ctrl-C is heard between two calls
 LONG_STEP = 10**9  # links × columns of a tile from which the main thread listens for Ctrl-C during a step
 
 
 class FusedEngine:
-    """Runs steps of float32 nets whose activations are pairs of slopes, with a built-in loss and MomentumSGD.
+    """Runs steps of float32 nets whose activations are pairs of slopes, with a built-in loss and optimizer.
 
     Results do not depend on the number of threads. index: whether layers have a transposed index; without it the backward pass
     scatters links: 8 bytes less a link, and other roundings.
@@ -44,7 +48,13 @@ class FusedEngine:
 
     def run(self, outcome, X, targets, samples, batch_size, rates, optimizer, state, key, first_step):
         """len(rates) steps over consecutive batches of `samples`, updating model and state in place; fills the Outcome."""
-        self._run(outcome, X, targets, samples, batch_size, rates, settings_of(optimizer), state, key, first_step, True)
+        update, settings = UPDATES[type(optimizer)]
+        try:
+            self._run(outcome, X, targets, samples, batch_size, rates, settings(optimizer, state), state, key, first_step, update)
+        finally:
+            if type(optimizer) is not MomentumSGD:  # which counts no steps
+                for s in state:
+                    s.count += outcome.done
 
     def gradient(self, outcome, X, targets, samples, key, step, client=None):
         """(dw, db) of one batch, an array per layer, with the dropout of step `step`; nothing is updated. Fills the Outcome.
@@ -56,18 +66,19 @@ class FusedEngine:
         settings, client = (np.zeros(columns.SETTINGS), NO_CLIENT) if client is None else client.now()
         n = len(outcome.sizes)
         self._run(
-            outcome, X, targets, samples, int(outcome.sizes[0]), [0.0] * n, settings, None, key, step, False, client
+            outcome, X, targets, samples, int(outcome.sizes[0]), [0.0] * n, settings, None, key, step, updating.leave_gradients,
+            client,
         )  # fmt: skip
         return (None, None) if outcome.failed else (self.gradients[0].dw, self.gradients[0].db)
 
     def _run(
-        self, outcome, X, targets, samples, batch_size, rates, settings, state, key, first_step, applies, client=NO_CLIENT
+        self, outcome, X, targets, samples, batch_size, rates, settings, state, key, first_step, update, client=NO_CLIENT
     ):  # fmt: skip
-        self._choose_kernels(X, update=updating.update_net if applies else updating.leave_gradients, pushes=client[0] != 0)
+        self._choose_kernels(X, update, pushes=client[0] != 0)
         tiles, steps = tiles_of(batch_size, self.width), len(rates)
         groups = groups_of(tiles)
         threads, together = self._shared_out(groups)
-        if threads == 1 and groups == tiles and not applies:
+        if threads == 1 and groups == tiles and update is updating.leave_gradients:
             groups = 1  # each group has one tile: adding the tiles as they come gives the same sum
         self._write_model(1 if together else threads, groups, state)
         self._write_shares(threads, together)
@@ -200,7 +211,7 @@ class FusedEngine:
         model, training = self.model, groups > 0
         arrays = [array for layer in model.layers for array in (layer.topology, layer.w, layer.b)]
         if training and state is not None:
-            arrays += [array for s in state for array in (s.links[0], s.neurons[0])]
+            arrays += [array for s in state for array in (*s.links, *s.neurons)]
         seen = self.model_arrays
         same = seen is not None and len(arrays) == len(seen) and all(a is b for a, b in zip(arrays, seen, strict=True))
         if same and len(self.workspaces) >= workspaces and len(self.gradients) >= groups and self.training >= training:
@@ -231,7 +242,8 @@ class FusedEngine:
             row[columns.B] = address(layer.b)
             row[columns.THRESHOLD] = threshold if l + 1 < n_layers else 0
             if training and state is not None:
-                row[columns.V], row[columns.VB] = address(state[l].links[0]), address(state[l].neurons[0])
+                for column, vectors in zip(OPTIMIZER_VECTORS, zip(state[l].links, state[l].neurons, strict=True), strict=False):
+                    row[[*column]] = [*map(address, vectors)]
             if training and l and self.index:  # the gradient of the input is not needed
                 back = t.transposed
                 row[columns.INDPTR_T : columns.THRESHOLD] = [*map(address, (back.indptr, back.rows, back.slots))]
@@ -245,7 +257,37 @@ class FusedEngine:
         )  # fmt: skip
 
 
-def settings_of(optimizer):
+def settings_of(optimizer, state=None):
     """MomentumSGD's numbers, in the order of columns.SETTINGS."""
     decay = optimizer.weight_decay
     return np.array([optimizer.momentum, decay, decay * optimizer.decay_biases, optimizer.nesterov], float)
+
+
+def sgd_settings(optimizer, state):
+    """SGD's numbers, in the order of columns.SGD_SETTINGS."""
+    dampening = optimizer.dampening if optimizer.momentum else 0  # as in PyTorch
+    decay = optimizer.weight_decay
+    return np.array([optimizer.momentum, decay, decay, optimizer.nesterov, dampening, steps_of(state)], float)
+
+
+def adam_settings(optimizer, state):
+    """The numbers of Adam and AdamW, in the order of columns.ADAM_SETTINGS."""
+    return np.array(
+        [*optimizer.betas, optimizer.eps, optimizer.weight_decay, optimizer.decoupled, steps_of(state)], float
+    )  # fmt: skip
+
+
+def steps_of(state):
+    """The count of steps that all layers have; ValueError where they differ."""
+    counts = {s.count for s in state}
+    if len(counts) != 1:
+        checks.fail("state", sorted(counts), "the state of one training, with one count of steps in all layers")
+    return counts.pop()
+
+
+UPDATES = {  # kernel and settings of the optimizers that the fast engine runs
+    MomentumSGD: (updating.update_net, settings_of),
+    SGD: (updating.sgd_net, sgd_settings),
+    Adam: (updating.adam_net, adam_settings),
+    AdamW: (updating.adam_net, adam_settings),
+}

@@ -1,14 +1,14 @@
 """Chooses the engine: `fused` where it can run the training, `layerwise` otherwise.
 
-`fused` runs whole steps in compiled code. It needs float32, activations that are pairs of slopes, a built-in loss, MomentumSGD
-and JIT (`is_fusable`). `layerwise` runs any plug-in and dtype. Where both can run they give the same bits.
+`fused` runs whole steps in compiled code. It needs float32, activations that are pairs of slopes, a built-in loss and
+optimizer, and JIT (`is_fusable`). `layerwise` runs any plug-in and dtype. Where both can run they give the same bits.
 """
 
 import numpy as np
 
 from ..kernels import JIT
-from ..nn import activations, losses, optimizers
-from .fused import FusedEngine
+from ..nn import activations, losses
+from .fused import UPDATES, FusedEngine
 from .layerwise import LayerwiseEngine
 from .tiling import tile_width
 
@@ -52,7 +52,7 @@ def is_fusable(model, loss, optimizer):
         and all(activations.slopes(f) is not None for f in model.hidden)
         and getattr(loss, "code", None) is not None
         and type(loss) in losses.NAMES.values()
-        and (optimizer is None or type(optimizer) is optimizers.MomentumSGD)
+        and (optimizer is None or type(optimizer) in UPDATES)
     )
 
 

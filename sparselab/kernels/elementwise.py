@@ -84,6 +84,30 @@ def update(w, v, g, begin, end, rate, momentum, decay, nesterov):
 
 
 @jit
+def sgd(w, v, g, begin, end, rate, momentum, share, decay, nesterov):
+    """d = g + λw; v ← μv + share·d; w ← w − η (Nesterov: d + μv, else v), on [begin, end). share: 1 − dampening, at first 1."""
+    w, v, g = w[begin:end], v[begin:end], g[begin:end]
+    for k in range(end - begin):
+        d = g[k] + decay * w[k]
+        v[k] = momentum * v[k] + share * d
+        w[k] -= rate * (d + momentum * v[k] if nesterov else v[k])
+
+
+@jit
+def adam(w, m, v, g, begin, end, step, root, beta1, beta2, epsilon, decay, shrink):
+    """d = g + λw; m ← β₁m + (1 − β₁)d; v ← β₂v + (1 − β₂)d²; w ← shrink·w − step·m / (√v/root + ε), on [begin, end).
+
+    step: η / (1 − β₁ᵗ); root: √(1 − β₂ᵗ); shrink: 1, or 1 − ηλ' of AdamW.
+    """
+    w, m, v, g, one = w[begin:end], m[begin:end], v[begin:end], g[begin:end], w.dtype.type(1)
+    for k in range(end - begin):
+        d = g[k] + decay * w[k]
+        m[k] = beta1 * m[k] + (one - beta1) * d
+        v[k] = beta2 * v[k] + (one - beta2) * d * d
+        w[k] = shrink * w[k] - step * m[k] / (np.sqrt(v[k]) / root + epsilon)
+
+
+@jit
 def softmax_loss(Z, labels, samples, first, count, scale, dZ):
     """Softmax cross-entropy of a tile of logits Z (classes, W): (Σ loss, hits); dZ = (softmax − onehot) · scale.
 

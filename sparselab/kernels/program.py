@@ -229,7 +229,7 @@ def run_steps(thread, record):
             status[0] = step
             return
         call_update(
-            work.update, thread, n_threads, work.n_layers, work.table, work.dw, work.db, groups, rates[step], work.settings
+            work.update, thread, n_threads, work.n_layers, work.table, work.dw, work.db, groups, rates[step], work.settings, step
         )
         if thread == 0:
             status[1] = step + 1

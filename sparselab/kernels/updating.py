@@ -3,8 +3,33 @@
 import numpy as np
 from numba import types
 
-from .columns import BIAS_DECAY, DECAY, FIELDS, MOMENTUM, N_OUT, NESTEROV, NNZ, SETTINGS, VB, B, V, W
-from .elementwise import add_gradients, divide, multiply, update
+from .columns import (
+    ADAM_COUNT,
+    ADAM_DECAY,
+    ADAM_SETTINGS,
+    BETA1,
+    BETA2,
+    BIAS_DECAY,
+    COUNT,
+    DAMPENING,
+    DECAY,
+    DECOUPLED,
+    EPSILON,
+    FIELDS,
+    MOMENTUM,
+    N_OUT,
+    NESTEROV,
+    NNZ,
+    SETTINGS,
+    SGD_SETTINGS,
+    V2,
+    VB,
+    VB2,
+    B,
+    V,
+    W,
+)
+from .elementwise import adam, add_gradients, divide, multiply, sgd, update
 from .native import caller, native
 from .settings import jit
 from .system import array_at
@@ -27,7 +52,16 @@ def copy_values(source, target, begin, end):
 
 
 @jit
-def apply_update(thread, threads, table, dw, db, groups, rate, settings, divisor, factor, source=None, copy=None):
+def sum_chunk(places, l, n, begin, end):
+    """The gradients of layer l of the first group, with those of the others added on [begin, end), in order."""
+    total = vector(places[0, l], n)
+    for g in range(1, places.shape[0]):
+        add_gradients(total, vector(places[g, l], n), begin, end)
+    return total
+
+
+@jit
+def apply_update(thread, threads, table, dw, db, rate, settings, divisor, factor, source=None, copy=None):
     """This thread's share of the links and biases: gradients of all groups, in order, by `divisor`, then the update.
 
     factor: multiplies the velocity before. Both float32, and 1 for nothing. source: table of the net before the update, where
@@ -39,11 +73,9 @@ def apply_update(thread, threads, table, dw, db, groups, rate, settings, divisor
         for kind in range(2):
             n, value, speed = (table[l, N_OUT], B, VB) if kind else (table[l, NNZ], W, V)
             values, velocity = vector(table[l, value], n), vector(table[l, speed], n)
-            total = vector(db[0, l] if kind else dw[0, l], n)
             for begin in range(n * thread // threads, n * (thread + 1) // threads, CHUNK):
                 end = min(begin + CHUNK, n * (thread + 1) // threads)
-                for g in range(1, groups):
-                    add_gradients(total, vector(db[g, l] if kind else dw[g, l], n), begin, end)
+                total = sum_chunk(db if kind else dw, l, n, begin, end)
                 if divisor != 1:
                     divide(total, begin, end, divisor)
                 if source is not None:
@@ -58,35 +90,70 @@ def apply_update(thread, threads, table, dw, db, groups, rate, settings, divisor
 
 
 @jit
-def sum_groups(thread, threads, table, dw, db, groups):
+def sum_groups(thread, threads, table, dw, db):
     """This thread's share of the links and biases: gradients of all groups, in order, added to those of the first."""
     for l in range(table.shape[0]):
         for kind in range(2):
             n = table[l, N_OUT] if kind else table[l, NNZ]
-            total = vector(db[0, l] if kind else dw[0, l], n)
-            for g in range(1, groups):
-                part = vector(db[g, l] if kind else dw[g, l], n)
-                add_gradients(total, part, n * thread // threads, n * (thread + 1) // threads)
+            sum_chunk(db if kind else dw, l, n, n * thread // threads, n * (thread + 1) // threads)
 
 
-# What the threads do with the gradients of a step; table, dw, db and settings are addresses.
+# What the threads do with the gradients of step `step` of a call; table, dw, db and settings are addresses.
 i = types.int64
-UPDATE = types.void(i, i, i, i, i, i, i, types.float32, i)
+UPDATE = types.void(i, i, i, i, i, i, i, types.float32, i, i)
 call_update = caller(UPDATE)
 
 
 @native(UPDATE)
-def update_net(thread, threads, n_layers, table, dw, db, groups, rate, settings):
-    """apply_update."""
+def update_net(thread, threads, n_layers, table, dw, db, groups, rate, settings, step):
+    """MomentumSGD: apply_update."""
     shape = (groups, n_layers)
     apply_update(
         thread, threads, array_at(table, (n_layers, FIELDS), np.int64), array_at(dw, shape, np.int64),
-        array_at(db, shape, np.int64), groups, rate, array_at(settings, (SETTINGS,), np.float64), ONE, ONE,
+        array_at(db, shape, np.int64), rate, array_at(settings, (SETTINGS,), np.float64), ONE, ONE,
     )  # fmt: skip
 
 
 @native(UPDATE)
-def leave_gradients(thread, threads, n_layers, table, dw, db, groups, rate, settings):
-    """sum_groups."""
+def leave_gradients(thread, threads, n_layers, table, dw, db, groups, rate, settings, step):
+    """No update: sum_groups."""
     shape, rows = (groups, n_layers), array_at(table, (n_layers, FIELDS), np.int64)
-    sum_groups(thread, threads, rows, array_at(dw, shape, np.int64), array_at(db, shape, np.int64), groups)
+    sum_groups(thread, threads, rows, array_at(dw, shape, np.int64), array_at(db, shape, np.int64))
+
+
+@native(UPDATE)
+def sgd_net(thread, threads, n_layers, table, dw, db, groups, rate, settings, step):
+    """SGD."""
+    numbers, rows = array_at(settings, (SGD_SETTINGS,), np.float64), array_at(table, (n_layers, FIELDS), np.int64)
+    places = array_at(dw, (groups, n_layers), np.int64), array_at(db, (groups, n_layers), np.int64)
+    momentum, decay, nesterov = np.float32(numbers[MOMENTUM]), np.float32(numbers[DECAY]), numbers[NESTEROV] != 0
+    share = np.float32(1 if numbers[COUNT] + step == 0 else 1 - numbers[DAMPENING])
+    for l in range(n_layers):
+        for kind in range(2):
+            n, value, speed = (rows[l, N_OUT], B, VB) if kind else (rows[l, NNZ], W, V)
+            values, velocity = vector(rows[l, value], n), vector(rows[l, speed], n)
+            for begin in range(n * thread // threads, n * (thread + 1) // threads, CHUNK):
+                end = min(begin + CHUNK, n * (thread + 1) // threads)
+                total = sum_chunk(places[kind], l, n, begin, end)
+                sgd(values, velocity, total, begin, end, rate, momentum, share, decay, nesterov)
+
+
+@native(UPDATE)
+def adam_net(thread, threads, n_layers, table, dw, db, groups, rate, settings, step):
+    """Adam and AdamW."""
+    numbers, rows = array_at(settings, (ADAM_SETTINGS,), np.float64), array_at(table, (n_layers, FIELDS), np.int64)
+    places = array_at(dw, (groups, n_layers), np.int64), array_at(db, (groups, n_layers), np.int64)
+    beta1, beta2, epsilon = np.float32(numbers[BETA1]), np.float32(numbers[BETA2]), np.float32(numbers[EPSILON])
+    count = numbers[ADAM_COUNT] + step + 1
+    size, root = np.float32(rate / (1 - numbers[BETA1] ** count)), np.float32(np.sqrt(1 - numbers[BETA2] ** count))
+    decoupled = numbers[DECOUPLED] != 0
+    decay = np.float32(0 if decoupled else numbers[ADAM_DECAY])
+    shrink = np.float32(1 - rate * numbers[ADAM_DECAY] if decoupled else 1)
+    for l in range(n_layers):
+        for kind in range(2):
+            n, value, first, second = (rows[l, N_OUT], B, VB, VB2) if kind else (rows[l, NNZ], W, V, V2)
+            values, m, v = vector(rows[l, value], n), vector(rows[l, first], n), vector(rows[l, second], n)
+            for begin in range(n * thread // threads, n * (thread + 1) // threads, CHUNK):
+                end = min(begin + CHUNK, n * (thread + 1) // threads)
+                total = sum_chunk(places[kind], l, n, begin, end)
+                adam(values, m, v, total, begin, end, size, root, beta1, beta2, epsilon, decay, shrink)

@@ -32,6 +32,8 @@ class LayerState:
         Vectors (nnz,), one value for each link.
     neurons : list of ndarray, optional
         Vectors (n_out,), one value for each output neuron.
+    count : int, default 0
+        Number of steps, where the optimizer counts them.
 
     Examples
     --------
@@ -44,6 +46,7 @@ class LayerState:
 
     links: list[NDArray[np.floating]] = field(default_factory=list)
     neurons: list[NDArray[np.floating]] = field(default_factory=list)
+    count: int = 0
 
     def copy(self) -> "LayerState":
         """Copy the state.
@@ -53,7 +56,7 @@ class LayerState:
         LayerState
             The same values in new, writeable vectors.
         """
-        return LayerState([np.array(v) for v in self.links], [np.array(v) for v in self.neurons])
+        return LayerState([np.array(v) for v in self.links], [np.array(v) for v in self.neurons], self.count)
 
 
 class Optimizer(Protocol):
@@ -90,6 +93,14 @@ def check_state(state: Sequence[LayerState], model: SparseMLP) -> None:
                         f"a contiguous, writeable {like.dtype} array of shape {like.shape}: is it the state of another model?"
                     )
                     checks.fail(f"state of layer {number}, {name}", f"{vector.dtype} array of shape {vector.shape}", allowed)
+
+
+def checked_rate(learning_rate: float | schedules.Schedule, epoch: float) -> float:
+    """The rate of a number or schedule at an epoch; TypeError or ValueError unless it is in [MIN_RATE, MAX_RATE]."""
+    rate = checks.positive("learning_rate", schedules.get(learning_rate)(epoch))
+    if not MIN_RATE <= rate <= MAX_RATE:
+        checks.fail("learning_rate", rate, f"a number in [{MIN_RATE:g}, {MAX_RATE:g}]")
+    return rate
 
 
 @dataclass
@@ -159,10 +170,7 @@ class MomentumSGD:
         TypeError, ValueError
             If the schedule gives no number in [1e-30, 1e6].
         """
-        rate = checks.positive("learning_rate", schedules.get(self.learning_rate)(epoch))
-        if not MIN_RATE <= rate <= MAX_RATE:
-            checks.fail("learning_rate", rate, f"a number in [{MIN_RATE:g}, {MAX_RATE:g}]")
-        return rate
+        return checked_rate(self.learning_rate, epoch)
 
     def init(self, model: SparseMLP) -> list[LayerState]:
         """Return the state at the start of a training.

@@ -61,7 +61,12 @@ class Processes:
 
         Synchronous workers cannot: one that died while all meet would keep the others there.
         """
-        if not run.synchronous and server.max_staleness is None and is_fusable(run.model, run.loss, run.optimizer):
+        if (
+            not run.synchronous
+            and server.max_staleness is None
+            and server.table
+            and is_fusable(run.model, run.loss, run.optimizer)
+        ):
             self.shared = SharedServer(server, self, phase)
         return self.shared
 

@@ -17,6 +17,7 @@ from ...kernels import JIT, elementwise, push_pull
 from ...kernels.arguments import address
 from ...nn.mlp import Parameters, SparseMLP
 from ...nn.optimizers import LayerState, MomentumSGD, check_state
+from ...nn.torch_optimizers import TorchOptimizer
 from ...utils import checks
 from .worker import Snapshot
 
@@ -157,13 +158,15 @@ class ParameterServer:
         return np.append(settings_of(self.optimizer), (self.damping, bound))
 
     def scale_velocity(self, factor: float) -> None:
-        """Multiply the velocity, in place.
+        """Multiply the velocity, in place, where the optimizer keeps the learning rate inside it.
 
         Parameters
         ----------
         factor : float
             By what.
         """
+        if isinstance(self.optimizer, TorchOptimizer):
+            return
         for state in self.state:
             for vector in (*state.links, *state.neurons):
                 vector *= vector.dtype.type(factor)

@@ -1,0 +1,249 @@
+"""SGD, Adam and AdamW with the semantics of PyTorch's torch.optim, on vectors aligned with links and biases.
+
+They differ from MomentumSGD, the form of the paper's authors, in which the learning rate is inside the velocity and the weight
+decay is not multiplied by it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kernels import elementwise
+from ..utils import checks
+from . import schedules
+from .linear import SparseLinear
+from .mlp import SparseMLP
+from .optimizers import LayerState, checked_rate
+
+MAX_DECAY = 1e6
+
+
+class TorchOptimizer:
+    """What the optimizers here share: state vectors without a learning rate inside, and a count of steps."""
+
+    learning_rate: float | schedules.Schedule
+    vectors = 1
+
+    def rate(self, epoch: float) -> float:
+        """Return the learning rate.
+
+        Parameters
+        ----------
+        epoch : float
+            Epochs trained so far; 2.5 is half way through the third one.
+
+        Returns
+        -------
+        float
+            The rate η.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the schedule gives no number in [1e-30, 1e6].
+        """
+        return checked_rate(self.learning_rate, epoch)
+
+    def init(self, model: SparseMLP) -> list[LayerState]:
+        """Return the state at the start of a training.
+
+        Parameters
+        ----------
+        model : SparseMLP
+            The network.
+
+        Returns
+        -------
+        list of LayerState
+            Vectors of 0 and a count of 0, one LayerState for each layer.
+        """
+        zeros = lambda like: [np.zeros_like(like) for _ in range(self.vectors)]
+        return [LayerState(zeros(layer.w), zeros(layer.b)) for layer in model.layers]
+
+
+@dataclass
+class SGD(TorchOptimizer):
+    """Stochastic gradient descent as `torch.optim.SGD`.
+
+    d = g + λ w; v ← μ v + (1 − τ) d (v = d in the first step); w ← w − η v, with Nesterov's momentum w ← w − η (d + μ v). Links
+    that grow begin with a velocity of 0.
+
+    Parameters
+    ----------
+    learning_rate : float or callable, default 0.001
+        The rate η: a number in [1e-30, 1e6], or a schedule that is evaluated at every step.
+    momentum : float, default 0.0
+        The momentum μ, in [0, 1).
+    weight_decay : float, default 0.0
+        The decay λ >= 0, of weights and biases.
+    nesterov : bool, default False
+        Use Nesterov's momentum; it needs a momentum and no dampening.
+    dampening : float, default 0.0
+        The dampening τ, in [0, 1].
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not such a number.
+
+    References
+    ----------
+    Sutskever, Martens, Dahl, Hinton (2013), "On the importance of initialization and momentum in deep learning", ICML.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.SGD(0.1, momentum=0.9, weight_decay=5e-4).rate(0)
+    0.1
+    """
+
+    learning_rate: float | schedules.Schedule = 0.001
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    nesterov: bool = False
+    dampening: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.rate(0)
+        checks.fraction("momentum", self.momentum, open_high=True)
+        checks.number("weight_decay", self.weight_decay, f"a number in [0, {MAX_DECAY:g}]", low=0, high=MAX_DECAY)
+        checks.flag("nesterov", self.nesterov)
+        checks.fraction("dampening", self.dampening)
+        if self.nesterov and (self.momentum == 0 or self.dampening > 0):
+            checks.fail("nesterov", self.nesterov, "False unless momentum > 0 and dampening = 0")
+
+    def update(
+        self, layer: SparseLinear, state: LayerState, dw: NDArray[np.floating], db: NDArray[np.floating], rate: float
+    ) -> None:
+        """Apply one step to one layer, in place.
+
+        Parameters
+        ----------
+        layer : SparseLinear
+            The layer.
+        state : LayerState
+            Its velocities and its count of steps.
+        dw, db : ndarray
+            Gradients of links (nnz,) and biases (n_out,).
+        rate : float
+            The learning rate.
+        """
+        kind = layer.dtype.type
+        share = 1 if state.count == 0 or self.momentum == 0 else 1 - self.dampening
+        numbers = kind(rate), kind(self.momentum), kind(share), kind(self.weight_decay), bool(self.nesterov)
+        for values, velocity, gradient in ((layer.w, state.links[0], dw), (layer.b, state.neurons[0], db)):
+            elementwise.sgd(values, velocity, gradient, 0, len(values), *numbers)
+        state.count += 1
+
+
+@dataclass
+class Adam(TorchOptimizer):
+    """Adam as `torch.optim.Adam`: steps of about the learning rate, whatever the size of the gradients.
+
+    d = g + λ w; m ← β₁ m + (1 − β₁) d; v ← β₂ v + (1 − β₂) d²; w ← w − η m̂ / (√v̂ + ε), with m̂ = m / (1 − β₁ᵗ) and
+    v̂ = v / (1 − β₂ᵗ). Links that grow begin with m = v = 0 while t goes on.
+
+    Parameters
+    ----------
+    learning_rate : float or callable, default 0.001
+        The rate η: a number in [1e-30, 1e6], or a schedule that is evaluated at every step.
+    betas : tuple of float, default (0.9, 0.999)
+        β₁ and β₂, in [0, 1).
+    eps : float, default 1e-8
+        ε > 0.
+    weight_decay : float, default 0.0
+        The decay λ >= 0, of weights and biases.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not such a number.
+
+    References
+    ----------
+    Kingma and Ba (2015), "Adam: A Method for Stochastic Optimization", arXiv 1412.6980, algorithm 1.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.Adam(0.002).rate(0)
+    0.002
+    """
+
+    learning_rate: float | schedules.Schedule = 0.001
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+
+    vectors = 2
+    decoupled = False
+
+    def __post_init__(self) -> None:
+        self.rate(0)
+        if not isinstance(self.betas, tuple | list) or len(self.betas) != 2:
+            checks.fail("betas", self.betas, "two numbers in [0, 1)", TypeError)
+        for number, beta in enumerate(self.betas):
+            checks.fraction(f"betas[{number}]", beta, open_high=True)
+        checks.number("eps", self.eps, "a number in [1e-30, 1e6]", low=1e-30, high=1e6)
+        checks.number("weight_decay", self.weight_decay, f"a number in [0, {MAX_DECAY:g}]", low=0, high=MAX_DECAY)
+
+    def update(
+        self, layer: SparseLinear, state: LayerState, dw: NDArray[np.floating], db: NDArray[np.floating], rate: float
+    ) -> None:
+        """Apply one step to one layer, in place.
+
+        Parameters
+        ----------
+        layer : SparseLinear
+            The layer.
+        state : LayerState
+            Its averages of gradients and of their squares, and its count of steps.
+        dw, db : ndarray
+            Gradients of links (nnz,) and biases (n_out,).
+        rate : float
+            The learning rate.
+        """
+        kind, (beta1, beta2), t = layer.dtype.type, self.betas, state.count + 1
+        rate = float(kind(rate))
+        decay, shrink = (0.0, 1 - rate * self.weight_decay) if self.decoupled else (self.weight_decay, 1.0)
+        numbers = rate / (1 - beta1**t), np.sqrt(1 - beta2**t), beta1, beta2, self.eps, decay, shrink
+        for values, (m, v), gradient in ((layer.w, state.links, dw), (layer.b, state.neurons, db)):
+            elementwise.adam(values, m, v, gradient, 0, len(values), *map(kind, numbers))
+        state.count = t
+
+
+@dataclass
+class AdamW(Adam):
+    """Adam with decoupled weight decay as `torch.optim.AdamW`: w ← (1 − η λ) w first, then Adam's step of the gradient alone.
+
+    Parameters
+    ----------
+    learning_rate : float or callable, default 0.001
+        The rate η: a number in [1e-30, 1e6], or a schedule that is evaluated at every step.
+    betas : tuple of float, default (0.9, 0.999)
+        β₁ and β₂, in [0, 1).
+    eps : float, default 1e-8
+        ε > 0.
+    weight_decay : float, default 0.01
+        The decay λ >= 0, of weights and biases.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not such a number.
+
+    References
+    ----------
+    Loshchilov and Hutter (2019), "Decoupled Weight Decay Regularization", arXiv 1711.05101, algorithm 2.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.AdamW().weight_decay
+    0.01
+    """
+
+    weight_decay: float = 0.01
+
+    decoupled = True

@@ -1,0 +1,211 @@
+"""SGD, Adam and AdamW: PyTorch's numbers, the same bits in both engines, with evolution, checkpoints and workers."""
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import models
+import numpy as np
+import pytest
+
+import sparselab as sl
+from sparselab.engines import select
+from sparselab.training.loop import TrainingState
+
+KEPT = Path(__file__).parent / "kept" / "torch_optimizers.json"
+CASES = {
+    "sgd": ("SGD", {"learning_rate": 0.1}),
+    "sgd, decay": ("SGD", {"learning_rate": 0.1, "weight_decay": 0.01}),
+    "sgd, momentum": ("SGD", {"learning_rate": 0.05, "momentum": 0.9, "weight_decay": 0.001}),
+    "sgd, Nesterov": ("SGD", {"learning_rate": 0.05, "momentum": 0.9, "weight_decay": 0.001, "nesterov": True}),
+    "sgd, dampening": ("SGD", {"learning_rate": 0.05, "momentum": 0.8, "dampening": 0.25}),
+    "adam": ("Adam", {"learning_rate": 0.01}),
+    "adam, decay": ("Adam", {"learning_rate": 0.02, "betas": (0.8, 0.95), "eps": 1e-6, "weight_decay": 0.01}),
+    "adamw": ("AdamW", {"learning_rate": 0.01, "weight_decay": 0.1}),
+}
+STEPS = 200
+
+
+def made(name):
+    kind, options = CASES[name]
+    return getattr(sl, kind)(**options)
+
+
+def problem():
+    """(start, function that gives the gradient at w): a bowl of another curvature in each direction, and a slope that turns."""
+    n = 7
+    curvature, centre = np.linspace(0.2, 3, n), np.linspace(-1, 1, n)
+    return np.linspace(1, -2, n), lambda w, step: curvature * (w - centre) + 0.3 * np.sin(step + np.arange(n))
+
+
+def by_torch(name, torch):
+    """w after each step of torch's optimizer, in float64."""
+    kind, options = CASES[name]
+    options = {"lr" if key == "learning_rate" else key: value for key, value in options.items()}
+    start, gradient = problem()
+    w = torch.nn.Parameter(torch.tensor(start, dtype=torch.float64))
+    optimizer, path = getattr(torch.optim, kind)([w], **options), []
+    for step in range(STEPS):
+        w.grad = torch.tensor(gradient(w.detach().numpy(), step))
+        optimizer.step()
+        path.append(w.detach().numpy().copy())
+    return np.array(path)
+
+
+def by_us(name):
+    """The same of ours: weights and biases of one layer, which must go the same way."""
+    start, gradient = problem()
+    n, optimizer, path = len(start), made(name), []
+    layer = sl.SparseLinear(sl.Topology.from_links(n, n, np.arange(n), np.arange(n)), start.copy(), start.copy())
+    state = optimizer.init(sl.SparseMLP([layer], "relu"))[0]
+    for step in range(STEPS):
+        optimizer.update(layer, state, gradient(layer.w, step), gradient(layer.b, step), optimizer.rate(0))
+        path.append(layer.w.copy())
+        np.testing.assert_array_equal(layer.w, layer.b)
+    assert state.count == STEPS
+    return np.array(path)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_steps_are_those_that_torch_took(name):
+    """kept/torch_optimizers.json has what PyTorch computed (see below): every tenth step."""
+    kept = np.array(json.loads(KEPT.read_text(encoding="utf-8"))["paths"][name])
+    np.testing.assert_allclose(by_us(name)[9::10], kept, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_steps_are_those_of_the_torch_that_is_installed(name):
+    torch = pytest.importorskip("torch", reason="PyTorch is in the extra `bench`")
+    np.testing.assert_allclose(by_us(name), by_torch(name, torch), rtol=1e-12, atol=1e-12)
+
+
+def write_kept():
+    """`python tests/test_optimizers.py` with PyTorch writes kept/torch_optimizers.json anew."""
+    import torch
+
+    paths = {name: by_torch(name, torch)[9::10].tolist() for name in CASES}
+    KEPT.write_text(json.dumps({"torch": torch.__version__, "paths": paths}, indent=1) + "\n", encoding="utf-8")
+
+
+def trained(optimizer, *, threads=2, epochs=3, rules=(), batch_size=32, engine=None, **options):
+    """(model, state, records) of a training; engine: patches the choice."""
+    model = models.net(dropout=0.2, **options)
+    state = TrainingState.start(model, optimizer, 0)
+    data = models.dataset(300, dtype=model.dtype)
+    records = list(sl.train(model, data, optimizer=optimizer, state=state, rules=rules, epochs=epochs, batch_size=batch_size,
+                            threads=threads))  # fmt: skip
+    return model, state, records
+
+
+@pytest.mark.skipif(not select.JIT, reason="the fused engine is compiled")
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("batch_size", [32, 300])
+@pytest.mark.parametrize("name", CASES)
+def test_both_engines_give_the_same_bits(monkeypatch, name, threads, batch_size):
+    options = {"threads": threads, "batch_size": batch_size, "rules": [sl.SET(0.3)]}
+    fused = trained(made(name), **options)
+    assert select.is_fusable(fused[0], sl.losses.SoftmaxCrossEntropy(), made(name))
+    monkeypatch.setattr(select, "is_fusable", lambda *_: False)
+    layerwise = trained(made(name), **options)
+    assert models.fingerprint(*fused[:2]) == models.fingerprint(*layerwise[:2])
+    assert [s.count for s in fused[1].optimizer] == [s.count for s in layerwise[1].optimizer] == [3 * -(-300 // batch_size)] * 3
+
+
+@pytest.mark.parametrize("name", ["sgd, momentum", "sgd, dampening", "adam", "adamw"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_run_that_is_resumed_equals_one_that_was_not_interrupted(tmp_path, name, dtype):
+    options = {"rules": [sl.SET(0.3)], "batch_size": 32, "seed": 3}
+    whole, parts = models.net(dtype=dtype), models.net(dtype=dtype)
+    data = models.dataset(300, dtype=dtype)
+    wanted = list(sl.train(whole, data, optimizer=made(name), epochs=4, **options))
+    for epochs in (1, 3, 4):
+        found = list(sl.train(parts, data, optimizer=made(name), epochs=epochs, checkpoint=tmp_path / "run", **options))
+    assert models.fingerprint(parts) == models.fingerprint(whole)
+    assert [record.train_loss for record in found] == [record.train_loss for record in wanted]
+
+
+def test_the_state_of_another_kind_of_optimizer_is_refused(tmp_path):
+    options = {"seed": 3, "checkpoint": tmp_path / "run", "batch_size": 32}
+    list(sl.train(models.net(), models.dataset(300), optimizer=sl.MomentumSGD(), epochs=1, **options))
+    for other in (sl.SGD(0.01, momentum=0.9), sl.Adam()):
+        with pytest.raises(sl.CheckpointError, match="kind of optimizer = .*must be 'MomentumSGD'"):
+            list(sl.train(models.net(), models.dataset(300), optimizer=other, epochs=2, **options))
+
+
+@pytest.mark.parametrize("name", ["sgd, momentum", "adam"])
+@pytest.mark.parametrize("backend", ["threads", "processes"])
+def test_one_synchronous_worker_is_the_sequential_training(name, backend):
+    alone, together = models.net(), models.net()
+    options = {"optimizer": made(name), "epochs": 2, "batch_size": 32, "seed": 1}
+    list(sl.train(alone, models.dataset(300), **options))
+    list(
+        sl.train_parallel(
+            together, models.dataset(300), n_jobs=1, synchronous=True, async_fraction=1.0, backend=backend, **options
+        )
+    )
+    assert models.fingerprint(alone) == models.fingerprint(together)
+
+
+@pytest.mark.parametrize("name", ["sgd, Nesterov", "adamw"])
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_workers_train_with_it_to_the_end(name, synchronous):
+    model = models.net()
+    options = {"optimizer": made(name), "epochs": 4, "batch_size": 32, "n_jobs": 2, "synchronous": synchronous, "seed": 1}
+    records = list(sl.train_parallel(model, models.dataset(300), rules=[sl.SET(0.3)], **options))
+    assert [record.epoch for record in records] == [1, 2, 3, 4]
+    assert all(math.isfinite(record.train_loss) for record in records)
+    for layer in model.layers:
+        layer.check()
+
+
+def test_it_learns():
+    """Digits, as a scikit-learn user would: Adam at its default rate."""
+    data = sl.datasets.load("digits")
+    for optimizer in (sl.Adam(), sl.AdamW(), sl.SGD(0.05, momentum=0.9)):
+        model = sl.SparseMLP.create((64, 100, 10), epsilon=5, seed=0)
+        records = list(sl.train(model, data, optimizer=optimizer, rules=[sl.SET(0.3)], epochs=15, batch_size=32, seed=0))
+        assert records[-1].test_accuracy > 0.93, optimizer
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: sl.SGD(0), "learning_rate"),
+        (lambda: sl.SGD(float("nan")), "learning_rate"),
+        (lambda: sl.SGD(momentum=1.0), "momentum = 1.0"),
+        (lambda: sl.SGD(momentum=-0.1), "momentum"),
+        (lambda: sl.SGD(weight_decay=-1e-3), "weight_decay"),
+        (lambda: sl.SGD(weight_decay=True), "weight_decay"),
+        (lambda: sl.SGD(dampening=1.5, momentum=0.5), "dampening"),
+        (lambda: sl.SGD(nesterov=True), "nesterov"),
+        (lambda: sl.SGD(nesterov=True, momentum=0.9, dampening=0.1), "nesterov"),
+        (lambda: sl.SGD(nesterov=1, momentum=0.9), "nesterov"),
+        (lambda: sl.Adam(betas=(0.9, 1.0)), r"betas\[1\]"),
+        (lambda: sl.Adam(betas=(-0.1, 0.9)), r"betas\[0\]"),
+        (lambda: sl.Adam(betas=0.9), "betas"),
+        (lambda: sl.Adam(betas=(0.9,)), "betas"),
+        (lambda: sl.Adam(betas=("0.9", 0.99)), r"betas\[0\]"),
+        (lambda: sl.Adam(eps=0), "eps"),
+        (lambda: sl.Adam(eps=float("inf")), "eps"),
+        (lambda: sl.AdamW(weight_decay=float("nan")), "weight_decay"),
+        (lambda: sl.AdamW(learning_rate="fast"), "learning_rate"),
+        (lambda: sl.AdamW(learning_rate=lambda epoch: -1.0), "learning_rate"),
+    ],
+)
+def test_bad_arguments_are_named(make, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        make()
+
+
+def test_a_state_whose_layers_have_other_counts_is_refused():
+    model, optimizer = models.net(), sl.Adam()
+    state = TrainingState.start(model, optimizer, 0)
+    state.optimizer[1].count = 5
+    if select.JIT:
+        with pytest.raises(ValueError, match="one count of steps in all layers"):
+            next(sl.steps(model, models.dataset(300), optimizer=optimizer, state=state))
+
+
+if __name__ == "__main__":
+    sys.exit(write_kept())
