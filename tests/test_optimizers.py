@@ -13,7 +13,7 @@ import sparselab as sl
 from sparselab.engines import select
 from sparselab.training.loop import TrainingState
 
-KEPT = Path(__file__).parent / "kept" / "torch_optimizers.json"
+KEPT = Path(__file__).parent / "torch_optimizers.json"
 CASES = {
     "sgd": ("SGD", {"learning_rate": 0.1}),
     "sgd, decay": ("SGD", {"learning_rate": 0.1, "weight_decay": 0.01}),
@@ -69,7 +69,7 @@ def by_us(name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_steps_are_those_that_torch_took(name):
-    """kept/torch_optimizers.json has what PyTorch computed (see below): every tenth step."""
+    """torch_optimizers.json has what PyTorch computed (see below): every tenth step."""
     kept = np.array(json.loads(KEPT.read_text(encoding="utf-8"))["paths"][name])
     np.testing.assert_allclose(by_us(name)[9::10], kept, rtol=1e-12, atol=1e-12)
 
@@ -81,7 +81,7 @@ def test_steps_are_those_of_the_torch_that_is_installed(name):
 
 
 def write_kept():
-    """`python tests/test_optimizers.py` with PyTorch writes kept/torch_optimizers.json anew."""
+    """`python tests/test_optimizers.py` with PyTorch writes torch_optimizers.json anew."""
     import torch
 
     paths = {name: by_torch(name, torch)[9::10].tolist() for name in CASES}

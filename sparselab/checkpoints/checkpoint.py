@@ -191,7 +191,7 @@ def write(model, state, path, history, about):
         "kind": "checkpoint",
         "model": model_file.model_header(model, plug_ins=True),
         "vectors": [[len(s.links), len(s.neurons)] for s in state.optimizer],
-        "counts": [s.count for s in state.optimizer],
+        **({"counts": [s.count for s in state.optimizer]} if any(s.count for s in state.optimizer) else {}),
         "state": state_header(state),
         "history": History(history).to_table(),
         "about": about,
@@ -244,7 +244,7 @@ def read(path, like=None):
         arrays = file.arrays(expected, extra)
         model = model_file.build(model_header, arrays, like)
         state = read_state(stored, arrays, header["vectors"])
-        counts = header.get("counts", [0] * len(state.optimizer))  # files of versions before 0.2 have none
+        counts = header.get("counts", [0] * len(state.optimizer))  # they are not stored where all are 0
         for i, (s, count) in enumerate(zip(state.optimizer, counts, strict=True)):
             s.count = checks.integer(f"counts[{i}]", count, low=0)
         check_state(state.optimizer, model)

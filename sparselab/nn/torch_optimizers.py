@@ -151,7 +151,7 @@ class Adam(TorchOptimizer):
     betas : tuple of float, default (0.9, 0.999)
         β₁ and β₂, in [0, 1).
     eps : float, default 1e-8
-        ε > 0.
+        The term ε > 0 below the fraction.
     weight_decay : float, default 0.0
         The decay λ >= 0, of weights and biases.
 
@@ -224,7 +224,7 @@ class AdamW(Adam):
     betas : tuple of float, default (0.9, 0.999)
         β₁ and β₂, in [0, 1).
     eps : float, default 1e-8
-        ε > 0.
+        The term ε > 0 below the fraction.
     weight_decay : float, default 0.01
         The decay λ >= 0, of weights and biases.
 
