@@ -24,6 +24,7 @@ from .nn.footprint import InsufficientMemoryError
 from .training.memory import BATCH, lean_plan
 from .training.progress import watch
 from .utils import checks, notebooks
+from .utils.interrupts import Terminated, defer_interrupts, sigterm_raises
 from .utils.version import __version__
 
 
@@ -34,12 +35,15 @@ def main(arguments=None):
             stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows "?" for ε
     options = parser().parse_args(arguments)
     try:
-        with warnings.catch_warnings():
+        with sigterm_raises(), warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: print(f"sparselab: {message}", file=sys.stderr)
             return options.run(options)
     except (ValueError, TypeError, OSError, DivergedError, RunDirBusyError, InsufficientMemoryError) as error:
         print(f"sparselab: {error}", file=sys.stderr)
         return 2
+    except Terminated:
+        print("sparselab: terminated", file=sys.stderr)
+        return 143
     except KeyboardInterrupt:
         print("sparselab: interrupted", file=sys.stderr)
         return 130
@@ -136,6 +140,13 @@ def check_writable(option, path):
         checks.fail(option, str(path), "the name of a file in an existing folder that can be written to")
 
 
+def write_json(path, values):
+    """Write plain values to a file; a signal that comes meanwhile waits, so that the file is whole."""
+    text = json.dumps(values, indent=1)
+    with defer_interrupts:
+        path.write_text(text, encoding="utf-8")
+
+
 def make_folder(option, path):
     """Make a folder for results before the work begins; ValueError where that is not possible."""
     try:
@@ -156,7 +167,7 @@ def run_train(options):
     kept = {name: given[name] for name in ("checkpoint", "every", "keep", "resume") if name in given}
     history, table = show_run(experiment, **kept)
     if "json" in given:
-        given["json"].write_text(json.dumps(result(experiment, history, table), indent=1), encoding="utf-8")
+        write_json(given["json"], result(experiment, history, table))
     if "save" in given:
         print(f"model: {model_file.save(experiment.model, given['save'])}")
     return 0
@@ -236,7 +247,7 @@ def run_extreme(options):
     found = extreme.run(what, checkpoint=options.checkpoint)
     print(extreme.text(found))
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+        write_json(options.json, found)
     return 0
 
 

@@ -47,7 +47,7 @@ class Checkpointer:
             self.saved, self.before = state.position, state.epoch - len(self.history)
             try:
                 yield list(self.history)
-            except (GeneratorExit, KeyboardInterrupt):  # model and state are consistent at these two
+            except (GeneratorExit, KeyboardInterrupt, SystemExit):  # model and state are consistent at these
                 with defer_interrupts:
                     self.save()
                 raise

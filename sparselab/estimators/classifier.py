@@ -432,7 +432,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         try:
             with progress(self.verbose, epochs, type(self).__name__) as bar:
                 run_epochs(model, state, history, data, settings, epochs=epochs, best=best, bar=bar)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):  # the second is what handlers of SIGTERM raise
             if len(history) > done:
                 self._store(model, state, history, best)
             raise

@@ -120,13 +120,14 @@ def steps(
     Arguments are checked at once; after that nothing is trained until a record is asked for, and training stops where no more
     are.
 
-    With `checkpoint`, a run is saved after each `every` epochs, at the end, and where it is closed or interrupted. Where the
-    folder has a run already (and `resume`), this call goes on with it: the model is loaded in place, the EpochRecords of its
-    finished epochs come first (without `fan_in` and `fan_out`), then training goes on, so that records, weights and seeds are
-    those of a run that was never interrupted. Stored are arguments, seeds, links, weights, biases and what the optimizer keeps
-    for links and neurons; a plug-in that remembers something elsewhere is not resumed exactly. Other data, net, loss, dtype or
-    (where it is given) seed are refused, as is another batch size in the middle of an epoch; a warning names other numbers of
-    optimizer and rules and other versions. Where a checkpoint cannot be written there is a warning, and training goes on.
+    With `checkpoint`, a run is saved after each `every` epochs, at the end, and where it is closed or interrupted: by Ctrl-C, by
+    SIGTERM on the command line, or by a handler of your own that raises KeyboardInterrupt or SystemExit. Where the folder has a
+    run already (and `resume`), this call goes on with it: the model is loaded in place, the EpochRecords of its finished epochs
+    come first (without `fan_in` and `fan_out`), then training goes on, so that records, weights and seeds are those of a run that
+    was never interrupted. Stored are arguments, seeds, links, weights, biases and what the optimizer keeps for links and neurons;
+    a plug-in that remembers something elsewhere is not resumed exactly. Other data, net, loss, dtype or (where it is given) seed
+    are refused, as is another batch size in the middle of an epoch; a warning names other numbers of optimizer and rules and
+    other versions. Where a checkpoint cannot be written there is a warning, and training goes on.
 
     Parameters
     ----------

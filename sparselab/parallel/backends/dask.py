@@ -100,7 +100,7 @@ class Cluster:
             import multiprocessing.resource_tracker
 
             multiprocessing.resource_tracker.ensure_running()  # its start would unblock the signal
-            with without_interrupts():  # the threads and processes that start here
+            with defer_interrupts, without_interrupts():  # the threads and processes that start here
                 address = self.cluster = distributed.LocalCluster(
                     n_workers=self.n_workers, threads_per_worker=1, processes=True, host="127.0.0.1",
                     dashboard_address="127.0.0.1:0", security=True, silence_logs=logging.CRITICAL, env=THREADS,

@@ -122,7 +122,7 @@ class Processes:
             self.data, self.mailbox, self.selector, self.shared = None, None, None, None
 
     def _begin(self, numbers):
-        with without_interrupts():
+        with defer_interrupts, without_interrupts():  # SIGTERM ends workers, but not between their start and its note
             for number in numbers:
                 worker = self.workers[number] = WorkerProcess(number, *self.setup)
                 self.selector.register(worker.connection, selectors.EVENT_READ, worker)
