@@ -25,7 +25,7 @@ def python(code, *arguments, cwd=None, options=(), timeout=120, **environment):
     """The finished process of `python -c code arguments`; environment values of None are removed."""
     given = {name: value for name, value in (os.environ | environment).items() if value is not None}
     command = [sys.executable, *options, "-c", code, *map(str, arguments)]
-    given["PYTHONPATH"] = os.getcwd()
+    given.setdefault("PYTHONPATH", os.getcwd())
     return subprocess.run(command, cwd=cwd, env=given, capture_output=True, text=True, timeout=timeout, check=False)
 
 
@@ -255,3 +255,110 @@ def test_a_terminated_command_goes_on_bit_for_bit(tmp_path, n, epochs):
     assert codes == [143] * n
     assert cli.main([*command, str(tmp_path / "cut")]) == cli.main([*command, str(tmp_path / "whole")]) == 0
     assert saved(tmp_path / "cut") == saved(tmp_path / "whole")
+
+
+# forks
+
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="about systems that fork")
+
+
+def in_a_fork(function):
+    """What function() returns, or its error, as text, in a forked child that has 60 seconds."""
+    mine, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(60)
+            try:
+                text = str(function())
+            except BaseException as error:
+                text = f"{type(error).__name__}: {error}"
+            os.write(theirs, text.encode())
+        finally:
+            os._exit(0)
+    os.close(theirs)
+    with open(mine, encoding="utf-8") as answer:
+        text = answer.read()
+    assert os.waitpid(child, 0)[1] == 0, "the child hung or crashed"
+    return text
+
+
+def begun(kind, folder, epochs=6):
+    """A training that has begun to save into a folder; kind: a dtype, or where workers live."""
+    options = {"epochs": epochs, "seed": 5, "batch_size": 20, "checkpoint": folder, "pace": 0.0}
+    if kind in ("threads", "processes", "serial"):
+        run = sl.train_parallel(models.net(), models.dataset(), backend=kind, n_jobs=2, **options)
+    else:
+        run = sl.steps(models.net(dtype=kind), models.dataset(dtype=kind), threads=2, **options)
+    return run, [next(run) for _ in range(8)]
+
+
+def stamps(folder):
+    """{name: time and size} of what is in a folder."""
+    return {entry.name: (entry.stat().st_mtime_ns, entry.stat().st_size) for entry in os.scandir(folder)}
+
+
+@forks
+@pytest.mark.parametrize("kind", ["float32", "float64", "threads", pytest.param("processes", marks=pytest.mark.slow)])
+def test_a_forked_child_leaves_the_training_to_its_parent(kind, tmp_path):
+    run, first = begun(kind, tmp_path)
+    before = stamps(tmp_path)
+
+    def forgotten():
+        run.close()
+        again = sl.steps(models.net(), models.dataset(), epochs=1, seed=0, threads=2)
+        return len(list(again))
+
+    said = in_a_fork(lambda: next(run))
+    assert said.startswith(f"RuntimeError: this training was begun by process {os.getpid()}")
+    assert "forked copy" in said
+    assert "call train, steps or train_parallel anew" in said
+    assert in_a_fork(forgotten) == "2"
+    assert in_a_fork(lambda: begun("float32", tmp_path)).startswith("RunDirBusyError")
+    assert stamps(tmp_path) == before
+    with pytest.raises(sl.RunDirBusyError, match=f"process {os.getpid()}"):
+        begun("float32", tmp_path)
+    assert [type(record) for record in first + list(run)].count(sl.EpochRecord) == 6
+    assert sl.load_checkpoint(tmp_path).state.epoch == 6
+
+
+@forks
+def test_a_forked_child_may_begin_what_its_parent_has_made(tmp_path):
+    """Nothing has begun before the first record is asked for."""
+    run = sl.train(models.net(), models.dataset(), epochs=2, seed=5, threads=2, checkpoint=tmp_path)
+    assert in_a_fork(lambda: len(list(run))) == "2"
+    assert sl.load_checkpoint(tmp_path).state.epoch == 2
+
+
+ENDS = """
+import os, sys
+import models, sparselab as sl
+run = sl.train_parallel(models.net(), models.dataset(), backend="processes", n_jobs=1, epochs=4, seed=5, checkpoint=sys.argv[1])
+next(run)
+before = sorted(os.listdir(sys.argv[1]))
+child = os.fork()
+if child == 0:
+    sys.exit(0)  # the whole end of an interpreter, with open generators and what is registered for it
+assert os.waitpid(child, 0)[1] == 0
+assert sorted(os.listdir(sys.argv[1])) == before
+records = list(run)
+print(len(records), records[-1].workers.restarts)
+"""
+
+
+@forks
+def test_the_end_of_a_forked_child_ends_no_worker_of_its_parent(tmp_path):
+    ended = python(ENDS, tmp_path / "run", PYTHONPATH=os.pathsep.join([os.getcwd(), os.path.join(os.getcwd(), "tests")]))
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("3 0\n", "", 0)
+
+
+@forks
+def test_a_folder_that_was_locked_before_the_fork_is_not_written_to_by_the_child(tmp_path):
+    folder = RunDir(tmp_path / "run")
+    with folder.locked():
+        said = in_a_fork(folder.check_held)
+        assert f"process {os.getpid()} saves into this folder" in said
+        assert said.startswith("CheckpointError")
+        folder.check_held()

@@ -72,6 +72,8 @@ class Checkpointer:
         Between the end of an epoch and its record nothing is saved: the record would be missing from the history.
         """
         state, path = self.state, self.folder.path
+        if self.folder.is_inherited():
+            return
         if state.position == self.saved or self.before + len(self.history) != state.epoch:
             return
         if not self.folder.is_held():  # never into the folder of another run

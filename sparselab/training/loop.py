@@ -21,6 +21,7 @@ from ..nn import losses as loss_functions
 from ..nn.mlp import check_model
 from ..nn.optimizers import MomentumSGD, check_state
 from ..utils import checks
+from ..utils.forks import in_one_process
 from ..utils.resources import cores
 from .epoch_runner import EpochRunner
 
@@ -183,6 +184,8 @@ def steps(
         Where the folder cannot be used or holds another run.
     RunDirBusyError
         Where another training saves into the folder.
+    RuntimeError
+        Where a forked process goes on with a training that its parent has begun.
 
     Examples
     --------
@@ -214,8 +217,8 @@ def steps(
     checkpointer = None if checkpoint is None else Checkpointer(checkpoint, every, keep, resume, seed, config)
     remember_classes(model, data, dataset)
     if checkpointer is None:
-        return _steps(run, state, state.epoch + epochs)
-    return _checkpointed_steps(run, state, checkpointer, epochs)
+        return in_one_process(_steps(run, state, state.epoch + epochs))
+    return in_one_process(_checkpointed_steps(run, state, checkpointer, epochs))
 
 
 def _steps(run, state, last_epoch):
