@@ -23,7 +23,7 @@ from .nn import summary
 from .nn.footprint import InsufficientMemoryError
 from .training.memory import BATCH, lean_plan
 from .training.progress import watch
-from .utils import checks, notebooks
+from .utils import checks, files, notebooks
 from .utils.interrupts import Terminated, defer_interrupts, sigterm_raises
 from .utils.version import __version__
 
@@ -142,9 +142,9 @@ def check_writable(option, path):
 
 def write_json(path, values):
     """Write plain values to a file; a signal that comes meanwhile waits, so that the file is whole."""
-    text = json.dumps(values, indent=1)
+    content = json.dumps(values, indent=1).encode()
     with defer_interrupts:
-        path.write_text(text, encoding="utf-8")
+        files.write_whole(path, content)
 
 
 def make_folder(option, path):

@@ -1,6 +1,8 @@
 """Signals, forks, folders, settings of other packages and ways to start processes: nothing is lost, and what cannot be done has a
 named error."""
 
+import errno
+import json
 import os
 import random
 import signal
@@ -16,16 +18,17 @@ import sparselab as sl
 from sparselab import cli
 from sparselab.checkpoints.run_dir import RunDir
 from sparselab.checkpoints.state import EpochTotals
+from sparselab.experiments.run_store import RunStore
 from sparselab.utils.interrupts import defer_interrupts
 
+PATHS = os.pathsep.join([os.path.dirname(os.path.dirname(__file__)), os.path.dirname(__file__)])
 SMALL = "train --dataset digits --hidden 30 20 --seed 3 --threads 1 --batch-size 8 --learning-rate 0.001".split()
 
 
 def python(code, *arguments, cwd=None, options=(), timeout=120, **environment):
     """The finished process of `python -c code arguments`; environment values of None are removed."""
-    given = {name: value for name, value in (os.environ | environment).items() if value is not None}
+    given = {name: value for name, value in (os.environ | {"PYTHONPATH": PATHS} | environment).items() if value is not None}
     command = [sys.executable, *options, "-c", code, *map(str, arguments)]
-    given.setdefault("PYTHONPATH", os.getcwd())
     return subprocess.run(command, cwd=cwd, env=given, capture_output=True, text=True, timeout=timeout, check=False)
 
 
@@ -350,7 +353,7 @@ print(len(records), records[-1].workers.restarts)
 
 @forks
 def test_the_end_of_a_forked_child_ends_no_worker_of_its_parent(tmp_path):
-    ended = python(ENDS, tmp_path / "run", PYTHONPATH=os.pathsep.join([os.getcwd(), os.path.join(os.getcwd(), "tests")]))
+    ended = python(ENDS, tmp_path / "run")
     assert (ended.stdout, ended.stderr, ended.returncode) == ("3 0\n", "", 0)
 
 
@@ -362,3 +365,155 @@ def test_a_folder_that_was_locked_before_the_fork_is_not_written_to_by_the_child
         assert f"process {os.getpid()} saves into this folder" in said
         assert said.startswith("CheckpointError")
         folder.check_held()
+
+
+# folders and disks
+
+
+X, Y = models.rows(60)
+
+
+@pytest.fixture
+def nowhere(tmp_path, monkeypatch):
+    """The working directory has been deleted."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+
+
+OPENED = {
+    "train": lambda: list(sl.train(models.net(), (X, Y), epochs=1, checkpoint="runs")),
+    "train_parallel": lambda: list(sl.train_parallel(models.net(), (X, Y), epochs=1, n_jobs=1, checkpoint="runs")),
+    "fit": lambda: sl.SparseMLPClassifier((4,), epochs=1, checkpoint="runs").fit(X, Y),
+    "fit, early stopping": lambda: sl.SparseMLPClassifier((4,), epochs=1, checkpoint="runs", early_stopping=True).fit(X, Y),
+    "a store of runs": lambda: RunStore("runs"),
+    "save": lambda: sl.save(models.net(), "runs"),
+}
+
+
+@pytest.mark.parametrize("what", OPENED)
+def test_a_working_directory_that_was_deleted_is_named(what, nowhere):
+    with pytest.raises((sl.CheckpointError, ValueError, FileNotFoundError)) as caught:
+        OPENED[what]()
+    assert "= 'runs" in str(caught.value)
+    assert "must be an absolute path, because the working directory of this process was deleted" in str(caught.value)
+
+
+def test_what_needs_no_working_directory_works_without_one(nowhere, tmp_path, capsys):
+    assert len(list(sl.train(models.net(), (X, Y), epochs=1, checkpoint=tmp_path / "run"))) == 1
+    assert len(list(sl.train_parallel(models.net(), (X, Y), epochs=1, n_jobs=1, backend="processes"))) == 1
+    assert cli.main([*SMALL, "--epochs", "1", "--checkpoint", "run"]) == 2
+    assert "checkpoint = 'run': must be an absolute path" in capsys.readouterr().err
+
+
+def test_a_lock_that_cannot_be_opened_is_a_checkpoint_error_and_is_let_go(tmp_path, monkeypatch):
+    original = os.open
+
+    def full(path, flags, *more, **options):
+        if str(path).endswith(".lock") and flags == os.O_RDONLY:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return original(path, flags, *more, **options)
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(sl.CheckpointError, match="cannot be used as a folder for checkpoints .*Too many open files"):
+        list(sl.train(models.net(), (X, Y), epochs=1, checkpoint=tmp_path))
+    monkeypatch.undo()
+    assert len(list(sl.train(models.net(), (X, Y), epochs=1, checkpoint=tmp_path))) == 1
+
+
+FULL = """
+import json, os, resource, signal, sys, warnings
+from types import SimpleNamespace
+import models, sparselab as sl
+from sparselab import cli
+from sparselab.experiments.run_store import RunStore
+
+def error_of(function):
+    try:
+        function()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+def room(n):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n, resource.RLIM_INFINITY))
+
+os.chdir(sys.argv[1])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then a write beyond the limit fails, as on a full disk
+model, (X, y) = models.net(), models.rows(60)
+records = list(sl.train(model, (X, y), epochs=3, seed=0))
+figure = sl.figures.connectivity(model)
+logger = RunStore("runs").new(sl.ExperimentConfig(dataset="digits"))
+run = SimpleNamespace(state="running", history=records[:1], changes=[], error=None)
+logger.note(run)
+for name in ("net.npz", "f.pdf"):
+    open(name, "w").write("old")
+found, size = {}, (logger.folder / "history.jsonl").stat().st_size
+room(size + 10)
+run.history = records
+found["history"] = error_of(lambda: logger.note(run))
+same = (logger.folder / "history.jsonl").stat().st_size == size
+room(100)
+found["save"] = error_of(lambda: sl.save(model, "net.npz"))
+found["figure"] = error_of(lambda: sl.figures.save_figure(figure, "f"))
+found["new run"] = error_of(lambda: RunStore("others").new(sl.ExperimentConfig(dataset="digits")))
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    n = len(list(sl.train(model, (X, y), epochs=3, seed=0, checkpoint="full")))
+room(resource.RLIM_INFINITY)
+logger.note(run)
+epochs = [record.epoch for record in RunStore("runs").open(logger.folder.name).history]
+left = sorted(os.path.join(folder, name) for folder, _, names in os.walk(".") for name in names)
+print(json.dumps([found, same, epochs, n, [str(one.message) for one in said], left]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit for the size of files")
+def test_a_full_disk_is_named_and_nothing_half_is_left(tmp_path):
+    ended = python(FULL, tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    found, same, epochs, n, said, left = json.loads(ended.stdout.splitlines()[-1])
+    for what, name in {"history": "history.jsonl", "save": "net.npz", "figure": "f.pdf", "new run": "run.json"}.items():
+        assert found[what].startswith("OSError: [Errno 27] File too large")
+        assert name in found[what]
+    assert same
+    assert epochs == [1, 2, 3]
+    assert n == 3
+    assert len(said) == 1
+    assert "training goes on" in said[0]
+    assert left == ["./f.pdf", "./full/.lock", "./net.npz", "./runs/0001-digits/history.jsonl", "./runs/0001-digits/run.json"]
+    assert [(tmp_path / name).read_text() for name in ("net.npz", "f.pdf")] == ["old", "old"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
+def test_a_result_that_does_not_fit_is_named(capsys, tmp_path):
+    assert cli.main([*SMALL, "--epochs", "1", "--json", "/dev/full"]) == 2
+    assert "No space left on device: '/dev/full'" in capsys.readouterr().err
+
+
+def test_a_result_keeps_links_and_rights_of_the_file_before_it(tmp_path):
+    (tmp_path / "a.json").write_text("old")
+    os.chmod(tmp_path / "a.json", 0o600)
+    (tmp_path / "link.json").symlink_to("a.json")
+    assert cli.main([*SMALL, "--epochs", "1", "--json", str(tmp_path / "link.json")]) == 0
+    assert (tmp_path / "link.json").is_symlink()
+    assert json.loads((tmp_path / "a.json").read_text())["config"]["epochs"] == 1
+    assert os.name == "nt" or (tmp_path / "a.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_relative_folder_of_data_is_absolute_once(tmp_path, monkeypatch):
+    for name in ("first", "second"):
+        (tmp_path / name / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "first")
+    monkeypatch.setenv("SPARSELAB_DATA", "./mine")
+    assert sl.datasets.data_folder() == tmp_path / "first" / "mine"
+    monkeypatch.chdir(tmp_path / "second")
+    assert sl.datasets.data_folder() == tmp_path / "first" / "mine"
+    code = "import os; from sparselab import datasets; os.chdir('..'); print(datasets.data_folder())"
+    assert python(code, cwd=tmp_path / "first").stdout.strip() == str(tmp_path / "first" / "mine")
+
+
+@pytest.mark.parametrize("name, value", [("HOME", None), ("TMPDIR", "/nonexistent/tmp")])
+def test_neither_a_home_nor_a_folder_for_temporary_files_is_needed(name, value, tmp_path):
+    code = "import sparselab as sl; print(sl.datasets.load('digits').n_train, bool(sl.datasets.data_folder()))"
+    ended = python(code, cwd=tmp_path, **{name: value})
+    assert (ended.stdout, ended.stderr) == ("1437 True\n", "")

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 
 from filelock import FileLock, Timeout
 
+from ..utils import checks
 from .container import CheckpointError, UnfitError
 
 LOST = "the folder was moved, deleted or replaced while this run saved into it"
@@ -54,7 +55,7 @@ class RunDir:
     """
 
     def __init__(self, path, keep=3):
-        self.path, self.keep, self.damaged = os.path.abspath(os.fsdecode(path)), keep, set()
+        self.path, self.keep, self.damaged = checks.absolute("checkpoint", path, CheckpointError), keep, set()
         self.held = None  # file descriptor of the lock file while the folder is locked
         self.owner = None  # the process that has locked it
 
