@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -517,3 +518,138 @@ def test_neither_a_home_nor_a_folder_for_temporary_files_is_needed(name, value, 
     code = "import sparselab as sl; print(sl.datasets.load('digits').n_train, bool(sl.datasets.data_folder()))"
     ended = python(code, cwd=tmp_path, **{name: value})
     assert (ended.stdout, ended.stderr) == ("1437 True\n", "")
+
+
+# settings of other packages, of Python and of the system
+
+
+WORK = """
+import hashlib, io, json, sys
+import numpy as np, pandas as pd, scipy.sparse
+import sparselab as sl
+
+random = np.random.default_rng(0)
+X, y = random.standard_normal((200, 20)).astype(np.float32), np.arange(200) % 4
+X[:, 7] = 3  # a constant column
+names = np.array(["\\xe4", "b", "c", "d"])[y]
+
+
+def digest(*parts):
+    return hashlib.sha256(b"".join(part if isinstance(part, bytes) else repr(part).encode() for part in parts)).hexdigest()[:12]
+
+
+def net(dtype="float32", scale=1, **options):
+    model = sl.SparseMLP.create((20, 60, 40, 4), epsilon=5, dtype=dtype, seed=0, **options)
+    for layer in model.layers:
+        layer.w[:] = [float(w) * scale for w in layer.w]
+    return model
+
+
+def trained(model, y=y, call=sl.train, **options):
+    records = list(call(model, (X.astype(model.dtype), y, X[:50].astype(model.dtype), y[:50]), seed=0, epochs=3, batch_size=32,
+                        **options))
+    scores = [float(s) for s in sl.evaluate(model, X.astype(model.dtype), y) if s is not None]
+    told = [(r.train_loss, r.test_loss, r.nnz) for r in records]
+    outputs = sl.predict(model, X[:9].astype(model.dtype)).tobytes()
+    return digest(told, scores, outputs, *(layer.w.tobytes() for layer in model.layers))
+
+
+def fitted(X, **options):
+    model = sl.SparseMLPClassifier((30,), epochs=3, random_state=0, batch_size=32, **options).fit(X, names)
+    return digest(model.predict_proba(X).tobytes(), model.predict(X).tolist())
+
+
+def drawn():
+    figure = sl.figures.learning_curves({"\\u03b6": sl.History(list(sl.train(net(), (X, y, X, y), seed=0, epochs=2)))})
+    figure.savefig(io.BytesIO(), format="png")
+    frame = sl.figures.to_frame(figure)
+    return digest(sorted(frame), frame[[c for c in frame if "seconds" not in c]].to_csv().encode())
+
+
+def diverged():
+    try:
+        return trained(net("float64", 1e150, activation="tanh"), np.eye(4)[y], loss="mean_squared_error")
+    except sl.DivergedError as error:
+        return str(error)
+
+
+rows = "a,b,class\\n" + "1.5,2,x\\n2.5,3,y\\n" * 20
+frame = pd.DataFrame(X.astype(float), columns=[f"f{i}" for i in range(20)])
+found = {
+    "train": trained(net(dropout=0.2), rules=[sl.SET(0.3)]),
+    "train, layerwise": trained(net("float64", activation="tanh"), rules=[sl.ImportancePruning(start=1)]),
+    "train, regression": trained(net("float64", activation="tanh"), np.eye(4)[y], loss="mean_squared_error"),
+    "train, tiny weights": trained(net("float32", 1e-30, activation="tanh"), np.eye(4, dtype="f")[y], loss="mean_squared_error"),
+    "train, diverging": diverged(),
+    "train_parallel": trained(net(), call=sl.train_parallel, backend="serial", n_jobs=2, async_fraction=0.5),
+    "fit": fitted(X.astype(float), early_stopping=True),
+    "fit, a frame": fitted(frame),
+    "fit, sparse": fitted(scipy.sparse.csr_array(np.where(X > 1, X, 0))),
+    "fit, tiny numbers": fitted(X.astype(float) * np.array(1e-170)),
+    "data": digest(sl.datasets.Dataset.from_arrays(frame, y, standardise=True).X_train.tobytes()),
+    "csv": digest(sl.datasets.Dataset.from_csv(io.StringIO(rows), test_fraction=0).X_train.tobytes()),
+    "degrees": sl.analysis.power_law(np.repeat([1, 2, 3, 5, 8, 40], [400, 200, 80, 30, 8, 1]))["exponent"].hex(),
+    "figure": drawn(),
+}
+print(json.dumps(found))
+"""
+
+OPTIONS = {
+    "numpy": "import numpy as np; np.seterr(all='raise'); np.set_printoptions(precision=1)",
+    "pandas": "import pandas as pd; pd.set_option('display.precision', 1); pd.set_option('compute.use_numexpr', False)",
+    "scikit-learn": "import sklearn; sklearn.set_config(transform_output='pandas', assume_finite=True)",
+    "locale": "import locale; locale.setlocale(locale.LC_ALL, '')",
+}
+SETTINGS = {  # name: (code before, options of Python, environment)
+    "NumPy raises": (OPTIONS["numpy"], [], {}),
+    "warnings are errors": ("", ["-W", "error"], {}),
+    "pandas": (OPTIONS["pandas"], [], {}),
+    "scikit-learn": (OPTIONS["scikit-learn"], [], {}),
+    "C": ("", [], {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),
+    "a console of ASCII": ("", [], {"PYTHONIOENCODING": "ascii"}),
+    "one thread of numba": ("", [], {"NUMBA_NUM_THREADS": "1"}),
+    "one thread of OpenMP": ("", [], {"OMP_NUM_THREADS": "1"}),
+}
+
+
+@pytest.fixture(scope="module")
+def as_usual():
+    ended = python(WORK)
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
+
+
+def decimal_comma(folder):
+    """The environment of a locale with a decimal comma; where it cannot be made, of the locale C."""
+    if shutil.which("localedef"):
+        command = ["localedef", "-i", "de_DE", "-f", "UTF-8", str(folder / "de_DE.UTF-8")]
+        if subprocess.run(command, capture_output=True, check=False).returncode == 0:
+            return {"LOCPATH": str(folder), "LC_ALL": "de_DE.UTF-8"}
+    return {"LC_ALL": "C"}
+
+
+def same_under(as_usual, before, options, environment):
+    ended = python(before + "\n" + WORK, options=options, **environment)
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout) == as_usual
+
+
+def test_all_settings_together_change_nothing(as_usual, tmp_path):
+    options = [option for _, given, _ in SETTINGS.values() for option in given]
+    environment = {name: value for _, _, given in SETTINGS.values() for name, value in given.items() if name != "LC_ALL"}
+    same_under(as_usual, "; ".join(OPTIONS.values()), options, environment | decimal_comma(tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SETTINGS)
+def test_no_setting_alone_changes_anything(name, as_usual):
+    same_under(as_usual, *SETTINGS[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["train", "demo", "extreme", "info"])
+def test_commands_where_warnings_are_errors(command, tmp_path):
+    arguments = {**COMMANDS, "info": ["info"]}[command]
+    code = "import runpy, sys; sys.argv[0] = 'sparselab'; runpy.run_module('sparselab', run_name='__main__')"
+    ended = python(code, *arguments, cwd=tmp_path, options=["-W", "error"], PYTHONIOENCODING="ascii", LC_ALL="C")
+    assert ended.returncode == 0, ended.stderr

@@ -304,7 +304,8 @@ def evaluate(
     outputs = predict(model, X, threads=threads)
     if len(outputs) != len(targets):
         raise ValueError(f"y has {len(targets)} entries: must be {len(outputs)}, one for each row of X")
-    value, accuracy, r2 = loss_functions.scores(loss_function, outputs, targets)
+    with checks.usual_errors():
+        value, accuracy, r2 = loss_functions.scores(loss_function, outputs, targets)
     found = Scores(value, accuracy)
     found.r2 = r2
     return found
@@ -342,4 +343,5 @@ def predict(model: SparseMLP, X: Any, *, threads: int | None = None) -> NDArray[
     check_model(model)
     X = as_features("X", X, model)
     threads = cores() if threads is None else checks.integer("threads", threads)
-    return select.outputs(model, X, threads)
+    with checks.usual_errors():
+        return select.outputs(model, X, threads)

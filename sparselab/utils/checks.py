@@ -31,6 +31,12 @@ def fail(name: str, value: object, allowed: str, error: type[Exception] = ValueE
     raise error(f"{name} = {shown(value)}: must be {allowed}")
 
 
+def usual_errors():
+    """A context with NumPy's own settings for floating-point errors: what the caller has set with `np.seterr` is meant for other
+    code, and threads do not know it. What is not finite is found by checks."""
+    return np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+
+
 def absolute(name: str, path: Any, error: type[Exception] = ValueError) -> str:
     """Return a path as an absolute str; `error` where it is relative and there is no working directory any more."""
     path = os.fsdecode(path)

@@ -99,6 +99,9 @@ class Cluster:
         if address is None:
             import multiprocessing.resource_tracker
 
+            if multiprocessing.current_process().daemon:
+                allowed = '"processes" or "threads" in a worker of multiprocessing.Pool, which may not start Dask\'s'
+                checks.fail("backend", self.name, allowed)
             multiprocessing.resource_tracker.ensure_running()  # its start would unblock the signal
             with defer_interrupts, without_interrupts():  # the threads and processes that start here
                 address = self.cluster = distributed.LocalCluster(
