@@ -653,3 +653,75 @@ def test_commands_where_warnings_are_errors(command, tmp_path):
     code = "import runpy, sys; sys.argv[0] = 'sparselab'; runpy.run_module('sparselab', run_name='__main__')"
     ended = python(code, *arguments, cwd=tmp_path, options=["-W", "error"], PYTHONIOENCODING="ascii", LC_ALL="C")
     assert ended.returncode == 0, ended.stderr
+
+
+# ways to start processes
+
+
+STARTED = """
+import hashlib, json, multiprocessing, sys, warnings
+import models, sparselab as sl
+
+
+def fingerprint(kind):
+    warnings.simplefilter("error")
+    X, y = models.rows(200)
+    options = {"epochs": 3, "seed": 0, "batch_size": 32, "rules": [sl.SET(0.3)]}
+    try:
+        model = models.net()
+        if kind == "train":
+            list(sl.train(model, (X, y), threads=2, **options))
+        elif kind == "fit":
+            model = sl.SparseMLPClassifier((30,), epochs=3, random_state=0, batch_size=32, n_jobs=2).fit(X, y).model_
+        else:
+            list(sl.train_parallel(model, (X, y), backend=kind, n_jobs=2, synchronous=True, **options))
+        return models.fingerprint(model)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+if __name__ == "__main__":
+    kinds, found = sys.argv[1:], {}
+    for method in ("fork", "spawn"):
+        with multiprocessing.get_context(method).Pool(1) as pool:  # whose workers are daemonic
+            found[method] = pool.map_async(fingerprint, kinds, chunksize=1).get(100)
+    print(json.dumps([found, [fingerprint(kind) for kind in kinds if kind != "dask"]]))
+"""
+
+
+@forks
+@pytest.mark.parametrize(
+    "kinds", [["train", "fit", "dask"], pytest.param(["processes", "threads", "serial"], marks=pytest.mark.slow)], ids="+".join
+)
+def test_daemonic_workers_train_the_same_or_say_why_not(kinds, tmp_path):
+    pytest.importorskip("distributed")
+    (tmp_path / "started.py").write_text(STARTED)
+    command, given = [sys.executable, str(tmp_path / "started.py"), *kinds], os.environ | {"PYTHONPATH": PATHS}
+    ended = subprocess.run(command, env=given, capture_output=True, text=True, timeout=200, check=False)
+    assert ended.returncode == 0, ended.stderr
+    found, here = json.loads(ended.stdout)
+    for method in ("fork", "spawn"):
+        assert found[method][: len(here)] == here
+    assert not any("Error" in text for text in here)
+    if "dask" in kinds:
+        said = 'ValueError: backend = \'dask\': must be "processes" or "threads" in a worker of multiprocessing.Pool'
+        assert all(found[method][-1].startswith(said) for method in found)
+
+
+TINY = """
+import json, models, numpy as np, sparselab as sl
+found = []
+for dtype in ("float32", "float64"):
+    model = sl.SparseMLP.create((6, 8, 3), density=0.6, seed=0, dtype=dtype, dropout=0.2)
+    X, y = models.rows(40, 6, 3, dtype=dtype)
+    records = list(sl.train(model, (X, y), rules=[sl.SET(0.3)], epochs=3, seed=0, batch_size=16, threads=2))
+    found += [record.train_loss for record in records] + [*map(float, sl.evaluate(model, X, y))]
+    found += [float(w) for layer in model.layers for w in layer.w]
+print(json.dumps(found))
+"""
+
+
+def test_plain_python_gives_the_same_but_for_rounding():
+    compiled, plain = (python(TINY, NUMBA_DISABLE_JIT=value) for value in (None, "1"))
+    assert (compiled.returncode, plain.returncode) == (0, 0), plain.stderr
+    assert json.loads(plain.stdout) == pytest.approx(json.loads(compiled.stdout), rel=1e-4, abs=1e-6)
