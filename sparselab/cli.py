@@ -8,6 +8,7 @@ import shlex
 import sys
 import time
 import warnings
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
 
@@ -30,10 +31,26 @@ from .utils.version import __version__
 
 def main(arguments=None):
     """Run a command; returns the exit code. Bad input is one line on stderr and exit code 2."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows "?" for ε
-    options = parser().parse_args(arguments)
+    with any_console():
+        return run(parser().parse_args(arguments))
+
+
+@contextmanager
+def any_console():
+    """A console that is not UTF-8 shows "?" for ε inside the `with`; afterwards the caller's streams are as before."""
+    streams = [(stream, stream.errors) for stream in (sys.stdout, sys.stderr) if hasattr(stream, "reconfigure")]
+    try:
+        for stream, _ in streams:
+            stream.reconfigure(errors="replace")
+        yield
+    finally:
+        for stream, errors in streams:
+            with suppress(ValueError):  # closed meanwhile
+                stream.reconfigure(errors=errors)
+
+
+def run(options):
+    """Run the command of parsed options; returns the exit code."""
     try:
         with sigterm_raises(), warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: print(f"sparselab: {message}", file=sys.stderr)
@@ -134,10 +151,13 @@ def check_writable(option, path):
     """ValueError before the training starts if its result could not be written."""
     try:
         good = path.name and "\0" not in path.name and not path.is_dir() and os.access(path.absolute().parent, os.W_OK | os.X_OK)
+        locked = good and path.exists() and not (path.stat().st_mode & 0o222 and os.access(path, os.W_OK))
     except (OSError, ValueError):
         good = False
     if not good:
         checks.fail(option, str(path), "the name of a file in an existing folder that can be written to")
+    if locked:
+        checks.fail(option, str(path), "a file that may be replaced (it is read-only)")
 
 
 def write_json(path, values):
@@ -163,6 +183,8 @@ def run_train(options):
     given = vars(options)
     for name in {"json", "save"} & given.keys():
         check_writable(f"--{name}", given[name])
+    if "save" in given:
+        check_writable("--save", Path(model_file.with_suffix(given["save"])))
     experiment = build(config_of(options))
     kept = {name: given[name] for name in ("checkpoint", "every", "keep", "resume") if name in given}
     history, table = show_run(experiment, **kept)

@@ -2,6 +2,7 @@
 named error."""
 
 import errno
+import io
 import json
 import os
 import random
@@ -513,10 +514,9 @@ def test_a_relative_folder_of_data_is_absolute_once(tmp_path, monkeypatch):
     assert python(code, cwd=tmp_path / "first").stdout.strip() == str(tmp_path / "first" / "mine")
 
 
-@pytest.mark.parametrize("name, value", [("HOME", None), ("TMPDIR", "/nonexistent/tmp")])
-def test_neither_a_home_nor_a_folder_for_temporary_files_is_needed(name, value, tmp_path):
+def test_neither_a_home_nor_a_folder_for_temporary_files_is_needed(tmp_path):
     code = "import sparselab as sl; print(sl.datasets.load('digits').n_train, bool(sl.datasets.data_folder()))"
-    ended = python(code, cwd=tmp_path, **{name: value})
+    ended = python(code, cwd=tmp_path, HOME=None, TMPDIR="/nonexistent/tmp")
     assert (ended.stdout, ended.stderr) == ("1437 True\n", "")
 
 
@@ -725,3 +725,48 @@ def test_plain_python_gives_the_same_but_for_rounding():
     compiled, plain = (python(TINY, NUMBA_DISABLE_JIT=value) for value in (None, "1"))
     assert (compiled.returncode, plain.returncode) == (0, 0), plain.stderr
     assert json.loads(plain.stdout) == pytest.approx(json.loads(compiled.stdout), rel=1e-4, abs=1e-6)
+
+
+# the command line called from Python
+
+
+CALLS = [["info"], ["train", "--epochs", "x"], ["--help"], [*SMALL, "--alpha", "x"], ["notebooks", "\0"]]
+
+
+@pytest.mark.parametrize("arguments", CALLS, ids=lambda arguments: arguments[0])
+def test_the_command_line_gives_streams_back_as_they_were(arguments, monkeypatch):
+    for name, errors in (("stdout", "strict"), ("stderr", "backslashreplace")):
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(io.BytesIO(), "ascii", errors=errors))
+    with suppress(SystemExit):
+        cli.main(arguments)
+    assert (sys.stdout.errors, sys.stderr.errors) == ("strict", "backslashreplace")
+    with pytest.raises(UnicodeEncodeError):
+        sys.stdout.write("ε")
+
+
+def test_the_command_line_may_be_called_where_its_streams_were_closed(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(cli, "run", lambda options: stream.close() or 7)
+    assert cli.main(["info"]) == 7
+
+
+@pytest.mark.parametrize("option, name", [("--json", "a.json"), ("--save", "a.npz"), ("--save", "a")])
+def test_a_read_only_file_is_refused_at_the_start(option, name, tmp_path, monkeypatch, capsys):
+    file = tmp_path / (name if "." in name else f"{name}.npz")
+    file.write_text("kept")
+    file.chmod(0o444)
+    monkeypatch.setattr(cli, "build", None)  # which is never reached
+    assert cli.main([*SMALL, option, str(tmp_path / name)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"sparselab: {option} = ")
+    assert "read-only" in said
+    assert file.read_text() == "kept"
+
+
+def test_extreme_refuses_a_read_only_file(tmp_path, capsys):
+    file = tmp_path / "a.json"
+    file.write_text("kept")
+    file.chmod(0o444)
+    assert cli.main(["extreme", "--neurons", "900", "--layers", "3", "--json", str(file)]) == 2
+    assert "read-only" in capsys.readouterr().err
