@@ -8,6 +8,7 @@ import shlex
 import sys
 import time
 import warnings
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
 
@@ -24,23 +25,43 @@ from .nn import summary
 from .nn.footprint import InsufficientMemoryError
 from .training.memory import BATCH, lean_plan
 from .training.progress import watch
-from .utils import checks, notebooks
+from .utils import checks, files, notebooks
+from .utils.interrupts import Terminated, defer_interrupts, sigterm_raises
 from .utils.version import __version__
 
 
 def main(arguments=None):
     """Run a command; returns the exit code. Bad input is one line on stderr and exit code 2."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a console that is not UTF-8 shows "?" for ε
-    options = parser().parse_args(arguments)
+    with any_console():
+        return run(parser().parse_args(arguments))
+
+
+@contextmanager
+def any_console():
+    """A console that is not UTF-8 shows "?" for ε inside the `with`; afterwards the caller's streams are as before."""
+    streams = [(stream, stream.errors) for stream in (sys.stdout, sys.stderr) if hasattr(stream, "reconfigure")]
     try:
-        with warnings.catch_warnings():
+        for stream, _ in streams:
+            stream.reconfigure(errors="replace")
+        yield
+    finally:
+        for stream, errors in streams:
+            with suppress(ValueError):  # closed meanwhile
+                stream.reconfigure(errors=errors)
+
+
+def run(options):
+    """Run the command of parsed options; returns the exit code."""
+    try:
+        with sigterm_raises(), warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: print(f"sparselab: {message}", file=sys.stderr)
             return options.run(options)
     except (ValueError, TypeError, OSError, DivergedError, RunDirBusyError, InsufficientMemoryError) as error:
         print(f"sparselab: {error}", file=sys.stderr)
         return 2
+    except Terminated:
+        print("sparselab: terminated", file=sys.stderr)
+        return 143
     except KeyboardInterrupt:
         print("sparselab: interrupted", file=sys.stderr)
         return 130
@@ -132,10 +153,20 @@ def check_writable(option, path):
     """ValueError before the training starts if its result could not be written."""
     try:
         good = path.name and "\0" not in path.name and not path.is_dir() and os.access(path.absolute().parent, os.W_OK | os.X_OK)
+        locked = good and path.exists() and not (path.stat().st_mode & 0o222 and os.access(path, os.W_OK))
     except (OSError, ValueError):
         good = False
     if not good:
         checks.fail(option, str(path), "the name of a file in an existing folder that can be written to")
+    if locked:
+        checks.fail(option, str(path), "a file that may be replaced (it is read-only)")
+
+
+def write_json(path, values):
+    """Write plain values to a file; a signal that comes meanwhile waits, so that the file is whole."""
+    content = json.dumps(values, indent=1).encode()
+    with defer_interrupts:
+        files.write_whole(path, content)
 
 
 def make_folder(option, path):
@@ -154,11 +185,13 @@ def run_train(options):
     given = vars(options)
     for name in {"json", "save"} & given.keys():
         check_writable(f"--{name}", given[name])
+    if "save" in given:
+        check_writable("--save", Path(model_file.with_suffix(given["save"])))
     experiment = build(config_of(options))
     kept = {name: given[name] for name in ("checkpoint", "every", "keep", "resume") if name in given}
     history, table = show_run(experiment, **kept)
     if "json" in given:
-        given["json"].write_text(json.dumps(result(experiment, history, table), indent=1), encoding="utf-8")
+        write_json(given["json"], result(experiment, history, table))
     if "save" in given:
         print(f"model: {model_file.save(experiment.model, given['save'])}")
     return 0
@@ -238,7 +271,7 @@ def run_extreme(options):
     found = extreme.run(what, checkpoint=options.checkpoint)
     print(extreme.text(found))
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+        write_json(options.json, found)
     return 0
 
 

@@ -36,7 +36,7 @@ def handler_as_before():
     before = signal.getsignal(signal.SIGINT)
     yield
     assert signal.getsignal(signal.SIGINT) is before
-    assert (defer_interrupts.depth, defer_interrupts.handler) == (0, None)
+    assert (defer_interrupts.depth, defer_interrupts.handlers) == (0, {})
 
 
 # defer_interrupts

@@ -149,11 +149,13 @@ def power_law(
     values, counts = np.unique(vector[vector > 0], return_counts=True)
     if not len(values) or (k_min is not None and k_min > largest):
         return {"exponent": np.nan, "k_min": k_min or np.nan, "covered": 0.0} | dict.fromkeys(COMPARED, np.nan)
-    k_min = _best_start(values, counts, covers) if k_min is None else k_min
+    with checks.usual_errors():
+        k_min = _best_start(values, counts, covers) if k_min is None else k_min
     inside = values >= k_min
     tail = values[inside], counts[inside]
     exponent, random = _exponent(*tail, k_min), Random(float(vector.mean()), n_possible)
-    compared = _compare(*tail, k_min, exponent, random)
+    with checks.usual_errors():
+        compared = _compare(*tail, k_min, exponent, random)
     return {"exponent": exponent, "k_min": k_min, "covered": float(tail[1].sum() / counts.sum()), **compared}
 
 

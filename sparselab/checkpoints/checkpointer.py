@@ -47,7 +47,7 @@ class Checkpointer:
             self.saved, self.before = state.position, state.epoch - len(self.history)
             try:
                 yield list(self.history)
-            except (GeneratorExit, KeyboardInterrupt):  # model and state are consistent at these two
+            except (GeneratorExit, KeyboardInterrupt, SystemExit):  # model and state are consistent at these
                 with defer_interrupts:
                     self.save()
                 raise
@@ -72,6 +72,8 @@ class Checkpointer:
         Between the end of an epoch and its record nothing is saved: the record would be missing from the history.
         """
         state, path = self.state, self.folder.path
+        if self.folder.is_inherited():
+            return
         if state.position == self.saved or self.before + len(self.history) != state.epoch:
             return
         if not self.folder.is_held():  # never into the folder of another run

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 
 import numpy as np
 
-from ..utils import checks, resources
+from ..utils import checks, files, resources
 
 MARK, DIGITS = b"sparselab sha256 ", 64  # the comment: the mark, then the digest as hexadecimal digits
 CHUNK = 2**20
@@ -59,17 +59,18 @@ def write(path, header, arrays):
     On any failure `path` keeps its old content and the temporary file is removed; on success the new content is on the disk, not
     only in the system's cache. The arrays are not copied. Raises OSError.
     """
-    path = os.path.abspath(os.fspath(path))
+    path = checks.absolute("path", path, FileNotFoundError)
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
-        try:
-            _write_all(descriptor, header, arrays)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.replace(temporary, path)
+        with files.named(path):
+            try:
+                _write_all(descriptor, header, arrays)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary)

@@ -11,9 +11,11 @@ from contextlib import contextmanager, suppress
 
 from filelock import FileLock, Timeout
 
+from ..utils import checks
 from .container import CheckpointError, UnfitError
 
 LOST = "the folder was moved, deleted or replaced while this run saved into it"
+_INHERITED = []  # locks of the process that this one is a forked copy of: letting one go here would unlock its folder
 NAME = re.compile(r"(\d{6,12})-epoch\d+(-batch\d+)?\.npz")
 TEMPORARY = re.compile(r"\.(\d{6,12}-epoch.+|best)\.npz\.\d+-[0-9a-f]{8}\.tmp")  # the names container.write gives
 
@@ -53,8 +55,9 @@ class RunDir:
     """
 
     def __init__(self, path, keep=3):
-        self.path, self.keep, self.damaged = os.path.abspath(os.fsdecode(path)), keep, set()
-        self.held = None  # file descriptor of the lock file while this process has locked the folder
+        self.path, self.keep, self.damaged = checks.absolute("checkpoint", path, CheckpointError), keep, set()
+        self.held = None  # file descriptor of the lock file while the folder is locked
+        self.owner = None  # the process that has locked it
 
     @contextmanager
     def locked(self):
@@ -62,29 +65,44 @@ class RunDir:
 
         The operating system releases the lock when its process ends, however that happens, so there are no stale locks.
         """
-        owner = self._file(".owner")
+        lock = None
+        try:
+            lock = self._lock()
+            with suppress(OSError), open(self._file(".owner"), "w") as file:  # only for the message of RunDirBusyError
+                file.write(str(os.getpid()))
+            yield self
+        finally:
+            self._unlock(lock)
+
+    def _lock(self):
         try:
             os.makedirs(self.path, exist_ok=True)
             lock = FileLock(self._file(".lock"), timeout=0, thread_local=False)
-            lock.acquire()
+            lock.acquire()  # what fails after it lets `lock` go, which releases it
+            self._remove_temporary_files()
+            self.held, self.owner = os.open(self._file(".lock"), os.O_RDONLY), os.getpid()
+            return lock
         except Timeout:
-            raise RunDirBusyError(self.path, _pid_in(owner)) from None
+            raise RunDirBusyError(self.path, _pid_in(self._file(".owner"))) from None
         except (OSError, ValueError) as error:
             raise CheckpointError(f"checkpoint = {self.path!r}: cannot be used as a folder for checkpoints ({error})") from error
-        try:
-            with suppress(OSError), open(owner, "w") as file:  # only for the message of RunDirBusyError
-                file.write(str(os.getpid()))
-            self._remove_temporary_files()
-            self.held = os.open(self._file(".lock"), os.O_RDONLY)
-            yield self
-        finally:
-            if self.is_held():  # the folder of another run keeps its owner
-                with suppress(OSError):
-                    os.unlink(owner)
-            if self.held is not None:
-                os.close(self.held)
-                self.held = None
+
+    def _unlock(self, lock):
+        inherited = self.is_inherited()
+        if inherited:
+            _INHERITED.append(lock)
+        elif self.is_held():  # the folder of another run keeps its owner
+            with suppress(OSError):
+                os.unlink(self._file(".owner"))
+        if self.held is not None:
+            os.close(self.held)
+            self.held = None
+        if lock is not None and not inherited:
             lock.release()
+
+    def is_inherited(self):
+        """Whether another process has locked the folder, of which this one is a forked copy."""
+        return self.held is not None and os.getpid() != self.owner
 
     def is_held(self):
         """Whether the folder that was locked is still at its path: neither moved nor deleted nor replaced.
@@ -97,7 +115,12 @@ class RunDir:
             return False
 
     def check_held(self):
-        """Raise CheckpointError unless the folder is held."""
+        """Raise CheckpointError unless this process holds the folder."""
+        if self.is_inherited():
+            raise CheckpointError(
+                f"{self.path}: process {self.owner} saves into this folder, and process {os.getpid()} is a forked copy of it; "
+                "save there, or begin a training in another folder here"
+            )
         if not self.is_held():
             raise CheckpointError(f"{self.path}: {LOST}")
 

@@ -1,7 +1,11 @@
 """Where data files are: the folder in SPARSELAB_DATA, else data/ of the repository, else the user's cache folder."""
 
+import functools
 import os
+from contextlib import suppress
 from pathlib import Path
+
+from ..utils import checks
 
 VARIABLE = "SPARSELAB_DATA"
 
@@ -22,8 +26,14 @@ def data_folder() -> Path:
     False
     """
     if chosen := os.environ.get(VARIABLE):
-        return Path(chosen).expanduser()
+        return _chosen(chosen)
     return repository_data() or _cache()
+
+
+@functools.cache
+def _chosen(text):
+    """A folder in SPARSELAB_DATA, absolute once: a change of the working directory does not lead to other data."""
+    return Path(checks.absolute(VARIABLE, os.path.expanduser(text)))
 
 
 def repository_data():
@@ -36,3 +46,8 @@ def _cache():
     import pooch
 
     return Path(pooch.os_cache("sparselab"))
+
+
+if os.environ.get(VARIABLE):  # relative to the directory in which the program was started
+    with suppress(ValueError):
+        data_folder()

@@ -53,7 +53,8 @@ def check_before_sklearn(X):
 
 def updated(scaler, X):
     """A scaler that has seen X, too; with the same mean and deviation where X changes them by rounding only."""
-    new = deepcopy(scaler).partial_fit(X)
+    with checks.usual_errors():
+        new = deepcopy(scaler).partial_fit(X)
     if isinstance(new, CommonScale):
         if abs(new.factor_ - scaler.factor_) <= SAME * scaler.factor_:
             new.factor_ = scaler.factor_
@@ -399,7 +400,8 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, self._made_with = classes, net_parameters(self)
         self.scaler_ = self._new_scaler(sparse.issparse(X))
         if self.scaler_ is not None:
-            self.scaler_.fit(X)
+            with checks.usual_errors():
+                self.scaler_.fit(X)
         return model, TrainingState.start(model, settings.optimizer, seeds), History()
 
     def _new_scaler(self, is_sparse):
@@ -432,7 +434,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         try:
             with progress(self.verbose, epochs, type(self).__name__) as bar:
                 run_epochs(model, state, history, data, settings, epochs=epochs, best=best, bar=bar)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):  # the second is what handlers of SIGTERM raise
             if len(history) > done:
                 self._store(model, state, history, best)
             raise

@@ -11,6 +11,7 @@ from ..checkpoints.run_dir import RunDir
 from ..datasets.dataset import Dataset
 from ..datasets.splits import rows_of_fraction, split_rows
 from ..training.loop import train
+from ..utils import checks
 from ..utils.seeds import child
 
 VALIDATION = 9  # spawn key of the validation split, beside those in checkpoints/state.py
@@ -26,7 +27,7 @@ class BestEpoch:
     def __init__(self, model, state, patience, tol, folder=None):
         self.model, self.state, self.patience, self.tol = model, state, patience, tol
         self.record, self.copy, self.epochs_without_gain = None, None, 0
-        self.file = None if folder is None else os.path.join(os.path.abspath(folder), "best.npz")
+        self.file = None if folder is None else os.path.join(checks.absolute("checkpoint", folder, CheckpointError), "best.npz")
 
     def should_stop(self, record):
         """Note the epoch that has ended; True after `patience` epochs in a row without a gain of more than `tol`."""

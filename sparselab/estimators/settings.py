@@ -6,6 +6,7 @@ By scikit-learn's conventions, __init__ stores parameters unchanged and fit chec
 import copy
 import numbers
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -169,7 +170,9 @@ def threads_of(n_jobs):
         checks.fail("n_jobs", n_jobs, "None or a whole number other than 0 (-1: all cores)", TypeError)
     if n_jobs == 0:
         checks.fail("n_jobs", n_jobs, "None or a whole number other than 0 (-1: all cores)")
-    return max(1, min(effective_n_jobs(n_jobs), cores()))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Loky-backed parallel loops")  # in workers of multiprocessing.Pool
+        return max(1, min(effective_n_jobs(n_jobs), cores()))
 
 
 def seeds_of(random_state):

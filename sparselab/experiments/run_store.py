@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..checkpoints.records import History
 from ..checkpoints.run_dir import LOST, RunDir, RunDirBusyError
-from ..utils import checks
+from ..utils import checks, files
 from . import environment
 from .config import ExperimentConfig
 
@@ -48,7 +48,7 @@ class RunStore:
     """
 
     def __init__(self, folder="runs", own_data=""):
-        self.folder, self.own_data = Path(folder).absolute(), own_data
+        self.folder, self.own_data = Path(checks.absolute("folder", folder)), own_data
 
     def new(self, config, label=""):
         """A RunLogger for a run of this config in a new folder; safe if other processes create runs at the same time."""
@@ -168,9 +168,8 @@ class RunLogger:
         if new_state or self.written < len(run.history):
             self._check_own()
         if self.written < len(run.history):
-            with open(self.folder / RECORDS, "a" if self.written else "w", encoding="utf-8") as file:
-                for record in run.history[self.written :]:
-                    file.write(json.dumps(json.loads(History([record]).to_json())[0]) + "\n")
+            lines = [json.dumps(json.loads(History([record]).to_json())[0]) + "\n" for record in run.history[self.written :]]
+            (files.append_whole if self.written else files.write_whole)(self.folder / RECORDS, "".join(lines).encode())
             self.written = len(run.history)
         if new_state:
             self._write_state(run.state, changes=run.changes, error=run.error[0] if run.error else "", last=last_of(run.history))
@@ -189,9 +188,7 @@ class RunLogger:
         """Replace run.json atomically: a reader sees the old or the new content."""
         (_OURS.discard if state in ENDED else _OURS.add)(str(self.folder))
         self.state, self.about = state, self.about | {"state": state} | more
-        part = self.folder / f"{ABOUT}.part"
-        part.write_text(json.dumps(self.about), encoding="utf-8")
-        os.replace(part, self.folder / ABOUT)
+        files.write_whole(self.folder / ABOUT, json.dumps(self.about).encode())
 
 
 def read_about(path):

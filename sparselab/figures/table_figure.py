@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 import matplotlib.figure
 
-from ..utils import checks
+from ..utils import checks, files
 
 if TYPE_CHECKING:
     import pandas
@@ -139,6 +139,8 @@ def save_figure(figure: TableFigure, path: str | os.PathLike[str]) -> list[Path]
     ------
     TypeError
         If `figure` carries no table.
+    OSError
+        Where a file cannot be written, naming it.
 
     Examples
     --------
@@ -151,9 +153,11 @@ def save_figure(figure: TableFigure, path: str | os.PathLike[str]) -> list[Path]
     pdf, png, csv = paths = [Path(stem + suffix) for suffix in SUFFIXES]
     path.parent.mkdir(parents=True, exist_ok=True)
     with _embedded_fonts():
-        figure.savefig(pdf, bbox_inches=figure.bbox_inches, facecolor="white", metadata={"CreationDate": None})
-    png.write_bytes(png_bytes(figure, dpi=150))
-    frame.to_csv(csv, index=False)
+        drawn, options = io.BytesIO(), {"facecolor": "white", "metadata": {"CreationDate": None}}
+        figure.savefig(drawn, format="pdf", bbox_inches=figure.bbox_inches, **options)
+    files.write_whole(pdf, drawn.getvalue())
+    files.write_whole(png, png_bytes(figure, dpi=150))
+    files.write_whole(csv, frame.to_csv(index=False, lineterminator=os.linesep).encode())
     return paths
 
 

@@ -1,5 +1,6 @@
 """Training with several workers and a parameter server: WASAP-SGD and WASSP-SGD."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from os import PathLike
@@ -13,6 +14,7 @@ from ..checkpoints.state import TrainingState
 from ..nn.mlp import SparseMLP
 from ..nn.optimizers import check_state
 from ..utils import checks
+from ..utils.forks import in_one_process
 from .backends import registry
 from .backends.shutdown import close_at_exit
 from .core.run_spec import RunSpec
@@ -130,12 +132,12 @@ def train_parallel(
     workers = registry.get(backend, schedule)
     pace = None if pace is None else checks.non_negative("pace", pace)
     checkpointer = None if checkpoint is None else Checkpointer(checkpoint, every, keep, resume, seed, config)
-    return _records(run, state, server, workers, limits, checkpointer, pace)
+    return in_one_process(_records(run, state, server, workers, limits, checkpointer, pace))
 
 
 def _records(run, state, server, backend, limits, checkpointer, pace):
     """The records of a run, of finished epochs first; in the end the backend is closed."""
-    opened = False
+    opened, owner = False, os.getpid()
     try:
         with checkpointer.open_run(run, state, run.epochs) if checkpointer else nullcontext([]) as finished:
             server.resume(state.optimizer)
@@ -148,7 +150,7 @@ def _records(run, state, server, backend, limits, checkpointer, pace):
                 records = _phases(run, state, server, supervisor, checkpointer, pace)
                 yield from checkpointer.saving(records) if checkpointer else records
     finally:
-        if opened:
+        if opened and os.getpid() == owner:  # the workers of a forked process are its parent's
             backend.close()
 
 

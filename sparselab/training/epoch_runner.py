@@ -98,9 +98,9 @@ class EpochRunner:
         evolve = evolution.evolve_by_layer if self.plan.by_layer else evolution.evolve
         if self.plan.by_layer:
             self.engine.let_go()
-        return evolve(
-            self.rules, state.epoch, self.model, state.optimizer, lambda: evolution.Evidence(*arguments), state.stream(EVOLUTION)
-        )
+        evidence = lambda: evolution.Evidence(*arguments)
+        with checks.usual_errors():
+            return evolve(self.rules, state.epoch, self.model, state.optimizer, evidence, state.stream(EVOLUTION))
 
     def batches(self, state, order):
         """A StepRecord for each group of mini-batches that takes about `pace` seconds."""
@@ -120,7 +120,7 @@ class EpochRunner:
     def run(self, state, samples, rates, key):
         """Let the engine do some steps; also after an error or interrupt, `state` counts exactly those that were applied."""
         outcome, size = Outcome.of(len(samples), self.batch_size), self.batch_size
-        with defer_interrupts if rates else nullcontext():
+        with checks.usual_errors(), defer_interrupts if rates else nullcontext():
             try:
                 self.engine.run(
                     outcome, self.X, self.targets, samples, size, rates, self.optimizer, state.optimizer, key, state.batch
@@ -138,7 +138,8 @@ class EpochRunner:
         """The record of the epoch that `state` has just finished."""
         start, number = time.perf_counter(), state.epoch + 1
         due = self.evaluate_every and number % self.evaluate_every == 0 and self.test is not None
-        scores = loss_functions.scores(self.loss, self.engine.outputs(self.test[0]), self.test[1]) if due else NOT_EVALUATED
+        with checks.usual_errors():
+            scores = loss_functions.scores(self.loss, self.engine.outputs(self.test[0]), self.test[1]) if due else NOT_EVALUATED
         return epoch_record(self.model, state.totals, number, scores, time.perf_counter() - start, has_accuracy=self.has_accuracy)
 
 

@@ -21,6 +21,7 @@ from ..nn import losses as loss_functions
 from ..nn.mlp import check_model
 from ..nn.optimizers import MomentumSGD, check_state
 from ..utils import checks
+from ..utils.forks import in_one_process
 from ..utils.resources import cores
 from .epoch_runner import EpochRunner
 
@@ -120,13 +121,14 @@ def steps(
     Arguments are checked at once; after that nothing is trained until a record is asked for, and training stops where no more
     are.
 
-    With `checkpoint`, a run is saved after each `every` epochs, at the end, and where it is closed or interrupted. Where the
-    folder has a run already (and `resume`), this call goes on with it: the model is loaded in place, the EpochRecords of its
-    finished epochs come first (without `fan_in` and `fan_out`), then training goes on, so that records, weights and seeds are
-    those of a run that was never interrupted. Stored are arguments, seeds, links, weights, biases and what the optimizer keeps
-    for links and neurons; a plug-in that remembers something elsewhere is not resumed exactly. Other data, net, loss, dtype or
-    (where it is given) seed are refused, as is another batch size in the middle of an epoch; a warning names other numbers of
-    optimizer and rules and other versions. Where a checkpoint cannot be written there is a warning, and training goes on.
+    With `checkpoint`, a run is saved after each `every` epochs, at the end, and where it is closed or interrupted: by Ctrl-C, by
+    SIGTERM on the command line, or by a handler of your own that raises KeyboardInterrupt or SystemExit. Where the folder has a
+    run already (and `resume`), this call goes on with it: the model is loaded in place, the EpochRecords of its finished epochs
+    come first (without `fan_in` and `fan_out`), then training goes on, so that records, weights and seeds are those of a run that
+    was never interrupted. Stored are arguments, seeds, links, weights, biases and what the optimizer keeps for links and neurons;
+    a plug-in that remembers something elsewhere is not resumed exactly. Other data, net, loss, dtype or (where it is given) seed
+    are refused, as is another batch size in the middle of an epoch; a warning names other numbers of optimizer and rules and
+    other versions. Where a checkpoint cannot be written there is a warning, and training goes on.
 
     Parameters
     ----------
@@ -182,6 +184,8 @@ def steps(
         Where the folder cannot be used or holds another run.
     RunDirBusyError
         Where another training saves into the folder.
+    RuntimeError
+        Where a forked process goes on with a training that its parent has begun.
 
     Examples
     --------
@@ -213,8 +217,8 @@ def steps(
     checkpointer = None if checkpoint is None else Checkpointer(checkpoint, every, keep, resume, seed, config)
     remember_classes(model, data, dataset)
     if checkpointer is None:
-        return _steps(run, state, state.epoch + epochs)
-    return _checkpointed_steps(run, state, checkpointer, epochs)
+        return in_one_process(_steps(run, state, state.epoch + epochs))
+    return in_one_process(_checkpointed_steps(run, state, checkpointer, epochs))
 
 
 def _steps(run, state, last_epoch):
@@ -300,7 +304,8 @@ def evaluate(
     outputs = predict(model, X, threads=threads)
     if len(outputs) != len(targets):
         raise ValueError(f"y has {len(targets)} entries: must be {len(outputs)}, one for each row of X")
-    value, accuracy, r2 = loss_functions.scores(loss_function, outputs, targets)
+    with checks.usual_errors():
+        value, accuracy, r2 = loss_functions.scores(loss_function, outputs, targets)
     found = Scores(value, accuracy)
     found.r2 = r2
     return found
@@ -338,4 +343,5 @@ def predict(model: SparseMLP, X: Any, *, threads: int | None = None) -> NDArray[
     check_model(model)
     X = as_features("X", X, model)
     threads = cores() if threads is None else checks.integer("threads", threads)
-    return select.outputs(model, X, threads)
+    with checks.usual_errors():
+        return select.outputs(model, X, threads)

@@ -6,8 +6,9 @@ A message names the argument, shows its value and says what is allowed.
 import difflib
 import math
 import numbers
+import os
 import reprlib
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +29,21 @@ def shown(value):
 def fail(name: str, value: object, allowed: str, error: type[Exception] = ValueError) -> NoReturn:
     """Raise `error` with a message in the common format: `name = value: must be allowed`."""
     raise error(f"{name} = {shown(value)}: must be {allowed}")
+
+
+def usual_errors():
+    """A context with NumPy's own settings for floating-point errors: what the caller has set with `np.seterr` is meant for other
+    code, and threads do not know it. What is not finite is found by checks."""
+    return np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+
+
+def absolute(name: str, path: Any, error: type[Exception] = ValueError) -> str:
+    """Return a path as an absolute str; `error` where it is relative and there is no working directory any more."""
+    path = os.fsdecode(path)
+    try:
+        return os.path.abspath(path)
+    except OSError:
+        fail(name, path, "an absolute path, because the working directory of this process was deleted (or call os.chdir)", error)
 
 
 def number(name, value, allowed, *, low=None, high=None, open_low=False, open_high=False):

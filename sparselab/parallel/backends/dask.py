@@ -99,8 +99,11 @@ class Cluster:
         if address is None:
             import multiprocessing.resource_tracker
 
+            if multiprocessing.current_process().daemon:
+                allowed = '"processes" or "threads" in a worker of multiprocessing.Pool, which may not start Dask\'s'
+                checks.fail("backend", self.name, allowed)
             multiprocessing.resource_tracker.ensure_running()  # its start would unblock the signal
-            with without_interrupts():  # the threads and processes that start here
+            with defer_interrupts, without_interrupts():  # the threads and processes that start here
                 address = self.cluster = distributed.LocalCluster(
                     n_workers=self.n_workers, threads_per_worker=1, processes=True, host="127.0.0.1",
                     dashboard_address="127.0.0.1:0", security=True, silence_logs=logging.CRITICAL, env=THREADS,

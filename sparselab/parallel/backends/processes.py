@@ -127,7 +127,7 @@ class Processes:
             self.data, self.mailbox, self.selector, self.shared = None, None, None, None
 
     def _begin(self, numbers):
-        with without_interrupts():
+        with defer_interrupts, without_interrupts():  # SIGTERM ends workers, but not between their start and its note
             for number in numbers:
                 worker = self.workers[number] = WorkerProcess(number, *self.setup)
                 self.selector.register(worker.connection, selectors.EVENT_READ, worker)
@@ -185,8 +185,9 @@ class WorkerProcess:
         self.number, (self.connection, theirs) = number, Pipe()
         main = MAIN.format([*map(str, sys.path)], theirs.fileno(), os.getpid(), number, mailbox, sizes)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", main], stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=os.environ | THREADS
-        )
+            [sys.executable, "-c", main], stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=os.environ | THREADS,
+            cwd=_directory(),
+        )  # fmt: skip
         theirs.close()
 
     def send(self, task):
@@ -230,6 +231,15 @@ class WorkerProcess:
             self.process.wait(ENDING)
         self.kill()
         return WorkerDiedError(f"the process of worker {self.number} ended with exit code {self.process.returncode}")
+
+
+def _directory():
+    """None for the working directory of this process; the root where that was deleted, because imports need one."""
+    try:
+        os.getcwd()
+    except OSError:
+        return os.sep
+    return None
 
 
 class SharedParameters:

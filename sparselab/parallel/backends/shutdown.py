@@ -3,6 +3,7 @@
 Executors wait then for tasks that never end, and threads that a late `close` would start never begin: the script would hang.
 """
 
+import os
 import threading
 import weakref
 from contextlib import suppress
@@ -13,11 +14,11 @@ def close_at_exit(backend):
 
     What is registered last is called first, hence a new call for each run. concurrent.futures relies on the same hook.
     """
-    reference = weakref.ref(backend)
+    reference, owner = weakref.ref(backend), os.getpid()
 
     def close():
         backend = reference()
-        if backend is not None:
+        if backend is not None and os.getpid() == owner:  # the workers of a forked process are its parent's
             with suppress(Exception):
                 backend.close()
 
