@@ -118,14 +118,14 @@ class Checkpointer:
         vectors = lambda s: [[len(layer.links), len(layer.neurons)] for layer in s.optimizer]
         old["vectors of the optimizer"], new["vectors of the optimizer"] = vectors(saved.state), vectors(state)
         for about in (old, new):  # a velocity with the learning rate inside is none without it
-            about["kind of optimizer"] = about["optimizer"].get("type") if isinstance(about.get("optimizer"), dict) else None
+            about["kind of optimizer"] = kind_of(about.get("optimizer"))
         if saved.state.batch:
             new["order"] = run_description.order_digest(saved.state, len(self.run.targets))
         fixed = [
             *FIXED,
             "seed",
-            "kind of optimizer",
             "vectors of the optimizer",
+            "kind of optimizer",
             *(("batch_size", "order") if saved.state.batch else ()),
         ]
         changes = {name: (old.get(name), new.get(name)) for name in new if name != "config" and old.get(name) != new.get(name)}
@@ -152,3 +152,8 @@ def seed_of(state):
     """Everything in a state's SeedSequence that its random streams depend on, as plain values."""
     header = checkpoint.state_header(state)
     return [header["entropy"], header["spawn_key"], header["pool_size"]]
+
+
+def kind_of(description):
+    """The class in a description of an optimizer, of a dataclass or of another one."""
+    return description.get("type") if isinstance(description, dict) else description

@@ -149,7 +149,7 @@ class Adam(TorchOptimizer):
     learning_rate : float or callable, default 0.001
         The rate η: a number in [1e-30, 1e6], or a schedule that is evaluated at every step.
     betas : tuple of float, default (0.9, 0.999)
-        β₁ and β₂, in [0, 1).
+        The shares β₁ and β₂ that the averages keep, in [0, 1).
     eps : float, default 1e-8
         The term ε > 0 below the fraction.
     weight_decay : float, default 0.0
@@ -222,7 +222,7 @@ class AdamW(Adam):
     learning_rate : float or callable, default 0.001
         The rate η: a number in [1e-30, 1e6], or a schedule that is evaluated at every step.
     betas : tuple of float, default (0.9, 0.999)
-        β₁ and β₂, in [0, 1).
+        The shares β₁ and β₂ that the averages keep, in [0, 1).
     eps : float, default 1e-8
         The term ε > 0 below the fraction.
     weight_decay : float, default 0.01
