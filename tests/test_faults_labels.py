@@ -1,7 +1,9 @@
 """Labels, numbers, scores: what an output stands for is remembered, float32 loses nothing, regressions have no accuracy."""
 
+import copy
 import inspect
 import os
+import pickle
 import warnings
 from contextlib import suppress
 
@@ -129,10 +131,111 @@ def test_numpy_may_raise_for_every_rounding():
 def test_a_net_that_knows_no_classes_codes_none_anew_when_it_is_scored():
     X, y = separable((0, 1))
     model = trained(Dataset.from_arrays(X, y))
-    assert model.classes is None
+    model.classes = None
     with pytest.raises(ValueError, match=r"y = \[1, 2\]: must be the numbers of the net's outputs, 0 … 1; model.classes"):
         sl.prune_curve(model, (X, y + 1, X, y + 1), [0.0])
     assert sl.evaluate(model, X[y == 1], y[y == 1]).accuracy > 0.9
+
+
+@pytest.mark.parametrize("labels", KINDS.values(), ids=KINDS.keys())
+def test_a_net_trained_on_a_dataset_learns_its_labels(labels, tmp_path):
+    X, y = separable(labels)
+    data = Dataset.from_arrays(X, y, X, y)
+    model = trained(data)
+    parallel = sl.SparseMLP.create((4, 16, 2), density=0.8, seed=1)
+    list(sl.train_parallel(parallel, data, n_jobs=1, epochs=15, batch_size=8, seed=0))
+    for net in (model, parallel, sl.load(sl.save(model, tmp_path / "net"))):
+        assert sl.evaluate(net, X, y).accuracy > 0.95
+        for label in labels:
+            assert sl.evaluate(net, X[y == label], y[y == label]).accuracy > 0.9
+    assert sl.evaluate(model, X, y) == sl.evaluate(trained((X, y)), X, y)
+    unknown = "other" if isinstance(labels[0], str) else b"other" if isinstance(labels[0], bytes) else 7
+    with pytest.raises(ValueError, match=r"y\[3\] = .*: must be one of the 2 labels trained on"):
+        sl.evaluate(model, X, [*y[:3], unknown, *y[4:]])
+
+
+@pytest.mark.parametrize("labels", [("no", "yes"), (-7, 40), (5, 6), ("0", "1"), (0, 1)])
+def test_codes_stay_allowed_where_no_label_is_such_a_number(labels):
+    X, y = separable(labels)
+    data = Dataset.from_arrays(X, y, X, y)
+    model = trained(data)
+    expected = sl.evaluate(model, X, y)
+    assert sl.evaluate(model, X, data.y_test) == expected
+    assert sl.evaluate(model, X[:9], data.y_test[:9].astype(float)) == sl.evaluate(model, X[:9], y[:9])
+    codes = next(sl.train(model.copy(), (X, data.y_train, X, y), epochs=1, seed=0))
+    assert codes == next(sl.train(model.copy(), data, epochs=1, seed=0))
+
+
+@pytest.mark.parametrize("labels", [(1, 2), (1.0, 2.0), ("1", "2"), (1, 0.0 + 5)])
+def test_codes_that_might_be_labels_are_refused(labels):
+    X, y = separable(labels)
+    data = Dataset.from_arrays(X, y)
+    with pytest.raises(ValueError, match=r"trained on.*data\.decode"):
+        sl.evaluate(trained(data), X, data.y_train)
+    assert sl.evaluate(trained(data), X, data.decode(data.y_train)).accuracy > 0.95
+
+
+def test_names_of_classes_keep_their_order():
+    X, y = separable((0, 1))
+    names = np.array(["yes", "no"])  # not sorted
+    data = Dataset.from_arrays(X, y, X, y).with_class_names(names)
+    model = trained(data)
+    assert model.classes.tolist() == ["yes", "no"]
+    for label in names:
+        assert sl.evaluate(model, X[names[y] == label], names[y][names[y] == label]).accuracy > 0.9
+    next(sl.train(model, Dataset.from_arrays(X, y), epochs=1))  # numbers of outputs
+    other = next(sl.train(model.copy(), Dataset.from_arrays(X, names[y], X, names[y]), epochs=1, seed=0))  # sorted: recoded
+    assert other.test_accuracy > 0.9
+    with pytest.raises(ValueError, match="names"):
+        data.with_class_names(["same", "same"])
+
+
+def test_other_labels_than_those_trained_on_are_told_the_way_out():
+    X, y = separable(("a", "b"))
+    model = trained(Dataset.from_arrays(X, y), epochs=1)
+    for other in (Dataset.from_arrays(X, np.where(y == "a", "z", y)), (X, np.where(y == "a", "z", y))):
+        with pytest.raises(ValueError, match=r"'z': must be one of the 2 labels trained on.*model\.classes = None"):
+            next(sl.train(model, other))
+
+
+def test_fewer_labels_than_outputs_are_kept_in_files(tmp_path):
+    X, y = separable((5, 6))
+    for data in ((X, y), Dataset.from_arrays(X, y)):
+        model = trained(data, n_out=3)
+        again = sl.load(sl.save(model, tmp_path / "net"))
+        assert again.classes.tolist() == [5, 6]
+        assert sl.evaluate(again, X, y).accuracy > 0.9
+
+
+@pytest.mark.parametrize("wrong", [[1, 1], [1, 2, 3], [], [1, "a"], [0.5, 1], [np.nan, 1], 7, "ab", [[1, 2]], ["a" * 20000, "b"]])
+def test_labels_set_by_hand_are_checked(wrong):
+    model = sl.SparseMLP.create((4, 16, 2), density=0.8, seed=1)
+    with pytest.raises((ValueError, TypeError), match="classes"):
+        model.classes = wrong
+    model.classes = ["x", "a"]
+    X, y = separable(("a", "x"))
+    assert 0 <= sl.evaluate(model, X, y).accuracy <= 1
+
+
+def test_scores_keep_r2_when_they_are_changed():
+    scores = sl.evaluate(sl.SparseMLP.create((4, 8, 2), seed=0), np.eye(4, dtype=np.float32), np.eye(4)[:, :2] + 0.5)
+    assert scores.r2 is not None
+    changed = scores._replace(loss=1.0)
+    assert (changed.loss, changed.accuracy, changed.r2) == (1.0, None, scores.r2)
+    assert scores._replace(r2=0.5).r2 == 0.5
+    assert scores._asdict() == {"loss": scores.loss, "accuracy": None, "r2": scores.r2}
+    for again in (copy.copy(scores), pickle.loads(pickle.dumps(scores))):
+        assert (again, again.r2) == (scores, scores.r2)
+
+
+def test_modules_of_pytorch_carry_labels():
+    pytest.importorskip("torch")
+    model = trained(separable(("no", "yes")), epochs=1)
+    module = sl.export.to_torch(model)
+    assert module.classes == ["no", "yes"]
+    assert sl.export.from_torch(module).classes.tolist() == ["no", "yes"]
+    module.classes = 7
+    assert sl.export.from_torch(module).classes is None
 
 
 def test_a_dataset_with_other_codes_is_recoded_and_one_with_other_classes_refused():
@@ -161,7 +264,7 @@ def test_parallel_training_remembers_labels_too():
 @pytest.mark.parametrize(
     "stored",
     [
-        {"dtype": "<i8", "labels": [1]}, {"dtype": "<i8", "labels": [2, 1]}, {"dtype": "<i8", "labels": [1, 1]},
+        {"dtype": "<i8", "labels": []}, {"dtype": "<i8", "labels": [1, 2, 3]}, {"dtype": "<i8", "labels": [1, 1]},
         {"dtype": "<i8", "labels": ["a", "b"]}, {"dtype": "O", "labels": [1, 2]}, {"dtype": "<U1", "labels": [1, 2]},
         {"dtype": "<i8", "labels": [True, False]}, {"dtype": "no", "labels": [1, 2]}, {"labels": [1, 2]}, {"dtype": "<i8"}, 7,
         {"dtype": "<U99999", "labels": ["a", "b"]}, {"dtype": "<i1", "labels": [1, 1000]}, {"dtype": "<f8", "labels": [1, 2]},

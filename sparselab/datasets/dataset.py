@@ -18,6 +18,7 @@ from . import readers
 from .scaling import standardise as scale
 from .scaling import warn_of_lost_digits
 from .splits import rows_of_fraction, split_rows
+from .targets import as_classes
 from .validation import (
     as_numbers,
     check_dtype,
@@ -54,7 +55,7 @@ class Dataset:
     name : str, default "arrays"
         Name of the dataset.
     classes : ndarray, optional
-        The sorted labels, so that the label of code i is classes[i]; None for a regression.
+        The labels, so that the label of code i is classes[i]; None for a regression.
     image_shape : tuple of int, optional
         (height, width) or (height, width, channels) where a row is an image.
 
@@ -173,7 +174,8 @@ class Dataset:
         overwrite : bool, default False
             Whether standardisation may write into the caller's arrays, which saves a copy.
         classes : ndarray, optional
-            The sorted labels of a classification, where some may not occur in y; by default those that occur.
+            The labels of a classification in the order of their codes, some of which may not occur in y; by default those that
+            occur, sorted.
 
         Returns
         -------
@@ -457,7 +459,7 @@ class Dataset:
         Parameters
         ----------
         names : array_like
-            A name for each class, in the order of the sorted labels.
+            A name for each class, in the order of the labels; they must differ.
 
         Returns
         -------
@@ -467,11 +469,11 @@ class Dataset:
         Raises
         ------
         ValueError
-            If the number of names is not that of the classes.
+            If the number of names is not that of the classes, or two are equal.
         """
         if self.classes is None or len(names) != len(self.classes):
             fail("names", names, f"{self.n_classes} names, one for each of the classes {self.classes}")
-        return replace(self, classes=np.asarray(names))
+        return replace(self, classes=as_classes(names, len(names), "names"))
 
     def decode(self, codes: NDArray[Any]) -> NDArray[Any]:
         """Convert codes to labels.

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from ..datasets.targets import as_classes
 from ..topology.neuron_ids import Neurons
 from ..topology.random_graph import erdos_renyi
 from ..topology.topology import Topology
@@ -112,8 +113,8 @@ class SparseMLP:
     neurons : Neurons
         Which neurons of the original network are left.
     classes : ndarray or None
-        The sorted labels (outputs,) that the outputs stand for, which training on a tuple (X, y) sets. None: labels are the
-        numbers of the outputs, as in a Dataset. Set it to None to train on other labels.
+        The labels that the outputs stand for, which training sets; outputs beyond the last label have none. None: labels are the
+        numbers of the outputs. Set it to None to train on other labels.
 
     Raises
     ------
@@ -129,8 +130,6 @@ class SparseMLP:
     (3, 2)
     """
 
-    classes: NDArray[Any] | None = None  # for nets that were pickled before there were classes
-
     def __init__(
         self,
         layers: Sequence[SparseLinear],
@@ -145,6 +144,15 @@ class SparseMLP:
         self.initializer: initializers.Initializer = initializers.get(initializer)
         self.neurons: Neurons = Neurons.of(self.sizes)
         self.classes = None
+
+    @property
+    def classes(self) -> NDArray[Any] | None:
+        """The labels that the outputs stand for; None for the numbers of the outputs."""
+        return vars(self).get("classes")  # missing in nets that were pickled before there were classes
+
+    @classes.setter
+    def classes(self, labels: ArrayLike | None) -> None:
+        vars(self)["classes"] = None if labels is None else as_classes(labels, self.sizes[-1])
 
     @classmethod
     def create(

@@ -21,7 +21,7 @@ class RunSpec:
         steps_per_push,
     ):  # fmt: skip
         check_model(model)
-        given, data = data, as_dataset(data, model, loss, new_classes=True)
+        data = as_dataset(data, model, loss, new_classes=True)
         self.model, self.optimizer, self.rules = model, check_optimizer(optimizer), tuple(check_rules(rules))
         self.epochs, batch_size = checks.integer("epochs", epochs), checks.integer("batch_size", batch_size)
         self.synchronous = checks.flag("synchronous", synchronous)
@@ -43,7 +43,7 @@ class RunSpec:
             "n_jobs": self.n_workers, "synchronous": self.synchronous, "first_phase": self.first_epochs, "epochs": self.epochs,
             "steps_per_push": self.steps_per_push,
         }  # fmt: skip
-        remember_classes(model, given, data)
+        remember_classes(model, data)
 
     def _samples(self, name, X, y):
         return as_features(f"data.{name}", X, self.model), self.loss.targets(y, self.model.sizes[-1], self.model.dtype)
