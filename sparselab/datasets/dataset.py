@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
@@ -222,10 +223,11 @@ class Dataset:
     ) -> Self:
         """Read a file; its extension says what it is.
 
-        Text tables end in .csv, .tsv, .tab, .txt, .data or .dat; other files in .arff, .svmlight (.libsvm, .svm; read as CSR),
-        .mat (MATLAB 5 to 7) or .npz; .gz, .bz2 or .xz may follow. An .npz or .mat holds X_train and y_train, and possibly X_test
-        and y_test; or X and y, which are split. Usual other names of these arrays are known, such as x_train or labels. Pickled
-        objects are not loaded.
+        Text tables end in .csv, .tsv, .tab, .txt, .data or .dat; a first line `sep=;`, as for Excel, tells the separator, and
+        comments, lines that begin with # or %, are left out (between rows with a warning). Other files end in .arff, .svmlight
+        (.libsvm, .svm; read as CSR), .mat (MATLAB 5 to 7) or .npz; .gz, .bz2 or .xz may follow. An .npz or .mat holds X_train and
+        y_train, and possibly X_test and y_test; or X and y, which are split. Usual other names of these arrays are known, such as
+        x_train or labels. Pickled objects are not loaded.
 
         Parameters
         ----------
@@ -251,9 +253,9 @@ class Dataset:
             Character between the cells of a text table, or r"\\s+" for white space; found if it is not given.
         header : bool, optional
             Whether the first line of a text table names its columns; found if it is not given: a line without numbers does, and
-            one with text above numbers (with a warning).
+            one with text above numbers (with a warning). It may leave out the first column, the names of rows, as R does.
         decimal : {".", ","}, optional
-            Decimal mark of a text table; found if it is not given.
+            Decimal mark of a text table; found if it is not given. There is a warning where commas may part thousands.
         encoding : str, optional
             Encoding of a text table; by default UTF-8.
         image_shape : tuple of int, optional
@@ -389,6 +391,9 @@ class Dataset:
         if has_test:
             return cls.from_arrays(*arrays, standardise=standardise, overwrite=True, **settings)
         X, y = arrays
+        if task == "regression" and getattr(y, "dtype", np.dtype("i")).kind == "O":
+            with suppress(ValueError):  # numbers that were kept as text, because they could be labels
+                y = y.astype(np.float64)
         X = check_features(X, dtype=np.float64) if sparse.issparse(X) else as_numbers(X, "X")
         settings |= {"standardise": standardise, "overwrite": True}
         if test_fraction == 0 and not isinstance(test_fraction, bool):
