@@ -3,6 +3,7 @@
 `source` appears in titles and result tables, so that artificial data is never mistaken for the paper's.
 """
 
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,8 +17,8 @@ from scipy import sparse
 
 from ..utils.checks import choice, fail, flag, integer
 from . import readers
+from .scaling import by_one_number, check_scaling, warn_of_lost_digits
 from .scaling import standardise as scale
-from .scaling import warn_of_lost_digits
 from .splits import rows_of_fraction, split_rows
 from .targets import as_classes
 from .validation import (
@@ -59,6 +60,9 @@ class Dataset:
         The labels, so that the label of code i is classes[i]; None for a regression.
     image_shape : tuple of int, optional
         (height, width) or (height, width, channels) where a row is an image.
+    factor : float, default 1.0
+        What sparse features were multiplied by to be standardised; new rows for a net that is trained on this dataset must be
+        multiplied by it, too.
 
     Raises
     ------
@@ -81,6 +85,7 @@ class Dataset:
     name: str = "arrays"
     classes: NDArray[Any] | None = None
     image_shape: tuple[int, ...] | None = None
+    factor: float = 1.0
 
     def __post_init__(self) -> None:
         choice("source", self.source, SOURCES)
@@ -138,7 +143,7 @@ class Dataset:
         y_test: Any = None,
         *,
         task: str = "classification",
-        standardise: bool = False,
+        standardise: bool | str | None = None,
         name: str = "arrays",
         source: str = "arrays",
         image_shape: tuple[int, ...] | list[int] | None = None,
@@ -161,9 +166,13 @@ class Dataset:
             The same of the test rows.
         task : {"classification", "regression"}, default "classification"
             What the targets are for.
-        standardise : bool, default False
-            Whether features are scaled by mean and standard deviation of the training rows; features of a sparse matrix are
-            only divided by the standard deviation, so that it stays sparse.
+        standardise : bool or "auto", optional
+            True: features are scaled by mean and standard deviation of the training rows; those of a sparse matrix are only
+            divided by the standard deviation, so that it stays sparse. False: they are taken as they are. "auto": True for dense
+            features; sparse ones, such as TF-IDF of words, are all multiplied by one number, `factor`, which gives the training
+            rows a length of 10 (root of the mean square), because dividing by deviations inflates rare features. By default
+            dense features are taken as they are, and sparse ones as for "auto", with a warning, because rows that are not in the
+            dataset have to be multiplied by `factor`, too.
         name : str, default "arrays"
             Name of the dataset.
         source : str, default "arrays"
@@ -188,8 +197,11 @@ class Dataset:
         TypeError, ValueError
             If an argument or a value of an array is not allowed.
         """
-        standardise, overwrite = flag("standardise", standardise), flag("overwrite", overwrite)
-        checked = partial(_checked, dtype=dtype, standardise=standardise, keep=standardise and not overwrite)
+        X, overwrite = sparse_values(X, "X"), flag("overwrite", overwrite)
+        given, standardise = standardise, sparse.issparse(X) and "auto" if standardise is None else standardise
+        check_scaling(standardise)
+        common = isinstance(standardise, str) and sparse.issparse(X)
+        checked = partial(_checked, dtype=dtype, standardise=bool(standardise), keep=standardise and not (overwrite or common))
         X_train = checked(X, "X")
         y_train, classes = check_targets(y, X_train.shape[0], task=task, dtype=dtype, classes=classes)
         if X_test is not None:
@@ -200,6 +212,15 @@ class Dataset:
         made = cls(X_train, y_train, X_test, y_test, source, name, classes, image_shape)
         if not standardise:
             return made
+        if common:
+            X_train, X_test, factor = by_one_number(X_train, X_test, dtype)
+            if given is None:
+                warnings.warn(
+                    f"X is sparse and all its values are multiplied by {factor:.6g}, so that nets learn from it: rows that are "
+                    "not in the dataset have to be multiplied by it, too (data.factor); standardise=\"auto\" does so without "
+                    "this warning, standardise=False leaves X as it is", stacklevel=2,
+                )  # fmt: skip
+            return replace(made, X_train=X_train, X_test=X_test, factor=factor)
         X_train, X_test = scale(X_train, X_test, dtype)  # in place where the arrays have this dtype and are not the caller's
         return replace(made, X_train=X_train, X_test=X_test)
 
@@ -211,7 +232,7 @@ class Dataset:
         target: int | str | None = None,
         test_fraction: float = 0.2,
         seed: int = 0,
-        standardise: bool = True,
+        standardise: bool | str = "auto",
         task: str = "classification",
         columns: Sequence[int | str] | None = None,
         missing: str | None = None,
@@ -239,8 +260,9 @@ class Dataset:
             Share of rows for the test part, in (0, 1), or 0 for no test part; not used where the file has a test part.
         seed : int, default 0
             Source of randomness of the split.
-        standardise : bool, default True
-            Whether features are scaled by mean and standard deviation of the training rows.
+        standardise : bool or "auto", default "auto"
+            Whether features are scaled by mean and standard deviation of the training rows. "auto": True for dense features;
+            sparse ones are multiplied by one number (see `from_arrays`).
         task : {"classification", "regression"}, default "classification"
             What the target is for.
         columns : sequence of int or str, optional
@@ -295,7 +317,7 @@ class Dataset:
         target: int | str = -1,
         test_fraction: float = 0.2,
         seed: int = 0,
-        standardise: bool = True,
+        standardise: bool | str = "auto",
         *,
         task: str = "classification",
         separator: str | None = None,
@@ -313,8 +335,8 @@ class Dataset:
             Share of rows for the test part, in (0, 1), or 0 for no test part.
         seed : int, default 0
             Source of randomness of the split.
-        standardise : bool, default True
-            Whether features are scaled by mean and standard deviation of the training rows.
+        standardise : bool or "auto", default "auto"
+            Whether features are scaled by mean and standard deviation of the training rows, which "auto" does, too.
         task : {"classification", "regression"}, default "classification"
             What the target is for.
         separator : str, optional
@@ -344,7 +366,7 @@ class Dataset:
         *,
         test_fraction: float = 0.2,
         seed: int = 0,
-        standardise: bool = True,
+        standardise: bool | str = "auto",
         task: str = "classification",
         image_shape: tuple[int, ...] | list[int] | None = None,
     ) -> Self:
@@ -358,8 +380,8 @@ class Dataset:
             Share of rows for the test part where the file has X and y, in (0, 1), or 0 for no test part.
         seed : int, default 0
             Source of randomness of the split.
-        standardise : bool, default True
-            Whether features are scaled by mean and standard deviation of the training rows.
+        standardise : bool or "auto", default "auto"
+            Whether features are scaled by mean and standard deviation of the training rows, which "auto" does, too.
         task : {"classification", "regression"}, default "classification"
             What the targets are for.
         image_shape : tuple of int, optional
@@ -382,6 +404,7 @@ class Dataset:
     @classmethod
     def _read(cls, path, kind, options, test_fraction, seed, standardise, task, image_shape=None):
         """The dataset in a file of this kind; None: that of its extension."""
+        check_scaling(standardise)
         arrays, has_test = readers.read(path, kind, **options)
         shape = np.shape(arrays[0])
         if len(shape) in (3, 4):  # images

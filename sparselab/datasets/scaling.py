@@ -1,6 +1,7 @@
 """Standardisation by mean and standard deviation of the training set, in blocks, so that no float64 copy is needed.
 
-A sparse matrix is only divided by the standard deviation: subtracting the mean would make it dense.
+A sparse matrix is only divided by the standard deviation, because subtracting the mean would make it dense; or multiplied by one
+number (CommonScale), because dividing by deviations inflates rare features.
 """
 
 import warnings
@@ -8,12 +9,32 @@ import warnings
 import numpy as np
 from scipy import sparse
 
-from ..utils.checks import few
+from ..utils.checks import fail, few
 from ..utils.csr import check_finite
 
 BLOCK_BYTES = 2**20
 FEWEST_STEPS = 16  # of float32, over which the values of a column should be spread
 ROW_NORM = 10.0
+
+
+def check_scaling(standardise):
+    """Raise TypeError or ValueError for anything but True, False or "auto"."""
+    if not isinstance(standardise, bool | np.bool_) and not (isinstance(standardise, str) and standardise == "auto"):
+        kind = ValueError if isinstance(standardise, str) else TypeError
+        fail("standardise", standardise, 'True, False or "auto"', kind)
+
+
+def by_one_number(X_train, X_test=None, dtype=np.float32):
+    """Return new CSR matrices of both parts, multiplied by CommonScale's number for the training part, and this number.
+
+    Raises ValueError if a value of the test part does not fit into the dtype.
+    """
+    scale = CommonScale().fit(X_train)
+    scaled = [part if part is None else scale.transform(part, dtype) for part in (X_train, X_test)]
+    for part, name in zip(scaled, ("X", "X_test"), strict=True):
+        if part is not None:
+            check_finite(part.data, part.data, f"scaled {name}")
+    return *scaled, scale.factor_
 
 
 def standardise(X_train, X_test=None, dtype=np.float32):
@@ -86,12 +107,12 @@ class CommonScale:
         self.n_samples_seen_, self.factor_ = n, ROW_NORM / self.length_ if self.length_ else 1.0
         return self
 
-    def transform(self, X):
-        """Return scaled data, sparse or dense, as float32."""
+    def transform(self, X, dtype=np.float32):
+        """Return scaled data, sparse or dense, of this dtype."""
         with np.errstate(over="ignore", under="ignore"):
             if not sparse.issparse(X):
-                return (X * np.float64(self.factor_)).astype(np.float32)
-            data = (X.data * np.float64(self.factor_)).astype(np.float32)
+                return (X * np.float64(self.factor_)).astype(dtype)
+            data = (X.data * np.float64(self.factor_)).astype(dtype)
         return sparse.csr_array((data, X.indices, X.indptr), shape=X.shape)
 
 
