@@ -342,6 +342,83 @@ def test_columns_that_lose_their_digits_are_named():
         Dataset.from_arrays(np.zeros((4, 2)), [0, 1, 0, 1])
 
 
+SECONDS = 1.7e9 + np.random.default_rng(0).uniform(0, 60, 300)  # times of one minute
+BESIDE = {"zeros": (0, 9), "an outlier": (1.7e9 + 2e4, 1), "a later day": (1.8e9, 40)}
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array, sparse.coo_array])
+@pytest.mark.parametrize("beside", BESIDE.values(), ids=BESIDE.keys())
+def test_a_column_most_of_whose_values_become_one_is_named(beside, kind):
+    value, times = beside
+    X = np.c_[np.random.default_rng(1).normal(size=300), SECONDS]
+    X[:times, 1] = value
+    with pytest.warns(UserWarning, match=r"columns \[1\] vary by less than 16 steps of float32 .*standardise=True") as said:
+        Dataset.from_arrays(kind(X), np.arange(300) % 2, standardise=False)
+    assert len(said) == 1
+    with pytest.warns(UserWarning, match=r"columns \[1\] vary"), suppress(sl.DivergedError):
+        sl.SparseMLPClassifier((4,), standardise=False, epochs=1, random_state=0, n_jobs=1).fit(kind(X), np.arange(300) % 2)
+    with pytest.warns(UserWarning, match=r"columns \[1\] vary"), suppress(sl.DivergedError):
+        next(sl.train(sl.SparseMLP.create((2, 4, 2), seed=0), (kind(X), np.arange(300) % 2)))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_whole_numbers_that_float64_cannot_hold_are_named(kind):
+    X = np.c_[np.arange(60), 2**60 + np.arange(60) % 7, np.where(np.arange(60) % 2, 2**62, -(2**62))]
+    for options in ({"dtype": np.float64, "standardise": False}, {"standardise": True}):
+        with pytest.warns(UserWarning, match=r"columns \[1\] vary by less than 16 steps of float64"):
+            Dataset.from_arrays(kind(X), np.arange(60) % 2, **options)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_columns_that_keep_their_digits_are_not_named(kind):
+    rng, n = np.random.default_rng(0), 2000
+    columns = [
+        rng.normal(size=n), rng.normal(size=n) + 1e3, np.where(np.arange(n) == 77, 1e9, rng.normal(size=n)), np.full(n, 1e9 + 1),
+        2.0**30 + 128 * (np.arange(n) % 40), np.where(np.arange(n) % 3, 0.1 + 0.2, 0.3) + (np.arange(n) % 5 == 0),
+        rng.normal(size=n) * 1e-35, np.exp(rng.normal(size=n) * 9), (rng.random(n) < 0.001) * 1.0, 1e7 + np.arange(n) % 1000,
+    ]  # fmt: skip
+    words = (rng.random((n, 30)) < 0.01) * (0.1 + rng.normal(size=30) * 1e-17 + 1e-17 * rng.random((n, 30)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Dataset.from_arrays(kind(np.c_[np.array(columns).T, words]), np.arange(n) % 2, standardise=False)
+
+
+def test_sparse_values_that_vanish_beside_large_ones_are_named():
+    X = sparse.random_array((60, 3), density=0.5, rng=np.random.default_rng(0), format="csr")
+    X = sparse.csr_array(X @ sparse.diags_array([1.0, 1e-50, 1.0]))
+    with pytest.warns(UserWarning, match=r"columns \[1\] vary by less than 16 steps of float32"):
+        Dataset.from_arrays(X, np.arange(60) % 2, standardise="auto")
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("unit", [1e-300, 1e-200, 1e-160, 1e160, 1e200, 1e307])
+def test_squares_of_extreme_numbers_take_no_column_away(unit, kind):
+    X = np.abs(np.random.default_rng(0).normal(size=(400, 2))) + 0.5
+    y = np.arange(400) % 2
+    plain, far = (
+        Dataset.from_arrays(kind(x), y, standardise=True, dtype=np.float64).X_train for x in (X, X * np.array([1, unit]))
+    )
+    plain, far = (x.toarray() if sparse.issparse(x) else x for x in (plain, far))
+    np.testing.assert_allclose(far, plain, rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_an_estimator_names_a_column_whose_deviation_vanishes(kind):
+    X = np.abs(np.random.default_rng(0).normal(size=(60, 2))) * np.array([1, 1e-200])
+    model = sl.SparseMLPClassifier((4,), standardise=True, epochs=1, random_state=0, n_jobs=1)
+    with pytest.warns(UserWarning, match=r"deviation of columns \[1\] vanishes"):
+        model.fit(kind(X), np.arange(60) % 2)
+    with pytest.warns(UserWarning, match=r"columns \[1\] vary by less than 16 steps of float32"):
+        model.set_params(standardise="auto").fit(sparse.csr_array(X), np.arange(60) % 2)
+
+
+def test_an_estimator_scales_sparse_features_in_float64_too():
+    X = np.random.default_rng(0).normal(size=(60, 3)) * [1, 1, 1e-3] + [0, 0, 1e6]
+    fitted = sl.SparseMLPClassifier((4,), standardise=True, epochs=1, learning_rate=1e-30, random_state=0, n_jobs=1)
+    fitted.fit(sparse.csr_array(X), np.arange(60) % 2)
+    np.testing.assert_allclose(fitted.scaler_.scale_, X.std(axis=0), rtol=1e-6)
+
+
 def test_sparse_features_are_scaled_in_float64_too():
     X = sparse.random_array((60, 30), density=0.3, rng=np.random.default_rng(0), format="csr")
     X.data += 1e9

@@ -317,7 +317,7 @@ class Dataset:
         target: int | str = -1,
         test_fraction: float = 0.2,
         seed: int = 0,
-        standardise: bool | str = "auto",
+        standardise: bool | str = True,
         *,
         task: str = "classification",
         separator: str | None = None,
@@ -335,7 +335,7 @@ class Dataset:
             Share of rows for the test part, in (0, 1), or 0 for no test part.
         seed : int, default 0
             Source of randomness of the split.
-        standardise : bool or "auto", default "auto"
+        standardise : bool or "auto", default True
             Whether features are scaled by mean and standard deviation of the training rows, which "auto" does, too.
         task : {"classification", "regression"}, default "classification"
             What the target is for.
@@ -366,7 +366,7 @@ class Dataset:
         *,
         test_fraction: float = 0.2,
         seed: int = 0,
-        standardise: bool | str = "auto",
+        standardise: bool | str = True,
         task: str = "classification",
         image_shape: tuple[int, ...] | list[int] | None = None,
     ) -> Self:
@@ -380,7 +380,7 @@ class Dataset:
             Share of rows for the test part where the file has X and y, in (0, 1), or 0 for no test part.
         seed : int, default 0
             Source of randomness of the split.
-        standardise : bool or "auto", default "auto"
+        standardise : bool or "auto", default True
             Whether features are scaled by mean and standard deviation of the training rows, which "auto" does, too.
         task : {"classification", "regression"}, default "classification"
             What the targets are for.
@@ -530,11 +530,10 @@ def _checked(X, name, *, dtype, standardise, keep):
     check_dtype(dtype)
     X = sparse_values(X, name)
     values = X if sparse.issparse(X) else as_numbers(X, name)
-    if not is_wide(values) or np.dtype(dtype) == np.float64:
+    if not is_wide(values):
         return check_features(values, name, dtype=dtype, copy=keep)
-    if standardise:
-        return check_features(values, name, dtype=np.float64)  # scaled into new arrays
-    checked = check_features(values, name, dtype=dtype)
-    if not sparse.issparse(checked):
-        warn_of_lost_digits(values, name, dtype)
+    working = np.dtype(np.float64 if standardise else dtype)
+    checked = check_features(values, name, dtype=working, copy=keep and working == dtype)  # else scaled into new arrays
+    if values.dtype != working and values.dtype.itemsize >= working.itemsize:
+        warn_of_lost_digits(values.tocsr() if sparse.issparse(values) else values, name, working)
     return checked
