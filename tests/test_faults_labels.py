@@ -12,6 +12,9 @@ import pytest
 import sklearn
 from scipy import sparse
 from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import sparselab as sl
 from sparselab import figures
@@ -590,6 +593,29 @@ def test_an_estimator_in_place_of_a_net_is_answered_with_its_net(tmp_path):
         "train_parallel": lambda: list(sl.train_parallel(fitted, (X, y))),
         "prune_curve": lambda: sl.prune_curve(fitted, (X, y, X, y)),
     }
+    topology, rng = fitted.model_.layers[0].topology, np.random.default_rng(0)
+    calls |= {
+        "average, no list": lambda: sl.average(fitted),
+        "ParameterServer": lambda: sl.ParameterServer(fitted),
+        "connectivity": lambda: figures.connectivity(fitted),
+        "degree_histograms": lambda: figures.degree_histograms(fitted),
+        "input_map": lambda: figures.input_map(fitted, (2, 2)),
+        "topology_distance, first": lambda: sl.analysis.topology_distance(fitted, topology),
+        "topology_distance, both": lambda: sl.analysis.topology_distance(fitted, fitted),
+        "topology_distance, second": lambda: sl.analysis.topology_distance(topology, fitted),
+        "run_costs": lambda: sl.analysis.run_costs(fitted.history_, fitted),
+        "importances.scores": lambda: sl.importances.scores(sl.importances.incoming, fitted),
+        "least_important": lambda: sl.evolution.least_important(fitted, sl.importances.incoming, [4]),
+        "shrink": lambda: sl.evolution.shrink(fitted, [np.arange(8) < 3]),
+        "apply": lambda: sl.evolution.apply([None, None], fitted, None, rng),
+        "evolve": lambda: sl.evolution.evolve([sl.SET(0.3)], 1, fitted, state.optimizer, lambda: None, rng),
+        "evolve_by_layer": lambda: sl.evolution.evolve_by_layer([sl.SET(0.3)], 1, fitted, state.optimizer, lambda: None, rng),
+        "Evidence": lambda: sl.evolution.Evidence(fitted, sl.SoftmaxCrossEntropy(), X, y, np.arange(9)),
+        "Undo": lambda: sl.evolution.Undo(fitted),
+        "threshold_panel": lambda: sl.widgets.threshold_panel(fitted, (X, y, X, y)),
+        "estimate": lambda: sl.parallel.calibrate(fitted, (X, y)),
+        "simulate_parallel": lambda: sl.simulate_parallel(fitted, (X, y), n_workers=1),
+    }
     for name in figures.__all__:
         function = getattr(figures, name)
         wanted = [p for p in inspect.signature(function).parameters.values() if p.default is p.empty]
@@ -599,6 +625,24 @@ def test_an_estimator_in_place_of_a_net_is_answered_with_its_net(tmp_path):
     for name, call in calls.items():
         assert "SparseMLPClassifier(…).model_" in refusal(call), name
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "function", [sl.analysis.neuron_health, sl.analysis.reachable, sl.analysis.gradient_norm_per_layer, sl.export.to_scipy,
+                 sl.export.to_dense, sl.export.to_npz, sl.predict, sl.save, figures.connectivity],
+)  # fmt: skip
+def test_the_net_in_a_pipeline_or_a_search_is_named(function):
+    X, y = separable((0, 1))
+    classifier = sl.SparseMLPClassifier((8,), epochs=1, random_state=0, n_jobs=1)
+    fitted = {
+        "": classifier.fit(X, y), "[-1]": make_pipeline(StandardScaler(), classifier).fit(X, y),
+        ".best_estimator_": GridSearchCV(classifier, {"zeta": [0.1]}, cv=2).fit(X, y),
+        ".estimator_": sl.SparseFeatureSelector(classifier, n_features_to_select=2).fit(X, y),
+    }  # fmt: skip
+    wanted = [p for p in inspect.signature(function).parameters.values() if p.default is p.empty]
+    for place, estimator in fitted.items():
+        said = refusal(lambda estimator=estimator: function(estimator, *[X] * (len(wanted) - 1)))
+        assert f"{type(estimator).__name__}(…){place}.model_, its net" in said
 
 
 def test_images_are_told_how_they_become_rows():

@@ -86,10 +86,20 @@ def check_chain(layers: Sequence[SparseLinear]) -> list[SparseLinear]:
 def check_model(model: Any, name: str = "model") -> None:
     """Raise TypeError for anything but a SparseMLP, naming the one in a fitted estimator."""
     if not isinstance(model, SparseMLP):
-        inside = (
-            f" (give {type(model).__name__}(…).model_, its net)" if isinstance(getattr(model, "model_", None), SparseMLP) else ""
-        )
-        checks.fail(name, model, f"a SparseMLP{inside}", TypeError)
+        check_no_estimator(model, name)
+        checks.fail(name, model, "a SparseMLP", TypeError)
+
+
+def check_no_estimator(value: Any, name: str, allowed: str = "a SparseMLP") -> None:
+    """Raise TypeError for a fitted estimator, or a pipeline or a search that has one, naming the net in it."""
+    steps = getattr(value, "steps", None)
+    for attribute, inner in (
+        ("", value), (".estimator_", getattr(value, "estimator_", None)),
+        (".best_estimator_", getattr(value, "best_estimator_", None)),
+        ("[-1]", steps[-1][-1] if isinstance(steps, list) and steps and isinstance(steps[-1], tuple) else None),
+    ):  # fmt: skip
+        if isinstance(getattr(inner, "model_", None), SparseMLP):
+            checks.fail(name, value, f"{allowed} (give {type(value).__name__}(…){attribute}.model_, its net)", TypeError)
 
 
 class SparseMLP:
