@@ -55,6 +55,7 @@ class RunDir:
     def __init__(self, path, keep=3):
         self.path, self.keep, self.damaged = os.path.abspath(os.fsdecode(path)), keep, set()
         self.held = None  # file descriptor of the lock file while this process has locked the folder
+        self.locks = None  # (device, inode) of that file, also afterwards
 
     @contextmanager
     def locked(self):
@@ -76,6 +77,7 @@ class RunDir:
                 file.write(str(os.getpid()))
             self._remove_temporary_files()
             self.held = os.open(self._file(".lock"), os.O_RDONLY)
+            self.locks = file_id(os.fstat(self.held))
             yield self
         finally:
             if self.is_held():  # the folder of another run keeps its owner
@@ -100,6 +102,13 @@ class RunDir:
         """Raise CheckpointError unless the folder is held."""
         if not self.is_held():
             raise CheckpointError(f"{self.path}: {LOST}")
+
+    def check_same(self):
+        """Raise CheckpointError unless the folder is the one that was locked, also after it was released."""
+        with suppress(OSError):
+            if file_id(os.stat(self._file(".lock"))) == self.locks:
+                return
+        raise CheckpointError(f"{self.path}: {LOST}")
 
     def _file(self, name):
         return os.path.join(self.path, name)
@@ -148,6 +157,11 @@ class RunDir:
                 self.damaged.add(path)
                 warnings.warn(f"{error}. It is passed over for the checkpoint before it", stacklevel=2)
         return None
+
+
+def file_id(stat):
+    """What tells a file from all others."""
+    return stat.st_dev, stat.st_ino
 
 
 def number_of(name):

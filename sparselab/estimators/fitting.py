@@ -20,13 +20,15 @@ class BestEpoch:
     """Early stopping: follows the validation accuracy and holds a copy of the net of the best epoch.
 
     The copy includes the optimizer's vectors, which belong to links that evolution may replace. folder: of the checkpoints, or
-    None; the best epoch is saved there as best.npz, because a resumed fit sees the records of earlier epochs without their nets.
+    None; the best epoch is saved there as best.npz, while the training has locked it, because a resumed fit sees the records of
+    earlier epochs without their nets.
     """
 
     def __init__(self, model, state, patience, tol, folder=None):
         self.model, self.state, self.patience, self.tol = model, state, patience, tol
         self.record, self.copy, self.epochs_without_gain = None, None, 0
-        self.file = None if folder is None else os.path.join(os.path.abspath(folder), "best.npz")
+        self.folder, self.warned = None if folder is None else RunDir(folder), set()
+        self.file = folder and os.path.join(self.folder.path, "best.npz")
 
     def should_stop(self, record):
         """Note the epoch that has ended; True after `patience` epochs in a row without a gain of more than `tol`."""
@@ -42,15 +44,19 @@ class BestEpoch:
         self.copy = (self.model.snapshot(), [s.copy() for s in self.state.optimizer])
         try:
             if self.file:
+                self.folder.check_held()  # never into the folder of another run
                 save_checkpoint(self.model, self.state, self.file)
         except CheckpointError as error:
-            warnings.warn(f"{error}. Training goes on", stacklevel=2)
+            if str(error) not in self.warned:
+                self.warned.add(str(error))
+                warnings.warn(f"{error}. The best epoch is not saved; training goes on", stacklevel=2)
 
     def restore(self):
         """Set model and optimizer back to the best epoch, if any epoch has ended."""
         if self.record is None:
             return
         if self.copy is None:
+            self.folder.check_same()
             best = load_checkpoint(self.file, self.model)
             if best.state.epoch != self.record.epoch:
                 raise CheckpointError(f"{self.file}: is of epoch {best.state.epoch}, must be of epoch {self.record.epoch}")
@@ -64,6 +70,8 @@ def run_epochs(model, state, history, data, settings, *, epochs, best=None, bar=
     """Train in place and append to `history`; at the end, or after an interrupt, the model is that of the last or best epoch."""
     options = {"optimizer": settings.optimizer, "rules": settings.rules, "threads": settings.threads, "state": state}
     options |= {"epochs": epochs, "batch_size": settings.batch(data.n_train), **settings.checkpointing}
+    if best and best.folder:
+        options["checkpoint"] = best.folder
     try:
         with closing(train(model, data, **options)) as records:  # closed, and saved, before the best epoch is restored
             for record in records:

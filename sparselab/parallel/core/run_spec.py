@@ -33,7 +33,7 @@ class RunSpec:
         self.batch_size = min(batch_size, len(self.targets))
         self.n_workers = resources.cores() if n_jobs is None else resources.jobs("n_jobs", n_jobs)
         self.n_batches = -(-len(self.targets) // self.batch_size)
-        if n_jobs is None or n_jobs == -1:  # as many as there are cores, and mini-batches
+        if n_jobs is None or n_jobs < 0:  # as many as there are cores, and mini-batches
             self.n_workers = min(self.n_workers, self.n_batches)
         if self.n_workers > self.n_batches:
             checks.fail("n_jobs", self.n_workers, f"at most {self.n_batches}, the mini-batches of an epoch")
