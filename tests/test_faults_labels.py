@@ -231,6 +231,14 @@ def test_scores_keep_r2_when_they_are_changed():
         assert (again, again.r2) == (scores, scores.r2)
 
 
+def test_a_checkpoint_that_is_loaded_into_a_net_gives_it_its_labels(tmp_path):
+    model = trained(separable(("no", "yes")), epochs=1)
+    path = sl.save_checkpoint(model, sl.TrainingState.start(model, sl.MomentumSGD(), 0), tmp_path / "checkpoint")
+    other = sl.SparseMLP.create((4, 16, 2), density=0.8, seed=5)
+    assert sl.load_checkpoint(path, other).model is other
+    assert other.classes.tolist() == ["no", "yes"]
+
+
 def test_modules_of_pytorch_carry_labels():
     pytest.importorskip("torch")
     model = trained(separable(("no", "yes")), epochs=1)

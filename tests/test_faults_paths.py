@@ -144,6 +144,23 @@ def test_the_best_epoch_of_a_fit_is_not_written_into_another_runs_folder(two, wh
     np.testing.assert_array_equal(fitted.predict_proba(rows), fit().predict_proba(rows))
 
 
+def test_an_empty_path_is_not_the_working_directory(two):
+    a, _ = two
+    model = sl.SparseMLP.create((8, 4, 2), seed=0)
+    state = sl.TrainingState.start(model, sl.MomentumSGD(), 0)
+    calls = {
+        "save": lambda: sl.save(model, ""), "save_checkpoint": lambda: sl.save_checkpoint(model, state, ""),
+        "train": lambda: list(sl.train(model, (X, Y), epochs=1, checkpoint="")),
+        "train_parallel": lambda: list(sl.train_parallel(model, (X, Y), epochs=1, n_jobs=1, checkpoint="")),
+        "estimator": lambda: sl.SparseMLPClassifier((4,), epochs=1, checkpoint="").fit(X, Y), "store": lambda: RunStore(""),
+        "figure": lambda: sl.figures.save_figure(sl.figures.memory(model), ""),
+    }  # fmt: skip
+    for name, call in calls.items():
+        with pytest.raises(ValueError, match=r"(path|checkpoint|folder) = '': must be a path that is not empty"):
+            call()
+        assert list(a.iterdir()) == [], name
+
+
 def test_a_store_of_runs_stays_where_it_was_made(two):
     a, b = two
     store = RunStore("runs")

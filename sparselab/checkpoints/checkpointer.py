@@ -22,11 +22,12 @@ class Checkpointer:
     """
 
     def __init__(self, folder, every=1, keep=3, resume=True, seed=None, config=None):
-        if not isinstance(folder, str | bytes | RunDir) and not hasattr(folder, "__fspath__"):
-            checks.fail("checkpoint", folder, "the path of a folder", TypeError)
         self.every, self.resume = checks.integer("every", every), checks.flag("resume", resume)
         keep = checks.integer("keep", keep)
-        self.folder = folder if isinstance(folder, RunDir) else RunDir(folder)
+        try:
+            self.folder = folder if isinstance(folder, RunDir) else RunDir(checks.path("checkpoint", folder))
+        except ValueError as error:
+            raise CheckpointError(str(error)) from None
         self.folder.keep = keep
         self.seed_given, self.config = seed is not None, plain_values(config)
         self.history, self.saved, self.warned = History(), None, set()

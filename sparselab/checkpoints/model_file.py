@@ -98,14 +98,14 @@ def load(path: str | os.PathLike[str]) -> SparseMLP:
     ...     sl.load(path).sizes
     (4, 8, 3)
     """
-    with container.open_container(path) as file:
+    with container.open_container(checks.path("path", path)) as file:
         header = check_kind(file.header, "model", "load_checkpoint(path).model")
         return build(header["model"], file.arrays(*expected_arrays(header["model"])))
 
 
 def with_suffix(path):
-    """The path as a str that ends in .npz."""
-    path = os.fspath(path)
+    """The path as a str that ends in .npz; TypeError or ValueError for one that cannot be."""
+    path = checks.path("path", path)
     return path if path.endswith(".npz") else path + ".npz"
 
 

@@ -29,7 +29,8 @@ def as_dataset(data, model, loss=None, *, new_classes=False):
         classes = np.arange(n_out)
     if classes is not None:
         labelled = [
-            labels_of(as_labels(part), classes) if place % 2 and part is not None else part for place, part in enumerate(data)
+            labels_of(as_labels(part, "y_test" if place == 3 else "y"), classes) if place % 2 and part is not None else part
+            for place, part in enumerate(data)
         ]
         with remedy(classes, *labelled[1::2], new_classes=new_classes):
             return Dataset.from_arrays(*labelled, standardise=False, dtype=model.dtype, classes=classes)

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy import sparse
 
 from ..utils.checks import choice, fail, flag, integer
+from ..utils.checks import path as checked_path
 from . import readers
 from .scaling import by_one_number, check_scaling, warn_of_lost_digits
 from .scaling import standardise as scale
@@ -405,6 +406,7 @@ class Dataset:
     def _read(cls, path, kind, options, test_fraction, seed, standardise, task, image_shape=None):
         """The dataset in a file of this kind; None: that of its extension."""
         check_scaling(standardise)
+        path = path if hasattr(path, "read") else checked_path("path", path)
         arrays, has_test = readers.read(path, kind, **options)
         shape = np.shape(arrays[0])
         if len(shape) in (3, 4):  # images
@@ -424,7 +426,7 @@ class Dataset:
         check_shape(X.shape, "X")
         targets, classes = check_targets(y, X.shape[0], task=task)
         n_test = rows_of_fraction("test_fraction", test_fraction, X.shape[0])
-        first, second = split_rows(None if classes is None else targets, X.shape[0], n_test, seed)
+        first, second = split_rows(None if classes is None else targets, X.shape[0], n_test, seed, "rows of test_fraction")
         return cls.from_arrays(X[first], y[first], X[second], y[second], classes=classes, **settings)
 
     def split_validation(self, fraction: float = 0.1, seed: int = 0) -> Self:
@@ -450,7 +452,7 @@ class Dataset:
         """
         n_validation = rows_of_fraction("fraction", fraction, self.n_train)
         codes = None if self.classes is None else self.y_train
-        first, second = split_rows(codes, self.n_train, n_validation, seed)
+        first, second = split_rows(codes, self.n_train, n_validation, seed, "rows of fraction")
         X, y = self.X_train, self.y_train
         return replace(self, X_train=X[first], y_train=y[first], X_test=X[second], y_test=y[second])
 

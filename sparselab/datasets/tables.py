@@ -9,6 +9,7 @@ import io
 import re
 import sys
 import warnings
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -110,7 +111,7 @@ def text_of(path, encoding):
     except UnicodeDecodeError as error:
         kind = "UTF-8" if encoding == "utf-8" else encoding
         refuse(path, f"{kind} text ({str(error)[:120]}); encoding='latin-1' or 'utf-16' reads other files")
-    except (LookupError, AttributeError):
+    except (LookupError, AttributeError, TypeError, ValueError):
         fail("encoding", encoding, "the name of an encoding, such as 'utf-8' or 'latin-1'")
 
 
@@ -334,7 +335,10 @@ class Cells:
         if columns is None:
             features = [i for i in range(len(self.names)) if i != target]
         else:
-            columns = [columns] if isinstance(columns, str | int) else list(columns)
+            columns = [columns] if isinstance(columns, str | int) else columns
+            if not isinstance(columns, Iterable):
+                fail("columns", columns, "names or positions of columns", TypeError)
+            columns = list(columns)
             features = [position(f"columns[{i}]", one, self.names) for i, one in enumerate(columns)]
             if target in features or not features:
                 fail("columns", columns, f"at least one feature, without the target {self.names[target]!r}")

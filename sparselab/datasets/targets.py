@@ -89,7 +89,8 @@ def as_labels(y, name="y"):
         values = np.asarray(y)
     except (ValueError, TypeError, RuntimeError) as error:
         fail(name, y, f"one entry a sample ({str(error)[:120]})")
-    if values.dtype.kind in "US" and isinstance(y, list | tuple) and any(not isinstance(v, str | bytes) for v in y):
+    one = bytes if values.dtype.kind == "S" else str
+    if values.dtype.kind in "US" and isinstance(y, list | tuple) and not all(isinstance(v, one) for v in y):
         values = np.fromiter(y, object, len(y))
     return values
 

@@ -142,6 +142,7 @@ def checkpoint_options(estimator):
         return {}
     if not isinstance(folder, str | os.PathLike):
         checks.fail("checkpoint", folder, "None or the path of a folder", TypeError)
+    checks.path("checkpoint", folder)
     if estimator.warm_start:
         checks.fail("checkpoint", str(folder), "None with warm_start, which goes on with the net in memory")
     return {"checkpoint": folder, "seed": None if estimator.random_state is None else seeds_of(estimator.random_state)}

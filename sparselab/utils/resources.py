@@ -18,7 +18,7 @@ def cores():
 
 def jobs(name, value):
     """Return a number of workers given in joblib's convention: -1 means all cores, -2 all but one, …, but at least one."""
-    if not isinstance(value, bool | np.bool_) and isinstance(value, numbers.Integral) and value < 0:
+    if not isinstance(value, bool | np.bool_ | np.timedelta64) and isinstance(value, numbers.Integral) and value < 0:
         return max(1, cores() + 1 + int(value))
     return checks.integer(name, value)
 
