@@ -296,7 +296,7 @@ def test_split_that_would_empty_a_class_is_refused():
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
 def test_validation_part_comes_from_the_training_part(table, kind):
     X, y = table
-    data = Dataset.from_arrays(kind(X), y, kind(X[:3] + 100), y[:3], name="mine", source="stand-in")
+    data = Dataset.from_arrays(kind(X), y, kind(X[:3] + 100), y[:3], name="mine", source="stand-in", standardise=False)
     cut = data.split_validation(0.2, seed=4)
     assert (cut.n_train, cut.n_test, cut.name, cut.source) == (48, 12, "mine", "stand-in")
     assert np.bincount(cut.y_test).tolist() == [8, 3, 1]

@@ -1,13 +1,16 @@
 """Defaults that learn: at every density, on counts and TF-IDF of words and on 8-bit images; settings of the paper by name."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.datasets import load_digits
+from sklearn.datasets import dump_svmlight_file, load_digits
 from sklearn.feature_extraction.text import TfidfTransformer
 
 import sparselab as sl
+from sparselab.datasets import Dataset
 from sparselab.datasets.scaling import CommonScale
 
 TOPICS = 8
@@ -77,6 +80,79 @@ def test_counts_and_tfidf_learn_with_no_argument(corpus):
         classifier = sl.SparseMLPClassifier(random_state=0).fit(X[:600], y[:600])
         assert classifier.score(X[600:], y[600:]) > 0.85
         assert isinstance(classifier.scaler_, CommonScale)
+
+
+def accuracy(data):
+    """The test accuracy of a net trained with default arguments."""
+    model = sl.SparseMLP.create((data.n_features, 100, TOPICS), seed=0)
+    return list(sl.train(model, data, seed=0, threads=1))[-1].test_accuracy
+
+
+def test_datasets_of_tfidf_learn_with_no_argument(corpus, tmp_path):
+    X, y = TfidfTransformer().fit_transform(corpus[0]), corpus[1]
+    parts = X[:600], y[:600], X[600:], y[600:]
+    with pytest.warns(UserWarning, match=r"multiplied by .*data\.factor.*standardise=False"):
+        data = Dataset.from_arrays(*parts)
+    dump_svmlight_file(X, y, str(tmp_path / "words.svmlight"), zero_based=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = Dataset.from_arrays(*parts, standardise="auto")
+        file = Dataset.from_file(tmp_path / "words.svmlight", test_fraction=0.25)
+        raw = Dataset.from_arrays(*parts, standardise=False)
+        divided = Dataset.from_arrays(*parts, standardise=True)
+    assert accuracy(data) == accuracy(again) > 0.85
+    assert accuracy(file) > 0.85
+    assert accuracy(raw) < 0.8
+    np.testing.assert_allclose(data.X_test.toarray(), data.factor * X[600:].toarray(), rtol=1e-6)
+    lengths = np.square(data.X_train.toarray().astype(float)).sum(axis=1)
+    assert np.sqrt(lengths.mean()) == pytest.approx(10, rel=1e-4)
+    assert data.split_validation(0.1).factor == data.head(5).factor == data.factor == again.factor
+    assert raw.factor == divided.factor == 1
+    assert np.array_equal(raw.X_train.data, X[:600].astype(np.float32).data)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sparse_values_are_scaled_in_the_dtype_of_the_dataset(dtype, corpus):
+    X = corpus[0].astype(np.float64) * 1e300
+    if dtype == np.float32:
+        X *= 1e-270
+    before = X.copy()
+    data = Dataset.from_arrays(X, corpus[1], standardise="auto", dtype=dtype, overwrite=True)
+    assert data.X_train.dtype == dtype
+    assert np.sqrt(np.square(data.X_train.data).sum() / 800) == pytest.approx(10, rel=1e-5)
+    assert (X != before).nnz == 0
+
+
+def test_dense_datasets_are_what_they_were(digits):
+    X, y = digits
+    assert Dataset.from_arrays(X.astype(np.float32), y).X_train.tobytes() == X.astype(np.float32).tobytes()
+    scaled, auto = (Dataset.from_arrays(X, y, standardise=value).X_train for value in (True, "auto"))
+    deviation = np.where(X.std(axis=0) > 0, X.std(axis=0), 1)
+    np.testing.assert_allclose(scaled, (X - X.mean(axis=0)) / deviation, atol=1e-5)
+    assert scaled.tobytes() == auto.tobytes()
+
+
+def test_tuples_are_taken_as_they_are(corpus):
+    X, y = corpus[0] * 100.0, corpus[1]
+    model = sl.SparseMLP.create((X.shape[1], 30, TOPICS), seed=0)
+    trained, plain = model.copy(), model.copy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        list(sl.train(trained, (X, y), epochs=1, seed=0, threads=1))
+        list(sl.train(plain, Dataset.from_arrays(X, y, standardise=False), epochs=1, seed=0, threads=1))
+    assert np.array_equal(trained.layers[0].w, plain.layers[0].w)
+
+
+@pytest.mark.parametrize("value", ["Auto", "yes", "", 0, 1, 1.0, [], ["auto"], np.array(["auto"]), b"auto"])
+def test_datasets_refuse_other_values_of_standardise(value, tmp_path):
+    (tmp_path / "t.csv").write_text("1.5,x\n2,y\n")
+    for call in (
+        lambda: Dataset.from_arrays(np.eye(8), np.arange(8) % 2, standardise=value),
+        lambda: Dataset.from_file(tmp_path / "t.csv", standardise=value),
+        lambda: Dataset.from_file(tmp_path / "t.csv", standardise=None),
+    ):
+        with pytest.raises((TypeError, ValueError), match='standardise.*True, False or "auto"'):
+            call()
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])

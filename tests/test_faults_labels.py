@@ -1,7 +1,9 @@
 """Labels, numbers, scores: what an output stands for is remembered, float32 loses nothing, regressions have no accuracy."""
 
+import copy
 import inspect
 import os
+import pickle
 import warnings
 from contextlib import suppress
 
@@ -10,6 +12,9 @@ import pytest
 import sklearn
 from scipy import sparse
 from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import sparselab as sl
 from sparselab import figures
@@ -129,10 +134,119 @@ def test_numpy_may_raise_for_every_rounding():
 def test_a_net_that_knows_no_classes_codes_none_anew_when_it_is_scored():
     X, y = separable((0, 1))
     model = trained(Dataset.from_arrays(X, y))
-    assert model.classes is None
+    model.classes = None
     with pytest.raises(ValueError, match=r"y = \[1, 2\]: must be the numbers of the net's outputs, 0 … 1; model.classes"):
         sl.prune_curve(model, (X, y + 1, X, y + 1), [0.0])
     assert sl.evaluate(model, X[y == 1], y[y == 1]).accuracy > 0.9
+
+
+@pytest.mark.parametrize("labels", KINDS.values(), ids=KINDS.keys())
+def test_a_net_trained_on_a_dataset_learns_its_labels(labels, tmp_path):
+    X, y = separable(labels)
+    data = Dataset.from_arrays(X, y, X, y)
+    model = trained(data)
+    parallel = sl.SparseMLP.create((4, 16, 2), density=0.8, seed=1)
+    list(sl.train_parallel(parallel, data, n_jobs=1, epochs=15, batch_size=8, seed=0))
+    for net in (model, parallel, sl.load(sl.save(model, tmp_path / "net"))):
+        assert sl.evaluate(net, X, y).accuracy > 0.95
+        for label in labels:
+            assert sl.evaluate(net, X[y == label], y[y == label]).accuracy > 0.9
+    assert sl.evaluate(model, X, y) == sl.evaluate(trained((X, y)), X, y)
+    unknown = "other" if isinstance(labels[0], str) else b"other" if isinstance(labels[0], bytes) else 7
+    with pytest.raises(ValueError, match=r"y\[3\] = .*: must be one of the 2 labels trained on"):
+        sl.evaluate(model, X, [*y[:3], unknown, *y[4:]])
+
+
+@pytest.mark.parametrize("labels", [("no", "yes"), (-7, 40), (5, 6), ("0", "1"), (0, 1)])
+def test_codes_stay_allowed_where_no_label_is_such_a_number(labels):
+    X, y = separable(labels)
+    data = Dataset.from_arrays(X, y, X, y)
+    model = trained(data)
+    expected = sl.evaluate(model, X, y)
+    assert sl.evaluate(model, X, data.y_test) == expected
+    assert sl.evaluate(model, X[:9], data.y_test[:9].astype(float)) == sl.evaluate(model, X[:9], y[:9])
+    codes = next(sl.train(model.copy(), (X, data.y_train, X, y), epochs=1, seed=0))
+    assert codes == next(sl.train(model.copy(), data, epochs=1, seed=0))
+
+
+@pytest.mark.parametrize("labels", [(1, 2), (1.0, 2.0), ("1", "2"), (1, 0.0 + 5)])
+def test_codes_that_might_be_labels_are_refused(labels):
+    X, y = separable(labels)
+    data = Dataset.from_arrays(X, y)
+    with pytest.raises(ValueError, match=r"trained on.*data\.decode"):
+        sl.evaluate(trained(data), X, data.y_train)
+    assert sl.evaluate(trained(data), X, data.decode(data.y_train)).accuracy > 0.95
+
+
+def test_names_of_classes_keep_their_order():
+    X, y = separable((0, 1))
+    names = np.array(["yes", "no"])  # not sorted
+    data = Dataset.from_arrays(X, y, X, y).with_class_names(names)
+    model = trained(data)
+    assert model.classes.tolist() == ["yes", "no"]
+    for label in names:
+        assert sl.evaluate(model, X[names[y] == label], names[y][names[y] == label]).accuracy > 0.9
+    next(sl.train(model, Dataset.from_arrays(X, y), epochs=1))  # numbers of outputs
+    other = next(sl.train(model.copy(), Dataset.from_arrays(X, names[y], X, names[y]), epochs=1, seed=0))  # sorted: recoded
+    assert other.test_accuracy > 0.9
+    with pytest.raises(ValueError, match="names"):
+        data.with_class_names(["same", "same"])
+
+
+def test_other_labels_than_those_trained_on_are_told_the_way_out():
+    X, y = separable(("a", "b"))
+    model = trained(Dataset.from_arrays(X, y), epochs=1)
+    for other in (Dataset.from_arrays(X, np.where(y == "a", "z", y)), (X, np.where(y == "a", "z", y))):
+        with pytest.raises(ValueError, match=r"'z': must be one of the 2 labels trained on.*model\.classes = None"):
+            next(sl.train(model, other))
+
+
+def test_fewer_labels_than_outputs_are_kept_in_files(tmp_path):
+    X, y = separable((5, 6))
+    for data in ((X, y), Dataset.from_arrays(X, y)):
+        model = trained(data, n_out=3)
+        again = sl.load(sl.save(model, tmp_path / "net"))
+        assert again.classes.tolist() == [5, 6]
+        assert sl.evaluate(again, X, y).accuracy > 0.9
+
+
+@pytest.mark.parametrize("wrong", [[1, 1], [1, 2, 3], [], [1, "a"], [0.5, 1], [np.nan, 1], 7, "ab", [[1, 2]], ["a" * 20000, "b"]])
+def test_labels_set_by_hand_are_checked(wrong):
+    model = sl.SparseMLP.create((4, 16, 2), density=0.8, seed=1)
+    with pytest.raises((ValueError, TypeError), match="classes"):
+        model.classes = wrong
+    model.classes = ["x", "a"]
+    X, y = separable(("a", "x"))
+    assert 0 <= sl.evaluate(model, X, y).accuracy <= 1
+
+
+def test_scores_keep_r2_when_they_are_changed():
+    scores = sl.evaluate(sl.SparseMLP.create((4, 8, 2), seed=0), np.eye(4, dtype=np.float32), np.eye(4)[:, :2] + 0.5)
+    assert scores.r2 is not None
+    changed = scores._replace(loss=1.0)
+    assert (changed.loss, changed.accuracy, changed.r2) == (1.0, None, scores.r2)
+    assert scores._replace(r2=0.5).r2 == 0.5
+    assert scores._asdict() == {"loss": scores.loss, "accuracy": None, "r2": scores.r2}
+    for again in (copy.copy(scores), pickle.loads(pickle.dumps(scores))):
+        assert (again, again.r2) == (scores, scores.r2)
+
+
+def test_a_checkpoint_that_is_loaded_into_a_net_gives_it_its_labels(tmp_path):
+    model = trained(separable(("no", "yes")), epochs=1)
+    path = sl.save_checkpoint(model, sl.TrainingState.start(model, sl.MomentumSGD(), 0), tmp_path / "checkpoint")
+    other = sl.SparseMLP.create((4, 16, 2), density=0.8, seed=5)
+    assert sl.load_checkpoint(path, other).model is other
+    assert other.classes.tolist() == ["no", "yes"]
+
+
+def test_modules_of_pytorch_carry_labels():
+    pytest.importorskip("torch")
+    model = trained(separable(("no", "yes")), epochs=1)
+    module = sl.export.to_torch(model)
+    assert module.classes == ["no", "yes"]
+    assert sl.export.from_torch(module).classes.tolist() == ["no", "yes"]
+    module.classes = 7
+    assert sl.export.from_torch(module).classes is None
 
 
 def test_a_dataset_with_other_codes_is_recoded_and_one_with_other_classes_refused():
@@ -161,7 +275,7 @@ def test_parallel_training_remembers_labels_too():
 @pytest.mark.parametrize(
     "stored",
     [
-        {"dtype": "<i8", "labels": [1]}, {"dtype": "<i8", "labels": [2, 1]}, {"dtype": "<i8", "labels": [1, 1]},
+        {"dtype": "<i8", "labels": []}, {"dtype": "<i8", "labels": [1, 2, 3]}, {"dtype": "<i8", "labels": [1, 1]},
         {"dtype": "<i8", "labels": ["a", "b"]}, {"dtype": "O", "labels": [1, 2]}, {"dtype": "<U1", "labels": [1, 2]},
         {"dtype": "<i8", "labels": [True, False]}, {"dtype": "no", "labels": [1, 2]}, {"labels": [1, 2]}, {"dtype": "<i8"}, 7,
         {"dtype": "<U99999", "labels": ["a", "b"]}, {"dtype": "<i1", "labels": [1, 1000]}, {"dtype": "<f8", "labels": [1, 2]},
@@ -237,6 +351,83 @@ def test_columns_that_lose_their_digits_are_named():
         Dataset.from_arrays(X, y, dtype=np.float64)
         Dataset.from_arrays(X[:, [0, 2]], y)
         Dataset.from_arrays(np.zeros((4, 2)), [0, 1, 0, 1])
+
+
+SECONDS = 1.7e9 + np.random.default_rng(0).uniform(0, 60, 300)  # times of one minute
+BESIDE = {"zeros": (0, 9), "an outlier": (1.7e9 + 2e4, 1), "a later day": (1.8e9, 40)}
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array, sparse.coo_array])
+@pytest.mark.parametrize("beside", BESIDE.values(), ids=BESIDE.keys())
+def test_a_column_most_of_whose_values_become_one_is_named(beside, kind):
+    value, times = beside
+    X = np.c_[np.random.default_rng(1).normal(size=300), SECONDS]
+    X[:times, 1] = value
+    with pytest.warns(UserWarning, match=r"columns \[1\] vary by less than 16 steps of float32 .*standardise=True") as said:
+        Dataset.from_arrays(kind(X), np.arange(300) % 2, standardise=False)
+    assert len(said) == 1
+    with pytest.warns(UserWarning, match=r"columns \[1\] vary"), suppress(sl.DivergedError):
+        sl.SparseMLPClassifier((4,), standardise=False, epochs=1, random_state=0, n_jobs=1).fit(kind(X), np.arange(300) % 2)
+    with pytest.warns(UserWarning, match=r"columns \[1\] vary"), suppress(sl.DivergedError):
+        next(sl.train(sl.SparseMLP.create((2, 4, 2), seed=0), (kind(X), np.arange(300) % 2)))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_whole_numbers_that_float64_cannot_hold_are_named(kind):
+    X = np.c_[np.arange(60), 2**60 + np.arange(60) % 7, np.where(np.arange(60) % 2, 2**62, -(2**62))]
+    for options in ({"dtype": np.float64, "standardise": False}, {"standardise": True}):
+        with pytest.warns(UserWarning, match=r"columns \[1\] vary by less than 16 steps of float64"):
+            Dataset.from_arrays(kind(X), np.arange(60) % 2, **options)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_columns_that_keep_their_digits_are_not_named(kind):
+    rng, n = np.random.default_rng(0), 2000
+    columns = [
+        rng.normal(size=n), rng.normal(size=n) + 1e3, np.where(np.arange(n) == 77, 1e9, rng.normal(size=n)), np.full(n, 1e9 + 1),
+        2.0**30 + 128 * (np.arange(n) % 40), np.where(np.arange(n) % 3, 0.1 + 0.2, 0.3) + (np.arange(n) % 5 == 0),
+        rng.normal(size=n) * 1e-35, np.exp(rng.normal(size=n) * 9), (rng.random(n) < 0.001) * 1.0, 1e7 + np.arange(n) % 1000,
+    ]  # fmt: skip
+    words = (rng.random((n, 30)) < 0.01) * (0.1 + rng.normal(size=30) * 1e-17 + 1e-17 * rng.random((n, 30)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Dataset.from_arrays(kind(np.c_[np.array(columns).T, words]), np.arange(n) % 2, standardise=False)
+
+
+def test_sparse_values_that_vanish_beside_large_ones_are_named():
+    X = sparse.random_array((60, 3), density=0.5, rng=np.random.default_rng(0), format="csr")
+    X = sparse.csr_array(X @ sparse.diags_array([1.0, 1e-50, 1.0]))
+    with pytest.warns(UserWarning, match=r"columns \[1\] vary by less than 16 steps of float32"):
+        Dataset.from_arrays(X, np.arange(60) % 2, standardise="auto")
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("unit", [1e-300, 1e-200, 1e-160, 1e160, 1e200, 1e307])
+def test_squares_of_extreme_numbers_take_no_column_away(unit, kind):
+    X = np.abs(np.random.default_rng(0).normal(size=(400, 2))) + 0.5
+    y = np.arange(400) % 2
+    plain, far = (
+        Dataset.from_arrays(kind(x), y, standardise=True, dtype=np.float64).X_train for x in (X, X * np.array([1, unit]))
+    )
+    plain, far = (x.toarray() if sparse.issparse(x) else x for x in (plain, far))
+    np.testing.assert_allclose(far, plain, rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_an_estimator_names_a_column_whose_deviation_vanishes(kind):
+    X = np.abs(np.random.default_rng(0).normal(size=(60, 2))) * np.array([1, 1e-200])
+    model = sl.SparseMLPClassifier((4,), standardise=True, epochs=1, random_state=0, n_jobs=1)
+    with pytest.warns(UserWarning, match=r"deviation of columns \[1\] vanishes"):
+        model.fit(kind(X), np.arange(60) % 2)
+    with pytest.warns(UserWarning, match=r"columns \[1\] vary by less than 16 steps of float32"):
+        model.set_params(standardise="auto").fit(sparse.csr_array(X), np.arange(60) % 2)
+
+
+def test_an_estimator_scales_sparse_features_in_float64_too():
+    X = np.random.default_rng(0).normal(size=(60, 3)) * [1, 1, 1e-3] + [0, 0, 1e6]
+    fitted = sl.SparseMLPClassifier((4,), standardise=True, epochs=1, learning_rate=1e-30, random_state=0, n_jobs=1)
+    fitted.fit(sparse.csr_array(X), np.arange(60) % 2)
+    np.testing.assert_allclose(fitted.scaler_.scale_, X.std(axis=0), rtol=1e-6)
 
 
 def test_sparse_features_are_scaled_in_float64_too():
@@ -410,6 +601,29 @@ def test_an_estimator_in_place_of_a_net_is_answered_with_its_net(tmp_path):
         "train_parallel": lambda: list(sl.train_parallel(fitted, (X, y))),
         "prune_curve": lambda: sl.prune_curve(fitted, (X, y, X, y)),
     }
+    topology, rng = fitted.model_.layers[0].topology, np.random.default_rng(0)
+    calls |= {
+        "average, no list": lambda: sl.average(fitted),
+        "ParameterServer": lambda: sl.ParameterServer(fitted),
+        "connectivity": lambda: figures.connectivity(fitted),
+        "degree_histograms": lambda: figures.degree_histograms(fitted),
+        "input_map": lambda: figures.input_map(fitted, (2, 2)),
+        "topology_distance, first": lambda: sl.analysis.topology_distance(fitted, topology),
+        "topology_distance, both": lambda: sl.analysis.topology_distance(fitted, fitted),
+        "topology_distance, second": lambda: sl.analysis.topology_distance(topology, fitted),
+        "run_costs": lambda: sl.analysis.run_costs(fitted.history_, fitted),
+        "importances.scores": lambda: sl.importances.scores(sl.importances.incoming, fitted),
+        "least_important": lambda: sl.evolution.least_important(fitted, sl.importances.incoming, [4]),
+        "shrink": lambda: sl.evolution.shrink(fitted, [np.arange(8) < 3]),
+        "apply": lambda: sl.evolution.apply([None, None], fitted, None, rng),
+        "evolve": lambda: sl.evolution.evolve([sl.SET(0.3)], 1, fitted, state.optimizer, lambda: None, rng),
+        "evolve_by_layer": lambda: sl.evolution.evolve_by_layer([sl.SET(0.3)], 1, fitted, state.optimizer, lambda: None, rng),
+        "Evidence": lambda: sl.evolution.Evidence(fitted, sl.SoftmaxCrossEntropy(), X, y, np.arange(9)),
+        "Undo": lambda: sl.evolution.Undo(fitted),
+        "threshold_panel": lambda: sl.widgets.threshold_panel(fitted, (X, y, X, y)),
+        "estimate": lambda: sl.parallel.calibrate(fitted, (X, y)),
+        "simulate_parallel": lambda: sl.simulate_parallel(fitted, (X, y), n_workers=1),
+    }
     for name in figures.__all__:
         function = getattr(figures, name)
         wanted = [p for p in inspect.signature(function).parameters.values() if p.default is p.empty]
@@ -419,6 +633,24 @@ def test_an_estimator_in_place_of_a_net_is_answered_with_its_net(tmp_path):
     for name, call in calls.items():
         assert "SparseMLPClassifier(…).model_" in refusal(call), name
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "function", [sl.analysis.neuron_health, sl.analysis.reachable, sl.analysis.gradient_norm_per_layer, sl.export.to_scipy,
+                 sl.export.to_dense, sl.export.to_npz, sl.predict, sl.save, figures.connectivity],
+)  # fmt: skip
+def test_the_net_in_a_pipeline_or_a_search_is_named(function):
+    X, y = separable((0, 1))
+    classifier = sl.SparseMLPClassifier((8,), epochs=1, random_state=0, n_jobs=1)
+    fitted = {
+        "": classifier.fit(X, y), "[-1]": make_pipeline(StandardScaler(), classifier).fit(X, y),
+        ".best_estimator_": GridSearchCV(classifier, {"zeta": [0.1]}, cv=2).fit(X, y),
+        ".estimator_": sl.SparseFeatureSelector(classifier, n_features_to_select=2).fit(X, y),
+    }  # fmt: skip
+    wanted = [p for p in inspect.signature(function).parameters.values() if p.default is p.empty]
+    for place, estimator in fitted.items():
+        said = refusal(lambda estimator=estimator: function(estimator, *[X] * (len(wanted) - 1)))
+        assert f"{type(estimator).__name__}(…){place}.model_, its net" in said
 
 
 def test_images_are_told_how_they_become_rows():

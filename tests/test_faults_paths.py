@@ -1,6 +1,7 @@
 """Folders, consoles and defaults: a run stays in its own folder, and what is written at the end is checked at the start."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -91,6 +92,73 @@ def test_the_local_phase_removes_nothing_of_another_run(two):
         train_and_take()
     assert [path.name for path in (a / "runs").iterdir()] == [others.name]
     assert others.read_bytes() == b"another run's"
+
+
+@pytest.mark.parametrize("reason", ["replaced", "full"])
+def test_the_local_phase_says_once_that_it_cannot_save(two, reason, monkeypatch):
+    a, _ = two
+
+    def train_and_spoil():
+        for record in sl.train_parallel(model, (X, Y), **options):
+            if record.epoch == 1 and reason == "replaced":
+                shutil.move(a / "runs", a / "elsewhere")
+                (a / "runs").mkdir()
+            elif record.epoch == 1:
+                monkeypatch.setattr("sparselab.checkpoints.container._write_all", full)
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    model = sl.SparseMLP.create((8, 4, 2), seed=0)
+    options = {"n_jobs": 2, "batch_size": 4, "epochs": 8, "seed": 0, "checkpoint": "runs", "async_fraction": 0.1}
+    with pytest.warns(UserWarning, match="training goes on") as caught:
+        train_and_spoil()
+    said = [str(one.message) for one in caught if re.search("local-.*stays|replaced.*stays", str(one.message))]
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("what", ["replaced", "deleted"])
+def test_the_best_epoch_of_a_fit_is_not_written_into_another_runs_folder(two, what):
+    a, _ = two
+    rows = np.random.default_rng(0).normal(size=(60, 8))
+    labels = (rows[:, 0] > 0).astype(int)
+
+    def rate(epoch):
+        if epoch >= 1 and not (a / "elsewhere").exists():
+            shutil.move(a / "fits", a / "elsewhere")
+            if what == "replaced":
+                (a / "fits").mkdir()
+                (a / "fits" / "best.npz").write_bytes(b"another run's")
+        return 0.02
+
+    settings = {"epochs": 12, "early_stopping": True, "n_epochs_no_change": 12, "validation_fraction": 0.5, "random_state": 0}
+    settings |= {"learning_rate": rate, "tol": 0, "n_jobs": 1}
+    fit = lambda **options: sl.SparseMLPClassifier((8,), **settings, **options).fit(rows, labels)
+    with pytest.warns(UserWarning, match="moved, deleted or replaced") as caught:
+        fitted = fit(checkpoint="fits")
+    assert fitted.best_epoch_ > 1, "the best epoch must come after the folder is lost"
+    assert len([one for one in caught if "best epoch is not saved" in str(one.message)]) == 1
+    assert {path.name: path.read_bytes() for path in (a / "fits").glob("*")} == (
+        {"best.npz": b"another run's"} if what == "replaced" else {}
+    )
+    np.testing.assert_array_equal(fitted.predict_proba(rows), fit().predict_proba(rows))
+
+
+def test_an_empty_path_is_not_the_working_directory(two):
+    a, _ = two
+    model = sl.SparseMLP.create((8, 4, 2), seed=0)
+    state = sl.TrainingState.start(model, sl.MomentumSGD(), 0)
+    calls = {
+        "save": lambda: sl.save(model, ""), "save_checkpoint": lambda: sl.save_checkpoint(model, state, ""),
+        "train": lambda: list(sl.train(model, (X, Y), epochs=1, checkpoint="")),
+        "train_parallel": lambda: list(sl.train_parallel(model, (X, Y), epochs=1, n_jobs=1, checkpoint="")),
+        "estimator": lambda: sl.SparseMLPClassifier((4,), epochs=1, checkpoint="").fit(X, Y), "store": lambda: RunStore(""),
+        "figure": lambda: sl.figures.save_figure(sl.figures.memory(model), ""),
+    }  # fmt: skip
+    for name, call in calls.items():
+        with pytest.raises(ValueError, match=r"(path|checkpoint|folder) = '': must be a path that is not empty"):
+            call()
+        assert list(a.iterdir()) == [], name
 
 
 def test_a_store_of_runs_stays_where_it_was_made(two):

@@ -211,6 +211,114 @@ def test_one_late_word_among_many_numbers_is_named(tmp_path):
         load(path, **WHOLE)
 
 
+def texts(data):
+    """The labels of all rows."""
+    return data.decode(data.y_train).tolist()
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_labels_with_leading_zeros_stay_different(missing, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,code\n1,01\n2,1\n3, 001\n4,7\n" + "5,\n" * missing)
+    options = WHOLE | ({"missing": "drop"} if missing else {})
+    with pytest.warns(UserWarning, match=r"'code'.*'01', '1', '001'.*are different labels"):
+        assert texts(load(path, **options)) == ["01", "1", "001", "7"]
+    with pytest.warns(UserWarning, match="for a regression"):
+        assert load(path, task="regression", **options).y_train.ravel().tolist() == [1, 1, 1, 7]
+
+
+@pytest.mark.parametrize("labels", [["01", "02", "10"], ["0", "1", "2"], ["1", "1.0", "01.0"], ["0.5", "0.05", "00.5"]])
+def test_other_numbers_stay_numbers(labels, tmp_path, recwarn):
+    (tmp_path / "t.csv").write_text("a,code\n" + "".join(f"{i + 0.5},{label}\n" for i, label in enumerate(labels)))
+    data = load(tmp_path / "t.csv", task="regression", **WHOLE)
+    np.testing.assert_allclose(data.y_train.ravel(), [float(label) for label in labels])
+    assert not recwarn.list
+
+
+def test_a_comma_that_may_part_thousands_is_said_once(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a;b;c\n1,234;2,345;x\n-3,456;12,000;y\n")
+    with pytest.warns(UserWarning, match=r"'1,234' .* as 1\.234, .*thousands.*decimal=") as said:
+        data = load(path, **WHOLE)
+    assert len(said) == 1
+    assert said[0].filename == __file__
+    np.testing.assert_allclose(data.X_train, [[1.234, 2.345], [-3.456, 12]])
+    with pytest.raises(ValueError, match="line 2 = '1,234'"):
+        load(path, decimal=".", **WHOLE)
+
+
+@pytest.mark.parametrize("cells", ["0,234;2,345", "1,23;2,345", "1,234;,345", "1,2345;1,234", "1,234e2;1,234"])
+def test_a_comma_that_cannot_part_thousands_is_unsaid(cells, tmp_path, recwarn):
+    (tmp_path / "t.csv").write_text(f"a;b;c\n1,234;2,345;x\n{cells};y\n")
+    load(tmp_path / "t.csv", **WHOLE)
+    (tmp_path / "u.csv").write_text("a;b;c\n1,234;2,345;x\n1,234;2,345;y\n")
+    load(tmp_path / "u.csv", decimal=",", **WHOLE)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("header", "separator", "quote", "options"),
+    [("size height bought", " ", '"', {}), ("size height bought", "\t", "", {}), ("400 402 class", " ", '"', {"header": True})],
+)
+def test_tables_that_r_writes(header, separator, quote, options, tmp_path):
+    path = tmp_path / "t.txt"
+    lines = [separator.join(f"{quote}{name}{quote}" for name in header.split())]
+    lines += [separator.join([f"{quote}row {i}{quote}" if quote else f"{i}", f"{a:.6f}", f"{b}", f"{quote}{c}{quote}"])
+              for i, (a, b, c) in enumerate(ROWS, 1)]  # fmt: skip
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.warns(UserWarning, match="first column has no name") as said:
+        check(load(path, **options, **WHOLE))
+    assert len(said) == 1
+    target = header.split()[0]
+    assert load(path, target=target, task="regression", columns=[2], **options, **WHOLE).n_features == 1
+
+
+def test_words_in_quotation_marks_between_blanks(tmp_path, recwarn):
+    (tmp_path / "t.txt").write_text('"the size"  b\n 1  "oh no"\n2 "oh ""yes"" "\n3\tplain\n')
+    data = load(tmp_path / "t.txt", target="b", columns=["the size"], **WHOLE)
+    assert texts(data) == ["oh no", 'oh "yes"', "plain"]
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("first", ["sep=;\n", '"sep=;"\r\n', "SEP=; \n", "\nsep=;\n\n"])
+def test_the_line_that_tells_excel_the_separator(first, tmp_path, recwarn):
+    path = tmp_path / "t.csv"
+    path.write_text(first + table(";", ","))
+    check(load(path, **WHOLE))
+    assert not recwarn.list
+    path.write_text(first + "a;b\n1;x\nred;y\n")
+    with pytest.raises(ValueError, match=f"line {first.count(chr(10)) + 3} = 'red'"):
+        load(path, **WHOLE)
+    path.write_text("sep=;\n" + table(","))
+    check(load(path, separator=",", **WHOLE))
+
+
+@pytest.mark.parametrize("separator", [",", r"\s+"])
+def test_comments_between_the_rows_are_left_out_and_said(separator, tmp_path):
+    path = tmp_path / "t.csv"
+    lines = table("," if separator == "," else " ").splitlines()
+    lines = [*lines[:3], "# in the middle", *lines[3:9], " % of that", *lines[9:], "#", "# 1,2,no"]
+    path.write_text("\n".join(["# before", *lines, ""]))
+    with pytest.warns(UserWarning, match="4 comments, the first in line 5, are left out"):
+        check(load(path, separator=separator, **WHOLE))
+    with open(path, "a") as file:
+        file.write("red,1,no\n".replace(",", "," if separator == "," else " "))
+    with pytest.warns(UserWarning, match="comments"), pytest.raises(ValueError, match="line 37 = 'red'"):
+        load(path, **WHOLE)
+
+
+def test_a_row_that_begins_like_a_comment_is_no_comment(tmp_path, recwarn):
+    path = tmp_path / "t.csv"
+    path.write_text("id,a,label\n" + "".join(f"#{i},{i / 3},{'xy'[i % 2]}\n" for i in range(9)))
+    assert load(path, columns=["a"], **WHOLE).n_train == 9
+    path.write_text("text,a,label\n" + "".join(f'"hello\n# there",{i / 3},{"xy"[i % 2]}\n' for i in range(9)))
+    assert load(path, columns=["a"], **WHOLE).n_train == 9
+    assert not recwarn.list
+    path.write_text("id,a,label\nu,1,x\nv,2,y\n#w,3,y\nz,4,x\n")
+    with pytest.warns(UserWarning, match="line 4 begins like a comment and is a row"):
+        assert load(path, columns=["a"], **WHOLE).n_train == 4
+
+
 def test_long_integers_are_numbers(tmp_path):
     (tmp_path / "t.csv").write_text("a,label\n12345678901234567890123,x\n-12345678901234567890124,y\n")
     np.testing.assert_allclose(load(tmp_path / "t.csv", **WHOLE).X_train[:, 0], [1.2345678901234568e22, -1.2345678901234568e22])
@@ -223,7 +331,10 @@ BAD = {
     "header only": (b"a,b\n", {}, "below its header"),
     "one column": (b"1\n2\n", {}, "separator"),
     "ragged": (b"1,2,x\n3,4,y,5\n", {}, "equally many cells"),
-    "row names without a head": (b"a b\n1 2 3\n2 3 4\n", {}, "equally many cells"),
+    "row names without a head": (b"a b\n1 2 3\n2 3 4\n", {"header": False}, "equally many cells"),
+    "a quotation mark that never ends": (b'1,2,"x\n' + b"3,4,y\n" * 40000, {}, "EOF inside string"),
+    "a long cell": (b'1,2,"' + b"x" * 200_000 + b"\n3,4,y\n", {}, "must be a table"),
+    "row names without names of columns": (b"400 402\n1 2 3\n2 3 4\n", {}, "header=True"),
     "names twice": (b"a,a,b\n1,2,x\n3,4,y\n", {}, "names that differ"),
     "truncated gz": (gzip.compress(table().encode())[:60], {}, "complete compressed file"),
     "truncated bz2": (bz2.compress(table().encode())[:60], {}, "complete compressed file"),
@@ -349,7 +460,7 @@ def test_an_open_file_without_a_name_says_what_is_needed():
 def test_a_sparse_frame_stays_sparse():
     X = sparse.random_array((40, 2000), density=0.01, rng=np.random.default_rng(0), format="csr")
     frame = pandas.DataFrame.sparse.from_spmatrix(X)
-    data = Dataset.from_arrays(frame, np.arange(40) % 2)
+    data = Dataset.from_arrays(frame, np.arange(40) % 2, standardise=False)
     assert data.is_sparse
     assert data.X_train.nnz == X.nnz
     np.testing.assert_allclose(data.X_train.toarray(), X.toarray(), rtol=1e-6)

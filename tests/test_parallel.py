@@ -98,8 +98,11 @@ def test_each_phase_alone(share, phases):
 
 def test_n_jobs_reads_like_joblibs(monkeypatch):
     monkeypatch.setattr("sparselab.utils.resources.cores", lambda: 3)
-    for n_jobs, n in ((None, 3), (-1, 3), (-2, 2), (-3, 1), (1, 1)):
+    for n_jobs, n in ((None, 3), (-1, 3), (-2, 2), (-3, 1), (-4, 1), (-10_000, 1), (np.int64(-2), 2), (1, 1)):
         assert run(backend="serial", n_jobs=n_jobs, epochs=1)[0][0].workers.n == n
+    for cores, n_jobs, n in ((1, -2, 1), (64, -2, 5), (64, -60, 5), (64, -63, 2)):  # of 400 rows there are 5 mini-batches of 80
+        monkeypatch.setattr("sparselab.utils.resources.cores", lambda cores=cores: cores)
+        assert run(backend="serial", n_jobs=n_jobs, epochs=1, batch_size=80)[0][0].workers.n == n
 
 
 def test_accuracies_of_the_workers_and_of_their_average():
@@ -333,7 +336,7 @@ def test_averages_of_shrunk_nets_keep_their_ids():
     "change, name",
     [
         ({"n_jobs": 0}, "n_jobs"),
-        ({"n_jobs": -10_000}, "n_jobs"),
+        ({"n_jobs": True}, "n_jobs"),
         ({"n_jobs": 14}, "n_jobs"),
         ({"n_jobs": 1.5}, "n_jobs"),
         ({"backend": "thread"}, "backend"),

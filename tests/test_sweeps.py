@@ -110,9 +110,9 @@ def test_runs_share_the_cores(data, monkeypatch):
     monkeypatch.setattr(sweep, "cores", lambda: 6)
     monkeypatch.setattr("sparselab.utils.resources.cores", lambda: 6)
     monkeypatch.setattr(sweep, "trained", lambda config, data, threads: (seen.append(threads), (sl.History(), ""))[1])
-    for n_jobs in (1, 2, 4, 12, -1):
+    for n_jobs in (1, 2, 4, 12, -1, -2, -99):
         sl.sweep([{}], data=data, n_jobs=n_jobs, backend="threading", progress=False)
-    assert seen == [6, 3, 1, 1, 1]
+    assert seen == [6, 3, 1, 1, 1, 1, 6]
 
 
 def dies(number):

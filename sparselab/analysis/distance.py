@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..nn.mlp import SparseMLP
+from ..nn.mlp import SparseMLP, check_no_estimator
 from ..topology.rewiring import between
 from ..topology.topology import Topology
 from ..utils import checks
@@ -65,6 +65,7 @@ def _topology(name, value):
     """The topology of a layer, or the value itself; TypeError for anything else."""
     topology = getattr(value, "topology", value)
     if not isinstance(topology, Topology):
+        check_no_estimator(value, name)
         checks.fail(name, value, "a Topology or a SparseLinear (or both a and b SparseMLP)", TypeError)
     return topology
 

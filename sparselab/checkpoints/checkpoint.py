@@ -159,6 +159,7 @@ def load_checkpoint(path: str | os.PathLike[str], model: SparseMLP | None = None
     >>> checkpoint.history["epoch"]
     [1, 2, 3]
     """
+    path = checks.path("path", path)
     if os.path.isdir(path):
         found = RunDir(path).last_good(lambda file: read(file, model))
         if found is None:
@@ -168,6 +169,7 @@ def load_checkpoint(path: str | os.PathLike[str], model: SparseMLP | None = None
         checkpoint = read(path, model)
     if model is not None:
         load_into(model, checkpoint.model)
+        model.classes = checkpoint.model.classes if model.classes is None else model.classes
         checkpoint.model = model
     return checkpoint
 

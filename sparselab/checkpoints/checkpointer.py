@@ -18,14 +18,17 @@ class Checkpointer:
     """Saves a run into `folder` after each `every` epochs and keeps the newest `keep` files.
 
     resume: whether to go on with the run that is there. seed: as given to the training; where it is None, the seed in the folder
-    is used. config: plain values to be stored too.
+    is used. config: plain values to be stored too. The folder may be a RunDir, for a caller that asks it whether it is held.
     """
 
     def __init__(self, folder, every=1, keep=3, resume=True, seed=None, config=None):
-        if not isinstance(folder, str | bytes) and not hasattr(folder, "__fspath__"):
-            checks.fail("checkpoint", folder, "the path of a folder", TypeError)
         self.every, self.resume = checks.integer("every", every), checks.flag("resume", resume)
-        self.folder = RunDir(folder, checks.integer("keep", keep))
+        keep = checks.integer("keep", keep)
+        try:
+            self.folder = folder if isinstance(folder, RunDir) else RunDir(checks.path("checkpoint", folder))
+        except ValueError as error:
+            raise CheckpointError(str(error)) from None
+        self.folder.keep = keep
         self.seed_given, self.config = seed is not None, plain_values(config)
         self.history, self.saved, self.warned = History(), None, set()
 

@@ -62,7 +62,10 @@ def write(path, header, arrays):
     path = checks.absolute("path", path, FileNotFoundError)
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    except OSError as error:  # which names the temporary file
+        raise OSError(error.errno, error.strerror, path) from None
     try:
         with files.named(path):
             try:

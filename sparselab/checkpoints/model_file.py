@@ -9,6 +9,7 @@ import os
 
 import numpy as np
 
+from ..datasets.targets import MAX_LABEL, as_classes
 from ..nn import activations, initializers
 from ..nn.linear import SparseLinear
 from ..nn.mlp import SparseMLP, check_model
@@ -21,7 +22,6 @@ from .container import CheckpointError, UnfitError
 
 FORMAT = 2
 MAX_LAYERS = 4096
-MAX_LABEL = 2**16  # bytes of a label
 SMALLEST_TILE = 8  # samples that are computed at once at least
 
 
@@ -98,14 +98,14 @@ def load(path: str | os.PathLike[str]) -> SparseMLP:
     ...     sl.load(path).sizes
     (4, 8, 3)
     """
-    with container.open_container(path) as file:
+    with container.open_container(checks.path("path", path)) as file:
         header = check_kind(file.header, "model", "load_checkpoint(path).model")
         return build(header["model"], file.arrays(*expected_arrays(header["model"])))
 
 
 def with_suffix(path):
-    """The path as a str that ends in .npz."""
-    path = os.fspath(path)
+    """The path as a str that ends in .npz; TypeError or ValueError for one that cannot be."""
+    path = checks.path("path", path)
     return path if path.endswith(".npz") else path + ".npz"
 
 
@@ -141,16 +141,13 @@ def plain_classes(classes):
 
 
 def read_classes(stored, n_out):
-    """The labels in a header; ValueError or TypeError unless they are n_out sorted labels of one kind."""
+    """The labels in a header; ValueError or TypeError unless they are labels for n_out outputs."""
     dtype, labels = np.dtype(str(stored["dtype"])), stored["labels"]
-    if dtype.kind not in "biufUS" or not isinstance(labels, list) or len(labels) != n_out or dtype.itemsize > MAX_LABEL:
-        checks.fail("classes", stored, f"{n_out} labels")
+    if dtype.kind not in "biufUS" or not isinstance(labels, list) or len(labels) > n_out or dtype.itemsize > MAX_LABEL:
+        checks.fail("classes", stored, f"at most {n_out} labels")
     if any(type(label) is not {"b": bool, "i": int, "u": int, "f": float}.get(dtype.kind, str) for label in labels):
-        checks.fail("classes", stored, f"{n_out} labels of the type {dtype}")
-    classes = np.array([label.encode("latin-1") for label in labels] if dtype.kind == "S" else labels, dtype)
-    if len(classes) > 1 and not bool((classes[:-1] < classes[1:]).all()):
-        checks.fail("classes", labels, "sorted labels that differ")
-    return classes
+        checks.fail("classes", stored, f"labels of the type {dtype}")
+    return as_classes(np.array([label.encode("latin-1") for label in labels] if dtype.kind == "S" else labels, dtype), n_out)
 
 
 def name_of(describe, value, plug_ins):

@@ -58,6 +58,7 @@ class RunDir:
         self.path, self.keep, self.damaged = checks.absolute("checkpoint", path, CheckpointError), keep, set()
         self.held = None  # file descriptor of the lock file while the folder is locked
         self.owner = None  # the process that has locked it
+        self.locks = None  # (device, inode) of the lock file, also afterwards
 
     @contextmanager
     def locked(self):
@@ -81,6 +82,7 @@ class RunDir:
             lock.acquire()  # what fails after it lets `lock` go, which releases it
             self._remove_temporary_files()
             self.held, self.owner = os.open(self._file(".lock"), os.O_RDONLY), os.getpid()
+            self.locks = file_id(os.fstat(self.held))
             return lock
         except Timeout:
             raise RunDirBusyError(self.path, _pid_in(self._file(".owner"))) from None
@@ -123,6 +125,13 @@ class RunDir:
             )
         if not self.is_held():
             raise CheckpointError(f"{self.path}: {LOST}")
+
+    def check_same(self):
+        """Raise CheckpointError unless the folder is the one that was locked, also after it was released."""
+        with suppress(OSError):
+            if file_id(os.stat(self._file(".lock"))) == self.locks:
+                return
+        raise CheckpointError(f"{self.path}: {LOST}")
 
     def _file(self, name):
         return os.path.join(self.path, name)
@@ -171,6 +180,11 @@ class RunDir:
                 self.damaged.add(path)
                 warnings.warn(f"{error}. It is passed over for the checkpoint before it", stacklevel=2)
         return None
+
+
+def file_id(stat):
+    """What tells a file from all others."""
+    return stat.st_dev, stat.st_ino
 
 
 def number_of(name):

@@ -1,5 +1,6 @@
 """Converts the data that a user passes to training into what the kernels read; everything is validated once."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -13,22 +14,27 @@ from .validation import check_features
 def as_dataset(data, model, loss=None, *, new_classes=False):
     """Return a Dataset from a Dataset, (X, y) or (X, y, X_test, y_test), with arrays of the model's dtype.
 
-    Labels in a tuple are those of `model.classes`. Where the model has none they are the numbers of its outputs, whole numbers in
-    [0, n_out), of which some may not occur; or, with `new_classes`, labels of any kind, which are coded in sorted order. y with
-    several columns or with fractions are the numbers of a regression, as are those for a net with one output and the loss
-    "mean_squared_error".
+    Labels in a tuple are those of `model.classes`, or codes (`are_codes`). Where the model has none they are the numbers of its
+    outputs, whole numbers in [0, n_out), of which some may not occur; or, with `new_classes`, labels of any kind, which are coded
+    in sorted order. y with several columns or with fractions are the numbers of a regression, as are those for a net with one
+    output and the loss "mean_squared_error".
     """
     if is_dataset(data):
-        return with_codes_of(data, model.classes)
+        return with_codes_of(data, model.classes, new_classes)
     y, n_out = as_labels(data[1]), model.sizes[-1]
     if is_regression(y, n_out, loss):
-        return Dataset.from_arrays(*data, dtype=model.dtype, task="regression")
+        return Dataset.from_arrays(*data, standardise=False, dtype=model.dtype, task="regression")
     classes = model.classes
     if classes is None and are_outputs(y, n_out) and not (new_classes and y.min() == y.max()):  # one class: refused below
         classes = np.arange(n_out)
     if classes is not None:
-        return Dataset.from_arrays(*data, dtype=model.dtype, classes=classes)
-    made = Dataset.from_arrays(*data, dtype=model.dtype)
+        labelled = [
+            labels_of(as_labels(part, "y_test" if place == 3 else "y"), classes) if place % 2 and part is not None else part
+            for place, part in enumerate(data)
+        ]
+        with remedy(classes, *labelled[1::2], new_classes=new_classes):
+            return Dataset.from_arrays(*labelled, standardise=False, dtype=model.dtype, classes=classes)
+    made = Dataset.from_arrays(*data, standardise=False, dtype=model.dtype)
     if not new_classes:
         allowed = f"the numbers of the net's outputs, 0 … {n_out - 1}; model.classes = … says which label each output stands for"
         checks.fail("y", made.classes.tolist(), allowed)
@@ -37,7 +43,7 @@ def as_dataset(data, model, loss=None, *, new_classes=False):
 
 def given_dataset(data):
     """Return a Dataset given in place of a config's: itself, or made of (X, y) or (X, y, X_test, y_test); None for None."""
-    return data if data is None or is_dataset(data) else Dataset.from_arrays(*data)
+    return data if data is None or is_dataset(data) else Dataset.from_arrays(*data, standardise=False)
 
 
 def is_dataset(data):
@@ -67,17 +73,58 @@ def are_outputs(y, n_out):
     return bool(y.min() >= 0 and y.max() < n_out and np.all(y == np.floor(y)))
 
 
+def are_codes(y, classes):
+    """Whether y are numbers of outputs rather than labels: whole numbers in [0, k), where none of the k classes is such a number.
+
+    A class may have its own number as its name. Text that reads as a number counts as one.
+    """
+    if y.dtype.kind == "b" or not are_outputs(y, len(classes)):
+        return False
+    return not any(number_of(label) in range(len(classes)) and number_of(label) != i for i, label in enumerate(classes.tolist()))
+
+
+def number_of(label):
+    """A label as a number; None for text that is none."""
+    try:
+        return float(label)
+    except ValueError:
+        return None
+
+
+def labels_of(y, classes):
+    """y, an array, with its codes, if it has codes, as labels."""
+    return classes[y.astype(np.int64)] if are_codes(y, classes) else y
+
+
+@contextmanager
+def remedy(classes, *parts, new_classes=False):
+    """Add what helps to the error that a label is unknown.
+
+    parts: the labels, arrays or None; new_classes: whether others could be learned.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if "trained on" not in str(error):
+            raise
+        codes = any(y is not None and are_outputs(as_labels(y), len(classes)) for y in parts)
+        ways_out = ["data.decode(codes) makes labels of a Dataset's codes"] * codes
+        ways_out += ["model.classes = None lets the net learn other labels"] * new_classes
+        raise ValueError("; ".join([str(error), *ways_out])) from None
+
+
 def as_targets(y, model, loss=None):
     """Return y as the numbers of a regression, or as labels that are numbers of the model's outputs."""
     y = as_labels(y)
     if y.ndim != 1 or is_regression(y, model.sizes[-1], loss):
         return y
     if model.classes is not None:
-        return check_targets(y, len(y), classes=model.classes)[0]
+        with remedy(model.classes, y):
+            return check_targets(labels_of(y, model.classes), len(y), classes=model.classes)[0]
     return y.astype(np.int64) if are_outputs(y, model.sizes[-1]) else y
 
 
-def with_codes_of(data, classes):
+def with_codes_of(data, classes, new_classes=False):
     """A Dataset whose codes are those of the model's classes, if it has some; ValueError for classes that it does not know.
 
     Names for all outputs of a net that was trained on their numbers are in the order of these numbers.
@@ -87,15 +134,18 @@ def with_codes_of(data, classes):
     are_names = data.classes.dtype.kind not in "biuf" and len(data.classes) == len(classes)
     if are_names and np.array_equal(classes, np.arange(len(classes))):
         return data
-    codes, _ = check_targets(data.classes, len(data.classes), "data.classes", classes=classes)
+    labels = labels_of(np.asarray(data.classes), classes)
+    with remedy(classes, new_classes=new_classes):
+        codes, _ = check_targets(labels, len(labels), "data.classes", classes=classes)
     recode = lambda y: None if y is None else codes[y]
     return replace(data, y_train=recode(data.y_train), y_test=recode(data.y_test), classes=classes)
 
 
-def remember_classes(model, given, data):
-    """Set `model.classes` to those of the Dataset `data`, if it was made of labels that were `given` in a tuple."""
-    if isinstance(given, tuple | list) and data.classes is not None:
-        model.classes = data.classes
+def remember_classes(model, data):
+    """Set `model.classes` to those of a Dataset that is trained on; where they are numbers of outputs, to all of these."""
+    if data.classes is not None:
+        are_numbers = np.array_equal(data.classes, np.arange(len(data.classes)))
+        model.classes = np.arange(model.sizes[-1]) if are_numbers and len(data.classes) < model.sizes[-1] else data.classes
 
 
 def as_features(name, X, model):

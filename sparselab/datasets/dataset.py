@@ -3,7 +3,9 @@
 `source` appears in titles and result tables, so that artificial data is never mistaken for the paper's.
 """
 
+import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
@@ -14,10 +16,12 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy import sparse
 
 from ..utils.checks import choice, fail, flag, integer
+from ..utils.checks import path as checked_path
 from . import readers
+from .scaling import by_one_number, check_scaling, warn_of_lost_digits
 from .scaling import standardise as scale
-from .scaling import warn_of_lost_digits
 from .splits import rows_of_fraction, split_rows
+from .targets import as_classes
 from .validation import (
     as_numbers,
     check_dtype,
@@ -54,9 +58,12 @@ class Dataset:
     name : str, default "arrays"
         Name of the dataset.
     classes : ndarray, optional
-        The sorted labels, so that the label of code i is classes[i]; None for a regression.
+        The labels, so that the label of code i is classes[i]; None for a regression.
     image_shape : tuple of int, optional
         (height, width) or (height, width, channels) where a row is an image.
+    factor : float, default 1.0
+        What sparse features were multiplied by to be standardised; new rows for a net that is trained on this dataset must be
+        multiplied by it, too.
 
     Raises
     ------
@@ -79,6 +86,7 @@ class Dataset:
     name: str = "arrays"
     classes: NDArray[Any] | None = None
     image_shape: tuple[int, ...] | None = None
+    factor: float = 1.0
 
     def __post_init__(self) -> None:
         choice("source", self.source, SOURCES)
@@ -136,7 +144,7 @@ class Dataset:
         y_test: Any = None,
         *,
         task: str = "classification",
-        standardise: bool = False,
+        standardise: bool | str | None = None,
         name: str = "arrays",
         source: str = "arrays",
         image_shape: tuple[int, ...] | list[int] | None = None,
@@ -159,9 +167,13 @@ class Dataset:
             The same of the test rows.
         task : {"classification", "regression"}, default "classification"
             What the targets are for.
-        standardise : bool, default False
-            Whether features are scaled by mean and standard deviation of the training rows; features of a sparse matrix are
-            only divided by the standard deviation, so that it stays sparse.
+        standardise : bool or "auto", optional
+            True: features are scaled by mean and standard deviation of the training rows; those of a sparse matrix are only
+            divided by the standard deviation, so that it stays sparse. False: they are taken as they are. "auto": True for dense
+            features; sparse ones, such as TF-IDF of words, are all multiplied by one number, `factor`, which gives the training
+            rows a length of 10 (root of the mean square), because dividing by deviations inflates rare features. By default
+            dense features are taken as they are, and sparse ones as for "auto", with a warning, because rows that are not in the
+            dataset have to be multiplied by `factor`, too.
         name : str, default "arrays"
             Name of the dataset.
         source : str, default "arrays"
@@ -173,7 +185,8 @@ class Dataset:
         overwrite : bool, default False
             Whether standardisation may write into the caller's arrays, which saves a copy.
         classes : ndarray, optional
-            The sorted labels of a classification, where some may not occur in y; by default those that occur.
+            The labels of a classification in the order of their codes, some of which may not occur in y; by default those that
+            occur, sorted.
 
         Returns
         -------
@@ -185,8 +198,11 @@ class Dataset:
         TypeError, ValueError
             If an argument or a value of an array is not allowed.
         """
-        standardise, overwrite = flag("standardise", standardise), flag("overwrite", overwrite)
-        checked = partial(_checked, dtype=dtype, standardise=standardise, keep=standardise and not overwrite)
+        X, overwrite = sparse_values(X, "X"), flag("overwrite", overwrite)
+        given, standardise = standardise, sparse.issparse(X) and "auto" if standardise is None else standardise
+        check_scaling(standardise)
+        common = isinstance(standardise, str) and sparse.issparse(X)
+        checked = partial(_checked, dtype=dtype, standardise=bool(standardise), keep=standardise and not (overwrite or common))
         X_train = checked(X, "X")
         y_train, classes = check_targets(y, X_train.shape[0], task=task, dtype=dtype, classes=classes)
         if X_test is not None:
@@ -197,6 +213,15 @@ class Dataset:
         made = cls(X_train, y_train, X_test, y_test, source, name, classes, image_shape)
         if not standardise:
             return made
+        if common:
+            X_train, X_test, factor = by_one_number(X_train, X_test, dtype)
+            if given is None:
+                warnings.warn(
+                    f"X is sparse and all its values are multiplied by {factor:.6g}, so that nets learn from it: rows that are "
+                    "not in the dataset have to be multiplied by it, too (data.factor); standardise=\"auto\" does so without "
+                    "this warning, standardise=False leaves X as it is", stacklevel=2,
+                )  # fmt: skip
+            return replace(made, X_train=X_train, X_test=X_test, factor=factor)
         X_train, X_test = scale(X_train, X_test, dtype)  # in place where the arrays have this dtype and are not the caller's
         return replace(made, X_train=X_train, X_test=X_test)
 
@@ -208,7 +233,7 @@ class Dataset:
         target: int | str | None = None,
         test_fraction: float = 0.2,
         seed: int = 0,
-        standardise: bool = True,
+        standardise: bool | str = "auto",
         task: str = "classification",
         columns: Sequence[int | str] | None = None,
         missing: str | None = None,
@@ -220,10 +245,11 @@ class Dataset:
     ) -> Self:
         """Read a file; its extension says what it is.
 
-        Text tables end in .csv, .tsv, .tab, .txt, .data or .dat; other files in .arff, .svmlight (.libsvm, .svm; read as CSR),
-        .mat (MATLAB 5 to 7) or .npz; .gz, .bz2 or .xz may follow. An .npz or .mat holds X_train and y_train, and possibly X_test
-        and y_test; or X and y, which are split. Usual other names of these arrays are known, such as x_train or labels. Pickled
-        objects are not loaded.
+        Text tables end in .csv, .tsv, .tab, .txt, .data or .dat; a first line `sep=;`, as for Excel, tells the separator, and
+        comments, lines that begin with # or %, are left out (between rows with a warning). Other files end in .arff, .svmlight
+        (.libsvm, .svm; read as CSR), .mat (MATLAB 5 to 7) or .npz; .gz, .bz2 or .xz may follow. An .npz or .mat holds X_train and
+        y_train, and possibly X_test and y_test; or X and y, which are split. Usual other names of these arrays are known, such as
+        x_train or labels. Pickled objects are not loaded.
 
         Parameters
         ----------
@@ -235,8 +261,9 @@ class Dataset:
             Share of rows for the test part, in (0, 1), or 0 for no test part; not used where the file has a test part.
         seed : int, default 0
             Source of randomness of the split.
-        standardise : bool, default True
-            Whether features are scaled by mean and standard deviation of the training rows.
+        standardise : bool or "auto", default "auto"
+            Whether features are scaled by mean and standard deviation of the training rows. "auto": True for dense features;
+            sparse ones are multiplied by one number (see `from_arrays`).
         task : {"classification", "regression"}, default "classification"
             What the target is for.
         columns : sequence of int or str, optional
@@ -249,9 +276,9 @@ class Dataset:
             Character between the cells of a text table, or r"\\s+" for white space; found if it is not given.
         header : bool, optional
             Whether the first line of a text table names its columns; found if it is not given: a line without numbers does, and
-            one with text above numbers (with a warning).
+            one with text above numbers (with a warning). It may leave out the first column, the names of rows, as R does.
         decimal : {".", ","}, optional
-            Decimal mark of a text table; found if it is not given.
+            Decimal mark of a text table; found if it is not given. There is a warning where commas may part thousands.
         encoding : str, optional
             Encoding of a text table; by default UTF-8.
         image_shape : tuple of int, optional
@@ -291,7 +318,7 @@ class Dataset:
         target: int | str = -1,
         test_fraction: float = 0.2,
         seed: int = 0,
-        standardise: bool = True,
+        standardise: bool | str = True,
         *,
         task: str = "classification",
         separator: str | None = None,
@@ -309,8 +336,8 @@ class Dataset:
             Share of rows for the test part, in (0, 1), or 0 for no test part.
         seed : int, default 0
             Source of randomness of the split.
-        standardise : bool, default True
-            Whether features are scaled by mean and standard deviation of the training rows.
+        standardise : bool or "auto", default True
+            Whether features are scaled by mean and standard deviation of the training rows, which "auto" does, too.
         task : {"classification", "regression"}, default "classification"
             What the target is for.
         separator : str, optional
@@ -340,7 +367,7 @@ class Dataset:
         *,
         test_fraction: float = 0.2,
         seed: int = 0,
-        standardise: bool = True,
+        standardise: bool | str = True,
         task: str = "classification",
         image_shape: tuple[int, ...] | list[int] | None = None,
     ) -> Self:
@@ -354,8 +381,8 @@ class Dataset:
             Share of rows for the test part where the file has X and y, in (0, 1), or 0 for no test part.
         seed : int, default 0
             Source of randomness of the split.
-        standardise : bool, default True
-            Whether features are scaled by mean and standard deviation of the training rows.
+        standardise : bool or "auto", default True
+            Whether features are scaled by mean and standard deviation of the training rows, which "auto" does, too.
         task : {"classification", "regression"}, default "classification"
             What the targets are for.
         image_shape : tuple of int, optional
@@ -378,6 +405,8 @@ class Dataset:
     @classmethod
     def _read(cls, path, kind, options, test_fraction, seed, standardise, task, image_shape=None):
         """The dataset in a file of this kind; None: that of its extension."""
+        check_scaling(standardise)
+        path = path if hasattr(path, "read") else checked_path("path", path)
         arrays, has_test = readers.read(path, kind, **options)
         shape = np.shape(arrays[0])
         if len(shape) in (3, 4):  # images
@@ -387,6 +416,9 @@ class Dataset:
         if has_test:
             return cls.from_arrays(*arrays, standardise=standardise, overwrite=True, **settings)
         X, y = arrays
+        if task == "regression" and getattr(y, "dtype", np.dtype("i")).kind == "O":
+            with suppress(ValueError):  # numbers that were kept as text, because they could be labels
+                y = y.astype(np.float64)
         X = check_features(X, dtype=np.float64) if sparse.issparse(X) else as_numbers(X, "X")
         settings |= {"standardise": standardise, "overwrite": True}
         if test_fraction == 0 and not isinstance(test_fraction, bool):
@@ -394,7 +426,7 @@ class Dataset:
         check_shape(X.shape, "X")
         targets, classes = check_targets(y, X.shape[0], task=task)
         n_test = rows_of_fraction("test_fraction", test_fraction, X.shape[0])
-        first, second = split_rows(None if classes is None else targets, X.shape[0], n_test, seed)
+        first, second = split_rows(None if classes is None else targets, X.shape[0], n_test, seed, "rows of test_fraction")
         return cls.from_arrays(X[first], y[first], X[second], y[second], classes=classes, **settings)
 
     def split_validation(self, fraction: float = 0.1, seed: int = 0) -> Self:
@@ -420,7 +452,7 @@ class Dataset:
         """
         n_validation = rows_of_fraction("fraction", fraction, self.n_train)
         codes = None if self.classes is None else self.y_train
-        first, second = split_rows(codes, self.n_train, n_validation, seed)
+        first, second = split_rows(codes, self.n_train, n_validation, seed, "rows of fraction")
         X, y = self.X_train, self.y_train
         return replace(self, X_train=X[first], y_train=y[first], X_test=X[second], y_test=y[second])
 
@@ -457,7 +489,7 @@ class Dataset:
         Parameters
         ----------
         names : array_like
-            A name for each class, in the order of the sorted labels.
+            A name for each class, in the order of the labels; they must differ.
 
         Returns
         -------
@@ -467,11 +499,11 @@ class Dataset:
         Raises
         ------
         ValueError
-            If the number of names is not that of the classes.
+            If the number of names is not that of the classes, or two are equal.
         """
         if self.classes is None or len(names) != len(self.classes):
             fail("names", names, f"{self.n_classes} names, one for each of the classes {self.classes}")
-        return replace(self, classes=np.asarray(names))
+        return replace(self, classes=as_classes(names, len(names), "names"))
 
     def decode(self, codes: NDArray[Any]) -> NDArray[Any]:
         """Convert codes to labels.
@@ -500,11 +532,10 @@ def _checked(X, name, *, dtype, standardise, keep):
     check_dtype(dtype)
     X = sparse_values(X, name)
     values = X if sparse.issparse(X) else as_numbers(X, name)
-    if not is_wide(values) or np.dtype(dtype) == np.float64:
+    if not is_wide(values):
         return check_features(values, name, dtype=dtype, copy=keep)
-    if standardise:
-        return check_features(values, name, dtype=np.float64)  # scaled into new arrays
-    checked = check_features(values, name, dtype=dtype)
-    if not sparse.issparse(checked):
-        warn_of_lost_digits(values, name, dtype)
+    working = np.dtype(np.float64 if standardise else dtype)
+    checked = check_features(values, name, dtype=working, copy=keep and working == dtype)  # else scaled into new arrays
+    if values.dtype != working and values.dtype.itemsize >= working.itemsize:
+        warn_of_lost_digits(values.tocsr() if sparse.issparse(values) else values, name, working)
     return checked

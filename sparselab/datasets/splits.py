@@ -5,17 +5,17 @@ import numpy as np
 from ..utils.checks import fail, generator, number
 
 
-def split_rows(codes, n_samples, n_second, seed=0):
+def split_rows(codes, n_samples, n_second, seed=0, name="rows to cut off"):
     """Return the row numbers of both parts, each in random order; the second part has `n_second` rows.
 
     With `codes` (n_samples,) int the split is stratified: every class contributes its share (largest remainder method), and keeps
-    at least one row in the first part. With None it is not.
+    at least one row in the first part. With None it is not. name: of the number of rows, for messages.
     """
     rng = generator("seed", seed)
     order = rng.permutation(n_samples)
     if codes is None:
         return order[n_second:], order[:n_second]
-    share = _shares(np.bincount(codes), n_second)
+    share = _shares(np.bincount(codes), n_second, name)
     rank = _rank_in_class(codes[order])
     second = rank < share[codes[order]]
     return order[~second], order[second]
@@ -29,13 +29,13 @@ def rows_of_fraction(name, fraction, n_samples):
     return min(max(1, round(share * n_samples)), n_samples - 1)
 
 
-def _shares(counts, n_second):
+def _shares(counts, n_second, name):
     """Return the number of rows from each class: proportional, rounded by largest remainder, at most all but one."""
     ideal = counts * (n_second / counts.sum())
     limit = np.maximum(counts - 1, 0)
     share = np.minimum(np.floor(ideal).astype(np.int64), limit)
     if n_second > limit.sum():
-        fail("rows to cut off", n_second, f"at most {limit.sum()}, so that every class keeps a row in the first part")
+        fail(name, n_second, f"at most {limit.sum()}, so that every class keeps a row in the first part")
     while (missing := n_second - share.sum()) > 0:
         order = np.argsort(share - ideal, kind="stable")
         share[order[share[order] < limit[order]][:missing]] += 1

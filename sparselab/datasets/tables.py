@@ -7,7 +7,10 @@ argument that helps.
 import csv
 import io
 import re
+import sys
 import warnings
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -23,15 +26,24 @@ COMMENT = ("#", "%")
 LOOKED_AT = 200  # lines from which the layout is found
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
+SEPARATOR_LINE = re.compile(r'[ \t]*"?sep=(.)"?[ \t]*(\r?\n|$)', re.IGNORECASE)  # for Excel
+COMMENT_LINE = re.compile(r"^[ \t]*[#%]", re.MULTILINE)
+LEADING_ZERO = re.compile(r"(?<![\w.,])0\d")
+WORD = re.compile(r'"((?:[^"]|"")*)"|(\S+)')  # between white space
 
 
 class Layout(NamedTuple):
-    """How a table is written: its separator, decimal mark, the names of its columns (None without a header), its first cells."""
+    """How a table is written: its separator, decimal mark, the names of its columns (None without a header), its first cells.
+
+    unnamed: whether the first line has one cell fewer than all others.
+    """
 
     separator: str
     decimal: str
     names: list | None
     first: list
+    unnamed: bool = False
 
 
 def read_table(
@@ -42,30 +54,31 @@ def read_table(
     Raises ValueError naming line and column of the first cell that cannot be used.
     """
     text, skipped = without_preamble(text_of(path, encoding))
+    if for_excel := SEPARATOR_LINE.match(text):
+        text, more = without_preamble(text[for_excel.end() :])
+        skipped, separator = skipped + 1 + more, for_excel[1] if separator is None else separator
     if not text.strip():
         refuse(path, "a table with at least one line")
-    layout = find_layout(text, separator, header, decimal)
+    layout = find_layout(path, text, separator, header, decimal)
     names = layout.names or list(range(len(layout.first)))
     if len(names) < 2:
         fail("columns", names, f"at least one feature and the target; is separator={layout.separator!r} right?")
     place = position("target", target, names)
     if columns is None and layout.names and names[0] in ("", "Unnamed: 0") and place != 0:
-        warnings.warn(
-            f"{shown_path(path)}: the first column has no name and is left out, because it looks like an index of the rows; "
-            "columns=[…] with its position, 0, keeps it", stacklevel=5,
-        )  # fmt: skip
+        say(path, "the first column has no name and is left out, because it looks like an index of the rows; columns=[…] with "
+            "its position, 0, keeps it")  # fmt: skip
         columns = [i for i in range(1, len(names)) if i != place]
+    text = without_comments(path, text, layout, skipped, len(names))
     frame = parsed(path, text, layout, place, names)
     if frame.empty:
         refuse(path, "a table with at least one line below its header")
+    if frame[place].dtype.kind in "if" and LEADING_ZERO.search(text):
+        keep_spelling(path, frame, place, names, parsed(path, text, layout, place, names, usecols=[place], dtype=str)[place])
     cells = Cells(path, frame, names, lambda row, column: located(text, layout, skipped, row, column))
     X, y = cells.split(place, columns, missing)
     if columns is None and counts_rows(X[:, 0]):
         first = names[1 if place == 0 else 0]
-        warnings.warn(
-            f"{shown_path(path)}: column {first!r} counts the rows and is a feature all the same; columns=[…] leaves it out",
-            stacklevel=5,
-        )  # fmt: skip
+        say(path, f"column {first!r} counts the rows and is a feature all the same; columns=[…] leaves it out")
     if layout.names is None:
         warn_of_first_line(path, layout, y)
     return X, y
@@ -98,7 +111,7 @@ def text_of(path, encoding):
     except UnicodeDecodeError as error:
         kind = "UTF-8" if encoding == "utf-8" else encoding
         refuse(path, f"{kind} text ({str(error)[:120]}); encoding='latin-1' or 'utf-16' reads other files")
-    except (LookupError, AttributeError):
+    except (LookupError, AttributeError, TypeError, ValueError):
         fail("encoding", encoding, "the name of an encoding, such as 'utf-8' or 'latin-1'")
 
 
@@ -114,36 +127,61 @@ def without_preamble(text):
     return text[start:], skipped
 
 
-def find_layout(text, separator, header, decimal):
+def say(path, text):
+    """Warn about a file, at the line outside of this package that reads it."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] == __name__.split(".")[0]:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(f"{shown_path(path)}: {text}", stacklevel=level)
+
+
+def find_layout(path, text, separator, header, decimal):
     """The Layout of a table; what is None is found from the first lines."""
     lines = text[: 2**20].splitlines(keepends=True)[:LOOKED_AT]
+    uncommented = [line for line in lines if not COMMENT_LINE.match(line)]
+    lines = uncommented if 2 * len(uncommented) > len(lines) else lines  # else "#" may begin each row's name
     if separator is None:
-        counts = {one: [len(row) for row in rows_of(lines, one)] for one in SEPARATORS}
+        counts = {one: [len(row) for row in rows_of(path, lines, one)] for one in SEPARATORS}
         separator = max(SEPARATORS, key=lambda one: uniformity(counts[one]))  # the first of equally good ones
         separator = separator if max(counts[separator]) > 1 else ","
     elif not isinstance(separator, str) or (len(separator) != 1 and separator != r"\s+"):
         fail("separator", separator, r"one character, r'\s+' for any white space, or None to find it")
-    rows = rows_of(lines, separator)
+    rows = rows_of(path, lines, separator)
     if decimal is None:
         cells = [cell for row in rows[1:] or rows for cell in row]
-        comma = separator != "," and any(DECIMAL_COMMA.fullmatch(cell) for cell in cells)
-        decimal = "," if comma and not any(DECIMAL_POINT.fullmatch(cell) for cell in cells) else "."
+        commas = [cell for cell in cells if DECIMAL_COMMA.fullmatch(cell.strip())] if separator != "," else []
+        decimal = "," if commas and not any(DECIMAL_POINT.fullmatch(cell.strip()) for cell in cells) else "."
+        if decimal == "," and all(THOUSANDS.fullmatch(cell.strip()) for cell in commas):
+            cell = commas[0].strip()
+            say(path, f"{cell!r} is read with a decimal comma, as {cell.replace(',', '.')}, but it and the others like it may be "
+                "thousands; decimal=',' says that they are not, decimal='.' refuses them")  # fmt: skip
     elif decimal not in (".", ",") or decimal == separator:
         fail("decimal", decimal, "'.' or ',', and not the separator")
     if header is not None and not isinstance(header, bool):
         fail("header", header, "True, False, or None to find out", TypeError)
-    found = is_header(rows, decimal) if header is None else header
+    found = is_header(path, rows, decimal) if header is None else header
+    unnamed = len(rows) > 1 and all(len(row) == len(rows[0]) + 1 for row in rows[1:])  # R gives the rows' names no head
+    if found and unnamed and (header or len({row[0] for row in rows[1:]}) == len(rows) - 1):
+        rows[0].insert(0, "")
     names = [cell.strip() for cell in rows[0]] if found else None
     if names and len(set(names)) < len(names):
         fail("header", names, "names that differ: rename columns, or remove this line and give positions")
-    return Layout(separator, decimal, names, rows[0])
+    return Layout(separator, decimal, names, rows[0], unnamed)
 
 
-def rows_of(lines, separator):
+def rows_of(path, lines, separator):
     """The cells of the lines that are not blank; at least one row."""
     if separator == r"\s+":
-        return [line.split() for line in lines if line.strip()]
-    return [row for row in csv.reader(lines, delimiter=separator) if row and any(cell.strip() for cell in row)] or [[""]]
+        return [words(line) for line in lines if line.strip()]
+    try:
+        return [row for row in csv.reader(lines, delimiter=separator) if row and any(cell.strip() for cell in row)] or [[""]]
+    except csv.Error as error:
+        refuse(path, f"a table of short cells ({error}); is a quotation mark missing?")
+
+
+def words(line):
+    """The cells of a line between white space, some of which may be in quotation marks."""
+    return [quoted.replace('""', '"') or plain for quoted, plain in WORD.findall(line)]
 
 
 def uniformity(counts):
@@ -161,7 +199,7 @@ def is_number(cell, decimal="."):
         return False
 
 
-def is_header(rows, decimal):
+def is_header(path, rows, decimal):
     """Whether the first line names the columns: no cell is a number, or one that is no number stands above numbers only.
 
     Numbers 0, 1, 2, … in all columns are the header that pandas writes for columns without names. The last two warn.
@@ -174,14 +212,12 @@ def is_header(rows, decimal):
         return False
     counted = [cell.strip() for cell in first[first[0].strip() == "" :]]
     if len(counted) > 1 + (len(counted) == len(first)) and counted == [str(i) for i in range(len(counted))]:
-        warnings.warn("the first line, 0, 1, 2, …, is taken as a header; header=False makes it a sample", stacklevel=5)
+        say(path, "the first line, 0, 1, 2, …, is taken as a header; header=False makes it a sample")
         return True
     above = [all(is_number(row[i], decimal) for row in others) for i, good in enumerate(numeric) if not good and first[i].strip()]
     if any(above) and len(others) > 1:
-        warnings.warn(
-            f"the first line, {shown(first)}, is taken as a header, because it has text above numbers; header=False makes it a "
-            "sample", stacklevel=5,
-        )  # fmt: skip
+        say(path, f"the first line, {shown(first)}, is taken as a header, because it has text above numbers; header=False makes "
+            "it a sample")  # fmt: skip
         return True
     return False
 
@@ -197,10 +233,8 @@ def warn_of_first_line(path, layout, y):
     times = np.unique(others.astype(str), return_counts=True)[1]
     repeated = len(times) and (times.min() > 1 if y.dtype.kind in "iu" else times.max() > 1)  # numbers may be a regression's
     if y.dtype.kind in "OUSTiu" and repeated and not np.any(others == y[0]):
-        warnings.warn(
-            f"{shown_path(path)}: the first line, {shown(layout.first)}, is taken as a sample, but its label {y[0]!r} occurs "
-            "nowhere else; header=True makes it a header", stacklevel=5,
-        )  # fmt: skip
+        say(path, f"the first line, {shown(layout.first)}, is taken as a sample, but its label {y[0]!r} occurs nowhere else; "
+            "header=True makes it a header")  # fmt: skip
 
 
 def position(argument, column, names):
@@ -212,8 +246,56 @@ def position(argument, column, names):
     return integer(argument, column, low=-len(names), high=len(names) - 1) % len(names)
 
 
-def parsed(path, text, layout, place, names):
-    """The table as a data frame whose columns are numbered."""
+def without_comments(path, text, layout, skipped, n_columns):
+    """The text with an empty line for each comment between the rows.
+
+    A comment begins with a mark, and has a blank after it, or more or fewer cells than a row: "#1" may be the name of a row.
+    """
+    if not COMMENT_LINE.search(text):
+        return text
+    lines, before, comments, rows, marked = list(io.StringIO(text)), 0, [], 0, []
+    for number, cells in records(text, layout.separator):
+        is_marked = number == before + 1 and cells and cells[0].lstrip().startswith(COMMENT)
+        if is_marked and (len(cells) != n_columns or not cells[0].lstrip()[1:2].strip()):
+            comments.append(number)
+            lines[number - 1] = "\n"
+        elif cells:
+            rows += 1
+            marked += [number] if is_marked else []
+        before = number
+    if comments:
+        say(path, f"{len(comments)} comments, the first in line {comments[0] + skipped}, are left out")
+    if 0 < 2 * len(marked) < rows:
+        say(path, f"line {marked[0] + skipped} begins like a comment and is a row all the same, because it has {n_columns} "
+            "cells; remove it if it is none")  # fmt: skip
+    return "".join(lines)
+
+
+def records(text, separator):
+    """Yield (number of its last line, its cells) for each row of a text, also for empty lines."""
+    lines = io.StringIO(text)
+    if separator == r"\s+":
+        yield from ((i, words(line)) for i, line in enumerate(lines, 1))
+    else:
+        reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+        with suppress(csv.Error):  # a cell that is too long: what comes after it is not located
+            yield from ((reader.line_num, cells) for cells in reader)
+
+
+def keep_spelling(path, frame, place, names, texts):
+    """Make the labels of a column text where whole numbers are spelled in two ways, as 01 and 1: these are two labels."""
+    given = texts.dropna().str.strip()
+    numbers = given.str.replace(r"^([+-]?)0+(?=\d)", r"\1", regex=True)
+    spellings = given.groupby(numbers).unique()
+    several = spellings[spellings.str.len() > 1]
+    if len(several) and given.str.fullmatch(r"[+-]?\d+").all():
+        say(path, f"column {names[place]!r}: {few(several.iloc[0].tolist())} are different labels, so that all labels of this "
+            "column are text; for a regression they are equal numbers")  # fmt: skip
+        frame[place] = texts
+
+
+def parsed(path, text, layout, place, names, **options):
+    """The table as a data frame whose columns are numbered; options: of pandas' reader."""
     import pandas
 
     numbers = list(range(len(names)))
@@ -224,22 +306,17 @@ def parsed(path, text, layout, place, names):
             return pandas.read_csv(
                 io.StringIO(text), sep=layout.separator, decimal=layout.decimal, header=None, names=numbers, index_col=False,
                 skiprows=int(layout.names is not None), skipinitialspace=True, keep_default_na=False, na_values=marks,
-                low_memory=False,
+                low_memory=False, **options,
             )  # fmt: skip
     except (pandas.errors.ParserWarning, ValueError) as error:
         reason = str(error).strip().replace("Error tokenizing data. C error: ", "")[:160]
-        refuse(path, f"a table with equally many cells in each line ({reason}); is separator={layout.separator!r} right?")
+        hint = " header=True: the first line names all columns but the first" if layout.unnamed else ""
+        refuse(path, f"a table with equally many cells in each line ({reason}); is separator={layout.separator!r} right?{hint}")
 
 
 def located(text, layout, skipped, row, column):
     """("line n", the cell as text) of a row of the table, counted from 0 below the header."""
-    lines = io.StringIO(text)
-    if layout.separator == r"\s+":
-        rows = ((i, line.split()) for i, line in enumerate(lines, 1))
-    else:
-        reader = csv.reader(lines, delimiter=layout.separator, skipinitialspace=True)
-        rows = ((reader.line_num, cells) for cells in reader)
-    filled = ((line, cells) for line, cells in rows if cells)
+    filled = ((line, cells) for line, cells in records(text, layout.separator) if cells)
     for i, (line, cells) in enumerate(filled):
         if i == row + (layout.names is not None):
             return f"line {line + skipped}", cells[column] if column < len(cells) else ""
@@ -258,7 +335,10 @@ class Cells:
         if columns is None:
             features = [i for i in range(len(self.names)) if i != target]
         else:
-            columns = [columns] if isinstance(columns, str | int) else list(columns)
+            columns = [columns] if isinstance(columns, str | int) else columns
+            if not isinstance(columns, Iterable):
+                fail("columns", columns, "names or positions of columns", TypeError)
+            columns = list(columns)
             features = [position(f"columns[{i}]", one, self.names) for i, one in enumerate(columns)]
             if target in features or not features:
                 fail("columns", columns, f"at least one feature, without the target {self.names[target]!r}")

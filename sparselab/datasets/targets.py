@@ -14,6 +14,7 @@ from ..utils.csr import check_finite, check_kind
 
 TASKS = ("classification", "regression")
 LABEL_TYPES = (str, bytes, (numbers.Real, np.bool_))
+MAX_LABEL = 2**16  # bytes of a label
 
 
 def check_targets(
@@ -39,7 +40,7 @@ def check_targets(
     task : {"classification", "regression"}, default "classification"
         What the targets are for.
     classes : ndarray, optional
-        The sorted labels seen in training; then other labels are rejected, and a single class is allowed.
+        The labels seen in training, in the order of their codes; then other labels are rejected, and a single class is allowed.
     dtype : {"float32", "float64"}, default float32
         Type of the numbers of a regression.
 
@@ -48,7 +49,7 @@ def check_targets(
     targets : ndarray
         Codes (n_samples,) int64 of the labels, or numbers (n_samples, outputs).
     classes : ndarray or None
-        The sorted labels (k,), so that label i is classes[code i]; None for a regression.
+        The labels (k,), by default sorted, so that label i is classes[code i]; None for a regression.
 
     Raises
     ------
@@ -88,7 +89,8 @@ def as_labels(y, name="y"):
         values = np.asarray(y)
     except (ValueError, TypeError, RuntimeError) as error:
         fail(name, y, f"one entry a sample ({str(error)[:120]})")
-    if values.dtype.kind in "US" and isinstance(y, list | tuple) and any(not isinstance(v, str | bytes) for v in y):
+    one = bytes if values.dtype.kind == "S" else str
+    if values.dtype.kind in "US" and isinstance(y, list | tuple) and not all(isinstance(v, one) for v in y):
         values = np.fromiter(y, object, len(y))
     return values
 
@@ -157,11 +159,21 @@ def _encode(labels, name):
     return codes.reshape(-1).astype(np.int64), classes
 
 
+def as_classes(classes, n_out, name="classes"):
+    """Labels of the outputs 0, 1, … as an array; TypeError or ValueError unless they are at most n_out of one kind and differ."""
+    labels = _labels(_as_column(as_labels(classes, name), name), name)
+    longest = MAX_LABEL // np.dtype("U1").itemsize
+    if not 0 < len(labels) <= n_out or len(np.unique(labels)) < len(labels) or labels.dtype.itemsize > MAX_LABEL:
+        fail(name, labels.tolist(), f"1 to {n_out} labels that differ, one for each output, of at most {longest} characters")
+    return labels
+
+
 def _known(labels, classes, name):
-    """Return the codes of `labels` in the sorted `classes`."""
+    """Return the codes of `labels`, which are their positions in `classes`."""
     if _family(labels) != _family(classes):
         fail(f"{name}.dtype", labels.dtype, f"labels like those trained on: {shown(classes.tolist())}")
-    codes = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
+    order = np.argsort(classes)
+    codes = order[np.minimum(np.searchsorted(classes, labels, sorter=order), len(classes) - 1)]
     unseen = classes[codes] != labels
     if unseen.any():
         i = int(np.argmax(unseen))

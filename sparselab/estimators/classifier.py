@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..checkpoints.records import History
 from ..checkpoints.state import TrainingState
 from ..datasets.dataset import Dataset
-from ..datasets.scaling import CommonScale, scaled_by, warn_of_lost_digits
+from ..datasets.scaling import CommonScale, scaled_by, warn_of_extreme_numbers, warn_of_lost_digits
 from ..datasets.targets import as_labels
 from ..datasets.validation import check_features, check_frame, is_wide
 from ..training.loop import predict
@@ -48,7 +48,9 @@ def check_before_sklearn(X):
         check_frame(X)
     if getattr(getattr(X, "dtype", None), "kind", "") == "c":
         raise ValueError(f"Complex data not supported: X.dtype = {X.dtype}: must be bool, integer or floating")
-    return check_features(X) if sparse.issparse(X) or np.ma.isMaskedArray(X) else X
+    if not (sparse.issparse(X) or np.ma.isMaskedArray(X)):
+        return X
+    return check_features(X, dtype=np.float64 if is_wide(X) else np.float32)
 
 
 def updated(scaler, X):
@@ -367,11 +369,10 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
 
     def _features(self, X):
         """X, checked: as float64 where it is to be standardised and float32 could lose digits, else as float32."""
-        if self.standardise and is_wide(X):
-            return check_features(X, dtype=np.float64)
-        checked = check_features(X)
-        if is_wide(X) and not sparse.issparse(X):
-            warn_of_lost_digits(X, "X")
+        dtype = np.dtype(np.float64 if self.standardise and is_wide(X) else np.float32)
+        checked = check_features(X, dtype=dtype)
+        if is_wide(X) and X.dtype != dtype and X.dtype.itemsize >= dtype.itemsize:
+            warn_of_lost_digits(X.tocsr() if sparse.issparse(X) else X, "X", dtype)
         return checked
 
     def _scaled(self, X):
@@ -402,6 +403,10 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         if self.scaler_ is not None:
             with checks.usual_errors():
                 self.scaler_.fit(X)
+        if X.dtype == np.float64 and isinstance(self.scaler_, CommonScale):
+            warn_of_lost_digits(self.scaler_.transform(X, np.float64), "X")
+        elif X.dtype == np.float64:
+            warn_of_extreme_numbers(X, "X")
         return model, TrainingState.start(model, settings.optimizer, seeds), History()
 
     def _new_scaler(self, is_sparse):

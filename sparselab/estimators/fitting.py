@@ -11,7 +11,6 @@ from ..checkpoints.run_dir import RunDir
 from ..datasets.dataset import Dataset
 from ..datasets.splits import rows_of_fraction, split_rows
 from ..training.loop import train
-from ..utils import checks
 from ..utils.seeds import child
 
 VALIDATION = 9  # spawn key of the validation split, beside those in checkpoints/state.py
@@ -21,13 +20,15 @@ class BestEpoch:
     """Early stopping: follows the validation accuracy and holds a copy of the net of the best epoch.
 
     The copy includes the optimizer's vectors, which belong to links that evolution may replace. folder: of the checkpoints, or
-    None; the best epoch is saved there as best.npz, because a resumed fit sees the records of earlier epochs without their nets.
+    None; the best epoch is saved there as best.npz, while the training has locked it, because a resumed fit sees the records of
+    earlier epochs without their nets.
     """
 
     def __init__(self, model, state, patience, tol, folder=None):
         self.model, self.state, self.patience, self.tol = model, state, patience, tol
         self.record, self.copy, self.epochs_without_gain = None, None, 0
-        self.file = None if folder is None else os.path.join(checks.absolute("checkpoint", folder, CheckpointError), "best.npz")
+        self.folder, self.warned = None if folder is None else RunDir(folder), set()
+        self.file = folder and os.path.join(self.folder.path, "best.npz")
 
     def should_stop(self, record):
         """Note the epoch that has ended; True after `patience` epochs in a row without a gain of more than `tol`."""
@@ -43,15 +44,19 @@ class BestEpoch:
         self.copy = (self.model.snapshot(), [s.copy() for s in self.state.optimizer])
         try:
             if self.file:
+                self.folder.check_held()  # never into the folder of another run
                 save_checkpoint(self.model, self.state, self.file)
         except CheckpointError as error:
-            warnings.warn(f"{error}. Training goes on", stacklevel=2)
+            if str(error) not in self.warned:
+                self.warned.add(str(error))
+                warnings.warn(f"{error}. The best epoch is not saved; training goes on", stacklevel=2)
 
     def restore(self):
         """Set model and optimizer back to the best epoch, if any epoch has ended."""
         if self.record is None:
             return
         if self.copy is None:
+            self.folder.check_same()
             best = load_checkpoint(self.file, self.model)
             if best.state.epoch != self.record.epoch:
                 raise CheckpointError(f"{self.file}: is of epoch {best.state.epoch}, must be of epoch {self.record.epoch}")
@@ -65,6 +70,8 @@ def run_epochs(model, state, history, data, settings, *, epochs, best=None, bar=
     """Train in place and append to `history`; at the end, or after an interrupt, the model is that of the last or best epoch."""
     options = {"optimizer": settings.optimizer, "rules": settings.rules, "threads": settings.threads, "state": state}
     options |= {"epochs": epochs, "batch_size": settings.batch(data.n_train), **settings.checkpointing}
+    if best and best.folder:
+        options["checkpoint"] = best.folder
     try:
         with closing(train(model, data, **options)) as records:  # closed, and saved, before the best epoch is restored
             for record in records:
@@ -106,7 +113,7 @@ def progress(verbose, epochs, name):
 def with_validation(data, fraction, seeds):
     """The data set with a stratified part of its rows as validation rows, in place of test rows."""
     n_validation = rows_of_fraction("validation_fraction", fraction, data.n_train)
-    first, second = split_rows(data.y_train, data.n_train, n_validation, child(seeds, VALIDATION))
+    first, second = split_rows(data.y_train, data.n_train, n_validation, child(seeds, VALIDATION), "rows of validation_fraction")
     X, y = data.X_train, data.y_train
     return Dataset(X[first], y[first], X[second], y[second], classes=data.classes)
 

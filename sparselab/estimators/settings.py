@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from joblib import effective_n_jobs
 
+from ..datasets.scaling import check_scaling
 from ..evolution import SET
 from ..nn import activations, initializers
 from ..nn.mlp import SparseMLP
@@ -41,7 +42,7 @@ class Settings:
         """The settings of an estimator; TypeError or ValueError naming the parameter, its value and what is allowed."""
         for name in ("nesterov", "early_stopping", "warm_start"):
             boolean(name, getattr(estimator, name))
-        scaling(estimator.standardise)
+        check_scaling(estimator.standardise)
         for name in ("epochs", "n_epochs_no_change"):
             checks.integer(name, getattr(estimator, name))
         fraction = estimator.validation_fraction
@@ -77,13 +78,6 @@ def boolean(name, value):
     """Raise TypeError for anything but True or False."""
     if not isinstance(value, bool | np.bool_):
         checks.fail(name, value, "True or False", TypeError)
-
-
-def scaling(standardise):
-    """Raise TypeError or ValueError for anything but True, False or "auto"."""
-    if not isinstance(standardise, bool | np.bool_) and not (isinstance(standardise, str) and standardise == "auto"):
-        kind = ValueError if isinstance(standardise, str) else TypeError
-        checks.fail("standardise", standardise, 'True, False or "auto"', kind)
 
 
 def hidden_layers(sizes):
@@ -149,6 +143,7 @@ def checkpoint_options(estimator):
         return {}
     if not isinstance(folder, str | os.PathLike):
         checks.fail("checkpoint", folder, "None or the path of a folder", TypeError)
+    checks.path("checkpoint", folder)
     if estimator.warm_start:
         checks.fail("checkpoint", str(folder), "None with warm_start, which goes on with the net in memory")
     return {"checkpoint": folder, "seed": None if estimator.random_state is None else seeds_of(estimator.random_state)}

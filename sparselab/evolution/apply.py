@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from ..nn.linear import SparseLinear
-from ..nn.mlp import SparseMLP
+from ..nn.mlp import SparseMLP, check_model
 from ..nn.optimizers import LayerState
 from ..topology.neuron_ids import check_ids
 from ..topology.rewiring import Rewiring
@@ -51,6 +51,7 @@ def apply(
     >>> sl.evolution.apply([half, None], model, None, np.random.default_rng(0))
     [(6, 0), (0, 0)]
     """
+    check_model(model)
     if len(rewirings) != len(model.layers):
         raise ValueError(f"rewirings: got {len(rewirings)}, must be one for each of the {len(model.layers)} layers")
     plans = [None if rewiring is None else _plan(index, rewiring, model, state, rng) for index, rewiring in enumerate(rewirings)]
@@ -94,6 +95,8 @@ class Undo:
     """
 
     def __init__(self, model: SparseMLP | None = None, state: Sequence[LayerState] | None = None) -> None:
+        if model is not None:
+            check_model(model)
         self._layers = [(layer, layer.topology, layer.w, layer.b) for layer in (model.layers if model else ())]
         self._states = [(s, s.links, s.neurons) for s in state or ()]
         self._model, self._neurons = model, model and model.neurons

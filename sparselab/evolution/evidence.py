@@ -10,7 +10,7 @@ from scipy import sparse
 from ..engines.layerwise import LayerwiseEngine
 from ..engines.tiling import tile_width
 from ..nn.linear import SparseLinear
-from ..nn.mlp import SparseMLP
+from ..nn.mlp import SparseMLP, check_model
 from ..nn.protocols import Loss
 from ..utils import checks
 
@@ -105,6 +105,7 @@ class Evidence:
         targets: NDArray[np.generic],
         samples: NDArray[np.int64],
     ) -> None:
+        check_model(model)
         self._arguments = model, loss, X, targets, samples
 
     @cached_property

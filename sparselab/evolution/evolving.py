@@ -7,7 +7,7 @@ from typing import Any, Self, TypeAlias
 
 import numpy as np
 
-from ..nn.mlp import SparseMLP
+from ..nn.mlp import SparseMLP, check_model
 from ..nn.optimizers import LayerState, check_state
 from ..topology.rewiring import Rewiring
 from .apply import apply
@@ -101,6 +101,7 @@ def evolve(
     >>> sl.evolution.evolve([sl.SET(0.3)], 1, model, state, lambda: None, np.random.default_rng(0)).links
     [(29, 29), (0, 0)]
     """
+    check_model(model)
     done = Changes.none(len(model.layers))
     links, neurons = np.array(done.links, int), np.array(done.neurons_pruned, int)
     for rule in rules:
@@ -178,6 +179,7 @@ def evolve_by_layer(
     >>> sl.evolution.evolve_by_layer([sl.SET(0.3)], 1, model, state, lambda: None, np.random.default_rng(0)).links
     [(29, 29), (0, 0)]
     """
+    check_model(model)
     n = len(model.layers)
     links, neurons = np.zeros((n, 2), int), np.zeros(n - 1, int)
     for rule in rules:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..nn import activations
-from ..nn.mlp import SparseMLP
+from ..nn.mlp import SparseMLP, check_model
 from ..nn.optimizers import LayerState
 from ..topology.rewiring import Rewiring, keep_neurons, rewire
 from ..utils import checks
@@ -364,6 +364,7 @@ def shrink(model: SparseMLP, gone: Sequence[NDArray[np.bool_]], evidence: Eviden
     >>> model.sizes, model.neurons.ids(1).tolist()
     ((4, 5, 2), [3, 4, 5, 6, 7])
     """
+    check_model(model)
     outputs, inputs = [None, *gone], [*gone, None]
     rewirings: list[Rewiring | None] = []
     for number, layer in enumerate(model.layers):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..nn.linear import SparseLinear
-from ..nn.mlp import SparseMLP
+from ..nn.mlp import SparseMLP, check_model
 from ..utils import checks
 from .criteria import check_finite
 
@@ -149,6 +149,7 @@ def scores(importance: Importance, model: SparseMLP) -> list[NDArray[np.generic]
     >>> [len(values) for values in sl.importances.scores(sl.importances.incoming, model)]
     [8, 6]
     """
+    check_model(model)
     found = []
     for layer, following in zip(model.layers, model.layers[1:], strict=False):
         answer, n = checks.as_array(importance(layer, following)), layer.topology.n_out

@@ -48,7 +48,7 @@ class RunStore:
     """
 
     def __init__(self, folder="runs", own_data=""):
-        self.folder, self.own_data = Path(checks.absolute("folder", folder)), own_data
+        self.folder, self.own_data = Path(checks.absolute("folder", checks.path("folder", folder))), own_data
 
     def new(self, config, label=""):
         """A RunLogger for a run of this config in a new folder; safe if other processes create runs at the same time."""

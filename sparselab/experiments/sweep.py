@@ -117,7 +117,8 @@ def sweep(
     seeds : int or list of int, default 1
         How many seeds (from 0), or the seeds.
     n_jobs : int, default 1
-        Runs at the same time; -1: as many as there are cores. A run has cores / n_jobs threads, unless its config says how many.
+        Runs at the same time; -1: as many as there are cores, -2: one fewer. A run has cores / n_jobs threads, unless its config
+        says how many.
     backend : {"loky", "threading"}, default "loky"
         Where runs are executed: processes or threads. The backend of a run's own workers is a field of its config.
     data : Dataset, optional

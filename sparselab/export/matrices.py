@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def to_scipy(model: SparseMLP) -> list[tuple[scipy.sparse.csr_array, NDArray[Any]]]:
-    """Export a net as scipy CSR matrices and bias vectors.
+    """Export a net as scipy CSR matrices and bias vectors; what its outputs stand for, `model.classes`, is not in them.
 
     Parameters
     ----------
@@ -62,6 +62,8 @@ def from_scipy(
     dtype: DTypeLike | None = None,
 ) -> SparseMLP:
     """Make a net whose links are the entries of scipy sparse matrices; everything is copied.
+
+    Labels of the outputs are set by `model.classes = labels`.
 
     Parameters
     ----------
@@ -107,7 +109,7 @@ def from_scipy(
 
 
 def to_dense(model: SparseMLP) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-    """Export a net as dense matrices and bias vectors.
+    """Export a net as dense matrices and bias vectors; what its outputs stand for, `model.classes`, is not in them.
 
     Parameters
     ----------
@@ -148,7 +150,7 @@ def from_dense(
 ) -> SparseMLP:
     """Make a net whose links are the entries of dense matrices with |w| > tolerance; everything is copied.
 
-    Beside the matrices only their links take memory.
+    Beside the matrices only their links take memory. Labels of the outputs are set by `model.classes = labels`.
 
     Parameters
     ----------

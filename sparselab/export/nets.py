@@ -25,7 +25,8 @@ LAYOUTS = "dense", "csr"
 def to_torch(model: SparseMLP, layout: str = "dense") -> torch.nn.Sequential:
     """Export a net as a torch.nn.Sequential with the same outputs, up to rounding.
 
-    It takes samples in rows, X (n, n_in) -> (n, n_out). Activations are torch's own where it has them, a module of two slopes
+    It takes samples in rows, X (n, n_in) -> (n, n_out). Its attribute `classes` is the list of `model.classes`, the labels of the
+    outputs, or None; it is not in a state_dict. Activations are torch's own where it has them, a module of two slopes
     for All-ReLU; dropout is torch.nn.Dropout. It is in eval mode: `.train()` turns dropout on.
 
     Parameters
@@ -67,7 +68,9 @@ def to_torch(model: SparseMLP, layout: str = "dense") -> torch.nn.Sequential:
         parts.append(modules.linear(dense(layer), layer.b) if layout == "dense" else modules.sparse_linear(layer))
         if activation is not None:
             parts += [activation, modules.nn.Dropout(model.dropout)] if model.dropout else [activation]
-    return modules.nn.Sequential(*parts).eval()
+    module = modules.nn.Sequential(*parts).eval()
+    module.classes = None if model.classes is None else model.classes.tolist()
+    return module
 
 
 def from_torch(
@@ -83,7 +86,7 @@ def from_torch(
 
     Links are the entries with |w| > tolerance; under torch.nn.utils.prune those that its mask keeps (a kept 0 is a link), in a
     sparse weight the entries that it stores. Sequentials may be nested, and Flatten may stand first. The last layer gives
-    logits, so that no softmax may follow it.
+    logits, so that no softmax may follow it. The labels in `classes` of a module that `to_torch` made are taken over.
 
     Parameters
     ----------
@@ -132,7 +135,10 @@ def from_torch(
             raise ValueError(f"{after}: has {b.n_in} inputs, must have the {a.n_out} outputs of {before}")
     activation = common_activation([found for _, _, found, _ in blocks[:-1]]) if activation is None else activation
     dropout = common_dropout([p for _, _, _, p in blocks[:-1]]) if dropout is None else dropout
-    return net_of("weights", links, biases, dtype, activation=activation, dropout=dropout, initializer=initializer)
+    model = net_of("weights", links, biases, dtype, activation=activation, dropout=dropout, initializer=initializer)
+    labels = getattr(module, "classes", None)  # other modules may have an attribute of this name for something else
+    model.classes = labels if isinstance(labels, list) and len(labels) == model.sizes[-1] else None
+    return model
 
 
 def torch_modules():

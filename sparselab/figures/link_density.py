@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..kernels.binning import links_per_bin
+from ..nn.mlp import check_no_estimator
 from ..utils import checks
 from . import style
 from .table_figure import TableFigure
@@ -68,6 +69,7 @@ def topologies_of(source):
     """List of the topologies of a model, a layer or a topology."""
     if hasattr(source, "layers"):
         return [layer.topology for layer in source.layers]
+    check_no_estimator(source, "source", "a Topology, a SparseLinear or a SparseMLP")
     topology = getattr(source, "topology", source)
     if not hasattr(topology, "indptr"):
         checks.fail("source", source, "a Topology, a SparseLinear or a SparseMLP", TypeError)

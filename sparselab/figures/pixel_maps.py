@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..nn.mlp import check_no_estimator
 from ..utils import checks
 from . import style
 from .histories import degrees_of, is_record, records_of
@@ -143,6 +144,7 @@ def fan_out_of(source):
         return np.asarray(degrees_of(source).fan_out[0])
     if hasattr(source, "layers") or hasattr(source, "topology") or hasattr(source, "indptr"):
         return topologies_of(source)[0].fan_out
+    check_no_estimator(source, "source", "a model, a Topology, an EpochRecord or a vector of fan-out")
     vector = np.asarray(source)
     if vector.ndim != 1 or vector.dtype.kind not in "iuf" or not vector.size:
         checks.fail("source", source, "a model, a Topology, an EpochRecord or a vector of fan-out", TypeError)

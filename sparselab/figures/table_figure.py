@@ -148,7 +148,7 @@ def save_figure(figure: TableFigure, path: str | os.PathLike[str]) -> list[Path]
     >>> [path.name for path in sl.figures.save_figure(sl.figures.loss_by_step([0.5, 0.25]), "loss")]
     ['loss.pdf', 'loss.png', 'loss.csv']
     """
-    frame, path = to_frame(figure), Path(path)
+    frame, path = to_frame(figure), Path(checks.path("path", path))
     stem = str(path.with_suffix("") if path.suffix in SUFFIXES else path)
     pdf, png, csv = paths = [Path(stem + suffix) for suffix in SUFFIXES]
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from ..datasets.targets import as_classes
 from ..topology.neuron_ids import Neurons
 from ..topology.random_graph import erdos_renyi
 from ..topology.topology import Topology
@@ -85,10 +86,20 @@ def check_chain(layers: Sequence[SparseLinear]) -> list[SparseLinear]:
 def check_model(model: Any, name: str = "model") -> None:
     """Raise TypeError for anything but a SparseMLP, naming the one in a fitted estimator."""
     if not isinstance(model, SparseMLP):
-        inside = (
-            f" (give {type(model).__name__}(…).model_, its net)" if isinstance(getattr(model, "model_", None), SparseMLP) else ""
-        )
-        checks.fail(name, model, f"a SparseMLP{inside}", TypeError)
+        check_no_estimator(model, name)
+        checks.fail(name, model, "a SparseMLP", TypeError)
+
+
+def check_no_estimator(value: Any, name: str, allowed: str = "a SparseMLP") -> None:
+    """Raise TypeError for a fitted estimator, or a pipeline or a search that has one, naming the net in it."""
+    steps = getattr(value, "steps", None)
+    for attribute, inner in (
+        ("", value), (".estimator_", getattr(value, "estimator_", None)),
+        (".best_estimator_", getattr(value, "best_estimator_", None)),
+        ("[-1]", steps[-1][-1] if isinstance(steps, list) and steps and isinstance(steps[-1], tuple) else None),
+    ):  # fmt: skip
+        if isinstance(getattr(inner, "model_", None), SparseMLP):
+            checks.fail(name, value, f"{allowed} (give {type(value).__name__}(…){attribute}.model_, its net)", TypeError)
 
 
 class SparseMLP:
@@ -112,8 +123,8 @@ class SparseMLP:
     neurons : Neurons
         Which neurons of the original network are left.
     classes : ndarray or None
-        The sorted labels (outputs,) that the outputs stand for, which training on a tuple (X, y) sets. None: labels are the
-        numbers of the outputs, as in a Dataset. Set it to None to train on other labels.
+        The labels that the outputs stand for, which training sets; outputs beyond the last label have none. None: labels are the
+        numbers of the outputs. Set it to None to train on other labels.
 
     Raises
     ------
@@ -129,8 +140,6 @@ class SparseMLP:
     (3, 2)
     """
 
-    classes: NDArray[Any] | None = None  # for nets that were pickled before there were classes
-
     def __init__(
         self,
         layers: Sequence[SparseLinear],
@@ -145,6 +154,15 @@ class SparseMLP:
         self.initializer: initializers.Initializer = initializers.get(initializer)
         self.neurons: Neurons = Neurons.of(self.sizes)
         self.classes = None
+
+    @property
+    def classes(self) -> NDArray[Any] | None:
+        """The labels that the outputs stand for; None for the numbers of the outputs."""
+        return vars(self).get("classes")  # missing in nets that were pickled before there were classes
+
+    @classes.setter
+    def classes(self, labels: ArrayLike | None) -> None:
+        vars(self)["classes"] = None if labels is None else as_classes(labels, self.sizes[-1])
 
     @classmethod
     def create(

@@ -20,16 +20,19 @@ class LocalCheckpoints:
     """`local-epoch<e>-worker<k>.npz` in the run's folder, a RunDir, for workers 0 … n − 1; only epochs that all have count."""
 
     def __init__(self, folder, n_workers):
-        self.folder, self.n_workers = folder, n_workers
+        self.folder, self.n_workers, self.warned = folder, n_workers, set()
 
     def save(self, nets, optimizers, seeds, epoch, history):
-        """Write the nets after `epoch` epochs, then remove those of earlier ones; what cannot be written is warned of."""
+        """Write the nets after `epoch` epochs, then remove those of earlier ones; warn once for each reason why that fails."""
         try:
             self.folder.check_held()
             for path, net, optimizer in zip(self._paths(epoch), nets, optimizers, strict=True):
                 save_checkpoint(net, TrainingState(optimizer, seeds, epoch), path, history)
         except CheckpointError as error:
-            warnings.warn(f"{error}. The checkpoint before it stays; training goes on", stacklevel=2)
+            reason = str(error).replace(f"local-epoch{epoch}-", "")
+            if reason not in self.warned:
+                self.warned.add(reason)
+                warnings.warn(f"{error}. The checkpoint before it stays; training goes on", stacklevel=2)
             return
         self.clear(before=epoch)
 

@@ -50,7 +50,7 @@ def train_parallel(
         tests), the address of a Dask scheduler, a `concurrent.futures.Executor`, a `distributed.Client`, or an object with the
         methods of a backend.
     n_jobs : int, optional
-        Workers. Default, and -1: all cores; -2: all but one.
+        Workers. Default, and -1: all cores; -2: all but one, and so on; then at most one for each mini-batch.
     async_fraction : float, default 0.7
         Share of the epochs in the first phase, in [0, 1].
     synchronous : bool, default False

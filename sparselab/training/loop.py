@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -46,6 +46,17 @@ class Scores(LossAndAccuracy):
 
     r2: float | None = None
 
+    def _replace(self, /, **changes: Any) -> Self:
+        """The same with some of loss, accuracy and r2 changed."""
+        r2 = changes.pop("r2", self.r2)
+        changed = super()._replace(**changes)
+        changed.r2 = r2
+        return changed
+
+    def _asdict(self) -> dict[str, Any]:
+        """Loss, accuracy and r2."""
+        return super()._asdict() | {"r2": self.r2}
+
 
 def train(
     model: SparseMLP, data: Dataset | tuple[Any, ...], *, evaluate_every: int = 1, **options: Any
@@ -59,7 +70,7 @@ def train(
     model : SparseMLP
         The net.
     data : Dataset or tuple
-        A Dataset, or (X, y) or (X, y, X_test, y_test); the labels in a tuple become `model.classes`.
+        A Dataset, or (X, y) or (X, y, X_test, y_test); its labels become `model.classes`.
     evaluate_every : int, default 1
         Epochs between two evaluations on the test samples; 0 for none.
     **options
@@ -215,7 +226,7 @@ def steps(
         if hasattr(rule, "prepare"):
             rule.prepare(model, epochs if checkpoint is not None else state.epoch + epochs)
     checkpointer = None if checkpoint is None else Checkpointer(checkpoint, every, keep, resume, seed, config)
-    remember_classes(model, data, dataset)
+    remember_classes(model, dataset)
     if checkpointer is None:
         return in_one_process(_steps(run, state, state.epoch + epochs))
     return in_one_process(_checkpointed_steps(run, state, checkpointer, epochs))
@@ -270,7 +281,8 @@ def evaluate(
     X : array_like or sparse matrix of shape (n, features)
         Samples.
     y : array_like of shape (n,) or (n, outputs)
-        Labels, which are those of `model.classes` or the numbers of the outputs; or the numbers of a regression.
+        Labels, which are those of `model.classes`; or the numbers of the outputs, such as a Dataset's `y_test`, where no label is
+        another such number (else `data.decode(data.y_test)`); or the numbers of a regression.
     loss : str or object, optional
         By default "softmax_cross_entropy" for labels, else "mean_squared_error".
     threads : int, optional

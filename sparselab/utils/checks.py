@@ -7,6 +7,7 @@ import difflib
 import math
 import numbers
 import os
+import re
 import reprlib
 from typing import Any, NoReturn
 
@@ -48,7 +49,7 @@ def absolute(name: str, path: Any, error: type[Exception] = ValueError) -> str:
 
 def number(name, value, allowed, *, low=None, high=None, open_low=False, open_high=False):
     """Return a finite real number within bounds as float; `open_low` and `open_high` exclude the bound itself."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+    if isinstance(value, bool | np.bool_ | np.timedelta64) or not isinstance(value, numbers.Real):  # numpy counts spans of time
         fail(name, value, allowed, TypeError)
     try:
         result = float(value)
@@ -85,7 +86,7 @@ def finite_float32(name, value, *, low=-FLOAT32_MAX):
 def integer(name, value, *, low=1, high=None):
     """Return a whole number within [low, high] as int."""
     allowed = f"a whole number >= {low}" if high is None else f"a whole number in [{low}, {high}]"
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+    if isinstance(value, bool | np.bool_ | np.timedelta64) or not isinstance(value, numbers.Integral):
         fail(name, value, allowed, TypeError)
     if value < low or (high is not None and value > high):
         fail(name, value, allowed)
@@ -128,6 +129,26 @@ def flag(name, value):
     return bool(value)
 
 
+LONGEST_NAME = 255  # characters of a file's name, on any system
+
+
+def path(name, value):
+    """Return a path as a str; TypeError for what is no path, ValueError for one that no system can have.
+
+    "" would be the working directory, or, with an extension, a hidden file in it.
+    """
+    if not isinstance(value, str | bytes) and not hasattr(value, "__fspath__"):
+        fail(name, value, "the path of a file or folder: text or a pathlib.Path", TypeError)
+    try:
+        text = os.fsdecode(value)
+        os.fsencode(text)
+    except (UnicodeError, TypeError, ValueError):
+        fail(name, value, "a path that can be encoded")
+    if not text or "\0" in text or max(map(len, re.split(r"[/\\]", text))) > LONGEST_NAME:
+        fail(name, value, f"a path that is not empty, without NUL, and with names of at most {LONGEST_NAME} characters")
+    return text
+
+
 def instance(name, kind):
     """Construct an object of class `kind`, which was passed in place of an object; TypeError if it needs arguments."""
     try:
@@ -150,7 +171,7 @@ def choice(name, value, allowed):
     """Return `value` if it is one of the names in `allowed`; the error suggests the closest name."""
     names = list(allowed)
     if not isinstance(value, str):
-        fail(name, value, f"one of {names}", TypeError)
+        fail(name, value, f"one of {few(names)}", TypeError)
     if value not in names:
         close = difflib.get_close_matches(value, names, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""

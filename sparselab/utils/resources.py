@@ -1,7 +1,10 @@
 """Cores and memory available to this process, given the machine, its control groups (cgroups) and its resource limits."""
 
+import numbers
 import os
 from pathlib import Path
+
+import numpy as np
 
 from . import checks
 
@@ -14,9 +17,9 @@ def cores():
 
 
 def jobs(name, value):
-    """Return a number of workers given in joblib's convention: -1 means all cores, -2 all but one."""
-    if not isinstance(value, bool) and isinstance(value, int) and -cores() <= value < 0:
-        return cores() + 1 + value
+    """Return a number of workers given in joblib's convention: -1 means all cores, -2 all but one, …, but at least one."""
+    if not isinstance(value, bool | np.bool_ | np.timedelta64) and isinstance(value, numbers.Integral) and value < 0:
+        return max(1, cores() + 1 + int(value))
     return checks.integer(name, value)
 
 

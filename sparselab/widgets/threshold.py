@@ -17,7 +17,7 @@ from ..experiments import studies
 from ..figures.style import limit_height, set_height
 from ..nn import summary
 from ..nn.footprint import dense_bytes, dense_links
-from ..nn.mlp import SparseMLP
+from ..nn.mlp import SparseMLP, check_no_estimator
 from ..utils import checks
 from . import markup
 from .costs import AT_ONCE
@@ -99,6 +99,7 @@ def threshold_panel(
     checks.choice("importance", importance, importances.NAMES)
     checks.integer("min_neurons", min_neurons)
     amount = min(round(checks.fraction("amount", amount), 2), 0.99)
+    check_no_estimator(model, "model", "a SparseMLP with a hidden layer, or a TrainingPanel that has one")
     if not isinstance(model, SparseMLP) or len(model.layers) < 2:
         checks.fail("model", model, "a SparseMLP with a hidden layer, or a TrainingPanel that has one", TypeError)
     study = ThresholdStudy(consistent_copy(model), data, {importance: curve}, min_neurons, seed, threads)

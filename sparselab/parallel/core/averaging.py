@@ -6,7 +6,7 @@ import numpy as np
 
 from ...evolution import magnitude_within_sign
 from ...nn.linear import SparseLinear
-from ...nn.mlp import SparseMLP, check_model
+from ...nn.mlp import SparseMLP, check_model, check_no_estimator
 from ...topology.rewiring import rewire, union
 from ...utils import checks
 
@@ -58,6 +58,9 @@ def average(models: Iterable[SparseMLP], n_links: Iterable[int] | None = None) -
 
 def check_models(models):
     """The models as a list, if they fit together."""
+    if not hasattr(models, "__iter__"):
+        check_no_estimator(models, "models", "a list of SparseMLP")
+        checks.fail("models", models, "a list of SparseMLP", TypeError)
     models = list(models)
     if not models:
         checks.fail("models", models, "at least one SparseMLP")

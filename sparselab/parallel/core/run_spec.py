@@ -21,7 +21,7 @@ class RunSpec:
         steps_per_push,
     ):  # fmt: skip
         check_model(model)
-        given, data = data, as_dataset(data, model, loss, new_classes=True)
+        data = as_dataset(data, model, loss, new_classes=True)
         self.model, self.optimizer, self.rules = model, check_optimizer(optimizer), tuple(check_rules(rules))
         self.epochs, batch_size = checks.integer("epochs", epochs), checks.integer("batch_size", batch_size)
         self.synchronous = checks.flag("synchronous", synchronous)
@@ -33,7 +33,7 @@ class RunSpec:
         self.batch_size = min(batch_size, len(self.targets))
         self.n_workers = resources.cores() if n_jobs is None else resources.jobs("n_jobs", n_jobs)
         self.n_batches = -(-len(self.targets) // self.batch_size)
-        if n_jobs is None or n_jobs == -1:  # as many as there are cores, and mini-batches
+        if n_jobs is None or n_jobs < 0:  # as many as there are cores, and mini-batches
             self.n_workers = min(self.n_workers, self.n_batches)
         if self.n_workers > self.n_batches:
             checks.fail("n_jobs", self.n_workers, f"at most {self.n_batches}, the mini-batches of an epoch")
@@ -43,7 +43,7 @@ class RunSpec:
             "n_jobs": self.n_workers, "synchronous": self.synchronous, "first_phase": self.first_epochs, "epochs": self.epochs,
             "steps_per_push": self.steps_per_push,
         }  # fmt: skip
-        remember_classes(model, given, data)
+        remember_classes(model, data)
 
     def _samples(self, name, X, y):
         return as_features(f"data.{name}", X, self.model), self.loss.targets(y, self.model.sizes[-1], self.model.dtype)

@@ -15,11 +15,15 @@ class Refused(ValueError):
 
 @dataclass(frozen=True)
 class Refusal:
-    """Must end in an error that names the argument (one of `names`) and holds all `words`; and nothing has changed."""
+    """Must end in an error that names the argument (one of `names`) and holds all `words`; and nothing has changed.
+
+    of_system: whether an OSError that says the path is an answer, too.
+    """
 
     names: tuple
     words: tuple = ()
     shows_value: bool = True
+    of_system: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,13 @@ class Kit:
         return value.function(fixture) if isinstance(value, Made) else value
 
 
-def refusals(argument, call, faults, *, names=(), words=(), shows_value=True):
+def refusals(argument, call, faults, *, names=(), words=(), shows_value=True, of_system=False):
     """A kit whose faults must all be refused.
 
     argument is `function(name)` or `name`; names: other words that name it in a message.
     """
     name = argument.partition("(")[2].rstrip(")") or argument
-    yield Kit(argument, faults, call, Refusal((name, *names), tuple(words), shows_value))
+    yield Kit(argument, faults, call, Refusal((name, *names), tuple(words), shows_value, of_system))
 
 
 def acceptances(argument, call, faults, holds, documented):

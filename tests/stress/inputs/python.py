@@ -11,6 +11,8 @@ from sparselab.training.loop import TrainingState
 from . import NAN, Made, not_a_flag, not_a_name, not_a_number, not_a_seed, not_whole, refusals, values, without
 from .fixture import SIZES, Fixture, create, layer, of, steps
 from .python_data import data, datasets, matrices, topologies
+from .python_files import files_and_paths
+from .python_labels import labels_and_numbers
 from .python_pruning import pruning
 from .python_rules import rules
 from .python_unusual import accepted
@@ -20,7 +22,10 @@ __all__ = ["Fixture", "kits"]
 
 def kits():
     """Every kit of this entry point."""
-    return chain(nets(), parts(), training(), data(), matrices(), topologies(), datasets(), rules(), pruning(), accepted())
+    return chain(
+        nets(), parts(), training(), data(), matrices(), topologies(), datasets(), files_and_paths(), labels_and_numbers(),
+        rules(), pruning(), accepted(),
+    )  # fmt: skip
 
 
 def nets():

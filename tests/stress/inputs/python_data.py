@@ -156,8 +156,8 @@ def datasets():
         "empty": (),
     }
     yield from refusals("Dataset.from_arrays(image_shape)", made("image_shape"), without(shapes, "empty"), shows_value=False)
-    for argument in ("standardise", "overwrite"):
-        yield from refusals(f"Dataset.from_arrays({argument})", made(argument), not_a_flag())
+    yield from refusals("Dataset.from_arrays(standardise)", made("standardise"), without(not_a_flag(), "nothing"))
+    yield from refusals("Dataset.from_arrays(overwrite)", made("overwrite"), not_a_flag())
     cut = lambda s, v: Dataset.from_arrays(s.X, s.y).split_validation(v)
     share = not_a_number() | {"zero": 0, "one": 1, "negative": -0.1, "above 1": 1.5}
     yield from refusals("Dataset.split_validation(fraction)", cut, share)
