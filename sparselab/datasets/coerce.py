@@ -23,7 +23,7 @@ def as_dataset(data, model, loss=None, *, new_classes=False):
         return with_codes_of(data, model.classes, new_classes)
     y, n_out = as_labels(data[1]), model.sizes[-1]
     if is_regression(y, n_out, loss):
-        return Dataset.from_arrays(*data, standardise=False, dtype=model.dtype, task="regression")
+        return Dataset.from_arrays(*data, dtype=model.dtype, task="regression")
     classes = model.classes
     if classes is None and are_outputs(y, n_out) and not (new_classes and y.min() == y.max()):  # one class: refused below
         classes = np.arange(n_out)
@@ -33,8 +33,8 @@ def as_dataset(data, model, loss=None, *, new_classes=False):
             for place, part in enumerate(data)
         ]
         with remedy(classes, *labelled[1::2], new_classes=new_classes):
-            return Dataset.from_arrays(*labelled, standardise=False, dtype=model.dtype, classes=classes)
-    made = Dataset.from_arrays(*data, standardise=False, dtype=model.dtype)
+            return Dataset.from_arrays(*labelled, dtype=model.dtype, classes=classes)
+    made = Dataset.from_arrays(*data, dtype=model.dtype)
     if not new_classes:
         allowed = f"the numbers of the net's outputs, 0 … {n_out - 1}; model.classes = … says which label each output stands for"
         checks.fail("y", made.classes.tolist(), allowed)
@@ -43,7 +43,7 @@ def as_dataset(data, model, loss=None, *, new_classes=False):
 
 def given_dataset(data):
     """Return a Dataset given in place of a config's: itself, or made of (X, y) or (X, y, X_test, y_test); None for None."""
-    return data if data is None or is_dataset(data) else Dataset.from_arrays(*data, standardise=False)
+    return data if data is None or is_dataset(data) else Dataset.from_arrays(*data)
 
 
 def is_dataset(data):

@@ -3,7 +3,6 @@
 `source` appears in titles and result tables, so that artificial data is never mistaken for the paper's.
 """
 
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -144,7 +143,7 @@ class Dataset:
         y_test: Any = None,
         *,
         task: str = "classification",
-        standardise: bool | str | None = None,
+        standardise: bool | str = False,
         name: str = "arrays",
         source: str = "arrays",
         image_shape: tuple[int, ...] | list[int] | None = None,
@@ -167,13 +166,11 @@ class Dataset:
             The same of the test rows.
         task : {"classification", "regression"}, default "classification"
             What the targets are for.
-        standardise : bool or "auto", optional
+        standardise : bool or "auto", default False
             True: features are scaled by mean and standard deviation of the training rows; those of a sparse matrix are only
             divided by the standard deviation, so that it stays sparse. False: they are taken as they are. "auto": True for dense
             features; sparse ones, such as TF-IDF of words, are all multiplied by one number, `factor`, which gives the training
-            rows a length of 10 (root of the mean square), because dividing by deviations inflates rare features. By default
-            dense features are taken as they are, and sparse ones as for "auto", with a warning, because rows that are not in the
-            dataset have to be multiplied by `factor`, too.
+            rows a length of 10 (root of the mean square), because dividing by deviations inflates rare features.
         name : str, default "arrays"
             Name of the dataset.
         source : str, default "arrays"
@@ -198,9 +195,8 @@ class Dataset:
         TypeError, ValueError
             If an argument or a value of an array is not allowed.
         """
-        X, overwrite = sparse_values(X, "X"), flag("overwrite", overwrite)
-        given, standardise = standardise, sparse.issparse(X) and "auto" if standardise is None else standardise
         check_scaling(standardise)
+        X, overwrite = sparse_values(X, "X"), flag("overwrite", overwrite)
         common = isinstance(standardise, str) and sparse.issparse(X)
         checked = partial(_checked, dtype=dtype, standardise=bool(standardise), keep=standardise and not (overwrite or common))
         X_train = checked(X, "X")
@@ -215,12 +211,6 @@ class Dataset:
             return made
         if common:
             X_train, X_test, factor = by_one_number(X_train, X_test, dtype)
-            if given is None:
-                warnings.warn(
-                    f"X is sparse and all its values are multiplied by {factor:.6g}, so that nets learn from it: rows that are "
-                    "not in the dataset have to be multiplied by it, too (data.factor); standardise=\"auto\" does so without "
-                    "this warning, standardise=False leaves X as it is", stacklevel=2,
-                )  # fmt: skip
             return replace(made, X_train=X_train, X_test=X_test, factor=factor)
         X_train, X_test = scale(X_train, X_test, dtype)  # in place where the arrays have this dtype and are not the caller's
         return replace(made, X_train=X_train, X_test=X_test)
