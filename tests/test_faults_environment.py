@@ -524,7 +524,7 @@ def test_neither_a_home_nor_a_folder_for_temporary_files_is_needed(tmp_path):
 
 
 WORK = """
-import hashlib, io, json, sys
+import hashlib, io, json, sys, warnings
 import numpy as np, pandas as pd, scipy.sparse
 import sparselab as sl
 
@@ -555,7 +555,9 @@ def trained(model, y=y, call=sl.train, **options):
 
 
 def fitted(X, **options):
-    model = sl.SparseMLPClassifier((30,), epochs=3, random_state=0, batch_size=32, **options).fit(X, names)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*vanishes in float64")  # of the tiny numbers below
+        model = sl.SparseMLPClassifier((30,), epochs=3, random_state=0, batch_size=32, **options).fit(X, names)
     return digest(model.predict_proba(X).tobytes(), model.predict(X).tolist())
 
 

@@ -147,8 +147,8 @@ def test_importance(names):
     learns(sl.SparseMLP.create((64, 60, 10), seed=0), names["data"], rules=[names["rule"]])
 
 
-def count_positive(epoch, model, state, evidence, rng, found):
-    found.append(int((model.layers[0].w > 0).sum()))
+def count_signs(epoch, model, state, evidence, rng, found):
+    found.append([int((sign * model.layers[0].w > 0).sum()) for sign in (1, -1)])
     return [None] * len(model.layers)
 
 
@@ -162,9 +162,13 @@ def test_zeta_schedules(names):
     for name, shares in wanted.items():
         model = sl.SparseMLP.create((64, 60, 10), seed=0)
         positive = []
-        records = learns(model, names["data"], rules=[partial(count_positive, found=positive), names[name]])
+        records = learns(model, names["data"], rules=[partial(count_signs, found=positive), names[name]])
         links = records[0].nnz[0]
-        cut = [int(share * n) + int(share * (links - n)) for share, n in zip(shares, positive, strict=True)]
+        cut = []
+        for share, signs in zip(shares, positive, strict=True):
+            zeros = links - sum(signs)  # links of pixels that are always black: they go first
+            rest = max(0, share * links - zeros) / (links - zeros)
+            cut.append(min(zeros, int(share * links)) + sum(int(rest * n) for n in signs))
         assert [record.grown[0] for record in records] == [0, *cut]
 
 

@@ -296,7 +296,9 @@ def test_the_dense_net_predicts_in_measured_time():
 
 def test_first_and_last_is_the_records():
     variants = {"SET": {}, "shrink": {"pruning": "shrink", "pruning_start": 1, "pruning_stop": 0}}
-    runs = studies.compare(variants, seeds=2, data=models.dataset(), progress=False, hidden=(20, 10), epochs=3, epsilon=3)
+    runs = studies.compare(
+        variants, seeds=2, data=models.dataset(), progress=False, hidden=(20, 10), epochs=3, epsilon=3, new_values="initializer"
+    )
     table = studies.first_and_last(runs, epochs=1)
     for label, seeds in runs.items():
         assert table.links_last[label] == round(np.mean([history[-1].links for history in seeds]))
