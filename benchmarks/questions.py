@@ -4,7 +4,8 @@
 
 1. slopes: is it the alternation or the negative slope in All-ReLU? All-ReLU, leaky ReLU, ReLU and all layers −α, with SET.
 2. topology: SET against a static topology and against links regrown where a batch's gradient is large (SampledGradient); both
-   with a constant ζ and with one that falls to 0 along half a cosine, so that no link is new in the last epochs.
+   with a constant ζ and with one that falls to 0 along half a cosine, so that no link is new in the last epochs; and with new
+   links that start at 0 instead of at a value from the initializer.
 
 On complete FashionMNIST with the authors' demo settings at three densities (first values scaled by width or by links), and on
 madelon_like with the paper's settings for Madelon. A seed gives every variant the same first links, weights and mini-batches,
@@ -25,7 +26,7 @@ from benchmarks.kept import Kept, spread
 DEMO = {
     "fan": "width",
     "dataset": "fashion_mnist", "hidden": (1000, 1000, 1000), "alpha": 0.6, "dropout": 0.3, "zeta": 0.3, "learning_rate": 0.01,
-    "weight_decay": 2e-4, "batch_size": 128, "initializer": "he_uniform",
+    "weight_decay": 2e-4, "batch_size": 128, "initializer": "he_uniform", "new_values": "initializer",
 }  # fmt: skip
 # Madelon's rows are few: as many epochs of it take seconds. Fan-ins below ten need first values scaled by links.
 FIELDS = {
@@ -48,6 +49,8 @@ TOPOLOGY = {
     "gradient-sampled regrowth": {"rule": "set", "regrowth": "gradient"},
     "SET, ζ falls to 0": {"rule": "set", "zeta_schedule": "cosine"},
     "gradient-sampled, ζ falls to 0": {"rule": "set", "regrowth": "gradient", "zeta_schedule": "cosine"},
+    "SET, new links from 0": {"rule": "set", "new_values": "zero"},
+    "gradient-sampled, new links from 0": {"rule": "set", "regrowth": "gradient", "new_values": "zero"},
 }
 QUESTIONS = {"slopes": SLOPES, "topology": TOPOLOGY}
 

@@ -313,6 +313,7 @@ SETTINGS = {
     "zeta_stop": 3, "criterion": "magnitude", "regrowth": "gradient", "new_values": "initializer",
     "pruning": "shrink", "pruning_amount": 0.5,
     "pruning_percentile": 30.0, "pruning_start": 1, "pruning_stop": 2, "pruning_every": 1, "importance": "product",
+    "pruning_fold": "bias",
     "learning_rate": 0.0625, "momentum": 0.875, "weight_decay": 0.0009765625, "nesterov": True, "decay_biases": False,
     "schedule": "warm_up", "batch_size": 16, "epochs": 4, "seed": 3, "threads": 1, "workers": 2, "backend": "threads",
     "async_fraction": 0.75, "synchronous": True, "steps_per_push": 1,

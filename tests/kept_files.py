@@ -23,7 +23,7 @@ KEPT = Path(__file__).parent / "kept"
 SIZES = (hashes.FEATURES, 12, 8, hashes.CLASSES)
 DIGITS = {"fan": "width",
     "dataset": "digits", "hidden": (10, 8), "epsilon": 1.0, "epochs": 4, "batch_size": 64, "seed": 2, "threads": 1,
-    "zeta": 0.25, "dropout": 0.1, "learning_rate": 0.0625, "new_values": "initializer",
+    "zeta": 0.25, "dropout": 0.1, "learning_rate": 0.0625, "new_values": "initializer", "importance": "incoming",
 }  # fmt: skip
 EXTREME = (
     "--neurons", 24, "--layers", 2, "--epsilon", 1.5, "--batch", 8, "--steps", 2, "--steps-after", 1, "--features", 12,

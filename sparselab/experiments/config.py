@@ -15,6 +15,7 @@ from .. import datasets
 from ..datasets.tables import ON_MISSING
 from ..datasets.targets import TASKS
 from ..evolution import criteria, importances, regrowths
+from ..evolution.importance_pruning import FOLDS
 from ..evolution.new_values import INITIALIZER
 from ..evolution.new_values import NAMES as NEW_VALUES
 from ..nn import activations, initializers
@@ -107,8 +108,8 @@ class ExperimentConfig:
     )  # fmt: skip
     pruning_every: int = knob(1, "every", "epochs between two prunings", low=1, high=100_000, step=1, group="pruning")
     importance: str = knob(
-        "incoming", "importance", "importance of a neuron: strength of these links", choices=tuple(importances.NAMES),
-        group="pruning",
+        "outgoing", "importance", "importance of a neuron: strength of these links (paper: incoming)",
+        choices=tuple(importances.NAMES), group="pruning",
     )  # fmt: skip
     learning_rate: float = knob(0.01, "learning rate η", "step size", low=1e-6, high=10.0, step=0.001, log=True, group="training")
     momentum: float = knob(0.9, "momentum μ", "share of the previous step kept", low=0.0, high=0.999, step=0.01, group="training")
@@ -156,6 +157,10 @@ class ExperimentConfig:
         "refuse", "missing cells", "in a table: refuse rows with missing cells, or drop these rows", choices=ON_MISSING,
         group="data",
     )  # fmt: skip
+    pruning_fold: str = knob(
+        "mean", "fold", "what a removed neuron leaves in the biases: its mean output, or its output without links (paper: bias)",
+        choices=FOLDS, group="pruning",
+    )  # fmt: skip
     new_values: str = knob(
         "zero", "new values", "values of new links; the paper's come from the initializer", choices=tuple(NEW_VALUES),
         group="evolution",
@@ -195,7 +200,7 @@ class ExperimentConfig:
         .. [1] Curci, S., Mocanu, D. C., Pechenizkiy, M. (2021). Truly sparse neural networks at scale. arXiv:2102.01732.
         """
         preset: dict[str, Any] = PAPER[checks.choice("name", name, PAPER)]
-        return cls(**preset | {"dataset": name, "fan": "width", "new_values": INITIALIZER} | changes)
+        return cls(**preset | {"dataset": name} | AS_IN_THE_PAPER | changes)
 
     def replace(self, /, **changes: Any) -> Self:
         """
@@ -272,8 +277,8 @@ class ExperimentConfig:
         Parameters
         ----------
         values : dict
-            Fields and their values; those that are missing have their defaults. Settings of rules without `new_values` were
-            stored when new links got their values from the initializer.
+            Fields and their values; those that are missing have their defaults. Settings without `new_values` or
+            `pruning_fold` were stored when these were the paper's.
 
         Returns
         -------
@@ -285,9 +290,9 @@ class ExperimentConfig:
         TypeError, ValueError
             As `replace`.
         """
-        if "regrowth" in values and "new_values" not in values:
-            values = values | {"new_values": INITIALIZER}
-        return cls().replace(**values)
+        older = {"new_values": "regrowth", "pruning_fold": "importance"}  # new fields, and a field that was stored before
+        paper = {name: AS_IN_THE_PAPER[name] for name, sign in older.items() if sign in values}
+        return cls().replace(**paper | values)
 
 
 FIELDS = {one.name: one for one in dataclasses.fields(ExperimentConfig)}  # name, type and metadata of each setting
@@ -362,6 +367,7 @@ def checked(one, value):
 
 
 _IMAGES = {"epochs": 500, "epsilon": 20.0, "initializer": "he_uniform", "learning_rate": 0.01, "batch_size": 128}
+AS_IN_THE_PAPER = {"fan": "width", "new_values": INITIALIZER, "importance": "incoming", "pruning_fold": "bias"}
 PAPER = {
     "fashion_mnist": _IMAGES | {"hidden": (1000, 1000, 1000), "alpha": 0.6},
     "cifar10": _IMAGES | {"hidden": (4000, 1000, 4000), "alpha": 0.75},

@@ -184,7 +184,7 @@ def pruning_of(config):
     return [
         ImportancePruning(
             config.pruning_amount, start, stop or None, config.pruning_every, config.pruning, config.pruning_percentile,
-            importances.NAMES[config.importance], fold="bias",
+            importances.NAMES[config.importance], fold=config.pruning_fold,
         )
     ]  # fmt: skip
 
