@@ -22,6 +22,7 @@ PLAN = [
     ("python -m benchmarks.training", 5, "FashionMNIST, PyTorch"),
     ("python -m benchmarks.small", 2, "PyTorch"),
     ("python -m benchmarks.startup", 1, ""),
+    ("python -m benchmarks.defaults", 5, ""),
     ("python -m benchmarks.evolution", 2, ""),
     ("python -m benchmarks.growth --figure docs/images/growth.png", 15, "8 GiB of memory"),
     ("python -m benchmarks.accuracy", 10, "FashionMNIST"),

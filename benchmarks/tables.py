@@ -51,6 +51,9 @@ COLUMNS = {
         "data": "", "variant": "", "epochs": "d", "n": ("seeds", "d"),
         "mean %": ".2f", "deviation": ".2f", "each": "",
     },
+    "defaults": {
+        "data": "", "peer": ("MLPClassifier", ""), "2": ("ε = 2", ""), "5": ("ε = 5", ""), "20": ("ε = 20", ""),
+    },
     "startup": {
         "what": "", "seconds": ".2f", "peak GiB": ("", ".2f"), "dense GiB": ("", ".0f"), "links": ("", ",d"),
     },

@@ -50,6 +50,15 @@ def question_rows(question):
     return lines
 
 
+def default_rows():
+    """A line for each data set: mean ± deviation of the accuracies of the peer and of each ε, over the seeds."""
+    found = {}
+    for row in raw("defaults"):
+        settings = row["settings"]
+        found.setdefault(settings["data"], {}).setdefault(str(settings["epsilon"]), []).append(row["accuracy %"])
+    return [{"data": name} | {column: kept.spread(values) for column, values in by.items()} for name, by in found.items()]
+
+
 def growth_slopes():
     """Slope of log time against log links, and bytes a link, of each family."""
     found = []
@@ -103,6 +112,7 @@ VIEWS = {
     "importance: fashion_mnist, chosen": lambda: importance_rows("fashion_mnist", "validation"),
     "questions: slopes": lambda: question_rows("slopes"),
     "questions: topology": lambda: question_rows("topology"),
+    "defaults": default_rows,
     "growth: slopes": growth_slopes,
     "scale": scale_rows,
     "scale: slopes": scale_slopes,

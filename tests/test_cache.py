@@ -196,6 +196,14 @@ def test_the_folder_is_ours_alone(tmp_path, monkeypatch):
         cache.prepare(tmp_path)
 
 
+def test_a_relative_folder_stays_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = cache.prepare(Path("kept"))
+    monkeypatch.chdir(tmp_path.parent)
+    assert made.is_dir()
+    assert made.parent == tmp_path / "kept"
+
+
 def test_a_used_folder_says_so(tmp_path):
     made = cache.prepare(tmp_path)
     os.utime(made, (0, 0))

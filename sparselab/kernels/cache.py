@@ -85,7 +85,7 @@ def prepare(base):
 
     Cached code is executed: a folder that another user made or may write to is not used.
     """
-    folder = base / f"kernels-{fingerprint()}"
+    folder = base.absolute() / f"kernels-{fingerprint()}"  # a change of the working directory leads to no other folder
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         remove_old(base)

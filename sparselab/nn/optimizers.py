@@ -95,16 +95,54 @@ def check_state(state: Sequence[LayerState], model: SparseMLP) -> None:
                     checks.fail(f"state of layer {number}, {name}", f"{vector.dtype} array of shape {vector.shape}", allowed)
 
 
-def checked_rate(learning_rate: float | schedules.Schedule, epoch: float) -> float:
-    """The rate of a number or schedule at an epoch; TypeError or ValueError unless it is in [MIN_RATE, MAX_RATE]."""
-    rate = checks.positive("learning_rate", schedules.get(learning_rate)(epoch))
-    if not MIN_RATE <= rate <= MAX_RATE:
-        checks.fail("learning_rate", rate, f"a number in [{MIN_RATE:g}, {MAX_RATE:g}]")
-    return rate
+class WithVectors:
+    """What optimizers share that keep some vectors for links and as many for neurons, and have a rate or a schedule of it."""
+
+    learning_rate: float | schedules.Schedule
+    vectors = 1  # that are kept for the links of a layer
+
+    def rate(self, epoch: float) -> float:
+        """Return the learning rate.
+
+        Parameters
+        ----------
+        epoch : float
+            Epochs trained so far; 2.5 is half way through the third one.
+
+        Returns
+        -------
+        float
+            The rate η.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the schedule gives no number in [1e-30, 1e6].
+        """
+        rate = checks.positive("learning_rate", schedules.get(self.learning_rate)(epoch))
+        if not MIN_RATE <= rate <= MAX_RATE:
+            checks.fail("learning_rate", rate, f"a number in [{MIN_RATE:g}, {MAX_RATE:g}]")
+        return rate
+
+    def init(self, model: SparseMLP) -> list[LayerState]:
+        """Return the state at the start of a training.
+
+        Parameters
+        ----------
+        model : SparseMLP
+            The network.
+
+        Returns
+        -------
+        list of LayerState
+            Vectors of 0, one LayerState for each layer.
+        """
+        zeros = lambda like: [np.zeros_like(like) for _ in range(self.vectors)]
+        return [LayerState(zeros(layer.w), zeros(layer.b)) for layer in model.layers]
 
 
 @dataclass
-class MomentumSGD:
+class MomentumSGD(WithVectors):
     """Stochastic gradient descent with momentum: v ← μ v − η g, then w ← w + v − λ w.
 
     g is the mean gradient of a mini-batch. As in the paper, the weight decay λ is not multiplied by the learning rate η.
@@ -151,41 +189,6 @@ class MomentumSGD:
         checks.fraction("weight_decay", self.weight_decay, open_high=True)
         checks.flag("nesterov", self.nesterov)
         checks.flag("decay_biases", self.decay_biases)
-
-    def rate(self, epoch: float) -> float:
-        """Return the learning rate.
-
-        Parameters
-        ----------
-        epoch : float
-            Epochs trained so far; 2.5 is half way through the third one.
-
-        Returns
-        -------
-        float
-            The rate η.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the schedule gives no number in [1e-30, 1e6].
-        """
-        return checked_rate(self.learning_rate, epoch)
-
-    def init(self, model: SparseMLP) -> list[LayerState]:
-        """Return the state at the start of a training.
-
-        Parameters
-        ----------
-        model : SparseMLP
-            The network.
-
-        Returns
-        -------
-        list of LayerState
-            A velocity of 0 for every link and bias, one LayerState for each layer.
-        """
-        return [LayerState([np.zeros_like(layer.w)], [np.zeros_like(layer.b)]) for layer in model.layers]
 
     def update(
         self, layer: SparseLinear, state: LayerState, dw: NDArray[np.floating], db: NDArray[np.floating], rate: float

@@ -13,53 +13,13 @@ from ..kernels import elementwise
 from ..utils import checks
 from . import schedules
 from .linear import SparseLinear
-from .mlp import SparseMLP
-from .optimizers import LayerState, checked_rate
+from .optimizers import LayerState, WithVectors
 
 MAX_DECAY = 1e6
 
 
-class TorchOptimizer:
-    """What the optimizers here share: state vectors without a learning rate inside, and a count of steps."""
-
-    learning_rate: float | schedules.Schedule
-    vectors = 1
-
-    def rate(self, epoch: float) -> float:
-        """Return the learning rate.
-
-        Parameters
-        ----------
-        epoch : float
-            Epochs trained so far; 2.5 is half way through the third one.
-
-        Returns
-        -------
-        float
-            The rate η.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the schedule gives no number in [1e-30, 1e6].
-        """
-        return checked_rate(self.learning_rate, epoch)
-
-    def init(self, model: SparseMLP) -> list[LayerState]:
-        """Return the state at the start of a training.
-
-        Parameters
-        ----------
-        model : SparseMLP
-            The network.
-
-        Returns
-        -------
-        list of LayerState
-            Vectors of 0 and a count of 0, one LayerState for each layer.
-        """
-        zeros = lambda like: [np.zeros_like(like) for _ in range(self.vectors)]
-        return [LayerState(zeros(layer.w), zeros(layer.b)) for layer in model.layers]
+class TorchOptimizer(WithVectors):
+    """Optimizers whose vectors have no learning rate inside, and which count their steps."""
 
 
 @dataclass
