@@ -24,6 +24,7 @@ from .estimators import SparseMLPClassifier as SparseMLPClassifier
 from .evolution import SET as SET
 from .evolution import ImportancePruning as ImportancePruning
 from .evolution import PruneRegrow as PruneRegrow
+from .evolution import RigL as RigL
 from .evolution import criteria as criteria
 from .evolution import importances as importances
 from .evolution import regrowths as regrowths

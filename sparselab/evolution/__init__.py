@@ -11,11 +11,11 @@ from .criteria import magnitude, magnitude_within_sign
 from .evidence import Evidence, Flow
 from .evolving import Changes, can_go_by_layer, chained, evolve, evolve_by_layer
 from .importance_pruning import ImportancePruning, least_important, shrink, widths_without
-from .prune_regrow import SET, PruneRegrow
+from .prune_regrow import SET, PruneRegrow, RigL
 
 __all__ = [
-    "SET", "Changes", "Evidence", "Flow", "ImportancePruning", "PruneRegrow", "Undo", "apply", "can_go_by_layer", "chained",
-    "criteria", "evolve", "evolve_by_layer",
+    "SET", "Changes", "Evidence", "Flow", "ImportancePruning", "PruneRegrow", "RigL", "Undo", "apply", "can_go_by_layer",
+    "chained", "criteria", "evolve", "evolve_by_layer",
     "importances", "keep_neurons", "least_important", "magnitude",
     "magnitude_within_sign", "new_values", "regrowths", "shrink", "widths_without",
 ]  # fmt: skip

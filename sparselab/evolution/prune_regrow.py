@@ -7,7 +7,8 @@ import numpy as np
 
 from ..nn.mlp import SparseMLP
 from ..nn.optimizers import LayerState
-from ..topology.rewiring import Rewiring, check_free, grow, rewire
+from ..topology.rewiring import Rewiring, between, check_free, grow, rewire
+from ..topology.topology import Topology
 from ..utils import checks
 from . import criteria, regrowths
 from .evidence import Evidence
@@ -37,6 +38,11 @@ class PruneRegrow:
     new_values : {"zero", "initializer", "last", "gradient"} or callable, default "zero"
         Values of new links: 0; drawn by the network's initializer, as in the paper; that of the link which was removed from the
         same place, else 0; −0.1 times the gradient; or your own function (layer, rewiring, evidence, rng) -> values.
+    same_place : {"new", "kept"}, default "new"
+        What a link is that grows where one was removed in the same event: a new one, or the old one, which keeps its value and
+        its optimizer state.
+    layers : {"hidden", "all"} or sequence of int, default "hidden"
+        Which layers change: all but the output layer, all, or those with these numbers (from 0; −1 is the last one).
 
     Raises
     ------
@@ -59,12 +65,19 @@ class PruneRegrow:
     criterion: criteria.Criterion = criteria.magnitude_within_sign
     regrowth: regrowths.Regrowth = regrowths.uniform
     new_values: str | NewValues = "zero"
+    same_place: str = "new"
+    layers: str | Sequence[int] = "hidden"
 
     def __post_init__(self) -> None:
         if not callable(self.zeta):
             checks.fraction("zeta", self.zeta)
         if isinstance(self.new_values, str):
             checks.choice("new_values", self.new_values, NAMES)
+        checks.choice("same_place", self.same_place, ("new", "kept"))
+        if isinstance(self.layers, str):
+            checks.choice("layers", self.layers, ("hidden", "all"))
+        else:
+            object.__setattr__(self, "layers", tuple(map(int, checks.whole_array("layers", self.layers))))
         for name, shape in SHAPES.items():
             plug_in = getattr(self, name)
             if name == "new_values" and isinstance(plug_in, str):
@@ -112,9 +125,19 @@ class PruneRegrow:
             The change of a layer; None for no change.
         """
         zeta = checks.fraction("zeta", self.zeta(epoch) if callable(self.zeta) else self.zeta)
+        chosen = self._chosen(len(model.layers))
         for index, layer in enumerate(model.layers):
-            last = index + 1 == len(model.layers)
-            yield None if last or zeta == 0 else self._rewire(layer, state[index] if state else None, evidence, rng, zeta)
+            changes = index in chosen and zeta > 0
+            yield self._rewire(layer, state[index] if state else None, evidence, rng, zeta) if changes else None
+
+    def _chosen(self, n_layers):
+        """The numbers of the layers that change."""
+        if isinstance(self.layers, str):
+            return range(n_layers - (self.layers == "hidden"))
+        for number in self.layers:
+            if not -n_layers <= number < n_layers:
+                checks.fail("layers", list(self.layers), f"numbers of the net's {n_layers} layers, from 0")
+        return {number % n_layers for number in self.layers}
 
     def _rewire(self, layer, state, evidence, rng, zeta):
         topology = layer.topology
@@ -126,12 +149,15 @@ class PruneRegrow:
 
     def _moved(self, layer, keep, n_new, evidence, rng):
         topology = layer.topology
-        if self.regrowth is regrowths.uniform or not n_new:  # the same links as below, in one pass
+        if not n_new or (self.regrowth is regrowths.uniform and self.same_place == "new"):  # the same links as below, in one pass
             return rewire(topology, keep, n_new, rng=rng)
         pruned = rewire(topology, keep)
         check_free(topology.shape, pruned.topology.nnz, n_new)
         rows, columns = self._checked(self.regrowth(layer, pruned.topology, n_new, evidence, rng), n_new)
         try:
+            if self.same_place == "kept":
+                keep, rows, columns = returned(topology, keep, rows, columns)
+                pruned = rewire(topology, keep)
             return pruned.then(grow(pruned.topology, rows, columns))
         except (TypeError, ValueError) as error:
             raise type(error)(f"regrowth: {error}") from error
@@ -153,6 +179,15 @@ class PruneRegrow:
         return [checks.whole_array(f"regrowth's {name}", part, n_new) for name, part in zip(("rows", "columns"), answer)]
 
 
+def returned(topology, keep, rows, columns):
+    """(keep, rows, columns) in which links that would grow where one is removed are not removed."""
+    new = Topology.from_links(*topology.shape, rows, columns)
+    slots = between(topology, new).origin
+    keep = keep.copy()
+    keep[slots[slots >= 0]] = True
+    return keep, new.rows[slots < 0], new.indices[slots < 0]
+
+
 @dataclass(frozen=True)
 class SET(PruneRegrow):
     """Sparse evolutionary training: remove the weakest links of each sign and grow as many at random positions.
@@ -167,6 +202,10 @@ class SET(PruneRegrow):
         Where links grow; see PruneRegrow.
     new_values : str or callable, default "zero"
         Values of new links; see PruneRegrow. The paper's are "initializer".
+    same_place : str, default "new"
+        What a link is that grows where one was removed in the same event; see PruneRegrow.
+    layers : str or sequence of int, default "hidden"
+        Which layers change; see PruneRegrow.
 
     Raises
     ------
@@ -188,3 +227,50 @@ class SET(PruneRegrow):
     >>> records[2].nnz == records[0].nnz
     True
     """
+
+
+@dataclass(frozen=True)
+class RigL(PruneRegrow):
+    """Remove the weakest links and grow as many where the gradient of a batch is largest, starting at 0.
+
+    Here events take place between epochs, with the gradient of the first mini-batch of the coming epoch, which is then trained
+    on; in the paper they replace an update every 100 steps, until three quarters of the training.
+
+    Parameters
+    ----------
+    zeta : float or callable, default 0.3
+        Share of links that is replaced, in [0, 1], or a function of the epoch (a schedule).
+    criterion : callable, default sl.criteria.magnitude
+        Which links are removed; see PruneRegrow.
+    regrowth : callable, default sl.regrowths.ExactGradient()
+        Where links grow; `sl.regrowths.SampledGradient` costs less. See PruneRegrow.
+    new_values : str or callable, default "zero"
+        Values of new links; see PruneRegrow.
+    same_place : str, default "kept"
+        What a link is that grows where one was removed in the same event; see PruneRegrow.
+    layers : str or sequence of int, default "hidden"
+        Which layers change; see PruneRegrow.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these.
+
+    References
+    ----------
+    Evci et al. (2020), "Rigging the Lottery: Making All Tickets Winners", arXiv 1911.11134, algorithm 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> X, y = np.random.default_rng(0).random((20, 4)), np.arange(20) % 2
+    >>> model = sl.SparseMLP.create((4, 30, 2), epsilon=2, seed=0)
+    >>> records = list(sl.train(model, (X, y), epochs=3, rules=[sl.RigL(0.3)], seed=0))
+    >>> records[2].nnz == records[0].nnz
+    True
+    """
+
+    criterion: criteria.Criterion = criteria.magnitude
+    regrowth: regrowths.Regrowth = regrowths.ExactGradient()
+    same_place: str = "kept"

@@ -181,4 +181,72 @@ class SampledGradient:
 
 gradient = SampledGradient()
 
-NAMES: dict[str, Regrowth] = {"uniform": uniform, "keep_fan_in": keep_fan_in, "gradient": gradient}
+
+@dataclass(frozen=True)
+class ExactGradient:
+    """Grow links at those of all free positions that have the largest |gradient| for a batch, as RigL does.
+
+    All positions are ranked, in blocks of rows: 2 n_in n_out operations for each sample of the batch, but never an array of that
+    size: memory is O(links + `block`). `SampledGradient` costs as much as the links.
+
+    Parameters
+    ----------
+    block : int, default 4,194,304
+        Number of gradients that are computed at a time, or those of one row, >= 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `block` is not such a number.
+
+    References
+    ----------
+    Evci et al. (2020), "Rigging the Lottery: Making All Tickets Winners", arXiv 1911.11134, algorithm 1.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.SET(0.3, regrowth=sl.regrowths.ExactGradient()).regrowth.block
+    4194304
+    """
+
+    block: int = 2**22
+
+    def __post_init__(self) -> None:
+        checks.integer("block", self.block)
+
+    def __call__(
+        self, layer: SparseLinear, topology: Topology, n_new: int, evidence: Evidence, rng: np.random.Generator
+    ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+        """Return the rows and columns of the new links; the arguments are those of `uniform`. Among equals the first ones."""
+        flow, n_in, best = evidence.of(layer), topology.n_in, Largest(n_new)
+        n_rows = max(1, self.block // n_in)
+        for begin in range(0, topology.n_out, n_rows):
+            size = np.abs(flow.dZ[begin : begin + n_rows] @ flow.X.T)
+            links = topology.indptr[begin : begin + n_rows + 1]
+            taken = np.repeat(np.arange(len(size)), np.diff(links)), topology.indices[links[0] : links[-1]]
+            size[taken] = -1
+            best.offer(size.ravel(), begin * n_in)
+        return np.divmod(np.sort(best.places), n_in)
+
+
+class Largest:
+    """The k largest numbers >= 0 of a stream, and where they were; among equals the first ones. Memory is O(k + a piece)."""
+
+    def __init__(self, k):
+        self.k, self.numbers, self.places = k, np.zeros(0), np.zeros(0, np.int64)
+
+    def offer(self, numbers, start):
+        """The next piece of the stream, which begins at place `start`."""
+        least = self.numbers[-1] if self.k and len(self.numbers) == self.k else -np.inf
+        if len(numbers) > self.k > 0:  # a partition is quicker than to sort all
+            least = max(least, np.nextafter(np.partition(numbers, -self.k)[-self.k], -np.inf))
+        found = np.flatnonzero((numbers > least) & (numbers >= 0))
+        numbers, places = np.append(self.numbers, numbers[found]), np.append(self.places, found + start)
+        first = np.lexsort((places, -numbers))[: self.k]
+        self.numbers, self.places = numbers[first], places[first]
+
+
+NAMES: dict[str, Regrowth] = {
+    "uniform": uniform, "keep_fan_in": keep_fan_in, "gradient": gradient, "exact_gradient": ExactGradient(),
+}  # fmt: skip
