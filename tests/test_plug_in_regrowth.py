@@ -99,8 +99,9 @@ def test_seeds_repeat(criterion, regrowth):
     few = {"gradient": regrowths.SampledGradient(2)}  # so that there is a choice
     rule = PruneRegrow(ZETA, criteria.NAMES[criterion], (regrowths.NAMES | few)[regrowth])
     first, again, other = (evolved(rule, seed=seed)[2] for seed in (1, 1, 2))
-    assert models.fingerprint(first) == models.fingerprint(again) != models.fingerprint(other)
-    assert first.layers[0].topology != other.layers[0].topology
+    assert models.fingerprint(first) == models.fingerprint(again)
+    if criterion == "random" or regrowth != "exact_gradient":  # else nothing is drawn
+        assert first.layers[0].topology != other.layers[0].topology
 
 
 @pytest.mark.parametrize(("criterion", "regrowth"), PAIRS)

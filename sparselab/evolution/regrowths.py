@@ -219,7 +219,7 @@ class ExactGradient:
         self, layer: SparseLinear, topology: Topology, n_new: int, evidence: Evidence, rng: np.random.Generator
     ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
         """Return the rows and columns of the new links; the arguments are those of `uniform`. Among equals the first ones."""
-        flow, n_in, best = evidence.of(layer), topology.n_in, Largest(n_new)
+        flow, n_in, best = evidence.of(layer), topology.n_in, _Largest(n_new)
         n_rows = max(1, self.block // n_in)
         for begin in range(0, topology.n_out, n_rows):
             size = np.abs(flow.dZ[begin : begin + n_rows] @ flow.X.T)
@@ -230,7 +230,7 @@ class ExactGradient:
         return np.divmod(np.sort(best.places), n_in)
 
 
-class Largest:
+class _Largest:
     """The k largest numbers >= 0 of a stream, and where they were; among equals the first ones. Memory is O(k + a piece)."""
 
     def __init__(self, k):
