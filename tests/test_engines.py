@@ -281,6 +281,7 @@ def test_read_only_data_gives_the_same(as_csr):
 
 
 @needs_jit
+@pytest.mark.slow
 def test_a_run_compiles_its_own_kernels_only():
     """One tile width, one loss, one kind of data; what was told is how many of them the cache did not have."""
     code = """

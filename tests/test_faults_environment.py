@@ -28,10 +28,15 @@ SMALL = "train --dataset digits --hidden 30 20 --seed 3 --threads 1 --batch-size
 
 
 def python(code, *arguments, cwd=None, options=(), timeout=120, **environment):
-    """The finished process of `python -c code arguments`; environment values of None are removed."""
+    """The finished process of `python -c code arguments`, without what it said of kernels it had to compile.
+
+    Environment values of None are removed.
+    """
     given = {name: value for name, value in (os.environ | {"PYTHONPATH": PATHS} | environment).items() if value is not None}
     command = [sys.executable, *options, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=given, capture_output=True, text=True, timeout=timeout, check=False)
+    ended = subprocess.run(command, cwd=cwd, env=given, capture_output=True, text=True, timeout=timeout, check=False)
+    ended.stderr = "".join(line for line in ended.stderr.splitlines(True) if "compiling kernels for this machine" not in line)
+    return ended
 
 
 def saved(folder):

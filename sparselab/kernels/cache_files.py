@@ -14,7 +14,7 @@ import sys
 from filelock import FileLock, Timeout
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
-PATIENCE = 300  # seconds to wait for another process that compiles the same kernel
+PATIENCE = 60  # seconds to wait for another process that compiles the same kernel: many times what one takes
 DIGEST = hashlib.sha256().digest_size
 _said = set()
 

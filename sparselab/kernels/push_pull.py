@@ -11,7 +11,7 @@ from numba import types
 from .columns import FIELDS, N_OUT, NNZ, SETTINGS, B, W
 from .native import caller, native
 from .settings import jit
-from .system import SPINS, acquire, array_at, atomic_add, atomic_load, give_way, now, release
+from .system import SPINS, acquire, acquire_until, array_at, atomic_add, atomic_load, give_way, now, release
 from .updating import apply_update, copy_values, vector
 
 # The control words. LOCK: 0, or its holder; OPEN: whether workers may push by themselves; SESSION: tasks given in an earlier one
@@ -73,8 +73,11 @@ def take_turn(control, mine, server, table, dw, db, settings, loss, hits, n_samp
     if ended > mine[UNTIL]:
         return False
     atomic_add(control + 8 * WAITING, 1)
-    acquire(control, mine[NUMBER] + 1)
+    taken = acquire_until(control, mine[NUMBER] + 1, mine[UNTIL], clock)
     mine[WAITED] += now(clock) - ended
+    if not taken:  # its holder may have been stopped: Python has to know
+        atomic_add(control + 8 * WAITING, -1)
+        return False
     queue = atomic_add(control + 8 * WAITING, -1) - 1
     allowed = words[OPEN] != 0 and words[SESSION] == mine[MY_SESSION] and words[LOGGED] < words[LIMIT]
     if allowed:

@@ -157,6 +157,22 @@ def array_at(typing, address, shape, dtype):
     return array(types.int64, shape, dtype), codegen
 
 
+if WINDOWS:
+
+    @jit
+    def now(buffer):
+        """Kernels have no clock on Windows: the phases are 0."""
+        return 0
+
+else:
+
+    @jit
+    def now(buffer):
+        """Nanoseconds of the monotonic clock; `buffer` is a (2,) int64 scratch array."""
+        _clock_gettime(_CLOCK, buffer.ctypes.data)
+        return buffer[0] * 1_000_000_000 + buffer[1]
+
+
 # int64 words of the counter at which threads meet: arrivals so far; 1 where a thread gave up; 1 where all are wanted to stop;
 # what part 0 read of that, for even and for odd meetings
 ARRIVED, GIVEN_UP, STOP_WANTED, STOP_AGREED = range(4)
@@ -190,6 +206,20 @@ def acquire(lock, who):
             spins += 1
             if spins > SPINS:
                 give_way()
+
+
+@jit
+def acquire_until(lock, who, until, clock):
+    """`acquire`, but give up at the time `until`, in the nanoseconds of `now`; returns whether the lock was taken."""
+    spins = 0
+    while atomic_exchange(lock, 0, who):
+        while atomic_load(lock):
+            spins += 1
+            if spins > SPINS:
+                give_way()
+                if now(clock) > until:
+                    return False
+    return True
 
 
 @jit
@@ -228,19 +258,3 @@ def go_on(counter, parts, part):
         agreed[(atomic_load(counter) // parts) % 2] = atomic_load(counter + 8 * STOP_WANTED)
     turn = atomic_load(counter) // parts  # number of this meeting: no part can be one ahead
     return meet(counter, parts) and atomic_load(counter + 8 * STOP_AGREED + 8 * (turn % 2)) == 0
-
-
-if WINDOWS:
-
-    @jit
-    def now(buffer):
-        """Kernels have no clock on Windows: the phases are 0."""
-        return 0
-
-else:
-
-    @jit
-    def now(buffer):
-        """Nanoseconds of the monotonic clock; `buffer` is a (2,) int64 scratch array."""
-        _clock_gettime(_CLOCK, buffer.ctypes.data)
-        return buffer[0] * 1_000_000_000 + buffer[1]
