@@ -190,8 +190,8 @@ def test_good_file_is_fetched_once(server, tmp_path, path):
 )
 def test_bad_servers_leave_nothing_behind(server, tmp_path, path, reason):
     start = time.monotonic()
+    read = 0.5 if path.startswith("slow") else 5.0  # a loaded machine may take long for a circle of thirty answers
     with pytest.raises(DownloadError) as error:
-        read = 0.5 if path.startswith("slow") else 5.0  # a loaded machine may take long for a circle of thirty answers
         get(remote(server, path), tmp_path, place=tmp_path / "mine" / "data.bin", read=read)
     message = str(error.value)
     assert f"{server.url}/{path}: " in message
