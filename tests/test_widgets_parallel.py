@@ -224,10 +224,10 @@ def test_processes_train_and_go():
     assert panel.wait(180)
     assert panel.state == "finished", panel.current.error
     assert show(panel, "workers").startswith(PNG)
-    running = parallel_panel(**LONG | {"backend": "processes"})
+    running, others = parallel_panel(**LONG | {"backend": "processes"}), children()  # others: left by earlier tests
     running.start()
     until(lambda: running.history, "the first epoch", 120)
-    mine = children()
+    mine = children() - others
     assert len(mine) >= 2
     move(running, "learning_rate", 0.002)
     until(lambda: running.history[-1].learning_rate == pytest.approx(0.002), "the new rate, which the server uses")
