@@ -27,6 +27,8 @@ from stress.processes import PATHS, ROOT
 
 NOTICED = 2.0  # seconds from a death until its task is done again
 HANGING = 1.0  # seconds that a task may take here
+# What distributed tells its log, at level INFO, where a connection is closed while it sends: now and then, at any Ctrl-C.
+COMM_CLOSED = re.compile(r"^.* - distributed\.\S+ - INFO - .*\n(Traceback(.*\n)*?\S*Error.*\n)?", re.MULTILINE)
 GONE = 2.0  # seconds after which nothing is left of an interrupted or killed driver
 UPDATES = 13  # an epoch
 OPTIONS = {"n_jobs": 2, "epochs": 5, "batch_size": 32, "seed": 5, "async_fraction": 0.4, "task_timeout": HANGING}
@@ -238,6 +240,7 @@ def interrupted(backend, *, synchronous=False, share=1.0, epochs=3, wait=0.3):
             try:
                 out, err = script.process.communicate(timeout=120)
                 err = "".join(line for line in err.splitlines(True) if "compiling kernels for this machine" not in line)
+                err = COMM_CLOSED.sub("", err)
             except subprocess.TimeoutExpired:
                 return Stopped(False, float("inf"), gone, ports, script.left(), "no end within 120 s")
             said = [json.loads(line) for line in out.splitlines()]
