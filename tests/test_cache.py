@@ -1,5 +1,6 @@
 """Compiled code is kept, found again, and never run where a bit of it changed."""
 
+import io
 import os
 import sys
 import threading
@@ -11,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 from sparselab import kernels
-from sparselab.kernels import cache, cache_files, csr_passes, settings
+from sparselab.kernels import cache, cache_files, csr_passes, native, settings
 
 pytestmark = pytest.mark.skipif(not kernels.JIT, reason="about compiled code")
 INDICES = np.array([0, 2, 2], np.int32)
@@ -78,6 +79,31 @@ def test_a_process_that_hangs_while_it_compiles_is_not_waited_for_for_ever(folde
     with FileLock(f"{path}.lock"):
         assert use(fresh()) == 0
     assert files(folder) == [path]
+
+
+class Kernel:
+    """Counts how often it is compiled."""
+
+    def __init__(self, at_hand):
+        self.at_hand, self.times = at_hand, 0
+
+    def is_at_hand(self):
+        return self.at_hand
+
+    def compiled(self):
+        self.times += 1
+
+
+def test_a_terminal_is_told_the_number_of_each_kernel(folder, monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
+    kernels_ = [Kernel(False), Kernel(True), Kernel(False)]
+    native.prepare(kernels_)
+    first, counted = terminal.getvalue().splitlines(keepends=True)[0], terminal.getvalue().split("\r")[1:]
+    assert "compiling kernels" in first
+    assert counted == ["sparselab: kernel 1 of 2", "sparselab: kernel 2 of 2\n"]
+    assert [kernel.times for kernel in kernels_] == [1, 1, 1]
 
 
 DAMAGES = {

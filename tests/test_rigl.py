@@ -102,7 +102,7 @@ def test_workers_train_with_it():
 
 
 def test_no_array_of_all_places_is_made():
-    """10^10 places, 10^5 links: the gradients of one block at a time."""
+    """Six million places, one hundredth of them links: the gradients of one block at a time."""
     import tracemalloc
 
     n = 100_000

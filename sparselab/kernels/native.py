@@ -72,10 +72,9 @@ def prepare(kernels):
     """Compile the Natives that a run will call. `progress`, else a terminal, is told the number of each one not in the cache."""
     tell = progress.get() or (write_progress if sys.stderr.isatty() else None)
     missing = [kernel for kernel in kernels if not kernel.is_at_hand()] if tell else []
-    for number, kernel in enumerate(missing, 1):
-        tell(number, len(missing))
-        kernel.compiled()
     for kernel in kernels:
+        if kernel in missing:
+            tell(missing.index(kernel) + 1, len(missing))
         kernel.compiled()
 
 

@@ -11,7 +11,7 @@ from numba import types
 from .columns import FIELDS, N_OUT, NNZ, SETTINGS, B, W
 from .native import caller, native
 from .settings import jit
-from .system import SPINS, acquire, acquire_until, array_at, atomic_add, atomic_load, give_way, now, release
+from .system import FOREVER, SPINS, acquire_until, array_at, atomic_add, atomic_load, give_way, now, release
 from .updating import apply_update, copy_values, vector
 
 # The control words. LOCK: 0, or its holder; OPEN: whether workers may push by themselves; SESSION: tasks given in an earlier one
@@ -121,7 +121,7 @@ def take_turn_together(control, mine, server, table, dw, db, settings, loss, hit
     n, me, ended = words[TOGETHER], mine[NUMBER], now(clock)
     if ended > mine[UNTIL]:
         return False
-    acquire(control, me + 1)
+    acquire_until(control, me + 1, FOREVER, clock)
     if words[OPEN] == 0 or words[SESSION] != mine[MY_SESSION] or words[LOGGED] >= words[LIMIT]:
         release(control)
         return False

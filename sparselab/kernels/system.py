@@ -13,6 +13,7 @@ from numba.np.arrayobj import populate_array
 from .settings import jit
 
 F32, I8, I32, I64 = ir.FloatType(), ir.IntType(8), ir.IntType(32), ir.IntType(64)
+FOREVER = 2**63 - 1  # a time of `now` that never comes
 SPINS = 4000  # reads of the counter before a waiting thread yields its core
 
 WINDOWS = sys.platform == "win32"
@@ -198,17 +199,6 @@ def meet(counter, threads):
 
 
 @jit
-def acquire(lock, who):
-    """Take the lock, an int64 at this address: 0 when free, else the holder. Not reentrant. who: the new holder, not 0."""
-    spins = 0
-    while atomic_exchange(lock, 0, who):
-        while atomic_load(lock):
-            spins += 1
-            if spins > SPINS:
-                give_way()
-
-
-@jit
 def acquire_until(lock, who, until, clock):
     """`acquire`, but give up at the time `until`, in the nanoseconds of `now`; returns whether the lock was taken."""
     spins = 0
@@ -220,6 +210,12 @@ def acquire_until(lock, who, until, clock):
                 if now(clock) > until:
                     return False
     return True
+
+
+@jit
+def acquire(lock, who):
+    """Take the lock, an int64 at this address: 0 when free, else the holder. Not reentrant. who: the new holder, not 0."""
+    acquire_until(lock, who, FOREVER, np.zeros(2, np.int64))
 
 
 @jit

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sparselab.kernels import cache_files
-from stress.processes import end, run, start
+from stress.processes import end, run, start, without_compiling
 
 NOTE = "sparselab: "  # how every line of ours on stderr begins
 LEFT_ALONE = {"NUMBA_CACHE_DIR": None, "NUMBA_THREADING_LAYER": None, "NUMBA_DISABLE_JIT": None}
@@ -50,8 +50,7 @@ def outcome(ended):
 
 def notes(ended):
     """Lines on stderr that are ours, but for the one that kernels are compiled."""
-    lines = (line for line in ended.err.splitlines() if NOTE in line and "warn(" not in line)
-    return [line for line in lines if "compiling kernels for this machine" not in line]
+    return [line for line in without_compiling(ended.err).splitlines() if NOTE in line and "warn(" not in line]
 
 
 def damage(path, kind, random):

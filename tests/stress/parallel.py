@@ -23,7 +23,7 @@ import pytest
 import sparselab as sl
 from sparselab.datasets import Dataset
 from stress import faults
-from stress.processes import PATHS, ROOT
+from stress.processes import PATHS, ROOT, without_compiling
 
 NOTICED = 2.0  # seconds from a death until its task is done again
 HANGING = 1.0  # seconds that a task may take here
@@ -239,8 +239,7 @@ def interrupted(backend, *, synchronous=False, share=1.0, epochs=3, wait=0.3):
             gone = gone_after(workers(started), sent)
             try:
                 out, err = script.process.communicate(timeout=120)
-                err = "".join(line for line in err.splitlines(True) if "compiling kernels for this machine" not in line)
-                err = COMM_CLOSED.sub("", err)
+                err = COMM_CLOSED.sub("", without_compiling(err))
             except subprocess.TimeoutExpired:
                 return Stopped(False, float("inf"), gone, ports, script.left(), "no end within 120 s")
             said = [json.loads(line) for line in out.splitlines()]
