@@ -385,6 +385,7 @@ X, Y = models.rows(60)
 def nowhere(tmp_path, monkeypatch):
     """The working directory has been deleted, after the kernels were compiled: numba cannot do that without one."""
     list(sl.train(models.net(), (X, Y), epochs=1))
+    list(sl.train_parallel(models.net(), (X, Y), epochs=1, n_jobs=1, backend="threads"))
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
