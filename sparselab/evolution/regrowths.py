@@ -4,6 +4,7 @@ A regrowth is a function (layer, topology, n_new, evidence, rng) that returns ro
 the SparseLinear before pruning, `topology` what pruning has left of its links, `evidence` an Evidence and `rng` a Generator.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -12,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..nn.linear import SparseLinear
-from ..topology.rewiring import Rewiring, regrow_rows, rewire
+from ..topology import link_scores
+from ..topology.rewiring import Rewiring, grow, regrow_rows, rewire
 from ..topology.topology import Topology
 from ..utils import checks
+from ..utils.parallel_for import in_parts
 from .evidence import Evidence
-from .selection import Largest
+from .selection import Largest, perturbed
 
 Regrowth: TypeAlias = Callable[
     [SparseLinear, Topology, int, Evidence, np.random.Generator], tuple[NDArray[np.integer], NDArray[np.integer]]
@@ -231,6 +234,91 @@ class ExactGradient:
         return np.divmod(np.sort(best.places()), n_in)
 
 
+@dataclass(frozen=True)
+class CannistraciHebb:
+    """Grow links at the free positions that the links around them suggest, scored by the walks of three links between both ends.
+
+    Take a free position (u, v), and a walk of three links from output u to input v through z1, an input of u, and z2, an output
+    of v. Of the links of z1 and z2, i lead to neighbours of the other end, and e elsewhere. Positions score high that are on
+    many walks through neurons with few links elsewhere. No data are needed.
+
+    Time is O(walks), which many links of single neurons make many; memory is O(links + neurons).
+
+    Parameters
+    ----------
+    score : {"CH3-L3p", "CH2-L3p", "CH2-L3n", "CH3-L3n"}, default "CH3-L3p"
+        "L3p": Σ √(x(z1) x(z2)) over the walks; "L3n": Σ x over the neurons z1 and z2 on walks, each once.
+        "CH2": x = (1 + i) / (1 + e); "CH3": x = 1 / (1 + e).
+    soft : bool or float, default False
+        False: the best positions, among equals the first ones. True: positions are drawn, with probability ∝ score; a number
+        T > 0: ∝ score^T. Where fewer positions than links have a positive score, these all grow, and the others uniformly.
+    most_walks : float, default 1e10
+        Number of walks of a layer above which it is refused, instead of taking minutes, > 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these. When it is used: if a layer has more walks.
+
+    References
+    ----------
+    Zhang et al. (2024), "Epitopological learning and Cannistraci-Hebb network shape intelligence brain-inspired theory for
+    ultra-sparse advantage in deep learning", ICLR (CHT).
+    Zhang et al. (2025), "Brain network science modelling of sparse neural networks enables Transformers and LLMs to perform as
+    fully connected", arXiv 2501.19107 (CHTs).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> topology = sl.Topology.from_links(2, 3, rows=[0, 0, 1], columns=[0, 1, 1])
+    >>> sl.regrowths.CannistraciHebb()(None, topology, 1, None, np.random.default_rng(0))
+    (array([1]), array([0]))
+    """
+
+    score: str = "CH3-L3p"
+    soft: bool | float = False
+    most_walks: float = 1e10
+
+    def __post_init__(self) -> None:
+        checks.choice("score", self.score, link_scores.KINDS)
+        if not isinstance(self.soft, bool):
+            checks.number("soft", self.soft, "True, False or a number > 0", low=0, open_low=True)
+        checks.positive("most_walks", self.most_walks)
+
+    def __call__(
+        self, layer: SparseLinear, topology: Topology, n_new: int, evidence: Evidence | None, rng: np.random.Generator
+    ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+        """Return the rows and columns of the new links; the arguments are those of `uniform`."""
+        places = self._chosen(topology, n_new, rng)
+        rows, columns = np.divmod(np.sort(places), topology.n_in)
+        if len(places) == n_new:
+            return rows, columns
+        rest = uniform(layer, grow(topology, rows, columns).topology, n_new - len(places), evidence, rng)
+        return np.append(rows, rest[0]), np.append(columns, rest[1])
+
+    def _chosen(self, topology, n_new, rng):
+        """Places row · n_in + column of at most n_new links with positive scores."""
+        walks = np.append(0, np.cumsum(link_scores.walks(topology)))  # before each row
+        n_walks = int(walks[-1])
+        if n_walks > self.most_walks:
+            allowed = f"at least {n_walks:.3g}, the walks of three links of {topology!r}; a sparser layer has fewer"
+            checks.fail("most_walks", self.most_walks, allowed)
+        best, seed, _ = Largest(n_new), rng.integers(2**64, dtype=np.uint64) if self.soft else 0, topology.transposed
+        lock = threading.Lock()
+
+        def choose(begin, end):
+            rows, own = np.searchsorted(walks, (begin, end)), Largest(n_new)
+            for scores, places in link_scores.scored_rows(topology, self.score, *rows.tolist()):
+                own.offer(perturbed(scores, places, float(self.soft), seed) if self.soft else scores, places)
+            with lock:
+                best.merge(own)
+
+        in_parts(choose, n_walks, n_walks)
+        return best.places()
+
+
 NAMES: dict[str, Regrowth] = {
     "uniform": uniform, "keep_fan_in": keep_fan_in, "gradient": gradient, "exact_gradient": ExactGradient(),
+    "cannistraci_hebb": CannistraciHebb(),
 }  # fmt: skip
