@@ -2,6 +2,7 @@
 
 import itertools
 
+import models
 import naive
 import numpy as np
 import pytest
@@ -193,3 +194,75 @@ def test_scores_that_do_not_fit_are_named(answer, words):
 def test_bad_settings_of_soft_removal_are_named(options):
     with pytest.raises((TypeError, ValueError), match=next(iter(options))):
         sl.criteria.Soft(**options)
+
+
+# links that lead nowhere
+
+
+def percolated(patterns, fixed):
+    """The matrices without links of neurons that have them on one side only, one removal after the other until none is left."""
+    patterns, changed = [pattern.copy() for pattern in patterns], True
+    while changed:
+        changed = False
+        for layer, (before, after) in enumerate(itertools.pairwise(patterns)):
+            for neuron in range(len(before)):
+                if before[neuron].any() and not after[:, neuron].any() and not fixed[layer]:
+                    before[neuron], changed = False, True
+                if after[:, neuron].any() and not before[neuron].any() and not fixed[layer + 1]:
+                    after[:, neuron], changed = False, True
+    return patterns
+
+
+@st.composite
+def stacks(draw):
+    """(topologies of layers that follow one another, what is kept of each, which ones are fixed)."""
+    widths = draw(st.lists(st.integers(1, 5), min_size=2, max_size=6))
+    rng, topologies, keeps = generator(draw(seeds)), [], []
+    fixed = draw(st.lists(st.sampled_from([False, False, True]), min_size=len(widths) - 1, max_size=len(widths) - 1))
+    for n_in, n_out in itertools.pairwise(widths):
+        topologies.append(topology_of(rng.random((n_out, n_in)) < 0.6))
+        keeps.append(None if fixed[len(keeps)] else rng.random(topologies[-1].nnz) < draw(st.floats(0.2, 1)))
+    return topologies, keeps, fixed
+
+
+def left_of(topologies, keeps):
+    found = []
+    for topology, keep in zip(topologies, keeps, strict=True):
+        mask = mask_of(topology)
+        mask[mask] = True if keep is None else keep
+        found.append(mask)
+    return found
+
+
+@given(stacks())
+def test_percolation_is_a_fixed_point_of_removing(stack):
+    topologies, keeps, fixed = stack
+    before = [None if keep is None else keep.copy() for keep in keeps]
+    found = sl.evolution.percolate(topologies, keeps)
+    wanted = percolated(left_of(topologies, keeps), fixed)
+    assert all((a == b).all() for a, b in zip(left_of(topologies, found), wanted, strict=True))
+    again = sl.evolution.percolate(topologies, found)
+    for kept, old, once, twice in zip(keeps, before, found, again, strict=True):
+        assert (kept is None and once is None) or ((kept == old).all() and (once == twice).all())
+
+
+def test_what_cannot_percolate_is_named():
+    topology = sl.Topology.dense(2, 3)
+    with pytest.raises(ValueError, match="keeps: got 0, must be one for each of the 1"):
+        sl.evolution.percolate([topology], [])
+    with pytest.raises(ValueError, match="topologies.*follow one another"):
+        sl.evolution.percolate([topology, topology], [None, None])
+    with pytest.raises(ValueError, match=r"keeps\[0\]"):
+        sl.evolution.percolate([topology], [np.ones(5, bool)])
+
+
+@given(seed=seeds)
+def test_active_neurons_are_those_with_links(seed):
+    rng = generator(seed)
+    widths = (5, 4, 3, 2)
+    patterns = [rng.random((n_out, n_in)) < 0.4 for n_in, n_out in itertools.pairwise(widths)]
+    patterns[2][:] = True
+    sparse = [pattern for pattern in patterns if not pattern.all()]
+    linked = [pattern.any(axis=0) for pattern in sparse] + [pattern.any(axis=1) for pattern in sparse[-1:]]
+    wanted = np.concatenate(linked).mean() if sparse else 1
+    assert sl.analysis.active_neurons(models.from_masks(patterns)) == pytest.approx(wanted)

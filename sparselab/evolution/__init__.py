@@ -4,6 +4,7 @@ A rule is any function (epoch, model, state, evidence, rng) that returns a Rewir
 `prepare(model, epochs)`, this is called before a training starts, with the total number of epochs.
 """
 
+from ..topology.percolation import percolate
 from ..topology.rewiring import keep_neurons
 from . import criteria, importances, new_values, regrowths
 from .apply import Undo, apply
@@ -17,5 +18,5 @@ __all__ = [
     "SET", "Changes", "Evidence", "Flow", "ImportancePruning", "PruneRegrow", "RigL", "Undo", "apply", "can_go_by_layer",
     "chained", "criteria", "evolve", "evolve_by_layer",
     "importances", "keep_neurons", "least_important", "magnitude",
-    "magnitude_within_sign", "new_values", "regrowths", "shrink", "widths_without",
+    "magnitude_within_sign", "new_values", "percolate", "regrowths", "shrink", "widths_without",
 ]  # fmt: skip
