@@ -96,7 +96,7 @@ def test_seeds_repeat():
 def test_a_hub_is_refused_before_it_costs_hours():
     n = 60_000
     rows, columns = np.append(np.zeros(n, int), np.arange(1, n)), np.append(np.arange(n), np.zeros(n - 1, int))
-    with pytest.raises(ValueError, match=r"most_walks = 1.*at least 1.08e\+10, the walks of three links of Topology\(60000"):
+    with pytest.raises(ValueError, match=r"most_operations = 1.*at least 1.08e\+10 for Topology\(60000"):
         grown(CannistraciHebb(), sl.Topology.from_links(n, n, rows, columns), 5)
 
 
@@ -118,7 +118,7 @@ def test_memory_is_that_of_the_links():
     ("options", "words"),
     [
         ({"score": "L3"}, "score"), ({"score": 3}, "score"), ({"soft": 0}, "soft"), ({"soft": -1.0}, "soft"),
-        ({"soft": "yes"}, "soft"), ({"most_walks": 0}, "most_walks"),
+        ({"soft": "yes"}, "soft"), ({"most_operations": 0}, "most_operations"),
     ],
 )  # fmt: skip
 def test_bad_arguments_are_named(options, words):

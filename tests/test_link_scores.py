@@ -10,6 +10,7 @@ from strategies import mask_of, masks, topologies, topology_of
 from sparselab.topology import link_scores
 from sparselab.topology.random_graph import erdos_renyi
 
+STEPS = link_scores._steps_of_blocks
 KINDS = ["CH2-L3n", "CH3-L3n", "CH2-L3p", "CH3-L3p"]
 
 
@@ -40,6 +41,14 @@ def found_in(topology, kind, **options):
         found |= {divmod(int(place), topology.n_in): float(score) for place, score in zip(places, scores, strict=True)}
     assert len(found) == n
     return found
+
+
+@pytest.fixture(autouse=True, params=["row by row", "rows together"], scope="module")
+def way(request):
+    """Every test in both ways of scoring; those by walks have one only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(link_scores, "_steps_of_blocks", lambda topology: 1e9 if request.param == "row by row" else -1)
+        yield
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -75,3 +84,12 @@ def test_walks_are_counted(topology):
 def test_an_unknown_score_is_named():
     with pytest.raises(ValueError, match="score = 'CH3_L3p': must be one of.*did you mean 'CH3-L3p'"):
         next(link_scores.scored_rows(erdos_renyi(3, 3, density=0.5, seed=0), "CH3_L3p"))
+
+
+def test_the_cheaper_way_is_taken():
+    sparse, dense = (erdos_renyi(500, 400, density=density, exact=True, seed=0) for density in (0.01, 0.5))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(link_scores, "_steps_of_blocks", STEPS)
+        assert link_scores.operations(sparse, "CH2-L3n") == link_scores.walks(sparse).sum()
+        assert link_scores.operations(dense, "CH2-L3n") == STEPS(dense) < link_scores.walks(dense).sum() / 50
+        assert link_scores.operations(dense, "CH2-L3p") == link_scores.walks(dense).sum()

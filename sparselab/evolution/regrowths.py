@@ -242,7 +242,8 @@ class CannistraciHebb:
     of v. Of the links of z1 and z2, i lead to neighbours of the other end, and e elsewhere. Positions score high that are on
     many walks through neurons with few links elsewhere. No data are needed.
 
-    Time is O(walks), which many links of single neurons make many; memory is O(links + neurons).
+    Time is O(walks), of which neurons with many links make many: about links · fan-in · fan-out. For "L3n" it is at most
+    O(links · neurons). Memory is O(links + neurons).
 
     Parameters
     ----------
@@ -252,13 +253,13 @@ class CannistraciHebb:
     soft : bool or float, default False
         False: the best positions, among equals the first ones. True: positions are drawn, with probability ∝ score; a number
         T > 0: ∝ score^T. Where fewer positions than links have a positive score, these all grow, and the others uniformly.
-    most_walks : float, default 1e10
-        Number of walks of a layer above which it is refused, instead of taking minutes, > 0.
+    most_operations : float, default 1e10
+        Number of operations, of some nanoseconds each, above which a layer is refused instead of taking minutes, > 0.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of these. When it is used: if a layer has more walks.
+        If an argument is none of these. When it is used: if a layer takes more operations.
 
     References
     ----------
@@ -278,13 +279,13 @@ class CannistraciHebb:
 
     score: str = "CH3-L3p"
     soft: bool | float = False
-    most_walks: float = 1e10
+    most_operations: float = 1e10
 
     def __post_init__(self) -> None:
         checks.choice("score", self.score, link_scores.KINDS)
         if not isinstance(self.soft, bool):
             checks.number("soft", self.soft, "True, False or a number > 0", low=0, open_low=True)
-        checks.positive("most_walks", self.most_walks)
+        checks.positive("most_operations", self.most_operations)
 
     def __call__(
         self, layer: SparseLinear, topology: Topology, n_new: int, evidence: Evidence | None, rng: np.random.Generator
@@ -299,11 +300,11 @@ class CannistraciHebb:
 
     def _chosen(self, topology, n_new, rng):
         """Places row · n_in + column of at most n_new links with positive scores."""
+        cost = link_scores.operations(topology, self.score)
+        if cost > self.most_operations:
+            allowed = f"at least {cost:.3g} for {topology!r}, or the layer sparser"
+            checks.fail("most_operations", self.most_operations, allowed)
         walks = np.append(0, np.cumsum(link_scores.walks(topology)))  # before each row
-        n_walks = int(walks[-1])
-        if n_walks > self.most_walks:
-            allowed = f"at least {n_walks:.3g}, the walks of three links of {topology!r}; a sparser layer has fewer"
-            checks.fail("most_walks", self.most_walks, allowed)
         best, seed, _ = Largest(n_new), rng.integers(2**64, dtype=np.uint64) if self.soft else 0, topology.transposed
         lock = threading.Lock()
 
@@ -314,7 +315,7 @@ class CannistraciHebb:
             with lock:
                 best.merge(own)
 
-        in_parts(choose, n_walks, n_walks)
+        in_parts(choose, int(walks[-1]), cost)
         return best.places()
 
 

@@ -15,6 +15,7 @@ from ..utils import checks
 from .topology import Topology
 
 BLOCK = 2**18  # places that are scored at a time, or those of one row
+TOGETHER = 8  # blocks whose rows are scored together where neurons have many links
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,19 @@ def walks(topology: Topology) -> NDArray[np.float64]:
     return np.bincount(topology.rows, second[topology.indices], topology.n_out)
 
 
+def operations(topology: Topology, kind: str) -> int:
+    """Estimate what scoring a layer costs, in steps of some nanoseconds. Time is O(links)."""
+    n_walks = int(walks(topology).sum())
+    return n_walks if _by_walks(topology, kind) else _steps_of_blocks(topology)
+
+
 def scored_rows(
     topology: Topology, kind: str, begin: int = 0, end: int | None = None, block: int = BLOCK
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int64]]]:
     """Score the free places of some rows that have a positive score, block by block.
 
-    Time is O(walks) and memory O(n_in + n_out + block), or what one row needs.
+    Time is O(walks) and memory O(n_in + n_out + block), or what one row needs. For "L3n", where neurons have many links, rows are
+    scored together, in time O(links (n_in + n_out + links of a neuron)) and memory O(8 block).
 
     Parameters
     ----------
@@ -66,11 +74,17 @@ def scored_rows(
         row · n_in + column of each, rows ascending, columns in any order.
     """
     form = KINDS[checks.choice("score", kind, KINDS)]
-    t, n_in, n_out = topology.transposed, topology.n_in, topology.n_out
-    end = n_out if end is None else end
-    room = np.minimum(walks(topology), n_in - topology.fan_in)[begin:end].astype(np.int64)
-    above, below = _tables(form, int(max(topology.fan_in.max(), np.diff(t.indptr).max())))
+    t = topology.transposed
+    tables = _tables(form, int(max(topology.fan_in.max(), np.diff(t.indptr).max())))
     links = topology.indptr, topology.indices, t.indptr, t.rows
+    score = _by_row if _by_walks(topology, kind) else _by_block
+    yield from score(topology, form, begin, topology.n_out if end is None else end, block, (*tables, *links))
+
+
+def _by_row(topology, form, begin, end, block, arrays):
+    """One row after the other, over its walks."""
+    n_out, n_in = topology.shape
+    room = np.minimum(walks(topology), n_in - topology.fan_in)[begin:end].astype(np.int64)
     integers = lambda n: np.zeros(n, np.int32)
     scratch = [
         integers(n_out), np.zeros(n_out), integers(n_out + 1), integers(n_in), np.zeros(n_in), integers(n_in + 1), np.zeros(n_in),
@@ -80,8 +94,37 @@ def scored_rows(
     most = max((int(room[a - begin : b - begin].sum()) for a, b in zip(cuts, cuts[1:])), default=0)
     scores, places = np.empty(most), np.empty(most, np.int64)
     for a, b in zip(cuts, cuts[1:]):
-        n = link_scores.score_rows(a, b, form.by_walk, above, below, *links, *scratch, scores, places)
+        n = link_scores.score_rows(a, b, form.by_walk, *arrays, *scratch, scores, places)
         yield scores[:n], places[:n]
+
+
+def _by_block(topology, form, begin, end, block, arrays):
+    """Rows together, as dense rows of at most TOGETHER · block numbers; then the places with a score, `block` at a time."""
+    n_out, n_in = topology.shape
+    n_rows, part = max(1, TOGETHER * block // n_in), max(1, block // n_in)
+    total = np.empty((min(n_rows, end - begin), n_in))
+    scratch = np.zeros(n_out, np.int32), np.zeros(n_out + 1, np.int32), np.zeros(n_in, np.int32), np.zeros(n_in)
+    for first in range(begin, end, n_rows):
+        last = min(first + n_rows, end)
+        link_scores.score_block(first, last, *arrays, *scratch, total)
+        for a in range(first, last, part):
+            rows, b = total[a - first : min(a + part, last) - first], min(a + part, last)
+            slots = slice(topology.indptr[a], topology.indptr[b])
+            rows[np.repeat(np.arange(b - a), topology.fan_in[a:b]), topology.indices[slots]] = 0
+            found = np.flatnonzero(rows)
+            yield rows.ravel()[found].astype(np.float32).astype(float), a * n_in + found
+
+
+def _by_walks(topology, kind):
+    """Whether rows are scored one by one: always for "L3p", where what z1 counts differs between rows."""
+    return KINDS[kind].by_walk or walks(topology).sum() <= _steps_of_blocks(topology)
+
+
+def _steps_of_blocks(topology):
+    n_out, n_in = topology.shape
+    blocks = -(-n_out * n_in // (TOGETHER * BLOCK))
+    steps = blocks * np.square(topology.fan_in).sum() + topology.nnz * (n_out + n_in) + n_out * n_in
+    return int(steps) // 4  # in the time of a walk, about
 
 
 def _tables(form, longest):
