@@ -132,7 +132,7 @@ def test_gse_takes_the_best_of_what_it_draws_and_spares_new_links(seed, zeta):
             assert kept.items() <= links(new).items()
             grown = [place for place in links(new) if place not in kept]
             reachable = [p for p in largest(G, before, G.size) if abs(G[p]) > 0]
-            if guide != "uniform" or len(reachable) >= n:  # so many draws find every position with a gradient
+            if guide == "uniform":  # so many draws find every position
                 assert set(reachable[:n]) <= set(grown)
 
 
