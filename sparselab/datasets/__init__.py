@@ -20,12 +20,14 @@ from typing import Any
 
 from ..utils.checks import choice, fail
 from . import embedded, published, readers
+from .augmentation import Augmentation
 from .dataset import Dataset
 from .download import DownloadError
 from .folders import data_folder
 from .validation import check_csr, check_features, check_targets
 
 __all__ = [
+    "Augmentation",
     "Dataset",
     "DownloadError",
     "check_csr",
