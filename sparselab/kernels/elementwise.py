@@ -9,6 +9,7 @@ from .rng import dropout_word, key64
 from .settings import jit
 
 BLOCK = 16  # features of a gather that stay in the first-level cache
+CHUNK = 4096  # links whose gradients are added and applied while they are in the first-level cache
 
 
 @jit
@@ -66,6 +67,29 @@ def multiply(values, begin, end, by):
     values = values[begin:end]
     for k in range(end - begin):
         values[k] *= by
+
+
+@jit
+def squares(values, begin, end):
+    """Σ v² over [begin, end) in float64, as four sums side by side."""
+    values, n = values[begin:end], end - begin
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    for k in range(0, n - 3, 4):
+        p, q, r, s = np.float64(values[k]), np.float64(values[k + 1]), np.float64(values[k + 2]), np.float64(values[k + 3])
+        a, b, c, d = a + p * p, b + q * q, c + r * r, d + s * s
+    for k in range(n - n % 4, n):
+        p = np.float64(values[k])
+        a += p * p
+    return (a + b) + (c + d)
+
+
+@jit
+def add_squares(total, values):
+    """total + Σ v², piece by piece, so that threads may share the pieces."""
+    n = len(values)
+    for begin in range(0, n, CHUNK):
+        total += squares(values, begin, min(begin + CHUNK, n))
+    return total
 
 
 @jit

@@ -41,6 +41,8 @@ class SGD(TorchOptimizer):
         Use Nesterov's momentum; it needs a momentum and no dampening.
     dampening : float, default 0.0
         The dampening τ, in [0, 1].
+    clip_norm : float, optional
+        Gradients of a step whose norm, over all weights and biases, is larger are scaled down to it. Default: no clipping.
 
     Raises
     ------
@@ -63,9 +65,10 @@ class SGD(TorchOptimizer):
     weight_decay: float = 0.0
     nesterov: bool = False
     dampening: float = 0.0
+    clip_norm: float | None = None
 
     def __post_init__(self) -> None:
-        self.rate(0)
+        super().__post_init__()
         checks.fraction("momentum", self.momentum, open_high=True)
         checks.number("weight_decay", self.weight_decay, f"a number in [0, {MAX_DECAY:g}]", low=0, high=MAX_DECAY)
         checks.flag("nesterov", self.nesterov)
@@ -114,6 +117,8 @@ class Adam(TorchOptimizer):
         The term ε > 0 below the fraction.
     weight_decay : float, default 0.0
         The decay λ >= 0, of weights and biases.
+    clip_norm : float, optional
+        Gradients of a step whose norm, over all weights and biases, is larger are scaled down to it. Default: no clipping.
 
     Raises
     ------
@@ -135,12 +140,13 @@ class Adam(TorchOptimizer):
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
+    clip_norm: float | None = None
 
     vectors = 2
     decoupled = False
 
     def __post_init__(self) -> None:
-        self.rate(0)
+        super().__post_init__()
         if not isinstance(self.betas, tuple | list) or len(self.betas) != 2:
             checks.fail("betas", self.betas, "two numbers in [0, 1)", TypeError)
         for number, beta in enumerate(self.betas):
@@ -187,6 +193,8 @@ class AdamW(Adam):
         The term ε > 0 below the fraction.
     weight_decay : float, default 0.01
         The decay λ >= 0, of weights and biases.
+    clip_norm : float, optional
+        Gradients of a step whose norm, over all weights and biases, is larger are scaled down to it. Default: no clipping.
 
     Raises
     ------
