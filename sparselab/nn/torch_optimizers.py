@@ -1,10 +1,11 @@
 """SGD, Adam and AdamW with the semantics of PyTorch's torch.optim, on vectors aligned with links and biases.
 
 They differ from MomentumSGD, the form of the paper's authors, in which the learning rate is inside the velocity and the weight
-decay is not multiplied by it.
+decay is not multiplied by it. `named` makes any of the four from its name.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from ..kernels import elementwise
 from ..utils import checks
 from . import schedules
 from .linear import SparseLinear
-from .optimizers import LayerState, WithVectors
+from .optimizers import LayerState, MomentumSGD, WithVectors
 
 MAX_DECAY = 1e6
 
@@ -215,3 +216,16 @@ class AdamW(Adam):
     weight_decay: float = 0.01
 
     decoupled = True
+
+
+NAMES = {"momentum_sgd": MomentumSGD, "sgd": SGD, "adam": Adam, "adamw": AdamW}
+
+
+def named(name: str, **settings: Any) -> MomentumSGD | SGD | Adam:
+    """Return the optimizer of a name, with those of the settings that it has; ValueError for a flag that it has not."""
+    kind = NAMES[checks.choice("optimizer", name, NAMES)]
+    known = {one.name for one in fields(kind)}
+    for flag, default in (("nesterov", False), ("decay_biases", True)):
+        if flag not in known and settings.get(flag, default) != default:
+            checks.fail(flag, settings[flag], f"{default} with optimizer = {name!r}")
+    return kind(**{key: value for key, value in settings.items() if key in known})
