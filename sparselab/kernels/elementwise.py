@@ -132,6 +132,19 @@ def adam(w, m, v, g, begin, end, step, root, beta1, beta2, epsilon, decay, shrin
 
 
 @jit
+def adam_by_link(w, m, v, t, g, rate, beta1, beta2, epsilon, decay, shrink):
+    """`adam` where each weight has a count of its own steps, in t. All numbers are float64."""
+    for k in range(len(w)):
+        t[k] += 1
+        d = g[k] + decay * w[k]
+        m[k] = beta1 * m[k] + (1 - beta1) * d
+        v[k] = beta2 * v[k] + (1 - beta2) * d * d
+        count = np.float64(t[k])
+        size, root = rate / (1 - beta1**count), np.sqrt(1 - beta2**count)
+        w[k] = shrink * w[k] - size * m[k] / (np.sqrt(np.float64(v[k])) / root + epsilon)
+
+
+@jit
 def softmax_loss(Z, labels, samples, first, count, scale, dZ):
     """Softmax cross-entropy of a tile of logits Z (classes, W): (Σ loss, hits); dZ = (softmax − onehot) · scale.
 

@@ -106,7 +106,8 @@ class Adam(TorchOptimizer):
     """Adam as `torch.optim.Adam`: steps of about the learning rate, whatever the size of the gradients.
 
     d = g + λ w; m ← β₁ m + (1 − β₁) d; v ← β₂ v + (1 − β₂) d²; w ← w − η m̂ / (√v̂ + ε), with m̂ = m / (1 − β₁ᵗ) and
-    v̂ = v / (1 − β₂ᵗ). Links that grow begin with m = v = 0 while t goes on.
+    v̂ = v / (1 − β₂ᵗ). Links that grow begin with m = v = 0 while t goes on, so that their first step is about
+    (1 − β₁) / √(1 − β₂) η, 3.16 η by default; with `count_by_link` it is η.
 
     Parameters
     ----------
@@ -120,6 +121,8 @@ class Adam(TorchOptimizer):
         The decay λ >= 0, of weights and biases.
     clip_norm : float, optional
         Gradients of a step whose norm, over all weights and biases, is larger are scaled down to it. Default: no clipping.
+    count_by_link : bool, default False
+        Whether each link counts its own steps t since it has grown. It takes a third vector, and the slower engine.
 
     Raises
     ------
@@ -142,6 +145,7 @@ class Adam(TorchOptimizer):
     eps: float = 1e-8
     weight_decay: float = 0.0
     clip_norm: float | None = None
+    count_by_link: bool = False
 
     vectors = 2
     decoupled = False
@@ -152,6 +156,8 @@ class Adam(TorchOptimizer):
             checks.fail("betas", self.betas, "two numbers in [0, 1)", TypeError)
         for number, beta in enumerate(self.betas):
             checks.fraction(f"betas[{number}]", beta, open_high=True)
+        if checks.flag("count_by_link", self.count_by_link):
+            self.vectors = 3
         checks.number("eps", self.eps, "a number in [1e-30, 1e6]", low=1e-30, high=1e6)
         checks.number("weight_decay", self.weight_decay, f"a number in [0, {MAX_DECAY:g}]", low=0, high=MAX_DECAY)
 
@@ -165,7 +171,7 @@ class Adam(TorchOptimizer):
         layer : SparseLinear
             The layer.
         state : LayerState
-            Its averages of gradients and of their squares, and its count of steps.
+            Its averages of gradients and of their squares, the counts of its links, if any, and its own count of steps.
         dw, db : ndarray
             Gradients of links (nnz,) and biases (n_out,).
         rate : float
@@ -174,9 +180,13 @@ class Adam(TorchOptimizer):
         kind, (beta1, beta2), t = layer.dtype.type, self.betas, state.count + 1
         rate = float(kind(rate))
         decay, shrink = (0.0, 1 - rate * self.weight_decay) if self.decoupled else (self.weight_decay, 1.0)
-        numbers = rate / (1 - beta1**t), np.sqrt(1 - beta2**t), beta1, beta2, self.eps, decay, shrink
-        for values, (m, v), gradient in ((layer.w, state.links, dw), (layer.b, state.neurons, db)):
-            elementwise.adam(values, m, v, gradient, 0, len(values), *map(kind, numbers))
+        common = beta1, beta2, self.eps, decay, shrink
+        numbers = rate / (1 - beta1**t), np.sqrt(1 - beta2**t), *common
+        for values, (m, v, *counts), gradient in ((layer.w, state.links, dw), (layer.b, state.neurons, db)):
+            if counts:
+                elementwise.adam_by_link(values, m, v, *counts, gradient, rate, *map(float, common))
+            else:
+                elementwise.adam(values, m, v, gradient, 0, len(values), *map(kind, numbers))
         state.count = t
 
 
@@ -196,6 +206,8 @@ class AdamW(Adam):
         The decay λ >= 0, of weights and biases.
     clip_norm : float, optional
         Gradients of a step whose norm, over all weights and biases, is larger are scaled down to it. Default: no clipping.
+    count_by_link : bool, default False
+        Whether each link counts its own steps t since it has grown, see `Adam`.
 
     Raises
     ------
