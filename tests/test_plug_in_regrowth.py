@@ -469,7 +469,7 @@ def test_a_bad_answer_in_a_training_undoes_the_rules_before_it(name, plug_in):
     with pytest.raises((TypeError, ValueError), match=f"(?s){name}"):
         next(records)
     assert everything(model, state.optimizer) == before
-    assert state.position == (1, 0, False)
+    assert state.position == (1, 0, False, 0)
     assert model.sizes == models.SIZES
     good = sl.train(model, models.dataset(), optimizer=optimizer, state=state, rules=rules[:2], epochs=1, batch_size=32)
     assert next(good).neurons_pruned == (16, 9)  # and training can go on

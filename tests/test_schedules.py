@@ -75,6 +75,16 @@ def test_shares_may_reach_zero_and_learning_rates_may_not():
             list(sl.train(models.net(), models.dataset(60), optimizer=sl.SGD(zeta), epochs=5, seed=0))
 
 
+@pytest.mark.parametrize("name", ["linear", "cosine", "cubic", "sigmoid"])
+def test_a_net_follows_a_density_schedule(name):
+    schedule, model = FALLS[name][0](0.5, 0.1, 1, 4), models.net(density=0.5)
+    places = sum(layer.topology.n_in * layer.topology.n_out for layer in model.layers[:-1])
+    rule = sl.PruneRegrow(0.2, density=schedule)
+    records = list(sl.train(model, models.dataset(60), rules=[rule], epochs=6, batch_size=32, seed=0))
+    for epoch, record in enumerate(records[1:], 1):
+        assert abs(sum(record.nnz[:-1]) - min(schedule(epoch) * places, sum(records[0].nnz[:-1]))) <= 2
+
+
 def test_cosine_to_a_floor():
     """Half a cosine to .005 over the whole training, as in SNFS, ITOP and GraNet."""
     zeta = Cosine(0.5, epochs=100, final=0.005)

@@ -107,7 +107,7 @@ class Checkpointer:
         path, saved = found
         self._compare(path, saved)
         checkpoint.load_into(model, saved.model)
-        for name in ("optimizer", "seeds", "epoch", "batch", "totals", "evolved"):
+        for name in ("optimizer", "seeds", "epoch", "batch", "totals", "evolved", "event", "memory"):
             setattr(state, name, getattr(saved.state, name))
         self.history = saved.history
 

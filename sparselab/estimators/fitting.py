@@ -36,7 +36,7 @@ class BestEpoch:
         self.epochs_without_gain = 0 if record.test_accuracy > best + self.tol else self.epochs_without_gain + 1
         if record.test_accuracy > best:
             self.record, self.copy = record, None
-            if self.state.position == (record.epoch, 0, False):  # not while old records of a resumed fit come again
+            if self.state.position == (record.epoch, 0, False, 0):  # not while old records of a resumed fit come again
                 self._copy_net()
         return self.epochs_without_gain >= self.patience
 
@@ -137,4 +137,4 @@ def copied(model, state):
     Every array that training writes to is copied: joblib may have mapped the old one read-only from a file.
     """
     vectors = [s.copy() for s in state.optimizer]
-    return model.copy(), replace(state, optimizer=vectors, batch=0, evolved=False)
+    return model.copy(), replace(state, optimizer=vectors, batch=0, evolved=False, event=0)

@@ -1,7 +1,8 @@
 """Rules that change topologies between epochs, and the function that applies their changes to a network.
 
 A rule is any function (epoch, model, state, evidence, rng) that returns a Rewiring or None for each layer. If it has a method
-`prepare(model, epochs)`, this is called before a training starts, with the total number of epochs.
+`prepare(model, epochs)`, this is called before a training starts, with the total number of epochs; if it has an attribute
+`timing`, this says when it is called.
 """
 
 from ..topology.rewiring import keep_neurons
@@ -12,10 +13,11 @@ from .evidence import Evidence, Flow
 from .evolving import Changes, can_go_by_layer, chained, evolve, evolve_by_layer
 from .importance_pruning import ImportancePruning, least_important, shrink, widths_without
 from .prune_regrow import SET, PruneRegrow, RigL
+from .timing import Timing, timing_of
 
 __all__ = [
-    "SET", "Changes", "Evidence", "Flow", "ImportancePruning", "PruneRegrow", "RigL", "Undo", "apply", "can_go_by_layer",
-    "chained", "criteria", "evolve", "evolve_by_layer",
+    "SET", "Changes", "Evidence", "Flow", "ImportancePruning", "PruneRegrow", "RigL", "Timing", "Undo", "apply",
+    "can_go_by_layer", "chained", "criteria", "evolve", "evolve_by_layer",
     "importances", "keep_neurons", "least_important", "magnitude",
-    "magnitude_within_sign", "new_values", "regrowths", "shrink", "widths_without",
+    "magnitude_within_sign", "new_values", "regrowths", "shrink", "timing_of", "widths_without",
 ]  # fmt: skip

@@ -221,7 +221,9 @@ class ParameterServer:
         self.traffic.dropped += sum(one.n_pruned for one in rewirings if one is not None)
         return moved_w, moved_b
 
-    def evolve(self, rules: list, epoch: int, make_evidence: Callable, rng: np.random.Generator) -> evolution.Changes:
+    def evolve(
+        self, rules: list, epoch: int, make_evidence: Callable, rng: np.random.Generator, memories: list[dict] | None = None
+    ) -> evolution.Changes:
         """Apply topology rules, all or none of them.
 
         Parameters
@@ -234,6 +236,8 @@ class ParameterServer:
             Function without arguments that gives an Evidence.
         rng : numpy.random.Generator
             For the rules' random numbers.
+        memories : list of dict, optional
+            What each rule remembers; changed in place.
 
         Returns
         -------
@@ -242,7 +246,7 @@ class ParameterServer:
         """
         shapes = self._shapes()
         with evolution.Undo(self.model, self.state) as undo:
-            changes = evolution.evolve(rules, epoch, self.model, self.state, make_evidence, rng)
+            changes = evolution.evolve(rules, epoch, self.model, self.state, make_evidence, rng, memories)
             undo.give_up()
         if any(one is not None for one in changes.rewirings):
             self.rewirings[self.generation], self.shapes[self.generation] = changes.rewirings, shapes
