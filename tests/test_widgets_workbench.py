@@ -3,6 +3,7 @@
 import threading
 import time
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -220,6 +221,17 @@ def test_the_rate_of_any_net_is_a_number(sizes, monkeypatch):
     monkeypatch.setattr(cost_estimate, "MOMENT", 0.0)
     assert 0 < cost_estimate.measured(sizes, 2.0, 32, 1) < float("inf")
     assert len(list(cost_estimate.for_a_moment(iter(range(9))))) == 2  # one more than the first
+
+
+def test_the_cost_line_counts_what_the_optimizer_keeps(monkeypatch):
+    """Adam has two vectors, MomentumSGD one: the only difference between their lines is the memory."""
+    asked, view_model = [], SimpleNamespace(at_hand=lambda config: True, data_of=lambda config: datasets.load("digits"))
+    real = cost_estimate.estimate.estimate_memory
+    monkeypatch.setattr(cost_estimate, "rate_of", lambda *_: (1e9, "measured"))
+    monkeypatch.setattr(cost_estimate.estimate, "estimate_memory", lambda *a, **more: asked.append(real(*a, **more)) or asked[-1])
+    for name in ("momentum_sgd", "adam"):
+        cost_estimate.cost_line(ExperimentConfig(dataset="digits", optimizer=name), view_model)
+    assert asked[1].items["optimizer state"] == 2 * asked[0].items["optimizer state"] > 0
 
 
 # --- Sweep

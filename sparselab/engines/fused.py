@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse
 
-from ..kernels import columns, ends, images, program, push_pull, rows, system, updating
+from ..kernels import columns, elementwise, ends, images, program, push_pull, rows, system, updating
 from ..kernels.arguments import RECORD, address, for_call, put
 from ..kernels.native import prepare
 from ..nn import activations
@@ -50,8 +50,11 @@ class FusedEngine:
     def run(self, outcome, X, targets, samples, batch_size, rates, optimizer, state, key, first_step):
         """len(rates) steps over consecutive batches of `samples`, updating model and state in place; fills the Outcome."""
         update, settings = UPDATES[type(optimizer)]
+        numbers = settings(optimizer, state)
+        if optimizer.clip_norm is not None:
+            update, numbers = self._clipped(optimizer.clip_norm, update, numbers)
         try:
-            self._run(outcome, X, targets, samples, batch_size, rates, settings(optimizer, state), state, key, first_step, update)
+            self._run(outcome, X, targets, samples, batch_size, rates, numbers, state, key, first_step, update)
         finally:
             if type(optimizer) is not MomentumSGD:  # which counts no steps
                 for s in state:
@@ -167,6 +170,15 @@ class FusedEngine:
             prepare([*new.values(), *programs])
             put(self.record, **{name: kernel.address for name, kernel in new.items()})
             self.kernels |= new
+
+    def _clipped(self, limit, update, settings):
+        """(kernel, settings) of an update whose gradients are clipped before it, see updating.clip_net."""
+        prepare([update])
+        pieces = sum(-(-len(values) // elementwise.CHUNK) for layer in self.model.layers for values in (layer.w, layer.b))
+        self.clipping = new_counter(), np.zeros(pieces)  # kept: the kernel has their addresses only
+        head = np.array([limit, 0, 0, 0], np.float64)
+        head.view(np.int64)[columns.CLIP_UPDATE :] = update.address, *map(address, self.clipping)
+        return updating.clip_net, np.concatenate([head, settings])
 
     def _shared_out(self, shares):
         """`shared_out` for this net."""

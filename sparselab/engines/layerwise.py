@@ -14,6 +14,7 @@ from ..kernels import elementwise
 from ..kernels.rng import U64, key64
 from ..nn import activations
 from ..nn.linear import NO_BITS
+from ..nn.optimizers import update_layers
 from ..utils.interrupts import defer_interrupts
 from .augmented import AugmentedRows, start_epoch
 from .base import ENGINE_PHASES
@@ -46,8 +47,7 @@ class LayerwiseEngine:
                 return
             start = time.perf_counter()
             with defer_interrupts:  # all layers are updated and the step is counted, or none
-                for l, layer in enumerate(self.model.layers):
-                    optimizer.update(layer, state[l], dw[l], db[l], rate)
+                update_layers(optimizer, self.model, state, dw, db, rate)
                 outcome.losses[step], outcome.hits[step], outcome.done = loss / len(batch), hits, step + 1
             outcome.seconds["update"] += time.perf_counter() - start
 

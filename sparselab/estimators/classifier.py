@@ -77,7 +77,7 @@ def has_partial_fit(estimator):
 
 
 class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
-    """A truly sparse MLP trained by momentum SGD on the cross-entropy, its links replaced between epochs (SET, All-ReLU).
+    """A truly sparse MLP trained on the cross-entropy, its links replaced between epochs (SET, All-ReLU).
 
     Features are scaled inside unless `standardise=False`. Sparse input (CSR) is never made dense.
 
@@ -103,13 +103,14 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
     rules : list of rules, default=None
         Such as [SET(0.3)], in place of `zeta`; [] keeps the links.
     learning_rate : float or callable, default=0.01
-        A number, or a schedule (epoch -> rate).
+        A number, or a schedule (epoch -> rate). Adam wants about 0.001.
     momentum : float, default=0.9
-        Share of the last step that is kept, in [0, 1).
+        Share of the last step that is kept, in [0, 1); of "momentum_sgd" and "sgd".
     nesterov : bool, default=False
-        Whether to use Nesterov's momentum.
+        Whether to use Nesterov's momentum; of "momentum_sgd" and "sgd".
     weight_decay : float, default=0.0
-        Share of each weight that every step takes off, in [0, 1); it is not multiplied by the learning rate.
+        Share of each weight that every step takes off, in [0, 1); it is multiplied by the learning rate in all optimizers but
+        "momentum_sgd".
     batch_size : int or "auto", default="auto"
         Samples of a mini-batch; "auto": about 30 mini-batches an epoch, of 16 to 128 samples.
     epochs : int, default=50
@@ -142,6 +143,9 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         fit: not with `warm_start`, in cross-validation or in a grid search. partial_fit ignores it.
     augmentation : Augmentation, default=None
         How images are changed at random in training: a `sparselab.datasets.Augmentation` with a `shape`; only for dense rows.
+    optimizer : str or object, default="momentum_sgd"
+        "momentum_sgd", or "sgd", "adam" and "adamw" as in PyTorch; or an object such as Adam(0.001, clip_norm=1.0), which is used
+        in place of `learning_rate`, `momentum`, `nesterov` and `weight_decay`.
 
     Attributes
     ----------
@@ -175,6 +179,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
     """
 
     scaler_: Any
+    optimizer: Any = "momentum_sgd"  # of estimators that were pickled before it was a parameter
 
     def __init__(
         self, hidden_layer_sizes: int | Sequence[int] = (200, 200), *, epsilon: float = 20, density: float | None = None,
@@ -185,6 +190,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         tol: float = 1e-4, warm_start: bool = False, standardise: bool | str = "auto", random_state: Any = None,
         verbose: bool = False, n_jobs: int | None = None, checkpoint: str | os.PathLike[str] | None = None,
         augmentation: Augmentation | None = None,
+        optimizer: Any = "momentum_sgd",
     ) -> None:  # fmt: skip
         self.hidden_layer_sizes = hidden_layer_sizes
         self.epsilon = epsilon
@@ -212,6 +218,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.checkpoint = checkpoint
         self.augmentation = augmentation
+        self.optimizer = optimizer
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -425,7 +432,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         if classes is not None and not np.array_equal(classes, self.classes_):
             checks.fail("classes", classes.tolist(), f"those trained on before, {self.classes_.tolist()}")
         for name, value in net_parameters(self).items():
-            made = self._made_with[name]
+            made = self._made_with.get(name, value)  # an estimator of an earlier version noted fewer
             if value is not made and value != made:
                 checks.fail(name, value, f"{made!r}, with which the net was made (fit without warm_start makes a new one)")
 

@@ -17,8 +17,9 @@ from ..datasets.scaling import check_scaling
 from ..evolution import SET
 from ..nn import activations, initializers
 from ..nn.mlp import SparseMLP
-from ..nn.optimizers import MomentumSGD
+from ..nn.torch_optimizers import named
 from ..topology.topology import MAX_WIDTH
+from ..training.loop import check_optimizer
 from ..utils import checks
 from ..utils.resources import cores
 
@@ -31,7 +32,7 @@ class Settings:
 
     net: dict
     dropout: float
-    optimizer: MomentumSGD
+    optimizer: object
     rules: tuple
     batch_size: object
     threads: int
@@ -90,10 +91,11 @@ def hidden_layers(sizes):
 
 
 def net_parameters(estimator):
-    """The parameters that a net was made with; they must not change while its training goes on."""
+    """What a net was made with, and the kind of its optimizer; they must not change while its training goes on."""
     names = ("epsilon", "density", "activation", "alpha", "initializer")
     sizes = {"hidden_layer_sizes": hidden_layers(estimator.hidden_layer_sizes)}
-    return sizes | {name: getattr(estimator, name) for name in names}
+    kind = {"optimizer": type(optimizer(estimator)).__qualname__}  # its vectors and their meaning
+    return sizes | {name: getattr(estimator, name) for name in names} | kind
 
 
 def net_options(estimator):
@@ -117,12 +119,19 @@ def activation(name, alpha):
 
 
 def optimizer(estimator):
-    """MomentumSGD, the only optimizer of the estimators."""
+    """The optimizer: an object, or one named, which gets the estimator's learning rate and so on."""
+    if not isinstance(estimator.optimizer, str):
+        if estimator.optimizer is None:
+            checks.fail("optimizer", None, "a name, or an object with init, update and rate", TypeError)
+        return check_optimizer(estimator.optimizer)
     if isinstance(estimator.learning_rate, bool | np.bool_) or not (
         callable(estimator.learning_rate) or isinstance(estimator.learning_rate, numbers.Real)
     ):
         checks.fail("learning_rate", estimator.learning_rate, "a number > 0 or a schedule (epoch -> rate)", TypeError)
-    return MomentumSGD(estimator.learning_rate, estimator.momentum, estimator.weight_decay, bool(estimator.nesterov))
+    return named(
+        estimator.optimizer, learning_rate=estimator.learning_rate, momentum=estimator.momentum,
+        weight_decay=estimator.weight_decay, nesterov=bool(estimator.nesterov),
+    )  # fmt: skip
 
 
 def rules(estimator):

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...analysis.costs import training_flops
 from ...datasets import Dataset
-from ...nn import summary
+from ...nn import summary, torch_optimizers
 from ...nn.footprint import expected_links
 from ...nn.mlp import SparseMLP
 from ...training import estimate, loop
@@ -35,6 +35,7 @@ def cost_line(config, view_model):
     need = estimate.estimate_memory(
         sizes, epsilon=config.epsilon, batch_size=config.batch_size, threads=config.threads or None, dropout=config.dropout,
         activation=config.activation, n_samples=data.n_train, n_test=data.n_test,
+        optimizer_vectors=torch_optimizers.NAMES[config.optimizer].vectors,
     )  # fmt: skip
     seconds = flops / rate
     return (
