@@ -21,7 +21,10 @@ from .checkpoints.state import TrainingState as TrainingState
 from .engines.base import DivergedError as DivergedError
 from .estimators import SparseFeatureSelector as SparseFeatureSelector
 from .estimators import SparseMLPClassifier as SparseMLPClassifier
+from .evolution import CHT as CHT
 from .evolution import SET as SET
+from .evolution import CHTs as CHTs
+from .evolution import CHTss as CHTss
 from .evolution import ImportancePruning as ImportancePruning
 from .evolution import PruneRegrow as PruneRegrow
 from .evolution import RigL as RigL

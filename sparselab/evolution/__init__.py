@@ -9,6 +9,7 @@ from ..topology.percolation import percolate
 from ..topology.rewiring import keep_neurons
 from . import criteria, importances, new_values, regrowths
 from .apply import Undo, apply
+from .cannistraci_hebb import CHT, CHTs, CHTss
 from .criteria import magnitude, magnitude_within_sign
 from .evidence import Evidence, Flow
 from .evolving import Changes, can_go_by_layer, chained, evolve, evolve_by_layer
@@ -17,8 +18,8 @@ from .prune_regrow import SET, PruneRegrow, RigL
 from .timing import Timing, timing_of
 
 __all__ = [
-    "SET", "Changes", "Evidence", "Flow", "ImportancePruning", "PruneRegrow", "RigL", "Timing", "Undo", "apply",
-    "can_go_by_layer", "chained", "criteria", "evolve", "evolve_by_layer",
+    "CHT", "SET", "CHTs", "CHTss", "Changes", "Evidence", "Flow", "ImportancePruning", "PruneRegrow", "RigL", "Timing", "Undo",
+    "apply", "can_go_by_layer", "chained", "criteria", "evolve", "evolve_by_layer",
     "importances", "keep_neurons", "least_important", "magnitude",
     "magnitude_within_sign", "new_values", "percolate", "regrowths", "shrink", "timing_of", "widths_without",
 ]  # fmt: skip
