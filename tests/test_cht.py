@@ -152,6 +152,12 @@ def test_events_end_when_nearly_all_links_return():
         assert memory == {}
 
 
+def test_the_density_falls_also_when_no_more_links_are_replaced():
+    model = net(density=0.5)
+    event(model, CHT(0.3, until=8, density=lambda epoch: 0.4 - 0.05 * epoch), 2, memory={"ended": True})
+    assert sum(model.nnz[:2]) <= round(0.3 * (12 * 9 + 9 * 10)) + 1
+
+
 def test_where_the_length_is_not_known_until_is_asked_for():
     with pytest.raises(ValueError, match="until = None: must be the epoch at which events end"):
         event(net(), CHT(0.3))

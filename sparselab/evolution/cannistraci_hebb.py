@@ -30,7 +30,8 @@ class CHT(PruneRegrow):
     return to where links were just removed.
 
     In the authors' code an event takes the place of the last update of each epoch; here it precedes the first one, which
-    `replaces_update` makes it replace.
+    `replaces_update` makes it replace. Theirs are networks with a dense output layer: where it is sparse, neurons that lack a link
+    to it lose all links of theirs.
 
     Parameters
     ----------
@@ -81,9 +82,8 @@ class CHT(PruneRegrow):
     def __post_init__(self) -> None:
         super().__post_init__()
         checks.fraction("ended_by", self.ended_by)
-        object.__setattr__(
-            self, "timing", Timing(self.every, None, self.replaces_update)
-        )  # what is beyond `density` goes at the end
+        timing = Timing(self.every, None, self.replaces_update)  # from `until` on links may still go, but none grows
+        object.__setattr__(self, "timing", timing)
         object.__setattr__(self, "_end", self.until)
 
     @property
@@ -122,10 +122,10 @@ class CHT(PruneRegrow):
         end, memory = self._end, {} if evidence is None else evidence.memory
         if end is None:
             checks.fail("until", None, "the epoch at which events end, where the length of the training is not known")
+        settings = self._settings(epoch, min(1.0, epoch / end) if end else 1.0)
         if memory.get("ended"):
-            return [None] * len(model.layers)
-        progress = min(1.0, epoch / end) if end else 1.0
-        event = replace(self, **self._settings(epoch, progress))
+            settings["zeta"] = 0.0
+        event = replace(self, **settings)
         rewirings = super(CHT, event).__call__(epoch, model, state, evidence, rng)
         if self.ended_by < 1 and returned_shares(model, rewirings, event._replaced) > self.ended_by:
             memory["ended"] = True
