@@ -327,7 +327,7 @@ def classifier_settings(**changes):
         "initializer": "he_uniform", "dropout": 0.2, "zeta": 0.3, "rules": [set_rule()], "learning_rate": 0.05, "momentum": 0.9,
         "nesterov": True, "weight_decay": 0.0, "batch_size": "auto", "epochs": 4, "early_stopping": True,
         "validation_fraction": 0.2, "n_epochs_no_change": 3, "tol": 2.0**-13, "warm_start": False, "standardise": True,
-        "random_state": 7, "verbose": False, "n_jobs": 1, "checkpoint": None,
+        "random_state": 7, "verbose": False, "n_jobs": 1, "checkpoint": None, "augmentation": None,
     }  # fmt: skip
     return settings | changes
 

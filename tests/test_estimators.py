@@ -529,6 +529,7 @@ BAD = {
     "verbose": [None, "yes", 1.5],
     "n_jobs": [0, 1.5, "2", True],
     "checkpoint": [3, True, b"folder", object()],
+    "augmentation": [3, "flip", object(), {"flip": True}],
 }
 
 

@@ -11,7 +11,15 @@ from .container import CheckpointError
 from .records import EpochRecord, History
 from .run_dir import LOST, RunDir
 
-FIXED = ("data", "net", "loss", "dtype", "activation", "parallel")  # a run with another one of these is another run
+FIXED = (
+    "data",
+    "augmentation",
+    "net",
+    "loss",
+    "dtype",
+    "activation",
+    "parallel",
+)  # a run with another one of these is another run
 
 
 class Checkpointer:

@@ -19,6 +19,7 @@ def describe_run(run, config):
     model = run.model
     return {
         "data": data_digest(run.X, run.targets),
+        "augmentation": describe(run.augmentation),
         "net": list(model.sizes),
         "loss": describe(run.loss),
         "dtype": str(model.dtype),

@@ -15,6 +15,7 @@ from ..kernels.rng import U64, key64
 from ..nn import activations
 from ..nn.linear import NO_BITS
 from ..utils.interrupts import defer_interrupts
+from .augmented import AugmentedRows, start_epoch
 from .base import ENGINE_PHASES
 from .buffers import Gradients, Workspace
 from .tiling import drop_threshold, groups_of, tiles_of
@@ -36,6 +37,7 @@ class LayerwiseEngine:
 
     def run(self, outcome, X, targets, samples, batch_size, rates, optimizer, state, key, first_step):
         """len(rates) steps over consecutive batches of `samples`, updating model and state in place; fills the Outcome."""
+        start_epoch(X, key)
         for step, rate in enumerate(rates):
             batch = samples[step * batch_size : (step + 1) * batch_size]
             loss, hits, dw, db = self.batch_gradient(X, targets, batch, step_key(key, first_step + step), outcome.seconds)
@@ -54,6 +56,7 @@ class LayerwiseEngine:
 
         The arrays are the engine's own and hold until its next call; None, None where something is not finite.
         """
+        start_epoch(X, key)
         loss, outcome.hits[0], dw, db = self.batch_gradient(X, targets, samples, step_key(key, step), outcome.seconds)
         outcome.losses[0], outcome.failed, outcome.done = loss / len(samples), dw is None, int(dw is not None)
         return dw, db
@@ -151,7 +154,9 @@ class LayerwiseEngine:
         return loss, hits
 
     def _gather(self, X, samples, first, count, space):
-        if scipy.sparse.issparse(X):
+        if isinstance(X, AugmentedRows):
+            X.gather(samples, first, count, space.activations[0])
+        elif scipy.sparse.issparse(X):
             elementwise.gather_csr(X.data, X.indices, X.indptr, samples, first, count, space.activations[0])
         else:
             self.kernel.gather(X, samples, first, count, space.activations[0])

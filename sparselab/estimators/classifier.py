@@ -34,6 +34,8 @@ from .settings import Settings, net_parameters, seeds_of, threads_of
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from ..datasets.augmentation import Augmentation
+
 # Numbers that are not finite are refused by check_features, which names their place.
 SAME = 1e-9  # deviations by which a mean may differ and counts as the same
 VALIDATION = {"accept_sparse": "csr", "accept_large_sparse": True, "ensure_all_finite": False}
@@ -138,6 +140,8 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         A folder: fit saves the run there after every epoch. Where the folder has that run already (same data and parameters;
         `epochs` is the total), fit goes on with it, to the same result as if it had never been interrupted. One folder for one
         fit: not with `warm_start`, in cross-validation or in a grid search. partial_fit ignores it.
+    augmentation : Augmentation, default=None
+        How images are changed at random in training: a `sparselab.datasets.Augmentation` with a `shape`; only for dense rows.
 
     Attributes
     ----------
@@ -180,6 +184,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         epochs: int = 50, early_stopping: bool = False, validation_fraction: float = 0.1, n_epochs_no_change: int = 10,
         tol: float = 1e-4, warm_start: bool = False, standardise: bool | str = "auto", random_state: Any = None,
         verbose: bool = False, n_jobs: int | None = None, checkpoint: str | os.PathLike[str] | None = None,
+        augmentation: Augmentation | None = None,
     ) -> None:  # fmt: skip
         self.hidden_layer_sizes = hidden_layer_sizes
         self.epsilon = epsilon
@@ -206,6 +211,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         self.verbose = verbose
         self.n_jobs = n_jobs
         self.checkpoint = checkpoint
+        self.augmentation = augmentation
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -431,7 +437,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         else:
             model, state, history = self._start(settings, X, classes)
         model.dropout = settings.dropout
-        data = Dataset(self._scaled(X), codes_of(y, self.classes_), classes=self.classes_)
+        data = Dataset(self._scaled(X), codes_of(y, self.classes_), classes=self.classes_).with_augmentation(self.augmentation)
         best, done = None, len(history)
         if self.early_stopping:
             data = with_validation(data, self.validation_fraction, state.seeds)

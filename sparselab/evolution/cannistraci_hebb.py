@@ -30,8 +30,8 @@ class CHT(PruneRegrow):
     return to where links were just removed.
 
     In the authors' code an event takes the place of the last update of each epoch; here it precedes the first one, which
-    `replaces_update` makes it replace. Theirs are networks with a dense output layer: where it is sparse, neurons that lack a link
-    to it lose all links of theirs.
+    `replaces_update` makes it replace. Their output layers are dense: where it is sparse, neurons without a link to it lose all
+    of their links.
 
     Parameters
     ----------

@@ -399,6 +399,61 @@ class Soft:
 
 SCORES: dict[str, Criterion] = {"magnitude": _sizes, "relative_importance": relative_importance}
 
+FORMULAS: dict[str, Callable[..., NDArray[np.floating]]] = {  # of weights, gradients and gamma; the lowest go
+    "weight_plus_gradient": lambda w, g, gamma: np.abs(w) + gamma * np.abs(g),
+    "next_weight": lambda w, g, gamma: np.abs(w - gamma * g),
+    "gradient_per_weight": lambda w, g, gamma: np.abs(g) / (np.abs(w) + 1e-8),
+    "weight_per_gradient": lambda w, g, gamma: np.abs(w) / (np.abs(g) + 1e-8),
+    "taylor": lambda w, g, gamma: (w * g) ** 2,
+    "loss_increase": lambda w, g, gamma: -w * g,
+}
+
+
+@dataclass(frozen=True)
+class WeightAndGradient:
+    """Remove the links with the lowest score, a function of weight w and gradient g of a batch.
+
+    Parameters
+    ----------
+    score : str, default "weight_plus_gradient"
+        The score: "weight_plus_gradient", |w| + γ |g| (MEST); "next_weight", |w − γ g|; "gradient_per_weight",
+        |g| / (|w| + 10⁻⁸), and "weight_per_gradient", its counterpart (sensitivity and reciprocal sensitivity); "taylor",
+        (w g)²; "loss_increase", −w g, so that the links with the largest w g go (SNIP with its sign). |w g| is `sensitivity`.
+    gamma : float, default 1.0
+        The factor γ > 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these.
+
+    References
+    ----------
+    Nowak et al. (2023), "Fantastic Weights and How to Find Them: Where to Prune in Dynamic Sparse Training", arXiv 2306.12230,
+    table 1.
+    Yuan et al. (2021), "MEST: Accurate and Fast Memory-Economic Sparse Training Framework on the Edge", arXiv 2110.14032.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.PruneRegrow(0.3, sl.criteria.WeightAndGradient("taylor")).criterion.score
+    'taylor'
+    """
+
+    score: str = "weight_plus_gradient"
+    gamma: float = 1.0
+
+    def __post_init__(self) -> None:
+        checks.choice("score", self.score, FORMULAS)
+        checks.positive("gamma", self.gamma)
+
+    def __call__(
+        self, layer: SparseLinear, state: LayerState | None, evidence: Evidence, rng: np.random.Generator, zeta: float
+    ) -> NDArray[np.bool_]:
+        """Return which links are kept, (nnz,); the arguments are those of `magnitude`."""
+        return all_but_lowest(FORMULAS[self.score](layer.w, evidence.gradient(layer), self.gamma), zeta)
+
+
 NAMES: dict[str, Criterion] = {
     "magnitude_within_sign": magnitude_within_sign,
     "magnitude": magnitude,
@@ -407,6 +462,7 @@ NAMES: dict[str, Criterion] = {
     "momentum": momentum,
     "relative_importance": relative_importance,
     "soft_magnitude": Soft(),
+    **{score: WeightAndGradient(score) for score in FORMULAS},
 }
 
 

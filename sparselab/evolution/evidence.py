@@ -7,9 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from ..datasets.coerce import as_features, as_targets
 from ..engines.layerwise import LayerwiseEngine
+from ..engines.select import outputs
 from ..engines.tiling import tile_width
 from ..nn.linear import SparseLinear
+from ..nn.losses import scores
 from ..nn.mlp import SparseMLP, check_model
 from ..nn.protocols import Loss
 from ..utils import checks
@@ -183,6 +186,33 @@ class Evidence:
         factors = np.repeat(weights * (n_batches / weights.sum()), size).astype(model.dtype)  # dZ is that of a mean over all
         several.flows = [Flow(flow.X, flow.dZ * factors) for flow in several.flows]
         return several
+
+    def loss_of(self, X: Any, y: Any) -> float:
+        """Compute the mean loss of the network, without dropout, on other samples.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix
+            Features (n, features).
+        y : array_like
+            Labels or targets (n,) or (n, outputs), as for `sl.evaluate`.
+
+        Returns
+        -------
+        float
+            The mean loss.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X or y do not fit the network.
+        """
+        model, loss, *_ = self._arguments
+        targets = loss.targets(as_targets(y, model, loss), model.sizes[-1], model.dtype)
+        found = outputs(model, as_features("X", X, model), 1)
+        if len(found) != len(targets):
+            raise ValueError(f"y has {len(targets)} entries: must be {len(found)}, one for each row of X")
+        return float(scores(loss, found, targets)[0])
 
     def gradient(self, layer: SparseLinear) -> NDArray[np.floating]:
         """Compute the gradient of the links of one layer.

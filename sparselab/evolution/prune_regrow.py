@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +98,8 @@ class PruneRegrow:
     n_batches: int = 1
     decay: float = 1.0
 
+    rounding: ClassVar[Callable[[float], int]] = int  # of ζ times a number of links
+
     def __post_init__(self) -> None:
         if not callable(self.zeta):
             checks.fraction("zeta", self.zeta)
@@ -148,7 +151,7 @@ class PruneRegrow:
         self._chosen(len(model.layers))
         if self.density is None:
             return
-        values = [share("density", at(self.density, epoch)) for epoch in range(epochs + 1)]
+        values = [share("density", at(self.density, epoch)) for epoch in range(epochs)]
         for epoch, (before, after) in enumerate(zip(values, values[1:])):
             if after > before:
                 raise ValueError(f"density: rises from {before:g} to {after:g} after epoch {epoch}: must never rise")
@@ -292,7 +295,9 @@ class PruneRegrow:
     def _keep(self, layer, state, evidence, rng, zeta, cut):
         """Which links of a layer stay that loses `cut` links, and the share zeta of the others."""
         nnz = layer.topology.nnz
-        lost = (cut + int(zeta * (nnz - cut)) + 0.5) / nnz if cut else zeta  # a half, so that rounding loses none
+        lost = zeta
+        if cut or self.rounding is not int:  # a half more, so that ⌊lost · nnz⌋ is that number
+            lost = min(1.0, (cut + self.rounding(zeta * (nnz - cut)) + 0.5) / nnz)
         return criteria.kept(self.criterion(layer, state, evidence, rng, lost), nnz, lost)
 
     def _rewiring(self, layer, keep, n_new, evidence, rng):
@@ -306,10 +311,7 @@ class PruneRegrow:
         check_free(topology.shape, pruned.topology.nnz, n_new)
         rows, columns = self._checked(self.regrowth(layer, pruned.topology, n_new, evidence, rng), n_new)
         try:
-            if self.same_place == "kept":
-                keep, rows, columns = returned(topology, keep, rows, columns)
-                pruned = rewire(topology, keep)
-            return pruned.then(grow(pruned.topology, rows, columns))
+            return moved(topology, keep, rows, columns, self.same_place)
         except (TypeError, ValueError) as error:
             raise type(error)(f"regrowth: {error}") from error
 
@@ -350,6 +352,14 @@ def n_replaced(keep, cut):
 def n_extra(extra, layer):
     """How many links are a share of all positions of a layer."""
     return round(extra * layer.topology.n_out * layer.topology.n_in)
+
+
+def moved(topology, keep, rows, columns, same_place):
+    """The Rewiring that keeps some links and grows others at positions; ValueError where one is not free."""
+    if same_place == "kept":
+        keep, rows, columns = returned(topology, keep, rows, columns)
+    pruned = rewire(topology, keep)
+    return pruned.then(grow(pruned.topology, rows, columns))
 
 
 def returned(topology, keep, rows, columns):

@@ -319,7 +319,81 @@ class CannistraciHebb:
         return best.places()
 
 
+@dataclass(frozen=True)
+class GuidedSample:
+    """Grow links at those of some drawn positions that have the largest |gradient|, drawn where it is probably large.
+
+    An output is drawn in proportion to a, an input to b, both independent, and positions with a link before pruning are left out.
+    Time and memory are O(links · batch).
+
+    Parameters
+    ----------
+    candidates : float, default 1.0
+        Number of positions that are drawn, as a multiple of the layer's links, > 0.
+    guide : {"bound", "estimate", "uniform"}, default "bound"
+        a and b: Σ |dz| and Σ |x| over the batch (GraBo), an upper bound of gradients; |Σ r dz| and |Σ r x| with random signs r
+        (GraEst), an estimate of them; or all equal.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these.
+
+    References
+    ----------
+    Heddes et al. (2024), "Always-Sparse Training by Growing Connections with Guided Stochastic Exploration", arXiv 2401.06898,
+    section 3.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.SET(0.3, regrowth=sl.regrowths.GuidedSample(2, guide="estimate")).regrowth.candidates
+    2
+    """
+
+    candidates: float = 1.0
+    guide: str = "bound"
+
+    def __post_init__(self) -> None:
+        checks.positive("candidates", self.candidates)
+        checks.choice("guide", self.guide, ("bound", "estimate", "uniform"))
+
+    def __call__(
+        self, layer: SparseLinear, topology: Topology, n_new: int, evidence: Evidence, rng: np.random.Generator
+    ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+        """Return the rows and columns of the new links; the arguments are those of `uniform`."""
+        flow, n_in, before = evidence.of(layer), topology.n_in, layer.topology
+        n_drawn = max(n_new, round(self.candidates * before.nnz))
+        rows, columns = (_in_proportion(weights, rng, n_drawn) for weights in self._weights(flow, rng))
+        drawn = np.setdiff1d(rows * n_in + columns, before.rows.astype(np.int64) * n_in + before.indices)
+        rows, columns = np.divmod(drawn, n_in)
+        size = np.abs(flow.gradient_at(rows, columns))
+        best = np.sort(np.argsort(-size, kind="stable")[:n_new])
+        rows, columns = rows[best], columns[best]
+        if len(rows) < n_new:  # the draws did not find enough different ones
+            more = uniform(layer, grow(topology, rows, columns).topology, n_new - len(rows), evidence, rng)
+            rows, columns = np.append(rows, more[0]), np.append(columns, more[1])
+        return rows, columns
+
+    def _weights(self, flow, rng):
+        """(a, b) of all outputs and inputs."""
+        if self.guide == "uniform":
+            return np.ones(len(flow.dZ)), np.ones(len(flow.X))
+        if self.guide == "bound":
+            return np.abs(flow.dZ).sum(axis=1), np.abs(flow.X).sum(axis=1)
+        signs = rng.choice(np.array([-1, 1], flow.X.dtype), flow.X.shape[1])
+        return np.abs(flow.dZ @ signs), np.abs(flow.X @ signs)
+
+
+def _in_proportion(weights, rng, n):
+    """n numbers drawn in proportion to weights; uniformly where all are 0."""
+    total = np.cumsum(weights, dtype=float)
+    if total[-1] == 0:
+        return rng.integers(len(weights), size=n)
+    return np.minimum(np.searchsorted(total, rng.random(n) * total[-1], side="right"), len(total) - 1)
+
+
 NAMES: dict[str, Regrowth] = {
     "uniform": uniform, "keep_fan_in": keep_fan_in, "gradient": gradient, "exact_gradient": ExactGradient(),
-    "cannistraci_hebb": CannistraciHebb(),
+    "cannistraci_hebb": CannistraciHebb(), "guided_sample": GuidedSample(),
 }  # fmt: skip

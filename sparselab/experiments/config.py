@@ -176,7 +176,8 @@ class ExperimentConfig:
         """
         Return the settings of one of the paper's experiments [1]_, section 4.
 
-        The paper trains CIFAR-10 with data augmentation, which is not part of this preset.
+        The paper trains CIFAR-10 with data augmentation, which is not part of this preset: give `build` data with
+        `Dataset.with_augmentation`.
 
         Parameters
         ----------

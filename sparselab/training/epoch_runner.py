@@ -12,6 +12,7 @@ from ..checkpoints.records import EpochRecord, StepRecord
 from ..checkpoints.state import BATCHES, EVOLUTION, EpochTotals
 from ..datasets.coerce import as_features
 from ..engines import select
+from ..engines.augmented import rows_of
 from ..engines.base import WEIGHT, DivergedError, Outcome
 from ..engines.layerwise import LayerwiseEngine
 from ..nn import losses as loss_functions
@@ -28,15 +29,17 @@ class EpochRunner:
     """Everything that stays the same from epoch to epoch.
 
     X (n, features), targets: checked training samples; samples: indices of those to train on (default all). test: None, or
-    (X, targets). lean: whether evolution goes layer by layer in any case. The other arguments are those of `steps`.
+    (X, targets). lean: whether evolution goes layer by layer in any case. augmentation: of a Dataset, or
+    None. The other arguments are those of `steps`.
     """
 
     def __init__(
         self, model, loss, optimizer, rules, X, targets, *, batch_size, threads, samples=None, test=None, evaluate_every=1,
-        pace=0.0, has_state=False, lean=False,
+        pace=0.0, has_state=False, lean=False, augmentation=None,
     ):  # fmt: skip
         self.model, self.loss, self.optimizer, self.rules = model, loss, optimizer, rules
         self.X, self.targets, self.samples, self.test = X, targets, samples, test
+        self.augmentation, self.rows = augmentation, rows_of(X, augmentation)
         self.evaluate_every, self.pace = evaluate_every, pace
         self.has_accuracy = loss_functions.has_classes(targets)
         self.n_samples = len(targets) if samples is None else len(samples)
@@ -59,7 +62,7 @@ class EpochRunner:
             None if X is None else (as_features(f"data.X_{part}", X, model), loss.targets(y, model.sizes[-1], model.dtype))
             for part, X, y in parts
         )
-        return cls(model, loss, optimizer, rules, *train, test=test, **options)
+        return cls(model, loss, optimizer, rules, *train, test=test, augmentation=data.augmentation, **options)
 
     def close(self):
         self.engine.close()
@@ -157,7 +160,7 @@ class EpochRunner:
         with checks.usual_errors(), defer_interrupts if rates else nullcontext():
             try:
                 self.engine.run(
-                    outcome, self.X, self.targets, samples, size, rates, self.optimizer, state.optimizer, key, state.batch
+                    outcome, self.rows, self.targets, samples, size, rates, self.optimizer, state.optimizer, key, state.batch
                 )
             finally:
                 state.batch += outcome.done

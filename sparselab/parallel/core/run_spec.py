@@ -33,6 +33,7 @@ class RunSpec:
         self.evaluate_every = checks.integer("evaluate_every", evaluate_every, low=0)
         self.loss = loss_functions.get(loss, default="softmax_cross_entropy" if data.n_classes else "mean_squared_error")
         self.X, self.targets = self._samples("X_train", data.X_train, data.y_train)
+        self.augmentation = data.augmentation
         self.has_accuracy = loss_functions.has_classes(self.targets)
         self.batch_size = min(batch_size, len(self.targets))
         self.n_workers = resources.cores() if n_jobs is None else resources.jobs("n_jobs", n_jobs)
@@ -57,7 +58,7 @@ class RunSpec:
         model, rules = self.model, tuple(rule for rule in self.rules if not isinstance(rule, ImportancePruning))
         return WorkerSpec(
             model.activation, model.dropout, model.initializer, self.loss, self.optimizer, rules, self.batch_size, seeds,
-            self.n_workers, self.steps_per_push,
+            self.n_workers, self.steps_per_push, self.augmentation,
         )  # fmt: skip
 
     def evaluates(self, number):
