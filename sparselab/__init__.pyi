@@ -22,12 +22,15 @@ from .engines.base import DivergedError as DivergedError
 from .estimators import SparseFeatureSelector as SparseFeatureSelector
 from .estimators import SparseMLPClassifier as SparseMLPClassifier
 from .evolution import ANF as ANF
+from .evolution import CHT as CHT
 from .evolution import GMP as GMP
 from .evolution import GSE as GSE
 from .evolution import MEST as MEST
 from .evolution import PALS as PALS
 from .evolution import SET as SET
 from .evolution import SNFS as SNFS
+from .evolution import CHTs as CHTs
+from .evolution import CHTss as CHTss
 from .evolution import DeepR as DeepR
 from .evolution import GraNet as GraNet
 from .evolution import ImportancePruning as ImportancePruning

@@ -334,3 +334,17 @@ def successive(weights, k):
             left -= weights[one]
         chances[frozenset(order)] = chances.get(frozenset(order), 0) + chance
     return chances
+
+
+def percolated(patterns, fixed):
+    """The matrices without links of neurons that have them on one side only, one removal after the other until none is left."""
+    patterns, changed = [pattern.copy() for pattern in patterns], True
+    while changed:
+        changed = False
+        for layer, (before, after) in enumerate(itertools.pairwise(patterns)):
+            for neuron in range(len(before)):
+                if before[neuron].any() and not after[:, neuron].any() and not fixed[layer]:
+                    before[neuron], changed = False, True
+                if after[:, neuron].any() and not before[neuron].any() and not fixed[layer + 1]:
+                    after[:, neuron], changed = False, True
+    return patterns

@@ -171,13 +171,16 @@ def test_the_kept_are_drawn_by_their_scores(score, delta, power):
     assert stats.chisquare(list(counts.values()), [times * wanted[pair] for pair in counts]).pvalue > 0.01
 
 
-def test_a_schedule_of_delta_is_asked_by_epoch():
+def test_delta_goes_with_the_epoch_or_the_events():
     soft = sl.criteria.Soft(delta=lambda epoch: 0.1 * epoch)
-    assert soft.at(5) == sl.criteria.Soft(delta=0.5) == sl.criteria.Soft(delta=0.5).at(7)
+    assert soft.at(5, 0) == sl.criteria.Soft(delta=0.5) == sl.criteria.Soft(delta=0.5).at(7, 1)
+    rising = sl.criteria.Soft(delta=[0.5, 0.75])
+    assert [rising.at(9, progress).delta for progress in (0, 0.5, 1)] == [1 / 2, 2 / 3, 3 / 4]
     with pytest.raises(ValueError, match=r"delta = 1.0: must be a number in \[0, 1\)"):
-        soft.at(10)
-    with pytest.raises(TypeError, match="delta.*at\\(epoch\\)"):
-        soft(None, None, None, None, 0.3)
+        soft.at(10, 0)
+    for one in (soft, rising):
+        with pytest.raises(ValueError, match="delta.*`at`"):
+            one(None, None, None, None, 0.3)
 
 
 @pytest.mark.parametrize(
@@ -190,27 +193,16 @@ def test_scores_that_do_not_fit_are_named(answer, words):
         sl.criteria.Soft(lambda *arguments: np.array(answer))(layer, None, None, generator(), 0.5)
 
 
-@pytest.mark.parametrize("options", [{"delta": 1}, {"delta": -0.1}, {"delta": "0.5"}, {"score": "size"}, {"score": 3}])
+@pytest.mark.parametrize(
+    "options",
+    [{"delta": 1}, {"delta": (0.5, 1)}, {"delta": (0.5,)}, {"delta": -0.1}, {"delta": "0.5"}, {"score": "size"}, {"score": 3}],
+)
 def test_bad_settings_of_soft_removal_are_named(options):
     with pytest.raises((TypeError, ValueError), match=next(iter(options))):
         sl.criteria.Soft(**options)
 
 
 # links that lead nowhere
-
-
-def percolated(patterns, fixed):
-    """The matrices without links of neurons that have them on one side only, one removal after the other until none is left."""
-    patterns, changed = [pattern.copy() for pattern in patterns], True
-    while changed:
-        changed = False
-        for layer, (before, after) in enumerate(itertools.pairwise(patterns)):
-            for neuron in range(len(before)):
-                if before[neuron].any() and not after[:, neuron].any() and not fixed[layer]:
-                    before[neuron], changed = False, True
-                if after[:, neuron].any() and not before[neuron].any() and not fixed[layer + 1]:
-                    after[:, neuron], changed = False, True
-    return patterns
 
 
 @st.composite
@@ -239,7 +231,7 @@ def test_percolation_is_a_fixed_point_of_removing(stack):
     topologies, keeps, fixed = stack
     before = [None if keep is None else keep.copy() for keep in keeps]
     found = sl.evolution.percolate(topologies, keeps)
-    wanted = percolated(left_of(topologies, keeps), fixed)
+    wanted = naive.percolated(left_of(topologies, keeps), fixed)
     assert all((a == b).all() for a, b in zip(left_of(topologies, found), wanted, strict=True))
     again = sl.evolution.percolate(topologies, found)
     for kept, old, once, twice in zip(keeps, before, found, again, strict=True):

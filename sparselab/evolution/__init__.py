@@ -9,6 +9,7 @@ from ..topology.percolation import percolate
 from ..topology.rewiring import keep_neurons
 from . import criteria, importances, new_values, regrowths
 from .apply import Undo, apply
+from .cannistraci_hebb import CHT, CHTs, CHTss
 from .constant_fan_in import SRigL
 from .criteria import magnitude, magnitude_within_sign
 from .deep_r import DeepR
@@ -21,8 +22,8 @@ from .prune_regrow import SET, PruneRegrow, RigL
 from .timing import Timing, timing_of
 
 __all__ = [
-    "ANF", "GMP", "GSE", "MEST", "PALS", "SET", "SNFS", "Changes", "DeepR", "Evidence", "Flow", "GraNet", "ImportancePruning",
-    "PruneRegrow", "RigL", "SRigL", "Timing", "Undo", "apply", "can_go_by_layer", "chained", "criteria", "evolve",
-    "evolve_by_layer", "importances", "keep_neurons", "least_important", "magnitude", "magnitude_within_sign", "new_values",
-    "percolate", "regrowths", "shrink", "timing_of", "widths_without",
+    "ANF", "CHT", "GMP", "GSE", "MEST", "PALS", "SET", "SNFS", "CHTs", "CHTss", "Changes", "DeepR", "Evidence", "Flow", "GraNet",
+    "ImportancePruning", "PruneRegrow", "RigL", "SRigL", "Timing", "Undo", "apply", "can_go_by_layer", "chained", "criteria",
+    "evolve", "evolve_by_layer", "importances", "keep_neurons", "least_important", "magnitude", "magnitude_within_sign",
+    "new_values", "percolate", "regrowths", "shrink", "timing_of", "widths_without",
 ]  # fmt: skip

@@ -320,9 +320,9 @@ class Soft:
     score : {"magnitude", "relative_importance"} or callable, default "magnitude"
         The score of a link, >= 0: |w|, that of `relative_importance`, or your own function (layer, state, evidence, rng, zeta) ->
         scores. Links with a score of 0 are kept only when there are no others.
-    delta : float or callable, default 0.5
-        How much the score counts, in [0, 1): 0 not at all, 0.5 as T = 1, 0.9 as T = 9; or a function of the epoch (a schedule),
-        which a rule asks: see `at`.
+    delta : float, tuple of float or callable, default 0.5
+        How much the score counts, in [0, 1): 0 not at all, 0.5 as T = 1, 0.9 as T = 9. A rule that calls `at`, as `sl.CHTs` does,
+        takes also a function of the epoch (a schedule), or two numbers, between whose T it goes evenly in the course of events.
 
     Raises
     ------
@@ -345,37 +345,48 @@ class Soft:
     """
 
     score: str | Criterion = "magnitude"
-    delta: float | Callable[[float], float] = 0.5
+    delta: float | tuple[float, float] | Callable[[float], float] = 0.5
 
     def __post_init__(self) -> None:
         if isinstance(self.score, str):
             checks.choice("score", self.score, SCORES)
         elif not callable(self.score):
             checks.fail("score", self.score, f"one of {list(SCORES)}, or a function", TypeError)
-        if not callable(self.delta):
+        if isinstance(self.delta, tuple | list) and len(self.delta) == 2:
+            numbers = [checks.fraction(f"delta[{n}]", number, open_high=True) for n, number in enumerate(self.delta)]
+            object.__setattr__(self, "delta", tuple(numbers))
+        elif not callable(self.delta):
             checks.fraction("delta", self.delta, open_high=True)
 
-    def at(self, epoch: float) -> "Soft":
-        """Return the criterion of one epoch, with a number for `delta`.
+    def at(self, epoch: float, progress: float) -> "Soft":
+        """Return the criterion of one event, with a number for `delta`.
 
         Parameters
         ----------
         epoch : float
             Number of finished epochs.
+        progress : float
+            Share of the time of events that has passed, in [0, 1].
 
         Returns
         -------
         Soft
             The criterion itself if `delta` is a number.
         """
-        return replace(self, delta=self.delta(epoch)) if callable(self.delta) else self
+        if callable(self.delta):
+            return replace(self, delta=self.delta(epoch))
+        if isinstance(self.delta, tuple):
+            first, last = (delta / (1 - delta) for delta in self.delta)
+            power = first + (last - first) * progress
+            return replace(self, delta=power / (1 + power))
+        return self
 
     def __call__(
         self, layer: SparseLinear, state: LayerState | None, evidence: Evidence | None, rng: np.random.Generator, zeta: float
     ) -> NDArray[np.bool_]:
         """Return which links are kept, all but ⌊zeta · nnz⌋; the arguments are those of `magnitude`."""
-        if callable(self.delta):
-            checks.fail("delta", self.delta, "a number here: ask for the criterion of an epoch with `at(epoch)`", TypeError)
+        if callable(self.delta) or isinstance(self.delta, tuple):
+            checks.fail("delta", self.delta, "a number, where a rule does not call `at`")
         scores = (SCORES[self.score] if isinstance(self.score, str) else self.score)(layer, state, evidence, rng, zeta)
         nnz = layer.topology.nnz
         if scores.shape != (nnz,) or scores.dtype.kind not in "iuf":

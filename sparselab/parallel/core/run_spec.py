@@ -25,6 +25,9 @@ class RunSpec:
         self.model, self.optimizer, self.rules = model, check_optimizer(optimizer), tuple(check_rules(rules))
         self.epochs, batch_size = checks.integer("epochs", epochs), checks.integer("batch_size", batch_size)
         check_timings(self.rules, self.epochs)
+        for rule in self.rules:
+            if hasattr(rule, "prepare"):
+                rule.prepare(model, self.epochs)
         self.synchronous = checks.flag("synchronous", synchronous)
         self.first_epochs = round(checks.fraction("async_fraction", async_fraction) * self.epochs)
         self.evaluate_every = checks.integer("evaluate_every", evaluate_every, low=0)
