@@ -11,9 +11,10 @@ from strategies import places_of
 import sparselab as sl
 from sparselab import evolution
 from sparselab.evolution import Evidence, PruneRegrow, RigL
-from sparselab.evolution.regrowths import ExactGradient, _Largest
+from sparselab.evolution.regrowths import ExactGradient
 from sparselab.nn.losses import SoftmaxCrossEntropy
 from sparselab.nn.optimizers import MomentumSGD
+from sparselab.utils.largest import Largest
 
 
 def evolved(model, rule):
@@ -55,7 +56,7 @@ def test_rigl_is_its_dense_twin(block, seed, zeta):
 @given(numbers=st.lists(st.integers(-1, 6), max_size=40), k=st.integers(0, 12), cuts=st.lists(st.integers(0, 40), max_size=4))
 def test_largest_of_a_stream_is_a_sort(numbers, k, cuts):
     cuts = sorted({0, len(numbers), *(min(cut, len(numbers)) for cut in cuts)})
-    best = _Largest(k)
+    best = Largest(k)
     for begin, end in zip(cuts, cuts[1:], strict=False):
         best.offer(np.array(numbers[begin:end], float), begin)
     wanted = sorted((place for place, number in enumerate(numbers) if number >= 0), key=lambda place: (-numbers[place], place))

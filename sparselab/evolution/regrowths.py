@@ -15,6 +15,7 @@ from ..nn.linear import SparseLinear
 from ..topology.rewiring import Rewiring, regrow_rows, rewire
 from ..topology.topology import Topology
 from ..utils import checks
+from ..utils.largest import Largest
 from .evidence import Evidence
 
 Regrowth: TypeAlias = Callable[
@@ -219,7 +220,7 @@ class ExactGradient:
         self, layer: SparseLinear, topology: Topology, n_new: int, evidence: Evidence, rng: np.random.Generator
     ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
         """Return the rows and columns of the new links; the arguments are those of `uniform`. Among equals the first ones."""
-        flow, n_in, best = evidence.of(layer), topology.n_in, _Largest(n_new)
+        flow, n_in, best = evidence.of(layer), topology.n_in, Largest(n_new)
         n_rows = max(1, self.block // n_in)
         for begin in range(0, topology.n_out, n_rows):
             size = np.abs(flow.dZ[begin : begin + n_rows] @ flow.X.T)
@@ -228,23 +229,6 @@ class ExactGradient:
             size[taken] = -1
             best.offer(size.ravel(), begin * n_in)
         return np.divmod(np.sort(best.places), n_in)
-
-
-class _Largest:
-    """The k largest numbers >= 0 of a stream, and where they were; among equals the first ones. Memory is O(k + a piece)."""
-
-    def __init__(self, k):
-        self.k, self.numbers, self.places = k, np.zeros(0), np.zeros(0, np.int64)
-
-    def offer(self, numbers, start):
-        """The next piece of the stream, which begins at place `start`."""
-        least = self.numbers[-1] if self.k and len(self.numbers) == self.k else -np.inf
-        if len(numbers) > self.k > 0:  # a partition is quicker than to sort all
-            least = max(least, np.nextafter(np.partition(numbers, -self.k)[-self.k], -np.inf))
-        found = np.flatnonzero((numbers > least) & (numbers >= 0))
-        numbers, places = np.append(self.numbers, numbers[found]), np.append(self.places, found + start)
-        first = np.lexsort((places, -numbers))[: self.k]
-        self.numbers, self.places = numbers[first], places[first]
 
 
 NAMES: dict[str, Regrowth] = {

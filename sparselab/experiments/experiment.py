@@ -165,7 +165,7 @@ def initializer_of(config):
     """The initializer of a config; None, the default of `SparseMLP.create`, for he_uniform with fan "auto"."""
     if config.fan == "auto":
         return None if config.initializer == "he_uniform" else initializers.get(config.initializer)
-    scaled = config.initializer != "normal"
+    scaled = config.initializer in ("he_uniform", "xavier_uniform", "he_normal")
     return initializers.get(config.initializer, **({"fan": config.fan} if scaled else {}))
 
 
