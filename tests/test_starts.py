@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from strategies import lawful, mask_of, places_of
 
 import sparselab as sl
+from sparselab.experiments.config import layer_densities
 from sparselab.nn import footprint
 from sparselab.topology import correlations, link_counts, ring_sampling, scale_free, starts
 from sparselab.utils import resources
@@ -522,3 +523,62 @@ def test_values_of_a_layer_without_links():
 def test_fan_is_one_of_the_names(kind):
     with pytest.raises(ValueError, match="fan = 'all'"):
         kind("all")
+
+
+# configs and estimators
+
+
+@pytest.mark.parametrize("name", starts.NAMES)
+def test_a_config_names_the_start(name):
+    config = sl.ExperimentConfig(
+        dataset="digits", hidden=(30,), epsilon=3, topology=name, density=0.1, dense_last=True, epochs=1, dropout=0
+    )
+    experiment = sl.build(config)
+    data = experiment.data.X_train if name == "csti" else None
+    sizes = (64, 30, 10)
+    model = sl.SparseMLP.create(sizes, density=0.1, topology=name, dense_last=True, seed=0, data=data, activation="all_relu")
+    for a, b in zip(model.layers, experiment.model.layers, strict=True):
+        assert a.topology == b.topology
+    assert model.nnz[1] == 300
+    expected = np.array(layer_densities(config, sizes)) * [1920, 300]
+    assert model.nnz == pytest.approx(expected, abs=50)
+    assert [record.epoch for record in experiment.train()] == [1]
+
+
+def test_a_config_without_density_starts_by_epsilon():
+    config = sl.ExperimentConfig(dataset="digits", hidden=(30,), epsilon=3)
+    assert sl.build(config).model.layers[0].topology == sl.SparseMLP.create((64, 30, 10), epsilon=3, seed=0).layers[0].topology
+    assert layer_densities(config, (64, 30, 10)) == [3 * 94 / 1920, 0.4]
+    uniform = layer_densities(config.replace(topology="uniform"), (64, 30, 10))
+    assert uniform == pytest.approx([402 / 2220] * 2)
+    assert "topology" not in (stored := config.to_json().replace('"topology": "er", ', ""))
+    assert sl.ExperimentConfig.from_json(stored) == config
+    with pytest.raises(ValueError, match="topology = 'ring'"):
+        config.replace(topology="ring")
+
+
+@pytest.mark.parametrize("form", [np.array, scipy.sparse.csr_matrix])
+def test_an_estimator_starts_with_a_topology(form):
+    X, y = np.random.default_rng(0).random((40, 12)), np.arange(40) % 3
+    options = {"epochs": 1, "random_state": 0, "zeta": 0}
+    for topology in (
+        "csti",
+        "fixed_fan_in",
+        starts.SmallWorld(beta=0),
+        lambda a, b, density, rng: sl.erdos_renyi(b, a, density=density, seed=rng),
+    ):
+        fitted = sl.SparseMLPClassifier((20,), density=[0.2, 1], topology=topology, **options).fit(form(X), y)
+        data = X if topology == "csti" else None
+        model = sl.SparseMLP.create((12, 20, 3), density=[0.2, 1], topology=topology, data=data, seed=0)
+        assert [layer.topology for layer in fitted.model_.layers] == [layer.topology for layer in model.layers]
+
+
+def test_an_estimator_refuses_a_start():
+    X, y = np.random.default_rng(0).random((40, 12)), np.arange(40) % 3
+    for options, words in (({"topology": "ring"}, "topology = 'ring'"), ({"density": [0.1]}, "density = .*2 numbers")):
+        with pytest.raises(ValueError, match=words):
+            sl.SparseMLPClassifier((20,), **options).fit(X, y)
+    fitted = sl.SparseMLPClassifier((20,), density=np.array([0.2, 1]), topology="banded", epochs=1, warm_start=True).fit(X, y)
+    fitted.fit(X, y)
+    with pytest.raises(ValueError, match="topology = 'small_world'.*'banded'"):
+        fitted.set_params(topology="small_world").fit(X, y)

@@ -152,8 +152,9 @@ def build(config: ExperimentConfig, *, data: Dataset | None = None) -> Experimen
         checks.fail("workers", config.workers, f"at most {n_batches}, the mini-batches of an epoch")
     activation = activation_of(config)
     model = SparseMLP.create(
-        (data.n_features, *config.hidden, data.n_outputs), epsilon=config.epsilon, activation=activation, dropout=config.dropout,
-        initializer=initializer_of(config), seed=config.seed,
+        (data.n_features, *config.hidden, data.n_outputs), epsilon=config.epsilon, density=config.density or None,
+        activation=activation, dropout=config.dropout, initializer=initializer_of(config), seed=config.seed,
+        topology=config.topology, dense_last=config.dense_last, data=data.X_train if config.topology == "csti" else None,
     )  # fmt: skip
     optimizer = MomentumSGD(
         rate_of(config), config.momentum, config.weight_decay, nesterov=config.nesterov, decay_biases=config.decay_biases
