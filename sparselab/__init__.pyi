@@ -55,6 +55,9 @@ from .nn.activations import LeakyReLU as LeakyReLU
 from .nn.activations import ReLU as ReLU
 from .nn.activations import Tanh as Tanh
 from .nn.footprint import InsufficientMemoryError as InsufficientMemoryError
+from .nn.initializers import SWI as SWI
+from .nn.initializers import GradientFlow as GradientFlow
+from .nn.initializers import HeNormal as HeNormal
 from .nn.initializers import HeUniform as HeUniform
 from .nn.initializers import Normal as Normal
 from .nn.initializers import XavierUniform as XavierUniform
@@ -73,6 +76,7 @@ from .parallel import WorkerLostError as WorkerLostError
 from .parallel import average as average
 from .parallel import simulate_parallel as simulate_parallel
 from .parallel import train_parallel as train_parallel
+from .topology import starts as starts
 from .topology.neuron_ids import Neurons as Neurons
 from .topology.random_graph import erdos_renyi as erdos_renyi
 from .topology.rewiring import Rewiring as Rewiring

@@ -55,7 +55,12 @@ def value_of(value):
 
 CREATE = table(
     ("epsilon", [0, -1, *NUMBERS], "> 0"),
-    ("density", [0, -0.1, 1.1, *[v for v in NUMBERS if v is not None]], "(0, 1]"),
+    ("density", [0, -0.1, 1.1, *[v for v in NUMBERS if v is not None and not isinstance(v, np.ndarray)]], "(0, 1]"),
+    ("density", [[0.1], [0.1, 0.2, 0.3], np.array([[0.1, 0.2]]), ()], "2 numbers in (0, 1]"),
+    ("topology", ["small", 3, THING, "Uniform"], "small_world"),
+    ("min_fan_in", [-1, 1.5, None], ">= 0"),
+    ("dense_first", ["yes", 2, None], "True or False"),
+    ("dense_last", ["yes", 2, None], "True or False"),
     ("dropout", [1, 1.0, -0.1, 2, *NUMBERS], "[0, 1)"),
     ("seed", [-1, 1.5, "a", True, THING, np.random.RandomState(0), [1, 2]], ">= 0"),
     ("dtype", [np.float16, np.int32, int, "no such type", None, 7, complex], "float32", "float64"),

@@ -506,7 +506,7 @@ NAN, INF = float("nan"), float("inf")
 BAD = {
     "hidden_layer_sizes": [None, "200", (0,), (-1,), (10, 1.5), (10**12,), ((10,),), (True,), 1.5, {3}, np.array(3)],
     "epsilon": [None, 0, -1, NAN, INF, "20", True],
-    "density": [0, -0.1, 1.1, NAN, "0.1", True],
+    "density": [0, -0.1, 1.1, NAN, "0.1", True, [0.1], (0.1, 2, 1)],
     "activation": ["all_rel", None, 3, object()],
     "alpha": [None, -1, NAN, INF, "0.6", True],
     "initializer": ["he", 3],
@@ -531,6 +531,7 @@ BAD = {
     "checkpoint": [3, True, b"folder", object()],
     "augmentation": [3, "flip", object(), {"flip": True}],
     "optimizer": [None, 3, "adagrad", sl.Adam, [sl.Adam()]],
+    "topology": ["ring", 3, object()],
 }
 
 

@@ -207,6 +207,19 @@ def test_the_price_follows_the_form_before_anything_runs(page):
     assert "<img" not in html(page)
 
 
+def test_the_page_counts_the_links_of_the_chosen_start(page):
+    controls = page.train.form.controls
+    controls["hidden"].input.value = "30"
+    controls["topology"].input.value = "csti"
+    controls["dense_last"].input.value = True
+    assert controls["epsilon"].widget.layout.display != "none"
+    controls["density"].input.value = 0.1
+    page.train.cost_painter.wait(20)
+    assert f"{192 + 300} links" in page.train.screen.costs.value
+    assert controls["epsilon"].widget.layout.display == "none"
+    assert page.train.view_model.model.nnz == (192, 300)
+
+
 def test_the_time_of_a_net_that_ran_is_that_of_its_last_run(page):
     page.train.run()
     page.train.cost_painter.wait(20)

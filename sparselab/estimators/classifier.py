@@ -87,8 +87,8 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         Widths of the hidden layers.
     epsilon : float, default=20
         Expected links of a layer are epsilon (n_in + n_out); where that reaches n_in n_out, the layer is dense.
-    density : float, default=None
-        Share of links in every layer, in (0, 1], in place of `epsilon`.
+    density : float or list of float, default=None
+        Share of links in every layer, in (0, 1], or in each (the last may be 1), in place of `epsilon`.
     activation : str or object, default="all_relu"
         "all_relu", "relu", "leaky_relu", "all_negative", "tanh", "identity" or an object.
     alpha : float, default=0.6
@@ -146,6 +146,9 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
     optimizer : str or object, default="momentum_sgd"
         "momentum_sgd", or "sgd", "adam" and "adamw" as in PyTorch; or an object such as Adam(0.001, clip_norm=1.0), which is used
         in place of `learning_rate`, `momentum`, `nesterov` and `weight_decay`.
+    topology : str or object, default=None
+        Where the links are at the start: a name such as "small_world", an object of `sl.starts` or a function, as for
+        `SparseMLP.create`. "csti" uses the training samples.
 
     Attributes
     ----------
@@ -182,15 +185,15 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
     optimizer: Any = "momentum_sgd"  # of estimators that were pickled before it was a parameter
 
     def __init__(
-        self, hidden_layer_sizes: int | Sequence[int] = (200, 200), *, epsilon: float = 20, density: float | None = None,
-        activation: Any = "all_relu", alpha: float = 0.6, initializer: Any = None, dropout: float = 0.0,
-        zeta: float | Callable[[int], float] = 0.3, rules: Any = None, learning_rate: float | Callable[[float], float] = 0.01,
-        momentum: float = 0.9, nesterov: bool = False, weight_decay: float = 0.0, batch_size: int | str = "auto",
-        epochs: int = 50, early_stopping: bool = False, validation_fraction: float = 0.1, n_epochs_no_change: int = 10,
-        tol: float = 1e-4, warm_start: bool = False, standardise: bool | str = "auto", random_state: Any = None,
-        verbose: bool = False, n_jobs: int | None = None, checkpoint: str | os.PathLike[str] | None = None,
-        augmentation: Augmentation | None = None,
-        optimizer: Any = "momentum_sgd",
+        self, hidden_layer_sizes: int | Sequence[int] = (200, 200), *, epsilon: float = 20,
+        density: float | Sequence[float] | None = None, activation: Any = "all_relu", alpha: float = 0.6, initializer: Any = None,
+        dropout: float = 0.0, zeta: float | Callable[[int], float] = 0.3, rules: Any = None,
+        learning_rate: float | Callable[[float], float] = 0.01, momentum: float = 0.9, nesterov: bool = False,
+        weight_decay: float = 0.0, batch_size: int | str = "auto", epochs: int = 50, early_stopping: bool = False,
+        validation_fraction: float = 0.1, n_epochs_no_change: int = 10, tol: float = 1e-4, warm_start: bool = False,
+        standardise: bool | str = "auto", random_state: Any = None, verbose: bool = False, n_jobs: int | None = None,
+        checkpoint: str | os.PathLike[str] | None = None, topology: Any = None,
+        augmentation: Augmentation | None = None, optimizer: Any = "momentum_sgd",
     ) -> None:  # fmt: skip
         self.hidden_layer_sizes = hidden_layer_sizes
         self.epsilon = epsilon
@@ -219,6 +222,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         self.checkpoint = checkpoint
         self.augmentation = augmentation
         self.optimizer = optimizer
+        self.topology = topology
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -408,7 +412,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
     def _start(self, settings, X, classes):
         """(model, state, history) of a new net."""
         seeds = seeds_of(self.random_state)
-        model = settings.make_net(X.shape[1], len(classes), seeds)
+        model = settings.make_net(X, len(classes), seeds)
         if settings.checkpointing and self.random_state is None:
             seeds = stored_seeds(settings.checkpointing["checkpoint"], model) or seeds
         self.classes_, self._made_with = classes, net_parameters(self)

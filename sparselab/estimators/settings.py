@@ -18,6 +18,7 @@ from ..evolution import SET
 from ..nn import activations, initializers
 from ..nn.mlp import SparseMLP
 from ..nn.torch_optimizers import named
+from ..topology.layer_densities import check_density
 from ..topology.topology import MAX_WIDTH
 from ..training.loop import check_optimizer
 from ..utils import checks
@@ -62,11 +63,12 @@ class Settings:
             checkpoint_options(estimator),
         )
 
-    def make_net(self, n_in, n_out, seeds):
-        """A new SparseMLP."""
+    def make_net(self, X, n_out, seeds):
+        """A new SparseMLP for samples X."""
         options = dict(self.net)
-        sizes = (n_in, *options.pop("hidden_layer_sizes"), n_out)
-        return SparseMLP.create(sizes, dropout=self.dropout, seed=seeds, **options)
+        sizes = (X.shape[1], *options.pop("hidden_layer_sizes"), n_out)
+        data = X if isinstance(options["topology"], str) and options["topology"] == "csti" else None
+        return SparseMLP.create(sizes, dropout=self.dropout, seed=seeds, data=data, **options)
 
     def batch(self, n_samples):
         """Samples of a mini-batch."""
@@ -92,21 +94,23 @@ def hidden_layers(sizes):
 
 def net_parameters(estimator):
     """What a net was made with, and the kind of its optimizer; they must not change while its training goes on."""
-    names = ("epsilon", "density", "activation", "alpha", "initializer")
-    sizes = {"hidden_layer_sizes": hidden_layers(estimator.hidden_layer_sizes)}
+    names = ("epsilon", "density", "topology", "activation", "alpha", "initializer")
+    values = {name: getattr(estimator, name) for name in names}
+    if isinstance(values["density"], Sequence | np.ndarray):
+        values["density"] = list(values["density"])
     kind = {"optimizer": type(optimizer(estimator)).__qualname__}  # its vectors and their meaning
-    return sizes | {name: getattr(estimator, name) for name in names} | kind
+    return {"hidden_layer_sizes": hidden_layers(estimator.hidden_layer_sizes)} | values | kind
 
 
 def net_options(estimator):
     """Arguments of SparseMLP.create, with the hidden widths alone and without dropout and seed."""
     checks.positive("epsilon", estimator.epsilon)
-    if estimator.density is not None:
-        checks.number("density", estimator.density, "None or a number in (0, 1]", low=0, high=1, open_low=True)
+    hidden, density = hidden_layers(estimator.hidden_layer_sizes), estimator.density
     return {
-        "hidden_layer_sizes": hidden_layers(estimator.hidden_layer_sizes),
+        "hidden_layer_sizes": hidden,
         "epsilon": estimator.epsilon,
-        "density": estimator.density,
+        "density": None if density is None else check_density(density, len(hidden) + 1),
+        "topology": estimator.topology,
         "activation": activation(estimator.activation, estimator.alpha),
         "initializer": None if estimator.initializer is None else initializers.get(estimator.initializer),
     }

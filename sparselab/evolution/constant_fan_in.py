@@ -9,10 +9,10 @@ from ..nn.mlp import SparseMLP
 from ..nn.optimizers import LayerState
 from ..topology.rewiring import Rewiring
 from ..utils import checks
+from ..utils.selection import Largest
 from . import criteria, regrowths
 from .evidence import Evidence
 from .prune_regrow import PruneRegrow, at, moved
-from .selection import Largest
 
 
 @dataclass(frozen=True)

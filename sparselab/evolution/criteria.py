@@ -15,8 +15,8 @@ from ..kernels import csr_passes
 from ..nn.linear import SparseLinear
 from ..nn.optimizers import LayerState
 from ..utils import checks
+from ..utils.selection import drawn
 from .evidence import Evidence
-from .selection import drawn
 
 Criterion: TypeAlias = Callable[
     [SparseLinear, LayerState, Evidence, np.random.Generator, float], NDArray[np.floating] | NDArray[np.bool_]

@@ -18,8 +18,8 @@ from ..topology.rewiring import Rewiring, grow, regrow_rows, rewire
 from ..topology.topology import Topology
 from ..utils import checks
 from ..utils.parallel_for import in_parts
+from ..utils.selection import Largest, perturbed
 from .evidence import Evidence
-from .selection import Largest, perturbed
 
 Regrowth: TypeAlias = Callable[
     [SparseLinear, Topology, int, Evidence, np.random.Generator], tuple[NDArray[np.integer], NDArray[np.integer]]

@@ -19,6 +19,8 @@ from ..evolution.importance_pruning import FOLDS
 from ..evolution.new_values import INITIALIZER
 from ..evolution.new_values import NAMES as NEW_VALUES
 from ..nn import activations, initializers, torch_optimizers
+from ..topology import starts
+from ..topology.layer_densities import densities
 from ..utils import checks
 
 SCHEDULES = ("constant", "cosine", "step", "warm_up", "linear", "warm_up_cosine", "one_cycle")
@@ -188,6 +190,12 @@ class ExperimentConfig:
         0.0, "clip norm", "gradients whose norm is larger are scaled down to it; 0: never", low=0.0, high=10_000.0, step=0.1,
         group="training",
     )  # fmt: skip
+    topology: str = knob("er", "topology", "where the links are at the start", choices=tuple(starts.NAMES))
+    density: float = knob(
+        0.0, "density", "share of links at the start, in each layer (er: in all together), in place of ε; 0: by ε",
+        low=0.0, high=1.0, step=0.01,
+    )  # fmt: skip
+    dense_last: bool = knob(False, "dense output", "the output layer is dense at the start")
 
     def __post_init__(self):
         for one in dataclasses.fields(self):
@@ -340,6 +348,12 @@ def data_options(config):
         name = next(iter(options))
         checks.fail(name, getattr(config, name), f"{FIELDS[name].default!r}: {config.dataset!r} is not a file")
     return options
+
+
+def layer_densities(config, sizes):
+    """The density at which each layer of a net of these widths starts, on average."""
+    start = None if config.topology == "csti" else starts.get(config.topology)  # csti needs data only to draw
+    return densities(sizes, start, config.epsilon, config.density or None, (False, config.dense_last))
 
 
 def documented(one):

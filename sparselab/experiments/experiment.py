@@ -153,8 +153,9 @@ def build(config: ExperimentConfig, *, data: Dataset | None = None) -> Experimen
         checks.fail("workers", config.workers, f"at most {n_batches}, the mini-batches of an epoch")
     activation = activation_of(config)
     model = SparseMLP.create(
-        (data.n_features, *config.hidden, data.n_outputs), epsilon=config.epsilon, activation=activation, dropout=config.dropout,
-        initializer=initializer_of(config), seed=config.seed,
+        (data.n_features, *config.hidden, data.n_outputs), epsilon=config.epsilon, density=config.density or None,
+        activation=activation, dropout=config.dropout, initializer=initializer_of(config), seed=config.seed,
+        topology=config.topology, dense_last=config.dense_last, data=data.X_train if config.topology == "csti" else None,
     )  # fmt: skip
     return Experiment(config, data, model, optimizer, rules)
 
@@ -163,7 +164,7 @@ def initializer_of(config):
     """The initializer of a config; None, the default of `SparseMLP.create`, for he_uniform with fan "auto"."""
     if config.fan == "auto":
         return None if config.initializer == "he_uniform" else initializers.get(config.initializer)
-    scaled = config.initializer != "normal"
+    scaled = config.initializer in ("he_uniform", "xavier_uniform", "he_normal")
     return initializers.get(config.initializer, **({"fan": config.fan} if scaled else {}))
 
 
