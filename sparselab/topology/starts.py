@@ -408,6 +408,11 @@ class ReceptiveField(_Start):
     TypeError, ValueError
         If an argument is none of these.
 
+    References
+    ----------
+    Zhang et al. (2025), "Brain network science modelling of sparse neural networks enables Transformers and LLMs to perform as
+    fully connected", arXiv 2501.19107 (bipartite receptive field).
+
     Examples
     --------
     >>> import sparselab as sl
