@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from ..nn.linear import SparseLinear
 from ..nn.mlp import SparseMLP
 from ..nn.optimizers import LayerState
+from ..nn.schedules import Sigmoid
 from ..topology.percolation import percolate
 from ..topology.rewiring import Rewiring, between, rewire
 from ..utils import checks
 from . import criteria, regrowths
 from .evidence import Evidence
-from .prune_regrow import PruneRegrow, at
+from .prune_regrow import PruneRegrow, at, share
 from .timing import Timing
 
 COURSE = 0.75  # share of a training in which there are events, unless `until` says another
@@ -280,9 +281,9 @@ class CHTss(CHTs):
     cut, extra, n_batches, decay, ended_by : optional
         How many links events leave, and what they see; see PruneRegrow and CHTs.
     first_density : float, default 0.5
-        Where the sigmoid begins, in (0, 1]: the density with which the network should begin.
+        Where the sigmoid begins, in [density, 1]: the density with which the network should begin.
     steepness : float, default 6.0
-        Steepness of the sigmoid, > 0.
+        Steepness of the sigmoid; see `sl.schedules.Sigmoid`.
 
     Raises
     ------
@@ -313,15 +314,21 @@ class CHTss(CHTs):
         if self.density is None:
             checks.fail("density", None, "the density in the end, a number in (0, 1], or a function of the epoch", TypeError)
         super().__post_init__()
-        if checks.fraction("first_density", self.first_density) == 0:
-            checks.fail("first_density", self.first_density, "a number in (0, 1]")
-        checks.positive("steepness", self.steepness)
+        if callable(self.density):
+            return
+        if share("first_density", self.first_density) < self.density:
+            checks.fail("first_density", self.first_density, f"at least density = {self.density}")
+        self._sigmoid()
 
     def _settings(self, epoch, progress):
         settings = super()._settings(epoch, progress)
         if not callable(self.density):
-            settings["density"] = sigmoid(self.first_density, settings["density"], progress, self.steepness)
+            settings["density"] = self._sigmoid()(progress)
         return settings
+
+    def _sigmoid(self):
+        """The density as a function of the share of the time of events that has passed."""
+        return Sigmoid(self.first_density, self.density, 0.0, 1.0, self.steepness)
 
     def _keep(self, layer, state, evidence, rng, zeta, cut):
         nnz = layer.topology.nnz
@@ -334,10 +341,3 @@ class CHTss(CHTs):
         states = state and LayerState([pruned.carry(v) for v in state.links], state.neurons)
         keep[keep] = super()._keep(left, states, evidence, rng, zeta, 0)
         return keep
-
-
-def sigmoid(first: float, last: float, progress: float, steepness: float) -> float:
-    """Go from `first` to `last` along a sigmoid; progress is in [0, 1]."""
-    rise = lambda x: 1 / (1 + math.exp(-x))
-    height = (rise(steepness * (2 * progress - 1)) - 0.5) / (rise(steepness) - rise(-steepness))
-    return first + (last - first) * (0.5 + height)
