@@ -9,7 +9,7 @@ from ..nn.mlp import SparseMLP
 from ..nn.optimizers import LayerState
 from ..topology.rewiring import Rewiring
 from ..utils import checks
-from ..utils.selection import Largest
+from ..utils.largest import Largest
 from . import criteria, regrowths
 from .evidence import Evidence
 from .prune_regrow import PruneRegrow, at, moved

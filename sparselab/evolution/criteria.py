@@ -15,7 +15,7 @@ from ..kernels import csr_passes
 from ..nn.linear import SparseLinear
 from ..nn.optimizers import LayerState
 from ..utils import checks
-from ..utils.selection import drawn
+from .drawing import drawn
 from .evidence import Evidence
 
 Criterion: TypeAlias = Callable[

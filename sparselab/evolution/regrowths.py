@@ -17,8 +17,9 @@ from ..topology import link_scores
 from ..topology.rewiring import Rewiring, grow, regrow_rows, rewire
 from ..topology.topology import Topology
 from ..utils import checks
+from ..utils.largest import Largest
 from ..utils.parallel_for import in_parts
-from ..utils.selection import Largest, perturbed
+from .drawing import perturbed
 from .evidence import Evidence
 
 Regrowth: TypeAlias = Callable[

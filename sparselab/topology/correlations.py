@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse
 
 from ..utils import checks
-from ..utils.selection import Largest
+from ..utils.largest import Largest
 from .rewiring import rewire
 from .topology import Topology
 
