@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sparselab.topology.selection import Largest, drawn, perturbed
+from sparselab.evolution.drawing import drawn, perturbed
+from sparselab.utils.largest import Largest
 
 NUMBERS = st.one_of(st.integers(-1, 6), st.sampled_from([-np.inf, np.nan, 0.5]))
 CUTS = st.lists(st.integers(0, 60), max_size=6)

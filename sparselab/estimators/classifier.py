@@ -192,8 +192,8 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         weight_decay: float = 0.0, batch_size: int | str = "auto", epochs: int = 50, early_stopping: bool = False,
         validation_fraction: float = 0.1, n_epochs_no_change: int = 10, tol: float = 1e-4, warm_start: bool = False,
         standardise: bool | str = "auto", random_state: Any = None, verbose: bool = False, n_jobs: int | None = None,
-        checkpoint: str | os.PathLike[str] | None = None, topology: Any = None,
-        augmentation: Augmentation | None = None, optimizer: Any = "momentum_sgd",
+        checkpoint: str | os.PathLike[str] | None = None, augmentation: Augmentation | None = None,
+        optimizer: Any = "momentum_sgd", topology: Any = None,
     ) -> None:  # fmt: skip
         self.hidden_layer_sizes = hidden_layer_sizes
         self.epsilon = epsilon

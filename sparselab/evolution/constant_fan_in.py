@@ -8,8 +8,8 @@ import numpy as np
 from ..nn.mlp import SparseMLP
 from ..nn.optimizers import LayerState
 from ..topology.rewiring import Rewiring
-from ..topology.selection import Largest
 from ..utils import checks
+from ..utils.largest import Largest
 from . import criteria, regrowths
 from .evidence import Evidence
 from .prune_regrow import PruneRegrow, at, moved

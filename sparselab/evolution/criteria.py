@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..kernels import csr_passes
 from ..nn.linear import SparseLinear
 from ..nn.optimizers import LayerState
-from ..topology.selection import drawn
 from ..utils import checks
+from .drawing import drawn
 from .evidence import Evidence
 
 Criterion: TypeAlias = Callable[

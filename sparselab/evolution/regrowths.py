@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from ..nn.linear import SparseLinear
 from ..topology import link_scores
 from ..topology.rewiring import Rewiring, grow, regrow_rows, rewire
-from ..topology.selection import Largest, perturbed
 from ..topology.topology import Topology
 from ..utils import checks
+from ..utils.largest import Largest
 from ..utils.parallel_for import in_parts
+from .drawing import perturbed
 from .evidence import Evidence
 
 Regrowth: TypeAlias = Callable[

@@ -4,8 +4,8 @@ import numpy as np
 import scipy.sparse
 
 from ..utils import checks
+from ..utils.largest import Largest
 from .rewiring import rewire
-from .selection import Largest
 from .topology import Topology
 
 SAMPLES = 4096  # that are taken at a time
