@@ -16,7 +16,7 @@ import sparselab as sl
 from sparselab import evolution
 from sparselab.checkpoints.records import EpochRecord
 from sparselab.evolution import SET, Evidence, ImportancePruning, PruneRegrow, criteria, regrowths
-from sparselab.experiments.experiment import zeta_of
+from sparselab.experiments.rules import zeta_of
 from sparselab.nn.linear import SparseLinear
 from sparselab.nn.losses import SoftmaxCrossEntropy
 from sparselab.nn.optimizers import LayerState, MomentumSGD

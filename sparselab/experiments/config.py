@@ -18,13 +18,14 @@ from ..evolution import criteria, importances, regrowths
 from ..evolution.importance_pruning import FOLDS
 from ..evolution.new_values import INITIALIZER
 from ..evolution.new_values import NAMES as NEW_VALUES
+from ..evolution.timing import interval
 from ..nn import activations, initializers, torch_optimizers
 from ..topology import starts
 from ..topology.layer_densities import densities
 from ..utils import checks
 
 SCHEDULES = ("constant", "cosine", "step", "warm_up", "linear", "warm_up_cosine", "one_cycle")
-RULES = ("set", "static")
+RULES = ("set", "static", "rigl", "snfs", "gse", "mest", "srigl", "gmp", "granet", "cht", "chts", "chtss", "anf")
 ZETA_SCHEDULES = ("constant", "cosine")
 PRUNING = ("none", "shrink", "links")
 BACKENDS = ("threads", "processes", "dask")
@@ -75,7 +76,7 @@ class ExperimentConfig:
         choices=("auto", "width", "links"),
     )  # fmt: skip
     dropout: float = knob(0.3, "dropout", "share of hidden values dropped in training", low=0.0, high=0.95, step=0.05)
-    rule: str = knob("set", "topology rule", "how links change between epochs", choices=RULES, group="evolution")
+    rule: str = knob("set", "topology rule", "how links change", choices=RULES, group="evolution")
     zeta: float = knob(
         0.3, "zeta ζ", "share of links replaced before each epoch", low=0.0, high=1.0, step=0.05, group="evolution"
     )
@@ -196,11 +197,23 @@ class ExperimentConfig:
         low=0.0, high=1.0, step=0.01,
     )  # fmt: skip
     dense_last: bool = knob(False, "dense output", "the output layer is dense at the start")
+    layers: str = knob("hidden", "layers", "layers whose links change", choices=("hidden", "all"), group="evolution")
+    events: str = knob(
+        "1 epoch", "events", "distance of two changes of the links, such as 2 epochs or 100 steps", group="evolution"
+    )
+    replaces_update: bool = knob(
+        False, "in place of a step", "a change of the links takes the place of a step, as in RigL and CHT", group="evolution"
+    )
+    final_density: float = knob(
+        0.0, "final density", "gmp, granet, chtss: density to which the net falls from that of the start; 0: other rules",
+        low=0.0, high=1.0, step=0.01, group="evolution",
+    )  # fmt: skip
 
     def __post_init__(self):
         for one in dataclasses.fields(self):
             object.__setattr__(self, one.name, checked(one, getattr(self, one.name)))
         datasets.check_name(self.dataset)
+        interval(self.events)
 
     @classmethod
     def paper(cls, name: str, **changes: Any) -> Self:

@@ -10,15 +10,15 @@ from .. import datasets, parallel
 from ..checkpoints.records import EpochRecord, StepRecord
 from ..datasets import Dataset
 from ..datasets.coerce import given_dataset
-from ..evolution import SET, ImportancePruning, PruneRegrow, criteria, importances, regrowths
 from ..nn import activations, initializers
 from ..nn.mlp import SparseMLP
 from ..nn.optimizers import MomentumSGD
-from ..nn.schedules import Cosine, Linear, OneCycle, Step, Until, WarmUp
+from ..nn.schedules import Cosine, Linear, OneCycle, Step, WarmUp
 from ..nn.torch_optimizers import SGD, Adam, named
 from ..training import loop
 from ..utils import checks
 from .config import ExperimentConfig, data_options
+from .rules import rules_of
 
 
 @dataclass
@@ -166,43 +166,6 @@ def initializer_of(config):
         return None if config.initializer == "he_uniform" else initializers.get(config.initializer)
     scaled = config.initializer in ("he_uniform", "xavier_uniform", "he_normal")
     return initializers.get(config.initializer, **({"fan": config.fan} if scaled else {}))
-
-
-def rules_of(config):
-    """The rules of a config: importance pruning first, then evolution (Curci et al. 2021, algorithm 2)."""
-    return [*pruning_of(config), *evolution_of(config)]
-
-
-def pruning_of(config):
-    """[ImportancePruning] or []."""
-    if config.pruning == "none":
-        return []
-    start, stop = config.pruning_start, config.pruning_stop
-    if stop and stop < start:
-        checks.fail("pruning_stop", stop, f"0 or a whole number >= pruning_start = {start}")
-    return [
-        ImportancePruning(
-            config.pruning_amount, start, stop or None, config.pruning_every, config.pruning, config.pruning_percentile,
-            importances.NAMES[config.importance], fold=config.pruning_fold,
-        )
-    ]  # fmt: skip
-
-
-def evolution_of(config):
-    """[SET], or [PruneRegrow] with another criterion or regrowth, or []."""
-    if config.rule == "static":
-        return []
-    zeta, parts = zeta_of(config), (criteria.NAMES[config.criterion], regrowths.NAMES[config.regrowth])
-    plain = SET(zeta, new_values=config.new_values)
-    return [plain if parts == (plain.criterion, plain.regrowth) else PruneRegrow(zeta, *parts, config.new_values)]
-
-
-def zeta_of(config):
-    """The share of links replaced before an epoch, or its schedule."""
-    zeta = config.zeta
-    if config.zeta_schedule == "cosine" and zeta > 0:
-        zeta = Cosine(zeta, config.zeta_stop or config.epochs, final=zeta / 1000)
-    return Until(zeta, config.zeta_stop) if config.zeta_stop and config.zeta > 0 else zeta
 
 
 def activation_of(config):

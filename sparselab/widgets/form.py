@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..experiments.config import FIELDS, ExperimentConfig, data_options
-from ..experiments.experiment import rules_of
+from ..experiments.rules import rules_of
 from . import markup
 from .controls import Control
 from .toolkit import make

@@ -3,7 +3,9 @@
 import dataclasses
 from functools import partial
 
-from ..experiments.experiment import rate_of, zeta_of
+from ..evolution import CHT
+from ..experiments.experiment import rate_of
+from ..experiments.rules import zeta_of
 
 LIVE = ("learning_rate", "momentum", "weight_decay", "zeta")  # fields that can be changed while a training runs
 
@@ -19,6 +21,8 @@ def apply(names, optimizer, config):
 def with_live_zeta(rule, run):
     """A rule that uses the config's zeta, changed so that it reads zeta from `run.now` each time; other rules unchanged."""
     uses_zeta = dataclasses.is_dataclass(rule) and getattr(rule, "zeta", None) == zeta_of(run.config)
+    if type(rule) is CHT:  # lets a number fall by itself, and would take a function as it is
+        return rule
     return dataclasses.replace(rule, zeta=LiveZeta(run)) if uses_zeta else rule
 
 

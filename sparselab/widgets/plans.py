@@ -4,7 +4,7 @@ Controls that have no effect with the chosen settings are hidden.
 """
 
 from ..evolution import widths_without
-from ..experiments.experiment import pruning_of
+from ..experiments.rules import pruning_of
 from . import markup
 from .gallery import HIDDEN, SHOWN
 from .toolkit import make

@@ -5,7 +5,7 @@ import threading
 
 from ... import figures
 from ...experiments import sweep as sweeps
-from ...experiments.experiment import rules_of
+from ...experiments.rules import rules_of
 from ...experiments.run_labels import value
 from ...figures.style import set_height
 from ...utils import checks

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from ...experiments.config import FIELDS
+from ...experiments.rules import FALLING
 from ...nn.activations import takes_alpha
 from .. import markup, plans
 from ..painter import Painter
@@ -106,7 +107,11 @@ class TrainTab(TrainingPanel):
 def relevant(controls):
     """{name: whether this control has an effect with the chosen settings}."""
     sloped = takes_alpha(controls["activation"].input.value)
-    own = {"alpha": sloped, "epsilon": not controls["density"].input.value}
+    rule = controls["rule"].input.value
+    own = {"alpha": sloped, "epsilon": not controls["density"].input.value, "final_density": rule in FALLING}
+    own |= dict.fromkeys(("criterion", "regrowth"), rule == "set")
+    own |= dict.fromkeys(("zeta", "zeta_schedule"), rule not in ("static", "gmp"))
+    own |= dict.fromkeys(("zeta_stop", "new_values", "layers", "events", "replaces_update"), rule != "static")
     return plans.relevant_for_pruning(controls) | plans.relevant_for_workers(controls) | own
 
 
