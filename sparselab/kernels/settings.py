@@ -15,7 +15,8 @@ THREADING_LAYER = numba.config.THREADING_LAYER
 
 # nogil: the package runs its own threads (concurrent.futures), never numba's, so every threading layer is safe.
 # error_model "numpy": no branches for division by zero inside loops.
-OPTIONS = {"nogil": True, "error_model": "numpy"}
+# _nrt: kernels allocate no arrays and return none, so nothing is counted.
+OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
 
 
 def jit(function=None, **options):
