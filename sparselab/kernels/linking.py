@@ -1,13 +1,53 @@
 """What compiled code calls is linked into it as LLVM IR, and becomes machine code there only.
 
 numba's own dispatcher makes a library of every function that a kernel calls: optimised for itself, with wrappers for Python and
-C, turned into machine code and cached, although nothing calls it there. That took more than half of the first training's time.
+C, turned into machine code and cached, although nothing calls it there. That took a quarter of the first training's time.
 """
+
+import contextlib
+import gc
 
 from numba.core import compiler, types, typing
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
+
+
+@contextlib.contextmanager
+def uncollected():
+    """Without Python's garbage collector, which looks at everything that numba keeps, again and again, while it compiles."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+class Flags(compiler.Flags):
+    """numba's options of a function, all of whose values it hashes whenever it looks for an overload: thousands of times.
+
+    It asks with a copy of the options. Here that is one for all kernels, which have the same options, and hashed by identity.
+    """
+
+    shared = None
+    __hash__ = object.__hash__
+
+    def __eq__(self, other):
+        return self is other
+
+    def copy(self):
+        if Flags.shared is None:
+            Flags.shared = Flags(self)
+        return Flags.shared
+
+
+class Compiler(compiler.Compiler):
+    """numba's, with these Flags."""
+
+    def __init__(self, typing_context, target_context, library, args, return_type, flags, local_types):
+        super().__init__(typing_context, target_context, library, args, return_type, Flags(flags), local_types)
 
 
 class LinkedLibrary(JITCodeLibrary):
@@ -23,9 +63,13 @@ class LinkedLibrary(JITCodeLibrary):
 class LinkingDispatcher(CPUDispatcher):
     """numba's dispatcher, whose function is linked where compiled code calls it: once for int64 and constants alike."""
 
-    def __init__(self, *arguments, **options):
-        super().__init__(*arguments, **options)
+    def __init__(self, function, options):
+        super().__init__(function, targetoptions=options, pipeline_class=Compiler)
         self._linked = {}  # argument types: what was compiled of the function
+
+    def compile(self, sig):
+        with uncollected():
+            return super().compile(sig)
 
     def get_call_template(self, args, kws):
         """What numba's type inference asks for, as the dispatcher's own."""
@@ -45,6 +89,6 @@ class LinkingDispatcher(CPUDispatcher):
         self.targetdescr.options.parse_as_flags(flags, self.targetoptions)
         flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
         library = LinkedLibrary(self.targetctx.codegen(), self.py_func.__qualname__)
-        made = compiler.compile_extra(self.typingctx, self.targetctx, self.py_func, args, None, flags, {}, library)
+        made = compiler.compile_extra(self.typingctx, self.targetctx, self.py_func, args, None, flags, {}, library, Compiler)
         self.targetctx.insert_user_function((self, args), made.fndesc, [library, *library._linking_libraries])
         return made
