@@ -43,11 +43,24 @@ class Flags(compiler.Flags):
         return Flags.shared
 
 
+SKIPPED = {  # passes for closures, generators, array expressions, literals, … of which kernels have none
+    "WithLifting", "InlineClosureLikes", "RewriteSemanticConstants", "RewriteDynamicRaises", "MakeFunctionToJitFunction",
+    "FindLiterallyCalls", "LiteralUnroll", "LiteralPropagationSubPipelinePass", "InlineOverloads", "NopythonRewrites",
+    "NoPythonSupportedFeatureValidation", "DumpParforDiagnostics",
+}  # fmt: skip
+
+
 class Compiler(compiler.Compiler):
-    """numba's, with these Flags."""
+    """numba's, with these Flags and without the passes SKIPPED."""
 
     def __init__(self, typing_context, target_context, library, args, return_type, flags, local_types):
         super().__init__(typing_context, target_context, library, args, return_type, Flags(flags), local_types)
+
+    def define_pipelines(self):
+        pipelines = super().define_pipelines()
+        for pipeline in pipelines:
+            pipeline.passes[:] = [entry for entry in pipeline.passes if entry[0].__name__ not in SKIPPED]
+        return pipelines
 
 
 class LinkedLibrary(JITCodeLibrary):
@@ -63,8 +76,8 @@ class LinkedLibrary(JITCodeLibrary):
 class LinkingDispatcher(CPUDispatcher):
     """numba's dispatcher, whose function is linked where compiled code calls it: once for int64 and constants alike."""
 
-    def __init__(self, function, options):
-        super().__init__(function, targetoptions=options, pipeline_class=Compiler)
+    def __init__(self, py_func, locals=None, targetoptions=None, pipeline_class=Compiler):
+        super().__init__(py_func, locals, targetoptions, pipeline_class)
         self._linked = {}  # argument types: what was compiled of the function
 
     def compile(self, sig):

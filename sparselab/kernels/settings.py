@@ -26,7 +26,7 @@ def jit(function=None, **options):
     if not JIT:
         return function
     chosen = OPTIONS | options | {"nopython": True, "no_cfunc_wrapper": True}
-    return cache.cached(LinkingDispatcher(function, chosen), function)
+    return cache.cached(LinkingDispatcher(function, targetoptions=chosen), function)
 
 
 WIDTHS = (8, 16, 32, 64)  # columns of a tile for which the vector kernels are compiled
