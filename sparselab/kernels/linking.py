@@ -77,7 +77,7 @@ class LinkingDispatcher(CPUDispatcher):
     """numba's dispatcher, whose function is linked where compiled code calls it: once for int64 and constants alike."""
 
     def __init__(self, py_func, locals=None, targetoptions=None, pipeline_class=Compiler):
-        super().__init__(py_func, locals, targetoptions, pipeline_class)
+        super().__init__(py_func, locals or {}, targetoptions or {}, pipeline_class)
         self._linked = {}  # argument types: what was compiled of the function
 
     def compile(self, sig):
