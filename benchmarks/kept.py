@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from sparselab.experiments import environment
+from sparselab.experiments.config import ExperimentConfig
 
 ROOT = Path(__file__).parents[1]
 NOT_KEPT = ("numba_cache", "memory_available")  # of the environment: says nothing about the measurement
@@ -95,8 +97,14 @@ def _line(row):
 
 
 def key_of(settings):
-    """Settings as text, equal for equal settings."""
-    return json.dumps(settings, sort_keys=True)
+    """Settings as text, equal for equal settings; configs that were kept before a field was added have its default."""
+    return json.dumps(today({name: today(value) for name, value in settings.items()}), sort_keys=True)
+
+
+def today(value):
+    """The fields of a config with those that were added since it was kept; anything else unchanged."""
+    is_config = isinstance(value, dict) and value.keys() >= {"dataset", "hidden", "zeta_schedule"}
+    return asdict(ExperimentConfig.stored(value)) if is_config else value
 
 
 def spread(values, digits=2):

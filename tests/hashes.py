@@ -316,7 +316,7 @@ SETTINGS = {
     "pruning_fold": "bias",
     "learning_rate": 0.0625, "momentum": 0.875, "weight_decay": 0.0009765625, "nesterov": True, "decay_biases": False,
     "schedule": "warm_up", "batch_size": 16, "epochs": 4, "seed": 3, "threads": 1, "workers": 2, "backend": "threads",
-    "async_fraction": 0.75, "synchronous": True, "steps_per_push": 1,
+    "async_fraction": 0.75, "synchronous": True, "steps_per_push": 1, "topology": "er", "density": 0.0, "dense_last": False,
 }  # fmt: skip
 
 
@@ -327,7 +327,7 @@ def classifier_settings(**changes):
         "initializer": "he_uniform", "dropout": 0.2, "zeta": 0.3, "rules": [set_rule()], "learning_rate": 0.05, "momentum": 0.9,
         "nesterov": True, "weight_decay": 0.0, "batch_size": "auto", "epochs": 4, "early_stopping": True,
         "validation_fraction": 0.2, "n_epochs_no_change": 3, "tol": 2.0**-13, "warm_start": False, "standardise": True,
-        "random_state": 7, "verbose": False, "n_jobs": 1, "checkpoint": None,
+        "random_state": 7, "verbose": False, "n_jobs": 1, "checkpoint": None, "augmentation": None, "topology": None,
     }  # fmt: skip
     return settings | changes
 

@@ -3,6 +3,7 @@
 Nothing here comes from sparselab, so that a mistake there cannot hide in its own reflection. Topologies are (indptr, indices).
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -288,3 +289,62 @@ def shrunk(weights, biases, slopes, gone):
         columns = range(W.shape[1]) if keep[l] is None else [i for i, stays in enumerate(keep[l]) if stays]
         weights[l], biases[l] = W[np.ix_(list(rows), list(columns))], biases[l][list(rows)]
     return weights, biases
+
+
+# where links could be
+
+
+def link_scores(mask, kind):
+    """{(u, v): score} of every free place with a walk u – z1 – z2 – v, from sets of neighbours."""
+    n_out, n_in = mask.shape
+    out = [{v for v in range(n_in) if mask[u, v]} for u in range(n_out)]  # neighbours of outputs
+    into = [{u for u in range(n_out) if mask[u, v]} for v in range(n_in)]
+    found = {}
+    for u in range(n_out):
+        for v in range(n_in):
+            walks = [(z1, z2) for z1 in out[u] for z2 in into[v] if mask[z2, z1]]
+            if mask[u, v] or not walks:
+                continue
+
+            def inside_and_outside(neighbours, others):
+                i = len(neighbours & others)
+                return i, len(neighbours) - i - 1
+
+            first = {z1: inside_and_outside(into[z1], into[v]) for z1, _ in walks}
+            second = {z2: inside_and_outside(out[z2], out[u]) for _, z2 in walks}
+
+            def counts(pair):
+                return (1 + pair[0] if kind.startswith("CH2") else 1) / (1 + pair[1])
+
+            if kind.endswith("p"):
+                score = sum((counts(first[z1]) * counts(second[z2])) ** 0.5 for z1, z2 in walks)
+            else:
+                score = sum(map(counts, first.values())) + sum(map(counts, second.values()))
+            found[u, v] = score
+    return found
+
+
+def successive(weights, k):
+    """{set of k}: its probability when one after the other is drawn, p ∝ weight among those that are left."""
+    chances = {}
+    for order in itertools.permutations(range(len(weights)), k):
+        chance, left = 1.0, sum(weights)
+        for one in order:
+            chance *= weights[one] / left
+            left -= weights[one]
+        chances[frozenset(order)] = chances.get(frozenset(order), 0) + chance
+    return chances
+
+
+def percolated(patterns, fixed):
+    """The matrices without links of neurons that have them on one side only, one removal after the other until none is left."""
+    patterns, changed = [pattern.copy() for pattern in patterns], True
+    while changed:
+        changed = False
+        for layer, (before, after) in enumerate(itertools.pairwise(patterns)):
+            for neuron in range(len(before)):
+                if before[neuron].any() and not after[:, neuron].any() and not fixed[layer]:
+                    before[neuron], changed = False, True
+                if after[:, neuron].any() and not before[neuron].any() and not fixed[layer + 1]:
+                    after[:, neuron], changed = False, True
+    return patterns

@@ -1,6 +1,7 @@
 """benchmarks.importance and benchmarks.questions on tiny settings: what is run, what is kept, and that the tables are right."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -39,6 +40,17 @@ def test_what_is_in_the_file_is_not_run_again(tmp_path):
     assert Kept("mine", path).row({"b": [2], "a": 1}, never)["score"] == 0.5
     assert Kept("mine", path).row({"a": 2, "b": [2]}, lambda: {"score": 7})["score"] == 7
     assert Kept("other", path).rows == {}
+
+
+def test_a_kept_config_is_found_after_a_field_was_added(tmp_path):
+    """Rows of before lack the field; it has its default, and what it was not set to is another row."""
+    config = asdict(sl.ExperimentConfig(dataset="digits"))
+    older = {name: value for name, value in config.items() if name not in ("optimizer", "clip_norm")}
+    for wrap in (lambda settings: settings, lambda settings: {"part": "test", "config": settings}):
+        path = tmp_path / f"{len(wrap(config))}.jsonl"
+        Kept("mine", path).row(wrap(older), lambda: {"score": 1})
+        assert Kept("mine", path).row(wrap(config), never)["score"] == 1
+        assert Kept("mine", path).row(wrap(config | {"optimizer": "adam"}), lambda: {"score": 2})["score"] == 2
     assert len(path.read_text().splitlines()) == 2
 
 

@@ -61,7 +61,7 @@ def test_everything_comes_back(state, saved):
     model, position, history = state
     found = sl.load_checkpoint(saved)
     assert models.fingerprint(found.model, found.state) == models.fingerprint(model, position)
-    assert found.state.position == (2, 2, True)
+    assert found.state.position == (2, 2, True, 0)
     assert found.state.totals == position.totals
     assert (found.state.seeds.entropy, found.state.seeds.spawn_key) == (5, ())
     assert found.history == history

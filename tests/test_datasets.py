@@ -1,6 +1,9 @@
 """Datasets by name, from arrays and from files; splits, scaling and decoding."""
 
 import builtins
+import dataclasses
+import gzip
+import hashlib
 import pickle
 from pathlib import Path
 
@@ -145,6 +148,115 @@ def test_complete_fashion_mnist_of_the_system(monkeypatch, tmp_path):
         labels = {hash(row.tobytes()): label for row, label in zip(X, y, strict=True)}
         cut = zip(getattr(small, f"X_{part}"), getattr(small, f"y_{part}"), strict=True)
         assert all(labels[hash(row.tobytes())] == label for row, label in cut)
+
+
+@pytest.mark.skipif(
+    not (datasets.data_folder() / "mnist").is_dir() and not (datasets.data_folder() / "downloads" / "mnist").is_dir(),
+    reason="needs MNIST: load('mnist') fetches it, or its files in data/mnist",
+)
+def test_complete_mnist_of_the_data_folder():
+    data = load("mnist", standardise=False)
+    assert (data.n_train, data.n_test, data.image_shape) == (60_000, 10_000, (28, 28))
+    assert np.bincount(data.y_train).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+
+
+# --- images -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mnist(monkeypatch, tmp_path, rng):
+    """A folder for MNIST, whose published files are the eight images and labels returned."""
+    parts = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in ((5, 28, 28), (5,), (3, 28, 28), (3,))]
+    parts[1][:], parts[3][:] = [5, 0, 4, 1, 9], [0, 4, 9]
+    files = [
+        dataclasses.replace(file, sha256=(hashlib.sha256(idx(part)).hexdigest(),))
+        for file, part in zip(sources.MNIST.files, parts, strict=True)
+    ]
+    monkeypatch.setattr(sources, "MNIST", dataclasses.replace(sources.MNIST, files=tuple(files)))
+    monkeypatch.setattr(published, "MNIST_ROWS", 5)
+    monkeypatch.setenv("SPARSELAB_DATA", str(tmp_path))
+    (tmp_path / "mnist").mkdir()
+    return tmp_path / "mnist", parts
+
+
+def idx(array):
+    return b"\0\0\x08" + bytes([array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
+
+
+def openml(parts, header, end="\n"):
+    """OpenML's table: a line for each image, pixels first."""
+    X, y = np.concatenate(parts[::2]).reshape(-1, 784), np.concatenate(parts[1::2])
+    return (header + end.join(",".join(map(str, [*row, label])) for row, label in zip(X, y, strict=True)) + end).encode()
+
+
+ARFF = "% MNIST\n@RELATION mnist_784\n@ATTRIBUTE pixel1 real\n@ATTRIBUTE class {0,1,2,3,4,5,6,7,8,9}\n\n@DATA\n"
+CSV = ",".join([*(f"pixel{i}" for i in range(1, 785)), "class"]) + "\n"
+
+
+def is_mnist(data, parts):
+    assert (data.name, data.source, data.image_shape, data.classes.tolist()) == ("mnist", "local", (28, 28), [0, 1, 4, 5, 9])
+    np.testing.assert_array_equal(data.X_train, parts[0].reshape(5, 784))
+    np.testing.assert_array_equal(data.X_test, parts[2].reshape(3, 784))
+    assert (data.decode(data.y_train).tolist(), data.decode(data.y_test).tolist()) == ([5, 0, 4, 1, 9], [0, 4, 9])
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_mnist_of_the_published_files(mnist, packed):
+    folder, parts = mnist
+    for file, part in zip(sources.MNIST.files, parts, strict=True):
+        name, content = (file.name, gzip.compress(idx(part))) if packed else (file.name.removesuffix(".gz"), idx(part))
+        (folder / name).write_bytes(content)
+    (folder / "mnist_784.csv").write_text("is not read")
+    is_mnist(load("mnist", standardise=False), parts)
+
+
+@pytest.mark.parametrize("header, name", [(ARFF, "mnist_784.arff"), (CSV, "mnist_784.csv"), (ARFF, "mnist_784.arff.gz")])
+def test_mnist_of_openml(mnist, header, name):
+    folder, parts = mnist
+    content = openml(parts, header)
+    (folder / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    is_mnist(load("mnist", standardise=False), parts)
+
+
+@pytest.mark.parametrize(
+    "change, allowed",
+    [
+        (lambda text: text.replace(b"@DATA", b""), "@DATA"),
+        (lambda text: text[:-20], "whole numbers"),
+        (lambda text: text.replace(b",5\n", b",6\n", 1), "published images"),
+        (lambda text: text.replace(b",5\n", b",x\n", 1), r"whole numbers in \[0, 255\]"),
+        (lambda text: text.replace(b",", b",1,"), "784 pixels and a label"),
+    ],
+)
+def test_other_tables_of_openml_are_refused(mnist, change, allowed):
+    folder, parts = mnist
+    (folder / "mnist_784.arff").write_bytes(change(openml(parts, ARFF)))
+    with pytest.raises(ValueError, match=f"mnist_784.arff.*({allowed})"):
+        load("mnist")
+
+
+def test_published_scale_of_images(mnist, monkeypatch, rng):
+    folder, parts = mnist
+    (folder / "mnist_784.csv").write_bytes(openml(parts, CSV))
+    data = load("mnist", standardise="published")
+    assert data.X_train.dtype == np.float32
+    for X, images in ((data.X_train, parts[0]), (data.X_test, parts[2])):
+        np.testing.assert_allclose(X, (images.reshape(len(images), 784) / 255 - 0.1307) / 0.3081, rtol=1e-5, atol=1e-6)
+    clothes = load("fashion_mnist_small", standardise="published").X_train
+    np.testing.assert_allclose((clothes.min(), clothes.max()), ((0 - 0.2860) / 0.3530, (1 - 0.2860) / 0.3530), rtol=1e-6)
+    images, labels = rng.integers(0, 256, (20, 3072), dtype=np.uint8), np.arange(20) % 10
+    monkeypatch.setattr(sources, "obtain", lambda source, progress: (["path"], "official"))
+    monkeypatch.setattr(published, "read_cifar10", lambda path: (images, labels, images, labels, np.array(list("abcdefghij"))))
+    scaled = load("cifar10", standardise="published").X_train.reshape(20, 32, 32, 3)
+    for channel, (mean, deviation) in enumerate([(0.4914, 0.2470), (0.4822, 0.2435), (0.4465, 0.2616)]):
+        wanted = (images.reshape(20, 3, 32, 32)[:, channel] / 255 - mean) / deviation
+        np.testing.assert_allclose(scaled[..., channel], wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("value", ["publish", 1, None])
+def test_other_scales_of_images_are_refused(value):
+    with pytest.raises((TypeError, ValueError), match='standardise.*True, False, "auto" or "published"'):
+        load("fashion_mnist_small", standardise=value)
 
 
 # --- from arrays ------------------------------------------------------------------------------------------------

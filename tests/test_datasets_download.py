@@ -348,7 +348,7 @@ def offline(monkeypatch):
     monkeypatch.setattr(socket, "create_connection", refuse)
 
 
-@pytest.mark.parametrize("name", ["madelon", "higgs", "cifar10", "leukemia"])
+@pytest.mark.parametrize("name", ["mnist", "madelon", "higgs", "cifar10", "leukemia"])
 def test_offline_says_what_to_do(own_folder, offline, name):
     start = time.monotonic()
     with pytest.raises(DownloadError) as error:
@@ -433,7 +433,7 @@ def test_mixed_origins_count_as_the_least_official(server, own_folder):
 
 
 def test_table_of_sources_is_complete():
-    table = [sources.FASHION_MNIST, sources.MADELON, sources.HIGGS, sources.CIFAR10, sources.LEUKEMIA]
+    table = [sources.MNIST, sources.FASHION_MNIST, sources.MADELON, sources.HIGGS, sources.CIFAR10, sources.LEUKEMIA]
     for file in (file for source in table for file in source.files):
         assert all(url.startswith("http") and url.endswith(file.name) for url in file.urls)
         assert all(len(sha) == 64 and int(sha, 16) for sha in file.sha256)

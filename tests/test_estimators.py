@@ -506,7 +506,7 @@ NAN, INF = float("nan"), float("inf")
 BAD = {
     "hidden_layer_sizes": [None, "200", (0,), (-1,), (10, 1.5), (10**12,), ((10,),), (True,), 1.5, {3}, np.array(3)],
     "epsilon": [None, 0, -1, NAN, INF, "20", True],
-    "density": [0, -0.1, 1.1, NAN, "0.1", True],
+    "density": [0, -0.1, 1.1, NAN, "0.1", True, [0.1], (0.1, 2, 1)],
     "activation": ["all_rel", None, 3, object()],
     "alpha": [None, -1, NAN, INF, "0.6", True],
     "initializer": ["he", 3],
@@ -529,6 +529,9 @@ BAD = {
     "verbose": [None, "yes", 1.5],
     "n_jobs": [0, 1.5, "2", True],
     "checkpoint": [3, True, b"folder", object()],
+    "augmentation": [3, "flip", object(), {"flip": True}],
+    "optimizer": [None, 3, "adagrad", sl.Adam, [sl.Adam()]],
+    "topology": ["ring", 3, object()],
 }
 
 
@@ -557,6 +560,35 @@ def test_good_values_of_every_kind(small):
     assert make(alpha=0.25).fit(*small).model_.activation == sl.AllReLU(0.25)
     assert make(activation=sl.AllReLU(0.3), alpha=0.25).fit(*small).model_.activation == sl.AllReLU(0.3)
     assert make(random_state=np.random.SeedSequence(3), density=1).fit(*small).density_ == 1
+
+
+def test_optimizers_by_name_and_as_objects(small):
+    numbers = {"learning_rate": 0.01, "weight_decay": 1e-3}
+    for name, twin in {
+        "momentum_sgd": sl.MomentumSGD(0.01, 0.5, 1e-3),
+        "sgd": sl.SGD(0.01, 0.5, 1e-3),
+        "adam": sl.Adam(0.01, weight_decay=1e-3),
+        "adamw": sl.AdamW(0.01, weight_decay=1e-3),
+    }.items():
+        by_name = make(optimizer=name, momentum=0.5, **numbers).fit(*small)
+        assert same(by_name, make(optimizer=twin).fit(*small))
+        assert clone(by_name).get_params() == by_name.get_params()
+    assert not same(make(optimizer=sl.Adam(0.01, clip_norm=1e-3)).fit(*small), make(optimizer=sl.Adam(0.01)).fit(*small))
+    with pytest.raises(ValueError, match="nesterov = True: must be False with optimizer = 'adam'"):
+        make(optimizer="adam", nesterov=True).fit(*small)
+
+
+def test_a_fit_that_goes_on_keeps_the_kind_of_its_optimizer(small):
+    classifier = make(optimizer="sgd", warm_start=True).fit(*small)
+    with pytest.raises(ValueError, match="optimizer = 'Adam': must be 'SGD', with which the net was made"):
+        classifier.set_params(optimizer="adam").fit(*small)
+    assert classifier.set_params(optimizer=sl.SGD(0.5)).fit(*small).history_[-1].learning_rate == 0.5
+
+
+def test_an_estimator_that_was_pickled_before_it_had_an_optimizer_goes_on(small):
+    old, new = make(epochs=2).fit(*small), make(epochs=2).fit(*small)
+    del old.optimizer, old._made_with["optimizer"]
+    assert same(pickle.loads(pickle.dumps(old)).partial_fit(*small), new.partial_fit(*small))
 
 
 def test_zeta_and_rules(small):

@@ -10,8 +10,10 @@ import sparselab as sl
 from sparselab import cli
 from sparselab.analysis import dense_baseline
 from sparselab.experiments import environment
-from sparselab.experiments.config import PAPER
-from sparselab.nn import summary
+from sparselab.experiments.config import PAPER, SCHEDULES
+from sparselab.experiments.random_search import random_configs
+from sparselab.nn import schedules, summary
+from sparselab.widgets import live_values
 
 SMALL = {"dataset": "digits", "hidden": (30, 20), "epochs": 2}
 BAD = [
@@ -19,7 +21,7 @@ BAD = [
     ("hidden", (10, 1.5)), ("activation", "relo"), ("dataset", "fashon"), ("rule", None), ("batch_size", 0), ("epochs", True),
     ("seed", -1), ("workers", -1), ("workers", 65), ("workers", 1.5), ("backend", "thread"), ("backend", "serial"),
     ("async_fraction", 1.01), ("async_fraction", "most"), ("synchronous", 1), ("steps_per_push", 0),
-    ("nesterov", 1), ("learning_rate", 0), ("dropout", 1), ("schedule", "linear"), ("initializer", "he"),
+    ("nesterov", 1), ("learning_rate", 0), ("dropout", 1), ("schedule", "linea"), ("initializer", "he"),
 ]  # fmt: skip
 
 
@@ -55,13 +57,95 @@ def test_the_paper_links_of_fashion_mnist():
     assert model.n_links == 125_680  # algorithms: ε (n_in + n_out) a layer, the last one dense
 
 
-@pytest.mark.parametrize("schedule", ["constant", "cosine", "step", "warm_up"])
+@pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("activation", sl.activations.NAMES)
 def test_every_choice_builds_and_learns(schedule, activation):
     experiment = sl.build(sl.ExperimentConfig(**SMALL, schedule=schedule, activation=activation))
     records = list(experiment.train())
     assert [r.epoch for r in records] == [1, 2]
     assert np.isfinite(records[-1].train_loss)
+
+
+def test_schedules_by_name_are_those_of_sl_schedules():
+    config = sl.ExperimentConfig(**SMALL)
+    rate = lambda name, epochs=20: sl.build(config.replace(schedule=name, epochs=epochs)).optimizer.learning_rate
+    assert rate("linear") == schedules.Linear(0.01, 20, 1e-5)
+    assert rate("one_cycle") == schedules.OneCycle(0.01, 20)
+    assert rate("warm_up_cosine") == schedules.WarmUp(schedules.Cosine(0.01, 20, 1e-5, start=2), 2)
+    assert rate("warm_up_cosine", 1)(1) == pytest.approx(1e-5)
+
+
+OPTIMIZERS = {
+    "momentum_sgd": lambda **more: sl.MomentumSGD(0.02, 0.8, 1e-3, **more),
+    "sgd": lambda **more: sl.SGD(0.02, 0.8, 1e-3, **more),
+    "adam": lambda **more: sl.Adam(0.02, (0.8, 0.99), 1e-6, 1e-3, **more),
+    "adamw": lambda **more: sl.AdamW(0.02, (0.8, 0.99), 1e-6, 1e-3, **more),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers_by_name(name, tmp_path):
+    """The config's is the object with the same numbers; from JSON, on the command line and in a random search, too."""
+    numbers = {"learning_rate": 0.02, "momentum": 0.8, "weight_decay": 1e-3, "beta1": 0.8, "beta2": 0.99, "eps": 1e-6}
+    config = sl.ExperimentConfig(**SMALL, optimizer=name, **numbers)
+    assert sl.build(config).optimizer == OPTIMIZERS[name]()
+    config = config.replace(clip_norm=0.5)
+    experiment = sl.build(sl.ExperimentConfig.from_json(config.to_json()))
+    assert experiment.optimizer == OPTIMIZERS[name](clip_norm=0.5)
+    records = list(experiment.train())
+    out = tmp_path / "out.json"
+    options = [f"--{key.replace('_', '-')}={value}" for key, value in (numbers | {"clip_norm": 0.5, "optimizer": name}).items()]
+    small = ["--dataset", "digits", "--hidden", "30", "--epochs", "2", "--epsilon", "5"]
+    assert cli.main(["train", *small, *options, "--json", str(out)]) == 0
+    found = json.loads(out.read_text())["config"]
+    assert {key: found[key] for key in numbers} == numbers
+    assert (found["optimizer"], found["clip_norm"]) == (name, 0.5)
+    assert np.isfinite(records[-1].train_loss)
+    drawn = random_configs({"optimizer": [name], "clip_norm": (0.1, 2.0), "beta2": (0.9, 0.99)}, config, 3)
+    for one in drawn.values():
+        assert one.optimizer == name
+        assert 0.1 <= one.clip_norm <= 2
+        assert 0.9 <= one.beta2 <= 0.99
+
+
+def test_settings_of_before_name_the_optimizer_of_before():
+    old = dataclasses.asdict(sl.ExperimentConfig(**SMALL))
+    for name in ("optimizer", "beta1", "beta2", "eps", "clip_norm"):
+        del old[name]
+    config = sl.ExperimentConfig.stored(old)
+    assert config == sl.ExperimentConfig(**SMALL)
+    assert sl.build(config).optimizer == sl.MomentumSGD(0.01)
+    for name in PAPER:
+        assert sl.ExperimentConfig.paper(name).optimizer == "momentum_sgd"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"optimizer": "adamax"}, "optimizer = 'adamax': must be one of .*did you mean 'adam"),
+        ({"optimizer": 3}, "optimizer = 3"),
+        ({"optimizer": "adam", "nesterov": True}, "nesterov = True: must be False with optimizer = 'adam'"),
+        ({"optimizer": "sgd", "decay_biases": False}, "decay_biases = False: must be True with optimizer = 'sgd'"),
+        ({"optimizer": "sgd", "nesterov": True, "momentum": 0.0}, "nesterov"),
+        ({"beta1": 1.0}, "beta1"),
+        ({"beta2": -0.1}, "beta2"),
+        ({"eps": 0.0}, "eps"),
+        ({"clip_norm": -1.0}, "clip_norm"),
+        ({"schedule": "onecycle"}, "schedule = 'onecycle': .*did you mean 'one_cycle'"),
+    ],
+)
+def test_settings_of_optimizers_that_are_refused(changes, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        sl.build(sl.ExperimentConfig(**SMALL | changes))
+
+
+def test_live_values_reach_the_optimizers_that_have_them():
+    for name in OPTIMIZERS:
+        config = sl.ExperimentConfig(**SMALL, optimizer=name)
+        optimizer = sl.build(config).optimizer
+        live_values.apply(live_values.LIVE, optimizer, config.replace(learning_rate=0.5, momentum=0.25, weight_decay=0.01))
+        assert (optimizer.learning_rate, optimizer.weight_decay) == (0.5, 0.01)
+        assert getattr(optimizer, "momentum", None) == (0.25 if "sgd" in name else None)
 
 
 def test_the_same_config_is_the_same_run():

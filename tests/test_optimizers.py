@@ -159,6 +159,65 @@ def test_workers_train_with_it_to_the_end(name, synchronous):
         layer.check()
 
 
+@pytest.mark.parametrize("kind", [sl.Adam, sl.AdamW])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_counts_by_link_are_the_common_count_where_no_link_grows(kind, dtype):
+    options = {"learning_rate": 0.01, "weight_decay": 0.01, "clip_norm": 0.5}
+    common, by_link = (trained(kind(**options, count_by_link=choice), dtype=dtype) for choice in (False, True))
+    for one, other, state in zip(common[0].layers, by_link[0].layers, by_link[1].optimizer, strict=True):
+        np.testing.assert_allclose(
+            one.w, other.w, rtol=1e-10 if dtype == "float64" else 1e-3, atol=1e-12 if dtype == "float64" else 1e-5
+        )
+        assert all(np.all(counts == state.count) for counts in (state.links[2], state.neurons[2]))
+
+
+def first_step_of_new_links(**options):
+    """The first step after links have grown, in units of the learning rate, of a link with a gradient of 0.5."""
+    model, optimizer = models.net(dtype="float64"), sl.Adam(0.01, **options)
+    state, layer = optimizer.init(model), model.layers[0]
+    step = lambda: optimizer.update(layer, state[0], np.full_like(layer.w, 0.5), np.zeros_like(layer.b), 0.01)
+    for _ in range(2000):
+        step()
+    changes = sl.evolution.evolve([sl.SET(0.3)], 1, model, state, lambda: None, np.random.default_rng(0))
+    new, layer = changes.rewirings[0].origin < 0, model.layers[0]
+    before = layer.w.copy()
+    step()
+    return (before - layer.w)[new] / 0.01, (before - layer.w)[~new] / 0.01
+
+
+def test_the_first_step_of_a_new_link_is_the_rate_where_links_count():
+    new, old = first_step_of_new_links(count_by_link=True)
+    np.testing.assert_allclose(new, 1, rtol=1e-6)
+    np.testing.assert_allclose(old, 1, rtol=1e-6)
+    new, old = first_step_of_new_links()
+    np.testing.assert_allclose(new, 0.1 / np.sqrt(0.001) * np.sqrt(1 - 0.999**2001), rtol=1e-6)
+    np.testing.assert_allclose(old, 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_counts_by_link_survive_evolution_and_a_resumed_run(tmp_path, threads):
+    options = {
+        "optimizer": sl.AdamW(0.01, count_by_link=True),
+        "rules": [sl.SET(0.3)],
+        "batch_size": 32,
+        "seed": 3,
+        "threads": threads,
+    }
+    whole, parts = models.net(), models.net()
+    state = TrainingState.start(whole, options["optimizer"], 3)
+    list(sl.train(whole, models.dataset(300), epochs=3, state=state, **{k: v for k, v in options.items() if k != "seed"}))
+    for epochs in (1, 3):
+        list(sl.train(parts, models.dataset(300), epochs=epochs, checkpoint=tmp_path / "run", **options))
+    assert models.fingerprint(parts) == models.fingerprint(whole)
+    assert {10.0, 20.0, 30.0} == set(state.optimizer[0].links[2])
+    with pytest.raises(sl.CheckpointError, match="vectors of the optimizer"):
+        list(
+            sl.train(
+                models.net(), models.dataset(300), epochs=4, checkpoint=tmp_path / "run", **options | {"optimizer": sl.AdamW()}
+            )
+        )
+
+
 def test_it_learns():
     """Digits, as a scikit-learn user would: Adam at its default rate."""
     data = sl.datasets.load("digits")
@@ -188,6 +247,7 @@ def test_it_learns():
         (lambda: sl.Adam(betas=("0.9", 0.99)), r"betas\[0\]"),
         (lambda: sl.Adam(eps=0), "eps"),
         (lambda: sl.Adam(eps=float("inf")), "eps"),
+        (lambda: sl.Adam(count_by_link=1), "count_by_link"),
         (lambda: sl.AdamW(weight_decay=float("nan")), "weight_decay"),
         (lambda: sl.AdamW(learning_rate="fast"), "learning_rate"),
         (lambda: sl.AdamW(learning_rate=lambda epoch: -1.0), "learning_rate"),

@@ -202,4 +202,33 @@ def test_dataset(names):
         sl.datasets._registered.pop("mine")
 
 
+def test_timing_and_memory(names):
+    typed("16", names)
+    state = sl.TrainingState.start(names["model"], sl.MomentumSGD(), 0)
+    records = list(sl.train(names["model"], names["data"], rules=[names["MoreAndMore"]()], epochs=8, batch_size=32, state=state))
+    assert state.memory == [{"events": 1}]  # 8 batches an epoch, events before epoch 3
+    assert [sum(r.pruned) > 0 for r in records] == [False, False, True] + [False] * 5
+    assert [r.n_samples for r in records] == [256, 256, 224] + [256] * 5
+
+
+def test_numbers_of_links(names):
+    typed("17", names)
+    before = names["model"].density
+    records = learns(names["model"], names["data"], rules=[names["rule"]])
+    density = names["model"].density
+    assert before > density
+    np.testing.assert_allclose(density, 0.2 / (1 + 2 / 4), rtol=0.01)
+    assert sum(records[-1].grown) > 0
+
+
+def test_decision_over_all_layers(names):
+    typed("18", names)
+    model = sl.SparseMLP.create((64, 60, 60, 10), epsilon=3, seed=0)
+    model.layers[1].w[:] *= 100
+    links = model.n_links
+    records = list(sl.train(model, names["data"], rules=[names["SharedOut"](0.3)], epochs=2, seed=0))
+    assert model.n_links == links
+    assert records[1].grown[0] < records[1].pruned[0] and records[1].grown[1] > records[1].pruned[1]  # noqa: PT018
+
+
 RUN = set(re.findall(r"(?:typed\(|INLINE\[)\"(\d+)\"", Path(__file__).read_text()))

@@ -202,7 +202,7 @@ def test_a_diverged_run_leaves_its_last_good_checkpoint(tmp_path):
     growing = lambda epoch: 0.05 if epoch < 2 else 1e6
     with pytest.raises(DivergedError):
         list(run(tmp_path, 8, optimizer=sl.MomentumSGD(growing)))
-    assert sl.load_checkpoint(tmp_path).state.position == (2, 0, False)
+    assert sl.load_checkpoint(tmp_path).state.position == (2, 0, False, 0)
     with pytest.warns(UserWarning, match="learning_rate"):
         assert len(list(run(tmp_path, 8, call=train))) == 8
 

@@ -11,7 +11,7 @@ from strategies import places_of
 import sparselab as sl
 from sparselab import evolution
 from sparselab.evolution import Evidence, PruneRegrow, RigL
-from sparselab.evolution.regrowths import ExactGradient, _Largest
+from sparselab.evolution.regrowths import ExactGradient
 from sparselab.nn.losses import SoftmaxCrossEntropy
 from sparselab.nn.optimizers import MomentumSGD
 
@@ -50,16 +50,6 @@ def test_rigl_is_its_dense_twin(block, seed, zeta):
         found = dict(zip(places_of(layer.topology), zip(layer.w, s.links[0], strict=True), strict=True))
         assert found == wanted
         layer.topology.validate()
-
-
-@given(numbers=st.lists(st.integers(-1, 6), max_size=40), k=st.integers(0, 12), cuts=st.lists(st.integers(0, 40), max_size=4))
-def test_largest_of_a_stream_is_a_sort(numbers, k, cuts):
-    cuts = sorted({0, len(numbers), *(min(cut, len(numbers)) for cut in cuts)})
-    best = _Largest(k)
-    for begin, end in zip(cuts, cuts[1:], strict=False):
-        best.offer(np.array(numbers[begin:end], float), begin)
-    wanted = sorted((place for place, number in enumerate(numbers) if number >= 0), key=lambda place: (-numbers[place], place))
-    assert best.places.tolist() == wanted[:k]
 
 
 def test_a_link_that_returns_is_new_unless_it_is_to_be_kept():

@@ -3,6 +3,7 @@
 import threading
 import time
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -206,6 +207,19 @@ def test_the_price_follows_the_form_before_anything_runs(page):
     assert "<img" not in html(page)
 
 
+def test_the_page_counts_the_links_of_the_chosen_start(page):
+    controls = page.train.form.controls
+    controls["hidden"].input.value = "30"
+    controls["topology"].input.value = "csti"
+    controls["dense_last"].input.value = True
+    assert controls["epsilon"].widget.layout.display != "none"
+    controls["density"].input.value = 0.1
+    page.train.cost_painter.wait(20)
+    assert f"{192 + 300} links" in page.train.screen.costs.value
+    assert controls["epsilon"].widget.layout.display == "none"
+    assert page.train.view_model.model.nnz == (192, 300)
+
+
 def test_the_time_of_a_net_that_ran_is_that_of_its_last_run(page):
     page.train.run()
     page.train.cost_painter.wait(20)
@@ -220,6 +234,17 @@ def test_the_rate_of_any_net_is_a_number(sizes, monkeypatch):
     monkeypatch.setattr(cost_estimate, "MOMENT", 0.0)
     assert 0 < cost_estimate.measured(sizes, 2.0, 32, 1) < float("inf")
     assert len(list(cost_estimate.for_a_moment(iter(range(9))))) == 2  # one more than the first
+
+
+def test_the_cost_line_counts_what_the_optimizer_keeps(monkeypatch):
+    """Adam has two vectors, MomentumSGD one: the only difference between their lines is the memory."""
+    asked, view_model = [], SimpleNamespace(at_hand=lambda config: True, data_of=lambda config: datasets.load("digits"))
+    real = cost_estimate.estimate.estimate_memory
+    monkeypatch.setattr(cost_estimate, "rate_of", lambda *_: (1e9, "measured"))
+    monkeypatch.setattr(cost_estimate.estimate, "estimate_memory", lambda *a, **more: asked.append(real(*a, **more)) or asked[-1])
+    for name in ("momentum_sgd", "adam"):
+        cost_estimate.cost_line(ExperimentConfig(dataset="digits", optimizer=name), view_model)
+    assert asked[1].items["optimizer state"] == 2 * asked[0].items["optimizer state"] > 0
 
 
 # --- Sweep

@@ -66,7 +66,7 @@ def test_kernels_with_bounds_checks(tmp_path):
 @pytest.mark.slow
 @outermost
 def test_everything_else_in_plain_python():
-    names = ("kernels", "topology", "rewiring", "evolution", "storage", "lists_of_rules", "plug_in_training")
+    names = ("kernels", "topology", "rewiring", "link_scores", "evolution", "storage", "lists_of_rules", "plug_in_training")
     assert without_jit(*(f"tests/test_{name}.py" for name in names), "-k", BIG) > 300
 
 
@@ -81,7 +81,7 @@ def test_gradients_in_plain_python():
 @pytest.mark.slow
 @outermost
 def test_topologies_with_bounds_checks(tmp_path):
-    files = [f"tests/test_{name}.py" for name in ("kernels", "topology", "rewiring", "evolution")]
+    files = [f"tests/test_{name}.py" for name in ("kernels", "topology", "rewiring", "link_scores", "evolution")]
     assert with_bounds_checks(tmp_path, *files, "-k", f"not vector and {BIG}") > 500
 
 

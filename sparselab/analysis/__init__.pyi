@@ -9,4 +9,5 @@ from .gradients import gradient_norm_per_layer as gradient_norm_per_layer
 from .health import neuron_health as neuron_health
 from .lifetimes import LinkTracker as LinkTracker
 from .meter import Meter as Meter
+from .paths import active_neurons as active_neurons
 from .paths import reachable as reachable

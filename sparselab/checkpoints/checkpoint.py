@@ -214,6 +214,8 @@ def state_header(state):
         "epoch": state.epoch,
         "batch": state.batch,
         "evolved": state.evolved,
+        **({"event": state.event} if state.event else {}),
+        **({"memory": state.memory} if state.memory else {}),
         "changes": totals.changes,
         "neurons_pruned": totals.neurons_pruned,
         "hits": totals.hits,
@@ -281,7 +283,12 @@ def read_state(stored, arrays, vectors):
     epoch, evolved = checks.integer("epoch", stored["epoch"], low=0), checks.flag("evolved", stored["evolved"])
     if stored["batch"] and not evolved:
         raise CheckpointError(f"batch = {stored['batch']} of an epoch that has not begun")
-    return TrainingState(optimizer, seeds, epoch, stored["batch"], read_totals(stored, arrays["losses"], len(vectors)), evolved)
+    event = checks.integer("event", stored.get("event", 0), low=0, high=stored["batch"])
+    memory = stored.get("memory", [])
+    if not isinstance(memory, list) or not all(isinstance(one, dict) for one in memory):
+        checks.fail("memory", memory, "a list of JSON objects")
+    totals = read_totals(stored, arrays["losses"], len(vectors))
+    return TrainingState(optimizer, seeds, epoch, stored["batch"], totals, evolved, event, memory)
 
 
 def read_totals(stored, losses, n_layers):

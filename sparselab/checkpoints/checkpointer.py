@@ -11,7 +11,15 @@ from .container import CheckpointError
 from .records import EpochRecord, History
 from .run_dir import LOST, RunDir
 
-FIXED = ("data", "net", "loss", "dtype", "activation", "parallel")  # a run with another one of these is another run
+FIXED = (
+    "data",
+    "augmentation",
+    "net",
+    "loss",
+    "dtype",
+    "activation",
+    "parallel",
+)  # a run with another one of these is another run
 
 
 class Checkpointer:
@@ -107,7 +115,7 @@ class Checkpointer:
         path, saved = found
         self._compare(path, saved)
         checkpoint.load_into(model, saved.model)
-        for name in ("optimizer", "seeds", "epoch", "batch", "totals", "evolved"):
+        for name in ("optimizer", "seeds", "epoch", "batch", "totals", "evolved", "event", "memory"):
             setattr(state, name, getattr(saved.state, name))
         self.history = saved.history
 

@@ -19,6 +19,7 @@ def describe_run(run, config):
     model = run.model
     return {
         "data": data_digest(run.X, run.targets),
+        "augmentation": describe(run.augmentation),
         "net": list(model.sizes),
         "loss": describe(run.loss),
         "dtype": str(model.dtype),
@@ -75,9 +76,10 @@ def describe(value):
 
 
 def with_new_names(description):
-    """A description from a file, with today's names of classes, and with fields of rules that all had one value at first."""
+    """A description from a file, with today's names of classes, and with fields that all had one value at first."""
     if isinstance(description, dict):
         first = {"new_values": "initializer"} if "regrowth" in description and "type" in description else {}
+        first |= {"start": 0.0} if description.get("type") == "Cosine" else {}
         return first | {key: with_new_names(value) for key, value in description.items()}
     if isinstance(description, list):
         return [with_new_names(value) for value in description]

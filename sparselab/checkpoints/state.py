@@ -6,7 +6,7 @@ No random generator is among it: every random number is a function of (seed, pur
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,6 +37,16 @@ class EpochTotals:
     learning_rate: float | None = None
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("all", "evolve", *ENGINE_PHASES), 0.0))
     neurons_pruned: list[int] = field(default_factory=list)  # of each hidden layer
+
+    @classmethod
+    def of(cls, changes):
+        """At the beginning of an epoch, with what the rules have changed before it."""
+        return cls(changes.links, neurons_pruned=changes.neurons_pruned)
+
+    def add_changes(self, changes):
+        """Add what an event within the epoch has changed."""
+        self.changes = [(a + c, b + d) for (a, b), (c, d) in zip(self.changes, changes.links, strict=True)]
+        self.neurons_pruned = [a + b for a, b in zip(self.neurons_pruned, changes.neurons_pruned, strict=True)]
 
     def add(self, outcome, rates):
         """Add the mini-batches that an engine has applied; rates: the learning rate of each."""
@@ -69,7 +79,11 @@ class TrainingState:
     totals : EpochTotals
         Sums over them.
     evolved : bool, default False
-        Whether the rules of the current epoch have been applied.
+        Whether the current epoch has begun: the rules that are called before it have been applied.
+    event : int, default 0
+        The mini-batch of the current epoch before which rules were called last.
+    memory : list of dict, default empty
+        What each rule remembers, see `Evidence.memory`; empty where none does.
 
     Examples
     --------
@@ -87,6 +101,8 @@ class TrainingState:
     batch: int = 0
     totals: EpochTotals = field(default_factory=EpochTotals)
     evolved: bool = False
+    event: int = 0
+    memory: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def start(
@@ -110,20 +126,22 @@ class TrainingState:
         """
         return cls(optimizer.init(model), checks.seed_sequence("seed", seed))
 
-    def stream(self, purpose: int) -> np.random.Generator:
+    def stream(self, purpose: int, *batch: int) -> np.random.Generator:
         """Make the random generator of the current epoch for one purpose.
 
         Parameters
         ----------
         purpose : int
             BATCHES, DROPOUT or EVOLUTION of `sparselab.checkpoints.state`.
+        *batch : int
+            A mini-batch of the epoch, for what is drawn at it.
 
         Returns
         -------
         numpy.random.Generator
             A new generator at its beginning: the same numbers at every call, so that resuming is exact.
         """
-        return np.random.default_rng(child(self.seeds, purpose, self.epoch))
+        return np.random.default_rng(child(self.seeds, purpose, self.epoch, *batch))
 
     @property
     def dropout_key(self) -> np.uint64:
@@ -131,6 +149,6 @@ class TrainingState:
         return U64(child(self.seeds, DROPOUT, self.epoch).generate_state(1, np.uint64)[0])
 
     @property
-    def position(self) -> tuple[int, int, bool]:
-        """(epoch, batch, evolved); two states of one run with the same position are equal."""
-        return self.epoch, self.batch, self.evolved
+    def position(self) -> tuple[int, int, bool, int]:
+        """(epoch, batch, evolved, event); two states of one run with the same position are equal."""
+        return self.epoch, self.batch, self.evolved, self.event

@@ -5,6 +5,7 @@ fashion_mnist_small  5,000 + 1,000   784       nothing
 digits               1,437 + 360     64        nothing
 madelon_like         2,000 + 600     500       nothing (computed)
 extreme              any             any       memory (computed)
+mnist                60,000 + 10,000 784       a network
 fashion_mnist        60,000 + 10,000 784       Debian's package or a network
 madelon              2,000 + 600     500       a network
 higgs                11 million      28        a network, 2.8 GB
@@ -19,12 +20,14 @@ from typing import Any
 
 from ..utils.checks import choice, fail
 from . import embedded, published, readers
+from .augmentation import Augmentation
 from .dataset import Dataset
 from .download import DownloadError
 from .folders import data_folder
 from .validation import check_csr, check_features, check_targets
 
 __all__ = [
+    "Augmentation",
     "Dataset",
     "DownloadError",
     "check_csr",
@@ -43,6 +46,7 @@ BUILT_IN = {
     "digits": embedded.digits,
     "madelon_like": embedded.madelon_like,
     "extreme": embedded.extreme,
+    "mnist": published.mnist,
     "fashion_mnist": published.fashion_mnist,
     "madelon": published.madelon,
     "higgs": published.higgs,
@@ -127,8 +131,10 @@ def load(name: str | PathLike[str], **options: Any) -> Dataset:
     name : str or path-like
         A name of a dataset, or the path of a data file.
     **options
-        Options of this dataset, such as standardise=False, or n_train=1_050_000 for "higgs"; for a file those of
-        `Dataset.from_file`.
+        Options of this dataset, such as n_train=1_050_000 for "higgs"; for a file those of `Dataset.from_file`. All
+        have standardise: by default True, each feature by mean and deviation of the training rows; False for none; and for
+        "mnist", "cifar10" and both "fashion_mnist" also "published", all pixels (of "cifar10": of a channel) by the usual two
+        numbers, such as 0.1307 and 0.3081 of MNIST's x / 255.
 
     Returns
     -------

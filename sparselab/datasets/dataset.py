@@ -17,6 +17,7 @@ from scipy import sparse
 from ..utils.checks import choice, fail, flag, integer
 from ..utils.checks import path as checked_path
 from . import readers
+from .augmentation import Augmentation, check_augmentation
 from .scaling import by_one_number, check_scaling, warn_of_lost_digits
 from .scaling import standardise as scale
 from .splits import rows_of_fraction, split_rows
@@ -63,6 +64,8 @@ class Dataset:
     factor : float, default 1.0
         What sparse features were multiplied by to be standardised; new rows for a net that is trained on this dataset must be
         multiplied by it, too.
+    augmentation : Augmentation, optional
+        How the images of the training rows are changed at random when they are trained on, see `with_augmentation`.
 
     Raises
     ------
@@ -86,6 +89,7 @@ class Dataset:
     classes: NDArray[Any] | None = None
     image_shape: tuple[int, ...] | None = None
     factor: float = 1.0
+    augmentation: Augmentation | None = None
 
     def __post_init__(self) -> None:
         choice("source", self.source, SOURCES)
@@ -98,6 +102,8 @@ class Dataset:
             fail("X_test.shape[1]", self.X_test.shape[1], f"{self.n_features}, as many features as X has")
         if self.image_shape is not None:
             check_image(self.image_shape, self.n_features)
+        if self.augmentation is not None:
+            check_augmentation(self.augmentation, self.X_train)
 
     @property
     def n_features(self) -> int:
@@ -472,6 +478,46 @@ class Dataset:
         if self.X_test is not None and self.y_test is not None:
             cut |= {"X_test": self.X_test[:n_test], "y_test": self.y_test[:n_test]}
         return replace(self, **cut)
+
+    def with_augmentation(self, augmentation: Augmentation | None) -> Self:
+        """Change the images of the training rows at random whenever they are trained on, without more memory.
+
+        Parameters
+        ----------
+        augmentation : Augmentation or None
+            What is changed, and by how much; None: nothing.
+
+        Returns
+        -------
+        Dataset
+            The same rows. `train`, `steps`, `train_parallel` and everything that calls them train on changed images; evaluation
+            and the rules' evidence are without changes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no Augmentation, if the features are sparse, or if the rows are no images of its shape.
+
+        Examples
+        --------
+        >>> import sparselab as sl
+        >>> data = sl.datasets.load("fashion_mnist_small", standardise="published")
+        >>> data = data.with_augmentation(sl.datasets.Augmentation(pad_crop=2, flip=True))
+        >>> model = sl.SparseMLP.create((784, 100, 10), seed=0)
+        >>> [record.epoch for record in sl.train(model, data, epochs=2, seed=0)]
+        [1, 2]
+        """
+        if augmentation is not None:
+            if not isinstance(augmentation, Augmentation):
+                fail(
+                    "augmentation",
+                    augmentation,
+                    "an Augmentation, such as Augmentation(pad_crop=4, flip=True), or None",
+                    TypeError,
+                )
+            if augmentation.shape is None:
+                augmentation = replace(augmentation, shape=self.image_shape)
+        return replace(self, augmentation=augmentation)
 
     def with_class_names(self, names: Sequence[str] | NDArray[Any]) -> Self:
         """Replace the labels by names.

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..utils.checks import fail, integer, positive, shown
 from .dataset import Dataset
+from .images import image_set
 from .splits import rows_of_fraction, split_rows
 
 CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
@@ -29,8 +30,8 @@ def fashion_mnist_small(*, standardise=True):
     """A subset of FashionMNIST, 5,000 + 1,000 images of 28 x 28 pixels in 0..255, ten classes of equal size."""
     with SMALL_FILE.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         X, y, X_test, y_test = (file[key] for key in ("X_train", "y_train", "X_test", "y_test"))
-    settings = {"name": "fashion_mnist_small", "source": "embedded", "image_shape": (28, 28)}
-    return Dataset.from_arrays(X, y, X_test, y_test, standardise=standardise, **settings).with_class_names(CLOTHES)
+    settings = {"name": "fashion_mnist_small", "source": "embedded", "image_shape": (28, 28), "standardise": standardise}
+    return image_set(X, y, X_test, y_test, pixels="fashion_mnist", **settings).with_class_names(CLOTHES)
 
 
 def madelon_like(*, standardise=True, seed=0):

@@ -5,7 +5,9 @@ Whether a file is gzip-compressed is decided by its first bytes, because servers
 
 import bz2
 import gzip
+import hashlib
 import lzma
+import math
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,6 +87,30 @@ def _exactly(file, n_bytes, path, chunk=2**24):
     if left != 1:
         refuse(path, f"{n_bytes} values long, as its header says; it has {'more' if not left else 'fewer'}")
     return b"".join(pieces)
+
+
+def idx_digest(array):
+    """The sha256 of the idx file of a uint8 array, as hexadecimal digits."""
+    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+    return hashlib.sha256(header + array.tobytes()).hexdigest()
+
+
+def read_openml_images(path, shape):
+    """Read OpenML's table of images of this shape (.arff, or .csv with a header): images (n, *shape) and labels (n,), uint8."""
+    import pandas
+
+    with opened(path) as file:
+        is_table = ".arff" not in Path(path).suffixes
+        while not is_table and (line := file.readline(2**16)).strip().lower() != b"@data":
+            if not line:
+                refuse(path, "an ARFF file with its @DATA")
+        try:
+            table = pandas.read_csv(file, header=0 if is_table else None, dtype=np.uint8, quotechar="'").to_numpy()
+        except (ValueError, OverflowError) as error:
+            refuse(path, f"whole numbers in [0, 255] only ({str(error)[:100]})")
+    if table.shape[1] != math.prod(shape) + 1:
+        refuse(path, f"lines of {math.prod(shape)} pixels and a label; found {table.shape[1]} numbers")
+    return table[:, :-1].reshape(-1, *shape), table[:, -1]
 
 
 def read_numbers(path, n_columns, separator=None):

@@ -7,19 +7,28 @@ from . import sources
 from .cifar import read_cifar10
 from .dataset import Dataset
 from .embedded import CLOTHES
-from .formats import read_higgs, read_idx, read_numbers, read_series_matrix
+from .formats import idx_digest, read_higgs, read_idx, read_numbers, read_openml_images, read_series_matrix, refuse
+from .images import image_set
 from .splits import rows_of_fraction, split_rows
 
+MNIST_ROWS = 60_000  # of the training part, which come first in OpenML's table
 LEUKEMIA_TEST_SHARE = 1 / 3  # 699 of the 2,096 patients
+
+
+def mnist(*, standardise=True, progress=True):
+    """MNIST: 60,000 + 10,000 handwritten digits of 28 x 28 pixels in 0..255."""
+    if path := sources.own_table(sources.MNIST):
+        parts, origin = _of_openml(path, sources.MNIST, MNIST_ROWS), "local"
+    else:
+        paths, origin = sources.obtain(sources.MNIST, progress=progress)
+        parts = map(read_idx, paths)
+    return _gray("mnist", parts, origin, standardise)
 
 
 def fashion_mnist(*, standardise=True, progress=True):
     """FashionMNIST: 60,000 + 10,000 images of clothes of 28 x 28 pixels in 0..255, ten classes."""
     paths, origin = sources.obtain(sources.FASHION_MNIST, progress=progress)
-    X, y, X_test, y_test = map(read_idx, paths)
-    X, X_test = X.reshape(len(X), -1), X_test.reshape(len(X_test), -1)
-    settings = {"name": "fashion_mnist", "source": origin, "image_shape": (28, 28), "standardise": standardise}
-    return Dataset.from_arrays(X, y, X_test, y_test, **settings).with_class_names(CLOTHES)
+    return _gray("fashion_mnist", map(read_idx, paths), origin, standardise).with_class_names(CLOTHES)
 
 
 def madelon(*, standardise=True, progress=True):
@@ -48,7 +57,7 @@ def cifar10(*, standardise=True, progress=True):
     (path,), origin = sources.obtain(sources.CIFAR10, progress=progress)
     X, y, X_test, y_test, names = read_cifar10(path)
     settings = {"name": "cifar10", "source": origin, "image_shape": (32, 32, 3), "standardise": standardise}
-    return Dataset.from_arrays(_by_pixel(X), y, _by_pixel(X_test), y_test, **settings).with_class_names(names)
+    return image_set(_by_pixel(X), y, _by_pixel(X_test), y_test, pixels="cifar10", **settings).with_class_names(names)
 
 
 def leukemia(*, seed=0, standardise=True, progress=True):
@@ -60,6 +69,22 @@ def leukemia(*, seed=0, standardise=True, progress=True):
     first, second = split_rows(codes, len(X), n_test, seed)
     settings = {"name": "leukemia", "source": origin, "standardise": standardise, "overwrite": True}
     return Dataset.from_arrays(X[first], labels[first], X[second], labels[second], **settings)
+
+
+def _of_openml(path, source, n_train):
+    """The four parts in OpenML's table; ValueError unless they are what the published files hold, in this order."""
+    X, y = read_openml_images(path, (28, 28))
+    parts = X[:n_train], y[:n_train], X[n_train:], y[n_train:]
+    if any(idx_digest(part) not in file.sha256 for part, file in zip(parts, source.files, strict=True)):
+        refuse(path, f"the published images of {source.name} in their order, as OpenML's data set 554 has them")
+    return parts
+
+
+def _gray(name, parts, origin, standardise):
+    """The Dataset of images and labels of the training part and of the test part."""
+    X, y, X_test, y_test = parts
+    settings = {"name": name, "source": origin, "image_shape": X.shape[1:], "standardise": standardise}
+    return image_set(X.reshape(len(X), -1), y, X_test.reshape(len(X_test), -1), y_test, pixels=name, **settings)
 
 
 def _by_pixel(X):

@@ -20,11 +20,12 @@ ROUNDING = 64  # steps of float64 that may come from its own arithmetic
 ROW_NORM = 10.0
 
 
-def check_scaling(standardise):
-    """Raise TypeError or ValueError for anything but True, False or "auto"."""
-    if not isinstance(standardise, bool | np.bool_) and not (isinstance(standardise, str) and standardise == "auto"):
-        kind = ValueError if isinstance(standardise, str) else TypeError
-        fail("standardise", standardise, 'True, False or "auto"', kind)
+def check_scaling(standardise, *names):
+    """Raise TypeError or ValueError for anything but True, False, "auto" or one of `names`."""
+    names = ("auto", *names)
+    if not isinstance(standardise, bool | np.bool_) and not (isinstance(standardise, str) and standardise in names):
+        kind, shown = ValueError if isinstance(standardise, str) else TypeError, ["True", "False", *(f'"{n}"' for n in names)]
+        fail("standardise", standardise, f"{', '.join(shown[:-1])} or {shown[-1]}", kind)
 
 
 def by_one_number(X_train, X_test=None, dtype=np.float32):

@@ -15,33 +15,50 @@ ZALANDO = (
     "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 )
+MNIST_MIRRORS = (
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",  # PyTorch's
+    "http://yann.lecun.com/exdb/mnist/",
+)
 UCI = "https://archive.ics.uci.edu/ml/machine-learning-databases/"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A published dataset: its files, and the folder where an operating system's package puts them."""
+    """A published dataset: its files, the folder where an operating system's package puts them, and names of OpenML's table."""
 
     name: str
     files: tuple[RemoteFile, ...]
     system: Path | None = None
+    tables: tuple[str, ...] = ()
 
 
-def _zalando(name, sha256):
-    return RemoteFile(f"{name}-ubyte.gz", tuple(f"{base}{name}-ubyte.gz" for base in ZALANDO), (sha256,), True)
+def _idx(bases, name, sha256):
+    return RemoteFile(f"{name}-ubyte.gz", tuple(f"{base}{name}-ubyte.gz" for base in bases), (sha256,), True)
 
 
 def _madelon(path, *sha256):
     return RemoteFile(path.rpartition("/")[2], (f"{UCI}madelon/{path}",), sha256)
 
 
+MNIST = Source(
+    "mnist",
+    (
+        _idx(MNIST_MIRRORS, "train-images-idx3", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+        _idx(MNIST_MIRRORS, "train-labels-idx1", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+        _idx(MNIST_MIRRORS, "t10k-images-idx3", "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+        _idx(MNIST_MIRRORS, "t10k-labels-idx1", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+    ),
+    tables=("mnist_784.arff", "mnist_784.csv"),
+)
+
 FASHION_MNIST = Source(
     "fashion_mnist",
     (
-        _zalando("train-images-idx3", "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
-        _zalando("train-labels-idx1", "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
-        _zalando("t10k-images-idx3", "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
-        _zalando("t10k-labels-idx1", "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+        _idx(ZALANDO, "train-images-idx3", "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+        _idx(ZALANDO, "train-labels-idx1", "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+        _idx(ZALANDO, "t10k-images-idx3", "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+        _idx(ZALANDO, "t10k-labels-idx1", "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
     ),
     Path("/usr/share/datasets/fashion-mnist"),  # Debian's dataset-fashion-mnist
 )
@@ -104,6 +121,14 @@ def obtain(source, *, progress=True, **timeouts):
     found = [_find(source, remote, progress, timeouts) for remote in source.files]
     origins = {origin for _, origin in found}
     return [path for path, _ in found], next(o for o in ("local", "official", "system") if o in origins)
+
+
+def own_table(source):
+    """Return OpenML's table in the user's folder, where the published files are not there; else None."""
+    own = data_folder() / source.name
+    if any(_present(own, remote) for remote in source.files):
+        return None
+    return next((path for name in source.tables for path in (own / f"{name}.gz", own / name) if path.is_file()), None)
 
 
 def _find(source, remote, progress, timeouts):

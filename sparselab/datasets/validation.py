@@ -159,12 +159,13 @@ def check_form(X, y, part):
         fail(f"len(y_{part})", len(y), f"{X.shape[0]}, one entry for each row of X_{part}")
 
 
-def check_image(shape, n_pixels):
-    """Check that an image shape has as many pixels as a row has features."""
+def check_image(shape, n_pixels=None, name="image_shape"):
+    """Check that an image shape has as many pixels as a row has features; None: any number."""
     sides = list(shape) if isinstance(shape, tuple | list) else []
     whole = all(isinstance(side, numbers.Integral) and not isinstance(side, bool) and side > 0 for side in sides)
-    if len(sides) not in (2, 3) or not whole or math.prod(sides) != n_pixels:
-        fail("image_shape", shape, f"of {n_pixels} pixels, the features of a row: (height, width) or (height, width, channels)")
+    if len(sides) not in (2, 3) or not whole or n_pixels not in (None, math.prod(sides)):
+        size = "" if n_pixels is None else f"of {n_pixels} pixels, the features of a row: "
+        fail(name, shape, f"{size}(height, width) or (height, width, channels)")
 
 
 def check_same_kind(X_test, X_train):

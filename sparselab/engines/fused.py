@@ -3,13 +3,14 @@
 import numpy as np
 import scipy.sparse
 
-from ..kernels import columns, ends, program, push_pull, rows, system, updating
+from ..kernels import columns, elementwise, ends, images, program, push_pull, rows, system, updating
 from ..kernels.arguments import RECORD, address, for_call, put
 from ..kernels.native import prepare
 from ..nn import activations
 from ..nn.optimizers import MomentumSGD, check_state
 from ..nn.torch_optimizers import SGD, Adam, AdamW
 from ..utils import checks
+from .augmented import AugmentedRows, start_epoch
 from .base import ENGINE_PHASES
 from .buffers import Gradients, Workspace
 from .threads import ThreadTeam, new_counter
@@ -49,8 +50,11 @@ class FusedEngine:
     def run(self, outcome, X, targets, samples, batch_size, rates, optimizer, state, key, first_step):
         """len(rates) steps over consecutive batches of `samples`, updating model and state in place; fills the Outcome."""
         update, settings = UPDATES[type(optimizer)]
+        numbers = settings(optimizer, state)
+        if optimizer.clip_norm is not None:
+            update, numbers = self._clipped(optimizer.clip_norm, update, numbers)
         try:
-            self._run(outcome, X, targets, samples, batch_size, rates, settings(optimizer, state), state, key, first_step, update)
+            self._run(outcome, X, targets, samples, batch_size, rates, numbers, state, key, first_step, update)
         finally:
             if type(optimizer) is not MomentumSGD:  # which counts no steps
                 for s in state:
@@ -74,6 +78,7 @@ class FusedEngine:
     def _run(
         self, outcome, X, targets, samples, batch_size, rates, settings, state, key, first_step, update, client=NO_CLIENT
     ):  # fmt: skip
+        start_epoch(X, key)
         self._choose_kernels(X, update, pushes=client[0] != 0)
         tiles, steps = tiles_of(batch_size, self.width), len(rates)
         groups = groups_of(tiles)
@@ -153,7 +158,7 @@ class FusedEngine:
     def _choose_kernels(self, X, update=None, pushes=False):
         """Write the addresses of the kernels to the record that a call needs. update: of training, None for outputs only."""
         products = rows.products(self.width)
-        wanted = {"spmm": products.spmm, "gather": ends.from_csr if scipy.sparse.issparse(X) else ends.from_dense}
+        wanted = {"spmm": products.spmm, "gather": gather_of(X)}
         if update is not None:
             wanted |= {"sddmm": products.sddmm, "dx": products.dx if self.index else products.scatter, "update": update}
             wanted |= {"loss": ends.LOSSES[self.loss.code]}
@@ -166,6 +171,15 @@ class FusedEngine:
             put(self.record, **{name: kernel.address for name, kernel in new.items()})
             self.kernels |= new
 
+    def _clipped(self, limit, update, settings):
+        """(kernel, settings) of an update whose gradients are clipped before it, see updating.clip_net."""
+        prepare([update])
+        pieces = sum(-(-len(values) // elementwise.CHUNK) for layer in self.model.layers for values in (layer.w, layer.b))
+        self.clipping = new_counter(), np.zeros(pieces)  # kept: the kernel has their addresses only
+        head = np.array([limit, 0, 0, 0], np.float64)
+        head.view(np.int64)[columns.CLIP_UPDATE :] = update.address, *map(address, self.clipping)
+        return updating.clip_net, np.concatenate([head, settings])
+
     def _shared_out(self, shares):
         """`shared_out` for this net."""
         if self.threads == 1:
@@ -175,7 +189,10 @@ class FusedEngine:
     def _write_data(self, X, targets):
         """Write the data's addresses to the record. targets: None where only outputs are wanted."""
         (n_rows, n_features), self.data = X.shape, None
-        if scipy.sparse.issparse(X):
+        if isinstance(X, AugmentedRows):
+            csr = None
+            put(self.record, X=X.X, csr_indices=X.black.view(np.int32), csr_indptr=X.settings)
+        elif scipy.sparse.issparse(X):
             csr = [np.ascontiguousarray(a, t) for a, t in ((X.data, np.float32), (X.indices, np.int32), (X.indptr, np.int64))]
             put(self.record, X=csr[0], csr_indices=csr[1], csr_indptr=csr[2])
         else:
@@ -255,6 +272,13 @@ class FusedEngine:
             self.record, n_layers=n_layers, table=self.table, coefficients=self.coefficients, buffers=self.buffers, dw=self.dw,
             db=self.db,
         )  # fmt: skip
+
+
+def gather_of(X):
+    """The kernel that gathers a mini-batch of these rows."""
+    if isinstance(X, AugmentedRows):
+        return images.from_images
+    return ends.from_csr if scipy.sparse.issparse(X) else ends.from_dense
 
 
 def settings_of(optimizer, state=None):

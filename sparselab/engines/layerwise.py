@@ -14,7 +14,9 @@ from ..kernels import elementwise
 from ..kernels.rng import U64, key64
 from ..nn import activations
 from ..nn.linear import NO_BITS
+from ..nn.optimizers import update_layers
 from ..utils.interrupts import defer_interrupts
+from .augmented import AugmentedRows, start_epoch
 from .base import ENGINE_PHASES
 from .buffers import Gradients, Workspace
 from .tiling import drop_threshold, groups_of, tiles_of
@@ -36,6 +38,7 @@ class LayerwiseEngine:
 
     def run(self, outcome, X, targets, samples, batch_size, rates, optimizer, state, key, first_step):
         """len(rates) steps over consecutive batches of `samples`, updating model and state in place; fills the Outcome."""
+        start_epoch(X, key)
         for step, rate in enumerate(rates):
             batch = samples[step * batch_size : (step + 1) * batch_size]
             loss, hits, dw, db = self.batch_gradient(X, targets, batch, step_key(key, first_step + step), outcome.seconds)
@@ -44,8 +47,7 @@ class LayerwiseEngine:
                 return
             start = time.perf_counter()
             with defer_interrupts:  # all layers are updated and the step is counted, or none
-                for l, layer in enumerate(self.model.layers):
-                    optimizer.update(layer, state[l], dw[l], db[l], rate)
+                update_layers(optimizer, self.model, state, dw, db, rate)
                 outcome.losses[step], outcome.hits[step], outcome.done = loss / len(batch), hits, step + 1
             outcome.seconds["update"] += time.perf_counter() - start
 
@@ -54,6 +56,7 @@ class LayerwiseEngine:
 
         The arrays are the engine's own and hold until its next call; None, None where something is not finite.
         """
+        start_epoch(X, key)
         loss, outcome.hits[0], dw, db = self.batch_gradient(X, targets, samples, step_key(key, step), outcome.seconds)
         outcome.losses[0], outcome.failed, outcome.done = loss / len(samples), dw is None, int(dw is not None)
         return dw, db
@@ -151,7 +154,9 @@ class LayerwiseEngine:
         return loss, hits
 
     def _gather(self, X, samples, first, count, space):
-        if scipy.sparse.issparse(X):
+        if isinstance(X, AugmentedRows):
+            X.gather(samples, first, count, space.activations[0])
+        elif scipy.sparse.issparse(X):
             elementwise.gather_csr(X.data, X.indices, X.indptr, samples, first, count, space.activations[0])
         else:
             self.kernel.gather(X, samples, first, count, space.activations[0])

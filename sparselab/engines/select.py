@@ -52,7 +52,7 @@ def is_fusable(model, loss, optimizer):
         and all(activations.slopes(f) is not None for f in model.hidden)
         and getattr(loss, "code", None) is not None
         and type(loss) in losses.NAMES.values()
-        and (optimizer is None or type(optimizer) in UPDATES)
+        and (optimizer is None or (type(optimizer) in UPDATES and not getattr(optimizer, "count_by_link", False)))
     )
 
 

@@ -34,6 +34,8 @@ from .settings import Settings, net_parameters, seeds_of, threads_of
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from ..datasets.augmentation import Augmentation
+
 # Numbers that are not finite are refused by check_features, which names their place.
 SAME = 1e-9  # deviations by which a mean may differ and counts as the same
 VALIDATION = {"accept_sparse": "csr", "accept_large_sparse": True, "ensure_all_finite": False}
@@ -75,7 +77,7 @@ def has_partial_fit(estimator):
 
 
 class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
-    """A truly sparse MLP trained by momentum SGD on the cross-entropy, its links replaced between epochs (SET, All-ReLU).
+    """A truly sparse MLP trained on the cross-entropy, its links replaced between epochs (SET, All-ReLU).
 
     Features are scaled inside unless `standardise=False`. Sparse input (CSR) is never made dense.
 
@@ -85,8 +87,8 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         Widths of the hidden layers.
     epsilon : float, default=20
         Expected links of a layer are epsilon (n_in + n_out); where that reaches n_in n_out, the layer is dense.
-    density : float, default=None
-        Share of links in every layer, in (0, 1], in place of `epsilon`.
+    density : float or list of float, default=None
+        Share of links in every layer, in (0, 1], or in each (the last may be 1), in place of `epsilon`.
     activation : str or object, default="all_relu"
         "all_relu", "relu", "leaky_relu", "all_negative", "tanh", "identity" or an object.
     alpha : float, default=0.6
@@ -101,13 +103,14 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
     rules : list of rules, default=None
         Such as [SET(0.3)], in place of `zeta`; [] keeps the links.
     learning_rate : float or callable, default=0.01
-        A number, or a schedule (epoch -> rate).
+        A number, or a schedule (epoch -> rate). Adam wants about 0.001.
     momentum : float, default=0.9
-        Share of the last step that is kept, in [0, 1).
+        Share of the last step that is kept, in [0, 1); of "momentum_sgd" and "sgd".
     nesterov : bool, default=False
-        Whether to use Nesterov's momentum.
+        Whether to use Nesterov's momentum; of "momentum_sgd" and "sgd".
     weight_decay : float, default=0.0
-        Share of each weight that every step takes off, in [0, 1); it is not multiplied by the learning rate.
+        Share of each weight that every step takes off, in [0, 1); it is multiplied by the learning rate in all optimizers but
+        "momentum_sgd".
     batch_size : int or "auto", default="auto"
         Samples of a mini-batch; "auto": about 30 mini-batches an epoch, of 16 to 128 samples.
     epochs : int, default=50
@@ -138,6 +141,14 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         A folder: fit saves the run there after every epoch. Where the folder has that run already (same data and parameters;
         `epochs` is the total), fit goes on with it, to the same result as if it had never been interrupted. One folder for one
         fit: not with `warm_start`, in cross-validation or in a grid search. partial_fit ignores it.
+    augmentation : Augmentation, default=None
+        How images are changed at random in training: a `sparselab.datasets.Augmentation` with a `shape`; only for dense rows.
+    optimizer : str or object, default="momentum_sgd"
+        "momentum_sgd", or "sgd", "adam" and "adamw" as in PyTorch; or an object such as Adam(0.001, clip_norm=1.0), which is used
+        in place of `learning_rate`, `momentum`, `nesterov` and `weight_decay`.
+    topology : str or object, default=None
+        Where the links are at the start: a name such as "small_world", an object of `sl.starts` or a function, as for
+        `SparseMLP.create`. "csti" uses the training samples.
 
     Attributes
     ----------
@@ -171,15 +182,18 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
     """
 
     scaler_: Any
+    optimizer: Any = "momentum_sgd"  # of estimators that were pickled before it was a parameter
 
     def __init__(
-        self, hidden_layer_sizes: int | Sequence[int] = (200, 200), *, epsilon: float = 20, density: float | None = None,
-        activation: Any = "all_relu", alpha: float = 0.6, initializer: Any = None, dropout: float = 0.0,
-        zeta: float | Callable[[int], float] = 0.3, rules: Any = None, learning_rate: float | Callable[[float], float] = 0.01,
-        momentum: float = 0.9, nesterov: bool = False, weight_decay: float = 0.0, batch_size: int | str = "auto",
-        epochs: int = 50, early_stopping: bool = False, validation_fraction: float = 0.1, n_epochs_no_change: int = 10,
-        tol: float = 1e-4, warm_start: bool = False, standardise: bool | str = "auto", random_state: Any = None,
-        verbose: bool = False, n_jobs: int | None = None, checkpoint: str | os.PathLike[str] | None = None,
+        self, hidden_layer_sizes: int | Sequence[int] = (200, 200), *, epsilon: float = 20,
+        density: float | Sequence[float] | None = None, activation: Any = "all_relu", alpha: float = 0.6, initializer: Any = None,
+        dropout: float = 0.0, zeta: float | Callable[[int], float] = 0.3, rules: Any = None,
+        learning_rate: float | Callable[[float], float] = 0.01, momentum: float = 0.9, nesterov: bool = False,
+        weight_decay: float = 0.0, batch_size: int | str = "auto", epochs: int = 50, early_stopping: bool = False,
+        validation_fraction: float = 0.1, n_epochs_no_change: int = 10, tol: float = 1e-4, warm_start: bool = False,
+        standardise: bool | str = "auto", random_state: Any = None, verbose: bool = False, n_jobs: int | None = None,
+        checkpoint: str | os.PathLike[str] | None = None, augmentation: Augmentation | None = None,
+        optimizer: Any = "momentum_sgd", topology: Any = None,
     ) -> None:  # fmt: skip
         self.hidden_layer_sizes = hidden_layer_sizes
         self.epsilon = epsilon
@@ -206,6 +220,9 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         self.verbose = verbose
         self.n_jobs = n_jobs
         self.checkpoint = checkpoint
+        self.augmentation = augmentation
+        self.optimizer = optimizer
+        self.topology = topology
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -395,7 +412,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
     def _start(self, settings, X, classes):
         """(model, state, history) of a new net."""
         seeds = seeds_of(self.random_state)
-        model = settings.make_net(X.shape[1], len(classes), seeds)
+        model = settings.make_net(X, len(classes), seeds)
         if settings.checkpointing and self.random_state is None:
             seeds = stored_seeds(settings.checkpointing["checkpoint"], model) or seeds
         self.classes_, self._made_with = classes, net_parameters(self)
@@ -419,7 +436,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         if classes is not None and not np.array_equal(classes, self.classes_):
             checks.fail("classes", classes.tolist(), f"those trained on before, {self.classes_.tolist()}")
         for name, value in net_parameters(self).items():
-            made = self._made_with[name]
+            made = self._made_with.get(name, value)  # an estimator of an earlier version noted fewer
             if value is not made and value != made:
                 checks.fail(name, value, f"{made!r}, with which the net was made (fit without warm_start makes a new one)")
 
@@ -431,7 +448,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         else:
             model, state, history = self._start(settings, X, classes)
         model.dropout = settings.dropout
-        data = Dataset(self._scaled(X), codes_of(y, self.classes_), classes=self.classes_)
+        data = Dataset(self._scaled(X), codes_of(y, self.classes_), classes=self.classes_).with_augmentation(self.augmentation)
         best, done = None, len(history)
         if self.early_stopping:
             data = with_validation(data, self.validation_fraction, state.seeds)

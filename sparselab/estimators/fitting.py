@@ -8,7 +8,6 @@ from dataclasses import replace
 from ..checkpoints.checkpoint import load_checkpoint, read, save_checkpoint
 from ..checkpoints.container import CheckpointError
 from ..checkpoints.run_dir import RunDir
-from ..datasets.dataset import Dataset
 from ..datasets.splits import rows_of_fraction, split_rows
 from ..training.loop import train
 from ..utils.seeds import child
@@ -36,7 +35,7 @@ class BestEpoch:
         self.epochs_without_gain = 0 if record.test_accuracy > best + self.tol else self.epochs_without_gain + 1
         if record.test_accuracy > best:
             self.record, self.copy = record, None
-            if self.state.position == (record.epoch, 0, False):  # not while old records of a resumed fit come again
+            if self.state.position == (record.epoch, 0, False, 0):  # not while old records of a resumed fit come again
                 self._copy_net()
         return self.epochs_without_gain >= self.patience
 
@@ -115,7 +114,7 @@ def with_validation(data, fraction, seeds):
     n_validation = rows_of_fraction("validation_fraction", fraction, data.n_train)
     first, second = split_rows(data.y_train, data.n_train, n_validation, child(seeds, VALIDATION), "rows of validation_fraction")
     X, y = data.X_train, data.y_train
-    return Dataset(X[first], y[first], X[second], y[second], classes=data.classes)
+    return replace(data, X_train=X[first], y_train=y[first], X_test=X[second], y_test=y[second])
 
 
 @contextmanager
@@ -137,4 +136,4 @@ def copied(model, state):
     Every array that training writes to is copied: joblib may have mapped the old one read-only from a file.
     """
     vectors = [s.copy() for s in state.optimizer]
-    return model.copy(), replace(state, optimizer=vectors, batch=0, evolved=False)
+    return model.copy(), replace(state, optimizer=vectors, batch=0, evolved=False, event=0)

@@ -17,8 +17,10 @@ from ..datasets.scaling import check_scaling
 from ..evolution import SET
 from ..nn import activations, initializers
 from ..nn.mlp import SparseMLP
-from ..nn.optimizers import MomentumSGD
+from ..nn.torch_optimizers import named
+from ..topology.layer_densities import check_density
 from ..topology.topology import MAX_WIDTH
+from ..training.loop import check_optimizer
 from ..utils import checks
 from ..utils.resources import cores
 
@@ -31,7 +33,7 @@ class Settings:
 
     net: dict
     dropout: float
-    optimizer: MomentumSGD
+    optimizer: object
     rules: tuple
     batch_size: object
     threads: int
@@ -61,11 +63,12 @@ class Settings:
             checkpoint_options(estimator),
         )
 
-    def make_net(self, n_in, n_out, seeds):
-        """A new SparseMLP."""
+    def make_net(self, X, n_out, seeds):
+        """A new SparseMLP for samples X."""
         options = dict(self.net)
-        sizes = (n_in, *options.pop("hidden_layer_sizes"), n_out)
-        return SparseMLP.create(sizes, dropout=self.dropout, seed=seeds, **options)
+        sizes = (X.shape[1], *options.pop("hidden_layer_sizes"), n_out)
+        data = X if isinstance(options["topology"], str) and options["topology"] == "csti" else None
+        return SparseMLP.create(sizes, dropout=self.dropout, seed=seeds, data=data, **options)
 
     def batch(self, n_samples):
         """Samples of a mini-batch."""
@@ -90,21 +93,24 @@ def hidden_layers(sizes):
 
 
 def net_parameters(estimator):
-    """The parameters that a net was made with; they must not change while its training goes on."""
-    names = ("epsilon", "density", "activation", "alpha", "initializer")
-    sizes = {"hidden_layer_sizes": hidden_layers(estimator.hidden_layer_sizes)}
-    return sizes | {name: getattr(estimator, name) for name in names}
+    """What a net was made with, and the kind of its optimizer; they must not change while its training goes on."""
+    names = ("epsilon", "density", "topology", "activation", "alpha", "initializer")
+    values = {name: getattr(estimator, name) for name in names}
+    if isinstance(values["density"], Sequence | np.ndarray):
+        values["density"] = list(values["density"])
+    kind = {"optimizer": type(optimizer(estimator)).__qualname__}  # its vectors and their meaning
+    return {"hidden_layer_sizes": hidden_layers(estimator.hidden_layer_sizes)} | values | kind
 
 
 def net_options(estimator):
     """Arguments of SparseMLP.create, with the hidden widths alone and without dropout and seed."""
     checks.positive("epsilon", estimator.epsilon)
-    if estimator.density is not None:
-        checks.number("density", estimator.density, "None or a number in (0, 1]", low=0, high=1, open_low=True)
+    hidden, density = hidden_layers(estimator.hidden_layer_sizes), estimator.density
     return {
-        "hidden_layer_sizes": hidden_layers(estimator.hidden_layer_sizes),
+        "hidden_layer_sizes": hidden,
         "epsilon": estimator.epsilon,
-        "density": estimator.density,
+        "density": None if density is None else check_density(density, len(hidden) + 1),
+        "topology": estimator.topology,
         "activation": activation(estimator.activation, estimator.alpha),
         "initializer": None if estimator.initializer is None else initializers.get(estimator.initializer),
     }
@@ -117,12 +123,19 @@ def activation(name, alpha):
 
 
 def optimizer(estimator):
-    """MomentumSGD, the only optimizer of the estimators."""
+    """The optimizer: an object, or one named, which gets the estimator's learning rate and so on."""
+    if not isinstance(estimator.optimizer, str):
+        if estimator.optimizer is None:
+            checks.fail("optimizer", None, "a name, or an object with init, update and rate", TypeError)
+        return check_optimizer(estimator.optimizer)
     if isinstance(estimator.learning_rate, bool | np.bool_) or not (
         callable(estimator.learning_rate) or isinstance(estimator.learning_rate, numbers.Real)
     ):
         checks.fail("learning_rate", estimator.learning_rate, "a number > 0 or a schedule (epoch -> rate)", TypeError)
-    return MomentumSGD(estimator.learning_rate, estimator.momentum, estimator.weight_decay, bool(estimator.nesterov))
+    return named(
+        estimator.optimizer, learning_rate=estimator.learning_rate, momentum=estimator.momentum,
+        weight_decay=estimator.weight_decay, nesterov=bool(estimator.nesterov),
+    )  # fmt: skip
 
 
 def rules(estimator):

@@ -5,6 +5,7 @@ share of links to remove. It returns scores (nnz,), of which the lowest ⌊zeta 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..kernels import csr_passes
 from ..nn.linear import SparseLinear
 from ..nn.optimizers import LayerState
 from ..utils import checks
+from .drawing import drawn
 from .evidence import Evidence
 
 Criterion: TypeAlias = Callable[
@@ -260,12 +262,207 @@ def momentum(
     return all_but_lowest(np.abs(state.links[0]), zeta)
 
 
+def relative_importance(
+    layer: SparseLinear, state: LayerState | None, evidence: Evidence | None, rng: np.random.Generator, zeta: float
+) -> NDArray[np.floating]:
+    """Remove the links that carry the smallest share of what reaches their output and of what leaves their input.
+
+    The score of a link is |w| / (Σ|w| of its output + 10⁻⁵ n_in) + |w| / (Σ|w| of its input + 10⁻⁵ n_out).
+
+    Parameters
+    ----------
+    layer : SparseLinear
+        The layer.
+    state : LayerState or None
+        The optimizer's state of the layer; not used.
+    evidence : Evidence or None
+        Activations and gradients of a batch; not used.
+    rng : numpy.random.Generator
+        Source of randomness; not used.
+    zeta : float
+        Share of links to remove; not used.
+
+    Returns
+    -------
+    ndarray
+        The scores (nnz,).
+
+    References
+    ----------
+    Zhang et al. (2024), "Plug-and-Play: An Efficient Post-training Pruning Method for Large Language Models", ICLR.
+    Zhang et al. (2025), arXiv 2501.19107 (CHTs).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> layer = sl.SparseLinear(sl.Topology.dense(2, 2), np.array([0.1, 0.5, 0.2, 0.2]), np.zeros(2))
+    >>> sl.criteria.relative_importance(layer, None, None, None, 0.25).round(2).tolist()
+    [0.5, 1.55, 1.17, 0.79]
+    """
+    t, sizes = layer.topology, np.abs(layer.w)
+    by_row, by_column = layer.strength() + 1e-5 * t.n_in, layer.strength_out() + 1e-5 * t.n_out
+    return sizes / np.repeat(by_row, t.fan_in) + sizes / by_column[t.indices]
+
+
+def _sizes(layer, state, evidence, rng, zeta):
+    return np.abs(layer.w)
+
+
+@dataclass(frozen=True)
+class Soft:
+    """Remove weak links with a higher probability than strong ones, instead of the weakest.
+
+    The links that are kept are drawn one after the other, with probability ∝ score^T, where T = delta / (1 − delta).
+
+    Parameters
+    ----------
+    score : {"magnitude", "relative_importance"} or callable, default "magnitude"
+        The score of a link, >= 0: |w|, that of `relative_importance`, or your own function (layer, state, evidence, rng, zeta) ->
+        scores. Links with a score of 0 are kept only when there are no others.
+    delta : float, tuple of float or callable, default 0.5
+        How much the score counts, in [0, 1): 0 not at all, 0.5 as T = 1, 0.9 as T = 9. A rule that calls `at`, as `sl.CHTs` does,
+        takes also a function of the epoch (a schedule), or two numbers, between whose T it goes evenly in the course of events.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these. When it is used: if a score is negative or not finite.
+
+    References
+    ----------
+    Zhang et al. (2025), "Brain network science modelling of sparse neural networks enables Transformers and LLMs to perform as
+    fully connected", arXiv 2501.19107.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> layer = sl.SparseLinear(sl.Topology.dense(1, 4), np.array([0.1, 0.5, -0.2, 0.0]), np.zeros(1))
+    >>> keep = sl.criteria.Soft(delta=0.9)(layer, None, None, np.random.default_rng(0), 0.5)
+    >>> int(keep.sum()), bool(keep[3])
+    (2, False)
+    """
+
+    score: str | Criterion = "magnitude"
+    delta: float | tuple[float, float] | Callable[[float], float] = 0.5
+
+    def __post_init__(self) -> None:
+        if isinstance(self.score, str):
+            checks.choice("score", self.score, SCORES)
+        elif not callable(self.score):
+            checks.fail("score", self.score, f"one of {list(SCORES)}, or a function", TypeError)
+        if isinstance(self.delta, tuple | list) and len(self.delta) == 2:
+            numbers = [checks.fraction(f"delta[{n}]", number, open_high=True) for n, number in enumerate(self.delta)]
+            object.__setattr__(self, "delta", tuple(numbers))
+        elif not callable(self.delta):
+            checks.fraction("delta", self.delta, open_high=True)
+
+    def at(self, epoch: float, progress: float) -> "Soft":
+        """Return the criterion of one event, with a number for `delta`.
+
+        Parameters
+        ----------
+        epoch : float
+            Number of finished epochs.
+        progress : float
+            Share of the time of events that has passed, in [0, 1].
+
+        Returns
+        -------
+        Soft
+            The criterion itself if `delta` is a number.
+        """
+        if callable(self.delta):
+            return replace(self, delta=self.delta(epoch))
+        if isinstance(self.delta, tuple):
+            first, last = (delta / (1 - delta) for delta in self.delta)
+            power = first + (last - first) * progress
+            return replace(self, delta=power / (1 + power))
+        return self
+
+    def __call__(
+        self, layer: SparseLinear, state: LayerState | None, evidence: Evidence | None, rng: np.random.Generator, zeta: float
+    ) -> NDArray[np.bool_]:
+        """Return which links are kept, all but ⌊zeta · nnz⌋; the arguments are those of `magnitude`."""
+        if callable(self.delta) or isinstance(self.delta, tuple):
+            checks.fail("delta", self.delta, "a number, where a rule does not call `at`")
+        scores = (SCORES[self.score] if isinstance(self.score, str) else self.score)(layer, state, evidence, rng, zeta)
+        nnz = layer.topology.nnz
+        if scores.shape != (nnz,) or scores.dtype.kind not in "iuf":
+            checks.fail("score's result", scores, f"an array of {nnz} numbers")
+        check_finite("score's result", scores)
+        if (scores < 0).any():
+            checks.fail("score's result", scores, "numbers >= 0")
+        return drawn(scores, nnz - int(zeta * nnz), self.delta / (1 - self.delta), rng)
+
+
+SCORES: dict[str, Criterion] = {"magnitude": _sizes, "relative_importance": relative_importance}
+
+FORMULAS: dict[str, Callable[..., NDArray[np.floating]]] = {  # of weights, gradients and gamma; the lowest go
+    "weight_plus_gradient": lambda w, g, gamma: np.abs(w) + gamma * np.abs(g),
+    "next_weight": lambda w, g, gamma: np.abs(w - gamma * g),
+    "gradient_per_weight": lambda w, g, gamma: np.abs(g) / (np.abs(w) + 1e-8),
+    "weight_per_gradient": lambda w, g, gamma: np.abs(w) / (np.abs(g) + 1e-8),
+    "taylor": lambda w, g, gamma: (w * g) ** 2,
+    "loss_increase": lambda w, g, gamma: -w * g,
+}
+
+
+@dataclass(frozen=True)
+class WeightAndGradient:
+    """Remove the links with the lowest score, a function of weight w and gradient g of a batch.
+
+    Parameters
+    ----------
+    score : str, default "weight_plus_gradient"
+        The score: "weight_plus_gradient", |w| + γ |g| (MEST); "next_weight", |w − γ g|; "gradient_per_weight",
+        |g| / (|w| + 10⁻⁸), and "weight_per_gradient", its counterpart (sensitivity and reciprocal sensitivity); "taylor",
+        (w g)²; "loss_increase", −w g, so that the links with the largest w g go (SNIP with its sign). |w g| is `sensitivity`.
+    gamma : float, default 1.0
+        The factor γ > 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these.
+
+    References
+    ----------
+    Nowak et al. (2023), "Fantastic Weights and How to Find Them: Where to Prune in Dynamic Sparse Training", arXiv 2306.12230,
+    table 1.
+    Yuan et al. (2021), "MEST: Accurate and Fast Memory-Economic Sparse Training Framework on the Edge", arXiv 2110.14032.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.PruneRegrow(0.3, sl.criteria.WeightAndGradient("taylor")).criterion.score
+    'taylor'
+    """
+
+    score: str = "weight_plus_gradient"
+    gamma: float = 1.0
+
+    def __post_init__(self) -> None:
+        checks.choice("score", self.score, FORMULAS)
+        checks.positive("gamma", self.gamma)
+
+    def __call__(
+        self, layer: SparseLinear, state: LayerState | None, evidence: Evidence, rng: np.random.Generator, zeta: float
+    ) -> NDArray[np.bool_]:
+        """Return which links are kept, (nnz,); the arguments are those of `magnitude`."""
+        return all_but_lowest(FORMULAS[self.score](layer.w, evidence.gradient(layer), self.gamma), zeta)
+
+
 NAMES: dict[str, Criterion] = {
     "magnitude_within_sign": magnitude_within_sign,
     "magnitude": magnitude,
     "random": random,
     "sensitivity": sensitivity,
     "momentum": momentum,
+    "relative_importance": relative_importance,
+    "soft_magnitude": Soft(),
+    **{score: WeightAndGradient(score) for score in FORMULAS},
 }
 
 

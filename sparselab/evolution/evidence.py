@@ -1,15 +1,18 @@
 """Activations and gradients of a batch, which rules may use beside the weights; computed on first use."""
 
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from ..datasets.coerce import as_features, as_targets
 from ..engines.layerwise import LayerwiseEngine
+from ..engines.select import outputs
 from ..engines.tiling import tile_width
 from ..nn.linear import SparseLinear
+from ..nn.losses import scores
 from ..nn.mlp import SparseMLP, check_model
 from ..nn.protocols import Loss
 from ..utils import checks
@@ -86,6 +89,14 @@ class Evidence:
         Targets of all samples, as `loss.targets` returns them.
     samples : ndarray of int64
         The samples of the batch.
+    order : ndarray of int64, optional
+        The samples that are trained after and with them, in their order: what `average` goes through; by default the batch alone.
+
+    Attributes
+    ----------
+    memory : dict
+        What the rule wrote here at its events before, empty at first: numbers, texts, and lists and dicts of them. It is saved in
+        checkpoints, and as it was before where an event fails.
 
     Examples
     --------
@@ -104,9 +115,12 @@ class Evidence:
         X: NDArray[np.floating] | sparse.csr_array,
         targets: NDArray[np.generic],
         samples: NDArray[np.int64],
+        order: NDArray[np.int64] | None = None,
     ) -> None:
         check_model(model)
         self._arguments = model, loss, X, targets, samples
+        self._order = samples if order is None else order
+        self.memory: dict[str, Any] = {}
 
     @cached_property
     def flows(self) -> list[Flow]:
@@ -137,6 +151,68 @@ class Evidence:
             if other is layer:
                 return flow
         checks.fail("layer", layer, "one of the layers of the model that is trained")
+
+    def average(self, n_batches: int, decay: float = 1.0) -> "Evidence":
+        """Return the evidence of several batches: its gradients are averages, in which the k-th batch has the weight decay^k.
+
+        The batches are this one, k = 0, and those that follow it in the epoch; after the last sample of the epoch come the first
+        ones. A dense momentum μ is such an average with decay μ, but of gradients at the weights of earlier steps; these are all
+        at the present weights. Time and memory are those of `n_batches` batches.
+
+        Parameters
+        ----------
+        n_batches : int
+            Number of batches, >= 1.
+        decay : float, default 1.0
+            Factor from one batch to the next, in (0, 1].
+
+        Returns
+        -------
+        Evidence
+            The evidence of all these batches.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not such a number.
+        """
+        n_batches, decay = checks.integer("n_batches", n_batches), checks.fraction("decay", decay)
+        model, loss, X, targets, samples = self._arguments
+        size, order = len(samples), self._order
+        start = int(np.flatnonzero(order == samples[0])[0])
+        several = Evidence(model, loss, X, targets, order[(start + np.arange(n_batches * size)) % len(order)], order)
+        several.memory = self.memory
+        weights = decay ** np.arange(n_batches)
+        factors = np.repeat(weights * (n_batches / weights.sum()), size).astype(model.dtype)  # dZ is that of a mean over all
+        several.flows = [Flow(flow.X, flow.dZ * factors) for flow in several.flows]
+        return several
+
+    def loss_of(self, X: Any, y: Any) -> float:
+        """Compute the mean loss of the network, without dropout, on other samples.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix
+            Features (n, features).
+        y : array_like
+            Labels or targets (n,) or (n, outputs), as for `sl.evaluate`.
+
+        Returns
+        -------
+        float
+            The mean loss.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X or y do not fit the network.
+        """
+        model, loss, *_ = self._arguments
+        targets = loss.targets(as_targets(y, model, loss), model.sizes[-1], model.dtype)
+        found = outputs(model, as_features("X", X, model), 1)
+        if len(found) != len(targets):
+            raise ValueError(f"y has {len(targets)} entries: must be {len(found)}, one for each row of X")
+        return float(scores(loss, found, targets)[0])
 
     def gradient(self, layer: SparseLinear) -> NDArray[np.floating]:
         """Compute the gradient of the links of one layer.

@@ -13,7 +13,7 @@ from ..topology.rewiring import Rewiring
 from .apply import apply
 from .evidence import Evidence
 
-Rule: TypeAlias = Callable[[int, SparseMLP, Sequence[LayerState], Evidence, np.random.Generator], Sequence[Rewiring | None]]
+Rule: TypeAlias = Callable[[float, SparseMLP, Sequence[LayerState], Evidence, np.random.Generator], Sequence[Rewiring | None]]
 
 
 @dataclass
@@ -59,11 +59,12 @@ class Changes:
 
 def evolve(
     rules: Sequence[Rule],
-    epoch: int,
+    epoch: float,
     model: SparseMLP,
     state: Sequence[LayerState],
     make_evidence: Callable[[], Evidence],
     rng: np.random.Generator,
+    memories: Sequence[dict[str, Any]] | None = None,
 ) -> Changes:
     """Apply rules in order to a network and its optimizer state.
 
@@ -71,8 +72,8 @@ def evolve(
     ----------
     rules : list of callable
         The rules.
-    epoch : int
-        Number of finished epochs.
+    epoch : int or float
+        Number of finished epochs; within an epoch with a fraction.
     model : SparseMLP
         The network, changed in place.
     state : list of LayerState
@@ -81,6 +82,8 @@ def evolve(
         Returns an Evidence of the network in its present state; called before each rule.
     rng : numpy.random.Generator
         Source of randomness.
+    memories : list of dict, optional
+        The memory of each rule, which becomes its evidence's; changed in place.
 
     Returns
     -------
@@ -104,9 +107,9 @@ def evolve(
     check_model(model)
     done = Changes.none(len(model.layers))
     links, neurons = np.array(done.links, int), np.array(done.neurons_pruned, int)
-    for rule in rules:
+    for number, rule in enumerate(rules):
         linked = np.array(model.linked_neurons, int)
-        rewirings = rule(epoch, model, state, make_evidence(), rng)
+        rewirings = rule(epoch, model, state, with_memory(make_evidence(), memories, number), rng)
         links += apply(rewirings, model, state, rng)
         neurons += np.maximum(0, linked - np.array(model.linked_neurons, int))
         done.rewirings = [chained(*pair) for pair in zip(done.rewirings, rewirings, strict=True)]
@@ -125,7 +128,7 @@ def can_go_by_layer(rules: Sequence[Rule]) -> bool:
     Returns
     -------
     bool
-        Whether all have a method `by_layer`.
+        Whether all have a method `by_layer`, and none an attribute `across_layers` that is true.
 
     Examples
     --------
@@ -133,16 +136,24 @@ def can_go_by_layer(rules: Sequence[Rule]) -> bool:
     >>> sl.evolution.can_go_by_layer([sl.SET(0.3)]), sl.evolution.can_go_by_layer([sl.ImportancePruning()])
     (True, False)
     """
-    return all(hasattr(rule, "by_layer") for rule in rules)
+    return all(hasattr(rule, "by_layer") and not getattr(rule, "across_layers", False) for rule in rules)
+
+
+def with_memory(evidence, memories, number):
+    """The evidence with the memory of rule `number`."""
+    if memories is not None and evidence is not None:
+        evidence.memory = memories[number]
+    return evidence
 
 
 def evolve_by_layer(
     rules: Sequence[Any],
-    epoch: int,
+    epoch: float,
     model: SparseMLP,
     state: Sequence[LayerState],
     make_evidence: Callable[[], Evidence],
     rng: np.random.Generator,
+    memories: Sequence[dict[str, Any]] | None = None,
 ) -> Changes:
     """Apply rules layer by layer, for networks of which two copies do not fit into memory.
 
@@ -154,8 +165,8 @@ def evolve_by_layer(
     ----------
     rules : list of callable
         The rules, each with a method `by_layer`.
-    epoch : int
-        Number of finished epochs.
+    epoch : int or float
+        Number of finished epochs; within an epoch with a fraction.
     model : SparseMLP
         The network, changed in place.
     state : list of LayerState
@@ -164,6 +175,8 @@ def evolve_by_layer(
         Returns an Evidence of the network in its present state; called before each rule.
     rng : numpy.random.Generator
         Source of randomness.
+    memories : list of dict, optional
+        The memory of each rule, which becomes its evidence's; changed in place.
 
     Returns
     -------
@@ -182,11 +195,12 @@ def evolve_by_layer(
     check_model(model)
     n = len(model.layers)
     links, neurons = np.zeros((n, 2), int), np.zeros(n - 1, int)
-    for rule in rules:
+    for number, rule in enumerate(rules):
         linked = np.array(model.linked_neurons, int)
+        evidence = with_memory(make_evidence(), memories, number)
         values = copy.deepcopy(rng)  # `evolve` draws the seeds of all layers' new links before their values
         values.integers(2**64, size=sum(layer.topology.density < 1 for layer in model.layers[:-1]), dtype=np.uint64)
-        for index, rewiring in enumerate(rule.by_layer(epoch, model, state, make_evidence(), rng)):
+        for index, rewiring in enumerate(rule.by_layer(epoch, model, state, evidence, rng)):
             only = [rewiring if other == index else None for other in range(n)]
             links += apply(only, model, state, values)
         rng = values

@@ -1,9 +1,11 @@
-"""Removes a share of the links and grows as many elsewhere: SET, and rules that differ in which links are removed or grown."""
+"""Removes links and grows others: SET, and rules that differ in how many, which links are removed, and where new ones grow."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..nn.mlp import SparseMLP
 from ..nn.optimizers import LayerState
@@ -13,6 +15,7 @@ from ..utils import checks
 from . import criteria, regrowths
 from .evidence import Evidence
 from .new_values import NAMES, NewValues
+from .timing import Timing
 
 SHAPES = {
     "criterion": "(layer, state, evidence, rng, zeta) -> scores or keep",
@@ -25,7 +28,8 @@ SHAPES = {
 class PruneRegrow:
     """A rule that replaces links in every layer but the output layer.
 
-    The criterion decides which links are removed, and the regrowth where as many new ones grow.
+    An event removes links down to `density`, if that is given, and the share `zeta` of those left; as many grow as `zeta` has
+    removed, and `extra` ones. The criterion decides which links are removed, and the regrowth where new ones grow.
 
     Parameters
     ----------
@@ -43,12 +47,30 @@ class PruneRegrow:
         its optimizer state.
     layers : {"hidden", "all"} or sequence of int, default "hidden"
         Which layers change: all but the output layer, all, or those with these numbers (from 0; −1 is the last one).
+    every : int or str, default 1
+        Distance of two events: a number of epochs, or a text such as "100 steps".
+    until : float, optional
+        Epoch from which on there are no more events.
+    replaces_update : bool, default False
+        Whether an event takes the place of a step, see Timing.
+    density : float or callable, optional
+        Links that an event leaves in these layers together, as a share of all positions, in (0, 1], or a function of the epoch
+        that never rises. Without it their number stays.
+    cut : {"layer", "global"}, default "layer"
+        How `density` is reached: each layer loses the same share of its links, or those with the smallest |w| of all layers
+        together are counted, and each layer loses as many as are its own; at least one stays.
+    extra : float or callable, default 0
+        Links that grow beyond `density` until the next event, as a share of all positions, in [0, 1], or a function of the epoch.
+    n_batches : int, default 1
+        Mini-batches whose average gradient criterion and regrowth see, see `Evidence.average`.
+    decay : float, default 1.0
+        Weight of each of these batches, relative to the one before, in (0, 1].
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of these. When the rule is used: if a function returns invalid values; the network is then
-        unchanged.
+        If an argument is none of these. Before a training: if `density` rises. When the rule is used: if a function returns
+        invalid values; the network is then unchanged.
 
     Examples
     --------
@@ -67,13 +89,34 @@ class PruneRegrow:
     new_values: str | NewValues = "zero"
     same_place: str = "new"
     layers: str | Sequence[int] = "hidden"
+    every: int | str = 1
+    until: float | None = None
+    replaces_update: bool = False
+    density: float | Callable[[float], float] | None = None
+    cut: str = "layer"
+    extra: float | Callable[[float], float] = 0.0
+    n_batches: int = 1
+    decay: float = 1.0
+
+    rounding: ClassVar[Callable[[float], int]] = int  # of ζ times a number of links
 
     def __post_init__(self) -> None:
         if not callable(self.zeta):
             checks.fraction("zeta", self.zeta)
         if isinstance(self.new_values, str):
             checks.choice("new_values", self.new_values, NAMES)
+        object.__setattr__(self, "timing", Timing(self.every, self.until, self.replaces_update))
         checks.choice("same_place", self.same_place, ("new", "kept"))
+        checks.choice("cut", self.cut, ("layer", "global"))
+        checks.integer("n_batches", self.n_batches)
+        if checks.fraction("decay", self.decay) == 0:
+            checks.fail("decay", self.decay, "a number in (0, 1]")
+        if self.density is not None and not callable(self.density):
+            share("density", self.density)
+        if not callable(self.extra):
+            checks.fraction("extra", self.extra)
+        if self.density is None and self.extra != 0:
+            checks.fail("extra", self.extra, "0 without density: the links would become more at every event")
         if isinstance(self.layers, str):
             checks.choice("layers", self.layers, ("hidden", "all"))
         else:
@@ -85,20 +128,98 @@ class PruneRegrow:
             if not callable(plug_in) or isinstance(plug_in, type):
                 checks.fail(name, plug_in, f"a function {shape}", TypeError)
 
+    @property
+    def across_layers(self) -> bool:
+        """Whether all layers must be looked at before one can change."""
+        return self.density is not None and self.cut == "global"
+
+    def prepare(self, model: SparseMLP, epochs: int) -> None:
+        """Check the schedules of a training.
+
+        Parameters
+        ----------
+        model : SparseMLP
+            The network.
+        epochs : int
+            Epochs of the training.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `density` rises, or is above what the network has to the end; if a schedule leaves its range.
+        """
+        self._chosen(len(model.layers))
+        if self.density is None:
+            return
+        values = [share("density", at(self.density, epoch)) for epoch in range(epochs)]
+        for epoch, (before, after) in enumerate(zip(values, values[1:])):
+            if after > before:
+                raise ValueError(f"density: rises from {before:g} to {after:g} after epoch {epoch}: must never rise")
+
     def __call__(
         self,
-        epoch: int,
+        epoch: float,
         model: SparseMLP,
         state: Sequence[LayerState] | None,
         evidence: Evidence | None,
         rng: np.random.Generator,
     ) -> list[Rewiring | None]:
-        """Return a Rewiring for each layer; None for the output layer, for dense layers and where zeta is 0."""
-        return list(self.by_layer(epoch, model, state, evidence, rng))
+        """Return a Rewiring for each layer; None for layers that do not change, as those of density 1 that keep all links."""
+        if not self.across_layers:
+            return list(self.by_layer(epoch, model, state, evidence, rng))
+        zeta, cuts, extra = self._amounts(epoch, model)
+        evidence = self._averaged(evidence)
+        states = state or [None] * len(model.layers)
+        kept = [
+            None if cut is None else self._keep(layer, s, evidence, rng, zeta, cut)
+            for layer, s, cut in zip(model.layers, states, cuts, strict=True)
+        ]
+        kept = self.kept_across(model, kept)
+        wanted = self.grown_across(model, evidence, [n_replaced(keep, cut) for keep, cut in zip(kept, cuts, strict=True)])
+        return [
+            None if keep is None else self._rewiring(layer, keep, n + n_extra(extra, layer), evidence, rng)
+            for layer, keep, n in zip(model.layers, kept, wanted, strict=True)
+        ]
+
+    def kept_across(self, model: SparseMLP, kept: list[NDArray[np.bool_] | None]) -> list[NDArray[np.bool_] | None]:
+        """Decide over all layers which links are kept, where `across_layers`: as they are, unless a subclass changes it.
+
+        Parameters
+        ----------
+        model : SparseMLP
+            The network.
+        kept : list of ndarray of bool, or None
+            Which links the criterion keeps in each layer, None for a layer that does not change.
+
+        Returns
+        -------
+        list of ndarray of bool, or None
+            Which links are kept.
+        """
+        return kept
+
+    def grown_across(self, model: SparseMLP, evidence: Evidence | None, replaced: list[int]) -> list[int]:
+        """Decide how many links grow in each layer, where `across_layers`: as many as were replaced, or as a subclass shares out.
+
+        Parameters
+        ----------
+        model : SparseMLP
+            The network.
+        evidence : Evidence or None
+            Activations and gradients.
+        replaced : list of int
+            Links that each layer has lost, without those for `density`.
+
+        Returns
+        -------
+        list of int
+            Links that grow, without `extra`.
+        """
+        return replaced
 
     def by_layer(
         self,
-        epoch: int,
+        epoch: float,
         model: SparseMLP,
         state: Sequence[LayerState] | None,
         evidence: Evidence | None,
@@ -108,7 +229,7 @@ class PruneRegrow:
 
         Parameters
         ----------
-        epoch : int
+        epoch : int or float
             Number of finished epochs.
         model : SparseMLP
             The network. The caller may replace a layer before it asks for the change of the next one.
@@ -124,27 +245,62 @@ class PruneRegrow:
         Rewiring or None
             The change of a layer; None for no change.
         """
-        zeta = checks.fraction("zeta", self.zeta(epoch) if callable(self.zeta) else self.zeta)
-        chosen = self._chosen(len(model.layers))
-        for index, layer in enumerate(model.layers):
-            changes = index in chosen and zeta > 0
-            yield self._rewire(layer, state[index] if state else None, evidence, rng, zeta) if changes else None
+        zeta, cuts, extra = self._amounts(epoch, model)
+        evidence = self._averaged(evidence)
+        for index, (layer, cut) in enumerate(zip(model.layers, cuts, strict=True)):
+            if cut is None:
+                yield None
+                continue
+            keep = self._keep(layer, state[index] if state else None, evidence, rng, zeta, cut)
+            yield self._rewiring(layer, keep, n_replaced(keep, cut) + n_extra(extra, layer), evidence, rng)
 
     def _chosen(self, n_layers):
-        """The numbers of the layers that change."""
+        """The numbers of the layers that may change."""
         if isinstance(self.layers, str):
-            return range(n_layers - (self.layers == "hidden"))
+            return set(range(n_layers - (self.layers == "hidden")))
         for number in self.layers:
             if not -n_layers <= number < n_layers:
                 checks.fail("layers", list(self.layers), f"numbers of the net's {n_layers} layers, from 0")
         return {number % n_layers for number in self.layers}
 
-    def _rewire(self, layer, state, evidence, rng, zeta):
-        topology = layer.topology
-        if topology.density == 1:
-            return None
-        keep = criteria.kept(self.criterion(layer, state, evidence, rng, zeta), topology.nnz, zeta)
-        n_new = topology.nnz - int(np.count_nonzero(keep))
+    def _amounts(self, epoch, model):
+        """(zeta, cuts, extra) of an event; cuts: for each layer how many links go for `density`, None if it does not change."""
+        zeta, extra = checks.fraction("zeta", at(self.zeta, epoch)), checks.fraction("extra", at(self.extra, epoch))
+        chosen = sorted(self._chosen(len(model.layers)))
+        cuts = [None] * len(model.layers)
+        for index, cut in zip(chosen, self._cuts(epoch, [model.layers[index] for index in chosen]), strict=True):
+            if cut or extra or (zeta and model.layers[index].topology.density < 1):
+                cuts[index] = cut
+        return zeta, cuts, extra
+
+    def _cuts(self, epoch, layers):
+        """How many links each of these layers loses so that all have `density` together."""
+        nnz = np.array([layer.topology.nnz for layer in layers])
+        if self.density is None:
+            return [0] * len(layers)
+        places = sum(layer.topology.n_out * layer.topology.n_in for layer in layers)
+        wanted = round(share("density", at(self.density, epoch)) * places)
+        if wanted >= nnz.sum():
+            return [0] * len(layers)
+        if self.cut == "layer":
+            return (nnz - np.maximum(1, np.round(nnz * (wanted / nnz.sum())).astype(int))).tolist()
+        size = np.concatenate([np.abs(layer.w) for layer in layers])
+        lowest = np.sort(np.argpartition(size, nnz.sum() - wanted - 1)[: nnz.sum() - wanted])
+        each = np.diff(np.searchsorted(lowest, np.concatenate([[0], np.cumsum(nnz)])))
+        return np.minimum(each, nnz - 1).tolist()
+
+    def _averaged(self, evidence):
+        return evidence if self.n_batches == 1 or evidence is None else evidence.average(self.n_batches, self.decay)
+
+    def _keep(self, layer, state, evidence, rng, zeta, cut):
+        """Which links of a layer stay that loses `cut` links, and the share zeta of the others."""
+        nnz = layer.topology.nnz
+        lost = zeta
+        if cut or self.rounding is not int:  # a half more, so that ⌊lost · nnz⌋ is that number
+            lost = min(1.0, (cut + self.rounding(zeta * (nnz - cut)) + 0.5) / nnz)
+        return criteria.kept(self.criterion(layer, state, evidence, rng, lost), nnz, lost)
+
+    def _rewiring(self, layer, keep, n_new, evidence, rng):
         return self._with_values(self._moved(layer, keep, n_new, evidence, rng), layer, evidence, rng)
 
     def _moved(self, layer, keep, n_new, evidence, rng):
@@ -155,10 +311,7 @@ class PruneRegrow:
         check_free(topology.shape, pruned.topology.nnz, n_new)
         rows, columns = self._checked(self.regrowth(layer, pruned.topology, n_new, evidence, rng), n_new)
         try:
-            if self.same_place == "kept":
-                keep, rows, columns = returned(topology, keep, rows, columns)
-                pruned = rewire(topology, keep)
-            return pruned.then(grow(pruned.topology, rows, columns))
+            return moved(topology, keep, rows, columns, self.same_place)
         except (TypeError, ValueError) as error:
             raise type(error)(f"regrowth: {error}") from error
 
@@ -175,8 +328,38 @@ class PruneRegrow:
     def _checked(self, answer, n_new):
         """Check that a regrowth returned n_new rows and columns."""
         if not isinstance(answer, tuple | list) or len(answer) != 2:
-            checks.fail("regrowth's result", answer, f"(rows, columns), {n_new} each: a position for each link that was pruned")
+            checks.fail("regrowth's result", answer, f"(rows, columns), {n_new} each: a position for each new link")
         return [checks.whole_array(f"regrowth's {name}", part, n_new) for name, part in zip(("rows", "columns"), answer)]
+
+
+def at(value, epoch):
+    """A setting at an epoch: a number, or what a schedule says."""
+    return value(epoch) if callable(value) else value
+
+
+def share(name, value):
+    """A number in (0, 1] as float."""
+    if checks.fraction(name, value) == 0:
+        checks.fail(name, value, "a number in (0, 1]")
+    return float(value)
+
+
+def n_replaced(keep, cut):
+    """How many links of a layer go beyond the `cut` ones; keep: which stay, None for all."""
+    return 0 if keep is None else max(0, len(keep) - int(np.count_nonzero(keep)) - cut)
+
+
+def n_extra(extra, layer):
+    """How many links are a share of all positions of a layer."""
+    return round(extra * layer.topology.n_out * layer.topology.n_in)
+
+
+def moved(topology, keep, rows, columns, same_place):
+    """The Rewiring that keeps some links and grows others at positions; ValueError where one is not free."""
+    if same_place == "kept":
+        keep, rows, columns = returned(topology, keep, rows, columns)
+    pruned = rewire(topology, keep)
+    return pruned.then(grow(pruned.topology, rows, columns))
 
 
 def returned(topology, keep, rows, columns):
@@ -206,6 +389,8 @@ class SET(PruneRegrow):
         What a link is that grows where one was removed in the same event; see PruneRegrow.
     layers : str or sequence of int, default "hidden"
         Which layers change; see PruneRegrow.
+    every, until, replaces_update, density, cut, extra, n_batches, decay : optional
+        When the events take place, how many links they leave, and what they see; see PruneRegrow.
 
     Raises
     ------
@@ -250,6 +435,8 @@ class RigL(PruneRegrow):
         What a link is that grows where one was removed in the same event; see PruneRegrow.
     layers : str or sequence of int, default "hidden"
         Which layers change; see PruneRegrow.
+    every, until, replaces_update, density, cut, extra, n_batches, decay : optional
+        When the events take place, how many links they leave, and what they see; see PruneRegrow.
 
     Raises
     ------

@@ -18,10 +18,12 @@ from ..evolution import criteria, importances, regrowths
 from ..evolution.importance_pruning import FOLDS
 from ..evolution.new_values import INITIALIZER
 from ..evolution.new_values import NAMES as NEW_VALUES
-from ..nn import activations, initializers
+from ..nn import activations, initializers, torch_optimizers
+from ..topology import starts
+from ..topology.layer_densities import densities
 from ..utils import checks
 
-SCHEDULES = ("constant", "cosine", "step", "warm_up")
+SCHEDULES = ("constant", "cosine", "step", "warm_up", "linear", "warm_up_cosine", "one_cycle")
 RULES = ("set", "static")
 ZETA_SCHEDULES = ("constant", "cosine")
 PRUNING = ("none", "shrink", "links")
@@ -112,13 +114,18 @@ class ExperimentConfig:
         choices=tuple(importances.NAMES), group="pruning",
     )  # fmt: skip
     learning_rate: float = knob(0.01, "learning rate η", "step size", low=1e-6, high=10.0, step=0.001, log=True, group="training")
-    momentum: float = knob(0.9, "momentum μ", "share of the previous step kept", low=0.0, high=0.999, step=0.01, group="training")
+    momentum: float = knob(
+        0.9, "momentum μ", "momentum_sgd, sgd: share of the previous step kept", low=0.0, high=0.999, step=0.01, group="training",
+    )  # fmt: skip
     weight_decay: float = knob(
-        0.0, "weight decay λ", "share of each weight subtracted at every step (not times η)", low=0.0, high=0.1, step=1e-4,
+        0.0, "weight decay λ", "share of each weight subtracted at every step; times η in sgd, adam, adamw", low=0.0, high=0.1,
+        step=1e-4, group="training",
+    )  # fmt: skip
+    nesterov: bool = knob(False, "Nesterov", "momentum_sgd, sgd: look-ahead momentum", group="training")
+    decay_biases: bool = knob(
+        True, "decay biases", "weight decay acts on biases, too, as in the authors' code; off: momentum_sgd only",
         group="training",
     )  # fmt: skip
-    nesterov: bool = knob(False, "Nesterov", "look-ahead momentum", group="training")
-    decay_biases: bool = knob(True, "decay biases", "weight decay acts on biases, too, as in the authors' code", group="training")
     schedule: str = knob("constant", "schedule", "learning rate over the epochs", choices=SCHEDULES, group="training")
     batch_size: int = knob(32, "batch size", "samples of a mini-batch", low=1, high=1_000_000, step=1, group="training")
     epochs: int = knob(10, "epochs", "passes over the training data", low=1, high=100_000, step=1, group="training")
@@ -165,6 +172,30 @@ class ExperimentConfig:
         "zero", "new values", "values of new links; the paper's come from the initializer", choices=tuple(NEW_VALUES),
         group="evolution",
     )  # fmt: skip
+    optimizer: str = knob(
+        "momentum_sgd", "optimizer", "momentum_sgd as in the paper, or PyTorch's sgd, adam, adamw",
+        choices=tuple(torch_optimizers.NAMES), group="training",
+    )  # fmt: skip
+    beta1: float = knob(
+        0.9, "β₁", "adam, adamw: share that the average of gradients keeps", low=0.0, high=0.999, step=0.01, group="training"
+    )
+    beta2: float = knob(
+        0.999, "β₂", "adam, adamw: share that the average of squares keeps", low=0.0, high=0.99999, step=0.001, group="training"
+    )
+    eps: float = knob(
+        1e-8, "ε of adam", "adam, adamw: number added below the fraction", low=1e-12, high=1.0, step=1e-8, log=True,
+        group="training",
+    )  # fmt: skip
+    clip_norm: float = knob(
+        0.0, "clip norm", "gradients whose norm is larger are scaled down to it; 0: never", low=0.0, high=10_000.0, step=0.1,
+        group="training",
+    )  # fmt: skip
+    topology: str = knob("er", "topology", "where the links are at the start", choices=tuple(starts.NAMES))
+    density: float = knob(
+        0.0, "density", "share of links at the start, in each layer (er: in all together), in place of ε; 0: by ε",
+        low=0.0, high=1.0, step=0.01,
+    )  # fmt: skip
+    dense_last: bool = knob(False, "dense output", "the output layer is dense at the start")
 
     def __post_init__(self):
         for one in dataclasses.fields(self):
@@ -176,7 +207,8 @@ class ExperimentConfig:
         """
         Return the settings of one of the paper's experiments [1]_, section 4.
 
-        The paper trains CIFAR-10 with data augmentation, which is not part of this preset.
+        The paper trains CIFAR-10 with data augmentation, which is not part of this preset: give `build` data with
+        `Dataset.with_augmentation`.
 
         Parameters
         ----------
@@ -316,6 +348,12 @@ def data_options(config):
         name = next(iter(options))
         checks.fail(name, getattr(config, name), f"{FIELDS[name].default!r}: {config.dataset!r} is not a file")
     return options
+
+
+def layer_densities(config, sizes):
+    """The density at which each layer of a net of these widths starts, on average."""
+    start = None if config.topology == "csti" else starts.get(config.topology)  # csti needs data only to draw
+    return densities(sizes, start, config.epsilon, config.density or None, (False, config.dense_last))
 
 
 def documented(one):

@@ -14,7 +14,8 @@ from ..evolution import SET, ImportancePruning, PruneRegrow, criteria, importanc
 from ..nn import activations, initializers
 from ..nn.mlp import SparseMLP
 from ..nn.optimizers import MomentumSGD
-from ..nn.schedules import Cosine, Step, Until, WarmUp
+from ..nn.schedules import Cosine, Linear, OneCycle, Step, Until, WarmUp
+from ..nn.torch_optimizers import SGD, Adam, named
 from ..training import loop
 from ..utils import checks
 from .config import ExperimentConfig, data_options
@@ -33,7 +34,7 @@ class Experiment:
         The data set.
     model : SparseMLP
         The network, not trained yet.
-    optimizer : MomentumSGD
+    optimizer : MomentumSGD, SGD or Adam
         The optimizer with the learning rate or its schedule.
     rules : list
         Rules that change the topology between epochs.
@@ -49,7 +50,7 @@ class Experiment:
     config: ExperimentConfig
     data: Dataset
     model: SparseMLP
-    optimizer: MomentumSGD
+    optimizer: MomentumSGD | SGD | Adam
     rules: list
 
     @property
@@ -145,19 +146,17 @@ def build(config: ExperimentConfig, *, data: Dataset | None = None) -> Experimen
     """
     if not isinstance(config, ExperimentConfig):
         checks.fail("config", config, "an ExperimentConfig", TypeError)
-    rules = rules_of(config)  # before the data are loaded: refuses settings that contradict each other
+    rules, optimizer = rules_of(config), optimizer_of(config)  # before the data are loaded: settings may contradict each other
     data = datasets.load(config.dataset, **data_options(config)) if data is None else given_dataset(data)
     n_batches = -(-data.n_train // config.batch_size)
     if config.workers > n_batches:
         checks.fail("workers", config.workers, f"at most {n_batches}, the mini-batches of an epoch")
     activation = activation_of(config)
     model = SparseMLP.create(
-        (data.n_features, *config.hidden, data.n_outputs), epsilon=config.epsilon, activation=activation, dropout=config.dropout,
-        initializer=initializer_of(config), seed=config.seed,
+        (data.n_features, *config.hidden, data.n_outputs), epsilon=config.epsilon, density=config.density or None,
+        activation=activation, dropout=config.dropout, initializer=initializer_of(config), seed=config.seed,
+        topology=config.topology, dense_last=config.dense_last, data=data.X_train if config.topology == "csti" else None,
     )  # fmt: skip
-    optimizer = MomentumSGD(
-        rate_of(config), config.momentum, config.weight_decay, nesterov=config.nesterov, decay_biases=config.decay_biases
-    )
     return Experiment(config, data, model, optimizer, rules)
 
 
@@ -165,7 +164,7 @@ def initializer_of(config):
     """The initializer of a config; None, the default of `SparseMLP.create`, for he_uniform with fan "auto"."""
     if config.fan == "auto":
         return None if config.initializer == "he_uniform" else initializers.get(config.initializer)
-    scaled = config.initializer != "normal"
+    scaled = config.initializer in ("he_uniform", "xavier_uniform", "he_normal")
     return initializers.get(config.initializer, **({"fan": config.fan} if scaled else {}))
 
 
@@ -212,13 +211,26 @@ def activation_of(config):
     return activations.get(config.activation, **parameters)
 
 
+def optimizer_of(config):
+    """The optimizer of a config."""
+    return named(
+        config.optimizer, learning_rate=rate_of(config), momentum=config.momentum, weight_decay=config.weight_decay,
+        nesterov=config.nesterov, decay_biases=config.decay_biases, betas=(config.beta1, config.beta2), eps=config.eps,
+        clip_norm=config.clip_norm or None,
+    )  # fmt: skip
+
+
 def rate_of(config):
     """The learning rate of a config, or its schedule."""
     rate, epochs = config.learning_rate, config.epochs
+    warm_up = min(max(1, epochs / 10), epochs / 2)
     makers = {
         "constant": lambda: rate,
         "cosine": partial(Cosine, rate, epochs, final=rate / 1000),
         "step": partial(Step, rate, max(1, epochs // 4), 0.5),
         "warm_up": partial(WarmUp, rate, max(1, epochs / 10)),
+        "linear": partial(Linear, rate, epochs, final=rate / 1000),
+        "warm_up_cosine": lambda: WarmUp(Cosine(rate, epochs, rate / 1000, warm_up), warm_up),
+        "one_cycle": partial(OneCycle, rate, epochs),
     }
     return makers[config.schedule]()

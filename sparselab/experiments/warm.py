@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse
 from tqdm.auto import tqdm
 
-from ..evolution import SET, ImportancePruning
+from ..evolution import SET, ImportancePruning, PruneRegrow, criteria, regrowths
 from ..kernels import cache
 from ..nn.mlp import SparseMLP
 from ..parallel.trainer import train_parallel
@@ -56,6 +56,14 @@ def pruning():
     list(train(model, (X, y), rules=[SET(0.3), ImportancePruning(start=1, every=1)], epochs=3, batch_size=N, seed=0))
 
 
+def other_rules():
+    """Links that are kept at random, and places scored by walks."""
+    X, y = samples()
+    model = SparseMLP.create(SIZES, density=0.1, seed=0)
+    rule = PruneRegrow(0.3, criteria.Soft(), regrowths.CannistraciHebb())
+    list(train(model, (X, y), rules=[rule], epochs=2, batch_size=N, seed=0))
+
+
 def csr():
     X, y = samples()
     run(scipy.sparse.csr_matrix(X), y)
@@ -81,4 +89,4 @@ def layerwise():
     run(X.astype(np.float64), y, dtype="float64")
 
 
-TASKS = as_usual, small_batches, pruning, csr, regression, workers, layerwise
+TASKS = as_usual, small_batches, pruning, csr, regression, workers, layerwise, other_rules

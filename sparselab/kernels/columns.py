@@ -13,5 +13,8 @@ GATHER, FORWARD, BACKWARD, WAIT, UPDATE, PHASES = range(6)
 MOMENTUM, DECAY, BIAS_DECAY, NESTEROV, SETTINGS = range(5)
 DAMPENING, COUNT, SGD_SETTINGS = range(SETTINGS, SETTINGS + 3)
 BETA1, BETA2, EPSILON, ADAM_DECAY, DECOUPLED, ADAM_COUNT, ADAM_SETTINGS = range(7)
+# … and before them, where gradients are clipped: the largest norm; and, as int64, the addresses of the update's kernel, of a
+# counter at which the threads meet, and of float64 for the sums of squares, one for each CHUNK of a layer's links and biases
+CLIP_NORM, CLIP_UPDATE, CLIP_COUNTER, CLIP_SQUARES, CLIP_SETTINGS = range(5)
 # `cuts` (layers, 2, parts + 1) int64: where each part's output neurons and input neurons begin
 BY_OUTPUT, BY_INPUT = range(2)

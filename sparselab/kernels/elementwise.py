@@ -9,6 +9,7 @@ from .rng import dropout_word, key64
 from .settings import jit
 
 BLOCK = 16  # features of a gather that stay in the first-level cache
+CHUNK = 4096  # links whose gradients are added and applied while they are in the first-level cache
 
 
 @jit
@@ -69,6 +70,29 @@ def multiply(values, begin, end, by):
 
 
 @jit
+def squares(values, begin, end):
+    """Σ v² over [begin, end) in float64, as four sums side by side."""
+    values, n = values[begin:end], end - begin
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    for k in range(0, n - 3, 4):
+        p, q, r, s = np.float64(values[k]), np.float64(values[k + 1]), np.float64(values[k + 2]), np.float64(values[k + 3])
+        a, b, c, d = a + p * p, b + q * q, c + r * r, d + s * s
+    for k in range(n - n % 4, n):
+        p = np.float64(values[k])
+        a += p * p
+    return (a + b) + (c + d)
+
+
+@jit
+def add_squares(total, values):
+    """total + Σ v², piece by piece, so that threads may share the pieces."""
+    n = len(values)
+    for begin in range(0, n, CHUNK):
+        total += squares(values, begin, min(begin + CHUNK, n))
+    return total
+
+
+@jit
 def update(w, v, g, begin, end, rate, momentum, decay, nesterov):
     """v ← μv − ηg; w ← w + v − λw (Nesterov: w ← w + μv − ηg − λw), on [begin, end)."""
     w, v, g = w[begin:end], v[begin:end], g[begin:end]
@@ -105,6 +129,19 @@ def adam(w, m, v, g, begin, end, step, root, beta1, beta2, epsilon, decay, shrin
         m[k] = beta1 * m[k] + (one - beta1) * d
         v[k] = beta2 * v[k] + (one - beta2) * d * d
         w[k] = shrink * w[k] - step * m[k] / (np.sqrt(v[k]) / root + epsilon)
+
+
+@jit
+def adam_by_link(w, m, v, t, g, rate, beta1, beta2, epsilon, decay, shrink):
+    """`adam` where each weight has a count of its own steps, in t. All numbers are float64."""
+    for k in range(len(w)):
+        t[k] += 1
+        d = g[k] + decay * w[k]
+        m[k] = beta1 * m[k] + (1 - beta1) * d
+        v[k] = beta2 * v[k] + (1 - beta2) * d * d
+        count = np.float64(t[k])
+        size, root = rate / (1 - beta1**count), np.sqrt(1 - beta2**count)
+        w[k] = shrink * w[k] - size * m[k] / (np.sqrt(np.float64(v[k])) / root + epsilon)
 
 
 @jit

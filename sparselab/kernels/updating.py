@@ -10,6 +10,11 @@ from .columns import (
     BETA1,
     BETA2,
     BIAS_DECAY,
+    CLIP_COUNTER,
+    CLIP_NORM,
+    CLIP_SETTINGS,
+    CLIP_SQUARES,
+    CLIP_UPDATE,
     COUNT,
     DAMPENING,
     DECAY,
@@ -29,13 +34,12 @@ from .columns import (
     V,
     W,
 )
-from .elementwise import adam, add_gradients, divide, multiply, sgd, update
+from .elementwise import CHUNK, adam, add_gradients, divide, multiply, sgd, squares, update
 from .native import caller, native
 from .settings import jit
-from .system import array_at, vector
+from .system import array_at, meet, vector
 
 ONE = np.float32(1)
-CHUNK = 4096  # links whose gradients are added and applied while they are in the first-level cache
 
 
 @jit
@@ -154,3 +158,37 @@ def adam_net(thread, threads, n_layers, table, dw, db, groups, rate, settings, s
                 sum_chunk(places[kind], l, n, begin, end)
                 total = vector(places[kind][0, l], n)
                 adam(values, m, v, total, begin, end, size, root, beta1, beta2, epsilon, decay, shrink)
+
+
+@native(UPDATE)
+def clip_net(thread, threads, n_layers, table, dw, db, groups, rate, settings, step):
+    """Gradients scaled to a norm of at most CLIP_NORM, then the update at CLIP_UPDATE, whose settings come after those here.
+
+    The threads share chunks and meet before their sums are added, in order: the norm does not depend on their number.
+    """
+    limit, places = array_at(settings, (CLIP_SETTINGS,), np.float64)[CLIP_NORM], array_at(settings, (CLIP_SETTINGS,), np.int64)
+    rows, shape = array_at(table, (n_layers, FIELDS), np.int64), (groups, n_layers)
+    gradients = array_at(dw, shape, np.int64), array_at(db, shape, np.int64)
+    first, total = 0, 0.0
+    for l in range(n_layers):
+        for kind in range(2):
+            n = rows[l, N_OUT] if kind else rows[l, NNZ]
+            chunks = (n + CHUNK - 1) // CHUNK
+            sums = array_at(places[CLIP_SQUARES] + 8 * first, (chunks,), np.float64)
+            for chunk in range(chunks * thread // threads, chunks * (thread + 1) // threads):
+                begin, end = chunk * CHUNK, min((chunk + 1) * CHUNK, n)
+                sum_chunk(gradients[kind], l, n, begin, end)
+                sums[chunk] = squares(vector(gradients[kind][0, l], n), begin, end)
+            first += chunks
+    meet(places[CLIP_COUNTER], threads)
+    sums = array_at(places[CLIP_SQUARES], (first,), np.float64)
+    for chunk in range(first):
+        total += sums[chunk]
+    factor = np.float32(min(1.0, limit / (np.sqrt(total) + 1e-6)))
+    if factor != 1:
+        for l in range(n_layers):
+            for kind in range(2):
+                n = rows[l, N_OUT] if kind else rows[l, NNZ]
+                multiply(vector(gradients[kind][0, l], n), n * thread // threads, n * (thread + 1) // threads, factor)
+    behind = settings + 8 * CLIP_SETTINGS
+    call_update(places[CLIP_UPDATE], thread, threads, n_layers, table, dw, db, 1, rate, behind, step)

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..topology.layer_densities import check_density, densities
+from ..topology.starts import Uniform
 from ..topology.topology import MAX_WIDTH
 from ..utils import checks, resources
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+DRAWING, DRAWING_PLACES = 4 + 8, 130  # bytes a link: drawn uniformly, or as pairs (output, input) that are sorted
 WORTH_CHECKING = 16 * 2**20  # bytes: skip the memory check below this size
 
 
@@ -97,10 +100,10 @@ def dense_bytes(sizes, *, itemsize=4, copies=3):
 
 
 def expected_links(sizes, *, epsilon=None, density=None):
-    """(layers,) floats: how many links each layer gets on average; epsilon is not used where there is a density."""
+    """(layers,) floats: how many links each layer gets on average; epsilon is not used where there are densities."""
     sizes = np.array(sizes, float)
     n_in, n_out = sizes[:-1], sizes[1:]
-    return np.minimum(epsilon * (n_in + n_out), n_in * n_out) if density is None else density * (n_in * n_out)
+    return np.minimum(epsilon * (n_in + n_out), n_in * n_out) if density is None else np.asarray(density) * (n_in * n_out)
 
 
 @dataclass(frozen=True)
@@ -125,11 +128,11 @@ class NetShape:
         """{name: bytes} of the net itself."""
         return {name: n.sum() for name, n in layer_stored_items(*self.ends, self.nnz, self.itemsize).items()}
 
-    def creation_bytes(self):
+    def creation_bytes(self, per_link=DRAWING):
         """Bytes beyond those of the finished net that are needed only while a layer's links are drawn: slots and counts."""
         n_in, n_out = self.ends
         own = sum(layer_stored_items(n_in, n_out, self.nnz, self.itemsize).values())
-        drawing = 4 * self.nnz + 8 * self.nnz + 8 * (5 * n_out + n_in)
+        drawing = per_link * self.nnz + 8 * (5 * n_out + n_in)
         return max(0.0, (np.cumsum(own) - own + drawing).max() - own.sum())
 
 
@@ -138,11 +141,11 @@ def whole_bytes(items):
     return {name: int(n) for name, n in items.items() if n >= 1}
 
 
-def check_sparsity(epsilon, density):
+def check_sparsity(epsilon, density, n_layers):
     """{"density": …} where one is given, else {"epsilon": …}, checked: arguments of `expected_links`."""
     if density is None:
         return {"epsilon": checks.positive("epsilon", epsilon)}
-    return {"density": checks.number("density", density, "a number in (0, 1]", low=0, high=1, open_low=True)}
+    return {"density": check_density(density, n_layers)}
 
 
 def net_name(sizes):
@@ -166,32 +169,40 @@ def require_memory(what, items, advise):
         raise InsufficientMemoryError(what, need, have, items, advise(have))
 
 
-def check_creation(sizes, itemsize, epsilon, density):
-    """Refuse a net that does not fit; SparseMLP.create calls this before it allocates anything."""
-    sparsity = check_sparsity(epsilon, density)
-    net = NetShape.expected(sizes, itemsize, **sparsity)
-    advise = lambda have: _largest_sparsity(sizes, itemsize, sparsity, have)
-    require_memory(f"creating {net_name(sizes)}", creation_items(net), advise)
+def check_creation(sizes, itemsize, sparsity, start, dense_ends):
+    """The densities of a net's layers; refused if it does not fit, before SparseMLP.create allocates anything.
+
+    sparsity: {"epsilon": …} or {"density": …}, as it was given; start and dense_ends as for `layer_densities.densities`.
+    """
+    ((name, value),) = sparsity.items()
+    scaled = lambda share: [share * one for one in value] if isinstance(value, list) else share * value
+    shares = lambda share: densities(
+        sizes, start, **{"epsilon": None, "density": None, name: scaled(share)}, dense_ends=dense_ends
+    )
+    cells = np.array([n_in * n_out for n_in, n_out in zip(sizes, sizes[1:], strict=False)], float)
+    shape = lambda share: NetShape(np.array(sizes, float), np.array(shares(share)) * cells, itemsize)
+    need = lambda share: creation_items(shape(share), DRAWING if isinstance(start, Uniform) else DRAWING_PLACES)
+    require_memory(f"creating {net_name(sizes)}", need(1), lambda have: _largest_sparsity(name, value, need, have))
+    net = shape(1)
     if net.nnz.max() > MAX_WIDTH:
         layer = int(net.nnz.argmax())
-        ((name, value),) = sparsity.items()
         allowed = f"{MAX_WIDTH} links a layer"
-        raise ValueError(
-            f"{name} = {value:g}: gives layer {layer + 1} about {net.nnz[layer]:.3g} links: must be at most {allowed}"
-        )
+        shown = checks.shown(value) if isinstance(value, list) else f"{value:g}"
+        raise ValueError(f"{name} = {shown}: gives layer {layer + 1} about {net.nnz[layer]:.3g} links: must be at most {allowed}")
+    return shares(1)
 
 
-def creation_items(net):
+def creation_items(net, per_link=DRAWING):
     """{name: bytes} that creating a net of a NetShape needs."""
-    return net.stored_items() | {"drawing the links": net.creation_bytes()}
+    return net.stored_items() | {"drawing the links": net.creation_bytes(per_link)}
 
 
-def _largest_sparsity(sizes, itemsize, sparsity, have):
+def _largest_sparsity(name, value, need, have):
     """Such as "epsilon up to 3.4": the largest value with which the net fits into `have` bytes."""
-    ((name, value),) = sparsity.items()
-    fits = lambda share: sum(creation_items(NetShape.expected(sizes, itemsize, **{name: share * value})).values()) <= have
-    share = largest_share(fits)
-    return f"{name} up to {_three_digits(share * value)}" if share else "fewer neurons"
+    share = largest_share(lambda share: sum(whole_bytes(need(share)).values()) <= have)
+    if not share:
+        return "fewer neurons"
+    return f"{share:.2g} of these densities" if isinstance(value, list) else f"{name} up to {_three_digits(share * value)}"
 
 
 def largest_share(fits, steps=30):

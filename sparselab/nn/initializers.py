@@ -75,8 +75,7 @@ class _Scaled:
         if self.fan == "width":
             values *= dtype_of(dtype)(self.limit(topology.n_in, topology.n_out))
         else:
-            fan_in = np.repeat(topology.fan_in, topology.fan_in) if slots is None else fan_in_at(topology, slots)
-            values *= self.limit(fan_in, topology.n_out).astype(dtype)
+            values *= self.limit(_fan_in(topology, slots), topology.n_out).astype(dtype)
         return values
 
 
@@ -126,6 +125,15 @@ def fan_in_at(topology: Topology, slots: NDArray[np.integer]) -> NDArray[np.int6
     """
     rows = np.searchsorted(topology.indptr, slots, side="right") - 1
     return topology.fan_in[rows]
+
+
+def _fan_in(topology, slots):
+    return np.repeat(topology.fan_in, topology.fan_in) if slots is None else fan_in_at(topology, slots)
+
+
+def _normal(topology, rng, dtype, slots, variance):
+    values = rng.standard_normal(topology.nnz if slots is None else len(slots), dtype=dtype_of(dtype))
+    return np.multiply(values, np.sqrt(variance).astype(dtype), out=values)
 
 
 @dataclass(frozen=True)
@@ -276,7 +284,178 @@ class Normal:
         return rng.standard_normal(n, dtype=dtype_of(dtype)) * dtype_of(dtype)(self.deviation)
 
 
-NAMES: dict[str, type] = {"he_uniform": HeUniform, "xavier_uniform": XavierUniform, "normal": Normal}
+@dataclass(frozen=True)
+class HeNormal:
+    """Normally distributed with variance 2 / n_in (He et al. 2015), also known as Kaiming normal.
+
+    Parameters
+    ----------
+    fan : {"width", "links"}, default "width"
+        Whether n_in is the width of the layer before, as in the paper, or each neuron's number of incoming links.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `fan` is not one of these names.
+
+    References
+    ----------
+    He, Zhang, Ren, Sun (2015), "Delving Deep into Rectifiers", arXiv 1502.01852.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.initializers.HeNormal()(sl.Topology.dense(2, 6), np.random.default_rng(0)).shape
+    (12,)
+    """
+
+    fan: str = "width"
+
+    def __post_init__(self) -> None:
+        checks.choice("fan", self.fan, ("width", "links"))
+
+    def __call__(
+        self,
+        topology: Topology,
+        rng: np.random.Generator,
+        dtype: DTypeLike = np.float32,
+        slots: NDArray[np.integer] | None = None,
+    ) -> NDArray[np.floating]:
+        """Draw values of links.
+
+        Parameters
+        ----------
+        topology : Topology
+            Links of the layer.
+        rng : numpy.random.Generator
+            Source of randomness.
+        dtype : dtype, default float32
+            Type of the values, float32 or float64.
+        slots : ndarray of int, optional
+            Links that need a value; by default all.
+
+        Returns
+        -------
+        ndarray
+            One value for each of the links.
+        """
+        fan_in = topology.n_in if self.fan == "width" else _fan_in(topology, slots)
+        return _normal(topology, rng, dtype, slots, 2 / fan_in)
+
+
+@dataclass(frozen=True)
+class SWI:
+    """Normally distributed with variance 2 / (density · n_out): 2 divided by the mean number of outgoing links of an input.
+
+    So the code of CHT starts its sparse layers (sparse weight initialization).
+
+    References
+    ----------
+    Zhang et al. (2024), "Epitopological learning and Cannistraci-Hebb network shape intelligence brain-inspired theory for
+    ultra-sparse advantage in deep learning", ICLR.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.SWI()(sl.erdos_renyi(20, 30, density=0.1, exact=True, seed=0), np.random.default_rng(0)).shape
+    (60,)
+    """
+
+    def __call__(
+        self,
+        topology: Topology,
+        rng: np.random.Generator,
+        dtype: DTypeLike = np.float32,
+        slots: NDArray[np.integer] | None = None,
+    ) -> NDArray[np.floating]:
+        """Draw values of links.
+
+        Parameters
+        ----------
+        topology : Topology
+            Links of the layer.
+        rng : numpy.random.Generator
+            Source of randomness.
+        dtype : dtype, default float32
+            Type of the values, float32 or float64.
+        slots : ndarray of int, optional
+            Links that need a value; by default all.
+
+        Returns
+        -------
+        ndarray
+            One value for each of the links.
+        """
+        return _normal(topology, rng, dtype, slots, 2 * topology.n_in / max(1, topology.nnz))
+
+
+@dataclass(frozen=True)
+class GradientFlow:
+    """Normally distributed with variance 1 / fan, where the fan of each link is counted in links of its own neurons.
+
+    Parameters
+    ----------
+    fan : {"in", "out", "mean"}, default "in"
+        The number of links into the output of a link, the number of links out of its input, or the mean of both.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `fan` is not one of these names.
+
+    References
+    ----------
+    Evci et al. (2022), "Gradient Flow in Sparse Neural Networks and How Lottery Tickets Win", arXiv 2010.03533.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.GradientFlow("mean")(sl.erdos_renyi(20, 30, density=0.1, exact=True, seed=0), np.random.default_rng(0)).shape
+    (60,)
+    """
+
+    fan: str = "in"
+
+    def __post_init__(self) -> None:
+        checks.choice("fan", self.fan, ("in", "out", "mean"))
+
+    def __call__(
+        self,
+        topology: Topology,
+        rng: np.random.Generator,
+        dtype: DTypeLike = np.float32,
+        slots: NDArray[np.integer] | None = None,
+    ) -> NDArray[np.floating]:
+        """Draw values of links.
+
+        Parameters
+        ----------
+        topology : Topology
+            Links of the layer.
+        rng : numpy.random.Generator
+            Source of randomness.
+        dtype : dtype, default float32
+            Type of the values, float32 or float64.
+        slots : ndarray of int, optional
+            Links that need a value; by default all.
+
+        Returns
+        -------
+        ndarray
+            One value for each of the links.
+        """
+        fan_in = _fan_in(topology, slots) if self.fan != "out" else 0
+        fan_out = topology.fan_out[topology.indices if slots is None else topology.indices[slots]] if self.fan != "in" else 0
+        return _normal(topology, rng, dtype, slots, (2 if self.fan == "mean" else 1) / (fan_in + fan_out))
+
+
+NAMES: dict[str, type] = {
+    "he_uniform": HeUniform, "xavier_uniform": XavierUniform, "normal": Normal, "he_normal": HeNormal, "swi": SWI,
+    "gradient_flow": GradientFlow,
+}  # fmt: skip
 
 
 def get(initializer: str | type | Initializer, **parameters: float | str) -> Initializer:

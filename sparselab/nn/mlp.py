@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..datasets.targets import as_classes
+from ..topology import starts
 from ..topology.neuron_ids import Neurons
-from ..topology.random_graph import erdos_renyi
+from ..topology.random_graph import with_fan_in
 from ..topology.topology import Topology
 from ..utils import checks
 from ..utils.seeds import child
@@ -102,6 +103,14 @@ def check_no_estimator(value: Any, name: str, allowed: str = "a SparseMLP") -> N
             checks.fail(name, value, f"{allowed} (give {type(value).__name__}(…){attribute}.model_, its net)", TypeError)
 
 
+def drawn(start, n_in, n_out, density, rng):
+    """The links of a layer; a layer of density 1 is dense with any start."""
+    topology = Topology.dense(n_out, n_in) if density >= 1 else start(n_in, n_out, density, rng)
+    if not isinstance(topology, Topology) or topology.shape != (n_out, n_in):
+        checks.fail("topology's result", topology, f"a Topology of shape {(n_out, n_in)}, (n_out, n_in)", TypeError)
+    return topology
+
+
 class SparseMLP:
     """A multilayer perceptron of sparse layers with one activation between them; the last layer gives logits.
 
@@ -170,7 +179,7 @@ class SparseMLP:
         sizes: Iterable[int],
         *,
         epsilon: float = 20,
-        density: float | None = None,
+        density: float | Sequence[float] | None = None,
         activation: str | type | Activation = "all_relu",
         initializer: str | type | initializers.Initializer | None = None,
         dropout: float = 0.0,
@@ -178,8 +187,12 @@ class SparseMLP:
         dtype: DTypeLike = np.float32,
         exact: bool = False,
         min_fan_in: int = 0,
+        topology: str | type | starts.Start | None = None,
+        dense_first: bool = False,
+        dense_last: bool = False,
+        data: ArrayLike | None = None,
     ) -> Self:
-        """Create a network whose layers are Erdős–Rényi random graphs.
+        """Create a network with random links: by default its layers are Erdős–Rényi random graphs.
 
         Parameters
         ----------
@@ -187,8 +200,9 @@ class SparseMLP:
             Widths of all layers, input and output included.
         epsilon : float, default 20
             A layer gets about epsilon · (n_in + n_out) links (eq. 1 of the paper); it is dense if that reaches n_in · n_out.
-        density : float, optional
-            Share of links that exist in every layer, in (0, 1]; replaces `epsilon`.
+        density : float or list of float, optional
+            Share of links that exist, in (0, 1]: in every layer (with the topology "er" in all together), or a list of one for
+            each layer; replaces `epsilon`.
         activation : str, type or Activation, default "all_relu"
             Activation of the hidden layers: a name in `sl.activations.NAMES`, a class or an object such as AllReLU(0.6).
         initializer : str, type, callable or None, default None
@@ -202,9 +216,18 @@ class SparseMLP:
         dtype : {"float32", "float64"}, default float32
             Type of values and biases.
         exact : bool, default False
-            Round the expected number of links instead of drawing it from the binomial distribution.
+            Round the expected number of links instead of drawing it from the binomial distribution, as all topologies do but
+            "uniform" and "er".
         min_fan_in : int, default 0
             Minimum number of incoming links of every neuron; see `erdos_renyi`.
+        topology : str, type, callable or None, default None
+            Where the links are: a name in `sl.starts.NAMES`, an object of `sl.starts` such as SmallWorld(beta=0.5), or a function
+            (n_in, n_out, density, rng) that returns the Topology of a layer. None is "er" with `epsilon` and "uniform" with
+            `density`.
+        dense_first, dense_last : bool, default False
+            Whether the first or the last layer is dense in any case; `epsilon` and `density` are for the others then.
+        data : array-like or sparse matrix, optional
+            Training features (n_samples, n_features), which the topology "csti" needs.
 
         Returns
         -------
@@ -231,18 +254,23 @@ class SparseMLP:
         (35680, 10000)
         """
         sizes = check_sizes(sizes)
-        dtype, exact = check_dtype(dtype), checks.flag("exact", exact)
-        how = {"epsilon": epsilon} if density is None else {"density": density}
+        dtype = check_dtype(dtype)
+        sparsity = footprint.check_sparsity(epsilon, density, len(sizes) - 1)
+        epsilon, density = sparsity.get("epsilon"), sparsity.get("density")
+        ends = checks.flag("dense_first", dense_first), checks.flag("dense_last", dense_last)
+        start = starts.get(("er" if density is None else "uniform") if topology is None else topology, data, exact)
+        if isinstance(start, starts.CSTI) and start.data.shape[1] != sizes[0]:
+            checks.fail("data", f"array of shape {start.data.shape}", f"of {sizes[0]} features, the inputs of the network")
         first = initializers.get("he_uniform" if initializer is None else initializer)
         later = initializers.HeUniform("links") if initializer is None else first
         seeds = checks.seed_sequence("seed", seed)
         activation, dropout = activations.get(activation), checks.fraction("dropout", dropout, open_high=True)
-        checks.integer("min_fan_in", min_fan_in, low=0)
-        footprint.check_creation(sizes, dtype.itemsize, epsilon, density)
+        min_fan_in = checks.integer("min_fan_in", min_fan_in, low=0)
+        shares = footprint.check_creation(sizes, dtype.itemsize, sparsity, start, ends)
         streams = [np.random.default_rng(s) for s in child(seeds, INIT).spawn(len(sizes) - 1)]
         layers = []
-        for n_in, n_out, rng in zip(sizes, sizes[1:], streams, strict=False):
-            topology = erdos_renyi(n_out, n_in, exact=exact, min_fan_in=min_fan_in, seed=rng, **how)
+        for n_in, n_out, share, rng in zip(sizes, sizes[1:], shares, streams, strict=False):
+            topology = with_fan_in(drawn(start, n_in, n_out, share, rng), min_fan_in, rng)
             values = (later if layers else first)(topology, rng, dtype)
             layers.append(SparseLinear(topology, values, np.zeros(n_out, dtype)))
         return cls(layers, activation, dropout=dropout, initializer=first)

@@ -3,9 +3,10 @@
 Your own optimizer is any object with the methods of `Optimizer`.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from .mlp import SparseMLP
 
 # Bounds of the learning rate: within them its product with a gradient (below 1e32) fits into float32.
 MIN_RATE, MAX_RATE = 1e-30, 1e6
+Gradients: TypeAlias = Sequence[NDArray[np.floating]]  # an array for each layer
 
 
 @dataclass
@@ -95,11 +97,38 @@ def check_state(state: Sequence[LayerState], model: SparseMLP) -> None:
                     checks.fail(f"state of layer {number}, {name}", f"{vector.dtype} array of shape {vector.shape}", allowed)
 
 
+def update_layers(
+    optimizer: Optimizer, model: SparseMLP, state: Sequence[LayerState], dw: Gradients, db: Gradients, rate: float
+) -> None:
+    """One step of an optimizer on all layers, with the gradients of each; they are clipped first where it has a `clip_norm`."""
+    limit = getattr(optimizer, "clip_norm", None)
+    factor = 1.0 if limit is None else clip_factor(limit, dw, db)
+    for layer, s, weights, biases in zip(model.layers, state, dw, db, strict=True):
+        if factor != 1:
+            weights, biases = (g * g.dtype.type(factor) for g in (weights, biases))
+        optimizer.update(layer, s, weights, biases, rate)
+
+
+def clip_factor(limit: float, dw: Gradients, db: Gradients) -> float:
+    """min(1, limit / (norm + 1e-6)), with the norm of all gradients, as in PyTorch; summed as in kernels.updating.clip_net."""
+    total = 0.0
+    for gradients in zip(dw, db, strict=True):
+        for one in gradients:
+            total = elementwise.add_squares(total, one)
+    return min(1.0, limit / (math.sqrt(total) + 1e-6))
+
+
 class WithVectors:
     """What optimizers share that keep some vectors for links and as many for neurons, and have a rate or a schedule of it."""
 
     learning_rate: float | schedules.Schedule
+    clip_norm: float | None
     vectors = 1  # that are kept for the links of a layer
+
+    def __post_init__(self) -> None:
+        self.rate(0)
+        if self.clip_norm is not None:
+            checks.number("clip_norm", self.clip_norm, "None or a finite number > 0", low=0, open_low=True)
 
     def rate(self, epoch: float) -> float:
         """Return the learning rate.
@@ -159,6 +188,8 @@ class MomentumSGD(WithVectors):
         Use Nesterov's momentum: w ← w + μ v − η g − λ w.
     decay_biases : bool, default True
         Whether λ applies to biases too, as in the code of the paper's authors.
+    clip_norm : float, optional
+        Gradients of a step whose norm, over all weights and biases, is larger are scaled down to it. Default: no clipping.
 
     Raises
     ------
@@ -182,9 +213,10 @@ class MomentumSGD(WithVectors):
     weight_decay: float = 0.0
     nesterov: bool = False
     decay_biases: bool = True
+    clip_norm: float | None = None
 
     def __post_init__(self) -> None:
-        self.rate(0)
+        super().__post_init__()
         checks.fraction("momentum", self.momentum, open_high=True)
         checks.fraction("weight_decay", self.weight_decay, open_high=True)
         checks.flag("nesterov", self.nesterov)

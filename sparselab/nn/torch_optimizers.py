@@ -1,10 +1,11 @@
 """SGD, Adam and AdamW with the semantics of PyTorch's torch.optim, on vectors aligned with links and biases.
 
 They differ from MomentumSGD, the form of the paper's authors, in which the learning rate is inside the velocity and the weight
-decay is not multiplied by it.
+decay is not multiplied by it. `named` makes any of the four from its name.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from ..kernels import elementwise
 from ..utils import checks
 from . import schedules
 from .linear import SparseLinear
-from .optimizers import LayerState, WithVectors
+from .optimizers import LayerState, MomentumSGD, WithVectors
 
 MAX_DECAY = 1e6
 
@@ -41,6 +42,8 @@ class SGD(TorchOptimizer):
         Use Nesterov's momentum; it needs a momentum and no dampening.
     dampening : float, default 0.0
         The dampening τ, in [0, 1].
+    clip_norm : float, optional
+        Gradients of a step whose norm, over all weights and biases, is larger are scaled down to it. Default: no clipping.
 
     Raises
     ------
@@ -63,9 +66,10 @@ class SGD(TorchOptimizer):
     weight_decay: float = 0.0
     nesterov: bool = False
     dampening: float = 0.0
+    clip_norm: float | None = None
 
     def __post_init__(self) -> None:
-        self.rate(0)
+        super().__post_init__()
         checks.fraction("momentum", self.momentum, open_high=True)
         checks.number("weight_decay", self.weight_decay, f"a number in [0, {MAX_DECAY:g}]", low=0, high=MAX_DECAY)
         checks.flag("nesterov", self.nesterov)
@@ -102,7 +106,8 @@ class Adam(TorchOptimizer):
     """Adam as `torch.optim.Adam`: steps of about the learning rate, whatever the size of the gradients.
 
     d = g + λ w; m ← β₁ m + (1 − β₁) d; v ← β₂ v + (1 − β₂) d²; w ← w − η m̂ / (√v̂ + ε), with m̂ = m / (1 − β₁ᵗ) and
-    v̂ = v / (1 − β₂ᵗ). Links that grow begin with m = v = 0 while t goes on.
+    v̂ = v / (1 − β₂ᵗ). Links that grow begin with m = v = 0 while t goes on, so that their first step is about
+    (1 − β₁) / √(1 − β₂) η, 3.16 η by default; with `count_by_link` it is η.
 
     Parameters
     ----------
@@ -114,6 +119,10 @@ class Adam(TorchOptimizer):
         The term ε > 0 below the fraction.
     weight_decay : float, default 0.0
         The decay λ >= 0, of weights and biases.
+    clip_norm : float, optional
+        Gradients of a step whose norm, over all weights and biases, is larger are scaled down to it. Default: no clipping.
+    count_by_link : bool, default False
+        Whether each link counts its own steps t since it has grown. It takes a third vector, and the slower engine.
 
     Raises
     ------
@@ -135,16 +144,20 @@ class Adam(TorchOptimizer):
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
+    clip_norm: float | None = None
+    count_by_link: bool = False
 
     vectors = 2
     decoupled = False
 
     def __post_init__(self) -> None:
-        self.rate(0)
+        super().__post_init__()
         if not isinstance(self.betas, tuple | list) or len(self.betas) != 2:
             checks.fail("betas", self.betas, "two numbers in [0, 1)", TypeError)
         for number, beta in enumerate(self.betas):
             checks.fraction(f"betas[{number}]", beta, open_high=True)
+        if checks.flag("count_by_link", self.count_by_link):
+            self.vectors = 3
         checks.number("eps", self.eps, "a number in [1e-30, 1e6]", low=1e-30, high=1e6)
         checks.number("weight_decay", self.weight_decay, f"a number in [0, {MAX_DECAY:g}]", low=0, high=MAX_DECAY)
 
@@ -158,7 +171,7 @@ class Adam(TorchOptimizer):
         layer : SparseLinear
             The layer.
         state : LayerState
-            Its averages of gradients and of their squares, and its count of steps.
+            Its averages of gradients and of their squares, the counts of its links, if any, and its own count of steps.
         dw, db : ndarray
             Gradients of links (nnz,) and biases (n_out,).
         rate : float
@@ -167,9 +180,13 @@ class Adam(TorchOptimizer):
         kind, (beta1, beta2), t = layer.dtype.type, self.betas, state.count + 1
         rate = float(kind(rate))
         decay, shrink = (0.0, 1 - rate * self.weight_decay) if self.decoupled else (self.weight_decay, 1.0)
-        numbers = rate / (1 - beta1**t), np.sqrt(1 - beta2**t), beta1, beta2, self.eps, decay, shrink
-        for values, (m, v), gradient in ((layer.w, state.links, dw), (layer.b, state.neurons, db)):
-            elementwise.adam(values, m, v, gradient, 0, len(values), *map(kind, numbers))
+        common = beta1, beta2, self.eps, decay, shrink
+        numbers = rate / (1 - beta1**t), np.sqrt(1 - beta2**t), *common
+        for values, (m, v, *counts), gradient in ((layer.w, state.links, dw), (layer.b, state.neurons, db)):
+            if counts:
+                elementwise.adam_by_link(values, m, v, *counts, gradient, rate, *map(float, common))
+            else:
+                elementwise.adam(values, m, v, gradient, 0, len(values), *map(kind, numbers))
         state.count = t
 
 
@@ -187,6 +204,10 @@ class AdamW(Adam):
         The term ε > 0 below the fraction.
     weight_decay : float, default 0.01
         The decay λ >= 0, of weights and biases.
+    clip_norm : float, optional
+        Gradients of a step whose norm, over all weights and biases, is larger are scaled down to it. Default: no clipping.
+    count_by_link : bool, default False
+        Whether each link counts its own steps t since it has grown, see `Adam`.
 
     Raises
     ------
@@ -207,3 +228,16 @@ class AdamW(Adam):
     weight_decay: float = 0.01
 
     decoupled = True
+
+
+NAMES = {"momentum_sgd": MomentumSGD, "sgd": SGD, "adam": Adam, "adamw": AdamW}
+
+
+def named(name: str, **settings: Any) -> MomentumSGD | SGD | Adam:
+    """Return the optimizer of a name, with those of the settings that it has; ValueError for a flag that it has not."""
+    kind = NAMES[checks.choice("optimizer", name, NAMES)]
+    known = {one.name for one in fields(kind)}
+    for flag, default in (("nesterov", False), ("decay_biases", True)):
+        if flag not in known and settings.get(flag, default) != default:
+            checks.fail(flag, settings[flag], f"{default} with optimizer = {name!r}")
+    return kind(**{key: value for key, value in settings.items() if key in known})

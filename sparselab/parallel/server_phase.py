@@ -1,5 +1,6 @@
 """Phase 1: workers push gradients to the server, which updates its net and evolves it between epochs."""
 
+import copy
 import time
 from contextlib import nullcontext
 
@@ -133,12 +134,14 @@ class ServerPhase:
         start, state, run = time.perf_counter(), self.state, self.run
         if self.checkpointer:
             self.checkpointer.skip(state.position)  # the net in the middle of an epoch must not be saved as that of its beginning
-        changes = evolution.Changes.none(len(run.model.layers))
-        if state.epoch > 0:
+        changes, memory = evolution.Changes.none(len(run.model.layers)), copy.deepcopy(state.memory) or [{} for _ in run.rules]
+        due = [n for n, rule in enumerate(run.rules) if evolution.timing_of(rule).is_due(state.epoch, 0, 1)]
+        if due:
             order = state.stream(BATCHES).permutation(len(run.targets))
-            evidence = lambda: Evidence(run.model, run.loss, run.X, run.targets, order[: run.batch_size])
-            changes = self.server.evolve(run.rules, state.epoch, evidence, state.stream(EVOLUTION))
-        state.totals = EpochTotals(changes.links, neurons_pruned=changes.neurons_pruned)
+            evidence = lambda: Evidence(run.model, run.loss, run.X, run.targets, order[: run.batch_size], order)
+            rules, memories = ([each[n] for n in due] for each in (run.rules, memory))
+            changes = self.server.evolve(rules, state.epoch, evidence, state.stream(EVOLUTION), memories)
+        state.totals, state.memory = EpochTotals.of(changes), memory if any(memory) else []
         self.server.forget(min(self.pulled.values(), default=0))
         state.totals.seconds["evolve"] = time.perf_counter() - start
         self.epoch_begin, self.updates, self.computed, self.queue = time.perf_counter(), 0, 0.0, []

@@ -56,7 +56,7 @@ def train_parallel(
     synchronous : bool, default False
         WASSP-SGD: workers wait for each other. With one worker it is `train`, bit for bit.
     optimizer : Any, optional
-        As for `train`; default ``MomentumSGD()``.
+        As for `train`; default ``MomentumSGD()``. A `clip_norm` acts on each push, the mean of all workers if synchronous.
     rules : rule or list of rule, optional
         As for `train`; importance pruning works in the first phase only.
     epochs, batch_size : int, default 10 and 128

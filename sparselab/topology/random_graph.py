@@ -67,13 +67,30 @@ def erdos_renyi(
         p = checks.positive("epsilon", epsilon) * (n_out + n_in) / cells
     else:
         p = checks.number("density", density, "a number in (0, 1]", low=0, high=1, open_low=True)
+    rng = checks.generator("seed", seed)
+    return with_fan_in(random_links(n_out, n_in, p, exact, rng), min_fan_in, rng)
+
+
+def random_links(n_out, n_in, p, exact, rng):
+    """Draw a topology in which every link exists with probability p, or which has the expected number of links."""
     if p >= 1:
         return Topology.dense(n_out, n_in)
-    rng = checks.generator("seed", seed)
+    cells = n_out * n_in
     nnz = round(p * cells) if exact else int(rng.binomial(cells, p))
-    empty = Topology(n_out, n_in, np.zeros(n_out + 1, np.int64), np.empty(0, np.int32))
-    topology = rewire(empty, np.empty(0, bool), nnz, rng=rng).topology
-    if min_fan_in:
-        counts = np.maximum(0, min(min_fan_in, n_in) - topology.fan_in)
-        topology = regrow_rows(topology, counts, rng).topology if counts.any() else topology
-    return topology
+    return rewire(empty(n_out, n_in), np.empty(0, bool), nnz, rng=rng).topology
+
+
+def random_rows(counts, n_in, rng):
+    """Draw a topology in which each output j has counts[j] links, distinct inputs drawn uniformly."""
+    return regrow_rows(empty(len(counts), n_in), counts, rng).topology
+
+
+def with_fan_in(topology, least, rng):
+    """The topology with more links, drawn uniformly, for outputs that have fewer than `least` of them."""
+    counts = np.maximum(0, min(least, topology.n_in) - topology.fan_in) if least else np.zeros(0)
+    return regrow_rows(topology, counts, rng).topology if counts.any() else topology
+
+
+def empty(n_out, n_in):
+    """The topology without links."""
+    return Topology(n_out, n_in, np.zeros(n_out + 1, np.int64), np.empty(0, np.int32))

@@ -1,5 +1,6 @@
 """Trains one epoch after another: evolution, mini-batches, evaluation, and the records of them."""
 
+import copy
 import math
 import time
 from contextlib import nullcontext
@@ -11,6 +12,7 @@ from ..checkpoints.records import EpochRecord, StepRecord
 from ..checkpoints.state import BATCHES, EVOLUTION, EpochTotals
 from ..datasets.coerce import as_features
 from ..engines import select
+from ..engines.augmented import rows_of
 from ..engines.base import WEIGHT, DivergedError, Outcome
 from ..engines.layerwise import LayerwiseEngine
 from ..nn import losses as loss_functions
@@ -27,15 +29,17 @@ class EpochRunner:
     """Everything that stays the same from epoch to epoch.
 
     X (n, features), targets: checked training samples; samples: indices of those to train on (default all). test: None, or
-    (X, targets). lean: whether evolution goes layer by layer in any case. The other arguments are those of `steps`.
+    (X, targets). lean: whether evolution goes layer by layer in any case. augmentation: of a Dataset, or
+    None. The other arguments are those of `steps`.
     """
 
     def __init__(
         self, model, loss, optimizer, rules, X, targets, *, batch_size, threads, samples=None, test=None, evaluate_every=1,
-        pace=0.0, has_state=False, lean=False,
+        pace=0.0, has_state=False, lean=False, augmentation=None,
     ):  # fmt: skip
         self.model, self.loss, self.optimizer, self.rules = model, loss, optimizer, rules
         self.X, self.targets, self.samples, self.test = X, targets, samples, test
+        self.augmentation, self.rows = augmentation, rows_of(X, augmentation)
         self.evaluate_every, self.pace = evaluate_every, pace
         self.has_accuracy = loss_functions.has_classes(targets)
         self.n_samples = len(targets) if samples is None else len(samples)
@@ -58,7 +62,7 @@ class EpochRunner:
             None if X is None else (as_features(f"data.X_{part}", X, model), loss.targets(y, model.sizes[-1], model.dtype))
             for part, X, y in parts
         )
-        return cls(model, loss, optimizer, rules, *train, test=test, **options)
+        return cls(model, loss, optimizer, rules, *train, test=test, augmentation=data.augmentation, **options)
 
     def close(self):
         self.engine.close()
@@ -74,16 +78,39 @@ class EpochRunner:
         yield from self.batches(state, order)
         self.check_finite(state)
         record = self.epoch_record(state)
-        state.epoch, state.batch, state.evolved = state.epoch + 1, 0, False  # last: an interrupt before it loses no record
+        state.epoch, state.batch, state.evolved, state.event = state.epoch + 1, 0, False, 0  # last: an interrupt loses no record
         yield record
 
     def begin(self, state, order):
-        """Apply all rules and note it in `state`; undo everything where that fails, unless layers evolve one by one."""
+        """Start an epoch: apply the rules that are called before it."""
+        rules = self._due(state)
+        if rules:
+            self.event(state, order, rules)
+        else:
+            state.totals, state.evolved = EpochTotals.of(evolution.Changes.none(len(self.model.layers))), True
+
+    def _due(self, state):
+        """Numbers of the rules that are called at this point of a training."""
+        timings = map(evolution.timing_of, self.rules)
+        return [n for n, timing in enumerate(timings) if timing.is_due(state.epoch, state.batch, self.n_batches)]
+
+    def event(self, state, order, numbers):
+        """Apply some rules and note it in `state`; undo everything where that fails, unless layers evolve one by one."""
         with evolution.Undo(*(() if self.plan.by_layer else (self.model, state.optimizer))) as undo:
-            changes = self.evolve(state, order) if state.epoch > 0 else evolution.Changes.none(len(self.model.layers))
+            memory = copy.deepcopy(state.memory) or [{} for _ in self.rules]
+            changes = self.evolve(state, order, numbers, memory)
+            timings = [evolution.timing_of(self.rules[n]) for n in numbers]
+            spent = any(timing.replaces_update for timing in timings) and any(map(any, changes.links))
             with defer_interrupts:
-                state.totals = EpochTotals(changes.links, neurons_pruned=changes.neurons_pruned)
-                state.evolved = True
+                state.memory = memory if any(memory) else []
+                if state.batch:
+                    state.totals.add_changes(changes)
+                else:
+                    state.totals = EpochTotals.of(changes)
+                state.evolved, state.event = True, state.batch
+                if spent:  # its mini-batch is not trained on
+                    state.totals.losses.append(0.0)
+                    state.batch += 1
                 undo.give_up()
 
     def check_finite(self, state):
@@ -92,15 +119,20 @@ class EpochRunner:
             if not (checks.all_finite(layer.w) and checks.all_finite(layer.b)):
                 raise DivergedError(state.epoch + 1, state.batch, number, WEIGHT)
 
-    def evolve(self, state, order):
-        """Apply the rules one after the other; returns the Changes."""
-        arguments = self.model, self.loss, self.X, self.targets, order[: self.batch_size]
+    def evolve(self, state, order, numbers, memory):
+        """Apply rules one after the other; returns the Changes. numbers: which; memory: that of every rule."""
+        first = state.batch * self.batch_size
+        arguments = self.model, self.loss, self.X, self.targets, order[first : first + self.batch_size], order
         evolve = evolution.evolve_by_layer if self.plan.by_layer else evolution.evolve
         if self.plan.by_layer:
             self.engine.let_go()
-        evidence = lambda: evolution.Evidence(*arguments)
+        rules, memories = ([each[n] for n in numbers] for each in (self.rules, memory))
+        epoch = state.epoch + (state.batch / self.n_batches if state.batch else 0)
+        rng = state.stream(EVOLUTION, *([state.batch] if state.batch else []))
         with checks.usual_errors():
-            return evolve(self.rules, state.epoch, self.model, state.optimizer, evidence, state.stream(EVOLUTION))
+            return evolve(
+                rules, epoch, self.model, state.optimizer, lambda: evolution.Evidence(*arguments), rng, memories
+            )  # fmt: skip
 
     def batches(self, state, order):
         """A StepRecord for each group of mini-batches that takes about `pace` seconds."""
@@ -108,8 +140,13 @@ class EpochRunner:
         if state.batch < self.n_batches:
             self.run(state, order[:0], [], key)  # no steps: it compiles and prepares while interrupts are not deferred yet
         while state.batch < self.n_batches:
+            if state.event < state.batch and (due := self._due(state)):
+                start = time.perf_counter()
+                self.event(state, order, due)
+                state.totals.seconds["evolve"] += time.perf_counter() - start
+                continue
             start, first = time.perf_counter(), state.batch
-            stop = min(first + n_steps, self.n_batches)
+            stop = min(first + n_steps, evolution.timing.next_batch(self.rules, state.epoch, first, self.n_batches))
             rates = [self.optimizer.rate(state.epoch + batch / self.n_batches) for batch in range(first, stop)]
             outcome = self.run(state, order[first * self.batch_size : stop * self.batch_size], rates, key)
             spent = time.perf_counter() - start
@@ -123,7 +160,7 @@ class EpochRunner:
         with checks.usual_errors(), defer_interrupts if rates else nullcontext():
             try:
                 self.engine.run(
-                    outcome, self.X, self.targets, samples, size, rates, self.optimizer, state.optimizer, key, state.batch
+                    outcome, self.rows, self.targets, samples, size, rates, self.optimizer, state.optimizer, key, state.batch
                 )
             finally:
                 state.batch += outcome.done
@@ -152,8 +189,8 @@ def epoch_record(model, totals, number, scores, seconds_evaluate, *, has_accurac
     topologies = [layer.topology for layer in model.layers] if sum(model.sizes) <= DEGREES_UP_TO else []
     return EpochRecord(
         epoch=number,
-        train_loss=math.fsum(totals.losses) / totals.n_samples,
-        train_accuracy=totals.hits / totals.n_samples if has_accuracy else None,
+        train_loss=math.fsum(totals.losses) / totals.n_samples if totals.n_samples else math.nan,  # all replaced by events
+        train_accuracy=totals.hits / max(1, totals.n_samples) if has_accuracy else None,
         test_loss=scores[0],
         test_accuracy=scores[1],
         test_r2=scores[2],

@@ -67,10 +67,10 @@ class MemoryEstimate:
 
 
 def estimate_memory(
-    sizes: Sequence[int], *, epsilon: float = 20, density: float | None = None, batch_size: int = 128, threads: int | None = None,
-    dtype: DTypeLike = "float32", activation: str | type | Activation = "all_relu", dropout: float = 0.0, training: bool = True,
-    evolution: bool = True, optimizer_vectors: int = 1, layerwise: bool | None = None, n_samples: int = 0, n_test: int = 0,
-    epochs: int = 0, plan: Plan | None = None,
+    sizes: Sequence[int], *, epsilon: float = 20, density: float | Sequence[float] | None = None, batch_size: int = 128,
+    threads: int | None = None, dtype: DTypeLike = "float32", activation: str | type | Activation = "all_relu",
+    dropout: float = 0.0, training: bool = True, evolution: bool = True, optimizer_vectors: int = 1,
+    layerwise: bool | None = None, n_samples: int = 0, n_test: int = 0, epochs: int = 0, plan: Plan | None = None,
 ) -> MemoryEstimate:  # fmt: skip
     """Count the bytes that a net of these widths will need, item by item; nothing is allocated.
 
@@ -80,8 +80,8 @@ def estimate_memory(
         Layer widths, input and output included.
     epsilon : float, default 20
         Expected links of a layer are epsilon (n_in + n_out), as for `SparseMLP.create`.
-    density : float, optional
-        Share of links in every layer, in (0, 1], in place of `epsilon`.
+    density : float or list of float, optional
+        Share of links in every layer, in (0, 1], or in each, in place of `epsilon`.
     batch_size : int, default 128
         Samples of a mini-batch.
     threads : int, optional
@@ -132,7 +132,7 @@ def estimate_memory(
     depths = range(1, len(sizes) - 1)
     stores_inputs = np.array([activations.slopes(activations.at(function, depth)) is None for depth in depths], bool)
     net = TrainingShape.expected(
-        sizes, itemsize, **check_sparsity(epsilon, density), dropout=dropout, stores_inputs=stores_inputs
+        sizes, itemsize, **check_sparsity(epsilon, density, len(sizes) - 1), dropout=dropout, stores_inputs=stores_inputs
     )  # fmt: skip
     layerwise = bool(itemsize == 8 or stores_inputs.any()) if layerwise is None else checks.flag("layerwise", layerwise)
     batch_size = min(batch_size, n_samples or batch_size)

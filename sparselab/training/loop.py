@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
+from .. import evolution
 from ..checkpoints.checkpointer import Checkpointer
 from ..checkpoints.records import EpochRecord, StepRecord
 from ..checkpoints.state import TrainingState
@@ -150,7 +151,8 @@ def steps(
     optimizer : object, optional
         By default MomentumSGD(0.01, momentum=0.9).
     rules : rule or sequence of rules, default ()
-        What changes the links, such as SET(0.3), called in order before every epoch but the first; () keeps them.
+        What changes the links, such as SET(0.3), called in order before every epoch but the first, or when their `timing` says;
+        () keeps them.
     epochs : int, default 10
         Epochs to train; with `checkpoint`, epochs in all.
     batch_size : int, default 128
@@ -216,15 +218,19 @@ def steps(
         model, dataset, optimizer, rule_list, loss, batch_size=batch_size, threads=threads,
         evaluate_every=evaluate_every, pace=pace, has_state=state is not None,
     )  # fmt: skip
-    state = TrainingState.start(model, optimizer, seed) if state is None else state
+    goes_on = state is not None
+    state = state if goes_on else TrainingState.start(model, optimizer, seed)
     if not isinstance(state, TrainingState):
         checks.fail("state", state, "a TrainingState", TypeError)
     check_state(state.optimizer, model)
     for layer in model.layers:
         layer.check()
+    whole = epochs if checkpoint is not None else state.epoch + epochs
     for rule in rule_list:
+        if not goes_on:
+            evolution.timing_of(rule).check(whole, run.n_batches)
         if hasattr(rule, "prepare"):
-            rule.prepare(model, epochs if checkpoint is not None else state.epoch + epochs)
+            rule.prepare(model, whole)
     checkpointer = None if checkpoint is None else Checkpointer(checkpoint, every, keep, resume, seed, config)
     remember_classes(model, dataset)
     if checkpointer is None:

@@ -9,10 +9,11 @@ LIVE = ("learning_rate", "momentum", "weight_decay", "zeta")  # fields that can 
 
 
 def apply(names, optimizer, config):
-    """Give these values of a config to an optimizer, which reads them at each step; the rules read zeta themselves."""
+    """Give these values of a config to an optimizer that has them, which reads them at each step; rules read zeta themselves."""
     values = {"learning_rate": rate_of(config), "momentum": config.momentum, "weight_decay": config.weight_decay}
     for name in values.keys() & set(names):
-        setattr(optimizer, name, values[name])
+        if hasattr(optimizer, name):
+            setattr(optimizer, name, values[name])
 
 
 def with_live_zeta(rule, run):

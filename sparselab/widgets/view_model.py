@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from .. import datasets
 from ..datasets.coerce import given_dataset
-from ..experiments.config import data_options
+from ..experiments.config import data_options, layer_densities
 from ..experiments.experiment import build
 from ..experiments.run_labels import labels
 from ..nn.footprint import expected_links
@@ -88,7 +88,7 @@ class ViewModel:
             return False
         data = self.data_of(config)
         sizes = (data.n_features, *config.hidden, data.n_outputs)
-        return expected_links(sizes, epsilon=config.epsilon).sum() <= LINKS
+        return expected_links(sizes, density=layer_densities(config, sizes)).sum() <= LINKS
 
     @property
     def model(self):

@@ -10,7 +10,9 @@ NO_WORKERS = "Nothing to see yet: press Start, with at least one worker."
 NO_PUSHES = "Nothing to see yet: only a first phase with workers has pushes."
 NOT_COMPARED = "Nothing to compare yet: press Start with 0 workers, and once more with some."
 SHOWN = 3  # epochs in the timeline
-SAME = ("dataset", "hidden", "epsilon", "batch_size", "pruning", "pruning_amount", "threads")  # fields that decide the work to do
+SAME = (  # fields that decide the work to do
+    "dataset", "hidden", "epsilon", "topology", "density", "dense_last", "batch_size", "pruning", "pruning_amount", "threads",
+)  # fmt: skip
 
 
 def marked(figure, run):

@@ -2,7 +2,7 @@
 
 from ...datasets.coerce import as_dataset, as_features, remember_classes
 from ...engines.select import outputs
-from ...evolution import ImportancePruning
+from ...evolution import ImportancePruning, timing_of
 from ...nn import losses as loss_functions
 from ...training.loop import check_model, check_optimizer, check_rules
 from ...utils import checks, resources
@@ -24,11 +24,16 @@ class RunSpec:
         data = as_dataset(data, model, loss, new_classes=True)
         self.model, self.optimizer, self.rules = model, check_optimizer(optimizer), tuple(check_rules(rules))
         self.epochs, batch_size = checks.integer("epochs", epochs), checks.integer("batch_size", batch_size)
+        check_timings(self.rules, self.epochs)
+        for rule in self.rules:
+            if hasattr(rule, "prepare"):
+                rule.prepare(model, self.epochs)
         self.synchronous = checks.flag("synchronous", synchronous)
         self.first_epochs = round(checks.fraction("async_fraction", async_fraction) * self.epochs)
         self.evaluate_every = checks.integer("evaluate_every", evaluate_every, low=0)
         self.loss = loss_functions.get(loss, default="softmax_cross_entropy" if data.n_classes else "mean_squared_error")
         self.X, self.targets = self._samples("X_train", data.X_train, data.y_train)
+        self.augmentation = data.augmentation
         self.has_accuracy = loss_functions.has_classes(self.targets)
         self.batch_size = min(batch_size, len(self.targets))
         self.n_workers = resources.cores() if n_jobs is None else resources.jobs("n_jobs", n_jobs)
@@ -53,7 +58,7 @@ class RunSpec:
         model, rules = self.model, tuple(rule for rule in self.rules if not isinstance(rule, ImportancePruning))
         return WorkerSpec(
             model.activation, model.dropout, model.initializer, self.loss, self.optimizer, rules, self.batch_size, seeds,
-            self.n_workers, self.steps_per_push,
+            self.n_workers, self.steps_per_push, self.augmentation,
         )  # fmt: skip
 
     def evaluates(self, number):
@@ -64,3 +69,13 @@ class RunSpec:
         """(loss, accuracy, R²) on the test samples."""
         X, targets = self.test
         return loss_functions.scores(self.loss, outputs(model, X, 1), targets)
+
+
+def check_timings(rules, epochs):
+    """Refuse rules with events within an epoch: workers compute and push at any time, so no step is one of all."""
+    for number, rule in enumerate(rules):
+        timing = timing_of(rule)
+        if timing.in_steps or timing.replaces_update:
+            allowed = "in epochs and without replaces_update in parallel training, whose workers have no step in common"
+            checks.fail(f"rules[{number}].timing", timing, allowed)
+        timing.check(epochs)

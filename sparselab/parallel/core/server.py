@@ -16,7 +16,7 @@ from ...engines.net_table import NetTable
 from ...kernels import JIT, elementwise, push_pull
 from ...kernels.arguments import address
 from ...nn.mlp import Parameters, SparseMLP, check_model
-from ...nn.optimizers import LayerState, MomentumSGD, check_state
+from ...nn.optimizers import LayerState, MomentumSGD, check_state, update_layers
 from ...nn.torch_optimizers import TorchOptimizer
 from ...utils import checks
 from .worker import Snapshot
@@ -85,7 +85,8 @@ class ParameterServer:
         self.model, self.optimizer = model, MomentumSGD() if optimizer is None else optimizer
         self.state = self.optimizer.init(model) if state is None else state
         check_state(self.state, model)
-        compiled = JIT and model.dtype == np.float32 and type(self.optimizer) is MomentumSGD
+        plain = type(self.optimizer) is MomentumSGD and self.optimizer.clip_norm is None
+        compiled = JIT and model.dtype == np.float32 and plain
         self.table = NetTable(model) if compiled else None  # None: the optimizer updates layer by layer
         self.max_staleness = None if max_staleness is None else checks.integer("max_staleness", max_staleness, low=0)
         self.damping = checks.non_negative("damping", damping)
@@ -220,7 +221,9 @@ class ParameterServer:
         self.traffic.dropped += sum(one.n_pruned for one in rewirings if one is not None)
         return moved_w, moved_b
 
-    def evolve(self, rules: list, epoch: int, make_evidence: Callable, rng: np.random.Generator) -> evolution.Changes:
+    def evolve(
+        self, rules: list, epoch: int, make_evidence: Callable, rng: np.random.Generator, memories: list[dict] | None = None
+    ) -> evolution.Changes:
         """Apply topology rules, all or none of them.
 
         Parameters
@@ -233,6 +236,8 @@ class ParameterServer:
             Function without arguments that gives an Evidence.
         rng : numpy.random.Generator
             For the rules' random numbers.
+        memories : list of dict, optional
+            What each rule remembers; changed in place.
 
         Returns
         -------
@@ -241,7 +246,7 @@ class ParameterServer:
         """
         shapes = self._shapes()
         with evolution.Undo(self.model, self.state) as undo:
-            changes = evolution.evolve(rules, epoch, self.model, self.state, make_evidence, rng)
+            changes = evolution.evolve(rules, epoch, self.model, self.state, make_evidence, rng, memories)
             undo.give_up()
         if any(one is not None for one in changes.rewirings):
             self.rewirings[self.generation], self.shapes[self.generation] = changes.rewirings, shapes
@@ -312,8 +317,7 @@ class ParameterServer:
         rate = push_pull.push_rate(rate, staleness, float(self.damping), float(bound))
         if rate < 0:
             return False
-        for layer, state, weights, biases in zip(self.model.layers, self.state, dw, db, strict=True):
-            self.optimizer.update(layer, state, weights, biases, rate)
+        update_layers(self.optimizer, self.model, self.state, dw, db, rate)
         return True
 
     def _count(self, staleness, applied):

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...checkpoints.state import TrainingState
 from ...engines import select
+from ...engines.augmented import rows_of
 from ...engines.base import Outcome
 from ...engines.fused import FusedEngine
 from ...nn.mlp import Parameters, SparseMLP
@@ -34,6 +35,7 @@ class WorkerSpec:
     seeds: np.random.SeedSequence
     n_workers: int
     steps_per_push: int = 1
+    augmentation: object = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ class Worker:
 
     def __init__(self, spec, number, X, targets, net_of=lambda batch_size: WorkerNet()):
         self.spec, self.number, self.X, self.targets = spec, number, X, targets
+        self.rows = rows_of(X, spec.augmentation)
         self.shard = shard_of(spec.seeds, len(targets), number, spec.n_workers)
         self.seeds = worker_seeds(spec.seeds, number, spec.n_workers)
         self.batches = Batches(self.seeds, len(self.shard), min(spec.batch_size, len(self.shard)))
@@ -179,7 +182,7 @@ class Worker:
         client = self.client if isinstance(engine, FusedEngine) else None
         samples = self.order[place * size : (place + 1) * size if client is None else None]
         outcome = Outcome.of(len(samples), size)
-        arguments = outcome, self.X, self.targets, samples, self.key, place
+        arguments = outcome, self.rows, self.targets, samples, self.key, place
         dw, db = engine.gradient(*arguments) if client is None else engine.gradient(*arguments, client)
         last = outcome.done - (not outcome.failed)
         version, waited = (self.version, 0.0) if client is None else (client.version, client.take_waited())
@@ -197,7 +200,7 @@ class Worker:
             samples = None if len(self.shard) == len(self.targets) else self.shard
             self.runner = EpochRunner(
                 self.net.model, spec.loss, spec.optimizer, spec.local_rules, self.X, self.targets, batch_size=spec.batch_size,
-                threads=1, samples=samples, pace=MAX_PACE,
+                threads=1, samples=samples, pace=MAX_PACE, augmentation=spec.augmentation,
             )  # fmt: skip
         state = TrainingState([s.copy() for s in optimizer], self.seeds, epoch)
         for record in self.runner.epoch(state):  # noqa: B007 (the last one is the epoch's)

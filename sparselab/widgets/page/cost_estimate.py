@@ -11,7 +11,8 @@ import numpy as np
 
 from ...analysis.costs import training_flops
 from ...datasets import Dataset
-from ...nn import summary
+from ...experiments.config import layer_densities
+from ...nn import summary, torch_optimizers
 from ...nn.footprint import expected_links
 from ...nn.mlp import SparseMLP
 from ...training import estimate, loop
@@ -29,12 +30,14 @@ def cost_line(config, view_model):
         return f"{config.dataset} is loaded at Start; the costs are known then"
     data = view_model.data_of(config)
     sizes = (data.n_features, *config.hidden, data.n_outputs)
-    links, dense = expected_links(sizes, epsilon=config.epsilon), expected_links(sizes, density=1.0)
+    density = layer_densities(config, sizes)
+    links, dense = expected_links(sizes, density=density), expected_links(sizes, density=1.0)
     flops, dense_flops = (training_flops(one) * data.n_train for one in (links, dense))
-    rate, known = rate_of(config, view_model, sizes)
+    rate, known = rate_of(config, view_model, sizes, links.sum())
     need = estimate.estimate_memory(
-        sizes, epsilon=config.epsilon, batch_size=config.batch_size, threads=config.threads or None, dropout=config.dropout,
+        sizes, density=density, batch_size=config.batch_size, threads=config.threads or None, dropout=config.dropout,
         activation=config.activation, n_samples=data.n_train, n_test=data.n_test,
+        optimizer_vectors=torch_optimizers.NAMES[config.optimizer].vectors,
     )  # fmt: skip
     seconds = flops / rate
     return (
@@ -44,15 +47,16 @@ def cost_line(config, view_model):
     )
 
 
-def rate_of(config, view_model, sizes):
+def rate_of(config, view_model, sizes, n_links):
     """(flops per second, its origin): of the latest run if its settings are the same, else measured."""
     run = view_model.current
     same = all(getattr(run.config, name) == getattr(config, name) for name in ("batch_size", "workers", "threads", "dataset"))
     records = list(run.history)[1:]  # the first one loads compiled code
     if same and run.config.hidden == config.hidden and records:
         return float(np.median(rates(records))), "your last run"
-    small = expected_links(sizes, epsilon=config.epsilon).sum() <= MOST and sizes[0] * config.batch_size <= VALUES
-    return measured(sizes if small else PROBE, config.epsilon if small else 20, config.batch_size, config.threads), "measured"
+    small = n_links <= MOST and sizes[0] * config.batch_size <= VALUES
+    epsilon = n_links / (2 * sum(sizes) - sizes[0] - sizes[-1]) if config.density else config.epsilon  # for so many links
+    return measured(sizes if small else PROBE, epsilon if small else 20, config.batch_size, config.threads), "measured"
 
 
 def measured(sizes, epsilon, batch_size, threads):

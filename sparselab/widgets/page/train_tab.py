@@ -106,7 +106,8 @@ class TrainTab(TrainingPanel):
 def relevant(controls):
     """{name: whether this control has an effect with the chosen settings}."""
     sloped = takes_alpha(controls["activation"].input.value)
-    return plans.relevant_for_pruning(controls) | plans.relevant_for_workers(controls) | {"alpha": sloped}
+    own = {"alpha": sloped, "epsilon": not controls["density"].input.value}
+    return plans.relevant_for_pruning(controls) | plans.relevant_for_workers(controls) | own
 
 
 def plan(config):

@@ -94,13 +94,13 @@ def parts():
     for argument in ("nesterov", "decay_biases"):
         yield from refusals(f"MomentumSGD({argument})", of(sl.MomentumSGD, argument), not_a_flag())
     for function, argument, rest, faults in (
-        (schedules.Constant, "rate", {}, not_positive),
+        (schedules.Constant, "rate", {}, without(not_positive, "zero")),
         (schedules.Step, "rate", {"every": 2}, not_positive),
         (schedules.Step, "every", {"rate": 0.1}, whole),
         (schedules.Step, "factor", {"rate": 0.1, "every": 2}, not_positive),
         (schedules.Cosine, "rate", {"epochs": 2}, not_positive),
-        (schedules.Cosine, "epochs", {"rate": 0.1}, whole),
-        (schedules.Cosine, "final", {"rate": 0.1, "epochs": 2}, not_positive),
+        (schedules.Cosine, "epochs", {"rate": 0.1}, not_positive),
+        (schedules.Cosine, "final", {"rate": 0.1, "epochs": 2}, without(not_positive, "zero")),
         (schedules.WarmUp, "epochs", {"after": 0.1}, not_positive),
         (schedules.WarmUp, "after", {}, not_positive),
         (activations.AllReLU, "alpha", {}, numbers | {"negative": -1}),

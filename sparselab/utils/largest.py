@@ -1,0 +1,59 @@
+"""The k best of a stream of numbers, in memory that does not grow with the stream."""
+
+import numpy as np
+
+
+class Largest:
+    """The k largest numbers of a stream, and where they were; among equals those at the first places.
+
+    Numbers are collected and cut to k whenever 2k are there, so that time is O(stream) and memory O(k + a piece). −inf and NaN
+    are left out. The result does not depend on the order of the stream.
+    """
+
+    def __init__(self, k):
+        self.k, self._least, self._count = k, -np.inf, 0  # nothing below `_least` can be among the k largest
+        self._pieces = []
+
+    def offer(self, numbers, places):
+        """The next piece of the stream. places: where the numbers are, or an int: at `places`, `places` + 1, …"""
+        if not self.k:
+            return
+        if len(numbers) > 2 * self.k:  # a partition is quicker than to collect all
+            best = np.partition(numbers, -self.k)[-self.k :]
+            if not np.isnan(best).any():  # it puts NaN above all numbers
+                self._least = max(self._least, float(best[0]))
+        found = np.flatnonzero((numbers >= self._least) & (numbers > -np.inf))
+        where = found + places if isinstance(places, int) else places[found]
+        self._add(numbers[found], where)
+
+    def merge(self, other):
+        """Take over what another one has found, in another part of the stream."""
+        for piece in other._pieces:
+            self._add(*piece)
+
+    def places(self):
+        """The places of the k largest, or of all if there are fewer, largest first."""
+        numbers, places = self._cut()
+        return places[np.lexsort((places, -numbers))]
+
+    def _add(self, numbers, places):
+        self._pieces.append((numbers, places))
+        self._count += len(numbers)
+        if self._count > 2 * self.k:
+            self._cut()
+
+    def _cut(self):
+        """The k largest, in no order, which take the place of what was collected."""
+        numbers, places = np.zeros(0), np.zeros(0, np.int64)
+        if self._pieces:
+            numbers, places = (np.concatenate(parts) for parts in zip(*self._pieces, strict=True))
+        if len(numbers) > self.k:
+            least = np.partition(numbers, -self.k)[-self.k]
+            above, equal = np.flatnonzero(numbers > least), np.flatnonzero(numbers == least)
+            missing = self.k - len(above)
+            if missing < len(equal):
+                equal = equal[np.argpartition(places[equal], missing - 1)[:missing]]
+            chosen = np.concatenate([above, equal])
+            numbers, places, self._least = numbers[chosen], places[chosen], max(self._least, float(least))
+        self._pieces, self._count = [(numbers, places)], len(numbers)
+        return numbers, places
