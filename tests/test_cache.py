@@ -1,5 +1,6 @@
 """Compiled code is kept, found again, and never run where a bit of it changed."""
 
+import gc
 import io
 import os
 import sys
@@ -7,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from filelock import FileLock
@@ -50,6 +52,57 @@ def test_a_kernel_is_compiled_once_a_signature(folder, capfd):
     said = capfd.readouterr().err
     assert said.count("\n") == 1
     assert "compiling kernels" in said
+
+
+def test_a_function_that_kernels_call_is_compiled_once_and_has_no_file(folder):
+    @settings.jit
+    def add(values, k, by):
+        values[k] += by
+
+    @settings.jit
+    def add_all(values, first, by):
+        add(values, first, by)
+        add(values, 2, 1)
+
+    values = np.zeros(3, np.int64)
+    add_all(values, 0, 5)
+    assert values.tolist() == [5, 0, 1]
+    assert (len(files(folder)), len(add.overloads), len(add._linked)) == (1, 0, 1)
+    add(values, 0, 1)
+    assert (values[0], len(files(folder)), len(add.overloads)) == (6, 2, 1)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(folder, monkeypatch, enabled):
+    seen = []
+    compiled = cache_files.CheckedCache.save_overload
+    monkeypatch.setattr(
+        cache_files.CheckedCache, "save_overload", lambda *arguments: (seen.append(gc.isenabled()), compiled(*arguments))
+    )
+    (gc.enable if enabled else gc.disable)()
+    try:
+        use(fresh())
+        assert (seen, gc.isenabled()) == ([False], enabled)
+        with pytest.raises(numba.TypingError):
+            fresh()("no", "arrays")
+        assert gc.isenabled() == enabled
+    finally:
+        gc.enable()
+
+
+def test_other_users_of_numba_have_its_own_options(folder):
+    use(fresh())
+
+    @numba.njit
+    def made(n):
+        array = np.zeros(n)
+        for k in range(n):
+            array[k] = 1 / (k - 1) if k != 1 else 0.0
+        return array[:2].copy()
+
+    assert made(3).tolist() == [-1, 0]
+    with pytest.raises(ZeroDivisionError):
+        numba.njit(lambda a: 1 / a)(0)
 
 
 def test_a_kernel_that_another_process_compiles_is_waited_for(folder):

@@ -110,12 +110,12 @@ def test_a_lock_whose_holder_is_gone_is_taken_over(how, servers, monkeypatch):
 @pytest.mark.timeout(60)
 def test_a_worker_waits_for_the_lock_no_longer_than_its_time():
     """The holder may be stopped: then the worker must come back, for only Python can tell."""
-    words, mine, clock = np.zeros(push_pull.WORDS, np.int64), np.zeros(push_pull.MINE, np.int64), np.zeros(2, np.int64)
+    words, mine = np.zeros(push_pull.WORDS, np.int64), np.zeros(push_pull.MINE, np.int64)
     words[push_pull.LOCK], words[push_pull.APART] = 7, 1
     table, places, begun = np.zeros((1, columns.FIELDS), np.int64), np.zeros((1, 1), np.int64), time.monotonic_ns()
     mine[push_pull.UNTIL] = begun + 10**8
     settings = np.zeros(push_pull.SERVER_SETTINGS)
-    arguments = address(words), mine, table, table, places, places, settings, 0.0, 0, 1, clock
+    arguments = address(words), mine, table, table, places, places, settings, 0.0, 0, 1
     assert not push_pull.take_turn(*arguments)
     assert time.monotonic_ns() - begun >= 10**8
     assert (words[push_pull.LOCK], words[push_pull.WAITING], words[push_pull.LOGGED]) == (7, 0, 0)

@@ -4,8 +4,6 @@ A uniform k-subset of the free positions of an (n_out, n_in) matrix is drawn in 
 many links each row gets (sequential draws without replacement, by rejection), then that many free columns in each row.
 """
 
-import numpy as np
-
 from .rng import below, key64
 from .settings import jit
 
@@ -95,14 +93,13 @@ def draw_columns(state, n_in, taken, n_new, stamp, mark, out):
 
 
 @jit
-def grow(seed, begin, end, n_in, indptr, indices, origins, counts, new_indptr, new_indices, origin, stamp, drawn):
+def grow(seed, begin, end, n_in, indptr, indices, origins, counts, new_indptr, new_indices, origin, stamp, drawn, state):
     """Merge the links (indptr, indices; their old slots in `origins`) with counts[j] newly drawn ones, for rows begin … end − 1.
 
     new_indptr is given; new_indices and origin (old slot, or −1 for a new link) are written, sorted in each row. The links
-    drawn for a row depend on (seed, row) only. stamp (n_in,) and drawn (largest number of new links in a row) are scratch;
-    stamp may be empty where every row is short.
+    drawn for a row depend on (seed, row) only. Scratch: stamp (n_in,), which may be empty where
+    every row is short, drawn (largest number of new links in a row) and state (1,) uint64.
     """
-    state = np.empty(1, np.uint64)
     for j in range(begin, end):
         taken, old = indices[indptr[j] : indptr[j + 1]], origins[indptr[j] : indptr[j + 1]]
         if counts[j]:

@@ -16,6 +16,7 @@ from numba.extending import intrinsic
 
 from . import cache
 from .cache_files import say_once
+from .linking import Compiler, uncollected
 from .settings import JIT, OPTIONS
 
 progress = ContextVar("progress", default=None)  # called with (number, of how many) before a kernel of a run is compiled
@@ -63,7 +64,7 @@ class Native:
     def _with_cache(self):
         if self._compiler is None:
             options = OPTIONS | {"nopython": True}
-            made = CFunc(self.function, (self.signature.args, self.signature.return_type), {}, options)
+            made = CFunc(self.function, (self.signature.args, self.signature.return_type), {}, options, Compiler)
             self._compiler = cache.cached(made, self.function)
         return self._compiler
 
@@ -72,10 +73,11 @@ def prepare(kernels):
     """Compile the Natives that a run will call. `progress`, else a terminal, is told the number of each one not in the cache."""
     tell = progress.get() or (write_progress if sys.stderr.isatty() else None)
     missing = [kernel for kernel in kernels if not kernel.is_at_hand()] if tell else []
-    for kernel in kernels:
-        if kernel in missing:
-            tell(missing.index(kernel) + 1, len(missing))
-        kernel.compiled()
+    with uncollected():
+        for kernel in kernels:
+            if kernel in missing:
+                tell(missing.index(kernel) + 1, len(missing))
+            kernel.compiled()
 
 
 def write_progress(number, total):

@@ -79,7 +79,7 @@ def net_of(work, parts):
     )
 
 
-@jit
+@jit(inline="always")
 def buffers_of(thread, work):
     """(BUFFERS, n_layers + 1) addresses of the buffers of this thread's tiles."""
     workspace = 0 if work.together else thread
@@ -151,7 +151,7 @@ def fill_input(part, parts, work, buffers, first, count):
 
 
 @jit
-def run_tiles(thread, work, start, size, groups, key, losses, hits, clock):
+def run_tiles(thread, work, start, size, groups, key, losses, hits):
     """This thread's work on the tiles of one batch, samples[start : start + size]; False where the call is to end."""
     part, parts = part_of(thread, work)
     buffers, width = buffers_of(thread, work), work.width
@@ -166,11 +166,11 @@ def run_tiles(thread, work, start, size, groups, key, losses, hits, clock):
         first_tile = n_tiles * group // groups
         for tile in range(first_tile, n_tiles * (group + 1) // groups):
             first, count = start + tile * width, min(width, size - tile * width)
-            begin = now(clock)
+            begin = now()
             fill_input(part, parts, work, buffers, first, count)
             if not meet(work.counter, parts):
                 return False
-            gathered = now(clock)
+            gathered = now()
             if not forward(thread, work, buffers, key, tile * width // 4):
                 return False
             if part == 0:
@@ -180,14 +180,14 @@ def run_tiles(thread, work, start, size, groups, key, losses, hits, clock):
                 )  # fmt: skip
             if not meet(work.counter, parts):
                 return False
-            went_forward = now(clock)
+            went_forward = now()
             bad, whole = backward(thread, work, buffers, dw[group], db[group], tile > first_tile)
             nonfinite[thread] += bad
             if not (whole and meet(work.counter, parts)):
                 return False
             phases[thread, GATHER] += gathered - begin
             phases[thread, FORWARD] += went_forward - gathered
-            phases[thread, BACKWARD] += now(clock) - went_forward
+            phases[thread, BACKWARD] += now() - went_forward
     return True
 
 
@@ -199,7 +199,7 @@ def run_steps(thread, record):
     ends, and status[0] is its number. A worker that pushes and pulls by itself does so after each step (push_pull.take_turn);
     where it may not, and after the last step, the call ends and leaves the gradient in the first group's buffers.
     """
-    work, clock = array_at(record, (1,), RECORD)[0], np.zeros(2, np.int64)
+    work = array_at(record, (1,), RECORD)[0]
     n_threads, n_steps = work.n_threads, work.n_steps
     losses = array_at(work.losses, (n_steps, work.max_tiles), np.float64)
     hits = array_at(work.hits, (n_steps, work.max_tiles), np.int64)
@@ -212,12 +212,12 @@ def run_steps(thread, record):
         n_tiles = (size + work.width - 1) // work.width
         groups = min(work.max_groups, n_tiles)
         key = key64(work.key, work.first_step + step)
-        if not run_tiles(thread, work, start, size, groups, key, losses[step], hits[step], clock):
+        if not run_tiles(thread, work, start, size, groups, key, losses[step], hits[step]):
             return
-        done = now(clock)
+        done = now()
         if not meet(work.counter, n_threads):
             return
-        met = now(clock)
+        met = now()
         loss, n_hits = 0.0, np.int64(0)  # a plain 0 has a type of its own, for which all callees would be compiled again
         for tile in range(n_tiles):
             loss += losses[step, tile]
@@ -237,13 +237,13 @@ def run_steps(thread, record):
             step + 1 == n_steps
             or not call_turn(
                 work.turn, work.server_words, work.own_words, work.server_table, work.n_layers, work.table, work.dw, work.db,
-                work.settings, loss, n_hits, size, clock.ctypes.data,
+                work.settings, loss, n_hits, size,
             )
         ):  # fmt: skip
             return
-        updated = now(clock)
+        updated = now()
         meet(work.counter, n_threads)
-        phases[thread, WAIT] += met - done + now(clock) - updated
+        phases[thread, WAIT] += met - done + now() - updated
         phases[thread, UPDATE] += updated - met
 
 

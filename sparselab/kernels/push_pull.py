@@ -11,8 +11,8 @@ from numba import types
 from .columns import FIELDS, N_OUT, NNZ, SETTINGS, B, W
 from .native import caller, native
 from .settings import jit
-from .system import FOREVER, SPINS, acquire_until, array_at, atomic_add, atomic_load, give_way, now, release
-from .updating import apply_update, copy_values, vector
+from .system import FOREVER, SPINS, acquire_until, array_at, atomic_add, atomic_load, give_way, now, release, vector
+from .updating import apply_update, copy_values
 
 # The control words. LOCK: 0, or its holder; OPEN: whether workers may push by themselves; SESSION: tasks given in an earlier one
 # must go through Python; VERSION: of the server's net; LOGGED: turns since Python read the log; LIMIT: turns that may be logged;
@@ -56,11 +56,11 @@ def push(part, parts, table, dw, db, groups, rate, factor, staleness, settings, 
 
 
 @jit
-def take_turn(control, mine, server, table, dw, db, settings, loss, hits, n_samples, clock):
+def take_turn(control, mine, server, table, dw, db, settings, loss, hits, n_samples):
     """One push and one pull of a worker; False where it may not push by itself: then nothing has been done.
 
     control: address of the control words; mine: the worker's own; server, table: addresses of the server's net and of the
-    worker's; dw, db: of its gradient; loss: sum over its samples; clock: see system.now.
+    worker's; dw, db: of its gradient; loss: sum over its samples.
 
     A process may be killed during its turn. So its server has the net twice, one behind the other in the table: the newer one is
     only read, and the other one becomes the newer when LOGGED is increased, in one instruction. After an even number of turns
@@ -68,13 +68,13 @@ def take_turn(control, mine, server, table, dw, db, settings, loss, hits, n_samp
     """
     words = array_at(control, (WORDS,), np.int64)
     if words[TOGETHER]:
-        return take_turn_together(control, mine, server, table, dw, db, settings, loss, hits, n_samples, clock)
-    ended = now(clock)
+        return take_turn_together(control, mine, server, table, dw, db, settings, loss, hits, n_samples)
+    ended = now()
     if ended > mine[UNTIL]:
         return False
     atomic_add(control + 8 * WAITING, 1)
-    taken = acquire_until(control, mine[NUMBER] + 1, mine[UNTIL], clock)
-    mine[WAITED] += now(clock) - ended
+    taken = acquire_until(control, mine[NUMBER] + 1, mine[UNTIL])
+    mine[WAITED] += now() - ended
     if not taken:  # its holder may have been stopped: Python has to know
         atomic_add(control + 8 * WAITING, -1)
         return False
@@ -95,7 +95,7 @@ def take_turn(control, mine, server, table, dw, db, settings, loss, hits, n_samp
             words[VERSION] += 1
         write_log(control, words, turn, limit, mine, staleness, not applied, n_samples, hits, queue, ended, loss)
         atomic_add(control + 8 * LOGGED, 1)
-        mine[MY_VERSION], mine[BEGUN] = version + applied, now(clock)
+        mine[MY_VERSION], mine[BEGUN] = version + applied, now()
     release(control)
     return allowed
 
@@ -111,17 +111,17 @@ def write_log(control, words, place, n, mine, staleness, refused, n_samples, hit
 
 
 @jit
-def take_turn_together(control, mine, server, table, dw, db, settings, loss, hits, n_samples, clock):
+def take_turn_together(control, mine, server, table, dw, db, settings, loss, hits, n_samples):
     """The same of all workers together: the mean of their gradients is one push, of which each does its share.
 
     False where a worker is in Python, or about to go there: then no gradient has been used. The lock is held from the arrival of
     the last worker until all have their copy: meanwhile no worker leaves, and Python does not look at the net.
     """
     words = array_at(control, (WORDS,), np.int64)
-    n, me, ended = words[TOGETHER], mine[NUMBER], now(clock)
+    n, me, ended = words[TOGETHER], mine[NUMBER], now()
     if ended > mine[UNTIL]:
         return False
-    acquire_until(control, me + 1, FOREVER, clock)
+    acquire_until(control, me + 1, FOREVER)
     if words[OPEN] == 0 or words[SESSION] != mine[MY_SESSION] or words[LOGGED] >= words[LIMIT]:
         release(control)
         return False
@@ -129,7 +129,8 @@ def take_turn_together(control, mine, server, table, dw, db, settings, loss, hit
     write_log(control, words, turn * n + me, limit * n, mine, 0, 0, n_samples, hits, 0, ended, loss)
     dws = array_at(control + words[DWS], (n, server.shape[0]), np.int64)
     dbs = array_at(control + words[DBS], (n, server.shape[0]), np.int64)
-    dws[me], dbs[me] = dw[0], db[0]
+    for l in range(server.shape[0]):
+        dws[me, l], dbs[me, l] = dw[0, l], db[0, l]
     words[ARRIVED] += 1
     if words[ARRIVED] == n:
         words[ARRIVED] = words[UPDATED] = words[COPIED] = 0
@@ -143,7 +144,7 @@ def take_turn_together(control, mine, server, table, dw, db, settings, loss, hit
             spins += 1
             if spins > SPINS:
                 give_way()
-    mine[WAITED] += now(clock) - ended
+    mine[WAITED] += now() - ended
     rate = array_at(control + words[RATES], (limit,), np.float64)[turn]
     factor = array_at(control + words[FACTORS], (limit,), np.float64)[turn]
     push(me, n, server, dws, dbs, n, rate, factor, 0, settings)
@@ -154,7 +155,7 @@ def take_turn_together(control, mine, server, table, dw, db, settings, loss, hit
         if spins > SPINS:
             give_way()
     copy_net(server, table)
-    mine[MY_VERSION], mine[BEGUN] = words[VERSION] + 1, now(clock)
+    mine[MY_VERSION], mine[BEGUN] = words[VERSION] + 1, now()
     if atomic_add(control + 8 * COPIED, 1) == n - 1:
         words[VERSION] += 1
         words[LOGGED] += 1
@@ -172,17 +173,17 @@ def copy_net(source, target):
 
 
 i = types.int64
-TURN = i(i, i, i, i, i, i, i, i, types.float64, i, i, i)
+TURN = i(i, i, i, i, i, i, i, i, types.float64, i, i)
 call_turn = caller(TURN)
 
 
 @native(TURN)
-def turn(control, mine, server, n_layers, table, dw, db, settings, loss, hits, n_samples, clock):
+def turn(control, mine, server, n_layers, table, dw, db, settings, loss, hits, n_samples):
     """take_turn, for arrays given by address; dw, db: of one group of tiles."""
     rows, places = array_at(table, (n_layers, FIELDS), np.int64), (1, n_layers)
     n_nets = 2 if array_at(control, (WORDS,), np.int64)[APART] else 1
     return take_turn(
         control, array_at(mine, (MINE,), np.int64), array_at(server, (n_nets * n_layers, FIELDS), np.int64), rows,
         array_at(dw, places, np.int64), array_at(db, places, np.int64), array_at(settings, (SERVER_SETTINGS,), np.float64),
-        loss, hits, n_samples, array_at(clock, (2,), np.int64),
+        loss, hits, n_samples,
     )  # fmt: skip

@@ -8,21 +8,25 @@ import llvmlite.binding
 import numba
 
 from . import cache
+from .linking import LinkingDispatcher
 
 JIT = not numba.config.DISABLE_JIT
 THREADING_LAYER = numba.config.THREADING_LAYER
 
 # nogil: the package runs its own threads (concurrent.futures), never numba's, so every threading layer is safe.
 # error_model "numpy": no branches for division by zero inside loops.
-OPTIONS = {"nogil": True, "error_model": "numpy"}
+# _nrt: kernels allocate no arrays and return none, so nothing is counted.
+OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
 
 
 def jit(function=None, **options):
-    """numba.njit with these options and with the cache of cache.py; a decorator, with or without arguments."""
+    """numba.njit with these options, linking.py and the cache of cache.py; a decorator, with or without arguments."""
     if function is None:
         return lambda function: jit(function, **options)
-    made = numba.njit(**OPTIONS | options)(function)
-    return cache.cached(made, function) if JIT else made
+    if not JIT:
+        return function
+    chosen = OPTIONS | options | {"nopython": True, "no_cfunc_wrapper": True}
+    return cache.cached(LinkingDispatcher(function, targetoptions=chosen), function)
 
 
 WIDTHS = (8, 16, 32, 64)  # columns of a tile for which the vector kernels are compiled

@@ -18,9 +18,6 @@ SPINS = 4000  # reads of the counter before a waiting thread yields its core
 
 WINDOWS = sys.platform == "win32"
 give_way = types.ExternalFunction("SwitchToThread" if WINDOWS else "sched_yield", types.int32())
-if not WINDOWS:
-    _CLOCK = np.int32(time.CLOCK_MONOTONIC)
-    _clock_gettime = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.intp))
 
 
 def _at(builder, address, index, kind):
@@ -138,6 +135,18 @@ def atomic_exchange(typing, address, expected, value):
     return types.int64(types.int64, types.int64, types.int64), codegen
 
 
+def _array(context, builder, kind, address, lengths):
+    """The C-contiguous array of a type, with its lengths, at an address."""
+    made, element = context.make_array(kind)(context, builder), context.get_data_type(kind.dtype)
+    size = context.get_constant(types.intp, context.get_abi_sizeof(element))
+    strides = [size]
+    for length in lengths[:0:-1]:
+        strides.insert(0, builder.mul(length, strides[0]))
+    place = builder.inttoptr(address, element.as_pointer())
+    populate_array(made, data=place, shape=lengths, strides=strides, itemsize=size, meminfo=None)
+    return made._getvalue()
+
+
 @intrinsic
 def array_at(typing, address, shape, dtype):
     """The C-contiguous array at an address. An intrinsic, because numba.carray is compiled for each shape and dtype."""
@@ -145,33 +154,36 @@ def array_at(typing, address, shape, dtype):
     array = types.Array(element, len(shape), "C", aligned=True)
 
     def codegen(context, builder, sig, args):
-        made = context.make_array(array)(context, builder)
-        lengths = [builder.extract_value(args[1], axis) for axis in range(len(shape))]
-        size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(element)))
-        strides = [size]
-        for length in lengths[:0:-1]:
-            strides.insert(0, builder.mul(length, strides[0]))
-        place = builder.inttoptr(args[0], context.get_data_type(element).as_pointer())
-        populate_array(made, data=place, shape=lengths, strides=strides, itemsize=size, meminfo=None)
-        return made._getvalue()
+        return _array(context, builder, array, args[0], [builder.extract_value(args[1], axis) for axis in range(len(shape))])
 
     return array(types.int64, shape, dtype), codegen
 
 
-if WINDOWS:
+@intrinsic
+def vector(typing, address, n):
+    """The n float32 at an address."""
+    array = types.Array(types.float32, 1, "C", aligned=True)
 
-    @jit
-    def now(buffer):
-        """Kernels have no clock on Windows: the phases are 0."""
-        return 0
+    def codegen(context, builder, sig, args):
+        return _array(context, builder, array, args[0], [args[1]])
 
-else:
+    return array(types.int64, types.int64), codegen
 
-    @jit
-    def now(buffer):
-        """Nanoseconds of the monotonic clock; `buffer` is a (2,) int64 scratch array."""
-        _clock_gettime(_CLOCK, buffer.ctypes.data)
-        return buffer[0] * 1_000_000_000 + buffer[1]
+
+@intrinsic
+def now(typing):
+    """Nanoseconds of the monotonic clock; 0 on Windows, where kernels have none."""
+
+    def codegen(context, builder, sig, args):
+        if WINDOWS:
+            return I64(0)
+        place, clock = cgutils.alloca_once(builder, I64, 2), I32(time.CLOCK_MONOTONIC)
+        kind = ir.FunctionType(I32, [I32, place.type])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, "clock_gettime"), [clock, place])
+        seconds, nanoseconds = builder.load(place), builder.load(builder.gep(place, [I32(1)]))
+        return builder.add(builder.mul(seconds, I64(10**9)), nanoseconds)
+
+    return types.int64(), codegen
 
 
 # int64 words of the counter at which threads meet: arrivals so far; 1 where a thread gave up; 1 where all are wanted to stop;
@@ -199,7 +211,7 @@ def meet(counter, threads):
 
 
 @jit
-def acquire_until(lock, who, until, clock):
+def acquire_until(lock, who, until):
     """`acquire`, but give up at the time `until`, in the nanoseconds of `now`; returns whether the lock was taken."""
     spins = 0
     while atomic_exchange(lock, 0, who):
@@ -207,7 +219,7 @@ def acquire_until(lock, who, until, clock):
             spins += 1
             if spins > SPINS:
                 give_way()
-                if now(clock) > until:
+                if now() > until:
                     return False
     return True
 
@@ -215,7 +227,7 @@ def acquire_until(lock, who, until, clock):
 @jit
 def acquire(lock, who):
     """Take the lock, an int64 at this address: 0 when free, else the holder. Not reentrant. who: the new holder, not 0."""
-    acquire_until(lock, who, FOREVER, np.zeros(2, np.int64))
+    acquire_until(lock, who, FOREVER)
 
 
 @jit

@@ -37,15 +37,9 @@ from .columns import (
 from .elementwise import CHUNK, adam, add_gradients, divide, multiply, sgd, squares, update
 from .native import caller, native
 from .settings import jit
-from .system import array_at, meet
+from .system import array_at, meet, vector
 
 ONE = np.float32(1)
-
-
-@jit
-def vector(address, n):
-    """The n float32 at an address."""
-    return array_at(address, (n,), np.float32)
 
 
 @jit
@@ -57,11 +51,10 @@ def copy_values(source, target, begin, end):
 
 @jit
 def sum_chunk(places, l, n, begin, end):
-    """The gradients of layer l of the first group, with those of the others added on [begin, end), in order."""
+    """Add the gradients of layer l of the other groups to those of the first, on [begin, end), in order."""
     total = vector(places[0, l], n)
     for g in range(1, places.shape[0]):
         add_gradients(total, vector(places[g, l], n), begin, end)
-    return total
 
 
 @jit
@@ -79,7 +72,9 @@ def apply_update(thread, threads, table, dw, db, rate, settings, divisor, factor
             values, velocity = vector(table[l, value], n), vector(table[l, speed], n)
             for begin in range(n * thread // threads, n * (thread + 1) // threads, CHUNK):
                 end = min(begin + CHUNK, n * (thread + 1) // threads)
-                total = sum_chunk(db if kind else dw, l, n, begin, end)
+                places = db if kind else dw
+                sum_chunk(places, l, n, begin, end)
+                total = vector(places[0, l], n)
                 if divisor != 1:
                     divide(total, begin, end, divisor)
                 if source is not None:
@@ -138,7 +133,8 @@ def sgd_net(thread, threads, n_layers, table, dw, db, groups, rate, settings, st
             values, velocity = vector(rows[l, value], n), vector(rows[l, speed], n)
             for begin in range(n * thread // threads, n * (thread + 1) // threads, CHUNK):
                 end = min(begin + CHUNK, n * (thread + 1) // threads)
-                total = sum_chunk(places[kind], l, n, begin, end)
+                sum_chunk(places[kind], l, n, begin, end)
+                total = vector(places[kind][0, l], n)
                 sgd(values, velocity, total, begin, end, rate, momentum, share, decay, nesterov)
 
 
@@ -159,7 +155,8 @@ def adam_net(thread, threads, n_layers, table, dw, db, groups, rate, settings, s
             values, m, v = vector(rows[l, value], n), vector(rows[l, first], n), vector(rows[l, second], n)
             for begin in range(n * thread // threads, n * (thread + 1) // threads, CHUNK):
                 end = min(begin + CHUNK, n * (thread + 1) // threads)
-                total = sum_chunk(places[kind], l, n, begin, end)
+                sum_chunk(places[kind], l, n, begin, end)
+                total = vector(places[kind][0, l], n)
                 adam(values, m, v, total, begin, end, size, root, beta1, beta2, epsilon, decay, shrink)
 
 
@@ -180,7 +177,8 @@ def clip_net(thread, threads, n_layers, table, dw, db, groups, rate, settings, s
             sums = array_at(places[CLIP_SQUARES] + 8 * first, (chunks,), np.float64)
             for chunk in range(chunks * thread // threads, chunks * (thread + 1) // threads):
                 begin, end = chunk * CHUNK, min((chunk + 1) * CHUNK, n)
-                sums[chunk] = squares(sum_chunk(gradients[kind], l, n, begin, end), begin, end)
+                sum_chunk(gradients[kind], l, n, begin, end)
+                sums[chunk] = squares(vector(gradients[kind][0, l], n), begin, end)
             first += chunks
     meet(places[CLIP_COUNTER], threads)
     sums = array_at(places[CLIP_SQUARES], (first,), np.float64)

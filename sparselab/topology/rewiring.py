@@ -379,7 +379,8 @@ def _grow(n_in, indptr, indices, origins, counts, seed):
     def grow(begin, end):
         stamp, drawn = np.full(0 if longest <= growth.SHORT else n_in, -1, np.int64), np.empty(most, np.int32)
         growth.grow(
-            seed, begin, end, n_in, indptr, indices, origins, counts, new_indptr, new_indices, origin, stamp, drawn
+            seed, begin, end, n_in, indptr, indices, origins, counts, new_indptr, new_indices, origin, stamp, drawn,
+            np.empty(1, np.uint64),
         )  # fmt: skip
 
     in_parts(grow, n_out, total)
