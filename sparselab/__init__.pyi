@@ -37,6 +37,7 @@ from .evolution import ImportancePruning as ImportancePruning
 from .evolution import PruneRegrow as PruneRegrow
 from .evolution import RigL as RigL
 from .evolution import SRigL as SRigL
+from .evolution import TopKAST as TopKAST
 from .evolution import criteria as criteria
 from .evolution import importances as importances
 from .evolution import regrowths as regrowths

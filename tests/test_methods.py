@@ -344,3 +344,68 @@ def test_every_method_runs_in_the_first_phase_of_parallel_training(name, synchro
 def test_settings_that_cannot_be_are_refused(make, message):
     with pytest.raises((ValueError, TypeError), match=message):
         make()
+
+
+def test_top_kast_trains_silent_links_and_computes_without_them():
+    model, rule = net(2, density=0.6), sl.TopKAST(0.2, density=0.3, penalty=0.01, refresh=0.5, every="4 steps")
+    state, data = rule.init(model), models.dataset(N, features=9, dtype=np.float64)
+    theta = {l: links(layer) for l, layer in enumerate(model.layers)}
+    active = {l: set(links(layer)) for l, layer in enumerate(model.layers)}
+    for step in range(1, 9):
+        evidence = evolution.Evidence(model, sl.SoftmaxCrossEntropy(), data.X_train, data.y_train, np.arange(N))
+        dense = [flow.dZ @ flow.X.T for flow in evidence.flows]
+        for l, (layer, G) in enumerate(zip(model.layers, dense, strict=True)):
+            rule.update(layer, state[l], np.array([G[p] for p in places_of(layer.topology)]), np.zeros(len(layer.b)), 0.2)
+            for p in theta[l]:
+                decay = 0.01 if p in active[l] else 0.01 / 0.3
+                theta[l][p] -= 0.2 * (G[p] + decay * theta[l][p])
+            if step % 4 == 0 and l < 2:
+                n = round(0.3 * G.size)
+                active[l] = set(sorted(theta[l], key=lambda p, t=theta[l]: -abs(t[p]))[:n])
+            wanted = {p: t if p in active[l] else 0 for p, t in theta[l].items()}
+            assert links(layer) == pytest.approx(wanted, abs=1e-14)
+        if step % 4 == 0:
+            evolution.apply(rule(1, model, state, None, np.random.default_rng(step)), model, state, np.random.default_rng(0))
+            for l in (0, 1):
+                silent = sorted((p for p in theta[l] if p not in active[l]), key=lambda p, t=theta[l]: abs(t[p]))
+                gone = set(silent[: len(silent) // 2])
+                left = {p: t for p, t in theta[l].items() if p not in gone}
+                found = links(model.layers[l], state[l].links[0])
+                assert len(found) == len(theta[l])
+                assert {p: found[p] for p in left} == pytest.approx(left)
+                assert all(found[p] == 0 for p in found if p not in left)
+                theta[l] = found
+
+
+def test_top_kast_learns_and_resumes(tmp_path):
+    rule = sl.TopKAST(0.1, density=0.15, every="7 steps")
+    options = {"optimizer": rule, "rules": [rule], "epochs": 8, "batch_size": 20, "seed": 0}
+    model, again = models.net(density=0.4), models.net(density=0.4)
+    records = list(sl.train(model, models.dataset(), **options))
+    assert records[-1].train_loss < 0.8 * records[0].train_loss
+    assert [np.count_nonzero(layer.w) for layer in model.layers[:2]] == [round(0.15 * 20 * 33), round(0.15 * 33 * 18)]
+    first = sl.steps(again, models.dataset(), checkpoint=tmp_path, **options)
+    for _ in range(17):
+        next(first)
+    first.close()
+    other = models.net(density=0.4)
+    assert list(sl.train(other, models.dataset(), checkpoint=tmp_path, **options)) == records
+    assert models.fingerprint(other) == models.fingerprint(model)
+
+
+def test_the_gradient_by_the_inputs_is_that_of_finite_differences():
+    model, data = net(1), models.dataset(6, features=9, dtype=np.float64)
+    loss = lambda X: sl.evaluate(model, X, data.y_train).loss
+    evidence = evolution.Evidence(model, sl.SoftmaxCrossEntropy(), data.X_train, data.y_train, np.arange(6))
+    found, h = evidence.input_gradient(), 1e-6
+    for sample, feature in [(0, 0), (3, 8), (5, 4)]:
+        up, down = data.X_train.copy(), data.X_train.copy()
+        up[sample, feature] += h
+        down[sample, feature] -= h
+        assert found[feature, sample] == pytest.approx((loss(up) - loss(down)) / (2 * h), abs=1e-8)
+
+
+def test_rules_over_all_layers_do_not_go_layer_by_layer():
+    model = net(0)
+    with pytest.raises(ValueError, match="must be rules that look at one layer at a time"):
+        evolution.evolve_by_layer([sl.SNFS(0.3)], 1, model, sl.MomentumSGD().init(model), lambda: None, np.random.default_rng(0))

@@ -20,10 +20,11 @@ from .methods import ANF, GMP, GSE, MEST, SNFS, GraNet
 from .pals import PALS
 from .prune_regrow import SET, PruneRegrow, RigL
 from .timing import Timing, timing_of
+from .top_kast import TopKAST
 
 __all__ = [
-    "ANF", "CHT", "GMP", "GSE", "MEST", "PALS", "SET", "SNFS", "CHTs", "CHTss", "Changes", "DeepR", "Evidence", "Flow", "GraNet",
-    "ImportancePruning", "PruneRegrow", "RigL", "SRigL", "Timing", "Undo", "apply", "can_go_by_layer", "chained", "criteria",
-    "evolve", "evolve_by_layer", "importances", "keep_neurons", "least_important", "magnitude", "magnitude_within_sign",
-    "new_values", "percolate", "regrowths", "shrink", "timing_of", "widths_without",
+    "ANF", "CHT", "GMP", "GSE", "MEST", "PALS", "SET", "SNFS", "CHTs", "CHTss", "Changes", "DeepR", "Evidence", "Flow",
+    "GraNet", "ImportancePruning", "PruneRegrow", "RigL", "SRigL", "Timing", "TopKAST", "Undo", "apply", "can_go_by_layer",
+    "chained", "criteria", "evolve", "evolve_by_layer", "importances", "keep_neurons", "least_important", "magnitude",
+    "magnitude_within_sign", "new_values", "percolate", "regrowths", "shrink", "timing_of", "widths_without",
 ]  # fmt: skip

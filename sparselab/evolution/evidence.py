@@ -187,6 +187,17 @@ class Evidence:
         several.flows = [Flow(flow.X, flow.dZ * factors) for flow in several.flows]
         return several
 
+    def input_gradient(self) -> NDArray[np.floating]:
+        """Compute the gradient of the loss with respect to the features of the batch.
+
+        Returns
+        -------
+        ndarray
+            Gradients (n_features, n), of the mean loss.
+        """
+        first = self._arguments[0].layers[0]
+        return first.backward(*self.flows[0])[0]
+
     def loss_of(self, X: Any, y: Any) -> float:
         """Compute the mean loss of the network, without dropout, on other samples.
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..nn.mlp import SparseMLP, check_model
 from ..nn.optimizers import LayerState, check_state
 from ..topology.rewiring import Rewiring
+from ..utils import checks
 from .apply import apply
 from .evidence import Evidence
 
@@ -183,6 +184,11 @@ def evolve_by_layer(
     Changes
         What has changed, without rewirings.
 
+    Raises
+    ------
+    ValueError
+        If a rule has to look at several layers at once.
+
     Examples
     --------
     >>> import numpy as np
@@ -192,6 +198,8 @@ def evolve_by_layer(
     >>> sl.evolution.evolve_by_layer([sl.SET(0.3)], 1, model, state, lambda: None, np.random.default_rng(0)).links
     [(29, 29), (0, 0)]
     """
+    if not can_go_by_layer(rules):
+        checks.fail("rules", list(rules), "rules that look at one layer at a time: see `can_go_by_layer`")
     check_model(model)
     n = len(model.layers)
     links, neurons = np.zeros((n, 2), int), np.zeros(n - 1, int)
