@@ -381,6 +381,13 @@ def test_files_with_other_values_are_refused(tmp_path, monkeypatch, values):
         sl.load(path)
 
 
+def test_a_file_without_values_gets_none_from_elsewhere(tmp_path):
+    state = sl.TrainingState.start(net("relu"), sl.MomentumSGD(), 0)
+    path = sl.save_checkpoint(net(Cube()), state, tmp_path / "old")
+    with pytest.raises(sl.CheckpointError, match=r"layers\[0\] = 0: must be 1, the trained values"):
+        sl.load_checkpoint(path, net(ScaledTanh()))
+
+
 def test_layers_that_were_pickled_before_there_were_values():
     layer = net("relu").layers[0]
     del vars(layer)["_values"]
@@ -495,6 +502,7 @@ def test_a_gradient_that_is_not_finite_stops_the_training():
         (lambda: sl.SReLU().forward(np.zeros((2, 2))), "t_l, a_l, p, a_r"),
         (lambda: list(sl.train_parallel(net(), models.dataset(), n_jobs=1)), "model.activation = SReLU.*workers"),
         (lambda: sl.ParameterServer(net()), "model.activation = SReLU.*workers"),
+        (lambda: sl.simulate_parallel(net(), models.dataset(), 2, batch_size=20), "model.activation = SReLU.*workers"),
         (lambda: sl.export.to_scipy(net()), "model.activation = SReLU.*to_npz"),
         (lambda: sl.export.to_dense(net()), "model.activation = SReLU.*to_npz"),
         (lambda: sl.activations.get({"name": "sine"}), "activation = 'sine'"),

@@ -12,7 +12,7 @@ import numpy as np
 from ..datasets.targets import MAX_LABEL, as_classes
 from ..nn import activations, initializers
 from ..nn.linear import SparseLinear
-from ..nn.mlp import SparseMLP, check_model
+from ..nn.mlp import SparseMLP, check_model, check_values
 from ..nn.shapes import check_dtype, check_sizes
 from ..nn.trained_activations import MAX_VALUES
 from ..topology.neuron_ids import Neurons
@@ -228,9 +228,11 @@ def build(header, arrays, like=None):
         topology = Topology(n_out, n_in, arrays[f"{i}.indptr"], arrays[f"{i}.indices"])
         values = arrays.get(f"{i}.values")
         layers.append(SparseLinear(topology, w, b, None if values is None else values.reshape(-1, n_out)))
+    activation = read_object(activations.get, header, "activation", like)
+    check_values(layers, activation, "the file: layers")  # a net would draw values where there are none
     model = SparseMLP(
         layers,
-        read_object(activations.get, header, "activation", like),
+        activation,
         dropout=header["dropout"],
         initializer=read_object(initializers.get, header, "initializer", like),
     )

@@ -62,7 +62,7 @@ def of_activation(activation):
         return module
     slopes = activations.slopes(activation)
     if slopes is None:
-        allowed = "prelu, tanh or a pair of slopes for PyTorch: others, and plug-ins, have to be written there too"
+        allowed = "prelu, tanh or a pair of slopes for PyTorch: another one or a plug-in has to be written there too"
         checks.fail("activation", activation, allowed)
     left, right = slopes
     if right != 1 or left < 0:

@@ -104,7 +104,7 @@ def start(optimizer: Optimizer, model: SparseMLP) -> list[LayerState]:
     """The state at the start of a training: that of `optimizer.init`, and for each trained value the same as for biases."""
     state = optimizer.init(model)
     if any(len(layer.values) for layer in model.layers):
-        for layer, s in zip(model.layers, state, strict=True):
+        for layer, s in zip(model.layers, state, strict=False):
             s.neurons = [*s.neurons, *(np.array(vector) for _ in layer.values for vector in s.neurons)]
     return state
 
