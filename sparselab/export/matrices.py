@@ -51,7 +51,7 @@ def to_scipy(model: SparseMLP) -> list[tuple[scipy.sparse.csr_array, NDArray[Any
     [(8, 4), (3, 8)]
     """
     check_model(model)
-    trained_activations.refuse(model.activation, "an activation, because matrices do not hold the values (use to_npz),")
+    trained_activations.refuse(model.activation, "matrices do not hold them, to_npz does")
     return [(layer.to_scipy(), layer.b.copy()) for layer in model.layers]
 
 
@@ -138,7 +138,7 @@ def to_dense(model: SparseMLP) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     [(8, 4), (3, 8)]
     """
     check_dense_memory(model, "to_dense", "to_scipy")
-    trained_activations.refuse(model.activation, "an activation, because matrices do not hold the values (use to_npz),")
+    trained_activations.refuse(model.activation, "matrices do not hold them, to_npz does")
     return [(dense(layer), layer.b.copy()) for layer in model.layers]
 
 

@@ -359,8 +359,10 @@ class TAAF(Trained):
     trained = ("alpha", "beta", "gamma", "delta")
 
     def __post_init__(self) -> None:
-        trained_activations.refuse(get(self.function), "a function of TAAF", "function")
-        object.__setattr__(self, "function", get(self.function))
+        function = get(self.function)
+        if trained_activations.names(function):
+            checks.fail("function", self.function, "an activation without trained values of its own")
+        object.__setattr__(self, "function", function)
 
     def at(self, depth: int) -> "TAAF":
         """Return the activation of one hidden layer.

@@ -397,7 +397,8 @@ def bind(activation: Activation, values: NDArray[np.floating], number: int) -> A
     return Bound(activation, values)
 
 
-def refuse(activation: Any, allowed: str, name: str = "model.activation") -> None:
-    """Raise ValueError for an activation with trained values, naming them, the argument and what is allowed."""
+def refuse(activation: Any, reason: str) -> None:
+    """Raise ValueError for a model's activation with trained values, naming them and the reason."""
     if names(activation):
-        checks.fail(name, activation, f"{allowed} without trained values; this one has {', '.join(names(activation))}")
+        allowed = f"one without trained values (this one has {', '.join(names(activation))}): {reason}"
+        checks.fail("model.activation", activation, allowed)

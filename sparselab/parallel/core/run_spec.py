@@ -22,7 +22,7 @@ class RunSpec:
         steps_per_push,
     ):  # fmt: skip
         check_model(model)
-        trained_activations.refuse(model.activation, "an activation, because workers push gradients of links and biases,")
+        trained_activations.refuse(model.activation, "workers push gradients of links and biases only")
         data = as_dataset(data, model, loss, new_classes=True)
         self.model, self.optimizer, self.rules = model, check_optimizer(optimizer), tuple(check_rules(rules))
         self.epochs, batch_size = checks.integer("epochs", epochs), checks.integer("batch_size", batch_size)

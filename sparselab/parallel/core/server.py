@@ -83,7 +83,7 @@ class ParameterServer:
         max_staleness: int | None = None, damping: float = 0.0,
     ) -> None:  # fmt: skip
         check_model(model)
-        trained_activations.refuse(model.activation, "an activation, because workers push gradients of links and biases,")
+        trained_activations.refuse(model.activation, "workers push gradients of links and biases only")
         self.model, self.optimizer = model, MomentumSGD() if optimizer is None else optimizer
         self.state = self.optimizer.init(model) if state is None else state
         check_state(self.state, model)
