@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import sparselab as sl
 from sparselab.checkpoints import model_file
+from sparselab.engines import tiling
 from sparselab.engines.layerwise import LayerwiseEngine
 from sparselab.nn import optimizers
 
@@ -123,6 +124,27 @@ def test_all_gradients_are_slopes_of_the_plain_loss(kind):
             array[k] = old
             assert gradient[k] == pytest.approx(slope, abs=2e-8)
     assert all(np.abs(g).max() > 1e-3 for array, g in found if len(array))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_of_many_tiles_are_the_mean_over_samples(name, dropout):
+    model = moved(net(name, dtype="float64", dropout=dropout))
+    X, y = models.rows(8 * 3 * tiling.MAX_GROUPS + 5, dtype=np.float64)
+
+    def gradients(samples, threads, key=None):
+        engine = LayerwiseEngine(model, sl.SoftmaxCrossEntropy(), 8, threads)
+        engine.batch_gradient(X, y, samples, key)
+        engine.close()
+        return [dv.copy() for dv in engine.gradients[0].dv]
+
+    whole = gradients(np.arange(len(X)), 2)
+    mean = [np.mean(parts, axis=0) for parts in zip(*(gradients(np.array([i]), 1) for i in range(len(X))), strict=True)]
+    for ours, theirs in zip(whole, mean, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-13)
+    dropped = gradients(np.arange(len(X)), 1, np.uint64(3))
+    assert np.array_equal(dropped[0], gradients(np.arange(len(X)), 2, np.uint64(3))[0])
+    assert np.allclose(dropped[0], whole[0]) == (dropout == 0)
 
 
 NUMBERS = st.floats(-4, 4, width=32)
