@@ -48,12 +48,15 @@ from .nn import activations as activations
 from .nn import initializers as initializers
 from .nn import losses as losses
 from .nn import schedules as schedules
+from .nn.activations import TAAF as TAAF
 from .nn.activations import AllNegative as AllNegative
 from .nn.activations import AllReLU as AllReLU
 from .nn.activations import FixedSlopes as FixedSlopes
 from .nn.activations import Identity as Identity
 from .nn.activations import LeakyReLU as LeakyReLU
+from .nn.activations import PReLU as PReLU
 from .nn.activations import ReLU as ReLU
+from .nn.activations import SReLU as SReLU
 from .nn.activations import Tanh as Tanh
 from .nn.footprint import InsufficientMemoryError as InsufficientMemoryError
 from .nn.initializers import SWI as SWI

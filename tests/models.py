@@ -49,6 +49,7 @@ def fingerprint(model, state=None):
     found = hashlib.sha256()
     for l, layer in enumerate(model.layers):
         arrays = [layer.topology.indptr, layer.topology.indices, layer.w, layer.b]
+        arrays += [layer.values] if len(layer.values) else []
         arrays += [*state.optimizer[l].links, *state.optimizer[l].neurons] if state else []
         for array in arrays:
             found.update(str((array.dtype, array.shape)).encode() + array.tobytes())

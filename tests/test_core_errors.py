@@ -8,7 +8,7 @@ import pytest
 
 from sparselab.checkpoints.records import History
 from sparselab.evolution import SET, PruneRegrow
-from sparselab.nn.activations import AllNegative, AllReLU, FixedSlopes, LeakyReLU, ReLU
+from sparselab.nn.activations import TAAF, AllNegative, AllReLU, FixedSlopes, LeakyReLU, PReLU, ReLU
 from sparselab.nn.initializers import HeUniform, Normal, XavierUniform
 from sparselab.nn.linear import SparseLinear
 from sparselab.nn.losses import MeanSquaredError, SoftmaxCrossEntropy
@@ -137,6 +137,9 @@ PARTS = {
     "LeakyReLU(alpha)": (LeakyReLU, [-1, *NUMBERS]),
     "AllNegative(alpha)": (AllNegative, [-1, *NUMBERS]),
     "FixedSlopes(left)": (FixedSlopes, NUMBERS),
+    "PReLU(slope)": (PReLU, NUMBERS),
+    "TAAF(activation)": (TAAF, ["sine", "", 3, None]),
+    "TAAF(function)": (TAAF, ["srelu", PReLU, TAAF()]),
     "FixedSlopes(right)": (lambda right: FixedSlopes(0.5, right), NUMBERS),
     "Normal(deviation)": (Normal, [0, -1, *NUMBERS]),
     "HeUniform(fan)": (HeUniform, ["all", None, 3]),

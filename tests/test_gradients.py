@@ -1,4 +1,4 @@
-"""Every gradient is the slope of the loss: float64, central differences, every link and every bias."""
+"""Every gradient is the slope of the loss: float64, central differences, every link, bias and trained value."""
 
 import models
 import naive
@@ -36,7 +36,7 @@ def test_gradients_are_slopes_in_three_nets_of_every_kind(combination):
 
 
 def test_every_combination_is_in_the_list():
-    assert len(set(COMBINATIONS)) == 8 * 3 * 5 * 3
+    assert len(set(COMBINATIONS)) == 11 * 3 * 5 * 3
     assert {name for name, *_ in COMBINATIONS} >= set(activations.NAMES)
     assert {loss for _, loss, *_ in COMBINATIONS} >= set(losses.NAMES)
 

@@ -231,4 +231,16 @@ def test_decision_over_all_layers(names):
     assert records[1].grown[0] < records[1].pruned[0] and records[1].grown[1] > records[1].pruned[1]  # noqa: PT018
 
 
+def test_activation_with_trained_values(names):
+    typed("19", names)
+    model = names["model"]
+    start = model.layers[0].values.copy()
+    assert start.shape == (2, 100)
+    learns(model, names["data"], rules=[sl.SET(0.3), sl.ImportancePruning(0.1, start=1)])
+    kept = model.neurons.ids(1)
+    assert len(kept) < 100
+    assert model.layers[0].values.shape == (2, len(kept))
+    assert (np.abs(model.layers[0].values - start[:, kept]).max(axis=1) > 1e-4).all()
+
+
 RUN = set(re.findall(r"(?:typed\(|INLINE\[)\"(\d+)\"", Path(__file__).read_text()))

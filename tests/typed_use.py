@@ -11,6 +11,8 @@ def trains(data: sl.datasets.Dataset) -> None:
     model = sl.SparseMLP.create((784, 100, 10), epsilon=20, activation=sl.AllReLU(0.6), seed=0)
     assert_type(model, sl.SparseMLP)
     assert_type(model.layers[0].topology, sl.Topology)
+    sl.SparseMLP.create((784, 10), activation=sl.SReLU())
+    sl.SparseMLP.create((784, 10), activation=sl.TAAF(sl.LeakyReLU(0.1)))
     for record in sl.train(model, data, optimizer=sl.MomentumSGD(0.01), rules=[sl.SET(0.3)], epochs=2):
         assert_type(record, sl.EpochRecord)
     assert_type(sl.load(sl.save(model, "model.npz")), sl.SparseMLP)

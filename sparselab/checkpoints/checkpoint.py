@@ -263,8 +263,9 @@ def read(path, like=None):
 def expected_vectors(vectors, model_header):
     """{name: (dtype, length)} of the optimizer's vectors; vectors: how many each layer has for its links and neurons."""
     sizes, dtype, expected = model_header["sizes"], np.dtype(model_header["dtype"]), {}
-    for i, (n_links, n_neurons) in enumerate(vectors):
-        checks.integer(f"vectors[{i}]", max(n_links, n_neurons), low=0, high=MAX_VECTORS)
+    for i, ((n_links, n_neurons), values) in enumerate(zip(vectors, model_file.values_in(model_header), strict=True)):
+        for n, most in ((n_links, MAX_VECTORS), (n_neurons, MAX_VECTORS * (1 + values))):
+            checks.integer(f"vectors[{i}]", n, low=0, high=most)
         expected |= {f"{i}.links.{k}": (dtype, model_header["nnz"][i]) for k in range(n_links)}
         expected |= {f"{i}.neurons.{k}": (dtype, sizes[i + 1]) for k in range(n_neurons)}
     return expected

@@ -12,8 +12,9 @@ import numpy as np
 from ..datasets.targets import MAX_LABEL, as_classes
 from ..nn import activations, initializers
 from ..nn.linear import SparseLinear
-from ..nn.mlp import SparseMLP, check_model
+from ..nn.mlp import SparseMLP, check_model, check_values
 from ..nn.shapes import check_dtype, check_sizes
+from ..nn.trained_activations import MAX_VALUES
 from ..topology.neuron_ids import Neurons
 from ..topology.topology import MAX_WIDTH, Topology
 from ..utils import checks
@@ -123,15 +124,20 @@ def model_header(model, *, plug_ins=False):
     checks.integer("layers", len(model.layers), high=MAX_LAYERS)
     plain = model.classes is None or np.array_equal(model.classes, np.arange(len(model.classes)))  # numbers of the outputs
     classes = {} if plain else {"classes": plain_classes(model.classes)}
-    return classes | {
-        "sizes": model.sizes,
-        "original_sizes": model.neurons.sizes,
-        "nnz": model.nnz,
-        "dtype": str(model.dtype),
-        "dropout": model.dropout,
-        "activation": name_of(activations.describe, model.activation, plug_ins),
-        "initializer": name_of(initializers.describe, model.initializer, plug_ins),
-    }
+    values = [len(layer.values) for layer in model.layers]
+    return (
+        classes
+        | ({"values": values} if any(values) else {})
+        | {
+            "sizes": model.sizes,
+            "original_sizes": model.neurons.sizes,
+            "nnz": model.nnz,
+            "dtype": str(model.dtype),
+            "dropout": model.dropout,
+            "activation": name_of(activations.describe, model.activation, plug_ins),
+            "initializer": name_of(initializers.describe, model.initializer, plug_ins),
+        }
+    )
 
 
 def plain_classes(classes):
@@ -166,6 +172,8 @@ def model_arrays(model):
     for i, layer in enumerate(model.layers):
         t = layer.topology
         arrays |= {f"{i}.indptr": t.indptr, f"{i}.indices": t.indices, f"{i}.w": layer.w, f"{i}.b": layer.b}
+        if len(layer.values):
+            arrays[f"{i}.values"] = layer.values.reshape(-1)
         if model.neurons.kept[i + 1] is not None:
             arrays[f"{i}.neurons"] = model.neurons.kept[i + 1]
     return arrays
@@ -190,14 +198,25 @@ def expected_arrays(header):
     original = check_sizes(header["original_sizes"])
     if len(original) != len(sizes) or (original[0], original[-1]) != (sizes[0], sizes[-1]):
         checks.fail("original_sizes", original, f"{len(sizes)} widths with the ends of sizes, {sizes}")
-    arrays = {}
+    arrays, values = {}, values_in(header)
     for i, (n_out, nnz) in enumerate(zip(sizes[1:], header["nnz"], strict=True)):
         checks.integer(f"nnz[{i}]", nnz, low=0, high=MAX_WIDTH)
         arrays |= {f"{i}.indptr": (np.int64, n_out + 1), f"{i}.indices": (np.int32, nnz)}
         arrays |= {f"{i}.w": (dtype, nnz), f"{i}.b": (dtype, n_out)}
+        if values[i]:
+            arrays[f"{i}.values"] = (dtype, values[i] * n_out)
         if n_out != original[i + 1]:
             arrays[f"{i}.neurons"] = (np.int64, n_out)
     return arrays, sum(sizes) * (SMALLEST_TILE * dtype.itemsize + 8) + sum(header["nnz"]) * 8
+
+
+def values_in(header):
+    """Trained values of a neuron of each layer, from a header, which has them only where there are any."""
+    n_layers = len(header["sizes"]) - 1
+    values = header.get("values", [0] * n_layers)
+    if not isinstance(values, list) or len(values) != n_layers:
+        checks.fail("values", values, f"a list of {n_layers} whole numbers")
+    return [checks.integer(f"values[{i}]", k, low=0, high=MAX_VALUES) for i, k in enumerate(values)]
 
 
 def build(header, arrays, like=None):
@@ -207,10 +226,13 @@ def build(header, arrays, like=None):
     for i, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
         w, b = arrays[f"{i}.w"], arrays[f"{i}.b"]
         topology = Topology(n_out, n_in, arrays[f"{i}.indptr"], arrays[f"{i}.indices"])
-        layers.append(SparseLinear(topology, w, b))
+        values = arrays.get(f"{i}.values")
+        layers.append(SparseLinear(topology, w, b, None if values is None else values.reshape(-1, n_out)))
+    activation = read_object(activations.get, header, "activation", like)
+    check_values(layers, activation, "the file: layers")  # a net would draw values where there are none
     model = SparseMLP(
         layers,
-        read_object(activations.get, header, "activation", like),
+        activation,
         dropout=header["dropout"],
         initializer=read_object(initializers.get, header, "initializer", like),
     )

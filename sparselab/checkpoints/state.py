@@ -12,6 +12,7 @@ import numpy as np
 
 from ..engines.base import ENGINE_PHASES
 from ..kernels.rng import U64
+from ..nn import optimizers
 from ..nn.optimizers import LayerState
 from ..utils import checks
 from ..utils.seeds import child
@@ -124,7 +125,7 @@ class TrainingState:
         TrainingState
             The state, in epoch 0.
         """
-        return cls(optimizer.init(model), checks.seed_sequence("seed", seed))
+        return cls(optimizers.start(optimizer, model), checks.seed_sequence("seed", seed))
 
     def stream(self, purpose: int, *batch: int) -> np.random.Generator:
         """Make the random generator of the current epoch for one purpose.

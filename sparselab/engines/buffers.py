@@ -44,12 +44,17 @@ class Workspace:
 
 
 class Gradients:
-    """dw, db: the gradients of every layer's links and biases, an array a layer."""
+    """Gradients of every layer's links, biases and trained values, an array a layer: dw (nnz,), db (n_out,), dv (k, n_out)."""
 
-    def __init__(self, dw, db):
-        self.dw, self.db = dw, db
+    def __init__(self, dw, db, dv=()):
+        self.dw, self.db, self.dv = dw, db, dv
 
     @classmethod
     def of(cls, model):
         """New arrays for this model."""
-        return cls([np.zeros_like(layer.w) for layer in model.layers], [np.zeros_like(layer.b) for layer in model.layers])
+        return cls(*([np.zeros_like(getattr(layer, name)) for layer in model.layers] for name in ("w", "b", "values")))
+
+    @property
+    def vectors(self):
+        """All arrays that are not empty, as vectors."""
+        return self.dw + self.db + [array.reshape(-1) for array in self.dv if array.size]

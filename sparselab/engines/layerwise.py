@@ -47,7 +47,7 @@ class LayerwiseEngine:
                 return
             start = time.perf_counter()
             with defer_interrupts:  # all layers are updated and the step is counted, or none
-                update_layers(optimizer, self.model, state, dw, db, rate)
+                update_layers(optimizer, self.model, state, dw, db, rate, self.gradients[0].dv)
                 outcome.losses[step], outcome.hits[step], outcome.done = loss / len(batch), hits, step + 1
             outcome.seconds["update"] += time.perf_counter() - start
 
@@ -90,7 +90,7 @@ class LayerwiseEngine:
             return loss, hits, None, None
         total = self.gradients[0]
         for part in self.gradients[1:groups]:
-            for a, b in zip(total.dw + total.db, part.dw + part.db, strict=True):
+            for a, b in zip(total.vectors, part.vectors, strict=True):
                 elementwise.add_gradients(a, b, 0, len(a))
         return loss, hits, total.dw, total.db
 
@@ -134,6 +134,8 @@ class LayerwiseEngine:
         if self.workspaces and self.workspaces[0].sizes != model.sizes:
             self.workspaces = []
         if self.gradients and [len(a) for a in self.gradients[0].dw] != list(model.nnz):
+            self.gradients = []
+        if self.gradients and [a.shape for a in self.gradients[0].dv] != [layer.values.shape for layer in model.layers]:
             self.gradients = []
         self.workspaces += [Workspace(model, self.width) for _ in range(groups - len(self.workspaces))]
         self.gradients += [Gradients.of(model) for _ in range(groups - len(self.gradients))]
@@ -200,10 +202,24 @@ class LayerwiseEngine:
                 space.sign_bits[l] if pair else NO_BITS, space.dropout_bits[l] if threshold else NO_BITS, scale, 0, t.n_in,
             )  # fmt: skip
             if not pair:
+                if len(buffers.dv[l - 1]):
+                    add_value_gradients(f, space.z[l], X, count, buffers.dv[l - 1], add, nonfinite)
                 X *= checked(f.gradient(space.z[l]), X, f, "gradient")
                 X[:, count:] = 0
         if watch is not None:
             watch.append(seen)
+
+
+def add_value_gradients(f, Z, dA, count, dv, add, nonfinite):
+    """Σ over `count` samples of dA ∂f/∂v for each trained value v, into dv (k, n) or, where `add`, added to it.
+
+    dA (n, W): gradient by the outputs of f. nonfinite: becomes NaN where a sum is not finite.
+    """
+    for k, part in enumerate(f.value_gradients(Z)):
+        sums = (part[:, :count] * dA[:, :count]).sum(axis=1)
+        dv[k] = dv[k] + sums if add else sums
+    if not np.isfinite(dv).all():
+        nonfinite[0] = np.nan
 
 
 def step_key(key, step):

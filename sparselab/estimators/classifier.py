@@ -90,7 +90,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
     density : float or list of float, default=None
         Share of links in every layer, in (0, 1], or in each (the last may be 1), in place of `epsilon`.
     activation : str or object, default="all_relu"
-        "all_relu", "relu", "leaky_relu", "all_negative", "tanh", "identity" or an object.
+        "all_relu", "relu", "leaky_relu", "all_negative", "tanh", "identity", "prelu", "srelu", "taaf" or an object.
     alpha : float, default=0.6
         Slope of all_relu, leaky_relu and all_negative left of 0. It is NOT scikit-learn's alpha: L2 is `weight_decay`.
     initializer : str or object, default=None

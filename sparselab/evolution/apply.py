@@ -16,7 +16,7 @@ from ..utils.interrupts import defer_interrupts
 def apply(
     rewirings: Sequence[Rewiring | None], model: SparseMLP, state: Sequence[LayerState] | None, rng: np.random.Generator
 ) -> list[tuple[int, int]]:
-    """Change the topologies of a network, and carry weights, biases and optimizer state along.
+    """Change the topologies of a network, and carry weights, biases, trained values and optimizer state along.
 
     New links get the rewiring's `new_values`, or a value from the network's initializer, and an optimizer state of 0. Everything
     is computed before anything is replaced: if an error is raised, nothing has changed.
@@ -62,7 +62,7 @@ def apply(
         for layer, plan in zip(model.layers, plans, strict=True):
             if plan:
                 new = plan["layer"]
-                layer.replace(new.topology, new.w, new.b)
+                layer.replace(new.topology, new.w, new.b, new.values)
         model.neurons = neurons
         for s, plan in zip(state or (), plans, strict=False):
             if plan:
@@ -97,7 +97,8 @@ class Undo:
     def __init__(self, model: SparseMLP | None = None, state: Sequence[LayerState] | None = None) -> None:
         if model is not None:
             check_model(model)
-        self._layers = [(layer, layer.topology, layer.w, layer.b) for layer in (model.layers if model else ())]
+        layers = model.layers if model else ()
+        self._layers = [(layer, layer.topology, layer.w, layer.b, layer.values) for layer in layers]
         self._states = [(s, s.links, s.neurons) for s in state or ()]
         self._model, self._neurons = model, model and model.neurons
 
@@ -110,8 +111,8 @@ class Undo:
 
     def __exit__(self, *_: object) -> None:
         with defer_interrupts:
-            for layer, topology, w, b in self._layers:
-                layer.replace(topology, w, b)
+            for layer, *parts in self._layers:
+                layer.replace(*parts)
             for s, links, neurons in self._states:
                 s.links, s.neurons = links, neurons
             if self._model and self._neurons:
@@ -130,8 +131,9 @@ def _plan(index, rewiring, model, state, rng):
         w[grown] = rewiring.new_values
     elif len(grown):
         w[grown] = model.initializer(rewiring.topology, rng, layer.dtype, slots=grown)
+    values = np.ascontiguousarray(rewiring.carry_rows(layer.values.T).T)
     return {
-        "layer": SparseLinear(rewiring.topology, w, rewiring.carry_biases(layer.b)),
+        "layer": SparseLinear(rewiring.topology, w, rewiring.carry_biases(layer.b), values),
         "links": [rewiring.carry(v) for v in state[index].links] if state else [],
         "neurons": [rewiring.carry_rows(v) for v in state[index].neurons] if state else [],
         "pruned": rewiring.n_pruned,

@@ -9,7 +9,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..nn import activations
 from ..nn.mlp import SparseMLP, check_model
 from ..nn.optimizers import LayerState
 from ..topology.rewiring import Rewiring, keep_neurons, rewire
@@ -383,7 +382,7 @@ def shrink(model: SparseMLP, gone: Sequence[NDArray[np.bool_]], evidence: Eviden
 def constants(model, number, evidence=None):
     """Return the output, taken as a constant, of each neuron that is an input of layer `number` (0 is the first): (n_in,)."""
     layer = model.layers[number - 1]
-    fixed = activations.at(model.activation, number).forward(layer.b[:, None])[:, 0].astype(np.float64)
+    fixed = model.hidden[number - 1].forward(layer.b[:, None])[:, 0].astype(np.float64)
     if evidence is None:
         return fixed
     return np.where(layer.topology.fan_in == 0, fixed, evidence.flows[number].X.mean(axis=1, dtype=np.float64))

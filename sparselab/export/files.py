@@ -21,9 +21,11 @@ def to_npz(model: SparseMLP, path: str | os.PathLike[str]) -> str:
         "0.w"        (nnz,)                the value of each link, float32 or float64
         "0.b"        (n_out,)              biases
 
-    after neuron pruning also "0.neurons" (n_out,) int64, the original ids of the neurons that are left; and "header", JSON as
-    uint8: under "model" the widths ("sizes", "original_sizes"), "nnz", "dtype", "dropout", "activation" and "initializer",
-    and "classes" where the outputs stand for labels other than their numbers. With scipy, the outputs of the first layer are
+    for activations with k trained values also "0.values" (k · n_out,), the first value of all neurons first; after neuron pruning
+    "0.neurons" (n_out,) int64, the original ids of the neurons that are left; and "header", JSON as uint8: under "model" the
+    widths ("sizes", "original_sizes"), "nnz", "dtype", "dropout", "activation" and "initializer", "classes" where the outputs
+    stand for labels other than their numbers, and "values" where there are any: k of each layer. With scipy, the outputs of the
+    first layer are
 
         file = np.load(path)
         sizes = json.loads(bytes(file["header"]))["model"]["sizes"]

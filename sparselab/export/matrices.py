@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..nn import footprint
+from ..nn import footprint, trained_activations
 from ..topology.topology import Topology
 from ..training.loop import check_model
 from ..utils import checks
@@ -40,6 +40,8 @@ def to_scipy(model: SparseMLP) -> list[tuple[scipy.sparse.csr_array, NDArray[Any
     ------
     TypeError
         Where `model` is not a SparseMLP.
+    ValueError
+        Where its activation has trained values, which would be lost.
 
     Examples
     --------
@@ -49,6 +51,7 @@ def to_scipy(model: SparseMLP) -> list[tuple[scipy.sparse.csr_array, NDArray[Any
     [(8, 4), (3, 8)]
     """
     check_model(model)
+    trained_activations.refuse(model.activation, "matrices do not hold them, to_npz does")
     return [(layer.to_scipy(), layer.b.copy()) for layer in model.layers]
 
 
@@ -135,6 +138,7 @@ def to_dense(model: SparseMLP) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     [(8, 4), (3, 8)]
     """
     check_dense_memory(model, "to_dense", "to_scipy")
+    trained_activations.refuse(model.activation, "matrices do not hold them, to_npz does")
     return [(dense(layer), layer.b.copy()) for layer in model.layers]
 
 

@@ -47,7 +47,7 @@ def to_torch(model: SparseMLP, layout: str = "dense") -> torch.nn.Sequential:
     ImportError
         Without PyTorch.
     ValueError
-        For an unknown layout, or a plug-in activation that is not a pair of slopes.
+        For an unknown layout, or for SReLU, TAAF and plug-in activations that are not a pair of slopes.
     InsufficientMemoryError
         Where dense matrices do not fit into memory, before anything is allocated.
 

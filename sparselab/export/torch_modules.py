@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from ..nn import activations
+from ..nn.trained_activations import Bound
 from ..topology.topology import Topology
 from ..utils import checks
 from .parts import links_over
@@ -52,12 +53,17 @@ class SparseLinear(nn.Module):
 
 
 def of_activation(activation):
-    """The module of one hidden layer's activation; ValueError for a plug-in that is not a pair of slopes."""
+    """The module of one hidden layer's activation; ValueError for one that torch has not and that is not a pair of slopes."""
     if type(activation) is activations.Tanh:
         return nn.Tanh()
+    if type(activation) is Bound and type(activation.activation) is activations.PReLU:
+        module = nn.PReLU(activation.values.shape[1])
+        module.weight = nn.Parameter(torch.from_numpy(activation.values[0].copy()))
+        return module
     slopes = activations.slopes(activation)
     if slopes is None:
-        checks.fail("activation", activation, "tanh or a pair of slopes for PyTorch: a plug-in has to be written there too")
+        allowed = "prelu, tanh or a pair of slopes for PyTorch: another one or a plug-in has to be written there too"
+        checks.fail("activation", activation, allowed)
     left, right = slopes
     if right != 1 or left < 0:
         return Slopes(left, right)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..nn import activations as functions
+from ..nn import trained_activations
 from ..utils import checks
 from . import legends, style
 from .table_figure import TableFigure
@@ -81,8 +82,13 @@ def _text(activation):
 
 
 def sample(label, activation, layer, z):
-    """Table columns of f and its slope at z (n,) in one hidden layer; at a kink the left slope, as in training."""
+    """Table columns of f and its slope at z (n,) in one hidden layer; at a kink the left slope, as in training.
+
+    Trained values are those that a neuron starts with.
+    """
     here = functions.at(activation, layer)
+    values = trained_activations.start(here, 1, np.random.default_rng(0), z.dtype)
+    here = trained_activations.bind(here, values, layer)
     values, slopes = (np.asarray(part(z[None].copy()), float).reshape(-1) for part in (here.forward, here.gradient))
     names = np.full(len(z), str(label), dtype=object)
     return {"activation": names, "layer": np.full(len(z), layer), "z": z, "f": values, "slope": slopes}

@@ -1,16 +1,20 @@
 """Activation functions. Those with two constant slopes are fused into the compiled kernels; others work on whole arrays.
 
-Your own activation is any object with the methods of `protocols.Activation`; `at(depth)` and `slopes` are optional.
+Your own activation is any object with the methods of `protocols.Activation`; `at(depth)` and `slopes` are optional. It may have
+trained values (see trained_activations.py).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..utils import checks
+from . import trained_activations
 from .protocols import Activation
+from .trained_activations import PReLU, SReLU, Trained
 
 
 class Slopes:
@@ -321,6 +325,136 @@ class Tanh:
         return 1 - np.tanh(Z) ** 2
 
 
+@dataclass(frozen=True)
+class TAAF(Trained):
+    """Transformative adaptive activation function: α f(β z + γ) + δ, with four trained values for each neuron.
+
+    Neurons start with α = β = 1 and γ = δ = 0, so that it is f at first. Its authors leave out the biases, which γ stands for.
+
+    Parameters
+    ----------
+    function : str, type or Activation, default "tanh"
+        The function f, as for `get`; one without trained values. It is stored as an object.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `function` is no activation, or has trained values itself.
+
+    References
+    ----------
+    Kunc, Kléma (2021), "On transformative adaptive activation functions in neural networks for gene expression inference",
+    PLOS ONE 16.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.TAAF("relu").forward(np.array([-1.0, 2.0]), 3.0, 0.5, 1.0, -1.0).tolist()
+    [0.5, 5.0]
+    """
+
+    function: str | type | Activation = "tanh"
+
+    trained = ("alpha", "beta", "gamma", "delta")
+
+    def __post_init__(self) -> None:
+        function = get(self.function)
+        if trained_activations.names(function):
+            checks.fail("function", self.function, "an activation without trained values of its own")
+        object.__setattr__(self, "function", function)
+
+    def at(self, depth: int) -> "TAAF":
+        """Return the activation of one hidden layer.
+
+        Parameters
+        ----------
+        depth : int
+            Number of the hidden layer, 1 for the first one.
+
+        Returns
+        -------
+        TAAF
+            The same with the function of that layer.
+        """
+        return TAAF(at(get(self.function), depth))
+
+    def start_values(self, n: int, rng: np.random.Generator) -> Sequence[ArrayLike]:
+        """Return the values at the start.
+
+        Parameters
+        ----------
+        n : int
+            Number of neurons.
+        rng : numpy.random.Generator
+            Not used.
+
+        Returns
+        -------
+        list of ndarray
+            The values α, β, γ and δ, (n,) each.
+        """
+        return [np.ones(n), np.ones(n), np.zeros(n), np.zeros(n)]
+
+    def forward(self, Z: NDArray[np.floating], *values: Any) -> NDArray[np.floating]:
+        """Compute the outputs of neurons.
+
+        Parameters
+        ----------
+        Z : ndarray
+            Inputs of the activation, (neurons, samples).
+        *values : array_like
+            The values α, β, γ and δ, (neurons, 1) each, or numbers.
+
+        Returns
+        -------
+        ndarray
+            The values α f(β Z + γ) + δ, in the shape of Z.
+        """
+        alpha, beta, gamma, delta = self._given(values)
+        result: NDArray[np.floating] = alpha * get(self.function).forward(beta * Z + gamma) + delta
+        return result
+
+    def gradient(self, Z: NDArray[np.floating], *values: Any) -> NDArray[np.floating]:
+        """Compute the derivative by Z.
+
+        Parameters
+        ----------
+        Z : ndarray
+            Inputs of the activation, (neurons, samples).
+        *values : array_like
+            As for `forward`.
+
+        Returns
+        -------
+        ndarray
+            The values α β f'(β Z + γ), in the shape of Z.
+        """
+        alpha, beta, gamma, _ = self._given(values)
+        result: NDArray[np.floating] = alpha * beta * get(self.function).gradient(beta * Z + gamma)
+        return result
+
+    def value_gradients(self, Z: NDArray[np.floating], *values: Any) -> Sequence[NDArray[np.floating]]:
+        """Compute the derivatives by the four values.
+
+        Parameters
+        ----------
+        Z : ndarray
+            Inputs of the activation, (neurons, samples).
+        *values : array_like
+            As for `forward`.
+
+        Returns
+        -------
+        list of ndarray
+            The derivatives by α, β, γ and δ, each in the shape of Z.
+        """
+        alpha, beta, gamma, _ = self._given(values)
+        inner, f = beta * Z + gamma, get(self.function)
+        slope = alpha * f.gradient(inner)
+        return [f.forward(inner), slope * Z, slope, np.ones_like(Z)]
+
+
 NAMES: dict[str, type] = {
     "all_relu": AllReLU,
     "relu": ReLU,
@@ -328,17 +462,21 @@ NAMES: dict[str, type] = {
     "all_negative": AllNegative,
     "tanh": Tanh,
     "identity": Identity,
+    "prelu": PReLU,
+    "srelu": SReLU,
+    "taaf": TAAF,
 }
 
 
-def get(activation: str | type | Activation, **parameters: float) -> Activation:
+def get(activation: str | type | Activation | dict[str, Any], **parameters: Any) -> Activation:
     """Return an activation object from a name, a class or an object.
 
     Parameters
     ----------
-    activation : str, type or Activation
-        One of the names in `NAMES`, a class that needs no arguments, or an object with `forward(Z)` and `gradient(Z)`.
-    **parameters : float
+    activation : str, type, Activation or dict
+        One of the names in `NAMES`, a class that needs no arguments, an object with `forward(Z)` and `gradient(Z)`, or what
+        `describe` returns.
+    **parameters : Any
         Arguments of the class, where a name is given: `alpha`.
 
     Returns
@@ -358,12 +496,15 @@ def get(activation: str | type | Activation, **parameters: float) -> Activation:
     LeakyReLU(alpha=0.1)
     """
     found: Any = activation
+    if isinstance(found, dict) and "name" in found:
+        return get(found["name"], **{key: value for key, value in found.items() if key != "name"})
     if isinstance(found, str):
         found = NAMES[checks.choice("activation", found, NAMES)](**parameters)
     elif isinstance(found, type):
         found = checks.instance("activation", found)
     if not (callable(getattr(found, "forward", None)) and callable(getattr(found, "gradient", None))):
         checks.fail("activation", found, f"one of {list(NAMES)} or an object with forward(Z) and gradient(Z)", TypeError)
+    trained_activations.check(found)
     return found
 
 
@@ -410,7 +551,7 @@ def slopes(activation: Activation) -> tuple[float, float] | None:
     >>> sl.activations.slopes(sl.Tanh()) is None
     True
     """
-    return getattr(activation, "slopes", None)
+    return None if trained_activations.names(activation) else getattr(activation, "slopes", None)
 
 
 def takes_alpha(name: str) -> bool:
@@ -461,5 +602,6 @@ def describe(activation: Any) -> dict[str, Any]:
     """
     for name, kind in NAMES.items():
         if type(activation) is kind:
-            return {"name": name, **vars(activation)}
+            plain = lambda value: describe(value) if hasattr(value, "forward") else value
+            return {"name": name, **{key: plain(value) for key, value in vars(activation).items()}}
     checks.fail("activation", activation, f"one of {list(NAMES)}: a plug-in cannot be stored by name")

@@ -27,6 +27,8 @@ class SparseLinear:
         Values (nnz,) of the links, in CSR order, float32 or float64, contiguous and writeable; not copied.
     b : ndarray
         Biases (n_out,), of the same dtype; not copied.
+    values : ndarray, optional
+        The k trained values of the activation behind this layer, (k, n_out), of the same dtype; not copied. By default none.
 
     Raises
     ------
@@ -43,16 +45,28 @@ class SparseLinear:
     [[100.0], [32.0]]
     """
 
-    def __init__(self, topology: Topology, w: NDArray[np.floating], b: NDArray[np.floating]) -> None:
-        self._set(topology, w, b)
+    _values: NDArray[np.floating] | None = None  # missing in layers that were pickled before there were trained values
 
-    def _set(self, topology, w, b):
+    def __init__(
+        self,
+        topology: Topology,
+        w: NDArray[np.floating],
+        b: NDArray[np.floating],
+        values: NDArray[np.floating] | None = None,
+    ) -> None:
+        self._set(topology, w, b, values)
+
+    def _set(self, topology, w, b, values):
         if not isinstance(topology, Topology):
             checks.fail("topology", topology, "a Topology", TypeError)
         if np.asarray(w).dtype not in DTYPES:
             checks.fail("w", np.asarray(w).dtype, "an array of float32 or float64", TypeError)
         self._topology, self._dtype = topology, np.asarray(w).dtype
         self.w, self.b = w, b
+        if values is None:
+            self._values = None
+        else:
+            self.values = values
 
     @property
     def topology(self) -> Topology:
@@ -82,15 +96,29 @@ class SparseLinear:
     def b(self, values: NDArray[np.floating]) -> None:
         self._b = self._vector("b", values, self._topology.n_out)
 
+    @property
+    def values(self) -> NDArray[np.floating]:
+        """The trained values of the activation behind this layer, (k, n_out); k is 0 where it has none."""
+        return np.empty((0, self._topology.n_out), self._dtype) if self._values is None else self._values
+
+    @values.setter
+    def values(self, values: NDArray[np.floating]) -> None:
+        k = len(values) if isinstance(values, np.ndarray) and values.ndim else 1
+        values = self._array("values", values, (k, self._topology.n_out))
+        self._values = values if k else None
+
     def _vector(self, name, values, length):
-        good = isinstance(values, np.ndarray) and values.dtype == self._dtype and values.shape == (length,)
+        return self._array(name, values, (length,))
+
+    def _array(self, name, values, shape):
+        good = isinstance(values, np.ndarray) and values.dtype == self._dtype and values.shape == shape
         if not (good and values.flags.c_contiguous and values.flags.writeable):
             shown = f"{values.dtype} array of shape {values.shape}" if isinstance(values, np.ndarray) else values
-            checks.fail(name, shown, f"a contiguous, writeable {self._dtype} array of shape ({length},)")
+            checks.fail(name, shown, f"a contiguous, writeable {self._dtype} array of shape {shape}")
         return values
 
     def check(self) -> Self:
-        """Check that w and b fit and can be written to; unpickled arrays may be read-only.
+        """Check that w, b and values fit and can be written to; unpickled arrays may be read-only.
 
         Returns
         -------
@@ -102,10 +130,26 @@ class SparseLinear:
         ValueError
             If an array does not fit.
         """
-        self.w, self.b = self._w, self._b
+        self.w, self.b, self.values = self._w, self._b, self.values
         return self
 
-    def replace(self, topology: Topology, w: NDArray[np.floating], b: NDArray[np.floating]) -> Self:
+    def copy(self) -> "SparseLinear":
+        """Copy the layer.
+
+        Returns
+        -------
+        SparseLinear
+            A layer with copies of weights, biases and trained values; the topology is shared because it never changes.
+        """
+        return SparseLinear(self._topology, np.array(self._w), np.array(self._b), np.array(self.values))
+
+    def replace(
+        self,
+        topology: Topology,
+        w: NDArray[np.floating],
+        b: NDArray[np.floating],
+        values: NDArray[np.floating] | None = None,
+    ) -> Self:
         """Replace links, values and biases together.
 
         Parameters
@@ -114,6 +158,8 @@ class SparseLinear:
             The new links.
         w, b : ndarray
             Their values (nnz,) and the biases (n_out,); not copied.
+        values : ndarray, optional
+            The trained values of the activation (k, n_out); not copied. By default the present ones.
 
         Returns
         -------
@@ -125,7 +171,7 @@ class SparseLinear:
         TypeError, ValueError
             If an array does not fit.
         """
-        self._set(topology, w, b)
+        self._set(topology, w, b, self._values if values is None else values)
         return self
 
     def forward(self, X: ArrayLike, out: NDArray[np.floating] | None = None) -> NDArray[np.floating]:
@@ -248,8 +294,8 @@ class SparseLinear:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of links and biases: values, indices and row pointers."""
-        return self._w.nbytes + self._b.nbytes + self._topology.nbytes
+        """Bytes of links, biases and trained values: values, indices and row pointers."""
+        return self._w.nbytes + self._b.nbytes + self.values.nbytes + self._topology.nbytes
 
     def to_scipy(self) -> Any:
         """Convert the weights to a scipy matrix.

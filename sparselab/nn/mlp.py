@@ -15,7 +15,7 @@ from ..topology.random_graph import with_fan_in
 from ..topology.topology import Topology
 from ..utils import checks
 from ..utils.seeds import child
-from . import activations, footprint, initializers
+from . import activations, footprint, initializers, trained_activations
 from .linear import SparseLinear
 from .protocols import Activation
 from .shapes import check_dtype, check_sizes
@@ -38,6 +38,8 @@ class Parameters:
         The biases, (n_out,) for each layer.
     neurons : Neurons, optional
         Which of the original neurons are left; None if none was removed.
+    values : tuple of ndarray, optional
+        The trained values of the activation of each layer, (k, n_out); empty for activations without any.
 
     Examples
     --------
@@ -53,6 +55,7 @@ class Parameters:
     weights: tuple[NDArray[np.floating], ...]
     biases: tuple[NDArray[np.floating], ...]
     neurons: Neurons | None = None
+    values: tuple[NDArray[np.floating], ...] = ()
 
     def layers(self, copy: bool = True) -> list[SparseLinear]:
         """Construct layers with these values.
@@ -68,7 +71,8 @@ class Parameters:
             The layers.
         """
         parts, of = zip(self.topologies, self.weights, self.biases, strict=True), np.array if copy else np.asarray
-        return [SparseLinear(topology, of(w), of(b)) for topology, w, b in parts]
+        values = [of(array) for array in self.values] or [None] * len(self.topologies)
+        return [SparseLinear(topology, of(w), of(b), v) for (topology, w, b), v in zip(parts, values, strict=True)]
 
 
 def check_chain(layers: Sequence[SparseLinear]) -> list[SparseLinear]:
@@ -82,6 +86,26 @@ def check_chain(layers: Sequence[SparseLinear]) -> list[SparseLinear]:
         if before.topology.n_out != after.topology.n_in or before.dtype != after.dtype:
             raise ValueError(f"layers: {after!r} cannot follow {before!r}: widths and dtypes must fit")
     return layers
+
+
+def behind(activation: Activation, n: int) -> list[Activation]:
+    """The activation behind each of n layers: none behind the last one."""
+    return [*(activations.at(activation, depth) for depth in range(1, n)), activations.Identity()]
+
+
+def with_start_values(layers: Sequence[SparseLinear], activation: Activation) -> list[SparseLinear]:
+    """Layers with the arrays of these, and with the trained values that the activation starts with, drawn from seed 0."""
+    streams = [np.random.default_rng(seed) for seed in child(np.random.SeedSequence(0), INIT).spawn(len(layers))]
+    return [
+        SparseLinear(a.topology, a.w, a.b, trained_activations.start(f, a.topology.n_out, rng, a.dtype))
+        for a, f, rng in zip(layers, behind(activation, len(layers)), streams, strict=True)
+    ]
+
+
+def check_values(layers: Sequence[SparseLinear], activation: Activation, name: str = "layers") -> None:
+    """Raise ValueError unless each layer has as many trained values as the activation behind it."""
+    for index, (layer, f) in enumerate(zip(layers, behind(activation, len(layers)), strict=True)):
+        trained_activations.check_values(layer.values, f, f"{name}[{index}]")
 
 
 def check_model(model: Any, name: str = "model") -> None:
@@ -121,7 +145,8 @@ class SparseMLP:
     layers : list of SparseLinear
         The layers, from input to output; not copied.
     activation : str, type or Activation
-        Activation of the hidden layers: a name in `sl.activations.NAMES`, a class or an object.
+        Activation of the hidden layers: a name in `sl.activations.NAMES`, a class or an object. If it has trained values and no
+        layer has any, they start as in a network of seed 0.
     dropout : float, default 0.0
         Share of hidden values that training sets to 0, in [0, 1).
     initializer : str, type or callable, default "he_uniform"
@@ -159,6 +184,9 @@ class SparseMLP:
     ) -> None:
         self.layers: list[SparseLinear] = check_chain(layers)
         self.activation: Activation = activations.get(activation)
+        if trained_activations.names(self.activation) and not any(len(layer.values) for layer in self.layers):
+            self.layers = with_start_values(self.layers, self.activation)
+        check_values(self.layers, self.activation)
         self.dropout: float = checks.fraction("dropout", dropout, open_high=True)
         self.initializer: initializers.Initializer = initializers.get(initializer)
         self.neurons: Neurons = Neurons.of(self.sizes)
@@ -269,10 +297,12 @@ class SparseMLP:
         shares = footprint.check_creation(sizes, dtype.itemsize, sparsity, start, ends)
         streams = [np.random.default_rng(s) for s in child(seeds, INIT).spawn(len(sizes) - 1)]
         layers = []
-        for n_in, n_out, share, rng in zip(sizes, sizes[1:], shares, streams, strict=False):
+        parts = zip(sizes, sizes[1:], shares, streams, behind(activation, len(streams)), strict=False)
+        for n_in, n_out, share, rng, f in parts:
             topology = with_fan_in(drawn(start, n_in, n_out, share, rng), min_fan_in, rng)
             values = (later if layers else first)(topology, rng, dtype)
-            layers.append(SparseLinear(topology, values, np.zeros(n_out, dtype)))
+            trained = trained_activations.start(f, n_out, rng, dtype)
+            layers.append(SparseLinear(topology, values, np.zeros(n_out, dtype), trained))
         return cls(layers, activation, dropout=dropout, initializer=first)
 
     @property
@@ -287,8 +317,11 @@ class SparseMLP:
 
     @property
     def hidden(self) -> list[Activation]:
-        """The activation of each hidden layer."""
-        return [activations.at(self.activation, depth) for depth in range(1, len(self.layers))]
+        """The activation of each hidden layer, together with its trained values where it has any."""
+        return [
+            trained_activations.bind(activations.at(self.activation, depth), layer.values, depth)
+            for depth, layer in enumerate(self.layers[:-1], 1)
+        ]
 
     @property
     def nnz(self) -> tuple[int, ...]:
@@ -312,7 +345,7 @@ class SparseMLP:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all links and biases: values, indices, row pointers."""
+        """Bytes of all links, biases and trained values: values, indices, row pointers."""
         return sum(layer.nbytes for layer in self.layers)
 
     @property
@@ -339,10 +372,10 @@ class SparseMLP:
         Returns
         -------
         SparseMLP
-            A network with copies of weights and biases; topologies are shared because they never change.
+            A network with copies of weights, biases and trained values; topologies are shared because they never change.
         """
         other = copy.copy(self)
-        other.layers = [SparseLinear(layer.topology, np.array(layer.w), np.array(layer.b)) for layer in self.layers]
+        other.layers = [layer.copy() for layer in self.layers]
         return other
 
     def snapshot(self) -> Parameters:
@@ -351,11 +384,11 @@ class SparseMLP:
         Returns
         -------
         Parameters
-            Topologies, copies of weights and biases, and the ids of the neurons.
+            Topologies, copies of weights, biases and trained values, and the ids of the neurons.
         """
         layers = self.layers
         arrays = (tuple(a.topology for a in layers), tuple(a.w.copy() for a in layers), tuple(a.b.copy() for a in layers))
-        return Parameters(*arrays, self.neurons)
+        return Parameters(*arrays, self.neurons, tuple(a.values.copy() for a in layers))
 
     def load(self, parameters: Parameters) -> Self:
         """Restore a snapshot.
@@ -378,7 +411,7 @@ class SparseMLP:
         return self.take_over(parameters.layers(), "parameters", parameters.neurons)
 
     def take_over(self, layers: Sequence[SparseLinear], name: str = "layers", neurons: Neurons | None = None) -> Self:
-        """Replace topologies, weights and biases by those of other layers, without copying them.
+        """Replace topologies, weights, biases and trained values by those of other layers, without copying them.
 
         Parameters
         ----------
@@ -405,8 +438,9 @@ class SparseMLP:
             checks.fail(name, ends(new), f"{ends(self.layers)} (layers, inputs, outputs, dtype), as in this model")
         sizes = (new[0].topology.n_in, *(layer.topology.n_out for layer in new))
         neurons = (self.neurons if sizes == self.sizes else Neurons.of(sizes)) if neurons is None else neurons
+        check_values(new, self.activation, name)
         for layer, other in zip(self.layers, new, strict=True):
-            layer.replace(other.topology, other.w, other.b)
+            layer.replace(other.topology, other.w, other.b, other.values)
         self.neurons = neurons
         return self
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels import elementwise
+from ..topology.topology import Topology
 from ..utils import checks
 from . import schedules
 from .linear import SparseLinear
@@ -33,7 +34,7 @@ class LayerState:
     links : list of ndarray, optional
         Vectors (nnz,), one value for each link.
     neurons : list of ndarray, optional
-        Vectors (n_out,), one value for each output neuron.
+        Vectors (n_out,), one value for each output neuron: those of the biases, then as many for each trained value.
     count : int, default 0
         Number of steps, where the optimizer counts them.
 
@@ -95,25 +96,77 @@ def check_state(state: Sequence[LayerState], model: SparseMLP) -> None:
                         f"a contiguous, writeable {like.dtype} array of shape {like.shape}: is it the state of another model?"
                     )
                     checks.fail(f"state of layer {number}, {name}", f"{vector.dtype} array of shape {vector.shape}", allowed)
+        parts = 1 + len(layer.values)
+        if len(s.neurons) % parts:
+            allowed = f"a multiple of {parts}, for biases and {parts - 1} trained values: make it by TrainingState.start"
+            checks.fail(f"state of layer {number}, vectors of neurons", len(s.neurons), allowed)
+
+
+def start(optimizer: Optimizer, model: SparseMLP) -> list[LayerState]:
+    """The state at the start of a training: that of `optimizer.init`, and for each trained value the same as for biases."""
+    state = optimizer.init(model)
+    if any(len(layer.values) for layer in model.layers):
+        for layer, s in zip(model.layers, state, strict=False):
+            s.neurons = [*s.neurons, *(np.array(vector) for _ in layer.values for vector in s.neurons)]
+    return state
+
+
+def update(
+    optimizer: Optimizer,
+    layer: SparseLinear,
+    state: LayerState,
+    dw: NDArray[np.floating],
+    db: NDArray[np.floating],
+    dv: NDArray[np.floating],
+    rate: float,
+) -> None:
+    """Let an optimizer change a layer and its state in place, given the gradients dw (nnz,), db (n_out,) and dv (k, n_out).
+
+    Each of the k trained values is updated as the biases of a layer without links, so that every optimizer can do it.
+    """
+    if not len(layer.values):
+        optimizer.update(layer, state, dw, db, rate)
+        return
+    kept = len(state.neurons) // (1 + len(layer.values))  # vectors of the biases
+    own = LayerState(state.links, state.neurons[:kept], state.count)
+    optimizer.update(layer, own, dw, db, rate)
+    neurons, empty = own.neurons, layer.w[:0]
+    topology = Topology(len(layer.b), 1, np.zeros(len(layer.b) + 1, np.int64), np.empty(0, np.int32))
+    for k, row in enumerate(layer.values, 1):
+        part = LayerState([empty for _ in state.links], state.neurons[k * kept : (k + 1) * kept], state.count)
+        alone = SparseLinear(topology, empty, row)
+        optimizer.update(alone, part, empty, dv[k - 1], rate)
+        row[:] = alone.b  # an optimizer may replace it
+        neurons = neurons + part.neurons
+    state.links, state.neurons, state.count = own.links, neurons, own.count
 
 
 def update_layers(
-    optimizer: Optimizer, model: SparseMLP, state: Sequence[LayerState], dw: Gradients, db: Gradients, rate: float
+    optimizer: Optimizer,
+    model: SparseMLP,
+    state: Sequence[LayerState],
+    dw: Gradients,
+    db: Gradients,
+    rate: float,
+    dv: Gradients | None = None,
 ) -> None:
-    """One step of an optimizer on all layers, with the gradients of each; they are clipped first where it has a `clip_norm`."""
+    """One step of an optimizer on all layers, with the gradients of each; they are clipped first where it has a `clip_norm`.
+
+    dv: of the trained values of activations, (k, n_out) in each layer; None where there are none.
+    """
+    dv = [layer.values for layer in model.layers] if dv is None else dv
     limit = getattr(optimizer, "clip_norm", None)
-    factor = 1.0 if limit is None else clip_factor(limit, dw, db)
-    for layer, s, weights, biases in zip(model.layers, state, dw, db, strict=True):
-        if factor != 1:
-            weights, biases = (g * g.dtype.type(factor) for g in (weights, biases))
-        optimizer.update(layer, s, weights, biases, rate)
+    factor = 1.0 if limit is None else clip_factor(limit, dw, db, dv)
+    for layer, s, *gradients in zip(model.layers, state, dw, db, dv, strict=True):
+        weights, biases, values = [g * g.dtype.type(factor) for g in gradients] if factor != 1 else gradients
+        update(optimizer, layer, s, weights, biases, values, rate)
 
 
-def clip_factor(limit: float, dw: Gradients, db: Gradients) -> float:
+def clip_factor(limit: float, dw: Gradients, db: Gradients, dv: Gradients) -> float:
     """min(1, limit / (norm + 1e-6)), with the norm of all gradients, as in PyTorch; summed as in kernels.updating.clip_net."""
     total = 0.0
-    for gradients in zip(dw, db, strict=True):
-        for one in gradients:
+    for weights, biases, values in zip(dw, db, dv, strict=True):
+        for one in (weights, biases, values.ravel()):
             total = elementwise.add_squares(total, one)
     return min(1.0, limit / (math.sqrt(total) + 1e-6))
 

@@ -1,5 +1,6 @@
 """What your own activation or loss must provide, as types. (Optimizers: see optimizers.py.)"""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +16,28 @@ class Activation(Protocol):
 
     def gradient(self, Z: NDArray[np.floating]) -> NDArray[np.floating]:
         """Return f'(Z), element by element."""
+        ...
+
+
+class TrainedActivation(Protocol):
+    """The methods of an activation with trained values; each value is an array (neurons, 1), in the order of the names."""
+
+    trained: tuple[str, ...]
+
+    def start_values(self, n: int, rng: np.random.Generator) -> Sequence[ArrayLike]:
+        """Return the values of n neurons at the start, one vector (n,) for each name."""
+        ...
+
+    def forward(self, Z: NDArray[np.floating], *values: Any) -> NDArray[np.floating]:
+        """Return f(Z)."""
+        ...
+
+    def gradient(self, Z: NDArray[np.floating], *values: Any) -> NDArray[np.floating]:
+        """Return f'(Z), element by element."""
+        ...
+
+    def value_gradients(self, Z: NDArray[np.floating], *values: Any) -> Sequence[NDArray[np.floating]]:
+        """Return the derivatives of f(Z) by each value, element by element."""
         ...
 
 

@@ -116,7 +116,7 @@ class EpochRunner:
     def check_finite(self, state):
         """Raise DivergedError for weights that are not finite; a neuron without outgoing links has no gradient that shows it."""
         for number, layer in enumerate(self.model.layers, 1):
-            if not (checks.all_finite(layer.w) and checks.all_finite(layer.b)):
+            if not all(map(checks.all_finite, (layer.w, layer.b, layer.values.reshape(-1)))):
                 raise DivergedError(state.epoch + 1, state.batch, number, WEIGHT)
 
     def evolve(self, state, order, numbers, memory):
@@ -228,7 +228,7 @@ def step_record(state, outcome, rate, seconds, has_accuracy):
 def locate_fault(model, loss, X, targets, samples):
     """(layer from 1, what) of the first weights, activations or gradients of a batch that are not finite (dropout off)."""
     for number, layer in enumerate(model.layers, 1):
-        if not (np.isfinite(layer.w).all() and np.isfinite(layer.b).all()):
+        if not all(np.isfinite(array).all() for array in (layer.w, layer.b, layer.values)):
             return number, WEIGHT
     with np.errstate(all="ignore"):
         flows = evolution.Evidence(model, loss, X, targets, samples).flows

@@ -1,4 +1,4 @@
-"""Every gradient is the slope of the loss: float64, central differences, every link and every bias, all combinations."""
+"""Every gradient is the slope of the loss: float64, central differences, every link, bias and trained value, all combinations."""
 
 from itertools import product
 
@@ -77,13 +77,15 @@ def targets_for(loss, n=N):
 
 
 def nearest_kink(model, X, targets, loss, key):
-    """The smallest |pre-activation| of a hidden neuron; inputs of layers are the engine's own, dropout included."""
+    """The smallest |pre-activation| of a hidden neuron, 0 where a slope jumps nearby; inputs of layers are the engine's own."""
     watch, n = [], len(X)
     LayerwiseEngine(model, loss, 8, 1).batch_gradient(X, targets, np.arange(n), key, watch=watch)
     found = np.inf
-    for l, layer in enumerate(model.layers[:-1]):
+    for l, (layer, f) in enumerate(zip(model.layers[:-1], model.hidden, strict=True)):
         inputs = np.concatenate([tile[l][0] for tile in watch], axis=1)[:, :n]
-        found = min(found, abs(layer.to_scipy() @ inputs + layer.b[:, None]).min())
+        Z = layer.to_scipy() @ inputs + layer.b[:, None]
+        jumps = abs(f.gradient(Z + 10 * H) - f.gradient(Z - 10 * H)).max() > 1e-2
+        found = min(found, 0.0 if jumps else abs(Z).min())
     return found
 
 
@@ -97,12 +99,14 @@ def away_from_kinks(make, loss, key, n=N):
 
 
 def relative_errors(model, X, targets, loss, key):
-    """‖g − n‖ / (‖g‖ + ‖n‖) of every layer's dw and db, less what rounding alone does to a difference quotient."""
+    """‖g − n‖ / (‖g‖ + ‖n‖) of every layer's dw, db and dv, less what rounding alone does to a difference quotient."""
     engine, samples = LayerwiseEngine(model, loss, 8, 1), np.random.default_rng(0).permutation(len(X))
     value = lambda: engine.batch_gradient(X, targets, samples, key)[0] / len(X)
     _, _, dw, db = engine.batch_gradient(X, targets, samples, key)
     gradients = [(layer.w, g.copy()) for layer, g in zip(model.layers, dw, strict=True)]
     gradients += [(layer.b, g.copy()) for layer, g in zip(model.layers, db, strict=True)]
+    trained = zip(model.layers, engine.gradients[0].dv, strict=True)
+    gradients += [(row, g.copy()) for layer, dv in trained for row, g in zip(layer.values, dv, strict=True)]
     errors = []
     for array, gradient in gradients:
         numeric = np.empty_like(array)

@@ -7,6 +7,7 @@ import numpy as np
 from ...evolution import magnitude_within_sign
 from ...nn.linear import SparseLinear
 from ...nn.mlp import SparseMLP, check_model, check_no_estimator
+from ...nn.trained_activations import names
 from ...topology.rewiring import rewire, union
 from ...utils import checks
 
@@ -14,8 +15,9 @@ from ...utils import checks
 def average(models: Iterable[SparseMLP], n_links: Iterable[int] | None = None) -> SparseMLP:
     """Average nets over the union of their links, cut back to as many links as there were.
 
-    Biases are averaged. A link that some models do not have counts as 0 there. Where the union of a layer has too many links,
-    those with the smallest positive and the largest negative values are removed (the cut of SET), in the output layer too.
+    Biases and trained values of activations are averaged. A link that some models do not have counts as 0 there. Where the union
+    of a layer has too many links, those with the smallest positive and the largest negative values are removed (the cut of SET),
+    in the output layer too.
 
     Parameters
     ----------
@@ -71,6 +73,11 @@ def check_models(models):
         ) if model.sizes == models[0].sizes else False  # fmt: skip
         if not same_neurons or model.dtype != models[0].dtype:
             checks.fail(f"models[{i}]", model, f"of the neurons and dtype of the first, {models[0]!r}")
+        found, wanted = (names(one.activation) for one in (model, models[0]))
+        if found != wanted:
+            checks.fail(
+                f"models[{i}].activation", model.activation, f"of the trained values of the first, {models[0].activation!r}"
+            )
         known = models[0].classes
         if not (model.classes is None or known is None or np.array_equal(model.classes, known)):
             checks.fail(f"models[{i}].classes", model.classes, f"those of the first model, {checks.shown(known)}")
@@ -79,13 +86,16 @@ def check_models(models):
 
 def averaged(layers, n_links):
     """One layer: mean of all over the union, cut to n_links."""
-    b = np.mean([layer.b for layer in layers], axis=0, dtype=np.float64).astype(layers[0].dtype)
+    b, values = (
+        np.mean([getattr(layer, name) for layer in layers], axis=0, dtype=np.float64).astype(layers[0].dtype)
+        for name in ("b", "values")
+    )
     whole, total = layers[0].topology, np.zeros(layers[0].topology.nnz) + layers[0].w
     for layer in layers[1:]:  # one after the other: the maps of all of them into the union would be as many times as long
         whole, (ours, theirs) = union([whole, layer.topology])
         total = ours.carry(total) + theirs.carry(layer.w)
     w = (total / len(layers)).astype(layers[0].dtype)
-    return cut(SparseLinear(whole, w, b), n_links)
+    return cut(SparseLinear(whole, w, b, values), n_links)
 
 
 def cut(layer, n_links):
@@ -99,4 +109,4 @@ def cut(layer, n_links):
         kept = np.flatnonzero(keep)
         keep[kept[np.argsort(np.abs(layer.w[kept]), kind="stable")[:missing]]] = False
     rewiring = rewire(layer.topology, keep)
-    return SparseLinear(rewiring.topology, rewiring.carry(layer.w), layer.b)
+    return SparseLinear(rewiring.topology, rewiring.carry(layer.w), layer.b, layer.values)

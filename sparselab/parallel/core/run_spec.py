@@ -4,6 +4,7 @@ from ...datasets.coerce import as_dataset, as_features, remember_classes
 from ...engines.select import outputs
 from ...evolution import ImportancePruning, timing_of
 from ...nn import losses as loss_functions
+from ...nn import trained_activations
 from ...training.loop import check_model, check_optimizer, check_rules
 from ...utils import checks, resources
 from .worker import WorkerSpec
@@ -21,6 +22,7 @@ class RunSpec:
         steps_per_push,
     ):  # fmt: skip
         check_model(model)
+        trained_activations.refuse(model.activation, "workers push gradients of links and biases only")
         data = as_dataset(data, model, loss, new_classes=True)
         self.model, self.optimizer, self.rules = model, check_optimizer(optimizer), tuple(check_rules(rules))
         self.epochs, batch_size = checks.integer("epochs", epochs), checks.integer("batch_size", batch_size)

@@ -15,6 +15,7 @@ from ...engines.fused import settings_of
 from ...engines.net_table import NetTable
 from ...kernels import JIT, elementwise, push_pull
 from ...kernels.arguments import address
+from ...nn import trained_activations
 from ...nn.mlp import Parameters, SparseMLP, check_model
 from ...nn.optimizers import LayerState, MomentumSGD, check_state, update_layers
 from ...nn.torch_optimizers import TorchOptimizer
@@ -82,6 +83,7 @@ class ParameterServer:
         max_staleness: int | None = None, damping: float = 0.0,
     ) -> None:  # fmt: skip
         check_model(model)
+        trained_activations.refuse(model.activation, "workers push gradients of links and biases only")
         self.model, self.optimizer = model, MomentumSGD() if optimizer is None else optimizer
         self.state = self.optimizer.init(model) if state is None else state
         check_state(self.state, model)

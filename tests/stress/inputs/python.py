@@ -107,6 +107,7 @@ def parts():
         (activations.LeakyReLU, "alpha", {}, numbers | {"negative": -1}),
         (activations.AllNegative, "alpha", {}, numbers | {"negative": -1}),
         (activations.FixedSlopes, "left", {}, numbers),
+        (activations.PReLU, "slope", {}, numbers),
         (activations.FixedSlopes, "right", {"left": 0.5}, numbers),
         (initializers.Normal, "deviation", {}, not_positive),
         (initializers.HeUniform, "fan", {}, not_a_name()),
