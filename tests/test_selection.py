@@ -35,6 +35,26 @@ def test_largest_of_a_stream_is_a_sort(numbers, k, cuts, seed):
     assert best.places().tolist() == mixed.places().tolist() == wanted
 
 
+@pytest.mark.parametrize(
+    "kind", ["random", "ties", "sample is low", "sample is high", "sorted", "nan", "all equal", "mostly −inf"]
+)
+@pytest.mark.parametrize("k", [1, 5, 300, 5000, 19_000])
+def test_largest_of_long_pieces_is_a_sort(kind, k):
+    random, n = np.random.default_rng(k), 20_000
+    numbers = random.standard_normal(n)
+    sampled = np.arange(n) % 32 == 0
+    numbers = {
+        "random": numbers, "ties": np.round(numbers), "low sample": numbers - 10 * sampled, "sorted": np.sort(numbers),
+        "high sample": numbers + 10 * sampled, "nan": np.where(random.random(n) < 0.1, np.nan, numbers),
+        "all equal": np.ones(n), "mostly −inf": np.where(random.random(n) < 0.9, -np.inf, numbers),
+    }[kind]  # fmt: skip
+    best = Largest(k)
+    for start in (0, 9_000):
+        best.offer(numbers[start : start + 9_000 + start], start)
+    order = sorted((i for i in range(n) if numbers[i] > -np.inf), key=lambda i: (-numbers[i], i))
+    assert best.places().tolist() == order[:k]
+
+
 def test_a_stream_leaves_nothing_behind():
     best = Largest(100)
     for start in range(0, 100_000, 500):

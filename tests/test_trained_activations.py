@@ -21,6 +21,11 @@ NAMES = ("prelu", "srelu", "taaf")
 KINDS = {"prelu": sl.PReLU(0.1), "srelu": sl.SReLU(), "taaf": sl.TAAF(), "taaf of slopes": sl.TAAF(sl.LeakyReLU(0.3))}
 
 
+def name_of(value):
+    """The name of a parameter in a test's id, the same in every process."""
+    return value if isinstance(value, str) else type(value).__name__
+
+
 class ScaledTanh:
     """A plug-in with a trained value."""
 
@@ -209,7 +214,7 @@ def test_other_starts():
 # training
 
 
-@pytest.mark.parametrize("optimizer", [sl.MomentumSGD(0.05), sl.SGD(0.05, momentum=0.9), sl.Adam(0.005)], ids=repr)
+@pytest.mark.parametrize("optimizer", [sl.MomentumSGD(0.05), sl.SGD(0.05, momentum=0.9), sl.Adam(0.005)], ids=name_of)
 @pytest.mark.parametrize("name", NAMES)
 def test_values_learn(name, optimizer):
     model, data = net(name), models.dataset(200)
@@ -287,8 +292,8 @@ def test_threads_give_the_same_bits(name):
 RULES = [sl.SET(0.3), sl.ImportancePruning(0.2, start=1)]
 
 
-@pytest.mark.parametrize("optimizer", [sl.MomentumSGD(), sl.AdamW(0.01)], ids=repr)
-@pytest.mark.parametrize("activation", [*NAMES, sl.TAAF(sl.AllReLU(0.3)), ScaledTanh()], ids=repr)
+@pytest.mark.parametrize("optimizer", [sl.MomentumSGD(), sl.AdamW(0.01)], ids=name_of)
+@pytest.mark.parametrize("activation", [*NAMES, sl.TAAF(sl.AllReLU(0.3)), ScaledTanh()], ids=name_of)
 def test_resumed_in_the_middle_of_an_epoch_is_left_alone(tmp_path, activation, optimizer):
     data, options = models.dataset(90), {"optimizer": optimizer, "batch_size": 20, "rules": RULES, "epochs": 3}
     whole = net(activation, dropout=0.2)
@@ -323,7 +328,7 @@ def test_resumed_from_a_folder(tmp_path):
 # neurons
 
 
-@pytest.mark.parametrize("optimizer", [sl.MomentumSGD(), sl.Adam()], ids=repr)
+@pytest.mark.parametrize("optimizer", [sl.MomentumSGD(), sl.Adam()], ids=name_of)
 def test_pruned_neurons_take_values_and_state_along(optimizer):
     model = moved(net())
     state = sl.TrainingState.start(model, optimizer, 0)
@@ -368,7 +373,7 @@ def test_a_rule_that_fails_leaves_the_values():
 # copies and files
 
 
-@pytest.mark.parametrize("activation", [*NAMES, sl.PReLU(0.5), sl.TAAF(sl.AllReLU(0.3)), sl.TAAF("relu")], ids=repr)
+@pytest.mark.parametrize("activation", [*NAMES, sl.PReLU(0.5), sl.TAAF(sl.AllReLU(0.3)), sl.TAAF("relu")], ids=name_of)
 def test_copies_and_files_hold_everything(tmp_path, activation):
     model = moved(net(activation))
     list(sl.train(model, models.dataset(60), epochs=2, rules=RULES, seed=0))
