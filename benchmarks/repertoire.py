@@ -138,6 +138,8 @@ def rows_of(kept):
         groups.setdefault((s["data"], s["density"], s["method"]), []).append(row)
     order = {name: n for n, name in enumerate(methods("mnist"))}
     rows = []
+    for data in sorted({data for data, density, _ in groups if density == 0.01}):
+        rows.append({"data": data, "density %": 100.0, "method": "dense", "published %": PUBLISHED[data, "dense"]})
     for (data, density, name), found in sorted(groups.items(), key=lambda item: (*item[0][:2], order.get(item[0][2], 99))):
         each = [row["accuracy %"] for row in found]
         mean = lambda column, found=found: float(np.mean([row[column] for row in found]))

@@ -110,6 +110,11 @@ COLUMNS = {
         "first epochs": ("first epochs s", ".3f"), "last epochs": ("last epochs s", ".3f"), "times faster": ".2f",
         "links before": ",d", "links": ("links after", ",d"),
     },
+    "repertoire": {
+        "data": "", "density %": "g", "method": "", "epochs": "d", "n": ("seeds", "d"), "accuracy %": ("test accuracy %", ""),
+        "published %": ".2f", "best %": ("best epoch %", ""), "mean links": ("links, mean of the epochs", ",.0f"),
+        "active neurons %": ".0f", "ms an event": ".0f", "seconds an epoch": ("s an epoch", ".2f"),
+    },
     "questions: slopes": QUESTIONS,
     "questions: topology": QUESTIONS,
     "peers: standard": PEERS,

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from benchmarks import growth, importance, kept, peer_report, questions, scale
+from benchmarks import growth, importance, kept, peer_report, questions, repertoire, scale
 
 EPOCHS, SEEDS = 15, 5  # of the runs of benchmarks.questions that documents show
 
@@ -112,6 +112,7 @@ VIEWS = {
     "importance: fashion_mnist, chosen": lambda: importance_rows("fashion_mnist", "validation"),
     "questions: slopes": lambda: question_rows("slopes"),
     "questions: topology": lambda: question_rows("topology"),
+    "repertoire": lambda: repertoire.rows_of(kept.Kept("repertoire")),
     "defaults": default_rows,
     "growth: slopes": growth_slopes,
     "scale": scale_rows,
