@@ -65,7 +65,7 @@ def test_timing_layers_and_stop_reach_the_rule():
         ({"rule": "gmp"}, "final_density = 0.0: must be between 0 and density = 0.3, that of the start, with rule = 'gmp'"),
         ({"rule": "granet", "final_density": 0.5}, "final_density = 0.5: must be between 0 and density = 0.3"),
         ({"rule": "chtss", "final_density": 0.1, "density": 0.0}, "final_density = 0.1: must be between 0 and density = 0"),
-        ({"events": "soon"}, "every = 'soon': must be a number of epochs, or a text"),
+        ({"events": "soon"}, "events = 'soon': must be a number of epochs, or a text"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(settings, message):

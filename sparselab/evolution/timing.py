@@ -127,13 +127,15 @@ class Timing:
             checks.fail("replaces_update", True, f"False where an event comes at every step (every = {self.every!r})")
 
 
-def interval(every: int | str) -> tuple[int, bool]:
+def interval(every: int | str, name: str = "every") -> tuple[int, bool]:
     """Read the distance of two events.
 
     Parameters
     ----------
     every : int or str
         A number of epochs, or a text such as "2 epochs" or "100 steps".
+    name : str, default "every"
+        Name of the argument in an error message.
 
     Returns
     -------
@@ -156,9 +158,9 @@ def interval(every: int | str) -> tuple[int, bool]:
     if isinstance(every, str):
         found = re.fullmatch(r"\s*([1-9][0-9]{0,14})\s+(epoch|step)s?\s*", every)
         if not found:
-            checks.fail("every", every, 'a number of epochs, or a text such as "2 epochs" or "100 steps"')
+            checks.fail(name, every, 'a number of epochs, or a text such as "2 epochs" or "100 steps"')
         return int(found[1]), found[2] == "step"
-    return checks.integer("every", every), False
+    return checks.integer(name, every), False
 
 
 EACH_EPOCH = Timing()

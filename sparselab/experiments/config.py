@@ -213,7 +213,7 @@ class ExperimentConfig:
         for one in dataclasses.fields(self):
             object.__setattr__(self, one.name, checked(one, getattr(self, one.name)))
         datasets.check_name(self.dataset)
-        interval(self.events)
+        interval(self.events, "events")
 
     @classmethod
     def paper(cls, name: str, **changes: Any) -> Self:

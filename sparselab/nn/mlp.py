@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from ..datasets.targets import as_classes
 from ..topology import starts
 from ..topology.neuron_ids import Neurons
-from ..topology.random_graph import with_fan_in
+from ..topology.random_graph import empty, with_fan_in
 from ..topology.topology import Topology
 from ..utils import checks
 from ..utils.seeds import child
@@ -128,7 +128,9 @@ def check_no_estimator(value: Any, name: str, allowed: str = "a SparseMLP") -> N
 
 
 def drawn(start, n_in, n_out, density, rng):
-    """The links of a layer; a layer of density 1 is dense with any start."""
+    """The links of a layer; a layer of density 1 is dense with any start, and one of so small an ε that it is 0 has none."""
+    if density == 0:
+        return empty(n_out, n_in)
     topology = Topology.dense(n_out, n_in) if density >= 1 else start(n_in, n_out, density, rng)
     if not isinstance(topology, Topology) or topology.shape != (n_out, n_in):
         checks.fail("topology's result", topology, f"a Topology of shape {(n_out, n_in)}, (n_out, n_in)", TypeError)

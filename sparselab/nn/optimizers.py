@@ -162,12 +162,12 @@ def update_layers(
         update(optimizer, layer, s, weights, biases, values, rate)
 
 
-def clip_factor(limit: float, dw: Gradients, db: Gradients, dv: Gradients) -> float:
-    """min(1, limit / (norm + 1e-6)), with the norm of all gradients, as in PyTorch; summed as in kernels.updating.clip_net."""
+def clip_factor(limit: float, *gradients: Gradients) -> float:
+    """min(1, limit / (norm + 1e-6)), with the norm of all gradients (a list of each kind), as in PyTorch; summed as in kernels.updating.clip_net."""
     total = 0.0
-    for weights, biases, values in zip(dw, db, dv, strict=True):
-        for one in (weights, biases, values.ravel()):
-            total = elementwise.add_squares(total, one)
+    for of_layer in zip(*gradients, strict=True):
+        for one in of_layer:
+            total = elementwise.add_squares(total, one.ravel())
     return min(1.0, limit / (math.sqrt(total) + 1e-6))
 
 

@@ -74,7 +74,7 @@ def parameters():
             "bool": (True,), "float": 1.5, "set": {3}, "0-D array": np.array(3), "10^400": (10**400,),
         },
         "epsilon": not_positive,
-        "density": without(not_positive, "nothing") | {"above 1": 1.1},
+        "density": without(not_positive, "nothing", "array") | {"above 1": 1.1, "too many": np.full(9, 0.1)},
         "activation": not_a_name(),
         "alpha": numbers | {"negative": -1, "slope beyond float32": 1e39},
         "initializer": {name: value for name, value in not_a_name().items() if value is not None},

@@ -33,7 +33,9 @@ def nets():
     not_positive = numbers | {"zero": 0, "negative": -1}
     yield from refusals("create(epsilon)", create("epsilon"), without(not_positive, "nothing"))
     yield from refusals(
-        "create(density)", create("density"), without(not_positive, "nothing") | {"above 1": 1.0001, "far above 1": 1e300}
+        "create(density)",
+        create("density"),
+        without(not_positive, "nothing", "array") | {"above 1": 1.0001, "far above 1": 1e300, "too many": np.full(9, 0.1)},
     )
     yield from refusals("create(dropout)", create("dropout"), numbers | {"negative": -0.1, "one": 1, "above 1": 2})
     yield from refusals("create(activation)", create("activation"), not_a_name())
