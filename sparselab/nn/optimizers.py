@@ -163,7 +163,10 @@ def update_layers(
 
 
 def clip_factor(limit: float, *gradients: Gradients) -> float:
-    """min(1, limit / (norm + 1e-6)), with the norm of all gradients (a list of each kind), as in PyTorch; summed as in kernels.updating.clip_net."""
+    """min(1, limit / (norm + 1e-6)), with the norm of all gradients (a list of each kind), as in PyTorch.
+
+    It is summed as in kernels.updating.clip_net.
+    """
     total = 0.0
     for of_layer in zip(*gradients, strict=True):
         for one in of_layer:
