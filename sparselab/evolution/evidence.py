@@ -11,6 +11,7 @@ from ..datasets.coerce import as_features, as_targets
 from ..engines.layerwise import LayerwiseEngine
 from ..engines.select import outputs
 from ..engines.tiling import tile_width
+from ..nn.footprint import net_name, require_memory
 from ..nn.linear import SparseLinear
 from ..nn.losses import scores
 from ..nn.mlp import SparseMLP, check_model
@@ -126,6 +127,9 @@ class Evidence:
     def flows(self) -> list[Flow]:
         """The Flow of each layer."""
         model, loss, X, targets, samples = self._arguments
+        need = flow_items(model.sizes, len(samples), model.dtype.itemsize)
+        advise = lambda have: f"{int(len(samples) * have / sum(need.values()))} samples: a smaller batch_size, or fewer n_batches"
+        require_memory(f"the gradients of {len(samples)} samples that a rule asks for, of {net_name(model.sizes)}", need, advise)
         flows = LayerwiseEngine(model, loss, tile_width(len(samples)), 1).flows(X, targets, samples)
         return [Flow(*flow) for flow in flows]
 
@@ -156,8 +160,8 @@ class Evidence:
         """Return the evidence of several batches: its gradients are averages, in which the k-th batch has the weight decay^k.
 
         The batches are this one, k = 0, and those that follow it in the epoch; after the last sample of the epoch come the first
-        ones. A dense momentum μ is such an average with decay μ, but of gradients at the weights of earlier steps; these are all
-        at the present weights. Time and memory are those of `n_batches` batches.
+        ones, whose weights are added up. A dense momentum μ is such an average with decay μ, but of gradients at the weights of
+        earlier steps; these are all at the present weights. Time and memory are those of `n_batches` batches, or of all samples.
 
         Parameters
         ----------
@@ -179,12 +183,16 @@ class Evidence:
         n_batches, decay = checks.integer("n_batches", n_batches), checks.fraction("decay", decay)
         model, loss, X, targets, samples = self._arguments
         size, order = len(samples), self._order
-        start = int(np.flatnonzero(order == samples[0])[0])
-        several = Evidence(model, loss, X, targets, order[(start + np.arange(n_batches * size)) % len(order)], order)
+        start, n_all = int(np.flatnonzero(order == samples[0])[0]), n_batches * size
+        weights = np.zeros(min(n_all, len(order)))
+        for first in range(0, n_all, len(order)):  # the samples of the epoch come again
+            again = decay ** (np.arange(first, min(first + len(order), n_all)) // size)
+            weights[: len(again)] += again
+        several = Evidence(model, loss, X, targets, order[(start + np.arange(len(weights))) % len(order)], order)
         several.memory = self.memory
-        weights = decay ** np.arange(n_batches)
-        factors = np.repeat(weights * (n_batches / weights.sum()), size).astype(model.dtype)  # dZ is that of a mean over all
-        several.flows = [Flow(flow.X, flow.dZ * factors) for flow in several.flows]
+        factors = (weights * (len(weights) / weights.sum())).astype(model.dtype)  # dZ is that of a mean over all
+        for flow in several.flows:
+            np.multiply(flow.dZ, factors, out=flow.dZ)
         return several
 
     def loss_of(self, X: Any, y: Any) -> float:
@@ -234,3 +242,8 @@ class Evidence:
         """
         flow = self.of(layer)
         return layer.backward(flow.X, flow.dZ)[1]
+
+
+def flow_items(sizes, n_samples, itemsize):
+    """{name: bytes} of what `Evidence.flows` holds and, while it is put together, holds twice."""
+    return {"inputs and gradients of all layers": 2 * n_samples * (sum(sizes[:-1]) + sum(sizes[1:])) * itemsize}

@@ -102,8 +102,8 @@ class PALS(PruneRegrow):
         for index in chosen if zeta else []:
             layer, nnz = model.layers[index], model.layers[index].topology.nnz
             n_out, n_in = layer.topology.shape
-            gone = min(nnz - 1, math.ceil(zeta * pruned * nnz))
-            share = (gone + 0.5) / nnz
+            gone = min(max(0, nnz - 1), math.ceil(zeta * pruned * nnz))
+            share = (gone + 0.5) / max(1, nnz)
             keep = criteria.kept(self.criterion(layer, state and state[index], evidence, rng, share), nnz, share)
             new = min(n_out * n_in - int(np.count_nonzero(keep)), round(grown * gone))
             changes[index] = self._rewiring(layer, keep, new, evidence, rng)

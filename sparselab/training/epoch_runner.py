@@ -97,7 +97,8 @@ class EpochRunner:
     def event(self, state, order, numbers):
         """Apply some rules and note it in `state`; undo everything where that fails, unless layers evolve one by one."""
         with evolution.Undo(*(() if self.plan.by_layer else (self.model, state.optimizer))) as undo:
-            memory = copy.deepcopy(state.memory) or [{} for _ in self.rules]
+            memory = copy.deepcopy(state.memory[: len(self.rules)])
+            memory += [{} for _ in range(len(self.rules) - len(memory))]  # a state may go on with more rules
             changes = self.evolve(state, order, numbers, memory)
             timings = [evolution.timing_of(self.rules[n]) for n in numbers]
             spent = any(timing.replaces_update for timing in timings) and any(map(any, changes.links))
