@@ -209,6 +209,27 @@ def test_gradients_that_do_not_fit_are_refused_before_they_are_computed(monkeypa
         _ = evidence.flows
 
 
+@pytest.mark.parametrize("name", ["RigL", "SNFS", "MEST", "GraNet", "SRigL", "PALS", "GSE"])
+def test_a_training_that_diverges_at_an_event_says_so(name):
+    data = models.dataset(N, features=9)
+    model = sl.SparseMLP.create((9, 8, 7, 4), density=0.4, seed=0)
+    for layer in model.layers:
+        layer.w[:] = np.resize([1e25, -2e25, 3e25], len(layer.w))  # finite, but what flows is not
+    state, rule = sl.TrainingState.start(model, sl.SGD(1e-20), 0), METHODS[name]()
+    state.epoch = 1
+    with pytest.raises(sl.DivergedError, match="epoch 2, batch 0: an activation"):
+        list(sl.train(model, data, rules=[rule], epochs=1, state=state))
+    if name == "RigL":
+        options = {"rules": [rule], "epochs": 3, "backend": "serial", "n_jobs": 1, "batch_size": 9, "seed": 0}
+        quiet = sl.SparseMLP.create((9, 8, 7, 4), density=0.4, seed=0)
+        records = sl.train_parallel(quiet, data, optimizer=sl.SGD(1e-20), async_fraction=1.0, **options)
+        next(records)
+        for layer in quiet.layers:
+            layer.w[:] = np.resize([1e25, -2e25, 3e25], len(layer.w))
+        with pytest.raises(sl.DivergedError, match="epoch 2, batch 0: an activation"):
+            next(records)
+
+
 def test_a_rate_of_deep_r_that_becomes_no_number_is_named():
     rule = sl.DeepR(lambda epoch: 0.1 if epoch < 2 else float("nan"))
     with pytest.raises(ValueError, match="learning_rate = nan: must be"):

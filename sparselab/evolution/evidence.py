@@ -18,6 +18,7 @@ from ..nn.mlp import SparseMLP, check_model
 from ..nn.protocols import Loss
 from ..utils import checks
 
+NOT_FINITE = "a gradient or loss that a rule asks for is not finite: the training diverges"
 AT_ONCE = 2**22  # numbers that `gradient_at` gathers in one piece, which bounds its memory
 
 
@@ -125,13 +126,15 @@ class Evidence:
 
     @cached_property
     def flows(self) -> list[Flow]:
-        """The Flow of each layer."""
+        """The Flow of each layer; FloatingPointError where a number is not finite."""
         model, loss, X, targets, samples = self._arguments
         need = flow_items(model.sizes, len(samples), model.dtype.itemsize)
         advise = lambda have: f"{int(len(samples) * have / sum(need.values()))} samples: a smaller batch_size, or fewer n_batches"
         require_memory(f"the gradients of {len(samples)} samples that a rule asks for, of {net_name(model.sizes)}", need, advise)
-        flows = LayerwiseEngine(model, loss, tile_width(len(samples)), 1).flows(X, targets, samples)
-        return [Flow(*flow) for flow in flows]
+        flows = flows_of(model, loss, X, targets, samples)
+        if not all(is_finite(part) for flow in flows for part in flow):
+            raise FloatingPointError(NOT_FINITE)
+        return flows
 
     def of(self, layer: SparseLinear) -> Flow:
         """Return the Flow of one layer.
@@ -214,13 +217,19 @@ class Evidence:
         ------
         TypeError, ValueError
             If X or y do not fit the network.
+        FloatingPointError
+            If the loss is not finite, which ends a training with a DivergedError.
         """
         model, loss, *_ = self._arguments
         targets = loss.targets(as_targets(y, model, loss), model.sizes[-1], model.dtype)
         found = outputs(model, as_features("X", X, model), 1)
         if len(found) != len(targets):
             raise ValueError(f"y has {len(targets)} entries: must be {len(found)}, one for each row of X")
-        return float(scores(loss, found, targets)[0])
+        with np.errstate(all="ignore"):
+            value = float(scores(loss, found, targets)[0])
+        if not np.isfinite(value):
+            raise FloatingPointError(NOT_FINITE)
+        return value
 
     def gradient(self, layer: SparseLinear) -> NDArray[np.floating]:
         """Compute the gradient of the links of one layer.
@@ -239,9 +248,26 @@ class Evidence:
         ------
         ValueError
             If the layer is not one of the network's.
+        FloatingPointError
+            If a number is not finite, which ends a training with a DivergedError.
         """
         flow = self.of(layer)
-        return layer.backward(flow.X, flow.dZ)[1]
+        gradient = layer.backward(flow.X, flow.dZ)[1]
+        if not is_finite(gradient):
+            raise FloatingPointError(NOT_FINITE)
+        return gradient
+
+
+def flows_of(model, loss, X, targets, samples):
+    """The Flow of each layer for a batch, also where numbers are not finite."""
+    flows = LayerwiseEngine(model, loss, tile_width(len(samples)), 1).flows(X, targets, samples)
+    return [Flow(*flow) for flow in flows]
+
+
+def is_finite(values):
+    """Whether every number of an array is finite; a finite sum proves it."""
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
 
 
 def flow_items(sizes, n_samples, itemsize):

@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ..engines import select
 from ..engines.augmented import rows_of
 from ..engines.base import WEIGHT, DivergedError, Outcome
 from ..engines.layerwise import LayerwiseEngine
+from ..evolution.evidence import flows_of
 from ..nn import losses as loss_functions
 from ..utils import checks
 from ..utils.interrupts import defer_interrupts
@@ -130,7 +131,7 @@ class EpochRunner:
         rules, memories = ([each[n] for n in numbers] for each in (self.rules, memory))
         epoch = state.epoch + (state.batch / self.n_batches if state.batch else 0)
         rng = state.stream(EVOLUTION, *([state.batch] if state.batch else []))
-        with checks.usual_errors():
+        with checks.usual_errors(), diverging(state.epoch, state.batch, *arguments[:-1]):
             return evolve(
                 rules, epoch, self.model, state.optimizer, lambda: evolution.Evidence(*arguments), rng, memories
             )  # fmt: skip
@@ -226,13 +227,22 @@ def step_record(state, outcome, rate, seconds, has_accuracy):
     )
 
 
+@contextmanager
+def diverging(epoch, batch, *arguments):
+    """A DivergedError in place of the FloatingPointError of a rule's Evidence; arguments: those of `locate_fault`."""
+    try:
+        yield
+    except FloatingPointError:
+        raise DivergedError(epoch + 1, batch, *locate_fault(*arguments)) from None
+
+
 def locate_fault(model, loss, X, targets, samples):
     """(layer from 1, what) of the first weights, activations or gradients of a batch that are not finite (dropout off)."""
     for number, layer in enumerate(model.layers, 1):
         if not (np.isfinite(layer.w).all() and np.isfinite(layer.b).all()):
             return number, WEIGHT
     with np.errstate(all="ignore"):
-        flows = evolution.Evidence(model, loss, X, targets, samples).flows
+        flows = flows_of(model, loss, X, targets, samples)
     for number, (values, _) in enumerate(flows[1:], 1):
         if not np.isfinite(values).all():
             return number, "an activation"
