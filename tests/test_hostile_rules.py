@@ -230,6 +230,25 @@ def test_a_training_that_diverges_at_an_event_says_so(name):
             next(records)
 
 
+@pytest.mark.parametrize(
+    ("held_out", "words"),
+    [
+        ((np.ones((4, 5)), np.arange(4)), r"held_out\[0\] has 5 features: must be 9"),
+        ((np.ones((4, 9)), np.arange(3)), r"held_out\[1\] has shape \(3,\): must be 4 entries"),
+        ((np.full((4, 9), np.nan), np.arange(4)), r"held_out\[0\]\[0, 0\] = nan"),
+    ],
+)
+def test_held_out_samples_that_do_not_fit_are_refused_before_a_training(held_out, words):
+    data, rule = models.dataset(N, features=9, classes=4, dtype=np.float64), sl.PALS(held_out=held_out)
+    with pytest.raises(ValueError, match=words):
+        sl.steps(net(), data, rules=[rule])
+
+
+def test_held_out_lists_are_not_written_into_checkpoints():
+    rule = sl.PALS(held_out=([[0.0] * 9] * 4, [0, 1, 2, 3]))
+    assert describe(rule)["held_out"] == ["ndarray", "ndarray"]
+
+
 def test_a_rate_of_deep_r_that_becomes_no_number_is_named():
     rule = sl.DeepR(lambda epoch: 0.1 if epoch < 2 else float("nan"))
     with pytest.raises(ValueError, match="learning_rate = nan: must be"):

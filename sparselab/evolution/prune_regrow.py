@@ -55,7 +55,7 @@ class PruneRegrow:
         Whether an event takes the place of a step, see Timing.
     density : float or callable, optional
         Links that an event leaves in these layers together, as a share of all positions, in (0, 1], or a function of the epoch
-        that never rises. Without it their number stays.
+        that never rises; where they have less, their number stays, as it does without it.
     cut : {"layer", "global"}, default "layer"
         How `density` is reached: each layer loses the same share of its links, or those with the smallest |w| of all layers
         together are counted, and each layer loses as many as are its own; at least one stays.
@@ -146,7 +146,7 @@ class PruneRegrow:
         Raises
         ------
         TypeError, ValueError
-            If `density` rises, or is above what the network has to the end; if a schedule leaves its range.
+            If `density` rises or leaves its range.
         """
         self._chosen(len(model.layers))
         if self.density is None:
