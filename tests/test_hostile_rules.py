@@ -209,6 +209,16 @@ def test_gradients_that_do_not_fit_are_refused_before_they_are_computed(monkeypa
         _ = evidence.flows
 
 
+def test_the_batches_of_an_average_are_counted_before_a_training(monkeypatch):
+    data, model = models.dataset(30_000, features=9, dtype=np.float64), net()
+    monkeypatch.setattr(resources, "available", lambda: 2**22)
+    for rules in ([], [sl.RigL()], [sl.SNFS(n_batches=2)]):
+        sl.steps(model, data, rules=rules, batch_size=500)
+    words = "activations and gradients of 30000 samples for rules.*What would fit: batch_size up to"
+    with pytest.raises(InsufficientMemoryError, match=words):
+        sl.steps(model, data, rules=[sl.SNFS()], batch_size=500)
+
+
 @pytest.mark.parametrize("name", ["RigL", "SNFS", "MEST", "GraNet", "SRigL", "PALS", "GSE"])
 def test_a_training_that_diverges_at_an_event_says_so(name):
     data = models.dataset(N, features=9)

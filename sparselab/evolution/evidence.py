@@ -11,7 +11,7 @@ from ..datasets.coerce import as_features, as_targets
 from ..engines.layerwise import LayerwiseEngine
 from ..engines.select import outputs
 from ..engines.tiling import tile_width
-from ..nn.footprint import net_name, require_memory
+from ..nn.footprint import flow_items, net_name, require_memory
 from ..nn.linear import SparseLinear
 from ..nn.losses import scores
 from ..nn.mlp import SparseMLP, check_model
@@ -268,8 +268,3 @@ def is_finite(values):
     """Whether every number of an array is finite; a finite sum proves it."""
     with np.errstate(all="ignore"):
         return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
-
-
-def flow_items(sizes, n_samples, itemsize):
-    """{name: bytes} of what `Evidence.flows` holds and, while it is put together, holds twice."""
-    return {"inputs and gradients of all layers": 2 * n_samples * (sum(sizes[:-1]) + sum(sizes[1:])) * itemsize}

@@ -50,7 +50,8 @@ class EpochRunner:
         self.plan = memory.check_training(
             model, self.batch_size, threads, n_test=0 if test is None else test[0].shape[0], evolution=bool(rules),
             layerwise=isinstance(self.engine, LayerwiseEngine), has_state=has_state, by_layer=evolution.can_go_by_layer(rules),
-            lean=lean, vectors=getattr(optimizer, "vectors", 1),
+            lean=lean, vectors=getattr(optimizer, "vectors", 1), n_samples=self.n_samples,
+            n_batches=max((rule.n_batches for rule in rules if isinstance(rule, evolution.PruneRegrow)), default=1),
         )  # fmt: skip
         self.engine.index = self.plan.index
 
