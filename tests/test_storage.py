@@ -476,3 +476,25 @@ def test_a_refused_file_leaves_no_file_open(saved):
         damaged(path, content)
         refused(path)
     assert descriptors() == before
+
+
+def test_a_file_whose_writing_was_cut_off_writes_nothing_later(tmp_path, monkeypatch):
+    """An exception at any point, as the handler of an alarm raises it, leaves a ZipFile that writes its end when collected."""
+    from sparselab.checkpoints import container
+
+    kept = []
+
+    def cut_off(archive, name, array):
+        kept.append((archive, archive.open(name, "w")))
+        raise TimeoutError
+
+    monkeypatch.setattr(container, "_write_member", cut_off)
+    with pytest.raises((TimeoutError, ValueError)):
+        container.write(tmp_path / "cut.npz", {}, {})
+    others = [open(tmp_path / f"other{n}", "wb") for n in range(4)]  # noqa: SIM115
+    archive, member = kept.pop()
+    member.close()
+    archive.close()
+    for other in others:
+        other.close()
+        assert os.path.getsize(other.name) == 0

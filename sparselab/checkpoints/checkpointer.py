@@ -117,11 +117,15 @@ class Checkpointer:
         checkpoint.load_into(model, saved.model)
         for name in ("optimizer", "seeds", "epoch", "batch", "totals", "evolved", "event", "memory"):
             setattr(state, name, getattr(saved.state, name))
+        state.memory = run_description.memory_by_kind(saved.about.get("rules"), self.about["rules"], state.memory)
         self.history = saved.history
 
     def _compare(self, path, saved):
         """Refuse a checkpoint of another run; warn of settings that are different in the same run."""
         old, new, state = dict(saved.about), dict(self.about), self.state
+        for owner, name in ((self.run, "loss"), (self.run, "optimizer"), (self.run, "rules"), (self.run.model, "activation")):
+            if name in old:
+                old[name] = run_description.with_first_values(old[name], getattr(owner, name))
         if self.seed_given:
             old["seed"], new["seed"] = seed_of(saved.state), seed_of(state)
         if new["net"] == list(saved.model.sizes):  # after rules that change widths: the run began with old["net"]
@@ -129,7 +133,7 @@ class Checkpointer:
         vectors = lambda s: [[len(layer.links), len(layer.neurons)] for layer in s.optimizer]
         old["vectors of the optimizer"], new["vectors of the optimizer"] = vectors(saved.state), vectors(state)
         for about in (old, new):  # a velocity with the learning rate inside is none without it
-            about["kind of optimizer"] = kind_of(about.get("optimizer"))
+            about["kind of optimizer"] = run_description.kind_of(about.get("optimizer"))
         if saved.state.batch:
             new["order"] = run_description.order_digest(saved.state, len(self.run.targets))
         fixed = [
@@ -163,8 +167,3 @@ def seed_of(state):
     """Everything in a state's SeedSequence that its random streams depend on, as plain values."""
     header = checkpoint.state_header(state)
     return [header["entropy"], header["spawn_key"], header["pool_size"]]
-
-
-def kind_of(description):
-    """The class in a description of an optimizer, of a dataclass or of another one."""
-    return description.get("type") if isinstance(description, dict) else description

@@ -97,10 +97,13 @@ def _write_all(descriptor, header, arrays):
     if len(text) > MAX_HEADER:
         raise CheckpointError(f"the header has {len(text)} bytes: must be at most {MAX_HEADER}")
     sink = _Sink(descriptor)
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
-        archive.comment = MARK + b"0" * DIGITS
-        for name, array in {"header": text, **arrays}.items():
-            _write_member(archive, name, array)
+    try:
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
+            archive.comment = MARK + b"0" * DIGITS
+            for name, array in {"header": text, **arrays}.items():
+                _write_member(archive, name, array)
+    finally:
+        sink.descriptor = None
     os.lseek(descriptor, -DIGITS, os.SEEK_END)
     _Sink(descriptor).write(sink.digest.hexdigest().encode())
 
@@ -123,7 +126,7 @@ class _Sink:
     def write(self, data):
         self.digest.update(data)
         left = memoryview(data)
-        while left:
+        while left and self.descriptor is not None:  # a ZipFile that was interrupted writes its end when it is collected
             left = left[os.write(self.descriptor, left) :]
         return len(data)
 

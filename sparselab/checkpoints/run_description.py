@@ -2,7 +2,7 @@
 
 import hashlib
 import platform
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 
 import numpy as np
 import scipy.sparse
@@ -12,6 +12,7 @@ from .container import CHUNK
 from .state import BATCHES
 
 RENAMED = {"Asked": "LiveZeta"}  # classes by their names in files of version 0.1
+FIRST = {"new_values": "initializer"}  # of rules, where it is not the default of today
 
 
 def describe_run(run, config):
@@ -76,14 +77,50 @@ def describe(value):
 
 
 def with_new_names(description):
-    """A description from a file, with today's names of classes, and with fields that all had one value at first."""
+    """A description from a file, with today's names of classes."""
     if isinstance(description, dict):
-        first = {"new_values": "initializer"} if "regrowth" in description and "type" in description else {}
-        first |= {"start": 0.0} if description.get("type") == "Cosine" else {}
-        return first | {key: with_new_names(value) for key, value in description.items()}
+        return {key: with_new_names(value) for key, value in description.items()}
     if isinstance(description, list):
         return [with_new_names(value) for value in description]
     return RENAMED.get(description, description) if isinstance(description, str) else description
+
+
+def with_first_values(description, value):
+    """A description from a file, with the fields that its classes had not yet when it was written.
+
+    value: the object of today beside it. A field that is missing has the value with which today's code does what that code did:
+    the default, or that in FIRST.
+    """
+    if isinstance(description, list) and isinstance(value, list | tuple) and len(description) == len(value):
+        return [with_first_values(*pair) for pair in zip(description, value, strict=True)]
+    if not isinstance(description, dict) or not is_dataclass(value) or description.get("type") != type(value).__qualname__:
+        return description
+    found = {}
+    for one in fields(value):
+        default = one.default_factory() if one.default_factory is not MISSING else one.default
+        if one.name in description:
+            found[one.name] = with_first_values(description[one.name], getattr(value, one.name))
+        elif default is not MISSING:
+            found[one.name] = FIRST.get(one.name, describe(default))
+    return description | found
+
+
+def memory_by_kind(old, new, memory):
+    """The memory of each rule of a run that goes on: that of the first rule of its class whose memory is left, else none.
+
+    old, new: descriptions of the rules that `memory` is of, and of the rules of now.
+    """
+    left = list(zip(map(kind_of, old), memory, strict=False)) if isinstance(old, list) else []
+    found = []
+    for kind in map(kind_of, new):
+        at = next((i for i, (other, _) in enumerate(left) if other == kind), None)
+        found.append({} if at is None else left.pop(at)[1])
+    return found if any(found) else []
+
+
+def kind_of(description):
+    """The class in a description of an optimizer or rule, of a dataclass or of another one."""
+    return description.get("type") if isinstance(description, dict) else description
 
 
 def differences(name, old, new):

@@ -68,7 +68,7 @@ class LayerwiseEngine:
         layers.
         """
         n_tiles = tiles_of(len(samples), self.width)
-        groups = groups_of(n_tiles)
+        groups = groups_of(n_tiles) if watch is None else 1  # for `flows` the gradients of links are of no use
         self._prepare(groups)
         seconds = dict.fromkeys(ENGINE_PHASES, 0.0) if seconds is None else seconds
 

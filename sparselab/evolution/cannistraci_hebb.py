@@ -322,9 +322,9 @@ class CHTss(CHTs):
 
     def _settings(self, epoch, progress):
         settings = super()._settings(epoch, progress)
-        if not callable(self.density):
-            settings["density"] = self._sigmoid()(progress)
-        return settings
+        if callable(self.density):
+            return settings | {"first_density": 1.0}  # it has no meaning there, and must not be below the density
+        return settings | {"density": self._sigmoid()(progress)}
 
     def _sigmoid(self):
         """The density as a function of the share of the time of events that has passed."""

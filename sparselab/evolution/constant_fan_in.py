@@ -23,7 +23,7 @@ class SRigL(PruneRegrow):
     with fewer than γ k salient positions (at least one), k being the fan-in, loses all links and may get them again later; the
     last layer keeps all neurons. The links of the layer are then divided equally among the other neurons: each keeps its largest
     weights and grows where its gradients are largest. Gradients are computed in blocks of rows, as by `regrowths.ExactGradient`.
-    The number of links is that of the first event, less what does not divide.
+    The number of links stays, less what does not divide, which counts at the next event; what other rules remove is lost.
 
     Parameters
     ----------
@@ -102,14 +102,17 @@ class SRigL(PruneRegrow):
         """
         zeta, chosen = checks.fraction("zeta", at(self.zeta, epoch)), self._chosen(len(model.layers))
         assert evidence is not None
-        links = evidence.memory.setdefault("links", list(model.nnz))
+        missing = evidence.memory.setdefault("missing", [0] * len(model.layers))  # links of each layer that did not divide
         evidence, last = self._averaged(evidence), len(model.layers) - 1
         for index, layer in enumerate(model.layers):
             if index not in chosen or zeta == 0 or layer.topology.density == 1:
                 yield None
             else:
-                change = self._fan_in_change(layer, evidence.of(layer), zeta, links[index], ablates=index < last)
-                yield self._with_values(moved(layer.topology, *change, "kept"), layer, evidence, rng)
+                links = layer.topology.nnz + missing[index]
+                change = self._fan_in_change(layer, evidence.of(layer), zeta, links, ablates=index < last)
+                rewiring = moved(layer.topology, *change, "kept")
+                missing[index] = links - rewiring.topology.nnz
+                yield self._with_values(rewiring, layer, evidence, rng)
 
     def _fan_in_change(self, layer, flow, zeta, links, *, ablates):
         """(keep, rows, columns) of a layer that has to have `links` links; ablates: whether neurons may lose all of them."""

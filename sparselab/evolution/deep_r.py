@@ -67,7 +67,7 @@ class DeepR:
     timing = Timing("1 step")
 
     def __post_init__(self) -> None:
-        checks.positive("learning_rate", self.rate(0))
+        self.rate(0)
         checks.non_negative("alpha", self.alpha)
         checks.non_negative("noise", self.noise)
         checks.integer("seed", self.seed, low=0)
@@ -102,7 +102,7 @@ class DeepR:
         float
             The rate.
         """
-        return self.learning_rate(epoch) if callable(self.learning_rate) else self.learning_rate
+        return checks.positive("learning_rate", schedules.get(self.learning_rate)(epoch))
 
     def update(
         self, layer: SparseLinear, state: LayerState, dw: NDArray[np.floating], db: NDArray[np.floating], rate: float

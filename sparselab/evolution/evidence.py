@@ -11,12 +11,14 @@ from ..datasets.coerce import as_features, as_targets
 from ..engines.layerwise import LayerwiseEngine
 from ..engines.select import outputs
 from ..engines.tiling import tile_width
+from ..nn.footprint import flow_items, net_name, require_memory
 from ..nn.linear import SparseLinear
 from ..nn.losses import scores
 from ..nn.mlp import SparseMLP, check_model
 from ..nn.protocols import Loss
 from ..utils import checks
 
+NOT_FINITE = "a gradient or loss that a rule asks for is not finite: the training diverges"
 AT_ONCE = 2**22  # numbers that `gradient_at` gathers in one piece, which bounds its memory
 
 
@@ -124,10 +126,15 @@ class Evidence:
 
     @cached_property
     def flows(self) -> list[Flow]:
-        """The Flow of each layer."""
+        """The Flow of each layer; FloatingPointError where a number is not finite."""
         model, loss, X, targets, samples = self._arguments
-        flows = LayerwiseEngine(model, loss, tile_width(len(samples)), 1).flows(X, targets, samples)
-        return [Flow(*flow) for flow in flows]
+        need = flow_items(model.sizes, len(samples), model.dtype.itemsize)
+        advise = lambda have: f"{int(len(samples) * have / sum(need.values()))} samples: a smaller batch_size, or fewer n_batches"
+        require_memory(f"the gradients of {len(samples)} samples that a rule asks for, of {net_name(model.sizes)}", need, advise)
+        flows = flows_of(model, loss, X, targets, samples)
+        if not all(is_finite(part) for flow in flows for part in flow):
+            raise FloatingPointError(NOT_FINITE)
+        return flows
 
     def of(self, layer: SparseLinear) -> Flow:
         """Return the Flow of one layer.
@@ -156,8 +163,8 @@ class Evidence:
         """Return the evidence of several batches: its gradients are averages, in which the k-th batch has the weight decay^k.
 
         The batches are this one, k = 0, and those that follow it in the epoch; after the last sample of the epoch come the first
-        ones. A dense momentum μ is such an average with decay μ, but of gradients at the weights of earlier steps; these are all
-        at the present weights. Time and memory are those of `n_batches` batches.
+        ones, whose weights are added up. A dense momentum μ is such an average with decay μ, but of gradients at the weights of
+        earlier steps; these are all at the present weights. Time and memory are those of `n_batches` batches, or of all samples.
 
         Parameters
         ----------
@@ -179,12 +186,16 @@ class Evidence:
         n_batches, decay = checks.integer("n_batches", n_batches), checks.fraction("decay", decay)
         model, loss, X, targets, samples = self._arguments
         size, order = len(samples), self._order
-        start = int(np.flatnonzero(order == samples[0])[0])
-        several = Evidence(model, loss, X, targets, order[(start + np.arange(n_batches * size)) % len(order)], order)
+        start, n_all = int(np.flatnonzero(order == samples[0])[0]), n_batches * size
+        weights = np.zeros(min(n_all, len(order)))
+        for first in range(0, n_all, len(order)):  # the samples of the epoch come again
+            again = decay ** (np.arange(first, min(first + len(order), n_all)) // size)
+            weights[: len(again)] += again
+        several = Evidence(model, loss, X, targets, order[(start + np.arange(len(weights))) % len(order)], order)
         several.memory = self.memory
-        weights = decay ** np.arange(n_batches)
-        factors = np.repeat(weights * (n_batches / weights.sum()), size).astype(model.dtype)  # dZ is that of a mean over all
-        several.flows = [Flow(flow.X, flow.dZ * factors) for flow in several.flows]
+        factors = (weights * (len(weights) / weights.sum())).astype(model.dtype)  # dZ is that of a mean over all
+        for flow in several.flows:
+            np.multiply(flow.dZ, factors, out=flow.dZ)
         return several
 
     def input_gradient(self) -> NDArray[np.floating]:
@@ -217,13 +228,19 @@ class Evidence:
         ------
         TypeError, ValueError
             If X or y do not fit the network.
+        FloatingPointError
+            If the loss is not finite, which ends a training with a DivergedError.
         """
         model, loss, *_ = self._arguments
         targets = loss.targets(as_targets(y, model, loss), model.sizes[-1], model.dtype)
         found = outputs(model, as_features("X", X, model), 1)
         if len(found) != len(targets):
             raise ValueError(f"y has {len(targets)} entries: must be {len(found)}, one for each row of X")
-        return float(scores(loss, found, targets)[0])
+        with np.errstate(all="ignore"):
+            value = float(scores(loss, found, targets)[0])
+        if not np.isfinite(value):
+            raise FloatingPointError(NOT_FINITE)
+        return value
 
     def gradient(self, layer: SparseLinear) -> NDArray[np.floating]:
         """Compute the gradient of the links of one layer.
@@ -242,6 +259,23 @@ class Evidence:
         ------
         ValueError
             If the layer is not one of the network's.
+        FloatingPointError
+            If a number is not finite, which ends a training with a DivergedError.
         """
         flow = self.of(layer)
-        return layer.backward(flow.X, flow.dZ)[1]
+        gradient = layer.backward(flow.X, flow.dZ)[1]
+        if not is_finite(gradient):
+            raise FloatingPointError(NOT_FINITE)
+        return gradient
+
+
+def flows_of(model, loss, X, targets, samples):
+    """The Flow of each layer for a batch, also where numbers are not finite."""
+    flows = LayerwiseEngine(model, loss, tile_width(len(samples)), 1).flows(X, targets, samples)
+    return [Flow(*flow) for flow in flows]
+
+
+def is_finite(values):
+    """Whether every number of an array is finite; a finite sum proves it."""
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(values.sum()) or np.isfinite(values).all())

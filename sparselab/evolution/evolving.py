@@ -1,8 +1,7 @@
 """One evolution of the topology: all rules are applied in order, and what they changed is summed up."""
 
-import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -159,8 +158,8 @@ def evolve_by_layer(
     """Apply rules layer by layer, for networks of which two copies do not fit into memory.
 
     Each layer is replaced before the change of the next one is computed. The result equals that of `evolve`, provided that
-    every sparse layer loses links. After an interrupt some layers may have evolved and others not: the network is valid, but
-    training cannot be resumed exactly.
+    a rule that asks for gradients at all does so before the first layer changes. After an interrupt some layers may have evolved
+    and others not, and new links may be at 0: the network is valid, but training cannot be resumed exactly.
 
     Parameters
     ----------
@@ -206,12 +205,18 @@ def evolve_by_layer(
     for number, rule in enumerate(rules):
         linked = np.array(model.linked_neurons, int)
         evidence = with_memory(make_evidence(), memories, number)
-        values = copy.deepcopy(rng)  # `evolve` draws the seeds of all layers' new links before their values
-        values.integers(2**64, size=sum(layer.topology.density < 1 for layer in model.layers[:-1]), dtype=np.uint64)
+        without_values = []  # `evolve` draws the initializer's values when all layers' changes have been drawn
         for index, rewiring in enumerate(rule.by_layer(epoch, model, state, evidence, rng)):
+            if isinstance(rewiring, Rewiring) and rewiring.new_values is None:
+                new = rewiring.origin < 0
+                without_values.append((model.layers[index], np.packbits(new)))
+                rewiring = replace(rewiring, new_values=np.zeros(np.count_nonzero(new), model.dtype))
             only = [rewiring if other == index else None for other in range(n)]
-            links += apply(only, model, state, values)
-        rng = values
+            links += apply(only, model, state, rng)
+        for layer, bits in without_values:
+            slots = np.flatnonzero(np.unpackbits(bits, count=layer.topology.nnz))
+            if len(slots):
+                layer.w[slots] = model.initializer(layer.topology, rng, layer.dtype, slots=slots)
         neurons += np.maximum(0, linked - np.array(model.linked_neurons, int))
     check_state(state, model)
     return Changes([(int(pruned), int(grown)) for pruned, grown in links], list(map(int, neurons)), [None] * n)

@@ -19,9 +19,10 @@ ROOM = 0.99  # share of a layer's positions that SNFS may fill
 class SNFS(PruneRegrow):
     """Sparse momentum: links move to the layers, and to the positions, where the average gradient is largest.
 
-    The ⌈ζ nnz⌉ weakest links of each layer go. As many in all are shared out among the layers in proportion to the mean |average
-    gradient| of their links, and grow where that of missing links is largest. The paper averages the gradients of the past in a
-    dense momentum; here it is the average of `n_batches` batches at the present weights, which needs no dense array.
+    The ⌈ζ nnz⌉ weakest links of each layer go, all but one at most. As many in all are shared out among the layers in proportion
+    to the mean |average gradient| of their links, and grow where that of missing links is largest. The paper averages the
+    gradients of the past in a dense momentum; here it is the average of `n_batches` batches at the present weights, which needs
+    no dense array.
 
     Parameters
     ----------
@@ -90,6 +91,12 @@ class SNFS(PruneRegrow):
             for layer, n in zip(model.layers, replaced, strict=True)
         ]
         return shared_out(sum(replaced), means, room)
+
+    def _keep(self, layer, state, evidence, rng, zeta, cut):
+        keep = super()._keep(layer, state, evidence, rng, zeta, cut)
+        if layer.topology.nnz and not keep.any():  # another layer may get the links of this one
+            keep = np.arange(len(keep)) == np.argmax(np.abs(layer.w))
+        return keep
 
 
 def shared_out(total: int, weights: list[float], room: list[int]) -> list[int]:

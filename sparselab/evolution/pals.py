@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..datasets.coerce import as_features
 from ..nn.mlp import SparseMLP
 from ..nn.optimizers import LayerState
 from ..topology.rewiring import Rewiring
@@ -78,12 +79,35 @@ class PALS(PruneRegrow):
             checks.fail("density", self.density, "None: PALS finds it")
         if not isinstance(self.held_out, tuple | list) or len(self.held_out) != 2:
             checks.fail("held_out", self.held_out, "(X, y), samples that are not trained on", TypeError)
+        arrays = tuple(np.asarray(part) if isinstance(part, tuple | list) else part for part in self.held_out)
+        object.__setattr__(self, "held_out", arrays)  # lists would be described number by number in checkpoints
         for name, low in (("gamma", 1), ("tolerance", 1)):
             checks.number(name, getattr(self, name), f"a finite number >= {low}", low=low)
         for name in ("min_sparsity", "max_sparsity"):
             checks.fraction(name, getattr(self, name))
 
     across_layers = True
+
+    def prepare(self, model: SparseMLP, epochs: int) -> None:
+        """Check the held-out samples and the schedules of a training.
+
+        Parameters
+        ----------
+        model : SparseMLP
+            The network.
+        epochs : int
+            Epochs of the training.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `held_out` does not fit the network, or a schedule leaves its range.
+        """
+        super().prepare(model, epochs)
+        X, y = self.held_out
+        n, shape = as_features("held_out[0]", X, model).shape[0], np.shape(y)
+        if shape[:1] != (n,):
+            raise ValueError(f"held_out[1] has shape {shape}: must be {n} entries, one for each row of held_out[0]")
 
     def __call__(
         self,
@@ -102,8 +126,8 @@ class PALS(PruneRegrow):
         for index in chosen if zeta else []:
             layer, nnz = model.layers[index], model.layers[index].topology.nnz
             n_out, n_in = layer.topology.shape
-            gone = min(nnz - 1, math.ceil(zeta * pruned * nnz))
-            share = (gone + 0.5) / nnz
+            gone = min(max(0, nnz - 1), math.ceil(zeta * pruned * nnz))
+            share = (gone + 0.5) / max(1, nnz)
             keep = criteria.kept(self.criterion(layer, state and state[index], evidence, rng, share), nnz, share)
             new = min(n_out * n_in - int(np.count_nonzero(keep)), round(grown * gone))
             changes[index] = self._rewiring(layer, keep, new, evidence, rng)

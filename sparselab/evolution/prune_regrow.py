@@ -55,7 +55,7 @@ class PruneRegrow:
         Whether an event takes the place of a step, see Timing.
     density : float or callable, optional
         Links that an event leaves in these layers together, as a share of all positions, in (0, 1], or a function of the epoch
-        that never rises. Without it their number stays.
+        that never rises; where they have less, their number stays, as it does without it.
     cut : {"layer", "global"}, default "layer"
         How `density` is reached: each layer loses the same share of its links, or those with the smallest |w| of all layers
         together are counted, and each layer loses as many as are its own; at least one stays.
@@ -146,7 +146,7 @@ class PruneRegrow:
         Raises
         ------
         TypeError, ValueError
-            If `density` rises, or is above what the network has to the end; if a schedule leaves its range.
+            If `density` rises or leaves its range.
         """
         self._chosen(len(model.layers))
         if self.density is None:
@@ -283,11 +283,11 @@ class PruneRegrow:
         if wanted >= nnz.sum():
             return [0] * len(layers)
         if self.cut == "layer":
-            return (nnz - np.maximum(1, np.round(nnz * (wanted / nnz.sum())).astype(int))).tolist()
+            return (nnz - np.clip(np.round(nnz * (wanted / nnz.sum())).astype(int), np.minimum(1, nnz), nnz)).tolist()
         size = np.concatenate([np.abs(layer.w) for layer in layers])
         lowest = np.sort(np.argpartition(size, nnz.sum() - wanted - 1)[: nnz.sum() - wanted])
         each = np.diff(np.searchsorted(lowest, np.concatenate([[0], np.cumsum(nnz)])))
-        return np.minimum(each, nnz - 1).tolist()
+        return np.clip(each, 0, np.maximum(0, nnz - 1)).tolist()
 
     def _averaged(self, evidence):
         return evidence if self.n_batches == 1 or evidence is None else evidence.average(self.n_batches, self.decay)
@@ -297,7 +297,7 @@ class PruneRegrow:
         nnz = layer.topology.nnz
         lost = zeta
         if cut or self.rounding is not int:  # a half more, so that ⌊lost · nnz⌋ is that number
-            lost = min(1.0, (cut + self.rounding(zeta * (nnz - cut)) + 0.5) / nnz)
+            lost = min(1.0, (cut + self.rounding(zeta * (nnz - cut)) + 0.5) / max(1, nnz))
         return criteria.kept(self.criterion(layer, state, evidence, rng, lost), nnz, lost)
 
     def _rewiring(self, layer, keep, n_new, evidence, rng):

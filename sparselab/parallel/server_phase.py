@@ -12,7 +12,7 @@ from ..checkpoints.state import BATCHES, EVOLUTION, EpochTotals
 from ..engines.base import DivergedError
 from ..evolution import Evidence
 from ..kernels import system
-from ..training.epoch_runner import NOT_EVALUATED, epoch_record, locate_fault
+from ..training.epoch_runner import NOT_EVALUATED, diverging, epoch_record, locate_fault
 from ..utils.interrupts import defer_interrupts
 from .core.worker_stats import Workers
 from .sync_policies import Asynchronous, Synchronous
@@ -140,7 +140,8 @@ class ServerPhase:
             order = state.stream(BATCHES).permutation(len(run.targets))
             evidence = lambda: Evidence(run.model, run.loss, run.X, run.targets, order[: run.batch_size], order)
             rules, memories = ([each[n] for n in due] for each in (run.rules, memory))
-            changes = self.server.evolve(rules, state.epoch, evidence, state.stream(EVOLUTION), memories)
+            with diverging(state.epoch, 0, run.model, run.loss, run.X, run.targets, order[: run.batch_size]):
+                changes = self.server.evolve(rules, state.epoch, evidence, state.stream(EVOLUTION), memories)
         state.totals, state.memory = EpochTotals.of(changes), memory if any(memory) else []
         self.server.forget(min(self.pulled.values(), default=0))
         state.totals.seconds["evolve"] = time.perf_counter() - start

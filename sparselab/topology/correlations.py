@@ -66,7 +66,12 @@ def check_samples(data):
     X = data.tocsr() if scipy.sparse.issparse(data) else checks.as_array(data)
     if X.ndim != 2 or X.dtype.kind not in "buif" or 0 in X.shape:
         shown = f"{X.dtype} array of shape {X.shape}"
-        checks.fail("data", shown, "finite numbers of shape (n_samples, n_features)", TypeError if X.ndim != 2 else ValueError)
+        checks.fail(
+            "data",
+            shown,
+            "finite numbers of shape (n_samples, n_features), without labels",
+            TypeError if X.ndim != 2 else ValueError,
+        )
     for part in parts(X):
         if not checks.all_finite(part.data if scipy.sparse.issparse(part) else part.ravel()):
             raise ValueError("data: must be finite")

@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ..engines import select
 from ..engines.augmented import rows_of
 from ..engines.base import WEIGHT, DivergedError, Outcome
 from ..engines.layerwise import LayerwiseEngine
+from ..evolution.evidence import flows_of
 from ..nn import losses as loss_functions
 from ..utils import checks
 from ..utils.interrupts import defer_interrupts
@@ -49,7 +50,8 @@ class EpochRunner:
         self.plan = memory.check_training(
             model, self.batch_size, threads, n_test=0 if test is None else test[0].shape[0], evolution=bool(rules),
             layerwise=isinstance(self.engine, LayerwiseEngine), has_state=has_state, by_layer=evolution.can_go_by_layer(rules),
-            lean=lean, vectors=getattr(optimizer, "vectors", 1),
+            lean=lean, vectors=getattr(optimizer, "vectors", 1), n_samples=self.n_samples,
+            n_batches=max((rule.n_batches for rule in rules if isinstance(rule, evolution.PruneRegrow)), default=1),
         )  # fmt: skip
         self.engine.index = self.plan.index
 
@@ -97,7 +99,8 @@ class EpochRunner:
     def event(self, state, order, numbers):
         """Apply some rules and note it in `state`; undo everything where that fails, unless layers evolve one by one."""
         with evolution.Undo(*(() if self.plan.by_layer else (self.model, state.optimizer))) as undo:
-            memory = copy.deepcopy(state.memory) or [{} for _ in self.rules]
+            memory = copy.deepcopy(state.memory[: len(self.rules)])
+            memory += [{} for _ in range(len(self.rules) - len(memory))]  # a state may go on with more rules
             changes = self.evolve(state, order, numbers, memory)
             timings = [evolution.timing_of(self.rules[n]) for n in numbers]
             spent = any(timing.replaces_update for timing in timings) and any(map(any, changes.links))
@@ -129,7 +132,7 @@ class EpochRunner:
         rules, memories = ([each[n] for n in numbers] for each in (self.rules, memory))
         epoch = state.epoch + (state.batch / self.n_batches if state.batch else 0)
         rng = state.stream(EVOLUTION, *([state.batch] if state.batch else []))
-        with checks.usual_errors():
+        with checks.usual_errors(), diverging(state.epoch, state.batch, *arguments[:-1]):
             return evolve(
                 rules, epoch, self.model, state.optimizer, lambda: evolution.Evidence(*arguments), rng, memories
             )  # fmt: skip
@@ -225,13 +228,22 @@ def step_record(state, outcome, rate, seconds, has_accuracy):
     )
 
 
+@contextmanager
+def diverging(epoch, batch, *arguments):
+    """A DivergedError in place of the FloatingPointError of a rule's Evidence; arguments: those of `locate_fault`."""
+    try:
+        yield
+    except FloatingPointError:
+        raise DivergedError(epoch + 1, batch, *locate_fault(*arguments)) from None
+
+
 def locate_fault(model, loss, X, targets, samples):
     """(layer from 1, what) of the first weights, activations or gradients of a batch that are not finite (dropout off)."""
     for number, layer in enumerate(model.layers, 1):
         if not all(np.isfinite(array).all() for array in (layer.w, layer.b, layer.values)):
             return number, WEIGHT
     with np.errstate(all="ignore"):
-        flows = evolution.Evidence(model, loss, X, targets, samples).flows
+        flows = flows_of(model, loss, X, targets, samples)
     for number, (values, _) in enumerate(flows[1:], 1):
         if not np.isfinite(values).all():
             return number, "an activation"

@@ -14,6 +14,7 @@ from ..nn import activations
 from ..nn.footprint import (
     InsufficientMemoryError,
     NetShape,
+    flow_items,
     largest_share,
     layer_training_items,
     net_name,
@@ -98,8 +99,8 @@ class TrainingShape(NetShape):
         on = self.evolving
         return (new + work)[on].max(initial=0) if by_layer else new[on].sum() + work[on].max(initial=0)
 
-    def training_items(self, batch_size, threads, *, n_test, evolution, layerwise, vectors, plan=PLANS[0]):
-        """{name: bytes} beyond the net itself, at the moment that needs most."""
+    def training_items(self, batch_size, threads, *, n_test, evolution, layerwise, vectors, plan=PLANS[0], n_seen=0):
+        """{name: bytes} beyond the net itself, at the moment that needs most; n_seen: samples that rules look at."""
         width = tile_width(batch_size)
         groups = groups_of(tiles_of(batch_size, width))
         spaces = groups if layerwise else max(self.n_workspaces(n, threads, width) for n in (groups, tiles_of(n_test, width)))
@@ -109,6 +110,8 @@ class TrainingShape(NetShape):
             more["evaluation"] = space + n_test * self.sizes[-1] * (self.itemsize + 3 * 8)
         if evolution:  # in addition: the memory that an evaluation freed is not always given back
             more["evolution: new links beside the old"] = self.evolution_bytes(vectors, plan.by_layer)
+        if n_seen:
+            more |= flow_items(self.sizes, n_seen, self.itemsize)
         items = layer_training_items(*self.ends, self.nnz, self.itemsize, vectors=vectors, groups=groups)
         sums = {name: n.sum() for name, n in items.items()}
         return {
@@ -122,14 +125,14 @@ class TrainingShape(NetShape):
 
 def check_training(
     model, batch_size, threads, *, n_test=0, evolution=False, layerwise=False, vectors=1, has_state=False, by_layer=False,
-    lean=False,
+    lean=False, n_batches=1, n_samples=0,
 ):  # fmt: skip
     """The first of PLANS that fits beside the net and the data; refuse, before anything is allocated, a training that none fits.
 
     batch_size: at most the number of samples. n_test: samples that will be evaluated. evolution: whether there are rules.
     layerwise: which engine. vectors: values that the optimizer stores for each link; has_state: they are allocated already.
     by_layer: whether the rules can go layer by layer. A large evolution then does so however much memory there is, and one of
-    any size where `lean`.
+    any size where `lean`. n_batches: batches that a rule looks at together, of `n_samples` samples in all.
     """
     net, options = TrainingShape.of(model), {"n_test": n_test, "evolution": evolution, "layerwise": layerwise, "vectors": vectors}
     later = (layer.topology for layer in model.layers[1:])
@@ -139,7 +142,8 @@ def check_training(
         plans = plans[1:]
 
     def items(batch_size, threads, net=net, plan=plans[-1]):
-        found = net.training_items(batch_size, threads, plan=plan, **options)
+        n_seen = min(n_batches * batch_size, n_samples) if n_batches > 1 else 0
+        found = net.training_items(batch_size, threads, plan=plan, n_seen=n_seen, **options)
         found["transposed index"] -= min(existing_index, found["transposed index"])
         return found | ({"optimizer state": 0} if has_state else {})
 
