@@ -4,9 +4,11 @@ import numpy as np
 import scipy.sparse
 from tqdm.auto import tqdm
 
+from ..datasets import Augmentation, Dataset
 from ..evolution import SET, ImportancePruning, PruneRegrow, criteria, regrowths
 from ..kernels import cache
 from ..nn.mlp import SparseMLP
+from ..nn.torch_optimizers import SGD, Adam
 from ..parallel.trainer import train_parallel
 from ..training.loop import predict, train
 
@@ -57,11 +59,26 @@ def pruning():
 
 
 def other_rules():
-    """Links that are kept at random, and places scored by walks."""
+    """Links that are kept at random, and places scored by walks or by neurons on walks."""
     X, y = samples()
-    model = SparseMLP.create(SIZES, density=0.1, seed=0)
-    rule = PruneRegrow(0.3, criteria.Soft(), regrowths.CannistraciHebb())
-    list(train(model, (X, y), rules=[rule], epochs=2, batch_size=N, seed=0))
+    for score in ("CH3-L3p", "CH2-L3n"):
+        model = SparseMLP.create(SIZES, density=0.1, topology="scale_free", seed=0)
+        rule = PruneRegrow(0.3, criteria.Soft(), regrowths.CannistraciHebb(score))
+        list(train(model, (X, y), rules=[rule], epochs=2, batch_size=N, seed=0))
+
+
+def optimizers():
+    """PyTorch's optimizers, and clipped gradients."""
+    X, y = samples()
+    for optimizer in (SGD(0.01, clip_norm=1.0), Adam()):
+        list(train(SparseMLP.create(SIZES, density=0.5, seed=0), (X, y), optimizer=optimizer, epochs=1, batch_size=N, seed=0))
+
+
+def images():
+    """Images that are changed at random."""
+    X, y = samples()
+    data = Dataset.from_arrays(X, y).with_augmentation(Augmentation((1, SIZES[0]), flip=True, rotation=5.0))
+    list(train(SparseMLP.create(SIZES, density=0.5, seed=0), data, epochs=1, batch_size=N, seed=0))
 
 
 def csr():
@@ -89,4 +106,4 @@ def layerwise():
     run(X.astype(np.float64), y, dtype="float64")
 
 
-TASKS = as_usual, small_batches, pruning, csr, regression, workers, layerwise, other_rules
+TASKS = as_usual, small_batches, pruning, csr, regression, workers, layerwise, other_rules, optimizers, images
