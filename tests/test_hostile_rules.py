@@ -137,6 +137,36 @@ def test_a_run_goes_on_with_other_rules_and_their_own_memory(first, then, tmp_pa
         assert set(one) == {"SRigL": {"missing"}, "PALS": {"loss", "sparsity"}, "SET": set()}[kind]
 
 
+class Noting:
+    """A rule that writes something into its memory and changes nothing."""
+
+    def __init__(self, what):
+        self.what, self.seen = what, []
+
+    def __call__(self, epoch, model, state, evidence, rng):
+        self.seen.append(dict(evidence.memory))
+        evidence.memory = {"what": self.what}
+        return [None] * len(model.layers)
+
+
+def test_a_rule_remembers_what_a_checkpoint_gives_back(tmp_path):
+    what = {"n": np.int64(3), "pair": (1, np.float32(0.5)), "none": None, "nested": [{"a": True}]}
+    rule, again = Noting(what), Noting(what)
+    train(net(), [rule], epochs=4)
+    train(net(), [again], epochs=3, checkpoint=tmp_path)
+    train(net(), [again], epochs=4, checkpoint=tmp_path)
+    wanted = {"what": {"n": 3, "pair": [1, 0.5], "none": None, "nested": [{"a": True}]}}
+    assert rule.seen == again.seen == [{}, wanted, wanted]
+
+
+@pytest.mark.parametrize(
+    ("what", "where"), [(np.ones(2), r"\['what'\]"), ({1: 2}, r"\['what'\]"), ([{"a": {2}}], r"\[0\]\['a'\]")]
+)
+def test_a_memory_that_a_checkpoint_cannot_hold_is_refused_at_the_event(what, where):
+    with pytest.raises(TypeError, match=f"evidence.memory of .*{where} = .*must be numbers, texts, and lists and dicts"):
+        train(net(), [Noting(what)])
+
+
 def test_a_state_goes_on_with_more_and_with_fewer_rules():
     model, data = net(), models.dataset(N, features=9, dtype=np.float64)
     state = sl.TrainingState.start(model, sl.MomentumSGD(), 0)

@@ -97,8 +97,8 @@ class Evidence:
     Attributes
     ----------
     memory : dict
-        What the rule wrote here at its events before, empty at first: numbers, texts, and lists and dicts of them. It is saved in
-        checkpoints, and as it was before where an event fails.
+        What the rule wrote here at its events before, empty at first: numbers, texts, and lists and dicts of them, with texts as
+        keys. It is saved in checkpoints, and as it was before where an event fails.
 
     Examples
     --------
