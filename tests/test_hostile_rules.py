@@ -167,6 +167,20 @@ def test_a_memory_that_a_checkpoint_cannot_hold_is_refused_at_the_event(what, wh
         train(net(), [Noting(what)])
 
 
+@pytest.mark.parametrize("every", ["2 steps", 2])
+def test_an_epoch_whose_only_step_is_replaced_can_be_read_again(every, tmp_path):
+    rules = lambda: [sl.SET(0.3, every=every, replaces_update=True)]
+    model, again = net(), net()
+    wanted = train(model, rules(), epochs=6, batch_size=N)
+    train(again, rules(), epochs=3, batch_size=N, checkpoint=tmp_path)
+    found = train(again, rules(), epochs=6, batch_size=N, checkpoint=tmp_path)
+    assert models.fingerprint(again) == models.fingerprint(model)
+    for records in (wanted, found):
+        assert [record.n_samples for record in records] == [N, N, 0, N, 0, N]
+        assert [record.learning_rate for record in records] == [0.01] * 6
+        assert [np.isnan(record.train_loss) for record in records] == [False, False, True, False, True, False]
+
+
 def test_a_state_goes_on_with_more_and_with_fewer_rules():
     model, data = net(), models.dataset(N, features=9, dtype=np.float64)
     state = sl.TrainingState.start(model, sl.MomentumSGD(), 0)

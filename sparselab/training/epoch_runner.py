@@ -104,6 +104,7 @@ class EpochRunner:
             changes = self.evolve(state, order, numbers, memory)
             timings = [evolution.timing_of(self.rules[n]) for n in numbers]
             spent = any(timing.replaces_update for timing in timings) and any(map(any, changes.links))
+            rate = self.optimizer.rate(state.epoch + state.batch / self.n_batches)
             with defer_interrupts:
                 state.memory = memory if any(memory) else []
                 if state.batch:
@@ -113,6 +114,7 @@ class EpochRunner:
                 state.evolved, state.event = True, state.batch
                 if spent:  # its mini-batch is not trained on
                     state.totals.losses.append(0.0)
+                    state.totals.learning_rate = state.totals.learning_rate or rate  # an epoch may have no other step
                     state.batch += 1
                 undo.give_up()
 
