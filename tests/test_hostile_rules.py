@@ -313,3 +313,30 @@ def test_chtss_follows_a_schedule_that_begins_above_its_first_density():
     model = net(0.8)
     records = train(model, [sl.CHTss(density=lambda epoch: max(0.1, 0.8 - 0.2 * epoch))], epochs=8)
     assert records[-1].nnz[0] < records[0].nnz[0]
+
+
+class Calls:
+    """A rule that counts its events in its memory and shows the count as links: each event removes as many as there were."""
+
+    def __call__(self, epoch, model, state, evidence, rng):
+        evidence.memory["n"] = n = evidence.memory.get("n", 0) + 1
+        topology = model.layers[0].topology
+        return [sl.rewire(topology, np.arange(topology.nnz) >= n), *[None] * (len(model.layers) - 1)]
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+@pytest.mark.parametrize("backend", ["serial", "threads", "processes"])
+def test_rules_remember_in_both_phases_of_parallel_training(backend, synchronous, tmp_path):
+    data = models.dataset(N, features=9, classes=4, dtype=np.float64)
+    rules = [sl.ImportancePruning(0.1, start=1), Calls()]
+    options = {"n_jobs": 2, "epochs": 6, "async_fraction": 0.5, "synchronous": synchronous, "batch_size": 10, "seed": 0}
+    run = lambda **more: sl.train_parallel(net(), data, rules=rules, backend=backend, **options, **more)
+    records = list(run())
+    removed = [record.pruned[0] for record in records]
+    assert removed[2:] == [2, 2 * 3, 2 * 4, 2 * 5]  # one server's third event, then those of two workers
+    if backend == "serial":
+        first = run(checkpoint=tmp_path)
+        for _ in range(4):
+            next(first)
+        first.close()
+        assert [record.pruned[0] for record in run(checkpoint=tmp_path)] == removed
