@@ -253,6 +253,17 @@ def test_gradients_that_do_not_fit_are_refused_before_they_are_computed(monkeypa
         _ = evidence.flows
 
 
+@pytest.mark.parametrize("name", ["GMP", "GMP by layer", "GraNet", "PALS", "EM&S"])
+def test_what_rules_change_in_dense_layers_is_counted(name, monkeypatch):
+    model = sl.SparseMLP.create((700, 800, 4), density=1, seed=0)
+    data = np.zeros((8, 700)), np.arange(8) % 4
+    rule = sl.PALS(held_out=data) if name == "PALS" else METHODS[name]()
+    monkeypatch.setattr(resources, "available", lambda: 12 * 2**20)  # of a step; new links beside the old need 12 MB more
+    sl.steps(model, data, rules=[sl.SET()], batch_size=4)
+    with pytest.raises(InsufficientMemoryError, match="new links beside the old"):
+        sl.steps(model, data, rules=[rule], batch_size=4)
+
+
 def test_the_batches_of_an_average_are_counted_before_a_training(monkeypatch):
     data, model = models.dataset(30_000, features=9, dtype=np.float64), net()
     monkeypatch.setattr(resources, "available", lambda: 2**22)

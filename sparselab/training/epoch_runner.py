@@ -47,11 +47,13 @@ class EpochRunner:
         self.batch_size = min(batch_size, self.n_samples)
         self.n_batches = -(-self.n_samples // self.batch_size)
         self.engine = select.create(model, self.loss, optimizer, self.batch_size, threads)
+        changing = [rule for rule in rules if isinstance(rule, evolution.PruneRegrow)]
         self.plan = memory.check_training(
             model, self.batch_size, threads, n_test=0 if test is None else test[0].shape[0], evolution=bool(rules),
             layerwise=isinstance(self.engine, LayerwiseEngine), has_state=has_state, by_layer=evolution.can_go_by_layer(rules),
             lean=lean, vectors=getattr(optimizer, "vectors", 1), n_samples=self.n_samples,
-            n_batches=max((rule.n_batches for rule in rules if isinstance(rule, evolution.PruneRegrow)), default=1),
+            n_batches=max((getattr(rule, "n_batches", 1) for rule in changing), default=1),
+            everywhere=any(rule.layers != "hidden" or rule.across_layers or rule.density is not None for rule in changing),
         )  # fmt: skip
         self.engine.index = self.plan.index
 
