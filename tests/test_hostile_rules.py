@@ -314,6 +314,20 @@ def test_held_out_lists_are_not_written_into_checkpoints():
     assert describe(rule)["held_out"] == ["ndarray", "ndarray"]
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [METHODS[name]() for name in ("RigL", "SNFS", "GSE", "MEST", "GraNet", "SRigL", "PALS")]
+    + [
+        sl.SET(0.3, new_values="gradient"),
+        sl.SET(0.3, criterion=sl.criteria.sensitivity),
+        sl.SET(0.3, regrowth=sl.regrowths.gradient),
+    ],
+)
+def test_a_rule_that_needs_gradients_says_so_where_there_are_none(rule):
+    with pytest.raises(TypeError, match="evidence = None: must be an Evidence"):
+        rule(1, net(), None, None, np.random.default_rng(0))
+
+
 def test_a_rate_of_deep_r_that_becomes_no_number_is_named():
     rule = sl.DeepR(lambda epoch: 0.1 if epoch < 2 else float("nan"))
     with pytest.raises(ValueError, match="learning_rate = nan: must be"):

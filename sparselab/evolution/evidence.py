@@ -258,6 +258,13 @@ class Evidence:
         return gradient
 
 
+def given(evidence: Evidence | None) -> Evidence:
+    """The Evidence; TypeError where a rule that needs one is called without."""
+    if evidence is None:
+        checks.fail("evidence", None, "an Evidence: this rule needs the gradients of a batch", TypeError)
+    return evidence
+
+
 def flows_of(model, loss, X, targets, samples):
     """The Flow of each layer for a batch, also where numbers are not finite."""
     flows = LayerwiseEngine(model, loss, tile_width(len(samples)), 1).flows(X, targets, samples)
