@@ -137,6 +137,50 @@ def test_a_run_goes_on_with_other_rules_and_their_own_memory(first, then, tmp_pa
         assert set(one) == {"SRigL": {"missing"}, "PALS": {"loss", "sparsity"}, "SET": set()}[kind]
 
 
+class Noting:
+    """A rule that writes something into its memory and changes nothing."""
+
+    def __init__(self, what):
+        self.what, self.seen = what, []
+
+    def __call__(self, epoch, model, state, evidence, rng):
+        self.seen.append(dict(evidence.memory))
+        evidence.memory = {"what": self.what}
+        return [None] * len(model.layers)
+
+
+def test_a_rule_remembers_what_a_checkpoint_gives_back(tmp_path):
+    what = {"n": np.int64(3), "pair": (1, np.float32(0.5)), "none": None, "nested": [{"a": True}]}
+    rule, again = Noting(what), Noting(what)
+    train(net(), [rule], epochs=4)
+    train(net(), [again], epochs=3, checkpoint=tmp_path)
+    train(net(), [again], epochs=4, checkpoint=tmp_path)
+    wanted = {"what": {"n": 3, "pair": [1, 0.5], "none": None, "nested": [{"a": True}]}}
+    assert rule.seen == again.seen == [{}, wanted, wanted]
+
+
+@pytest.mark.parametrize(
+    ("what", "where"), [(np.ones(2), r"\['what'\]"), ({1: 2}, r"\['what'\]"), ([{"a": {2}}], r"\[0\]\['a'\]")]
+)
+def test_a_memory_that_a_checkpoint_cannot_hold_is_refused_at_the_event(what, where):
+    with pytest.raises(TypeError, match=f"evidence.memory of .*{where} = .*must be numbers, texts, and lists and dicts"):
+        train(net(), [Noting(what)])
+
+
+@pytest.mark.parametrize("every", ["2 steps", 2])
+def test_an_epoch_whose_only_step_is_replaced_can_be_read_again(every, tmp_path):
+    rules = lambda: [sl.SET(0.3, every=every, replaces_update=True)]
+    model, again = net(), net()
+    wanted = train(model, rules(), epochs=6, batch_size=N)
+    train(again, rules(), epochs=3, batch_size=N, checkpoint=tmp_path)
+    found = train(again, rules(), epochs=6, batch_size=N, checkpoint=tmp_path)
+    assert models.fingerprint(again) == models.fingerprint(model)
+    for records in (wanted, found):
+        assert [record.n_samples for record in records] == [N, N, 0, N, 0, N]
+        assert [record.learning_rate for record in records] == [0.01] * 6
+        assert [np.isnan(record.train_loss) for record in records] == [False, False, True, False, True, False]
+
+
 def test_a_state_goes_on_with_more_and_with_fewer_rules():
     model, data = net(), models.dataset(N, features=9, dtype=np.float64)
     state = sl.TrainingState.start(model, sl.MomentumSGD(), 0)
@@ -209,6 +253,17 @@ def test_gradients_that_do_not_fit_are_refused_before_they_are_computed(monkeypa
         _ = evidence.flows
 
 
+@pytest.mark.parametrize("name", ["GMP", "GMP by layer", "GraNet", "PALS", "EM&S"])
+def test_what_rules_change_in_dense_layers_is_counted(name, monkeypatch):
+    model = sl.SparseMLP.create((700, 800, 4), density=1, seed=0)
+    data = np.zeros((8, 700)), np.arange(8) % 4
+    rule = sl.PALS(held_out=data) if name == "PALS" else METHODS[name]()
+    monkeypatch.setattr(resources, "available", lambda: 12 * 2**20)  # of a step; new links beside the old need 12 MB more
+    sl.steps(model, data, rules=[sl.SET()], batch_size=4)
+    with pytest.raises(InsufficientMemoryError, match="new links beside the old"):
+        sl.steps(model, data, rules=[rule], batch_size=4)
+
+
 def test_the_batches_of_an_average_are_counted_before_a_training(monkeypatch):
     data, model = models.dataset(30_000, features=9, dtype=np.float64), net()
     monkeypatch.setattr(resources, "available", lambda: 2**22)
@@ -259,6 +314,20 @@ def test_held_out_lists_are_not_written_into_checkpoints():
     assert describe(rule)["held_out"] == ["ndarray", "ndarray"]
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [METHODS[name]() for name in ("RigL", "SNFS", "GSE", "MEST", "GraNet", "SRigL", "PALS")]
+    + [
+        sl.SET(0.3, new_values="gradient"),
+        sl.SET(0.3, criterion=sl.criteria.sensitivity),
+        sl.SET(0.3, regrowth=sl.regrowths.gradient),
+    ],
+)
+def test_a_rule_that_needs_gradients_says_so_where_there_are_none(rule):
+    with pytest.raises(TypeError, match="evidence = None: must be an Evidence"):
+        rule(1, net(), None, None, np.random.default_rng(0))
+
+
 def test_a_rate_of_deep_r_that_becomes_no_number_is_named():
     rule = sl.DeepR(lambda epoch: 0.1 if epoch < 2 else float("nan"))
     with pytest.raises(ValueError, match="learning_rate = nan: must be"):
@@ -269,3 +338,30 @@ def test_chtss_follows_a_schedule_that_begins_above_its_first_density():
     model = net(0.8)
     records = train(model, [sl.CHTss(density=lambda epoch: max(0.1, 0.8 - 0.2 * epoch))], epochs=8)
     assert records[-1].nnz[0] < records[0].nnz[0]
+
+
+class Calls:
+    """A rule that counts its events in its memory and shows the count as links: each event removes as many as there were."""
+
+    def __call__(self, epoch, model, state, evidence, rng):
+        evidence.memory["n"] = n = evidence.memory.get("n", 0) + 1
+        topology = model.layers[0].topology
+        return [sl.rewire(topology, np.arange(topology.nnz) >= n), *[None] * (len(model.layers) - 1)]
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+@pytest.mark.parametrize("backend", ["serial", "threads", "processes"])
+def test_rules_remember_in_both_phases_of_parallel_training(backend, synchronous, tmp_path):
+    data = models.dataset(N, features=9, classes=4, dtype=np.float64)
+    rules = [sl.ImportancePruning(0.1, start=1), Calls()]
+    options = {"n_jobs": 2, "epochs": 6, "async_fraction": 0.5, "synchronous": synchronous, "batch_size": 10, "seed": 0}
+    run = lambda **more: sl.train_parallel(net(), data, rules=rules, backend=backend, **options, **more)
+    records = list(run())
+    removed = [record.pruned[0] for record in records]
+    assert removed[2:] == [2, 2 * 3, 2 * 4, 2 * 5]  # one server's third event, then those of two workers
+    if backend == "serial":
+        first = run(checkpoint=tmp_path)
+        for _ in range(4):
+            next(first)
+        first.close()
+        assert [record.pruned[0] for record in run(checkpoint=tmp_path)] == removed

@@ -11,7 +11,7 @@ from ..topology.rewiring import Rewiring
 from ..utils import checks
 from ..utils.largest import Largest
 from . import criteria, regrowths
-from .evidence import Evidence
+from .evidence import Evidence, given
 from .prune_regrow import PruneRegrow, at, moved
 
 
@@ -101,7 +101,7 @@ class SRigL(PruneRegrow):
             The change of a layer; None for no change.
         """
         zeta, chosen = checks.fraction("zeta", at(self.zeta, epoch)), self._chosen(len(model.layers))
-        assert evidence is not None
+        evidence = given(evidence)
         missing = evidence.memory.setdefault("missing", [0] * len(model.layers))  # links of each layer that did not divide
         evidence, last = self._averaged(evidence), len(model.layers) - 1
         for index, layer in enumerate(model.layers):

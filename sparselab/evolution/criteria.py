@@ -16,7 +16,7 @@ from ..nn.linear import SparseLinear
 from ..nn.optimizers import LayerState
 from ..utils import checks
 from .drawing import drawn
-from .evidence import Evidence
+from .evidence import Evidence, given
 
 Criterion: TypeAlias = Callable[
     [SparseLinear, LayerState, Evidence, np.random.Generator, float], NDArray[np.floating] | NDArray[np.bool_]
@@ -212,7 +212,7 @@ def sensitivity(
     >>> int(sl.criteria.sensitivity(model.layers[0], None, evidence, None, 0.25).sum())
     24
     """
-    return all_but_lowest(np.abs(layer.w * evidence.gradient(layer)), zeta)
+    return all_but_lowest(np.abs(layer.w * given(evidence).gradient(layer)), zeta)
 
 
 def momentum(
@@ -451,7 +451,7 @@ class WeightAndGradient:
         self, layer: SparseLinear, state: LayerState | None, evidence: Evidence, rng: np.random.Generator, zeta: float
     ) -> NDArray[np.bool_]:
         """Return which links are kept, (nnz,); the arguments are those of `magnitude`."""
-        return all_but_lowest(FORMULAS[self.score](layer.w, evidence.gradient(layer), self.gamma), zeta)
+        return all_but_lowest(FORMULAS[self.score](layer.w, given(evidence).gradient(layer), self.gamma), zeta)
 
 
 NAMES: dict[str, Criterion] = {

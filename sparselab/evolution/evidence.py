@@ -97,8 +97,8 @@ class Evidence:
     Attributes
     ----------
     memory : dict
-        What the rule wrote here at its events before, empty at first: numbers, texts, and lists and dicts of them. It is saved in
-        checkpoints, and as it was before where an event fails.
+        What the rule wrote here at its events before, empty at first: numbers, texts, and lists and dicts of them, with texts as
+        keys. It is saved in checkpoints, and as it was before where an event fails.
 
     Examples
     --------
@@ -267,6 +267,13 @@ class Evidence:
         if not is_finite(gradient):
             raise FloatingPointError(NOT_FINITE)
         return gradient
+
+
+def given(evidence: Evidence | None) -> Evidence:
+    """The Evidence; TypeError where a rule that needs one is called without."""
+    if evidence is None:
+        checks.fail("evidence", None, "an Evidence: this rule needs the gradients of a batch", TypeError)
+    return evidence
 
 
 def flows_of(model, loss, X, targets, samples):

@@ -109,7 +109,9 @@ def evolve(
     links, neurons = np.array(done.links, int), np.array(done.neurons_pruned, int)
     for number, rule in enumerate(rules):
         linked = np.array(model.linked_neurons, int)
-        rewirings = rule(epoch, model, state, with_memory(make_evidence(), memories, number), rng)
+        evidence = with_memory(make_evidence(), memories, number)
+        rewirings = rule(epoch, model, state, evidence, rng)
+        remember(rule, evidence, memories, number)
         links += apply(rewirings, model, state, rng)
         neurons += np.maximum(0, linked - np.array(model.linked_neurons, int))
         done.rewirings = [chained(*pair) for pair in zip(done.rewirings, rewirings, strict=True)]
@@ -144,6 +146,26 @@ def with_memory(evidence, memories, number):
     if memories is not None and evidence is not None:
         evidence.memory = memories[number]
     return evidence
+
+
+def remember(rule, evidence, memories, number):
+    """Take over the memory of rule `number` as a checkpoint gives it back, so that a run that is resumed remembers the same."""
+    if memories is not None and evidence is not None:
+        found = plain(evidence.memory, f"evidence.memory of {checks.shown(rule)}")
+        memories[number].clear()
+        memories[number].update(found)
+
+
+def plain(value, name):
+    """A value with plain numbers, texts, lists and dicts; TypeError with its name for anything else."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [plain(one, f"{name}[{n}]") for n, one in enumerate(value)]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {key: plain(one, f"{name}[{key!r}]") for key, one in value.items()}
+    checks.fail(name, value, "numbers, texts, and lists and dicts of them, with texts as keys", TypeError)
 
 
 def evolve_by_layer(
@@ -213,6 +235,7 @@ def evolve_by_layer(
                 rewiring = replace(rewiring, new_values=np.zeros(np.count_nonzero(new), model.dtype))
             only = [rewiring if other == index else None for other in range(n)]
             links += apply(only, model, state, rng)
+        remember(rule, evidence, memories, number)
         for layer, bits in without_values:
             slots = np.flatnonzero(np.unpackbits(bits, count=layer.topology.nnz))
             if len(slots):

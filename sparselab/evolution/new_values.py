@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..nn.linear import SparseLinear
 from ..topology.rewiring import Rewiring, between
 from ..utils import checks
-from .evidence import Evidence
+from .evidence import Evidence, given
 from .regrowths import places
 
 NewValues: TypeAlias = Callable[[SparseLinear, Rewiring, Evidence, np.random.Generator], NDArray[np.floating]]
@@ -122,7 +122,7 @@ class Gradient:
         self, layer: SparseLinear, rewiring: Rewiring, evidence: Evidence, rng: np.random.Generator
     ) -> NDArray[np.floating]:
         """Return the values of the new links; the arguments are those of `zero`."""
-        gradients = evidence.of(layer).gradient_at(*places(rewiring))
+        gradients = given(evidence).of(layer).gradient_at(*places(rewiring))
         return (-self.scale * (np.sign(gradients) if self.sign else gradients)).astype(layer.dtype)
 
 

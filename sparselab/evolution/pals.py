@@ -13,7 +13,7 @@ from ..nn.optimizers import LayerState
 from ..topology.rewiring import Rewiring
 from ..utils import checks
 from . import criteria, regrowths
-from .evidence import Evidence
+from .evidence import Evidence, given
 from .prune_regrow import PruneRegrow, at
 
 
@@ -118,7 +118,7 @@ class PALS(PruneRegrow):
         rng: np.random.Generator,
     ) -> list[Rewiring | None]:
         """Return a Rewiring for each layer that changes, and note the best loss and its sparsity in the memory."""
-        assert evidence is not None
+        evidence = given(evidence)
         chosen = sorted(self._chosen(len(model.layers)))
         zeta = checks.fraction("zeta", at(self.zeta, epoch))
         pruned, grown = self._shares(evidence, self._sparsity(model, chosen))

@@ -20,7 +20,7 @@ from ..utils import checks
 from ..utils.largest import Largest
 from ..utils.parallel_for import in_parts
 from .drawing import perturbed
-from .evidence import Evidence
+from .evidence import Evidence, given
 
 Regrowth: TypeAlias = Callable[
     [SparseLinear, Topology, int, Evidence, np.random.Generator], tuple[NDArray[np.integer], NDArray[np.integer]]
@@ -179,7 +179,7 @@ class SampledGradient:
         """Return the rows and columns of the new links; the arguments are those of `uniform`."""
         free = topology.n_out * topology.n_in - topology.nnz
         rows, columns = uniform(layer, topology, min(self.candidates * n_new, free), evidence, rng)
-        size = np.abs(evidence.of(layer).gradient_at(rows, columns))
+        size = np.abs(given(evidence).of(layer).gradient_at(rows, columns))
         best = np.sort(np.argsort(-size, kind="stable")[:n_new])
         return rows[best], columns[best]
 
@@ -224,7 +224,7 @@ class ExactGradient:
         self, layer: SparseLinear, topology: Topology, n_new: int, evidence: Evidence, rng: np.random.Generator
     ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
         """Return the rows and columns of the new links; the arguments are those of `uniform`. Among equals the first ones."""
-        flow, n_in, best = evidence.of(layer), topology.n_in, Largest(n_new)
+        flow, n_in, best = given(evidence).of(layer), topology.n_in, Largest(n_new)
         n_rows = max(1, self.block // n_in)
         for begin in range(0, topology.n_out, n_rows):
             size = np.abs(flow.dZ[begin : begin + n_rows] @ flow.X.T)
@@ -363,7 +363,7 @@ class GuidedSample:
         self, layer: SparseLinear, topology: Topology, n_new: int, evidence: Evidence, rng: np.random.Generator
     ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
         """Return the rows and columns of the new links; the arguments are those of `uniform`."""
-        flow, n_in, before = evidence.of(layer), topology.n_in, layer.topology
+        flow, n_in, before = given(evidence).of(layer), topology.n_in, layer.topology
         n_drawn = max(n_new, round(self.candidates * before.nnz))
         rows, columns = (_in_proportion(weights, rng, n_drawn) for weights in self._weights(flow, rng))
         drawn = np.setdiff1d(rows * n_in + columns, before.rows.astype(np.int64) * n_in + before.indices)

@@ -123,7 +123,7 @@ class Timing:
         steps = math.ceil((epochs if self.until is None else self.until) * n_batches)
         if in_steps and n >= steps > 0:
             checks.fail("every", self.every, f"less than the {steps} steps in which there are events")
-        if self.replaces_update and (n if in_steps else n_batches) < 2:
+        if self.replaces_update and (n if in_steps else n * n_batches) < 2:
             checks.fail("replaces_update", True, f"False where an event comes at every step (every = {self.every!r})")
 
 

@@ -22,12 +22,15 @@ class LocalCheckpoints:
     def __init__(self, folder, n_workers):
         self.folder, self.n_workers, self.warned = folder, n_workers, set()
 
-    def save(self, nets, optimizers, seeds, epoch, history):
-        """Write the nets after `epoch` epochs, then remove those of earlier ones; warn once for each reason why that fails."""
+    def save(self, nets, kept, seeds, epoch, history):
+        """Write the nets after `epoch` epochs, then remove those of earlier ones; warn once for each reason why that fails.
+
+        kept: what each worker keeps, (optimizer state, memory of the rules).
+        """
         try:
             self.folder.check_held()
-            for path, net, optimizer in zip(self._paths(epoch), nets, optimizers, strict=True):
-                save_checkpoint(net, TrainingState(optimizer, seeds, epoch), path, history)
+            for path, net, (optimizer, memory) in zip(self._paths(epoch), nets, kept, strict=True):
+                save_checkpoint(net, TrainingState(optimizer, seeds, epoch, memory=memory), path, history)
         except CheckpointError as error:
             reason = str(error).replace(f"local-epoch{epoch}-", "")
             if reason not in self.warned:

@@ -27,21 +27,22 @@ class LocalPhase:
         run, first = self.run, self.run.first_epochs
         if first == run.epochs:
             return
-        starts = [(run.model.snapshot(), self.state.optimizer)] * run.n_workers
+        starts = [(run.model.snapshot(), (self.state.optimizer, run.local_memory(self.state.memory)))] * run.n_workers
         if saved := self.checkpoints and self.checkpoints.load(run.model):
             first, files = saved
-            starts = [(file.model.snapshot(), file.state.optimizer) for file in files]
+            starts = [(file.model.snapshot(), (file.state.optimizer, file.state.memory)) for file in files]
             yield from files[0].history[run.first_epochs :]
         done = {}  # (worker, epoch) -> LocalEpoch
-        for number, (parameters, optimizer) in enumerate(starts):
-            self.supervisor.submit(number, "local", parameters, optimizer, first)
+        for number, (parameters, kept) in enumerate(starts):
+            self.supervisor.submit(number, "local", parameters, kept, first)
         for epoch in range(first, run.epochs):
             self.epoch_begin = time.perf_counter()
             while any((number, epoch) not in done for number in range(run.n_workers)):
                 number, result = self.supervisor.next()
                 done[number, result.epoch] = result
                 if result.epoch + 1 < run.epochs:
-                    self.supervisor.submit(number, "local", result.parameters, result.optimizer, result.epoch + 1)
+                    kept = result.optimizer, result.memory
+                    self.supervisor.submit(number, "local", result.parameters, kept, result.epoch + 1)
             results = [done.pop((number, epoch)) for number in range(run.n_workers)]
             record = self._record(results, epoch)
             self._save(results, epoch + 1, record)
@@ -54,7 +55,8 @@ class LocalPhase:
         if self.checkpointer and epoch < self.run.epochs and epoch % self.checkpointer.every == 0:
             nets = [self.run.model.copy().load(result.parameters) for result in results]
             history = [*self.checkpointer.history, record.without_degrees()]
-            self.checkpoints.save(nets, [result.optimizer for result in results], self.state.seeds, epoch, history)
+            kept = [(result.optimizer, result.memory) for result in results]
+            self.checkpoints.save(nets, kept, self.state.seeds, epoch, history)
 
     def _record(self, results, epoch):
         """The record of an epoch that all workers have finished; at the last one the model becomes their average."""

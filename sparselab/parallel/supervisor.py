@@ -63,7 +63,7 @@ class Supervisor:
         backend.open(spec, X, targets)
 
     def submit(self, number, kind, *arguments):
-        """Start "gradient" (a function that gives a Snapshot, round) or "local" (parameters, optimizer, epoch)."""
+        """Start "gradient" (a function that gives a Snapshot, round) or "local" (parameters, what the worker keeps, epoch)."""
         with self.lock:
             self.tasks[number] = kind, arguments
             self._start(number)

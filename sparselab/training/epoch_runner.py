@@ -47,11 +47,13 @@ class EpochRunner:
         self.batch_size = min(batch_size, self.n_samples)
         self.n_batches = -(-self.n_samples // self.batch_size)
         self.engine = select.create(model, self.loss, optimizer, self.batch_size, threads)
+        changing = [rule for rule in rules if isinstance(rule, evolution.PruneRegrow)]
         self.plan = memory.check_training(
             model, self.batch_size, threads, n_test=0 if test is None else test[0].shape[0], evolution=bool(rules),
             layerwise=isinstance(self.engine, LayerwiseEngine), has_state=has_state, by_layer=evolution.can_go_by_layer(rules),
             lean=lean, vectors=getattr(optimizer, "vectors", 1), n_samples=self.n_samples,
-            n_batches=max((rule.n_batches for rule in rules if isinstance(rule, evolution.PruneRegrow)), default=1),
+            n_batches=max((getattr(rule, "n_batches", 1) for rule in changing), default=1),
+            everywhere=any(rule.layers != "hidden" or rule.across_layers or rule.density is not None for rule in changing),
         )  # fmt: skip
         self.engine.index = self.plan.index
 
@@ -104,6 +106,7 @@ class EpochRunner:
             changes = self.evolve(state, order, numbers, memory)
             timings = [evolution.timing_of(self.rules[n]) for n in numbers]
             spent = any(timing.replaces_update for timing in timings) and any(map(any, changes.links))
+            rate = self.optimizer.rate(state.epoch + state.batch / self.n_batches)
             with defer_interrupts:
                 state.memory = memory if any(memory) else []
                 if state.batch:
@@ -113,6 +116,7 @@ class EpochRunner:
                 state.evolved, state.event = True, state.batch
                 if spent:  # its mini-batch is not trained on
                     state.totals.losses.append(0.0)
+                    state.totals.learning_rate = state.totals.learning_rate or rate  # an epoch may have no other step
                     state.batch += 1
                 undo.give_up()
 

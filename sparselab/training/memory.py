@@ -91,15 +91,20 @@ class TrainingShape(NetShape):
         parts, together = shared_out(threads, shares, width, self.nnz.sum(), self.sizes.sum())
         return 1 if together else parts
 
-    def evolution_bytes(self, vectors, by_layer=False):
-        """Bytes beyond those of a step: new links, slots and state beside the old, and the work on the largest layer."""
+    def evolution_bytes(self, vectors, by_layer=False, everywhere=False):
+        """Bytes beyond those of a step: new links, slots and state beside the old, and the work on the largest layer.
+
+        everywhere: whether rules replace dense layers and the last one, too.
+        """
         n_in, n_out = self.ends
         new = (12 + (1 + vectors) * self.itemsize) * self.nnz + 8 * (n_out + 1) + (1 + vectors) * n_out * self.itemsize
         work = 4 * self.nnz + 8 * (3 * n_out + n_in)
-        on = self.evolving
+        on = self.evolving | everywhere
         return (new + work)[on].max(initial=0) if by_layer else new[on].sum() + work[on].max(initial=0)
 
-    def training_items(self, batch_size, threads, *, n_test, evolution, layerwise, vectors, plan=PLANS[0], n_seen=0):
+    def training_items(
+        self, batch_size, threads, *, n_test, evolution, layerwise, vectors, plan=PLANS[0], n_seen=0, everywhere=False
+    ):
         """{name: bytes} beyond the net itself, at the moment that needs most; n_seen: samples that rules look at."""
         width = tile_width(batch_size)
         groups = groups_of(tiles_of(batch_size, width))
@@ -109,7 +114,7 @@ class TrainingShape(NetShape):
             space = self.workspace_bytes(width, training=False) if layerwise else 0
             more["evaluation"] = space + n_test * self.sizes[-1] * (self.itemsize + 3 * 8)
         if evolution:  # in addition: the memory that an evaluation freed is not always given back
-            more["evolution: new links beside the old"] = self.evolution_bytes(vectors, plan.by_layer)
+            more["evolution: new links beside the old"] = self.evolution_bytes(vectors, plan.by_layer, everywhere)
         if n_seen:
             more |= flow_items(self.sizes, n_seen, self.itemsize)
         items = layer_training_items(*self.ends, self.nnz, self.itemsize, vectors=vectors, groups=groups)
@@ -125,20 +130,22 @@ class TrainingShape(NetShape):
 
 def check_training(
     model, batch_size, threads, *, n_test=0, evolution=False, layerwise=False, vectors=1, has_state=False, by_layer=False,
-    lean=False, n_batches=1, n_samples=0,
+    lean=False, n_batches=1, n_samples=0, everywhere=False,
 ):  # fmt: skip
     """The first of PLANS that fits beside the net and the data; refuse, before anything is allocated, a training that none fits.
 
     batch_size: at most the number of samples. n_test: samples that will be evaluated. evolution: whether there are rules.
     layerwise: which engine. vectors: values that the optimizer stores for each link; has_state: they are allocated already.
     by_layer: whether the rules can go layer by layer. A large evolution then does so however much memory there is, and one of
-    any size where `lean`. n_batches: batches that a rule looks at together, of `n_samples` samples in all.
+    any size where `lean`. n_batches: batches that a rule looks at together, of `n_samples` samples in all. everywhere: as for
+    `TrainingShape.evolution_bytes`.
     """
-    net, options = TrainingShape.of(model), {"n_test": n_test, "evolution": evolution, "layerwise": layerwise, "vectors": vectors}
+    net = TrainingShape.of(model)
+    options = {"n_test": n_test, "evolution": evolution, "layerwise": layerwise, "vectors": vectors, "everywhere": everywhere}
     later = (layer.topology for layer in model.layers[1:])
     existing_index = sum(8 * t.nnz + 8 * (t.n_in + 1) for t in later if "transposed" in vars(t))
     plans = [plan for plan in PLANS if not layerwise and (by_layer or not evolution)] or PLANS[:1]
-    if len(plans) > 1 and evolution and (lean or net.evolution_bytes(vectors) > LARGE_EVOLUTION):
+    if len(plans) > 1 and evolution and (lean or net.evolution_bytes(vectors, everywhere=everywhere) > LARGE_EVOLUTION):
         plans = plans[1:]
 
     def items(batch_size, threads, net=net, plan=plans[-1]):

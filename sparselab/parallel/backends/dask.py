@@ -44,9 +44,9 @@ class Cluster:
         """Send the snapshot and start the round."""
         return self._start(gradient_task, number, owned(snapshot), round_)
 
-    def local(self, number, parameters, optimizer, epoch):
+    def local(self, number, parameters, kept, epoch):
         """Start an epoch of a worker on its own."""
-        return self._start(local_task, number, parameters, optimizer, epoch)
+        return self._start(local_task, number, parameters, kept, epoch)
 
     def completed(self, timeout):
         """The Future of the task that was finished first, or None after `timeout` seconds."""

@@ -53,9 +53,9 @@ class Executors:
         """Send the snapshot and start the round."""
         return self._start(gradient_task, number, owned(snapshot), round_)
 
-    def local(self, number, parameters, optimizer, epoch):
+    def local(self, number, parameters, kept, epoch):
         """Start an epoch of a worker on its own."""
-        return self._start(local_task, number, parameters, optimizer, epoch)
+        return self._start(local_task, number, parameters, kept, epoch)
 
     def completed(self, timeout):
         """The Future of the task that was finished first, or None after `timeout` seconds."""
@@ -166,7 +166,7 @@ def gradient_task(key, data, number, snapshot, round_):
         return update if update.failed else update.owned()
 
 
-def local_task(key, data, number, parameters, optimizer, epoch):
+def local_task(key, data, number, parameters, kept, epoch):
     """The LocalEpoch of a worker."""
     with worker_of(key, data, number) as worker:
-        return worker.local(parameters, optimizer, epoch)
+        return worker.local(parameters, kept, epoch)

@@ -1,6 +1,6 @@
 """Workers in this process, and what a backend is: it takes tasks for workers 0, 1, … and says which are done.
 
-A backend has open(spec, X, targets); gradient(number, snapshot, round) and local(number, parameters, optimizer, epoch), which
+A backend has open(spec, X, targets); gradient(number, snapshot, round) and local(number, parameters, kept, epoch), which
 start a task of a worker and return its Future, a failed one where it cannot be started; completed(timeout), the Future that was
 done first, or None; result(future); restart(numbers), which makes new workers for these and returns all whose tasks were lost by
 that; and close(). A snapshot may be a view: it is copied before `gradient` returns.

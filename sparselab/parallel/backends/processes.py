@@ -79,10 +79,10 @@ class Processes:
         shared = self.shared and self.shared.message()
         return self._start(number, "gradient", *own.found_at, snapshot.version, snapshot.generation, round_, shared)
 
-    def local(self, number, parameters, optimizer, epoch):
+    def local(self, number, parameters, kept, epoch):
         """Start an epoch of a worker on its own."""
         mailbox = self.mailboxes[number] = self.mailboxes.get(number) or shared_memory.Mailbox()
-        return self._start(number, "local", mailbox.path, mailbox.write((parameters, optimizer)), epoch)
+        return self._start(number, "local", mailbox.path, mailbox.write((parameters, kept)), epoch)
 
     def completed(self, timeout):
         """The Future of the task that was finished first, or None after `timeout` seconds."""

@@ -55,9 +55,17 @@ class RunSpec:
     def _samples(self, name, X, y):
         return as_features(f"data.{name}", X, self.model), self.loss.targets(y, self.model.sizes[-1], self.model.dtype)
 
+    def _local_rules(self):
+        """Numbers of the rules of the local phase."""
+        return [number for number, rule in enumerate(self.rules) if not isinstance(rule, ImportancePruning)]
+
+    def local_memory(self, memory):
+        """What the rules of the local phase remember; memory: that of all rules, or nothing."""
+        return [memory[number] for number in self._local_rules()] if memory else []
+
     def worker(self, seeds):
         """The WorkerSpec."""
-        model, rules = self.model, tuple(rule for rule in self.rules if not isinstance(rule, ImportancePruning))
+        model, rules = self.model, tuple(self.rules[number] for number in self._local_rules())
         return WorkerSpec(
             model.activation, model.dropout, model.initializer, self.loss, self.optimizer, rules, self.batch_size, seeds,
             self.n_workers, self.steps_per_push, self.augmentation,

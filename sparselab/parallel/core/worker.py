@@ -93,13 +93,14 @@ class GradientUpdate:
 
 @dataclass
 class LocalEpoch:
-    """What a worker's own epoch led to: parameters, optimizer state, and its record."""
+    """What a worker's own epoch led to: parameters, optimizer state, its record, and what the rules remember."""
 
     number: int
     epoch: int
     parameters: Parameters
     optimizer: list
     record: object
+    memory: list
 
 
 class WorkerNet:
@@ -192,9 +193,12 @@ class Worker:
             n, dw, db, outcome.failed, seconds,
         )  # fmt: skip
 
-    def local(self, parameters, optimizer, epoch):
-        """One epoch of this worker alone, from these parameters and this optimizer state (both are copied)."""
-        spec = self.spec
+    def local(self, parameters, kept, epoch):
+        """One epoch of this worker alone, from these parameters and what it keeps: (optimizer state, memory of the rules).
+
+        All of them are copied.
+        """
+        spec, (optimizer, memory) = self.spec, kept
         self.load(Snapshot(0, None, parameters))
         if self.runner is None:
             samples = None if len(self.shard) == len(self.targets) else self.shard
@@ -202,11 +206,11 @@ class Worker:
                 self.net.model, spec.loss, spec.optimizer, spec.local_rules, self.X, self.targets, batch_size=spec.batch_size,
                 threads=1, samples=samples, pace=MAX_PACE, augmentation=spec.augmentation,
             )  # fmt: skip
-        state = TrainingState([s.copy() for s in optimizer], self.seeds, epoch)
+        state = TrainingState([s.copy() for s in optimizer], self.seeds, epoch, memory=memory)
         for record in self.runner.epoch(state):  # noqa: B007 (the last one is the epoch's)
             if self.stopped:
                 raise CancelledError("the training is over")
-        return LocalEpoch(self.number, epoch, self.net.model.snapshot(), state.optimizer, record)
+        return LocalEpoch(self.number, epoch, self.net.model.snapshot(), state.optimizer, record, state.memory)
 
 
 def merged(updates, dw, db):

@@ -85,7 +85,7 @@ class Simulator(Local):
         seconds = self.compute_times(self.draws[number]) * float(self.factors[number]) * size
         return self._ask(number, (lambda: update), self.costs.pull * self.share, down, seconds, up)
 
-    def local(self, number, parameters, optimizer, epoch):
+    def local(self, number, parameters, kept, epoch):
         """An epoch of a worker on its own; before the first one the net goes to it."""
         worker, costs = self.workers[number], self.costs
         n_batches = len(worker.shard) / min(worker.spec.batch_size, len(worker.targets))
@@ -96,7 +96,7 @@ class Simulator(Local):
         down = parameters_bytes(parameters) if new else None
 
         def work():
-            result = worker.local(parameters, optimizer, epoch)
+            result = worker.local(parameters, kept, epoch)
             worker.release()  # the engine of its own epochs: 256 of them would be too many
             return result
 
