@@ -306,13 +306,22 @@ def test_stop_ends_the_race_and_keeps_what_was_measured(panel, monkeypatch):
     assert not panel.start()
     assert "already running" in panel.notice.value
     assert reached.wait(60)
-    panel.stop()
+    assert not panel.stop()
     go_on.set()
+    assert panel.stop(60)
     assert panel.wait(60)
     assert "stopped" in panel.status.value
     assert len(panel.meters["static"].history) == 3
     assert "static" in panel.glance.value
     assert "dense equivalent" not in panel.glance.value
+
+
+def test_a_new_panel_stops_the_race_of_the_one_before(panel):
+    panel.controls["epochs"].value = 100
+    assert panel.start()
+    race_panel(["SET"], dataset="digits")
+    assert panel.wait(60)
+    assert "stopped" in panel.status.value
 
 
 def test_an_error_of_a_training_is_shown(panel, monkeypatch):

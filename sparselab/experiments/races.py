@@ -4,6 +4,7 @@ import dataclasses
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from tqdm import tqdm
@@ -180,19 +181,15 @@ def mean_bytes(meters):
 
 
 def events(names, density=0.3, *, epochs=8, seed=0):
-    """{name: (topology before, after)} of the first layer of a small net, at the events before epoch `epochs` // 2 + 1.
+    """{name: (topology before, after)} of the first layer of a small net, at the events before epoch `epochs` // 4 + 1.
 
     The net is 16-12-12-10, for the embedded digits with pixels averaged to 4 × 4. A neuron that was removed has no links.
     """
     data, found = small_digits(), {}
     for name in names:
-        density_at_end = max(density, 0.5) if name == "SRigL" else density
-        experiment = entered(
-            name, density_at_end, data=data, hidden=(12, 12), epochs=epochs, seed=seed, threads=1, learning_rate=0.05
-        )
-        seen = []
-        for _, record in zip(range(epochs // 2 + 1), experiment.train()):  # noqa: B007
-            seen.append(experiment.model.original_topologies[0])
+        experiment = entered(name, density, data=data, hidden=(12, 12), epochs=epochs, seed=seed, threads=1, learning_rate=0.05)
+        records = islice(experiment.train(), epochs // 4 + 1)
+        seen = [experiment.model.original_topologies[0] for _ in records]
         found[name] = tuple(seen[-2:])
     return found
 

@@ -53,9 +53,11 @@ def rule_events(changes: Mapping[str, tuple[Topology, Topology]], *, title: str 
     """
     check(changes)
     columns = min(COLUMNS, len(changes))
-    lines = -(-len(changes) // columns)
-    size = {"width": max(3.2, 0.6 + 2.1 * columns), "height": (0.4 if title else 0.25) + 2.0 * lines}
-    figure, axes = style.blank(lines, columns, **size, title=style.heading(title), image=True)
+    lines, side = -(-len(changes) // columns), 1.9  # inches of a panel's width
+    tallest = max(before.n_out / before.n_in for before, _ in changes.values())
+    height = lines * (min(3.0, side * tallest) + 0.6) + (0.45 if title else 0.15)
+    width = max(3.2, 0.6 + 2.1 * columns)
+    figure, axes = style.blank(lines, columns, width=width, height=height, title=style.heading(title), image=True)
     rows = []
     for ax, (rule, (before, after)) in zip(axes.flat, changes.items()):
         image = states(before, after)
@@ -103,9 +105,10 @@ def _draw(ax, image):
     n_out, n_in = image.shape
     ax.hlines(np.arange(n_out + 1) - 0.5, -0.5, n_in - 0.5, color=style.GRID, linewidth=0.6)
     ax.vlines(np.arange(n_in + 1) - 0.5, -0.5, n_out - 0.5, color=style.GRID, linewidth=0.6)
+    size = min(9, 74 / max(n_in, n_out))  # points: somewhat more than half a cell
     for number, (_, mark, colour) in enumerate(STATES.values(), 1):
         if mark:
             rows, columns = np.nonzero(image == number)
-            ax.plot(columns, rows, linestyle="none", marker=mark, color=colour, markersize=4.5, markeredgewidth=1.3)
+            ax.plot(columns, rows, linestyle="none", marker=mark, color=colour, markersize=size, markeredgewidth=0.3 * size)
     for axis in (ax.xaxis, ax.yaxis):
         style.whole(axis, 4)

@@ -16,9 +16,10 @@ from .table_figure import TableFigure
 from .types import DatasetName
 
 PANELS = {  # column of the table: factor, label
-    "test_accuracy": (1, "test accuracy"), "density": (100, "links, % (log scale)"),
+    "test_accuracy": (1, "test accuracy"), "density": (100, "links, %"),
     "itop_rate": (100, "ITOP rate, %"), "idle": (100, "idle neurons, %"),
 }  # fmt: skip
+WIDE = 3  # factor
 BAND = "mean, min to max over n seeds"
 
 
@@ -76,11 +77,7 @@ def rule_race(
         style.label(ax, "epoch", text)
         style.numbered(ax, [epoch for each in tables.values() for table in each for epoch in table["epoch"]])
     links, tried, idle, degrees, times = axes.flat[1:]
-    links.set_yscale("log")
-    links.set_ylim(bottom=0.7 * links.get_ylim()[0])
-    links.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    links.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    links.yaxis.set_minor_locator(NullLocator())
+    _scale_links(links)
     for ax in (tried, idle):
         ax.set_ylim(0, 1.05 * max(1.0, ax.get_ylim()[1]))
     rows = _degrees(degrees, seeds, layer, side)
@@ -130,6 +127,20 @@ def _curve(ax, tables, factor, number):
     ax.plot(epochs, factor * groups["mean"], **look, markevery=_marked(number, len(epochs)))
     if len(tables) > 1:
         ax.fill_between(epochs, factor * groups["min"], factor * groups["max"], color=look["color"], alpha=0.15, linewidth=0)
+
+
+def _scale_links(ax):
+    """A logarithmic axis where the numbers of links differ by more than WIDE, else one from 0."""
+    values = np.concatenate([line.get_ydata() for line in ax.lines])
+    if values.max() < WIDE * values.min():
+        ax.set_ylim(0, 1.25 * values.max())
+        return
+    ax.set_yscale("log")
+    ax.set_ylim(bottom=0.7 * values.min())
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.yaxis.set_minor_locator(NullLocator())
+    style.label(ax, y="links, % (log scale)")
 
 
 def _degrees(ax, seeds, layer, side):

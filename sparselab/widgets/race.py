@@ -23,6 +23,7 @@ from . import costs, markup
 from .describe import status_line
 from .explorer import Explorer, control
 from .live_run import LiveRun
+from .panels import latest
 from .presenter import STATUS_INTERVAL
 from .toolkit import make
 from .views import View
@@ -141,11 +142,23 @@ class RacePanel(Explorer):
         if self.start():
             self.wait()
 
-    def stop(self) -> None:
-        """End the race after the step that is under way; what was measured stays."""
+    def stop(self, timeout: float | None = 0.0) -> bool:
+        """End the race after the step that is under way; what was measured stays.
+
+        Parameters
+        ----------
+        timeout : float or None, default 0.0
+            Seconds to wait for the end; None waits as long as it takes.
+
+        Returns
+        -------
+        bool
+            Whether the race has ended.
+        """
         self.stopping = True
         if self.current:
             self.current.stop(0)
+        return self._ended(timeout)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the race has ended and everything is drawn.
@@ -160,13 +173,16 @@ class RacePanel(Explorer):
         bool
             Whether both have ended.
         """
+        return self._ended(timeout) and super().wait(timeout)
+
+    def _ended(self, timeout=0.0):
         if self.thread:
             self.thread.join(timeout)
-        return not (self.thread and self.thread.is_alive()) and super().wait(timeout)
+        return not (self.thread and self.thread.is_alive())
 
     def _may_start(self):
         """Whether a race may start; if not, the panel says why, and if so, it forgets the one before."""
-        text = "already running: press Stop first" if self.thread and self.thread.is_alive() else ""
+        text = "" if self._ended() else "already running: press Stop first"
         text = text or ("" if self.values["rules"] else "choose at least one rule")
         self.notice.value = markup.error_message(text) if text else ""
         if not text:
@@ -263,7 +279,7 @@ def race_panel(
     rules = [checks.choice("rule", rule, races.RULES) for rule in rules]
     density = checks.number("density", density, "a number in [0.01, 0.5]", low=0.01, high=0.5)
     races.entered_config(density, epochs=epochs, dataset=dataset, **settings)
-    return RacePanel(rules, density, epochs, dataset, settings)
+    return latest("race", lambda: RacePanel(rules, density, epochs, dataset, settings))
 
 
 def table(race):
@@ -286,7 +302,7 @@ def table(race):
 
 def curves(race):
     """All measurements by epoch."""
-    return limit_height(figures.rule_race(race.begun), 5.6) if race.begun else None
+    return limit_height(figures.rule_race(race.begun), 5.2) if race.begun else None
 
 
 def pictures(race):
