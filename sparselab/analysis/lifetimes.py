@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..nn.mlp import SparseMLP
     from ..topology.topology import Topology
 
+Record = TypeVar("Record", bound="EpochRecord | StepRecord")
 COLUMNS = ("epoch", "layer", "links", "new", "churn", "survival", "mean_age", "tried", "possible", "itop_rate")
 
 
@@ -92,7 +93,7 @@ class LinkTracker:
         self._last, self.epoch, self.ages, self.tried = now, epoch, ages, tried
         self._add_rows(new)
 
-    def watch(self, records: Iterable[EpochRecord | StepRecord], model: SparseMLP) -> Iterator[EpochRecord | StepRecord]:
+    def watch(self, records: Iterable[Record], model: SparseMLP) -> Iterator[Record]:
         """Pass on the records of a training, observe the net at each epoch, and count the links of each step as tried.
 
         Links that come and go within an epoch are seen only in the records of `sparselab.steps`, which end at every event.

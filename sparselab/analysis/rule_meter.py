@@ -10,13 +10,12 @@ import numpy as np
 from ..checkpoints.records import History, thin
 from ..training.loop import check_model
 from .health import idle
-from .lifetimes import LinkTracker
+from .lifetimes import LinkTracker, Record
 from .records import is_record
 
 if TYPE_CHECKING:
     import pandas
 
-    from ..checkpoints.records import EpochRecord, StepRecord
     from ..nn.mlp import SparseMLP
 
 COLUMNS = ("epoch", "test_accuracy", "links", "density", "itop_rate", "neurons", "idle", "events", "event_seconds")
@@ -58,7 +57,7 @@ class RuleMeter:
         self.X, self.history, self.tracker, self.model = X, History(), LinkTracker(), None
         self._rows: list[dict[str, Any]] = []
 
-    def watch(self, records: Iterable[EpochRecord | StepRecord], model: SparseMLP) -> Iterator[EpochRecord | StepRecord]:
+    def watch(self, records: Iterable[Record], model: SparseMLP) -> Iterator[Record]:
         """Pass on the records of a training and measure the net at each epoch.
 
         Parameters
