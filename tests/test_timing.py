@@ -166,6 +166,8 @@ def test_parallel_training_keeps_memory_and_refuses_steps(synchronous):
         ({"every": "3 weeks"}, "every = '3 weeks'"),
         ({"until": 0}, "until = 0: must be a finite number > 0"),
         ({"until": 9}, "until = 9: must be at most 4, the epochs of this training"),
+        ({"every": 4}, "every = 4: must be less than 4, the epochs of this training"),
+        ({"every": "9 epochs"}, "every = '9 epochs': must be less than 4"),
         ({"every": "24 steps"}, "every = '24 steps': must be less than the 24 steps in which there are events"),
         ({"every": "7 steps", "until": 1}, "every = '7 steps': must be less than the 6 steps"),
         (

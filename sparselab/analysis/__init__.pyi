@@ -11,3 +11,4 @@ from .lifetimes import LinkTracker as LinkTracker
 from .meter import Meter as Meter
 from .paths import active_neurons as active_neurons
 from .paths import reachable as reachable
+from .rule_meter import RuleMeter as RuleMeter

@@ -62,12 +62,7 @@ def neuron_health(model: SparseMLP, X: Any, *, threshold: float = 0.01) -> panda
 
     check_model(model)
     threshold, X = checks.positive("threshold", threshold), as_features("X", X, model)
-    found = [_Seen(n) for n in model.sizes[1:-1]]
-    for tile in tiles(X, model.dtype):
-        for layer, f, seen in zip(model.layers, model.hidden, found):
-            Z = layer.forward(tile)
-            seen.add(Z, f.gradient(Z), threshold)
-            tile = f.forward(Z)
+    found = _seen(model, X, threshold)
     after = model.layers[1:]
     columns = ("layer", "neurons", "without_incoming", "without_outgoing", *_Seen.KINDS)
     rows = [
@@ -75,6 +70,23 @@ def neuron_health(model: SparseMLP, X: Any, *, threshold: float = 0.01) -> panda
         for number, (layer, later, seen) in enumerate(zip(model.layers, after, found), 1)
     ]
     return pandas.DataFrame(rows, columns=columns)
+
+
+def idle(model, X):
+    """For each hidden layer which neurons, (n_out,) bool, have f'(z) = 0 on every sample, or no incoming or no outgoing link."""
+    ends = zip(model.layers, model.layers[1:], _seen(model, as_features("X", X, model), 0.01), strict=False)
+    return [seen.dead | (a.topology.fan_in == 0) | (b.topology.fan_out == 0) for a, b, seen in ends]
+
+
+def _seen(model, X, threshold):
+    """What is true of the neurons of each hidden layer on all samples."""
+    found = [_Seen(n) for n in model.sizes[1:-1]]
+    for tile in tiles(X, model.dtype):
+        for layer, f, seen in zip(model.layers, model.hidden, found):
+            Z = layer.forward(tile)
+            seen.add(Z, f.gradient(Z), threshold)
+            tile = f.forward(Z)
+    return found
 
 
 def tiles(X, dtype):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -11,16 +11,17 @@ from ..topology.rewiring import between, union
 from ..training.loop import check_model
 from ..training.memory import DEGREES_UP_TO
 from ..utils import checks
-from .records import is_record
+from .records import is_record, is_step
 
 if TYPE_CHECKING:
     import pandas
     from numpy.typing import NDArray
 
-    from ..checkpoints.records import EpochRecord
+    from ..checkpoints.records import EpochRecord, StepRecord
     from ..nn.mlp import SparseMLP
     from ..topology.topology import Topology
 
+Record = TypeVar("Record", bound="EpochRecord | StepRecord")
 COLUMNS = ("epoch", "layer", "links", "new", "churn", "survival", "mean_age", "tried", "possible", "itop_rate")
 
 
@@ -59,6 +60,7 @@ class LinkTracker:
     def __init__(self) -> None:
         self.ages, self.tried, self.epoch = [], [], None
         self._last: tuple[Topology, ...] = ()
+        self._here: list[Topology] = []  # the topologies at the last step
         self._first_epoch, self._first_links, self._rows = 0, [], []
 
     def observe(self, model: SparseMLP, epoch: int | None = None) -> None:
@@ -84,30 +86,31 @@ class LinkTracker:
             passed, moves = epoch - self.epoch, [between(a, b) for a, b in zip(self._last, now, strict=True)]
             new: list[float] = [int(np.count_nonzero(move.origin < 0)) for move in moves]
             ages = [move.carry(ages, -passed) + passed for move, ages in zip(moves, self.ages, strict=True)]
-            tried = [union([a, b])[0] for a, b in zip(self.tried, now, strict=True)]
+            tried = self._with(now)
         else:
             self._first_epoch, self._first_links = epoch, [t.nnz for t in now]
-            new, ages, tried = [np.nan] * len(now), [np.zeros(t.nnz, np.int64) for t in now], list(now)
+            new, ages, tried = [np.nan] * len(now), [np.zeros(t.nnz, np.int64) for t in now], self._with(now)
         self._last, self.epoch, self.ages, self.tried = now, epoch, ages, tried
         self._add_rows(new)
 
-    def watch(self, records: Iterable[EpochRecord], model: SparseMLP) -> Iterator[EpochRecord]:
-        """Pass on the records of a training and observe the net at each of them.
+    def watch(self, records: Iterable[Record], model: SparseMLP) -> Iterator[Record]:
+        """Pass on the records of a training, observe the net at each epoch, and count the links of each step as tried.
 
+        Links that come and go within an epoch are seen only in the records of `sparselab.steps`, which end at every event.
         A resumed run yields the records of its finished epochs first, without fan-in and fan-out. They are passed on without an
         observation, because the model is no longer what it was then. In nets above 200,000 neurons no record has degree vectors,
         so that these cannot be recognised: call `observe` yourself there.
 
         Parameters
         ----------
-        records : iterable of EpochRecord
-            A training, such as `sl.train(...)`.
+        records : iterable of EpochRecord and StepRecord
+            A training, such as `sl.train(...)` or `sl.steps(...)`.
         model : SparseMLP
             The net that it trains.
 
         Yields
         ------
-        EpochRecord
+        EpochRecord or StepRecord
             The same records.
 
         Raises
@@ -119,9 +122,11 @@ class LinkTracker:
         if not hasattr(records, "__iter__"):
             checks.fail("records", records, "a training or a list of EpochRecords", TypeError)
         for record in records:
-            if not is_record(record):
-                checks.fail("records", record, "EpochRecords only", TypeError)
-            if len(record.fan_in) or sum(model.sizes) > DEGREES_UP_TO:
+            if is_step(record):
+                self._try(model)
+            elif not is_record(record):
+                checks.fail("records", record, "EpochRecords and StepRecords only", TypeError)
+            elif len(record.fan_in) or sum(model.sizes) > DEGREES_UP_TO:
                 self.observe(model, record.epoch)
             yield record
 
@@ -144,6 +149,16 @@ class LinkTracker:
         import pandas
 
         return pandas.DataFrame(self._rows, columns=COLUMNS)
+
+    def _try(self, model):
+        """Count the links that the net has now as tried, where a topology is another one than at the last step."""
+        here = [layer.topology for layer in model.layers]
+        if len(here) != len(self._here) or any(a is not b for a, b in zip(here, self._here, strict=True)):
+            self._here, self.tried = here, self._with(model.original_topologies)
+
+    def _with(self, now):
+        """All links seen so far, with those of these topologies."""
+        return [union([a, b])[0] for a, b in zip(self.tried, now, strict=True)] if self.tried else list(now)
 
     def _next(self, epoch):
         """The checked number of the next observation's epoch."""

@@ -10,6 +10,11 @@ def is_record(value):
     return hasattr(value, "epoch") and hasattr(value, "train_loss")
 
 
+def is_step(value):
+    """Whether this looks like a StepRecord."""
+    return hasattr(value, "epoch") and hasattr(value, "n_steps")
+
+
 def records_of(history, name="history"):
     """The records of one run as a list; TypeError or ValueError naming the argument."""
     allowed = "a History, or a list of EpochRecords, with at least one epoch"

@@ -118,6 +118,8 @@ class Timing:
         n, in_steps = interval(self.every)
         if self.until is not None and self.until > epochs > 0:
             checks.fail("until", self.until, f"at most {epochs}, the epochs of this training")
+        if not in_steps and n >= max(2, epochs) and epochs > 0:
+            checks.fail("every", self.every, f"less than {epochs}, the epochs of this training")
         if n_batches is None:
             return
         steps = math.ceil((epochs if self.until is None else self.until) * n_batches)

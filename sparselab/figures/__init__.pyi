@@ -11,6 +11,7 @@ from .degrees_by_epoch import degree_evolution as degree_evolution
 from .gradients import gradient_norms as gradient_norms
 from .lifetimes import link_ages as link_ages
 from .link_density import connectivity as connectivity
+from .link_moves import rule_events as rule_events
 from .memory_bars import memory_plan as memory_plan
 from .neuron_importance import strength_histogram as strength_histogram
 from .neurons import neuron_health as neuron_health
@@ -19,6 +20,7 @@ from .parallel_axes import parallel_coordinates as parallel_coordinates
 from .phase_accuracy import accuracy_by_phase as accuracy_by_phase
 from .pixel_maps import input_map as input_map
 from .pixel_maps import input_maps as input_maps
+from .races import rule_race as rule_race
 from .speedup import speed_up as speed_up
 from .staleness import dropped_entries as dropped_entries
 from .staleness import staleness_histogram as staleness_histogram

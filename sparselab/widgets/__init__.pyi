@@ -15,6 +15,8 @@ from .panels import evolution_panel as evolution_panel
 from .panels import parallel_panel as parallel_panel
 from .panels import pruning_panel as pruning_panel
 from .panels import start_panel as start_panel
+from .race import RacePanel as RacePanel
+from .race import race_panel as race_panel
 from .threshold import threshold_panel as threshold_panel
 from .views import VIEWS as VIEWS
 from .views import View as View

@@ -1,0 +1,202 @@
+"""A race of rules: the same net and data under every rule by name, each measured by a RuleMeter."""
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from tqdm import tqdm
+
+from .. import datasets
+from ..analysis.rule_meter import RuleMeter
+from ..datasets import Dataset
+from ..evolution import ANF, CHT, GMP, GSE, MEST, PALS, SET, SNFS, CHTs, CHTss, DeepR, GraNet, ImportancePruning, RigL, SRigL
+from ..nn import summary
+from ..nn.schedules import Cosine, Cubic
+from ..utils import checks
+from .config import ExperimentConfig
+from .experiment import build
+
+SAMPLES = 512  # training samples on which neurons count as idle
+ZETA, COURSE = 0.3, 0.75  # share of links replaced; share of the epochs in which there are events that end
+FIRST = 0.5  # density at the start of rules that only lose links
+SETTINGS = {
+    "hidden": (300, 300, 300), "activation": "relu", "dropout": 0.0, "topology": "uniform", "dense_last": True, "threads": 0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a rule depends on: density of the sparse layers in the end, epochs, held-out samples (X, y) or None."""
+
+    density: float
+    epochs: int
+    held_out: tuple | None = None
+
+    @property
+    def first(self):
+        """Density at the start of rules that only lose links."""
+        return max(FIRST, self.density)
+
+    @property
+    def end(self):
+        """Epoch from which on there are no more events, for rules that say so."""
+        return COURSE * self.epochs
+
+    @property
+    def zeta(self):
+        """ζ along half a cosine, to the end of the events."""
+        return Cosine(ZETA, self.end, final=0)
+
+    @property
+    def falling(self):
+        """A density that falls to the end of the events."""
+        return Cubic(self.first, self.density, 0, self.end)
+
+    @property
+    def thinning(self):
+        """Half of the hidden neurons go, step by step, from a quarter of the epochs on."""
+        start, stop = max(1, self.epochs // 4), max(1, int(self.end))
+        return ImportancePruning(0.5, start, stop, max(1, (stop - start) // 4))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How a rule runs: Course -> list of rules, and Course -> density at the start."""
+
+    rules: Callable[[Course], list]
+    first: Callable[[Course], float] = lambda course: course.density
+    optimizes: bool = False  # whether the rule is the optimizer, too
+    holds_out: bool = False  # whether it needs a tenth of the training samples for itself
+
+
+RULES = {
+    "static": Entry(lambda course: []),
+    "SET": Entry(lambda course: [SET(ZETA)]),
+    "MEST": Entry(lambda course: [MEST(ZETA)]),
+    "DeepR": Entry(lambda course: [DeepR(0.05, layers="hidden")], optimizes=True),
+    "ANF": Entry(lambda course: [ANF()]),
+    "RigL": Entry(lambda course: [RigL(course.zeta, until=course.end)]),
+    "SNFS": Entry(lambda course: [SNFS(course.zeta, until=course.end)]),
+    "GSE": Entry(lambda course: [GSE(course.zeta, until=course.end)]),
+    "SRigL": Entry(lambda course: [SRigL(course.zeta, until=course.end)]),
+    "GMP": Entry(lambda course: [GMP(density=course.falling)], lambda course: course.first),
+    "GraNet": Entry(lambda course: [GraNet(course.zeta, density=course.falling)], lambda course: course.first),
+    "PALS": Entry(
+        lambda course: [PALS(held_out=course.held_out, gamma=1.2, max_sparsity=1 - course.density)], lambda course: 1.0,
+        holds_out=True,
+    ),
+    "ImportancePruning": Entry(lambda course: [course.thinning, SET(ZETA)]),
+    "CHT": Entry(lambda course: [CHT(ZETA)]),
+    "CHTs": Entry(lambda course: [CHTs(ZETA)]),
+    "CHTss": Entry(
+        lambda course: [CHTss(ZETA, density=course.density, first_density=course.first)], lambda course: course.first
+    ),
+}  # fmt: skip
+
+
+def entered_config(density, **settings):
+    """The ExperimentConfig of a race; settings: fields in place of those of SETTINGS."""
+    if not 0 < checks.fraction("density", density):
+        checks.fail("density", density, "a number in (0, 1]")
+    config = ExperimentConfig(**SETTINGS | settings | {"density": density})
+    if config.epochs < 2:
+        checks.fail("epochs", config.epochs, "at least 2: there is no event before the first one")
+    return config
+
+
+def entered(name, density=0.05, *, data=None, **settings):
+    """The Experiment of a rule by name, for `run` and the panel; see `entered_config`."""
+    entry = RULES[checks.choice("rule", name, RULES)]
+    config = entered_config(density, **settings)
+    data = datasets.load(config.dataset) if data is None else data
+    held_out = None
+    if entry.holds_out:
+        n = data.n_train - max(1, data.n_train // 10)
+        held_out = data.X_train[n:], data.y_train[n:]
+        data = dataclasses.replace(data, X_train=data.X_train[:n], y_train=data.y_train[:n])
+    course = Course(density, config.epochs, held_out)
+    experiment = build(config.replace(density=entry.first(course)), data=data)
+    experiment.rules = entry.rules(course)
+    if entry.optimizes:
+        experiment.optimizer = experiment.rules[0]
+    return experiment
+
+
+def meter_of(experiment):
+    """A RuleMeter for an Experiment."""
+    return RuleMeter(experiment.data.X_train[:SAMPLES])
+
+
+def run(names, density=0.05, *, seeds=1, data=None, progress=True, **settings):
+    """{name: [RuleMeter of each seed]} of trainings that differ in their rule only, for `figures.rule_race`.
+
+    names: of RULES. density: of the sparse layers in the end. settings: fields of ExperimentConfig common to all.
+    """
+    seeds = list(range(checks.integer("seeds", seeds))) if np.isscalar(seeds) else list(seeds)
+    for name in names:
+        checks.choice("rule", name, RULES)
+    meters = {name: [] for name in names}
+    with tqdm(total=len(meters) * len(seeds), disable=not progress, file=sys.stdout, leave=False, unit="run") as bar:
+        for name in meters:
+            for seed in seeds:
+                bar.set_description(name)
+                experiment = entered(name, density, data=data, **settings | {"seed": seed})
+                meters[name].append(meter_of(experiment))
+                for _ in meters[name][-1].watch(experiment.steps(), experiment.model):
+                    pass
+                bar.update()
+    return meters
+
+
+def results(meters):
+    """A DataFrame with a row for each rule of `run`, all of the last epoch and means over seeds but for the accuracies.
+
+    accuracy: mean, lowest, highest. links; bytes in training. itop: ITOP rate, %. idle: hidden neurons that contribute nothing,
+    %. event_ms: median time of an event; epoch_ms: of an epoch.
+    """
+    import pandas
+
+    table = {}
+    for name, seeds in meters.items():
+        frames = [meter.to_frame() for meter in seeds]
+        last, every = pandas.concat([frame.iloc[-1:] for frame in frames]), pandas.concat(frames)
+        score = last["test_accuracy"]
+        row = {"accuracy": score.mean(), "lowest": score.min(), "highest": score.max(), "n": len(score)}
+        row |= {"links": round(last["links"].mean()), "bytes": round(mean_bytes(seeds)), "itop": 100 * last["itop_rate"].mean()}
+        row |= {
+            "idle": 100 * (last["idle"] / last["neurons"].clip(lower=1)).mean(),
+            "event_ms": 1e3 * every["event_seconds"].median(),
+        }
+        table[name] = row | {"epoch_ms": 1e3 * float(np.median([r.seconds for meter in seeds for r in meter.history]))}
+    digits = {"accuracy": 4, "lowest": 4, "highest": 4, "itop": 1, "idle": 1, "event_ms": 2, "epoch_ms": 1}
+    return pandas.DataFrame.from_dict(table, orient="index").round(digits)
+
+
+def mean_bytes(meters):
+    """Mean bytes in training of the nets at the end."""
+    return float(np.mean([summary.rows(meter.model)[-1]["training_bytes"] for meter in meters]))
+
+
+def events(names, density=0.3, *, epochs=8, seed=0):
+    """{name: (topology before, after)} of the first layer of a small net, at the events before epoch `epochs` // 4 + 1.
+
+    The net is 16-12-12-10, for the embedded digits with pixels averaged to 4 × 4. A neuron that was removed has no links.
+    """
+    data, found = small_digits(), {}
+    for name in names:
+        experiment = entered(name, density, data=data, hidden=(12, 12), epochs=epochs, seed=seed, threads=1, learning_rate=0.05)
+        records = islice(experiment.train(), epochs // 4 + 1)
+        seen = [experiment.model.original_topologies[0] for _ in records]
+        found[name] = tuple(seen[-2:])
+    return found
+
+
+def small_digits():
+    """The embedded digits with 4 × 4 pixels."""
+    data = datasets.load("digits")
+    smaller = lambda X: np.ascontiguousarray(np.asarray(X).reshape(-1, 4, 2, 4, 2).mean(axis=(2, 4)).reshape(len(X), 16))
+    parts = {"X_train": smaller(data.X_train), "X_test": smaller(data.X_test)}
+    return Dataset(**parts, y_train=data.y_train, y_test=data.y_test, classes=data.classes, name="digits, 4 × 4")
