@@ -164,7 +164,9 @@ def steps(
     evaluate_every : int, default 1
         Epochs between two evaluations on the test samples; 0 for none.
     loss : str or object, optional
-        By default "softmax_cross_entropy" for labels, else "mean_squared_error".
+        By default "softmax_cross_entropy" for labels, else "mean_squared_error"; or "binary_cross_entropy" and "squared_hinge"
+        (labels; also two with one output, or y of 0 and 1 (n, outputs) for several labels a sample), "mean_absolute_error",
+        "huber", "poisson" and "quantile" (numbers), or an object such as HuberLoss(delta=0.5).
     pace : float, default 0.0
         Seconds of training between two StepRecords, at most 0.2 and at least one mini-batch.
     state : TrainingState, optional
@@ -314,7 +316,7 @@ def evaluate(
     """
     check_model(model)
     wanted = as_targets(y, model, loss)
-    if wanted.ndim == 0 or wanted.dtype.kind not in "iuf":
+    if wanted.ndim == 0 or wanted.dtype.kind not in ("biuf" if wanted.ndim == 2 else "iuf"):
         checks.fail("y", wanted, "an array of labels or targets, one for each row of X", TypeError)
     are_labels = wanted.ndim == 1 and wanted.dtype.kind in "iu"
     loss_function = loss_functions.get(loss, default="softmax_cross_entropy" if are_labels else "mean_squared_error")
