@@ -47,6 +47,11 @@ def as_dataset(data, model, loss=None, *, new_classes=False):
     return made
 
 
+def weighted(data, sample_weight, class_weight):
+    """The Dataset with these weights; with its own where both are None."""
+    return data if sample_weight is None and class_weight is None else data.with_weights(sample_weight, class_weight)
+
+
 def given_dataset(data):
     """Return a Dataset given in place of a config's: itself, or made of (X, y) or (X, y, X_test, y_test); None for None."""
     return data if data is None or is_dataset(data) else Dataset.from_arrays(*data)

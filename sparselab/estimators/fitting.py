@@ -113,8 +113,7 @@ def with_validation(data, fraction, seeds):
     """The data set with a stratified part of its rows as validation rows, in place of test rows."""
     n_validation = rows_of_fraction("validation_fraction", fraction, data.n_train)
     first, second = split_rows(data.y_train, data.n_train, n_validation, child(seeds, VALIDATION), "rows of validation_fraction")
-    X, y = data.X_train, data.y_train
-    return replace(data, X_train=X[first], y_train=y[first], X_test=X[second], y_test=y[second])
+    return data.divided(first, second)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from ..engines.augmented import rows_of
 from ..engines.base import WEIGHT, DivergedError, Outcome
 from ..engines.layerwise import LayerwiseEngine
 from ..nn import losses as loss_functions
+from ..nn.weighted_loss import with_weights
 from ..utils import checks
 from ..utils.interrupts import defer_interrupts
 from . import memory
@@ -62,6 +63,7 @@ class EpochRunner:
             None if X is None else (as_features(f"data.X_{part}", X, model), loss.targets(y, model.sizes[-1], model.dtype))
             for part, X, y in parts
         )
+        loss = with_weights(loss, data.weights)
         return cls(model, loss, optimizer, rules, *train, test=test, augmentation=data.augmentation, **options)
 
     def close(self):
