@@ -183,7 +183,7 @@ def test_evaluation_with_weights(own):
 BAD = [
     ({"sample_weight": [1, 2]}, "sample_weight.shape = (2,): must be (101,)"),
     ({"sample_weight": np.ones((101, 1))}, "sample_weight.shape = (101, 1)"),
-    ({"sample_weight": np.zeros(101)}, "not 0 for all samples"),
+    ({"sample_weight": np.zeros(101)}, "not zero for all samples"),
     ({"sample_weight": [*[1] * 100, -1]}, "sample_weight[100] = -1.0: must be a finite number >= 0"),
     ({"sample_weight": [np.nan, *[1] * 100]}, "sample_weight[0] = nan"),
     ({"sample_weight": [np.inf, *[1] * 100]}, "sample_weight[0] = inf"),
@@ -193,7 +193,7 @@ BAD = [
     ({"class_weight": 2}, "class_weight = 2"),
     ({"class_weight": {7: 1}}, "class_weight = 7: must be a dict whose keys are classes, [0, 1, 2, 3]"),
     ({"class_weight": {1: -1}}, "class_weight[1] = -1"),
-    ({"class_weight": {0: 0, 1: 0, 2: 0, 3: 0}}, "not 0 for all samples"),
+    ({"class_weight": {0: 0, 1: 0, 2: 0, 3: 0}}, "not zero for all samples"),
 ]
 
 

@@ -69,6 +69,8 @@ class Dataset:
         How the images of the training rows are changed at random when they are trained on, see `with_augmentation`.
     weights : ndarray, optional
         Weights (samples,) of the training rows, see `with_weights`.
+    weights_test : ndarray, optional
+        Weights of the test rows in evaluations.
 
     Raises
     ------
@@ -94,6 +96,7 @@ class Dataset:
     factor: float = 1.0
     augmentation: Augmentation | None = None
     weights: NDArray[np.float64] | None = None
+    weights_test: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         choice("source", self.source, SOURCES)
@@ -108,8 +111,9 @@ class Dataset:
             check_image(self.image_shape, self.n_features)
         if self.augmentation is not None:
             check_augmentation(self.augmentation, self.X_train)
-        if self.weights is not None:
-            check_weights(self.weights, self.n_train, "weights")
+        for name, weights, n in (("weights", self.weights, self.n_train), ("weights_test", self.weights_test, self.n_test)):
+            if weights is not None:
+                check_weights(weights, n, name)
 
     @property
     def n_features(self) -> int:
@@ -468,10 +472,12 @@ class Dataset:
         Returns
         -------
         Dataset
-            A dataset with copies of these rows; the test part has no weights.
+            A dataset with copies of these rows, and their weights.
         """
-        X, y, weights = self.X_train, self.y_train, None if self.weights is None else self.weights[first]
-        return replace(self, X_train=X[first], y_train=y[first], X_test=X[second], y_test=y[second], weights=weights)
+        X, y, w = self.X_train, self.y_train, self.weights
+        rows = {"X_train": X[first], "y_train": y[first], "X_test": X[second], "y_test": y[second]}
+        weights = None if w is None else w[first], None if w is None or not w[second].any() else w[second]
+        return replace(self, **rows, weights=weights[0], weights_test=weights[1])
 
     def head(self, n_train: int, n_test: int | None = None) -> Self:
         """Take the first rows.
@@ -498,6 +504,8 @@ class Dataset:
         cut: dict[str, Any] = {"X_train": self.X_train[:n_train], "y_train": self.y_train[:n_train]}
         if self.X_test is not None and self.y_test is not None:
             cut |= {"X_test": self.X_test[:n_test], "y_test": self.y_test[:n_test]}
+        if self.weights_test is not None:
+            cut["weights_test"] = self.weights_test[:n_test]
         if self.weights is not None:
             cut["weights"] = self.weights[:n_train]
         return replace(self, **cut)
@@ -507,7 +515,8 @@ class Dataset:
 
         A weight counts as so many copies of the row: the mean loss of a step over all rows is Σ w l / Σ w. Weights are divided by
         their mean over all training rows, and a mini-batch of n rows has the loss Σ w l / n, of which the expectation is that of
-        all rows. The accuracy of training, evaluation on the test rows and the choice of mini-batches are without weights.
+        all rows. The accuracy of training, evaluation on the test rows and the choice of mini-batches are without weights; only
+        rows that `split_validation` makes test rows keep theirs.
 
         Parameters
         ----------

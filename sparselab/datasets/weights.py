@@ -21,7 +21,7 @@ def check_weights(weights, n_samples, name="sample_weight"):
         i = int(np.argmax(wrong))
         checks.fail(f"{name}[{i}]", found[i].item(), "a finite number >= 0")
     if n_samples and not found.any():
-        checks.fail(name, weights, "not 0 for all samples")
+        checks.fail(name, weights, "not zero for all samples")
     return found
 
 

@@ -5,7 +5,7 @@ from ...engines.select import outputs
 from ...evolution import ImportancePruning, timing_of
 from ...nn import losses as loss_functions
 from ...nn import trained_activations
-from ...nn.weighted_loss import with_weights
+from ...nn.weighted_loss import parts_of, with_weights
 from ...training.loop import check_model, check_optimizer, check_rules
 from ...utils import checks, resources
 from .worker import WorkerSpec
@@ -46,6 +46,7 @@ class RunSpec:
         if self.n_workers > self.n_batches:
             checks.fail("n_jobs", self.n_workers, f"at most {self.n_batches}, the mini-batches of an epoch")
         self.test = None if data.X_test is None else self._samples("X_test", data.X_test, data.y_test)
+        self.test_weights = data.weights_test
         self.steps_per_push = checks.integer("steps_per_push", steps_per_push)
         self.parallel = {
             "n_jobs": self.n_workers, "synchronous": self.synchronous, "first_phase": self.first_epochs, "epochs": self.epochs,
@@ -71,7 +72,7 @@ class RunSpec:
     def scores(self, model):
         """(loss, accuracy, R²) on the test samples."""
         X, targets = self.test
-        return loss_functions.scores(self.loss, outputs(model, X, 1), targets)
+        return loss_functions.scores(parts_of(self.loss)[0], outputs(model, X, 1), targets, self.test_weights)
 
 
 def check_timings(rules, epochs):
