@@ -99,6 +99,7 @@ def parameters():
     }  # fmt: skip
     table["class_weight"] = {"number": 3, "text": "balance", "no class": {99: 1}, "negative": {0: -1}, "text in it": {0: "a"}}
     table["checkpoint"] = {"number": 3, "object": object(), "list": ["runs"], "bool": True}
+    containers = "hidden_layer_sizes", "rules", "class_weight"
     for name, faults in table.items():
         yield from refusals(
             name, parameter(name), faults, shows_value=name not in ("hidden_layer_sizes", "rules", "class_weight")
