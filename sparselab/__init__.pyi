@@ -21,6 +21,7 @@ from .checkpoints.state import TrainingState as TrainingState
 from .engines.base import DivergedError as DivergedError
 from .estimators import SparseFeatureSelector as SparseFeatureSelector
 from .estimators import SparseMLPClassifier as SparseMLPClassifier
+from .estimators import SparseMLPRegressor as SparseMLPRegressor
 from .evolution import ANF as ANF
 from .evolution import CHT as CHT
 from .evolution import GMP as GMP

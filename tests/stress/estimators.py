@@ -21,13 +21,26 @@ SETTINGS = {
         },
         "thin, dropout, threads": {"hidden_layer_sizes": (60, 60), "epsilon": 5, "dropout": 0.1, "n_jobs": 2},
     },
+    "SparseMLPRegressor": {
+        "as it comes": {},
+        "one layer": {"hidden_layer_sizes": (20,), "learning_rate": 0.001, "epochs": 60},
+        "absolute error, early stopping": {"hidden_layer_sizes": (30,), "loss": "mean_absolute_error", "early_stopping": True},
+    },
     "SparseFeatureSelector": {
         "as it comes": {},
         "a share, small net": {"estimator": {"hidden_layer_sizes": (20,), "epochs": 5}, "n_features_to_select": 0.7, "n_jobs": 2},
     },
 }  # fmt: skip
-QUICK = {"SparseMLPClassifier": ["one layer"], "SparseFeatureSelector": ["a share, small net"]}
-NAMES = {"SparseMLPClassifier": "scikit-learn's estimator checks", "SparseFeatureSelector": "scikit-learn's transformer checks"}
+QUICK = {
+    "SparseMLPClassifier": ["one layer"],
+    "SparseMLPRegressor": ["one layer"],
+    "SparseFeatureSelector": ["a share, small net"],
+}
+NAMES = {
+    "SparseMLPClassifier": "scikit-learn's estimator checks",
+    "SparseMLPRegressor": "scikit-learn's regressor checks",
+    "SparseFeatureSelector": "scikit-learn's transformer checks",
+}
 # Mini-batches of a weighted sample are others than those of its copies; a full batch is tested in tests/test_losses_weights.py.
 WAIVED = {f"check_sample_weight_equivalence_on_{kind}_data": "other mini-batches" for kind in ("dense", "sparse")}
 CHECKS = (

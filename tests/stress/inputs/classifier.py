@@ -101,9 +101,7 @@ def parameters():
     table["checkpoint"] = {"number": 3, "object": object(), "list": ["runs"], "bool": True}
     containers = "hidden_layer_sizes", "rules", "class_weight"
     for name, faults in table.items():
-        yield from refusals(
-            name, parameter(name), faults, shows_value=name not in ("hidden_layer_sizes", "rules", "class_weight")
-        )
+        yield from refusals(name, parameter(name), faults, shows_value=name not in containers)
     fit = lambda s, v: make(rules=v, epochs=3).fit(s.X, s.y)
     early = lambda **options: [sl.ImportancePruning(**{"start": 1} | options), sl.SET(0.3)]
     spoilt = {
