@@ -21,6 +21,7 @@ from .checkpoints.state import TrainingState as TrainingState
 from .engines.base import DivergedError as DivergedError
 from .estimators import SparseFeatureSelector as SparseFeatureSelector
 from .estimators import SparseMLPClassifier as SparseMLPClassifier
+from .estimators import SparseMLPRegressor as SparseMLPRegressor
 from .evolution import ANF as ANF
 from .evolution import CHT as CHT
 from .evolution import GMP as GMP
@@ -72,6 +73,12 @@ from .nn.mlp import Parameters as Parameters
 from .nn.mlp import SparseMLP as SparseMLP
 from .nn.optimizers import LayerState as LayerState
 from .nn.optimizers import MomentumSGD as MomentumSGD
+from .nn.output_losses import BinaryCrossEntropy as BinaryCrossEntropy
+from .nn.output_losses import HuberLoss as HuberLoss
+from .nn.output_losses import MeanAbsoluteError as MeanAbsoluteError
+from .nn.output_losses import PoissonLoss as PoissonLoss
+from .nn.output_losses import QuantileLoss as QuantileLoss
+from .nn.output_losses import SquaredHinge as SquaredHinge
 from .nn.torch_optimizers import SGD as SGD
 from .nn.torch_optimizers import Adam as Adam
 from .nn.torch_optimizers import AdamW as AdamW

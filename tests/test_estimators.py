@@ -40,22 +40,28 @@ def global_rng_restored():
     np.random.set_state(before)  # noqa: NPY002
 
 
-@parametrize_with_checks(CHECKED[1:])
+# Mini-batches of a weighted sample are others than those of its copies; a full batch is tested in test_losses_weights.py.
+OTHER_BATCHES = "mini-batches of weighted samples are others than those of copies"
+WAIVED = {f"check_sample_weight_equivalence_on_{kind}_data": OTHER_BATCHES for kind in ("dense", "sparse")}
+
+
+@parametrize_with_checks(CHECKED[1:], expected_failed_checks=lambda estimator: WAIVED)
 def test_scikit_learns_own_checks(estimator, check, global_rng_restored):
     check(estimator)
 
 
 @pytest.mark.slow
-@parametrize_with_checks(CHECKED[:1])
+@parametrize_with_checks(CHECKED[:1], expected_failed_checks=lambda estimator: WAIVED)
 def test_scikit_learns_own_checks_with_defaults(estimator, check, global_rng_restored):
     check(estimator)
 
 
-ALL_CHECKS = """
+ALL_CHECKS = f"""
+WAIVED = {WAIVED!r}
 from sklearn.utils.estimator_checks import check_estimator
 from sparselab import SparseMLPClassifier
 
-for result in check_estimator(SparseMLPClassifier((20,)), on_skip=None):
+for result in check_estimator(SparseMLPClassifier((20,)), on_skip=None, expected_failed_checks=WAIVED):
     print(result["status"])
 """
 
@@ -67,7 +73,8 @@ def test_no_check_is_skipped_where_scipy_knows_the_array_api():
     run = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
     assert run.returncode == 0, run.stderr
     assert len(run.stdout.split()) > 50
-    assert set(run.stdout.split()) == {"passed"}
+    assert set(run.stdout.split()) == {"passed", "xfail"}
+    assert run.stdout.split().count("xfail") == 2
 
 
 @pytest.fixture(scope="module")
@@ -418,7 +425,7 @@ def test_frames_bring_the_names_of_their_columns(small):
         (lambda X, y: (sparse.csr_array(set_at(X, np.nan)), y), "nan"),
         (lambda X, y: (X, y[:50]), "[300, 50]"),
         (lambda X, y: (X, None), "target y is None"),
-        (lambda X, y: (X, np.eye(10)[y]), "y should be a 1d array"),
+        (lambda X, y: (X, 2 * np.eye(10)[y]), "= 2.0: must be 0 or 1"),
         (lambda X, y: (X, y + 0.37), "Unknown label type"),
         (lambda X, y: (X, set_at(y.astype(float), np.nan)), "Input y contains NaN"),
         (lambda X, y: (X, y * 0), "there is 1 class only"),
@@ -532,6 +539,7 @@ BAD = {
     "augmentation": [3, "flip", object(), {"flip": True}],
     "optimizer": [None, 3, "adagrad", sl.Adam, [sl.Adam()]],
     "topology": ["ring", 3, object()],
+    "class_weight": [3, "balance", {99: 1}, {0: -1}, {0: "a"}],
 }
 
 

@@ -149,7 +149,7 @@ def plain_classes(classes):
 def read_classes(stored, n_out):
     """The labels in a header; ValueError or TypeError unless they are labels for n_out outputs."""
     dtype, labels = np.dtype(str(stored["dtype"])), stored["labels"]
-    if dtype.kind not in "biufUS" or not isinstance(labels, list) or len(labels) > n_out or dtype.itemsize > MAX_LABEL:
+    if dtype.kind not in "biufUS" or not isinstance(labels, list) or len(labels) > max(n_out, 2) or dtype.itemsize > MAX_LABEL:
         checks.fail("classes", stored, f"at most {n_out} labels")
     if any(type(label) is not {"b": bool, "i": int, "u": int, "f": float}.get(dtype.kind, str) for label in labels):
         checks.fail("classes", stored, f"labels of the type {dtype}")

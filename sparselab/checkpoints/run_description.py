@@ -22,7 +22,7 @@ def describe_run(run, config):
         "data": data_digest(run.X, run.targets),
         "augmentation": describe(run.augmentation),
         "net": list(model.sizes),
-        "loss": describe(run.loss),
+        "loss": describe_loss(run.loss),
         "dtype": str(model.dtype),
         "activation": describe(model.activation),
         "dropout": model.dropout,
@@ -68,12 +68,20 @@ def describe(value):
         return value
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, np.ndarray):
+        return hashlib.sha256(value.tobytes()).hexdigest()
     if isinstance(value, list | tuple):
         return [describe(one) for one in value]
     if is_dataclass(value) and not isinstance(value, type):
         values = {one.name: describe(getattr(value, one.name)) for one in fields(value)}
         return {"type": type(value).__qualname__, **values}
     return getattr(value, "__qualname__", type(value).__qualname__)
+
+
+def describe_loss(loss):
+    """The same of a loss; its name alone where all its settings are the default, as in files from before losses had settings."""
+    usual = is_dataclass(loss) and all(getattr(loss, one.name) == one.default for one in fields(loss))
+    return type(loss).__qualname__ if usual else describe(loss)
 
 
 def with_new_names(description):

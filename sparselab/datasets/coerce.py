@@ -10,14 +10,20 @@ from .dataset import Dataset
 from .targets import as_labels, check_targets
 from .validation import check_features
 
+REGRESSIONS = {  # losses of numbers, by name and by class
+    "mean_squared_error", "MeanSquaredError", "mean_absolute_error", "MeanAbsoluteError", "huber", "HuberLoss", "poisson",
+    "PoissonLoss", "quantile", "QuantileLoss",
+}  # fmt: skip
+BINARY = {"binary_cross_entropy", "BinaryCrossEntropy", "squared_hinge", "SquaredHinge"}  # losses of 0 and 1
+
 
 def as_dataset(data, model, loss=None, *, new_classes=False):
     """Return a Dataset from a Dataset, (X, y) or (X, y, X_test, y_test), with arrays of the model's dtype.
 
     Labels in a tuple are those of `model.classes`, or codes (`are_codes`). Where the model has none they are the numbers of its
     outputs, whole numbers in [0, n_out), of which some may not occur; or, with `new_classes`, labels of any kind, which are coded
-    in sorted order. y with several columns or with fractions are the numbers of a regression, as are those for a net with one
-    output and the loss "mean_squared_error".
+    in sorted order. y with several columns or with fractions are the numbers of a regression (or labels 0 and 1 of a binary
+    loss), as are those for a net with one output and a loss of regressions.
     """
     if is_dataset(data):
         return with_codes_of(data, model.classes, new_classes)
@@ -41,6 +47,11 @@ def as_dataset(data, model, loss=None, *, new_classes=False):
     return made
 
 
+def weighted(data, sample_weight, class_weight):
+    """The Dataset with these weights; with its own where both are None."""
+    return data if sample_weight is None and class_weight is None else data.with_weights(sample_weight, class_weight)
+
+
 def given_dataset(data):
     """Return a Dataset given in place of a config's: itself, or made of (X, y) or (X, y, X_test, y_test); None for None."""
     return data if data is None or is_dataset(data) else Dataset.from_arrays(*data)
@@ -59,10 +70,11 @@ def is_regression(y, n_out, loss):
     """Whether y, an array, holds the numbers of a regression and not labels."""
     if y.dtype.kind not in "iufb" or y.ndim == 0:
         return False
-    squared = loss == "mean_squared_error" or type(loss).__name__ == "MeanSquaredError"
+    name = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
     if y.ndim == 2:  # one-hot rows are refused, because they may be meant as labels
-        return y.shape[1] > 1 and y.shape[1] == n_out and (squared or not checks.is_one_hot(y))
-    single = n_out == 1 and squared
+        several = n_out > 1 and (name in BINARY or not checks.is_one_hot(y))
+        return y.shape[1] == n_out and (name in REGRESSIONS or several)
+    single = n_out == 1 and name in REGRESSIONS
     return single or (y.dtype.kind == "f" and bool(np.any(y != np.floor(y))) and bool(np.isfinite(y).all()) and n_out == 1)
 
 

@@ -3,7 +3,7 @@
 `source` appears in titles and result tables, so that artificial data is never mistaken for the paper's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -34,6 +34,7 @@ from .validation import (
     is_wide,
     sparse_values,
 )  # fmt: skip
+from .weights import check_weights, weights_of_classes
 
 SOURCES = ("embedded", "official", "system", "local", "stand-in", "synthetic", "arrays")
 
@@ -66,6 +67,10 @@ class Dataset:
         multiplied by it, too.
     augmentation : Augmentation, optional
         How the images of the training rows are changed at random when they are trained on, see `with_augmentation`.
+    weights : ndarray, optional
+        Weights (samples,) of the training rows, see `with_weights`.
+    weights_test : ndarray, optional
+        Weights of the test rows in evaluations.
 
     Raises
     ------
@@ -90,6 +95,8 @@ class Dataset:
     image_shape: tuple[int, ...] | None = None
     factor: float = 1.0
     augmentation: Augmentation | None = None
+    weights: NDArray[np.float64] | None = None
+    weights_test: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         choice("source", self.source, SOURCES)
@@ -104,6 +111,9 @@ class Dataset:
             check_image(self.image_shape, self.n_features)
         if self.augmentation is not None:
             check_augmentation(self.augmentation, self.X_train)
+        for name, weights, n in (("weights", self.weights, self.n_train), ("weights_test", self.weights_test, self.n_test)):
+            if weights is not None:
+                check_weights(weights, n, name)
 
     @property
     def n_features(self) -> int:
@@ -449,8 +459,25 @@ class Dataset:
         n_validation = rows_of_fraction("fraction", fraction, self.n_train)
         codes = None if self.classes is None else self.y_train
         first, second = split_rows(codes, self.n_train, n_validation, seed, "rows of fraction")
-        X, y = self.X_train, self.y_train
-        return replace(self, X_train=X[first], y_train=y[first], X_test=X[second], y_test=y[second])
+        return self.divided(first, second)
+
+    def divided(self, first: NDArray[np.integer], second: NDArray[np.integer]) -> Self:
+        """Take some training rows as training part and others as test part.
+
+        Parameters
+        ----------
+        first, second : ndarray of int
+            Numbers of the rows of both parts.
+
+        Returns
+        -------
+        Dataset
+            A dataset with copies of these rows, and their weights.
+        """
+        X, y, w = self.X_train, self.y_train, self.weights
+        rows = {"X_train": X[first], "y_train": y[first], "X_test": X[second], "y_test": y[second]}
+        weights = None if w is None else w[first], None if w is None or not w[second].any() else w[second]
+        return replace(self, **rows, weights=weights[0], weights_test=weights[1])
 
     def head(self, n_train: int, n_test: int | None = None) -> Self:
         """Take the first rows.
@@ -477,7 +504,50 @@ class Dataset:
         cut: dict[str, Any] = {"X_train": self.X_train[:n_train], "y_train": self.y_train[:n_train]}
         if self.X_test is not None and self.y_test is not None:
             cut |= {"X_test": self.X_test[:n_test], "y_test": self.y_test[:n_test]}
+        if self.weights_test is not None:
+            cut["weights_test"] = self.weights_test[:n_test]
+        if self.weights is not None:
+            cut["weights"] = self.weights[:n_train]
         return replace(self, **cut)
+
+    def with_weights(self, sample_weight: ArrayLike | None = None, class_weight: str | Mapping[Any, float] | None = None) -> Self:
+        """Let the training rows count more or less.
+
+        A weight counts as so many copies of the row: the mean loss of a step over all rows is Σ w l / Σ w. Weights are divided by
+        their mean over all training rows, and a mini-batch of n rows has the loss Σ w l / n, of which the expectation is that of
+        all rows. The accuracy of training, evaluation on the test rows and the choice of mini-batches are without weights; only
+        rows that `split_validation` makes test rows keep theirs.
+
+        Parameters
+        ----------
+        sample_weight : array_like, optional
+            A number >= 0 for each training row, not 0 for all.
+        class_weight : {"balanced"} or dict, optional
+            A number >= 0 for each label, 1 for those left out; "balanced": rows / (classes · rows of the class). It is multiplied
+            by `sample_weight`.
+
+        Returns
+        -------
+        Dataset
+            The same rows with these weights in place of earlier ones; without any if both are None.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a weight is not allowed, or a key is no class.
+
+        Examples
+        --------
+        >>> import sparselab as sl
+        >>> data = sl.datasets.Dataset.from_arrays([[0, 1], [1, 0], [1, 1]], ["cat", "dog", "cat"])
+        >>> data.with_weights(class_weight={"dog": 2}).weights.tolist()
+        [1.0, 2.0, 1.0]
+        """
+        weights = None if sample_weight is None else check_weights(sample_weight, self.n_train)
+        if class_weight is not None:
+            of_classes = weights_of_classes(class_weight, self.y_train, self.classes)
+            weights = check_weights(of_classes if weights is None else of_classes * weights, self.n_train, "class_weight")
+        return replace(self, weights=weights)
 
     def with_augmentation(self, augmentation: Augmentation | None) -> Self:
         """Change the images of the training rows at random whenever they are trained on, without more memory.

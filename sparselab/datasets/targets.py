@@ -160,7 +160,11 @@ def _encode(labels, name):
 
 
 def as_classes(classes, n_out, name="classes"):
-    """Labels of the outputs 0, 1, … as an array; TypeError or ValueError unless they are at most n_out of one kind and differ."""
+    """Labels of the outputs 0, 1, … as an array; TypeError or ValueError unless they are at most n_out of one kind and differ.
+
+    One output may stand for two labels, of which it tells the second from the first.
+    """
+    n_out = max(n_out, 2)
     labels = _labels(_as_column(as_labels(classes, name), name), name)
     longest = MAX_LABEL // np.dtype("U1").itemsize
     if not 0 < len(labels) <= n_out or len(np.unique(labels)) < len(labels) or labels.dtype.itemsize > MAX_LABEL:

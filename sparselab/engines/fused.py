@@ -5,10 +5,12 @@ import scipy.sparse
 
 from ..kernels import columns, elementwise, ends, images, program, push_pull, rows, system, updating
 from ..kernels.arguments import RECORD, address, for_call, put
+from ..kernels.losses import code_of
 from ..kernels.native import prepare
 from ..nn import activations
 from ..nn.optimizers import MomentumSGD, check_state
 from ..nn.torch_optimizers import SGD, Adam, AdamW
+from ..nn.weighted_loss import parts_of
 from ..utils import checks
 from .augmented import AugmentedRows, start_epoch
 from .base import ENGINE_PHASES
@@ -79,7 +81,7 @@ class FusedEngine:
         self, outcome, X, targets, samples, batch_size, rates, settings, state, key, first_step, update, client=NO_CLIENT
     ):  # fmt: skip
         start_epoch(X, key)
-        self._choose_kernels(X, update, pushes=client[0] != 0)
+        self._choose_kernels(X, update, targets, pushes=client[0] != 0)
         tiles, steps = tiles_of(batch_size, self.width), len(rates)
         groups = groups_of(tiles)
         threads, together = self._shared_out(groups)
@@ -155,13 +157,13 @@ class FusedEngine:
         """(layers,) |dw| of the last step, or of the first group of its tiles."""
         return np.array([float(np.sqrt(np.dot(dw, dw))) for dw in self.gradients[0].dw])
 
-    def _choose_kernels(self, X, update=None, pushes=False):
+    def _choose_kernels(self, X, update=None, targets=None, pushes=False):
         """Write the addresses of the kernels to the record that a call needs. update: of training, None for outputs only."""
         products = rows.products(self.width)
         wanted = {"spmm": products.spmm, "gather": gather_of(X)}
         if update is not None:
             wanted |= {"sddmm": products.sddmm, "dx": products.dx if self.index else products.scatter, "update": update}
-            wanted |= {"loss": ends.LOSSES[self.loss.code]}
+            wanted["loss"] = self._loss_kernel(targets)
         if pushes:
             wanted["turn"] = push_pull.turn
         new = {name: kernel for name, kernel in wanted.items() if self.kernels.get(name) is not kernel}
@@ -170,6 +172,11 @@ class FusedEngine:
             prepare([*new.values(), *programs])
             put(self.record, **{name: kernel.address for name, kernel in new.items()})
             self.kernels |= new
+
+    def _loss_kernel(self, targets):
+        loss, weights = parts_of(self.loss)
+        plain = loss.code in ends.PLAIN and not (loss.parameter or len(loss.factors) or len(weights))
+        return ends.PLAIN[loss.code] if plain else ends.LOSSES[code_of(loss.code, targets)]
 
     def _clipped(self, limit, update, settings):
         """(kernel, settings) of an update whose gradients are clipped before it, see updating.clip_net."""
@@ -200,9 +207,12 @@ class FusedEngine:
             put(self.record, X=X)
         put(self.record, n_rows=n_rows, n_features=n_features)
         if targets is not None:
-            if targets.dtype != ends.TARGETS[self.loss.code]:
-                raise TypeError(f"targets of {targets.dtype}: must be {ends.TARGETS[self.loss.code]} for {self.loss!r}")
-            put(self.record, targets=targets)
+            loss, weights = parts_of(self.loss)
+            wanted = ends.TARGETS[code_of(loss.code, targets)]
+            if targets.dtype != wanted or len(weights) not in (0, n_rows):
+                raise TypeError(f"targets of {targets.dtype}, {len(weights)} weights: must be {wanted} for {loss!r}")
+            self.loss_settings = np.array([loss.parameter, len(loss.factors), *loss.factors])  # kept: the record has its address
+            put(self.record, targets=targets, loss_settings=self.loss_settings, weights=weights)
         self.data = X, targets, csr
 
     def _write_shares(self, threads, together):

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..kernels import JIT
 from ..nn import activations, losses
+from ..nn.weighted_loss import parts_of
 from .fused import UPDATES, FusedEngine
 from .layerwise import LayerwiseEngine
 from .tiling import tile_width
@@ -50,8 +51,7 @@ def is_fusable(model, loss, optimizer):
         JIT
         and model.dtype == np.float32
         and all(activations.slopes(f) is not None for f in model.hidden)
-        and getattr(loss, "code", None) is not None
-        and type(loss) in losses.NAMES.values()
+        and losses.is_built_in(parts_of(loss)[0])
         and (optimizer is None or (type(optimizer) in UPDATES and not getattr(optimizer, "count_by_link", False)))
     )
 

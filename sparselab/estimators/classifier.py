@@ -1,83 +1,34 @@
-"""A truly sparse multilayer perceptron as a scikit-learn classifier: it checks and encodes the data and calls `train`."""
+"""A truly sparse multilayer perceptron as a scikit-learn classifier."""
 
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Sequence
-from copy import deepcopy
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
-from scipy import sparse
-from sklearn import config_context
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.preprocessing import StandardScaler
+from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
-from ..checkpoints.records import History
-from ..checkpoints.state import TrainingState
 from ..datasets.dataset import Dataset
-from ..datasets.scaling import CommonScale, scaled_by, warn_of_extreme_numbers, warn_of_lost_digits
 from ..datasets.targets import as_labels
-from ..datasets.validation import check_features, check_frame, is_wide
-from ..training.loop import predict
+from ..nn.output_losses import zeros_and_ones
 from ..utils import checks
-from ..utils.csr import check_finite
-from .fitting import BestEpoch, copied, progress, restored_on_failure, run_epochs, stored_seeds, with_validation
+from .base import VALIDATION, SparseMLPEstimator, check_before_sklearn, has_partial_fit
 from .labels import classes_of, codes_of
-from .settings import Settings, net_parameters, seeds_of, threads_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from ..datasets.augmentation import Augmentation
 
-# Numbers that are not finite are refused by check_features, which names their place.
-SAME = 1e-9  # deviations by which a mean may differ and counts as the same
-VALIDATION = {"accept_sparse": "csr", "accept_large_sparse": True, "ensure_all_finite": False}
 
-
-def check_before_sklearn(X):
-    """Validate sparse X, because compiled code of scikit-learn and scipy would follow invalid indices out of the array.
-
-    Masked arrays are refused, because their mask would be lost. Everything else is returned as it is.
-    """
-    if hasattr(X, "iloc") and hasattr(X, "columns"):
-        check_frame(X)
-    if getattr(getattr(X, "dtype", None), "kind", "") == "c":
-        raise ValueError(f"Complex data not supported: X.dtype = {X.dtype}: must be bool, integer or floating")
-    if not (sparse.issparse(X) or np.ma.isMaskedArray(X)):
-        return X
-    return check_features(X, dtype=np.float64 if is_wide(X) else np.float32)
-
-
-def updated(scaler, X):
-    """A scaler that has seen X, too; with the same mean and deviation where X changes them by rounding only."""
-    with checks.usual_errors():
-        new = deepcopy(scaler).partial_fit(X)
-    if isinstance(new, CommonScale):
-        if abs(new.factor_ - scaler.factor_) <= SAME * scaler.factor_:
-            new.factor_ = scaler.factor_
-        return new
-    near = lambda a, b: a is None or bool(np.all(np.abs(a - b) <= SAME * scaler.scale_))
-    if near(new.mean_, scaler.mean_) and near(new.scale_, scaler.scale_):
-        new.mean_, new.var_, new.scale_ = scaler.mean_, scaler.var_, scaler.scale_
-    return new
-
-
-def has_partial_fit(estimator):
-    """Early stopping excludes partial_fit: it needs a validation part that stays the same."""
-    if estimator.early_stopping:
-        checks.fail("early_stopping", estimator.early_stopping, "False for partial_fit, which holds no data back", AttributeError)
-    return True
-
-
-class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
+class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
     """A truly sparse MLP trained on the cross-entropy, its links replaced between epochs (SET, All-ReLU).
+
+    With y of 0 and 1 (n_samples, n_labels) each sample may have several labels: the loss is the binary cross-entropy of each.
 
     Features are scaled inside unless `standardise=False`. Sparse input (CSR) is never made dense.
 
@@ -149,11 +100,14 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
     topology : str or object, default=None
         Where the links are at the start: a name such as "small_world", an object of `sl.starts` or a function, as for
         `SparseMLP.create`. "csti" uses the training samples.
+    class_weight : dict or "balanced", default=None
+        A weight >= 0 for each label, 1 for labels left out; "balanced": samples / (classes · samples of the class). It is
+        multiplied by `sample_weight`. Not for several labels a sample.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels.
+        The labels; 0 … n_labels − 1 where a sample may have several.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -181,8 +135,8 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
     True
     """
 
-    scaler_: Any
-    optimizer: Any = "momentum_sgd"  # of estimators that were pickled before it was a parameter
+    class_weight: Any = None  # of estimators that were pickled before it was a parameter
+    _multilabel = False
 
     def __init__(
         self, hidden_layer_sizes: int | Sequence[int] = (200, 200), *, epsilon: float = 20,
@@ -193,43 +147,24 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         validation_fraction: float = 0.1, n_epochs_no_change: int = 10, tol: float = 1e-4, warm_start: bool = False,
         standardise: bool | str = "auto", random_state: Any = None, verbose: bool = False, n_jobs: int | None = None,
         checkpoint: str | os.PathLike[str] | None = None, augmentation: Augmentation | None = None,
-        optimizer: Any = "momentum_sgd", topology: Any = None,
+        optimizer: Any = "momentum_sgd", topology: Any = None, class_weight: dict[Any, float] | str | None = None,
     ) -> None:  # fmt: skip
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.epsilon = epsilon
-        self.density = density
-        self.activation = activation
-        self.alpha = alpha
-        self.initializer = initializer
-        self.dropout = dropout
-        self.zeta = zeta
-        self.rules = rules
-        self.learning_rate = learning_rate
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.weight_decay = weight_decay
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_epochs_no_change = n_epochs_no_change
-        self.tol = tol
-        self.warm_start = warm_start
-        self.standardise = standardise
-        self.random_state = random_state
-        self.verbose = verbose
-        self.n_jobs = n_jobs
-        self.checkpoint = checkpoint
-        self.augmentation = augmentation
-        self.optimizer = optimizer
-        self.topology = topology
+        super().__init__(
+            hidden_layer_sizes, epsilon=epsilon, density=density, activation=activation, alpha=alpha, initializer=initializer,
+            dropout=dropout, zeta=zeta, rules=rules, learning_rate=learning_rate, momentum=momentum, nesterov=nesterov,
+            weight_decay=weight_decay, batch_size=batch_size, epochs=epochs, early_stopping=early_stopping,
+            validation_fraction=validation_fraction, n_epochs_no_change=n_epochs_no_change, tol=tol, warm_start=warm_start,
+            standardise=standardise, random_state=random_state, verbose=verbose, n_jobs=n_jobs, checkpoint=checkpoint,
+            augmentation=augmentation, optimizer=optimizer, topology=topology,
+        )  # fmt: skip
+        self.class_weight = class_weight
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.classifier_tags.multi_label = True
         return tags
 
-    def fit(self, X: Any, y: ArrayLike) -> Self:
+    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train a net.
 
         A fit that fails leaves the estimator as it was. An interrupted one keeps the epochs that were finished.
@@ -238,8 +173,10 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Training samples.
-        y : array-like of shape (n_samples,)
-            Labels.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels, or 0 and 1 for each of several labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            A number >= 0 for each sample, which counts as so many copies of it.
 
         Returns
         -------
@@ -251,14 +188,12 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         TypeError or ValueError
             Naming the parameter or entry that is not allowed, before anything is trained.
         """
-        with restored_on_failure(self):
-            settings, continuing = Settings.of(self), bool(self.warm_start) and hasattr(self, "model_")
-            X, y = self._training_data(X, y, reset=not continuing)
-            classes = classes_of(y, "y")
-            return self._train(settings, continuing, X, y, classes, self.epochs)
+        return self._fit(X, y, sample_weight)
 
     @available_if(has_partial_fit)
-    def partial_fit(self, X: Any, y: ArrayLike, classes: ArrayLike | None = None) -> Self:
+    def partial_fit(
+        self, X: Any, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:  # fmt: skip
         """Train for one epoch.
 
         Momentum, epochs and seeds go on from call to call: n calls with the same data are a fit of n epochs. Each call but the
@@ -270,10 +205,12 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Training samples.
-        y : array-like of shape (n_samples,)
-            Labels.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels, or 0 and 1 for each of several labels.
         classes : array-like of shape (n_classes,), default=None
-            All labels that can occur, needed at the first call.
+            All labels that can occur, needed at the first call where y has one column.
+        sample_weight : array-like of shape (n_samples,), default=None
+            A number >= 0 for each sample, which counts as so many copies of it.
 
         Returns
         -------
@@ -285,16 +222,9 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         TypeError or ValueError
             Naming the parameter or entry that is not allowed, before anything is trained.
         """
-        with restored_on_failure(self), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "start = .*: nothing will be pruned")  # more calls may follow
-            settings, continuing = replace(Settings.of(self), checkpointing={}), hasattr(self, "model_")
-            if not continuing and classes is None:
-                checks.fail("classes", classes, "all labels there are, at the first call to partial_fit")
-            X, y = self._training_data(X, y, reset=not continuing)
-            classes = None if classes is None else classes_of(classes, "classes")
-            if continuing and self.scaler_ is not None:
-                self.scaler_ = updated(self.scaler_, X)
-            return self._train(settings, continuing, X, y, classes, 1)
+        if isinstance(self.class_weight, str):
+            checks.fail("class_weight", self.class_weight, "None or a dict for partial_fit, which sees some samples at a time")
+        return self._partial_fit(X, y, sample_weight, classes, hasattr(self, "model_"))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict labels.
@@ -306,11 +236,11 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n_samples,)
-            The most probable label of each sample.
+        ndarray of shape (n_samples,) or (n_samples, n_labels)
+            The most probable label of each sample, or 1 for each of several labels that is more probable than not, else 0.
         """
-        codes = self._logits(X).argmax(axis=1)
-        return self.classes_[codes]
+        logits = self._outputs(X)
+        return (logits > 0).astype(np.int64) if self._multilabel else self.classes_[logits.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict the probability of each class.
@@ -323,7 +253,7 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            Probabilities, in the order of `classes_`.
+            Probabilities, in the order of `classes_`; they add up to 1 unless a sample may have several labels.
         """
         with np.errstate(under="ignore"):
             return np.exp(self.predict_log_proba(X))
@@ -341,7 +271,9 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples, n_classes)
             Logarithms of the probabilities, finite for any logits.
         """
-        logits = self._logits(X)
+        logits = self._outputs(X)
+        if self._multilabel:
+            return -np.logaddexp(0, -logits)
         logits -= logits.max(axis=1, keepdims=True)
         with np.errstate(under="ignore"):
             return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
@@ -359,115 +291,55 @@ class SparseMLPClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
             Logits; for two classes their difference, the log odds of the second one.
         """
-        logits = self._logits(X)
-        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+        logits = self._outputs(X)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 and not self._multilabel else logits
 
-    @property
-    def n_links_(self) -> int:
-        """Links of the net."""
-        return self.model_.n_links
-
-    @property
-    def density_(self) -> float:
-        """Links of the net as a share of those of a dense one."""
-        return self.model_.density
-
-    def _logits(self, X):
-        check_is_fitted(self, "model_")
-        X = self._features(validate_data(self, check_before_sklearn(X), reset=False, **VALIDATION))
-        return predict(self.model_, self._scaled(X), threads=threads_of(self.n_jobs)).astype(np.float64)
-
-    def _training_data(self, X, y, reset):
-        """X, C-contiguous or CSR, and y as one column of labels, both checked."""
+    def _training_data(self, X, y, reset, classes=None, goes_on=None):
+        """X and y, checked, and the Classes. classes: those given to partial_fit; goes_on: None unless it is partial_fit."""
         y = y if y is None else as_labels(y)
-        X, y = validate_data(self, check_before_sklearn(X), y, reset=reset, **VALIDATION)
+        several = getattr(y, "ndim", 1) == 2 and y.shape[1] > 1
+        if goes_on is False and classes is None and not several:
+            checks.fail("classes", classes, "all labels there are, at the first call to partial_fit")
+        X, y = validate_data(self, check_before_sklearn(X), y, reset=reset, multi_output=several, **VALIDATION)
+        if several:
+            known = Classes(np.arange(y.shape[1]), True)
+            return self._features(X), zeros_and_ones(y, y.shape[1]), known
         check_classification_targets(y)
-        return self._features(X), y
+        if goes_on is None:
+            return self._features(X), y, Classes(classes_of(y, "y"))
+        return self._features(X), y, Classes(None if classes is None else classes_of(classes, "classes"))
 
-    def _features(self, X):
-        """X, checked: as float64 where it is to be standardised and float32 could lose digits, else as float32."""
-        dtype = np.dtype(np.float64 if self.standardise and is_wide(X) else np.float32)
-        checked = check_features(X, dtype=dtype)
-        if is_wide(X) and X.dtype != dtype and X.dtype.itemsize >= dtype.itemsize:
-            warn_of_lost_digits(X.tocsr() if sparse.issparse(X) else X, "X", dtype)
-        return checked
+    def _remember(self, known):
+        self.classes_, self._multilabel = known.labels, known.several
 
-    def _scaled(self, X):
-        """X as float32, standardised if that is wanted."""
-        if self.scaler_ is None:
-            return X
-        if isinstance(self.scaler_, StandardScaler) and (
-            X.dtype == np.float32 or (sparse.issparse(X) and self.scaler_.with_mean)
-        ):
-            with config_context(transform_output="default"):  # a net reads arrays, whatever the user's pipelines return
-                return self.scaler_.transform(X)
-        if isinstance(self.scaler_, CommonScale):
-            scaled = self.scaler_.transform(X)
-        else:
-            scaled = scaled_by(X, self.scaler_.mean_, 1 / self.scaler_.scale_, np.float32)
-        values = scaled.data if sparse.issparse(scaled) else scaled
-        check_finite(values, values, "standardised X")
-        return scaled
+    def _check_same(self, known):
+        if known.several != self._multilabel:
+            kinds = "one label a sample", "0 and 1 for each label"
+            checks.fail("y", kinds[known.several], f"{kinds[self._multilabel]}, as in the fit before")
+        if known.labels is not None and not np.array_equal(known.labels, self.classes_):
+            checks.fail("classes", known.labels.tolist(), f"those trained on before, {self.classes_.tolist()}")
 
-    def _start(self, settings, X, classes):
-        """(model, state, history) of a new net."""
-        seeds = seeds_of(self.random_state)
-        model = settings.make_net(X, len(classes), seeds)
-        if settings.checkpointing and self.random_state is None:
-            seeds = stored_seeds(settings.checkpointing["checkpoint"], model) or seeds
-        self.classes_, self._made_with = classes, net_parameters(self)
-        self.scaler_ = self._new_scaler(sparse.issparse(X))
-        if self.scaler_ is not None:
-            with checks.usual_errors():
-                self.scaler_.fit(X)
-        if X.dtype == np.float64 and isinstance(self.scaler_, CommonScale):
-            warn_of_lost_digits(self.scaler_.transform(X, np.float64), "X")
-        elif X.dtype == np.float64:
-            warn_of_extreme_numbers(X, "X")
-        return model, TrainingState.start(model, settings.optimizer, seeds), History()
+    def _dataset(self, X, y, sample_weight):
+        if self._multilabel:
+            return Dataset(X, y).with_weights(sample_weight, self.class_weight)
+        data = Dataset(X, codes_of(y, self.classes_), classes=self.classes_)
+        return data.with_weights(sample_weight, self.class_weight)
 
-    def _new_scaler(self, is_sparse):
-        if isinstance(self.standardise, str) and is_sparse:
-            return CommonScale()
-        return StandardScaler(with_mean=not is_sparse) if self.standardise else None
-
-    def _check_unchanged(self, classes):
-        """Refuse classes and parameters with which the existing net cannot have been made."""
-        if classes is not None and not np.array_equal(classes, self.classes_):
-            checks.fail("classes", classes.tolist(), f"those trained on before, {self.classes_.tolist()}")
-        for name, value in net_parameters(self).items():
-            made = self._made_with.get(name, value)  # an estimator of an earlier version noted fewer
-            if value is not made and value != made:
-                checks.fail(name, value, f"{made!r}, with which the net was made (fit without warm_start makes a new one)")
-
-    def _train(self, settings, continuing, X, y, classes, epochs):
-        """Train the existing net for `epochs` epochs more, or a new one for so many in all; returns self."""
-        if continuing:
-            self._check_unchanged(classes)
-            (model, state), history = copied(self.model_, self._state), History(self.history_)
-        else:
-            model, state, history = self._start(settings, X, classes)
-        model.dropout = settings.dropout
-        data = Dataset(self._scaled(X), codes_of(y, self.classes_), classes=self.classes_).with_augmentation(self.augmentation)
-        best, done = None, len(history)
-        if self.early_stopping:
-            data = with_validation(data, self.validation_fraction, state.seeds)
-            best = BestEpoch(model, state, self.n_epochs_no_change, self.tol, settings.checkpointing.get("checkpoint"))
-        try:
-            with progress(self.verbose, epochs, type(self).__name__) as bar:
-                run_epochs(model, state, history, data, settings, epochs=epochs, best=best, bar=bar)
-        except (KeyboardInterrupt, SystemExit):  # the second is what handlers of SIGTERM raise
-            if len(history) > done:
-                self._store(model, state, history, best)
-            raise
-        return self._store(model, state, history, best)
+    def _loss(self):
+        return "binary_cross_entropy" if self._multilabel else None
 
     def _store(self, model, state, history, best):
-        """Set the attributes of a fitted estimator; returns self."""
-        model.classes = self.classes_
-        self.model_, self._state, self.history_ = model, state, history
-        record = best.record if best else history[-1]
-        self.n_iter_, self.loss_ = len(history), record.train_loss
-        self.best_validation_score_ = record.test_accuracy if best else None
-        self.best_epoch_ = record.epoch if best else None
-        return self
+        model.classes = None if self._multilabel else self.classes_
+        return super()._store(model, state, history, best)
+
+
+class Classes(NamedTuple):
+    """The labels of a training, None where they are not told, and whether a sample may have several."""
+
+    labels: NDArray[Any] | None
+    several: bool = False
+
+    @property
+    def n_outputs(self):
+        """Outputs of a net for these labels."""
+        return len(self.labels)

@@ -1,5 +1,6 @@
 """The training of a fit: its epochs with a progress bar, early stopping, and the estimator's state after a failure."""
 
+import math
 import os
 import warnings
 from contextlib import closing, contextmanager
@@ -16,7 +17,7 @@ VALIDATION = 9  # spawn key of the validation split, beside those in checkpoints
 
 
 class BestEpoch:
-    """Early stopping: follows the validation accuracy and holds a copy of the net of the best epoch.
+    """Early stopping: follows the score of the validation part and holds a copy of the net of the best epoch.
 
     The copy includes the optimizer's vectors, which belong to links that evolution may replace. folder: of the checkpoints, or
     None; the best epoch is saved there as best.npz, while the training has locked it, because a resumed fit sees the records of
@@ -31,9 +32,9 @@ class BestEpoch:
 
     def should_stop(self, record):
         """Note the epoch that has ended; True after `patience` epochs in a row without a gain of more than `tol`."""
-        best = -1.0 if self.record is None else self.record.test_accuracy
-        self.epochs_without_gain = 0 if record.test_accuracy > best + self.tol else self.epochs_without_gain + 1
-        if record.test_accuracy > best:
+        best, score = -math.inf if self.record is None else score_of(self.record), score_of(record)
+        self.epochs_without_gain = 0 if score > best + self.tol else self.epochs_without_gain + 1
+        if score > best:
             self.record, self.copy = record, None
             if self.state.position == (record.epoch, 0, False, 0):  # not while old records of a resumed fit come again
                 self._copy_net()
@@ -65,10 +66,15 @@ class BestEpoch:
             self.state.optimizer = self.copy[1]
 
 
-def run_epochs(model, state, history, data, settings, *, epochs, best=None, bar=None):
+def score_of(record):
+    """What early stopping wants to be large: the accuracy on the validation part, minus its loss for a regression."""
+    return -record.test_loss if record.test_accuracy is None else record.test_accuracy
+
+
+def run_epochs(model, state, history, data, settings, *, epochs, best=None, bar=None, loss=None):
     """Train in place and append to `history`; at the end, or after an interrupt, the model is that of the last or best epoch."""
     options = {"optimizer": settings.optimizer, "rules": settings.rules, "threads": settings.threads, "state": state}
-    options |= {"epochs": epochs, "batch_size": settings.batch(data.n_train), **settings.checkpointing}
+    options |= {"epochs": epochs, "batch_size": settings.batch(data.n_train), "loss": loss, **settings.checkpointing}
     if best and best.folder:
         options["checkpoint"] = best.folder
     try:
@@ -92,7 +98,9 @@ def stored_seeds(folder, model):
 def show(bar, record):
     """Advance a tqdm bar (or None) by an epoch."""
     if bar is not None:
-        validation = {} if record.test_accuracy is None else {"validation_accuracy": f"{record.test_accuracy:.4f}"}
+        scores = {"validation_loss": record.test_loss, "validation_accuracy": record.test_accuracy}
+        name = "validation_loss" if record.test_accuracy is None else "validation_accuracy"
+        validation = {} if scores[name] is None else {name: f"{scores[name]:.4f}"}
         bar.set_postfix({"loss": f"{record.train_loss:.4f}"} | validation, refresh=False)
         bar.update()
 
@@ -110,11 +118,11 @@ def progress(verbose, epochs, name):
 
 
 def with_validation(data, fraction, seeds):
-    """The data set with a stratified part of its rows as validation rows, in place of test rows."""
+    """The data set with a part of its rows, stratified for one label a sample, as validation rows, in place of test rows."""
+    codes = None if data.classes is None else data.y_train
     n_validation = rows_of_fraction("validation_fraction", fraction, data.n_train)
-    first, second = split_rows(data.y_train, data.n_train, n_validation, child(seeds, VALIDATION), "rows of validation_fraction")
-    X, y = data.X_train, data.y_train
-    return replace(data, X_train=X[first], y_train=y[first], X_test=X[second], y_test=y[second])
+    first, second = split_rows(codes, data.n_train, n_validation, child(seeds, VALIDATION), "rows of validation_fraction")
+    return data.divided(first, second)
 
 
 @contextmanager

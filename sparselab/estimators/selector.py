@@ -18,7 +18,7 @@ from ..datasets.validation import check_features
 from ..nn.mlp import SparseMLP
 from ..utils import checks
 from ..utils.csr import check_csr, check_parts
-from . import classifier
+from .base import VALIDATION, check_before_sklearn
 from .classifier import SparseMLPClassifier
 from .settings import boolean, seeds_of, threads_of
 
@@ -150,7 +150,7 @@ class SparseFeatureSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self, "ranking_")
         X = check_indices(X)
-        check_features(validate_data(self, classifier.check_before_sklearn(X), reset=False, **classifier.VALIDATION))
+        check_features(validate_data(self, check_before_sklearn(X), reset=False, **VALIDATION))
         return super().transform(X)
 
     def inverse_transform(self, X: Any) -> Any:

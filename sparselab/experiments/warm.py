@@ -7,6 +7,7 @@ from tqdm.auto import tqdm
 from ..datasets import Augmentation, Dataset
 from ..evolution import SET, ImportancePruning, PruneRegrow, criteria, regrowths
 from ..kernels import cache
+from ..nn.losses import SoftmaxCrossEntropy
 from ..nn.mlp import SparseMLP
 from ..nn.torch_optimizers import SGD, Adam
 from ..parallel.trainer import train_parallel
@@ -91,6 +92,20 @@ def regression():
     run(X, X[:, : SIZES[-1]])
 
 
+def other_losses():
+    """Those of one label in two, of several labels, and of numbers; and smoothed labels."""
+    X, y = samples()
+    for loss in ("binary_cross_entropy", "squared_hinge", "mean_absolute_error", "huber", "poisson", "quantile"):
+        run_loss(X, (X[:, : SIZES[-1]] > 0.5).astype(np.float32), loss)
+    for loss in ("squared_hinge", SoftmaxCrossEntropy(0.1)):
+        run_loss(X, y, loss)
+
+
+def run_loss(X, y, loss):
+    model = SparseMLP.create(SIZES, density=0.5, seed=0)
+    list(train(model, (X, y), loss=loss, epochs=1, batch_size=N, seed=0))
+
+
 def workers():
     """Workers that push and pull in compiled code."""
     X, y = samples()
@@ -106,4 +121,6 @@ def layerwise():
     run(X.astype(np.float64), y, dtype="float64")
 
 
-TASKS = as_usual, small_batches, pruning, csr, regression, workers, layerwise, other_rules, optimizers, images
+TASKS = (
+    as_usual, small_batches, pruning, csr, regression, workers, layerwise, other_rules, optimizers, images, other_losses,
+)  # fmt: skip

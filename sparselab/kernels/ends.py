@@ -6,14 +6,16 @@ Arrays are given by address. One kernel for each kind of data, and one for each 
 import numpy as np
 from numba import types
 
+from . import losses
 from .elementwise import gather_csr, softmax_loss, squared_loss
 from .native import caller, native
+from .settings import jit
 from .system import array_at
 from .transposing import SIDE, gather_rows
 
 i = types.int64
 GATHER = types.void(i, i, i, i, i, i, i, i, i, i, i, i)
-LOSS = types.float64(i, i, i, i, i, i, i, i, types.float32, i)
+LOSS = types.float64(i, i, i, i, i, i, i, i, types.float32, i, i, i)
 call_gather, call_loss = caller(GATHER), caller(LOSS)
 
 
@@ -40,7 +42,7 @@ def from_csr(part, parts, X, indices, indptr, n_rows, n_features, samples, first
 
 
 @native(LOSS)
-def softmax(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits):
+def softmax(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
     """Σ softmax cross-entropy of a tile of outputs Z, which dZ overwrites; writes the hits. targets: (n_rows,) int64 labels."""
     tile, rows = array_at(Z, (n_out, width), np.float32), array_at(samples, (first + count,), np.int64)
     labels = array_at(targets, (n_rows,), np.int64)
@@ -49,7 +51,7 @@ def softmax(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits
 
 
 @native(LOSS)
-def squared(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits):
+def squared(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
     """The same for half the squared error; targets: (n_rows, n_out) float32."""
     tile, rows = array_at(Z, (n_out, width), np.float32), array_at(samples, (first + count,), np.int64)
     wanted = array_at(targets, (n_rows, n_out), np.float32)
@@ -57,5 +59,88 @@ def squared(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits
     return loss
 
 
-SOFTMAX, SQUARED = range(2)
-LOSSES, TARGETS = (softmax, squared), (np.int64, np.float32)
+# The same with settings, (parameter, number of factors, factors of the outputs) in float64, and weights, (n_rows,) or none (0):
+
+
+@native(LOSS)
+def weighted_softmax(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
+    """Softmax cross-entropy with a smoothing of the labels, the parameter."""
+    tile, rows = array_at(Z, (n_out, width), np.float32), array_at(samples, (first + count,), np.int64)
+    labels, parameter = array_at(targets, (n_rows,), np.int64), array_at(settings, (1,), np.float64)[0]
+    of_samples = array_at(weights, (n_rows if weights else 0,), np.float64)
+    loss, array_at(hits, (1,), np.int64)[0] = losses.softmax(tile, labels, rows, first, count, scale, tile, parameter, of_samples)
+    return loss
+
+
+@jit
+def by_outputs(code, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights):
+    """A loss of each output by itself, see losses.by_outputs. wanted: the targets, an array."""
+    tile, rows = array_at(Z, (n_out, width), np.float32), array_at(samples, (first + count,), np.int64)
+    head = array_at(settings, (2,), np.float64)
+    factors = array_at(settings + 16, (np.int64(head[1]),), np.float64)
+    of_samples = array_at(weights, (n_rows if weights else 0,), np.float64)
+    loss, array_at(hits, (1,), np.int64)[0] = losses.by_outputs(
+        code, tile, wanted, rows, first, count, scale, tile, head[0], factors, of_samples
+    )
+    return loss
+
+
+@native(LOSS)
+def weighted_squared(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
+    """Half the squared error; targets: (n_rows, n_out) float32."""
+    wanted = array_at(targets, (n_rows, n_out), np.float32)
+    return by_outputs(losses.SQUARED, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
+
+
+@native(LOSS)
+def binary(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
+    """Cross-entropy of the logistic function; targets: (n_rows, n_out) uint8, 0 or 1."""
+    wanted = array_at(targets, (n_rows, n_out), np.uint8)
+    return by_outputs(losses.BINARY, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
+
+
+@native(LOSS)
+def hinge(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
+    """Squared hinge; targets: (n_rows, n_out) uint8, 0 or 1."""
+    wanted = array_at(targets, (n_rows, n_out), np.uint8)
+    return by_outputs(losses.HINGE, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
+
+
+@native(LOSS)
+def one_vs_rest(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
+    """Squared hinge of classes; targets: (n_rows,) int64 labels."""
+    wanted = array_at(targets, (n_rows, 1), np.int64)
+    return by_outputs(losses.ONE_VS_REST, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
+
+
+@native(LOSS)
+def absolute(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
+    """Absolute error; targets: (n_rows, n_out) float32."""
+    wanted = array_at(targets, (n_rows, n_out), np.float32)
+    return by_outputs(losses.ABSOLUTE, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
+
+
+@native(LOSS)
+def huber(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
+    """Squared error, from the parameter on absolute; targets: (n_rows, n_out) float32."""
+    wanted = array_at(targets, (n_rows, n_out), np.float32)
+    return by_outputs(losses.HUBER, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
+
+
+@native(LOSS)
+def poisson(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
+    """Poisson deviance but for a constant, of exp(Z); targets: (n_rows, n_out) float32."""
+    wanted = array_at(targets, (n_rows, n_out), np.float32)
+    return by_outputs(losses.POISSON, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
+
+
+@native(LOSS)
+def quantile(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
+    """Absolute error with the share `parameter` of it below the target; targets: (n_rows, n_out) float32."""
+    wanted = array_at(targets, (n_rows, n_out), np.float32)
+    return by_outputs(losses.QUANTILE, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
+
+
+PLAIN = {losses.SOFTMAX: softmax, losses.SQUARED: squared}  # without settings and weights
+LOSSES = (weighted_softmax, weighted_squared, binary, hinge, one_vs_rest, absolute, huber, poisson, quantile)  # by code
+TARGETS = (np.int64, np.float32, np.uint8, np.uint8, np.int64, np.float32, np.float32, np.float32, np.float32)

@@ -176,7 +176,7 @@ def run_tiles(thread, work, start, size, groups, key, losses, hits):
             if part == 0:
                 losses[tile] = call_loss(
                     work.loss, outputs, n_out, work.width, work.targets, work.n_rows, work.samples, first, count, scale,
-                    hits.ctypes.data + 8 * tile,
+                    hits.ctypes.data + 8 * tile, work.loss_settings, work.weights,
                 )  # fmt: skip
             if not meet(work.counter, parts):
                 return False

@@ -4,21 +4,41 @@ Your own loss is any object with the methods of `protocols.Loss`. With `code` = 
 the built-in losses select compiled code in the fused engine.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..kernels import elementwise, ends
+from ..kernels import elementwise
+from ..kernels import losses as formulas
 from ..utils import checks
+from .output_losses import (
+    BinaryCrossEntropy,
+    HuberLoss,
+    MeanAbsoluteError,
+    OutputLoss,
+    PoissonLoss,
+    QuantileLoss,
+    SquaredHinge,
+    labels,
+    numbers,
+)
 from .protocols import Loss
 
 
+@dataclass(frozen=True)
 class SoftmaxCrossEntropy:
     """Cross-entropy of the softmax, for classification.
 
     The loss of a sample is −log softmax(z)[label], computed without overflow for all finite logits z. A prediction is correct if
     the largest logit is that of the label.
+
+    Parameters
+    ----------
+    label_smoothing : float, default 0.0
+        A share ε in [0, 1) of the target that all classes get alike: the target of the label is 1 − ε + ε / classes, that of the
+        others ε / classes; as in `torch.nn.CrossEntropyLoss`.
 
     Examples
     --------
@@ -29,7 +49,23 @@ class SoftmaxCrossEntropy:
     (0.6931, 1.0)
     """
 
-    code: int | None = ends.SOFTMAX
+    label_smoothing: float = 0.0
+
+    code: ClassVar[int | None] = formulas.SOFTMAX
+
+    def __post_init__(self) -> None:
+        smoothing = checks.fraction("label_smoothing", self.label_smoothing, open_high=True)
+        object.__setattr__(self, "label_smoothing", smoothing)
+
+    @property
+    def parameter(self) -> float:
+        """The label smoothing."""
+        return self.label_smoothing
+
+    @property
+    def factors(self) -> NDArray[np.float64]:
+        """No numbers: outputs have no weights of their own."""
+        return formulas.NONE
 
     def targets(self, y: ArrayLike, n_out: int, dtype: DTypeLike) -> NDArray[np.int64]:
         """Check labels.
@@ -55,12 +91,7 @@ class SoftmaxCrossEntropy:
         ValueError
             If a label is not in [0, n_out).
         """
-        y = np.ascontiguousarray(y)
-        if y.ndim != 1 or y.dtype.kind not in "iu":
-            checks.fail("y", y, f"a 1-D array of labels 0 … {n_out - 1} for cross-entropy", TypeError)
-        if len(y) and (y.min() < 0 or y.max() >= n_out):
-            checks.fail("y", int(y.max() if y.max() >= n_out else y.min()), f"labels in [0, {n_out}), the net's outputs")
-        return y.astype(np.int64, copy=False)
+        return labels(y, n_out, "cross-entropy")
 
     def on_tile(
         self,
@@ -71,6 +102,7 @@ class SoftmaxCrossEntropy:
         count: int,
         scale: float,
         dZ: NDArray[np.floating],
+        weights: NDArray[np.float64] = formulas.NONE,
     ) -> tuple[float, float]:
         """Compute loss and gradient of one tile.
 
@@ -88,6 +120,8 @@ class SoftmaxCrossEntropy:
             Factor of the gradient, such as 1 / batch size.
         dZ : ndarray
             Receives (softmax − one-hot) · scale, 0 beyond `count`; may be Z itself.
+        weights : ndarray of float64, optional
+            Weights of all samples.
 
         Returns
         -------
@@ -96,9 +130,13 @@ class SoftmaxCrossEntropy:
         hits : float
             Number of correct predictions.
         """
+        if self.label_smoothing or len(weights):
+            return formulas.softmax(Z, targets, samples, first, count, scale, dZ, self.label_smoothing, weights)
         return elementwise.softmax_loss(Z, targets, samples, first, count, scale, dZ)
 
-    def of(self, Z: NDArray[np.floating], targets: NDArray[Any]) -> tuple[float, float]:
+    def of(
+        self, Z: NDArray[np.floating], targets: NDArray[Any], weights: NDArray[np.float64] | None = None
+    ) -> tuple[float, float]:
         """Evaluate predictions.
 
         Parameters
@@ -107,6 +145,8 @@ class SoftmaxCrossEntropy:
             Logits (samples, classes).
         targets : ndarray
             Labels (samples,), as `targets` returns them.
+        weights : ndarray of float64, optional
+            Weights of these samples; by default all 1.
 
         Returns
         -------
@@ -119,14 +159,23 @@ class SoftmaxCrossEntropy:
         top, rows = Z.max(axis=1), np.arange(len(Z))
         with np.errstate(under="ignore"):
             logsum = np.log(np.exp(Z - top[:, None]).sum(axis=1))  # `top` is not added: a large one would round this away
-        return float(np.mean(logsum + (top - Z[rows, targets]))), float(np.mean(Z.argmax(axis=1) == targets))
+        values = logsum + (top - Z[rows, targets])
+        if self.label_smoothing:
+            values = values + self.label_smoothing * (Z[rows, targets] - Z.mean(axis=1))
+        return float(np.average(values, weights=weights)), float(np.average(Z.argmax(axis=1) == targets, weights=weights))
 
 
-class MeanSquaredError:
+@dataclass(frozen=True)
+class MeanSquaredError(OutputLoss):
     """Half the squared error, summed over outputs and averaged over samples.
 
     The loss of a sample is ½ Σ (z − t)². Labels become one-hot targets; a prediction is then correct if the largest output is
     that of the label.
+
+    Parameters
+    ----------
+    output_weights : sequence of float, optional
+        A factor >= 0 for the loss of each output; by default all 1.
 
     Examples
     --------
@@ -136,97 +185,39 @@ class MeanSquaredError:
     (1.0, None)
     """
 
-    code: int | None = ends.SQUARED
+    code: ClassVar[int | None] = formulas.SQUARED
+    _formula: ClassVar[int] = formulas.SQUARED
 
-    def targets(self, y: ArrayLike, n_out: int, dtype: DTypeLike) -> NDArray[np.floating]:
-        """Check targets.
-
-        Parameters
-        ----------
-        y : array_like
-            Numbers (samples,) or (samples, n_out), or labels, which are whole numbers in [0, n_out).
-        n_out : int
-            Outputs of the network.
-        dtype : dtype
-            Type of the network's values.
-
-        Returns
-        -------
-        ndarray
-            Targets (samples, n_out) of this dtype.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If y does not fit the network or has numbers that are not finite.
-        """
+    def _checked(self, y, n_out, dtype):
         y = np.asarray(y)
-        if y.ndim == 0 or y.dtype.kind not in "iufb" or not np.isfinite(y).all():
-            checks.fail("y", y, f"finite numbers of shape (n, {n_out}), or labels", TypeError if y.ndim == 0 else ValueError)
         if y.ndim == 1 and y.dtype.kind in "iu" and n_out > 1:
-            labels = SoftmaxCrossEntropy().targets(y, n_out, dtype)
-            return np.eye(n_out, dtype=dtype)[labels]
-        y = y.reshape(len(y), -1)
-        if y.shape[1] != n_out:
-            checks.fail("y", y.shape, f"of shape (n, {n_out}), the net's outputs")
-        return np.ascontiguousarray(y, dtype=dtype)
+            return np.eye(n_out, dtype=dtype)[labels(y, n_out, "labels")]
+        return numbers(y, n_out, dtype)
 
-    def on_tile(
-        self,
-        Z: NDArray[np.floating],
-        targets: NDArray[Any],
-        samples: NDArray[np.int64],
-        first: int,
-        count: int,
-        scale: float,
-        dZ: NDArray[np.floating],
-    ) -> tuple[float, float]:
-        """Compute loss and gradient of one tile.
+    def _values(self, Z, targets):
+        return 0.5 * (Z - targets) ** 2
 
-        Parameters
-        ----------
-        Z : ndarray
-            Outputs (n_out, W), one column a sample.
-        targets : ndarray
-            Targets of all samples, as `targets` returns them.
-        samples : ndarray of int64
-            Samples of the batch.
-        first, count : int
-            The tile holds samples[first : first + count] in its first `count` columns.
-        scale : float
-            Factor of the gradient, such as 1 / batch size.
-        dZ : ndarray
-            Receives (z − t) · scale, 0 beyond `count`; may be Z itself.
 
-        Returns
-        -------
-        loss : float
-            Sum of the losses.
-        hits : float
-            Number of correct predictions.
-        """
-        return elementwise.squared_loss(Z, targets, samples, first, count, scale, dZ)
+def is_built_in(loss: Loss) -> bool:
+    """Tell whether compiled code knows a loss.
 
-    def of(self, Z: NDArray[np.floating], targets: NDArray[Any]) -> tuple[float, float | None]:
-        """Evaluate predictions.
+    Parameters
+    ----------
+    loss : Loss
+        The loss.
 
-        Parameters
-        ----------
-        Z : ndarray
-            Outputs (samples, n_out).
-        targets : ndarray
-            Targets (samples, n_out), as `targets` returns them.
+    Returns
+    -------
+    bool
+        Whether it is of one of the classes in `NAMES`.
 
-        Returns
-        -------
-        loss : float
-            Mean loss.
-        accuracy : float or None
-            Share of samples whose largest output is that of the label; None where the targets are no one-hot rows.
-        """
-        difference = Z.astype(np.float64) - targets
-        hits = np.mean(Z.argmax(axis=1) == targets.argmax(axis=1)) if has_classes(targets) else None
-        return float(0.5 * np.mean((difference**2).sum(axis=1))), None if hits is None else float(hits)
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.losses.is_built_in(sl.SoftmaxCrossEntropy())
+    True
+    """
+    return type(loss) in NAMES.values() and getattr(loss, "code", None) is not None
 
 
 def has_classes(targets: NDArray[Any]) -> bool:
@@ -240,7 +231,7 @@ def has_classes(targets: NDArray[Any]) -> bool:
     Returns
     -------
     bool
-        Whether they are whole numbers (samples,), or one-hot rows of at least two outputs.
+        Whether they are whole numbers (samples,), 0 and 1 of a binary loss (uint8), or one-hot rows of at least two outputs.
 
     Examples
     --------
@@ -251,12 +242,16 @@ def has_classes(targets: NDArray[Any]) -> bool:
     """
     if targets.ndim == 1:
         return targets.dtype.kind in "iu"
+    if targets.dtype == np.uint8:
+        return targets.ndim == 2
     if targets.ndim != 2 or targets.shape[1] < 2:
         return False
     return checks.is_one_hot(targets)
 
 
-def r_squared(Z: NDArray[np.floating], targets: NDArray[Any]) -> float | None:
+def r_squared(
+    Z: NDArray[np.floating], targets: NDArray[Any], weights: NDArray[np.float64] | None = None
+) -> float | None:  # fmt: skip
     """Compute the coefficient of determination R² of a regression, averaged over its outputs.
 
     Parameters
@@ -265,6 +260,8 @@ def r_squared(Z: NDArray[np.floating], targets: NDArray[Any]) -> float | None:
         Outputs (samples, n_out).
     targets : ndarray
         Numbers (samples, n_out), as `MeanSquaredError.targets` returns them.
+    weights : ndarray of float64, optional
+        Weights of these samples; by default all 1.
 
     Returns
     -------
@@ -282,13 +279,16 @@ def r_squared(Z: NDArray[np.floating], targets: NDArray[Any]) -> float | None:
     if targets.shape != Z.shape or len(Z) < 2:
         return None
     wanted = targets.astype(np.float64)
-    rest = np.square(Z.astype(np.float64) - wanted).sum(axis=0)
-    spread = np.square(wanted - wanted.mean(axis=0)).sum(axis=0)
+    each = 1.0 if weights is None else weights[:, None]
+    rest = (each * np.square(Z.astype(np.float64) - wanted)).sum(axis=0)
+    spread = (each * np.square(wanted - np.average(wanted, axis=0, weights=weights))).sum(axis=0)
     shares = np.divide(rest, spread, out=np.where(rest == 0, 0.0, 1.0), where=spread > 0)
     return float(np.mean(1 - shares))
 
 
-def scores(loss: Loss, Z: NDArray[np.floating], targets: NDArray[Any]) -> tuple[float, float | None, float | None]:
+def scores(
+    loss: Loss, Z: NDArray[np.floating], targets: NDArray[Any], weights: NDArray[np.float64] | None = None
+) -> tuple[float, float | None, float | None]:
     """Evaluate predictions: the loss, the accuracy where there are classes, R² where there are none.
 
     Parameters
@@ -299,6 +299,8 @@ def scores(loss: Loss, Z: NDArray[np.floating], targets: NDArray[Any]) -> tuple[
         Outputs (samples, n_out).
     targets : ndarray
         Targets, as `loss.targets` returns them.
+    weights : ndarray of float64, optional
+        Weights of these samples; by default all 1.
 
     Returns
     -------
@@ -317,11 +319,31 @@ def scores(loss: Loss, Z: NDArray[np.floating], targets: NDArray[Any]) -> tuple[
     >>> sl.losses.scores(loss, np.array([[1.0], [3.0]]), np.array([[1.0], [2.0]]))
     (0.25, None, -1.0)
     """
-    value, accuracy = loss.of(Z, targets)
-    return (value, accuracy, None) if has_classes(targets) else (value, None, r_squared(Z, targets))
+    if weights is None:
+        value, accuracy = loss.of(Z, targets)
+    elif is_built_in(loss):
+        built_in: Any = loss
+        value, accuracy = built_in.of(Z, targets, weights)
+    else:
+        values, hits = zip(*(loss.of(Z[i : i + 1], targets[i : i + 1]) for i in range(len(Z))), strict=True)
+        value = float(np.average(values, weights=weights))
+        accuracy = None if None in hits else float(np.average(hits, weights=weights))
+    if has_classes(targets):
+        return value, accuracy, None
+    response = getattr(loss, "response", None)
+    return value, None, r_squared(Z if response is None else response(Z), targets, weights)
 
 
-NAMES: dict[str, type] = {"softmax_cross_entropy": SoftmaxCrossEntropy, "mean_squared_error": MeanSquaredError}
+NAMES: dict[str, type] = {
+    "softmax_cross_entropy": SoftmaxCrossEntropy,
+    "mean_squared_error": MeanSquaredError,
+    "binary_cross_entropy": BinaryCrossEntropy,
+    "squared_hinge": SquaredHinge,
+    "mean_absolute_error": MeanAbsoluteError,
+    "huber": HuberLoss,
+    "poisson": PoissonLoss,
+    "quantile": QuantileLoss,
+}
 
 
 def get(loss: str | type | Loss | None, default: str = "softmax_cross_entropy") -> Loss:

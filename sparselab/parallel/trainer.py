@@ -33,6 +33,7 @@ def train_parallel(
     steps_per_push: int = 1, max_staleness: int | None = None, damping: float = 0.0, schedule: Sequence[int] = (),
     task_timeout: float | None = None, max_restarts: int = 3, checkpoint: str | PathLike[str] | None = None, every: int = 1,
     keep: int = 3, resume: bool = True, config: Any = None, pace: float | None = None,
+    sample_weight: Any = None, class_weight: Any = None,
 ) -> Iterator[EpochRecord | StepRecord]:  # fmt: skip
     """Train a model in place with several workers and a parameter server.
 
@@ -90,6 +91,8 @@ def train_parallel(
         As for `train`.
     pace : float, optional
         Seconds between two StepRecords, which are yielded too in the first phase. Default: none are.
+    sample_weight, class_weight : optional
+        As for `train`.
 
     Returns
     -------
@@ -123,6 +126,7 @@ def train_parallel(
     run = RunSpec(
         model, data, n_jobs=n_jobs, async_fraction=async_fraction, synchronous=synchronous, optimizer=optimizer, rules=rules,
         epochs=epochs, batch_size=batch_size, loss=loss, evaluate_every=evaluate_every, steps_per_push=steps_per_push,
+        sample_weight=sample_weight, class_weight=class_weight,
     )  # fmt: skip
     state = TrainingState.start(model, run.optimizer, seed)
     server = ParameterServer(model, run.optimizer, state=state.optimizer, max_staleness=max_staleness, damping=damping)

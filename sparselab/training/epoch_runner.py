@@ -17,6 +17,7 @@ from ..engines.base import WEIGHT, DivergedError, Outcome
 from ..engines.layerwise import LayerwiseEngine
 from ..evolution.evidence import flows_of
 from ..nn import losses as loss_functions
+from ..nn.weighted_loss import parts_of, with_weights
 from ..utils import checks
 from ..utils.interrupts import defer_interrupts
 from . import memory
@@ -30,16 +31,16 @@ class EpochRunner:
     """Everything that stays the same from epoch to epoch.
 
     X (n, features), targets: checked training samples; samples: indices of those to train on (default all). test: None, or
-    (X, targets). lean: whether evolution goes layer by layer in any case. augmentation: of a Dataset, or
+    (X, targets); test_weights: of these. lean: whether evolution goes layer by layer in any case. augmentation: of a Dataset, or
     None. The other arguments are those of `steps`.
     """
 
     def __init__(
         self, model, loss, optimizer, rules, X, targets, *, batch_size, threads, samples=None, test=None, evaluate_every=1,
-        pace=0.0, has_state=False, lean=False, augmentation=None,
+        pace=0.0, has_state=False, lean=False, augmentation=None, test_weights=None,
     ):  # fmt: skip
         self.model, self.loss, self.optimizer, self.rules = model, loss, optimizer, rules
-        self.X, self.targets, self.samples, self.test = X, targets, samples, test
+        self.X, self.targets, self.samples, self.test, self.test_weights = X, targets, samples, test, test_weights
         self.augmentation, self.rows = augmentation, rows_of(X, augmentation)
         self.evaluate_every, self.pace = evaluate_every, pace
         self.has_accuracy = loss_functions.has_classes(targets)
@@ -66,7 +67,9 @@ class EpochRunner:
             None if X is None else (as_features(f"data.X_{part}", X, model), loss.targets(y, model.sizes[-1], model.dtype))
             for part, X, y in parts
         )
-        return cls(model, loss, optimizer, rules, *train, test=test, augmentation=data.augmentation, **options)
+        loss = with_weights(loss, data.weights)
+        options |= {"test": test, "augmentation": data.augmentation, "test_weights": data.weights_test}
+        return cls(model, loss, optimizer, rules, *train, **options)
 
     def close(self):
         self.engine.close()
@@ -178,12 +181,18 @@ class EpochRunner:
             raise DivergedError(state.epoch + 1, state.batch, *where)
         return outcome
 
+    def scores(self):
+        """(loss, accuracy, R²) on the test samples."""
+        X, targets = self.test
+        loss, _ = parts_of(self.loss)
+        return loss_functions.scores(loss, self.engine.outputs(X), targets, self.test_weights)
+
     def epoch_record(self, state):
         """The record of the epoch that `state` has just finished."""
         start, number = time.perf_counter(), state.epoch + 1
         due = self.evaluate_every and number % self.evaluate_every == 0 and self.test is not None
         with checks.usual_errors():
-            scores = loss_functions.scores(self.loss, self.engine.outputs(self.test[0]), self.test[1]) if due else NOT_EVALUATED
+            scores = self.scores() if due else NOT_EVALUATED
         return epoch_record(self.model, state.totals, number, scores, time.perf_counter() - start, has_accuracy=self.has_accuracy)
 
 

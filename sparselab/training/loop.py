@@ -7,7 +7,7 @@ each epoch; `train` yields only the latter. Closing the generator ends its threa
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -16,7 +16,8 @@ from .. import evolution
 from ..checkpoints.checkpointer import Checkpointer
 from ..checkpoints.records import EpochRecord, StepRecord
 from ..checkpoints.state import TrainingState
-from ..datasets.coerce import as_dataset, as_features, as_targets, remember_classes
+from ..datasets.coerce import as_dataset, as_features, as_targets, remember_classes, weighted
+from ..datasets.weights import check_weights
 from ..engines import select
 from ..nn import losses as loss_functions
 from ..nn.mlp import check_model
@@ -127,6 +128,8 @@ def steps(
     keep: int = 3,
     resume: bool = True,
     config: Any = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: str | Mapping[Any, float] | None = None,
 ) -> Generator[StepRecord | EpochRecord, None, None]:
     """Train a net in place, one or several mini-batches at a time.
 
@@ -164,7 +167,9 @@ def steps(
     evaluate_every : int, default 1
         Epochs between two evaluations on the test samples; 0 for none.
     loss : str or object, optional
-        By default "softmax_cross_entropy" for labels, else "mean_squared_error".
+        By default "softmax_cross_entropy" for labels, else "mean_squared_error"; or "binary_cross_entropy" and "squared_hinge"
+        (labels; also two with one output, or y of 0 and 1 (n, outputs) for several labels a sample), "mean_absolute_error",
+        "huber", "poisson" and "quantile" (numbers), or an object such as HuberLoss(delta=0.5).
     pace : float, default 0.0
         Seconds of training between two StepRecords, at most 0.2 and at least one mini-batch.
     state : TrainingState, optional
@@ -179,6 +184,10 @@ def steps(
         Whether to go on with the run that is in the folder.
     config : object, optional
         Plain values to be stored in the checkpoints.
+    sample_weight : array_like, optional
+        A number >= 0 for each training sample, which counts as so many copies of it; see `Dataset.with_weights`.
+    class_weight : {"balanced"} or dict, optional
+        A number >= 0 for each label, or "balanced"; see `Dataset.with_weights`.
 
     Returns
     -------
@@ -213,7 +222,7 @@ def steps(
     epochs, batch_size = checks.integer("epochs", epochs, low=0), checks.integer("batch_size", batch_size)
     evaluate_every, pace = checks.integer("evaluate_every", evaluate_every, low=0), checks.non_negative("pace", pace)
     threads = cores() if threads is None else checks.integer("threads", threads)
-    dataset = as_dataset(data, model, loss, new_classes=True)
+    dataset = weighted(as_dataset(data, model, loss, new_classes=True), sample_weight, class_weight)
     run = EpochRunner.of(
         model, dataset, optimizer, rule_list, loss, batch_size=batch_size, threads=threads,
         evaluate_every=evaluate_every, pace=pace, has_state=state is not None,
@@ -276,8 +285,14 @@ def check_rules(rules):
 
 
 def evaluate(
-    model: SparseMLP, X: Any, y: ArrayLike, *, loss: str | type | Loss | None = None, threads: int | None = None
-) -> Scores:  # fmt: skip
+    model: SparseMLP,
+    X: Any,
+    y: ArrayLike,
+    *,
+    loss: str | type | Loss | None = None,
+    threads: int | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> Scores:
     """Compute loss and accuracy of a net on some samples, without dropout.
 
     Parameters
@@ -293,6 +308,8 @@ def evaluate(
         By default "softmax_cross_entropy" for labels, else "mean_squared_error".
     threads : int, optional
         Threads that compute, by default all cores.
+    sample_weight : array_like, optional
+        A number >= 0 for each sample in all means.
 
     Returns
     -------
@@ -314,16 +331,17 @@ def evaluate(
     """
     check_model(model)
     wanted = as_targets(y, model, loss)
-    if wanted.ndim == 0 or wanted.dtype.kind not in "iuf":
+    if wanted.ndim == 0 or wanted.dtype.kind not in ("biuf" if wanted.ndim == 2 else "iuf"):
         checks.fail("y", wanted, "an array of labels or targets, one for each row of X", TypeError)
     are_labels = wanted.ndim == 1 and wanted.dtype.kind in "iu"
     loss_function = loss_functions.get(loss, default="softmax_cross_entropy" if are_labels else "mean_squared_error")
     targets = loss_function.targets(wanted, model.sizes[-1], model.dtype)
+    weights = None if sample_weight is None else check_weights(sample_weight, len(targets))
     outputs = predict(model, X, threads=threads)
     if len(outputs) != len(targets):
         raise ValueError(f"y has {len(targets)} entries: must be {len(outputs)}, one for each row of X")
     with checks.usual_errors():
-        value, accuracy, r2 = loss_functions.scores(loss_function, outputs, targets)
+        value, accuracy, r2 = loss_functions.scores(loss_function, outputs, targets, weights)
     found = Scores(value, accuracy)
     found.r2 = r2
     return found

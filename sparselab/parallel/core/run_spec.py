@@ -1,10 +1,11 @@
 """The arguments of one parallel training, checked."""
 
-from ...datasets.coerce import as_dataset, as_features, remember_classes
+from ...datasets.coerce import as_dataset, as_features, remember_classes, weighted
 from ...engines.select import outputs
 from ...evolution import ImportancePruning, timing_of
 from ...nn import losses as loss_functions
 from ...nn import trained_activations
+from ...nn.weighted_loss import parts_of, with_weights
 from ...training.loop import check_model, check_optimizer, check_rules
 from ...utils import checks, resources
 from .worker import WorkerSpec
@@ -19,11 +20,11 @@ class RunSpec:
 
     def __init__(
         self, model, data, *, n_jobs, async_fraction, synchronous, optimizer, rules, epochs, batch_size, loss, evaluate_every,
-        steps_per_push,
+        steps_per_push, sample_weight=None, class_weight=None,
     ):  # fmt: skip
         check_model(model)
         trained_activations.refuse(model.activation, "workers push gradients of links and biases only")
-        data = as_dataset(data, model, loss, new_classes=True)
+        data = weighted(as_dataset(data, model, loss, new_classes=True), sample_weight, class_weight)
         self.model, self.optimizer, self.rules = model, check_optimizer(optimizer), tuple(check_rules(rules))
         self.epochs, batch_size = checks.integer("epochs", epochs), checks.integer("batch_size", batch_size)
         check_timings(self.rules, self.epochs)
@@ -35,7 +36,7 @@ class RunSpec:
         self.evaluate_every = checks.integer("evaluate_every", evaluate_every, low=0)
         self.loss = loss_functions.get(loss, default="softmax_cross_entropy" if data.n_classes else "mean_squared_error")
         self.X, self.targets = self._samples("X_train", data.X_train, data.y_train)
-        self.augmentation = data.augmentation
+        self.loss, self.augmentation = with_weights(self.loss, data.weights), data.augmentation
         self.has_accuracy = loss_functions.has_classes(self.targets)
         self.batch_size = min(batch_size, len(self.targets))
         self.n_workers = resources.cores() if n_jobs is None else resources.jobs("n_jobs", n_jobs)
@@ -45,6 +46,7 @@ class RunSpec:
         if self.n_workers > self.n_batches:
             checks.fail("n_jobs", self.n_workers, f"at most {self.n_batches}, the mini-batches of an epoch")
         self.test = None if data.X_test is None else self._samples("X_test", data.X_test, data.y_test)
+        self.test_weights = data.weights_test
         self.steps_per_push = checks.integer("steps_per_push", steps_per_push)
         self.parallel = {
             "n_jobs": self.n_workers, "synchronous": self.synchronous, "first_phase": self.first_epochs, "epochs": self.epochs,
@@ -78,7 +80,7 @@ class RunSpec:
     def scores(self, model):
         """(loss, accuracy, R²) on the test samples."""
         X, targets = self.test
-        return loss_functions.scores(self.loss, outputs(model, X, 1), targets)
+        return loss_functions.scores(parts_of(self.loss)[0], outputs(model, X, 1), targets, self.test_weights)
 
 
 def check_timings(rules, epochs):

@@ -97,9 +97,11 @@ def parameters():
         "verbose": {"nothing": None, "text": "yes", "fraction": 1.5},
         "n_jobs": without(not_whole(), "nothing", "below any bound") | {"zero": 0},
     }  # fmt: skip
+    table["class_weight"] = {"number": 3, "text": "balance", "no class": {99: 1}, "negative": {0: -1}, "text in it": {0: "a"}}
     table["checkpoint"] = {"number": 3, "object": object(), "list": ["runs"], "bool": True}
+    containers = "hidden_layer_sizes", "rules", "class_weight"
     for name, faults in table.items():
-        yield from refusals(name, parameter(name), faults, shows_value=name not in ("hidden_layer_sizes", "rules"))
+        yield from refusals(name, parameter(name), faults, shows_value=name not in containers)
     fit = lambda s, v: make(rules=v, epochs=3).fit(s.X, s.y)
     early = lambda **options: [sl.ImportancePruning(**{"start": 1} | options), sl.SET(0.3)]
     spoilt = {
@@ -132,7 +134,7 @@ def data():
         faults = bad if "fit" in argument and "partial" not in argument else bad | wide
         yield from refusals(argument, call, without(faults, *numbers[1:]), names=WORDS, shows_value=False)
     labels = {fault: Made(lambda fixture, make=make: make(fixture.y.copy())) for fault, make in values.BAD_Y.items()}
-    yield from refusals("fit(y)", lambda s, y: make().fit(s.X, y), labels, names=WORDS, shows_value=False)
+    yield from refusals("fit(y)", lambda s, y: make().fit(s.X, y), without(labels, "one-hot"), names=WORDS, shows_value=False)
     unseen = {"unseen label": Made(lambda s: s.y + 3), "text for numbers": Made(lambda s: np.array(list("abc"))[s.y])}
     yield from refusals(
         "partial_fit(y)",

@@ -1,0 +1,265 @@
+"""What the classifier and the regressor share: parameters, scaling of features, and a fit that calls `train`."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+from sklearn import config_context
+from sklearn.base import BaseEstimator
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..checkpoints.records import History
+from ..checkpoints.state import TrainingState
+from ..datasets.scaling import CommonScale, scaled_by, warn_of_extreme_numbers, warn_of_lost_digits
+from ..datasets.validation import check_features, check_frame, is_wide
+from ..training.loop import predict
+from ..utils import checks
+from ..utils.csr import check_finite
+from .fitting import BestEpoch, copied, progress, restored_on_failure, run_epochs, score_of, stored_seeds, with_validation
+from .settings import Settings, net_parameters, seeds_of, threads_of
+
+if TYPE_CHECKING:
+    from ..datasets.augmentation import Augmentation
+
+# Numbers that are not finite are refused by check_features, which names their place.
+SAME = 1e-9  # deviations by which a mean may differ and counts as the same
+VALIDATION = {"accept_sparse": "csr", "accept_large_sparse": True, "ensure_all_finite": False}
+
+
+def check_before_sklearn(X):
+    """Validate sparse X, because compiled code of scikit-learn and scipy would follow invalid indices out of the array.
+
+    Masked arrays are refused, because their mask would be lost. Everything else is returned as it is.
+    """
+    if hasattr(X, "iloc") and hasattr(X, "columns"):
+        check_frame(X)
+    if getattr(getattr(X, "dtype", None), "kind", "") == "c":
+        raise ValueError(f"Complex data not supported: X.dtype = {X.dtype}: must be bool, integer or floating")
+    if not (sparse.issparse(X) or np.ma.isMaskedArray(X)):
+        return X
+    return check_features(X, dtype=np.float64 if is_wide(X) else np.float32)
+
+
+def updated(scaler, X):
+    """A scaler that has seen X, too; with the same mean and deviation where X changes them by rounding only."""
+    with checks.usual_errors():
+        new = deepcopy(scaler).partial_fit(X)
+    if isinstance(new, CommonScale):
+        if abs(new.factor_ - scaler.factor_) <= SAME * scaler.factor_:
+            new.factor_ = scaler.factor_
+        return new
+    near = lambda a, b: a is None or bool(np.all(np.abs(a - b) <= SAME * scaler.scale_))
+    if near(new.mean_, scaler.mean_) and near(new.scale_, scaler.scale_):
+        new.mean_, new.var_, new.scale_ = scaler.mean_, scaler.var_, scaler.scale_
+    return new
+
+
+def has_partial_fit(estimator):
+    """Early stopping excludes partial_fit: it needs a validation part that stays the same."""
+    if estimator.early_stopping:
+        checks.fail("early_stopping", estimator.early_stopping, "False for partial_fit, which holds no data back", AttributeError)
+    return True
+
+
+class SparseMLPEstimator(BaseEstimator):
+    """A truly sparse MLP that is fitted to targets, which a subclass checks and encodes.
+
+    What a subclass knows of its targets before the training (`known`) is found by `_training_data`, and stored or compared by
+    `_remember` and `_check_same`; `_dataset` encodes the targets.
+    """
+
+    scaler_: Any
+    optimizer: Any = "momentum_sgd"  # of estimators that were pickled before it was a parameter
+
+    def __init__(
+        self, hidden_layer_sizes: int | Sequence[int] = (200, 200), *, epsilon: float = 20,
+        density: float | Sequence[float] | None = None, activation: Any = "all_relu", alpha: float = 0.6, initializer: Any = None,
+        dropout: float = 0.0, zeta: float | Callable[[int], float] = 0.3, rules: Any = None,
+        learning_rate: float | Callable[[float], float] = 0.01, momentum: float = 0.9, nesterov: bool = False,
+        weight_decay: float = 0.0, batch_size: int | str = "auto", epochs: int = 50, early_stopping: bool = False,
+        validation_fraction: float = 0.1, n_epochs_no_change: int = 10, tol: float = 1e-4, warm_start: bool = False,
+        standardise: bool | str = "auto", random_state: Any = None, verbose: bool = False, n_jobs: int | None = None,
+        checkpoint: str | os.PathLike[str] | None = None, augmentation: Augmentation | None = None,
+        optimizer: Any = "momentum_sgd", topology: Any = None,
+    ) -> None:  # fmt: skip
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.epsilon = epsilon
+        self.density = density
+        self.activation = activation
+        self.alpha = alpha
+        self.initializer = initializer
+        self.dropout = dropout
+        self.zeta = zeta
+        self.rules = rules
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_epochs_no_change = n_epochs_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.standardise = standardise
+        self.random_state = random_state
+        self.verbose = verbose
+        self.n_jobs = n_jobs
+        self.checkpoint = checkpoint
+        self.augmentation = augmentation
+        self.optimizer = optimizer
+        self.topology = topology
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    @property
+    def n_links_(self) -> int:
+        """Links of the net."""
+        return self.model_.n_links
+
+    @property
+    def density_(self) -> float:
+        """Links of the net as a share of those of a dense one."""
+        return self.model_.density
+
+    def _outputs(self, X):
+        """Outputs of the net for samples, (n, outputs) in float64."""
+        check_is_fitted(self, "model_")
+        X = self._features(validate_data(self, check_before_sklearn(X), reset=False, **VALIDATION))
+        return predict(self.model_, self._scaled(X), threads=threads_of(self.n_jobs)).astype(np.float64)
+
+    def _features(self, X):
+        """X, checked: as float64 where it is to be standardised and float32 could lose digits, else as float32."""
+        dtype = np.dtype(np.float64 if self.standardise and is_wide(X) else np.float32)
+        checked = check_features(X, dtype=dtype)
+        if is_wide(X) and X.dtype != dtype and X.dtype.itemsize >= dtype.itemsize:
+            warn_of_lost_digits(X.tocsr() if sparse.issparse(X) else X, "X", dtype)
+        return checked
+
+    def _scaled(self, X):
+        """X as float32, standardised if that is wanted."""
+        if self.scaler_ is None:
+            return X
+        if isinstance(self.scaler_, StandardScaler) and (
+            X.dtype == np.float32 or (sparse.issparse(X) and self.scaler_.with_mean)
+        ):
+            with config_context(transform_output="default"):  # a net reads arrays, whatever the user's pipelines return
+                return self.scaler_.transform(X)
+        if isinstance(self.scaler_, CommonScale):
+            scaled = self.scaler_.transform(X)
+        else:
+            scaled = scaled_by(X, self.scaler_.mean_, 1 / self.scaler_.scale_, np.float32)
+        values = scaled.data if sparse.issparse(scaled) else scaled
+        check_finite(values, values, "standardised X")
+        return scaled
+
+    def _fit(self, X, y, sample_weight):
+        """`fit` of the subclasses."""
+        with restored_on_failure(self):
+            settings, continuing = Settings.of(self), bool(self.warm_start) and hasattr(self, "model_")
+            X, y, known = self._training_data(X, y, not continuing)
+            return self._train(settings, continuing, X, y, known, self.epochs, sample_weight)
+
+    def _partial_fit(self, X, y, sample_weight, *more):
+        """`partial_fit` of the subclasses. more: further arguments of `_training_data`."""
+        with restored_on_failure(self), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "start = .*: nothing will be pruned")  # more calls may follow
+            settings, continuing = replace(Settings.of(self), checkpointing={}), hasattr(self, "model_")
+            X, y, known = self._training_data(X, y, not continuing, *more)
+            if continuing and self.scaler_ is not None:
+                self.scaler_ = updated(self.scaler_, X)
+            return self._train(settings, continuing, X, y, known, 1, sample_weight)
+
+    def _start(self, settings, X, known):
+        """(model, state, history) of a new net. known: what a subclass knows of its targets."""
+        seeds = seeds_of(self.random_state)
+        model = settings.make_net(X, known.n_outputs, seeds)
+        if settings.checkpointing and self.random_state is None:
+            seeds = stored_seeds(settings.checkpointing["checkpoint"], model) or seeds
+        self._remember(known)
+        self._made_with = net_parameters(self)
+        self.scaler_ = self._new_scaler(sparse.issparse(X))
+        if self.scaler_ is not None:
+            with checks.usual_errors():
+                self.scaler_.fit(X)
+        if X.dtype == np.float64 and isinstance(self.scaler_, CommonScale):
+            warn_of_lost_digits(self.scaler_.transform(X, np.float64), "X")
+        elif X.dtype == np.float64:
+            warn_of_extreme_numbers(X, "X")
+        return model, TrainingState.start(model, settings.optimizer, seeds), History()
+
+    def _new_scaler(self, is_sparse):
+        if isinstance(self.standardise, str) and is_sparse:
+            return CommonScale()
+        return StandardScaler(with_mean=not is_sparse) if self.standardise else None
+
+    def _check_unchanged(self):
+        """Refuse parameters with which the existing net cannot have been made."""
+        for name, value in net_parameters(self).items():
+            made = self._made_with.get(name, value)  # an estimator of an earlier version noted fewer
+            if value is not made and value != made:
+                checks.fail(name, value, f"{made!r}, with which the net was made (fit without warm_start makes a new one)")
+
+    def _train(self, settings, continuing, X, y, known, epochs, sample_weight):
+        """Train the existing net for `epochs` epochs more, or a new one for so many in all; returns self."""
+        if continuing:
+            self._check_same(known)
+            self._check_unchanged()
+            (model, state), history = copied(self.model_, self._state), History(self.history_)
+        else:
+            model, state, history = self._start(settings, X, known)
+        model.dropout = settings.dropout
+        data = self._dataset(self._scaled(X), y, sample_weight).with_augmentation(self.augmentation)
+        best, done = None, len(history)
+        if self.early_stopping:
+            data = with_validation(data, self.validation_fraction, state.seeds)
+            best = BestEpoch(model, state, self.n_epochs_no_change, self.tol, settings.checkpointing.get("checkpoint"))
+        try:
+            with progress(self.verbose, epochs, type(self).__name__) as bar:
+                run_epochs(model, state, history, data, settings, epochs=epochs, best=best, bar=bar, loss=self._loss())
+        except (KeyboardInterrupt, SystemExit):  # the second is what handlers of SIGTERM raise
+            if len(history) > done:
+                self._store(model, state, history, best)
+            raise
+        return self._store(model, state, history, best)
+
+    def _store(self, model, state, history, best):
+        """Set the attributes of a fitted estimator; returns self."""
+        self.model_, self._state, self.history_ = model, state, history
+        record = best.record if best else history[-1]
+        self.n_iter_, self.loss_ = len(history), record.train_loss
+        self.best_validation_score_ = score_of(record) if best else None
+        self.best_epoch_ = record.epoch if best else None
+        return self
+
+    def _training_data(self, X, y, reset):
+        """(X, C-contiguous or CSR, y, known), all checked. reset: whether these are the first training data."""
+        raise NotImplementedError
+
+    def _remember(self, known):
+        """Set the attributes that say what the outputs of a new net stand for."""
+        raise NotImplementedError
+
+    def _check_same(self, known):
+        """Refuse targets for which the existing net was not made."""
+        raise NotImplementedError
+
+    def _dataset(self, X, y, sample_weight):
+        """The Dataset of a training."""
+        raise NotImplementedError
+
+    def _loss(self):
+        """The loss of a training; None: that of `train` for these targets."""
+        return None

@@ -1,0 +1,99 @@
+"""Losses of a tile, with weights of samples and of outputs; softmax and squared error without weights are in elementwise.py."""
+
+import numpy as np
+
+from .settings import jit
+
+SOFTMAX, SQUARED, BINARY, HINGE, ONE_VS_REST, ABSOLUTE, HUBER, POISSON, QUANTILE = range(9)  # `code` of the built-in losses
+NONE = np.zeros(0)  # weights or factors that are all 1
+
+
+def code_of(code, targets):
+    """The formula for these targets: HINGE of labels (n,) is ONE_VS_REST."""
+    return ONE_VS_REST if code == HINGE and targets.ndim == 1 else code
+
+
+@jit
+def of_one(code, z, t, parameter):
+    """(loss, slope) of an output z and its target t, in float64. A loss of z that is NaN is NaN."""
+    if code == BINARY or code == HINGE or code == ONE_VS_REST:
+        sign = 1.0 if t > 0 else -1.0
+        margin = sign * z
+        if code == BINARY:  # −log σ(margin)
+            e = np.exp(-abs(margin))
+            if margin > 0:
+                return np.log1p(e), -sign * e / (1.0 + e)
+            return np.log1p(e) - margin, -sign / (1.0 + e)
+        gap = 0.0 if margin >= 1.0 else 1.0 - margin
+        return gap * gap, -2.0 * sign * gap
+    d = z - t
+    if code == POISSON:
+        rate = np.exp(z)
+        return rate - t * z, rate - t
+    if code == ABSOLUTE:
+        return abs(d), 1.0 if d > 0 else (-1.0 if d < 0 else 0.0)
+    if code == QUANTILE:
+        if d > 0:
+            return (1.0 - parameter) * d, 1.0 - parameter
+        return -parameter * d, -parameter if d < 0 else 0.0
+    if code == HUBER and abs(d) > parameter:
+        return parameter * (abs(d) - 0.5 * parameter), parameter if d > 0 else -parameter
+    return 0.5 * d * d, d  # SQUARED, too
+
+
+@jit
+def by_outputs(code, Z, targets, samples, first, count, scale, dZ, parameter, factors, weights):
+    """Σ of a loss over a tile of outputs Z (outputs, W), each by itself: (Σ loss, hits); dZ = slopes · scale, and may be Z.
+
+    targets (n, outputs), or labels (n, 1) of ONE_VS_REST. factors: of the outputs, weights: of all n samples, or NONE. Hits:
+    samples whose largest output is that of the largest target; of BINARY and HINGE those whose outputs all have the right sign.
+    """
+    n, width = Z.shape
+    loss, hits = 0.0, 0
+    for c in range(count):
+        sample, best, wanted, right = samples[first + c], 0, 0, True
+        weight = weights[sample] if len(weights) else 1.0
+        for q in range(n):
+            z = np.float64(Z[q, c])
+            if code == ONE_VS_REST:
+                t = 1.0 if targets[sample, 0] == q else 0.0
+                wanted = q if t > 0 else wanted
+            else:
+                t = np.float64(targets[sample, q])
+                wanted = q if targets[sample, q] > targets[sample, wanted] else wanted
+            best = q if Z[q, c] > Z[best, c] else best
+            right = right and (z > 0) == (t > 0)
+        for q in range(n):
+            t = np.float64(targets[sample, 0] == q) if code == ONE_VS_REST else np.float64(targets[sample, q])
+            value, slope = of_one(code, np.float64(Z[q, c]), t, parameter)
+            factor = weight * factors[q] if len(factors) else weight
+            loss += factor * value
+            dZ[q, c] = factor * slope * scale
+        hits += right if code == BINARY or code == HINGE else best == wanted
+    dZ[:, count:width] = 0
+    return loss, hits
+
+
+@jit
+def softmax(Z, labels, samples, first, count, scale, dZ, smoothing, weights):
+    """`elementwise.softmax_loss` with weights of the samples, and targets (1 − smoothing) · one-hot + smoothing / classes."""
+    n, width = Z.shape
+    loss, hits = 0.0, 0
+    for c in range(count):
+        label, best = labels[samples[first + c]], 0
+        weight = weights[samples[first + c]] if len(weights) else 1.0
+        for q in range(1, n):
+            if Z[q, c] > Z[best, c]:
+                best = q
+        top, spread, sum_ = np.float64(Z[best, c]), 0.0, 0.0
+        logit = np.float64(Z[label, c]) - top
+        for q in range(n):
+            spread += np.float64(Z[q, c]) - top
+            sum_ += np.exp(np.float64(Z[q, c]) - top)
+        for q in range(n):
+            target = smoothing / n + (1.0 - smoothing if q == label else 0.0)
+            dZ[q, c] = weight * (np.exp(np.float64(Z[q, c]) - top) / sum_ - target) * scale
+        loss += weight * (np.log(sum_) - (1.0 - smoothing) * logit - smoothing * spread / n)
+        hits += best == label
+    dZ[:, count:width] = 0
+    return loss, hits

@@ -1,0 +1,444 @@
+"""Losses that are a sum over the outputs of a net, each compared with a target of its own: binary, hinge, and of regressions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from ..kernels import elementwise
+from ..kernels import losses as formulas
+from ..utils import checks
+
+
+def labels(y: ArrayLike, n_out: int, loss: str) -> NDArray[np.int64]:
+    """Whole numbers in [0, n_out) as int64; TypeError or ValueError for anything else."""
+    y = np.ascontiguousarray(y)
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        checks.fail("y", y, f"a 1-D array of labels 0 … {n_out - 1} for {loss}", TypeError)
+    if len(y) and (y.min() < 0 or y.max() >= n_out):
+        checks.fail("y", int(y.max() if y.max() >= n_out else y.min()), f"labels in [0, {n_out}), the net's outputs")
+    return y.astype(np.int64, copy=False)
+
+
+def numbers(y: ArrayLike, n_out: int, dtype: DTypeLike) -> NDArray[np.floating]:
+    """Finite numbers (n, n_out) of this dtype; TypeError or ValueError for anything else."""
+    y = np.asarray(y)
+    if y.ndim == 0 or y.dtype.kind not in "iufb" or not np.isfinite(y).all():
+        checks.fail("y", y, f"finite numbers of shape (n, {n_out})", TypeError if y.ndim == 0 else ValueError)
+    shape, y = y.shape, y.reshape(len(y), -1) if len(y) else y.reshape(0, n_out)
+    if y.shape[1] != n_out:
+        checks.fail("y", shape, f"of shape (n, {n_out}), the net's outputs")
+    return np.ascontiguousarray(y, dtype=dtype)
+
+
+def zeros_and_ones(y: ArrayLike, n_out: int) -> NDArray[np.uint8]:
+    """Targets (n, n_out) as uint8; TypeError or ValueError unless each is 0 or 1."""
+    y = np.asarray(y)
+    if y.ndim not in (1, 2) or y.dtype.kind not in "iufb":
+        checks.fail("y", y, f"0 and 1, of shape (n, {n_out})", TypeError)
+    shape, y = y.shape, y.reshape(len(y), -1) if len(y) else y.reshape(0, n_out)
+    if y.shape[1] != n_out:
+        checks.fail("y", shape, f"of shape (n, {n_out}), a column of 0 and 1 for each output of the net")
+    wrong = (y != 0) & (y != 1)
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0].tolist()
+        checks.fail(f"y[{row}, {column}]" if len(shape) > 1 else f"y[{row}]", y[row, column].item(), "0 or 1")
+    return np.ascontiguousarray(y, dtype=np.uint8)
+
+
+def weights_of(name: str, values: Any) -> tuple[float, ...] | None:
+    """Numbers >= 0, not all 0, as a tuple; None for None."""
+    if values is None:
+        return None
+    if np.ndim(values) != 1 or not len(values):
+        checks.fail(name, values, "a list of numbers, one for each output", TypeError)
+    found = tuple(checks.non_negative(f"{name}[{i}]", value) for i, value in enumerate(values))
+    return found if any(found) else checks.fail(name, values, "not all 0")
+
+
+@dataclass(frozen=True)
+class OutputLoss:
+    """What the losses of this module share.
+
+    The loss of a sample is the sum over the outputs of a loss of each output z and its target t.
+
+    Parameters
+    ----------
+    output_weights : sequence of float, optional
+        A factor >= 0 for the loss of each output; by default all 1.
+    """
+
+    output_weights: Sequence[float] | None = field(default=None, kw_only=True)
+
+    code: ClassVar[int | None] = None
+    _formula: ClassVar[int]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "output_weights", weights_of("output_weights", self.output_weights))
+
+    @property
+    def parameter(self) -> float:
+        """The number on which the formula depends; 0 where there is none."""
+        return 0.0
+
+    @property
+    def factors(self) -> NDArray[np.float64]:
+        """Factors of the outputs, or no numbers where all are 1."""
+        return formulas.NONE if self.output_weights is None else np.array(self.output_weights)
+
+    def targets(self, y: ArrayLike, n_out: int, dtype: DTypeLike) -> NDArray[Any]:
+        """Check targets.
+
+        Parameters
+        ----------
+        y : array_like
+            Targets of shape (samples, n_out), or (samples,) where there is one output. Labels (samples,) of the losses that know
+            classes are whole numbers in [0, n_out).
+        n_out : int
+            Outputs of the network.
+        dtype : dtype
+            Type of the network's values.
+
+        Returns
+        -------
+        ndarray
+            Targets (samples, n_out): numbers of this dtype; 0 and 1 as uint8 of binary losses. Labels stay int64, but for
+            MeanSquaredError, which makes them one-hot rows.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If y does not fit the network or has values that are not allowed.
+        """
+        if self.output_weights is not None and len(self.output_weights) != n_out:
+            checks.fail("output_weights", self.output_weights, f"{n_out} numbers, one for each output of the net")
+        return self._checked(y, n_out, dtype)
+
+    def on_tile(
+        self,
+        Z: NDArray[np.floating],
+        targets: NDArray[Any],
+        samples: NDArray[np.int64],
+        first: int,
+        count: int,
+        scale: float,
+        dZ: NDArray[np.floating],
+        weights: NDArray[np.float64] = formulas.NONE,
+    ) -> tuple[float, float]:
+        """Compute loss and gradient of one tile.
+
+        Parameters
+        ----------
+        Z : ndarray
+            Outputs (n_out, W), one column a sample.
+        targets : ndarray
+            Targets of all samples, as `targets` returns them.
+        samples : ndarray of int64
+            Samples of the batch.
+        first, count : int
+            The tile holds samples[first : first + count] in its first `count` columns.
+        scale : float
+            Factor of the gradient, such as 1 / batch size.
+        dZ : ndarray
+            Receives the gradient times `scale`, 0 beyond `count`; may be Z itself.
+        weights : ndarray of float64, optional
+            Weights of all samples.
+
+        Returns
+        -------
+        loss : float
+            Sum of the losses.
+        hits : float
+            Number of correct predictions.
+        """
+        if self._formula == formulas.SQUARED and self.output_weights is None and not len(weights):
+            return elementwise.squared_loss(Z, targets, samples, first, count, scale, dZ)
+        code = formulas.code_of(self._formula, targets)
+        wanted = targets.reshape(len(targets), -1)
+        arguments = wanted, samples, first, count, scale, dZ, self.parameter, self.factors, weights
+        return formulas.by_outputs(code, Z, *arguments)
+
+    def of(
+        self, Z: NDArray[np.floating], targets: NDArray[Any], weights: NDArray[np.float64] | None = None
+    ) -> tuple[float, float | None]:
+        """Evaluate predictions.
+
+        Parameters
+        ----------
+        Z : ndarray
+            Outputs (samples, n_out).
+        targets : ndarray
+            Targets, as `targets` returns them.
+        weights : ndarray of float64, optional
+            Weights of these samples; by default all 1.
+
+        Returns
+        -------
+        loss : float
+            Mean loss.
+        accuracy : float or None
+            Share of correct predictions; None for a regression.
+        """
+        Z = Z.astype(np.float64)
+        values = self._values(Z, targets)
+        values = values if self.output_weights is None else values * self.factors
+        hits = self._hits(Z, targets)
+        return (
+            float(np.average(values.sum(axis=1), weights=weights)),
+            None if hits is None else float(np.average(hits, weights=weights)),
+        )
+
+    def response(self, Z: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Compute what is predicted of the targets, which is the output itself unless the loss has a link function.
+
+        Parameters
+        ----------
+        Z : ndarray
+            Outputs (samples, n_out).
+
+        Returns
+        -------
+        ndarray
+            Predictions (samples, n_out).
+        """
+        return Z
+
+    def _checked(self, y, n_out, dtype):
+        return numbers(y, n_out, dtype)
+
+    def _values(self, Z, targets):
+        """The loss of each output, (samples, n_out), in float64."""
+        raise NotImplementedError
+
+    def _hits(self, Z, targets):
+        """Whether each sample's prediction is correct; None for a regression. Of one-hot rows the largest output counts."""
+        one_hot = targets.shape[1] > 1 and checks.is_one_hot(targets)
+        return Z.argmax(axis=1) == targets.argmax(axis=1) if one_hot else None
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(OutputLoss):
+    """Cross-entropy of the logistic function: for two classes with one output, or for several labels a sample.
+
+    The loss of an output z with target t in {0, 1} is log(1 + exp(z)) − t z. It is summed over the outputs and averaged over
+    samples. Predicted is the label 1 where z > 0; a sample counts as correct if all its labels are (the accuracy of labels that
+    scikit-learn calls subset accuracy).
+
+    Parameters
+    ----------
+    output_weights : sequence of float, optional
+        A factor >= 0 for the loss of each output; by default all 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> loss, accuracy = sl.BinaryCrossEntropy().of(np.array([[0.0], [2.0]]), np.array([[0], [1]]))
+    >>> round(loss, 4), accuracy
+    (0.41, 1.0)
+    """
+
+    code: ClassVar[int | None] = formulas.BINARY
+    _formula: ClassVar[int] = formulas.BINARY
+
+    def _checked(self, y, n_out, dtype):
+        return zeros_and_ones(y, n_out)
+
+    def _values(self, Z, targets):
+        return np.logaddexp(0, np.where(targets > 0, -Z, Z))
+
+    def _hits(self, Z, targets):
+        return ((Z > 0) == (targets > 0)).all(axis=1)
+
+
+@dataclass(frozen=True)
+class SquaredHinge(OutputLoss):
+    """Squared hinge: for classes (one against the rest), for two classes with one output, or for several labels a sample.
+
+    The loss of an output z is max(0, 1 − s z)², where s is 1 for the output of the label and −1 for the others. It is summed over
+    the outputs and averaged over samples. Of classes the largest output is predicted; of one output or of several labels those
+    with z > 0, and a sample counts as correct if all its labels are.
+
+    Parameters
+    ----------
+    output_weights : sequence of float, optional
+        A factor >= 0 for the loss of each output; by default all 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.SquaredHinge().of(np.array([[2.0, -0.5]]), np.array([0]))
+    (0.25, 1.0)
+    """
+
+    code: ClassVar[int | None] = formulas.HINGE
+    _formula: ClassVar[int] = formulas.HINGE
+
+    def _checked(self, y, n_out, dtype):
+        return labels(y, n_out, "the hinge of several outputs") if np.ndim(y) == 1 and n_out > 1 else zeros_and_ones(y, n_out)
+
+    def _values(self, Z, targets):
+        positive = targets[:, None] == np.arange(Z.shape[1]) if targets.ndim == 1 else targets > 0
+        return np.maximum(0, 1 - np.where(positive, Z, -Z)) ** 2
+
+    def _hits(self, Z, targets):
+        return Z.argmax(axis=1) == targets if targets.ndim == 1 else ((Z > 0) == (targets > 0)).all(axis=1)
+
+
+@dataclass(frozen=True)
+class MeanAbsoluteError(OutputLoss):
+    """Absolute error, summed over outputs and averaged over samples; it is least at the medians.
+
+    Parameters
+    ----------
+    output_weights : sequence of float, optional
+        A factor >= 0 for the loss of each output; by default all 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.MeanAbsoluteError().of(np.array([[1.0], [3.0]]), np.array([[1.0], [1.0]]))
+    (1.0, None)
+    """
+
+    code: ClassVar[int | None] = formulas.ABSOLUTE
+    _formula: ClassVar[int] = formulas.ABSOLUTE
+
+    def _values(self, Z, targets):
+        return np.abs(Z - targets)
+
+
+@dataclass(frozen=True)
+class HuberLoss(OutputLoss):
+    """Half the squared error up to a distance, and linear beyond it; as `torch.nn.HuberLoss`.
+
+    The loss of an output with error d = z − t is ½ d² for |d| ≤ delta, else delta (|d| − ½ delta). It is summed over the outputs
+    and averaged over samples.
+
+    Parameters
+    ----------
+    delta : float, default 1.0
+        The distance, > 0.
+    output_weights : sequence of float, optional
+        A factor >= 0 for the loss of each output; by default all 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.HuberLoss(delta=2.0).of(np.array([[1.0], [6.0]]), np.array([[0.0], [1.0]]))
+    (4.25, None)
+    """
+
+    delta: float = 1.0
+
+    code: ClassVar[int | None] = formulas.HUBER
+    _formula: ClassVar[int] = formulas.HUBER
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "delta", checks.positive("delta", self.delta))
+
+    @property
+    def parameter(self) -> float:
+        """The distance delta."""
+        return self.delta
+
+    def _values(self, Z, targets):
+        distance = np.abs(Z - targets)
+        return np.where(distance <= self.delta, 0.5 * distance**2, self.delta * (distance - 0.5 * self.delta))
+
+
+@dataclass(frozen=True)
+class PoissonLoss(OutputLoss):
+    """Negative log-likelihood of counts, without its constant; an output is the logarithm of the expected count.
+
+    The loss of an output z with target t >= 0 is exp(z) − t z. It is summed over the outputs and averaged over samples. R² is
+    that of exp(z).
+
+    Parameters
+    ----------
+    output_weights : sequence of float, optional
+        A factor >= 0 for the loss of each output; by default all 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.PoissonLoss().of(np.array([[0.0], [0.0]]), np.array([[1.0], [3.0]]))
+    (1.0, None)
+    """
+
+    code: ClassVar[int | None] = formulas.POISSON
+    _formula: ClassVar[int] = formulas.POISSON
+
+    def _checked(self, y, n_out, dtype):
+        found = numbers(y, n_out, dtype)
+        if len(found) and found.min() < 0:
+            checks.fail("y", float(found.min()), "counts >= 0 for poisson")
+        return found
+
+    def response(self, Z: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Compute the expected counts.
+
+        Parameters
+        ----------
+        Z : ndarray
+            Outputs (samples, n_out).
+
+        Returns
+        -------
+        ndarray
+            The exponential of Z.
+        """
+        return np.exp(Z)
+
+    def _values(self, Z, targets):
+        return np.exp(Z) - targets * Z
+
+
+@dataclass(frozen=True)
+class QuantileLoss(OutputLoss):
+    """The pinball loss, which is least where a share q of the targets lies below the output.
+
+    The loss of an output z with target t is q (t − z) where z < t, else (1 − q) (z − t). It is summed over the outputs and
+    averaged over samples.
+
+    Parameters
+    ----------
+    q : float, default 0.5
+        The share, in (0, 1).
+    output_weights : sequence of float, optional
+        A factor >= 0 for the loss of each output; by default all 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.QuantileLoss(0.75).of(np.array([[0.0], [0.0]]), np.array([[1.0], [-1.0]]))
+    (0.5, None)
+    """
+
+    q: float = 0.5
+
+    code: ClassVar[int | None] = formulas.QUANTILE
+    _formula: ClassVar[int] = formulas.QUANTILE
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        allowed = "a number in (0, 1)"
+        q = checks.number("q", self.q, allowed, low=0, high=1, open_low=True, open_high=True)
+        object.__setattr__(self, "q", q)
+
+    @property
+    def parameter(self) -> float:
+        """The share q."""
+        return self.q
+
+    def _values(self, Z, targets):
+        d = Z - targets
+        return np.maximum((1 - self.q) * d, -self.q * d)
