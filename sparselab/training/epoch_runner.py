@@ -14,6 +14,7 @@ from ..datasets.coerce import as_features
 from ..engines import select
 from ..engines.augmented import rows_of
 from ..engines.base import WEIGHT, DivergedError, Outcome
+from ..engines.entries import by_entries
 from ..engines.layerwise import LayerwiseEngine
 from ..nn import losses as loss_functions
 from ..utils import checks
@@ -50,6 +51,7 @@ class EpochRunner:
             model, self.batch_size, threads, n_test=0 if test is None else test[0].shape[0], evolution=bool(rules),
             layerwise=isinstance(self.engine, LayerwiseEngine), has_state=has_state, by_layer=evolution.can_go_by_layer(rules),
             lean=lean, vectors=getattr(optimizer, "vectors", 1),
+            entries=[by_entries(rows, model.layers[0].topology) for rows in (self.rows, *(test or ())[:1])],
         )  # fmt: skip
         self.engine.index = self.plan.index
 

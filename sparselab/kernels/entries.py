@@ -1,0 +1,86 @@
+"""The first layer's products over the entries of CSR samples: no link of a feature without an entry is read.
+
+indptr, rows and slots are those of the transposed index: input i has links k in [indptr[i], indptr[i + 1]), to output rows[k],
+with weight w[slots[k]]. Sums are in the order of samples and of their entries, whatever the number of threads.
+"""
+
+import numpy as np
+from numba import types
+
+from .columns import FIELDS, INDPTR_T, N_IN, N_OUT, NNZ, ROWS_T, SLOTS_T, W
+from .ends import GATHER
+from .intrinsics import TOO_LARGE
+from .native import caller, native
+from .settings import jit
+from .system import array_at
+
+i, f = types.int64, types.float32
+ENTRY_GRADIENTS = f(i, i, i, i, i, i, i, i, i, i, i, i, i)
+call_entry_gradients = caller(ENTRY_GRADIENTS)
+
+
+@jit
+def add_entries(values, columns, starts, samples, first, count, indptr, rows, slots, w, out, begin, end):
+    """Columns [begin, end) of out (n_out, W): W x without biases of samples[first + c] in column c < count, 0 beyond.
+
+    values, columns, starts: the arrays of the samples' CSR matrix.
+    """
+    for j in range(out.shape[0]):
+        for c in range(begin, end):
+            out[j, c] = 0
+    for c in range(begin, min(end, count)):
+        sample = samples[first + c]
+        for entry in range(starts[sample], starts[sample + 1]):
+            x, feature = values[entry], columns[entry]
+            for k in range(indptr[feature], indptr[feature + 1]):
+                out[rows[k], c] += x * w[slots[k]]
+
+
+@jit
+def add_entry_gradients(values, columns, starts, samples, first, count, indptr, rows, slots, dZ, dw, part, parts):
+    """dw += dZ Xᵀ on the links of samples[first : first + count], from the features i with i % parts == part.
+
+    Returns 0, or NaN where a gradient is not finite or so large that a step could overflow.
+    """
+    nothing, much = dw.dtype.type(0), dw.dtype.type(TOO_LARGE)
+    nonfinite = nothing
+    for c in range(count):
+        sample = samples[first + c]
+        for entry in range(starts[sample], starts[sample + 1]):
+            x, feature = values[entry], columns[entry]
+            if parts == 1 or feature % parts == part:
+                for k in range(indptr[feature], indptr[feature + 1]):
+                    slot = slots[k]
+                    new = dw[slot] + x * dZ[rows[k], c]
+                    dw[slot] = new
+                    nonfinite += new * much * nothing
+    return nonfinite
+
+
+# the same for arrays given by address; layer: that of the first layer's row of the table
+
+
+@native(GATHER)
+def from_entries(part, parts, X, indices, indptr, n_rows, n_features, samples, first, count, tile, width, layer):
+    """add_entries into a tile (n_out, width): each part computes some of the samples."""
+    t, starts = array_at(layer, (FIELDS,), np.int64), array_at(indptr, (n_rows + 1,), np.int64)
+    n, nnz, n_out = starts[n_rows], t[NNZ], t[N_OUT]
+    add_entries(
+        array_at(X, (n,), np.float32), array_at(indices, (n,), np.int32), starts, array_at(samples, (first + count,), np.int64),
+        first, count, array_at(t[INDPTR_T], (t[N_IN] + 1,), np.int64), array_at(t[ROWS_T], (nnz,), np.int32),
+        array_at(t[SLOTS_T], (nnz,), np.int32), array_at(t[W], (nnz,), np.float32), array_at(tile, (n_out, width), np.float32),
+        width * part // parts, width * (part + 1) // parts,
+    )  # fmt: skip
+
+
+@native(ENTRY_GRADIENTS)
+def entry_gradients(part, parts, X, indices, indptr, n_rows, samples, first, count, width, layer, dZ, dw):
+    """add_entry_gradients: each part computes the links of some of the features."""
+    t, starts = array_at(layer, (FIELDS,), np.int64), array_at(indptr, (n_rows + 1,), np.int64)
+    n, nnz, n_out = starts[n_rows], t[NNZ], t[N_OUT]
+    return add_entry_gradients(
+        array_at(X, (n,), np.float32), array_at(indices, (n,), np.int32), starts, array_at(samples, (first + count,), np.int64),
+        first, count, array_at(t[INDPTR_T], (t[N_IN] + 1,), np.int64), array_at(t[ROWS_T], (nnz,), np.int32),
+        array_at(t[SLOTS_T], (nnz,), np.int32), array_at(dZ, (n_out, width), np.float32), array_at(dw, (nnz,), np.float32),
+        part, parts,
+    )  # fmt: skip
