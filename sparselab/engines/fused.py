@@ -13,7 +13,7 @@ from ..utils import checks
 from .augmented import AugmentedRows, start_epoch
 from .base import ENGINE_PHASES
 from .buffers import Gradients, Workspace
-from .entries import Finish, by_entries, tile_sizes
+from .entries import Finish, by_entries, in_order, tile_sizes
 from .threads import ThreadTeam, new_counter
 from .tiling import drop_threshold, even_cuts, groups_of, shared_out, tiles_of
 
@@ -125,6 +125,9 @@ class FusedEngine:
         self._write_model(1 if together else threads, 0, None)
         self._write_shares(threads, together)
         self._write_data(X, None)
+        own = self.table[0].copy()
+        if self.entries and (w := in_order(self.model.layers[0], X, len(samples))) is not None:
+            self.table[0, [columns.W, columns.SLOTS_T]] = address(w), 0
         whole = threads * self.width  # samples that keep every thread busy
         most = whole if len(samples) <= whole else max(1, LONGEST // (self.model.n_links + 1) // whole) * whole
         try:
@@ -133,6 +136,7 @@ class FusedEngine:
                 if not self._forward(some, part, threads, self.is_long and (together or threads == 1)):
                     self._forward(some, part, threads, False)  # the handler of a Ctrl-C has returned: all rows are wanted
         finally:
+            self.table[0] = own
             self.data = None  # the engine may be kept for longer than the data
         return out
 

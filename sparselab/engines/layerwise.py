@@ -20,7 +20,7 @@ from ..utils.interrupts import defer_interrupts
 from .augmented import AugmentedRows, start_epoch
 from .base import ENGINE_PHASES
 from .buffers import Gradients, Workspace
-from .entries import Finish, by_entries, tile_sizes
+from .entries import Finish, by_entries, in_order, tile_sizes
 from .tiling import drop_threshold, groups_of, tiles_of
 
 
@@ -119,9 +119,10 @@ class LayerwiseEngine:
         samples = np.arange(X.shape[0]) if samples is None else samples
         out = np.empty((len(samples), self.model.sizes[-1]), self.model.dtype)
         space = Workspace(self.model, self.width, training=False, entries=self._by_entries(X))
+        w = in_order(self.model.layers[0], X, len(samples)) if space.entries else None
         for tile in range(tiles_of(len(samples), self.width)):
             first, count = tile * self.width, min(self.width, len(samples) - tile * self.width)
-            self._gather(X, samples, first, count, space)
+            self._gather(X, samples, first, count, space, w)
             self._forward(space, None, 0, count, training=False)
             out[first : first + count] = space.activations[-1][:, :count].T
         return out
@@ -168,12 +169,14 @@ class LayerwiseEngine:
             seconds[phase] += spent / (self.threads if self.pool else 1)
         return loss, hits
 
-    def _gather(self, X, samples, first, count, space):
+    def _gather(self, X, samples, first, count, space, w=None):
         tile = space.activations[0]
         if space.entries:
             layer, back = self.model.layers[0], self.model.layers[0].topology.transposed
-            index, arrays = (back.indptr, back.rows, back.slots), (X.data, X.indices, X.indptr)
-            add_entries(*arrays, samples, first, count, *index, layer.w, tile, 0, self.width)
+            links = (back.slots, layer.w) if w is None else (back.slots[:0], w)
+            add_entries(
+                X.data, X.indices, X.indptr, samples, first, count, back.indptr, back.rows, *links, tile, 0, self.width
+            )  # fmt: skip
         elif isinstance(X, AugmentedRows):
             X.gather(samples, first, count, tile)
         elif scipy.sparse.issparse(X):

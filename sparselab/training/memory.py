@@ -117,7 +117,8 @@ class TrainingShape(NetShape):
         tile, more = self.workspace_bytes(width, training=True, entries=entries), {}
         if n_test:
             space = self.workspace_bytes(width, training=False, entries=entries) if layerwise else 0
-            more["evaluation"] = space + n_test * self.sizes[-1] * (self.itemsize + 3 * 8)
+            ordered = entries * self.nnz[0] * self.itemsize  # engines.entries.in_order
+            more["evaluation"] = space + ordered + n_test * self.sizes[-1] * (self.itemsize + 3 * 8)
         if evolution:  # in addition: the memory that an evaluation freed is not always given back
             more["evolution: new links beside the old"] = self.evolution_bytes(vectors, plan.by_layer)
         items = layer_training_items(*self.ends, self.nnz, self.itemsize, vectors=vectors, groups=groups)
