@@ -357,6 +357,18 @@ def test_the_plan_counts_what_is_there(kind, batch_size):
         assert sum(other.values()) > sum(items.values())
 
 
+@needs_jit
+def test_a_training_is_not_refused_for_a_tile_that_it_does_not_need(monkeypatch):
+    features = 2**17  # an input tile takes 32 MiB
+    X, y = sparse_rows(130, features), np.arange(130) % 2
+    model = sl.SparseMLP.create((features, 20, 2), density=1e-2, seed=0)
+    run = lambda X: list(sl.train(model.copy(), (X, y), epochs=1, batch_size=128, seed=0, rules=[]))
+    monkeypatch.setattr(resources, "available", lambda: 2**24)
+    run(X)
+    with pytest.raises(sl.InsufficientMemoryError, match="activations"):
+        run(np.zeros(X.shape, np.float32))
+
+
 @needs_jit  # plain Python is too slow
 def test_memory_is_that_of_links_and_entries():
     features, n = 2**20, 40

@@ -29,7 +29,7 @@ class FusedEngine:
     """Runs steps of float32 nets whose activations are pairs of slopes, with a built-in loss and optimizer.
 
     Results do not depend on the number of threads. index: whether layers have a transposed index; without it the backward pass
-    scatters links: 8 bytes less a link, and other roundings.
+    scatters links: 8 bytes less a link, and other roundings; and CSR samples are gathered into dense tiles.
     """
 
     def __init__(self, model, loss, width, threads, index=True):
