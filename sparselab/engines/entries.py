@@ -11,7 +11,7 @@ import scipy.sparse
 from .augmented import AugmentedRows
 
 # costs of a sample, where a link costs 1 in a dense tile: of a feature of the tile, of an entry, and of each of its links
-FEATURE, ENTRY, LINK = 1, 200, 60
+FEATURE, ENTRY, LINK = 1, 200, 35
 WORTH_ORDER = 4  # to put a weight in order costs as much as a quarter of reading it anywhere
 
 

@@ -1,7 +1,8 @@
 """The first layer's products over the entries of CSR samples: no link of a feature without an entry is read.
 
 indptr, rows and slots are those of the transposed index: input i has links k in [indptr[i], indptr[i + 1]), to output rows[k],
-with weight w[slots[k]]. Sums are in the order of samples and of their entries, whatever the number of threads.
+with weight w[slots[k]]. Sums are in the order of samples and of their entries, whatever the number of threads. Indices are made
+unsigned so that compiled code need not ask whether one counts from the end.
 """
 
 import numpy as np
@@ -11,6 +12,7 @@ from .columns import FIELDS, INDPTR_T, N_IN, N_OUT, NNZ, ROWS_T, SLOTS_T, W
 from .ends import GATHER
 from .intrinsics import TOO_LARGE
 from .native import caller, native
+from .rng import U64
 from .settings import JIT, jit
 from .system import array_at, fetch
 
@@ -48,7 +50,8 @@ def add_entries(values, columns, starts, samples, first, count, indptr, rows, sl
         for entry in range(starts[sample], starts[sample + 1]):
             x, feature = values[entry], columns[entry]
             for k in range(indptr[feature], indptr[feature + 1]):
-                out[rows[k], c] += x * (w[slots[k]] if slots.size else w[k])
+                slot = U64(slots[U64(k)]) if slots.size else U64(k)
+                out[U64(rows[U64(k)]), U64(c)] += x * w[slot]
 
 
 @jit
@@ -67,8 +70,8 @@ def add_entry_gradients(values, columns, starts, samples, first, count, indptr, 
             x, feature = values[entry], columns[entry]
             if parts == 1 or feature % parts == part:
                 for k in range(indptr[feature], indptr[feature + 1]):
-                    slot = slots[k]
-                    new = dw[slot] + x * dZ[rows[k], c]
+                    slot = U64(slots[U64(k)])
+                    new = dw[slot] + x * dZ[U64(rows[U64(k)]), U64(c)]
                     dw[slot] = new
                     nonfinite += new * much * nothing
     return nonfinite
