@@ -61,6 +61,10 @@ COLUMNS = {
         "what": "", "how": "", "microseconds": ("µs", ",.0f"), "min": ",.0f",
         "times ours": ("times the first", ".2f"),
     },
+    "sparse_inputs": {
+        "features": ",d", "links": ",d", "fit s": ".3f", "fit s, scikit-learn": ".2f", "fit, times faster": ".0f",
+        "predict s": ".4f", "predict s, scikit-learn": ".4f", "predict, times faster": ".1f", "peak MiB": ".0f",
+    },
     "evolution": {
         "net": "", "links": ",d", "make": ("making s", ".3f"), "make / 10^7": ("a 10^7 links", ".2f"),
         "evolve": ("evolution s", ".3f"), "min": ".3f", "evolve / 10^7": ("a 10^7 links", ".2f"),

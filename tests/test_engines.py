@@ -303,7 +303,7 @@ print(json.dumps([told, sorted(names), len(list(folder.rglob("*.spmm-*")))]))
     assert len(told) == 8
     assert n_spmm == 1
     assert {"spmm", "sddmm", "dx", "softmax", "from_dense", "update_net", "run_steps", "run_forward"} <= set(names)
-    assert not {"scatter", "squared", "from_csr", "turn", "leave_gradients"} & set(names)
+    assert not {"scatter", "squared", "from_csr", "from_entries", "entry_gradients", "turn", "leave_gradients"} & set(names)
 
 
 def test_a_kept_engine_follows_the_model():

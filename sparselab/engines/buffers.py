@@ -6,6 +6,7 @@ import numpy as np
 
 from ..nn import activations
 from ..nn.linear import NO_BITS
+from .entries import tile_sizes
 
 LINE = 64  # bytes of a cache line; rows of 16 floats and more start on one
 
@@ -23,11 +24,12 @@ class Workspace:
 
     activations: (n_l, W) arrays; the backward pass overwrites them with dZ. sign_bits (z > 0), dropout_bits (kept by dropout):
     (n_l, ceil(W / 8)) uint8, or NO_BITS. z: (n_l, W) inputs of an activation that is not a pair of slopes, else None.
+    entries: whether samples come by their entries; the input tile then has as many rows as the first layer has outputs.
     """
 
-    def __init__(self, model, width, *, training=True):
-        sizes, dtype = model.sizes, model.dtype
-        self.width, self.sizes = width, sizes
+    def __init__(self, model, width, *, training=True, entries=False):
+        sizes, dtype = tile_sizes(model, entries), model.dtype
+        self.width, self.sizes, self.entries = width, sizes, entries
         self.activations = [aligned((n, width), dtype) for n in sizes]
         hidden = range(1, len(sizes) - 1)
         bits = lambda wanted: [np.zeros((sizes[l], -(-width // 8)), np.uint8) if wanted(l) else NO_BITS for l in hidden]

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse
 
-from ..kernels import columns, elementwise, ends, images, program, push_pull, rows, system, updating
+from ..kernels import columns, elementwise, ends, entries, images, program, push_pull, rows, system, updating
 from ..kernels.arguments import RECORD, address, for_call, put
 from ..kernels.losses import code_of
 from ..kernels.native import prepare
@@ -15,6 +15,7 @@ from ..utils import checks
 from .augmented import AugmentedRows, start_epoch
 from .base import ENGINE_PHASES
 from .buffers import Gradients, Workspace
+from .entries import Finish, by_entries, in_order, tile_sizes
 from .threads import ThreadTeam, new_counter
 from .tiling import drop_threshold, even_cuts, groups_of, shared_out, tiles_of
 
@@ -30,14 +31,14 @@ class FusedEngine:
     """Runs steps of float32 nets whose activations are pairs of slopes, with a built-in loss and optimizer.
 
     Results do not depend on the number of threads. index: whether layers have a transposed index; without it the backward pass
-    scatters links: 8 bytes less a link, and other roundings.
+    scatters links: 8 bytes less a link, and other roundings; and CSR samples are gathered into dense tiles.
     """
 
     def __init__(self, model, loss, width, threads, index=True):
         self.model, self.loss, self.width, self.threads, self.index = model, loss, width, threads, index
         self.is_long = model.n_links * width >= LONG_STEP
         self.team = ThreadTeam(threads, self.is_long)
-        self.workspaces, self.gradients, self.training = [], [], False
+        self.workspaces, self.gradients, self.training, self.entries, self.finish = [], [], False, False, None
         self.model_arrays = self.data = self.shares = None  # what the record was last written for
         self.nonfinite, self.status = np.zeros(threads, np.float32), np.zeros(2, np.int64)
         self.phases = np.zeros((threads, len(ENGINE_PHASES)), np.int64)
@@ -81,12 +82,13 @@ class FusedEngine:
         self, outcome, X, targets, samples, batch_size, rates, settings, state, key, first_step, update, client=NO_CLIENT
     ):  # fmt: skip
         start_epoch(X, key)
+        self._choose_way(X)
         self._choose_kernels(X, update, targets, pushes=client[0] != 0)
         tiles, steps = tiles_of(batch_size, self.width), len(rates)
         groups = groups_of(tiles)
         threads, together = self._shared_out(groups)
-        if threads == 1 and groups == tiles and update is updating.leave_gradients:
-            groups = 1  # each group has one tile: adding the tiles as they come gives the same sum
+        if threads == 1 and groups == tiles and update is updating.leave_gradients and not self.entries:
+            groups = 1  # each group has one tile: adding the tiles as they come gives the same sum, where they are added whole
         self._write_model(1 if together else threads, groups, state)
         self._write_shares(threads, together)
         if self.data is None or self.data[0] is not X or self.data[1] is not targets:
@@ -119,11 +121,15 @@ class FusedEngine:
         """The net's outputs for the samples (default: all), without dropout: (n, n_out)."""
         samples = np.arange(X.shape[0]) if samples is None else samples
         out = np.empty((len(samples), self.model.sizes[-1]), np.float32)
+        self._choose_way(X)
         self._choose_kernels(X)
         threads, together = self._shared_out(tiles_of(len(samples), self.width))
         self._write_model(1 if together else threads, 0, None)
         self._write_shares(threads, together)
         self._write_data(X, None)
+        own = self.table[0].copy()
+        if self.entries and (w := in_order(self.model.layers[0], X, len(samples))) is not None:
+            self.table[0, [columns.W, columns.SLOTS_T]] = address(w), 0
         whole = threads * self.width  # samples that keep every thread busy
         most = whole if len(samples) <= whole else max(1, LONGEST // (self.model.n_links + 1) // whole) * whole
         try:
@@ -132,6 +138,7 @@ class FusedEngine:
                 if not self._forward(some, part, threads, self.is_long and (together or threads == 1)):
                     self._forward(some, part, threads, False)  # the handler of a Ctrl-C has returned: all rows are wanted
         finally:
+            self.table[0] = own
             self.data = None  # the engine may be kept for longer than the data
         return out
 
@@ -151,19 +158,26 @@ class FusedEngine:
 
     def let_go(self):
         """Drop all references to the model's arrays, so that those about to be replaced can be freed."""
-        self.model_arrays = self.table = self.shares = None
+        self.model_arrays = self.table = self.path = self.shares = None
 
     def gradient_norms(self):
         """(layers,) |dw| of the last step, or of the first group of its tiles."""
         return np.array([float(np.sqrt(np.dot(dw, dw))) for dw in self.gradients[0].dw])
 
+    def _choose_way(self, X):
+        """Whether these samples come by their entries, which needs the transposed index of the first layer."""
+        found = self.index and by_entries(X, self.model.layers[0].topology)
+        if found != self.entries:
+            self.entries, self.model_arrays = found, None
+
     def _choose_kernels(self, X, update=None, targets=None, pushes=False):
         """Write the addresses of the kernels to the record that a call needs. update: of training, None for outputs only."""
         products = rows.products(self.width)
-        wanted = {"spmm": products.spmm, "gather": gather_of(X)}
+        wanted = {"spmm": products.spmm, "gather": entries.from_entries if self.entries else gather_of(X)}
         if update is not None:
             wanted |= {"sddmm": products.sddmm, "dx": products.dx if self.index else products.scatter, "update": update}
             wanted["loss"] = self._loss_kernel(targets)
+            wanted |= {"entry_gradients": entries.entry_gradients} if self.entries else {}
         if pushes:
             wanted["turn"] = push_pull.turn
         new = {name: kernel for name, kernel in wanted.items() if self.kernels.get(name) is not kernel}
@@ -172,6 +186,8 @@ class FusedEngine:
             prepare([*new.values(), *programs])
             put(self.record, **{name: kernel.address for name, kernel in new.items()})
             self.kernels |= new
+        if not self.entries and self.kernels.pop("entry_gradients", None):
+            put(self.record, entry_gradients=0)
 
     def _loss_kernel(self, targets):
         loss, weights = parts_of(self.loss)
@@ -191,7 +207,8 @@ class FusedEngine:
         """`shared_out` for this net."""
         if self.threads == 1:
             return 1, False
-        return shared_out(self.threads, shares, self.width, self.model.n_links, sum(self.model.sizes))
+        neurons = sum(tile_sizes(self.model, self.entries))
+        return shared_out(self.threads, shares, self.width, self.model.n_links, neurons)
 
     def _write_data(self, X, targets):
         """Write the data's addresses to the record. targets: None where only outputs are wanted."""
@@ -244,7 +261,7 @@ class FusedEngine:
         if same and len(self.workspaces) >= workspaces and len(self.gradients) >= groups and self.training >= training:
             return
         self.model_arrays = None  # until all is written: an exception must not leave addresses of arrays that are gone
-        if self.workspaces and (self.workspaces[0].sizes != model.sizes or self.training < training):
+        if self.workspaces and (self.workspaces[0].sizes != tile_sizes(model, self.entries) or self.training < training):
             self.workspaces = []
         if self.gradients and [len(a) for a in self.gradients[0].dw] != list(model.nnz):
             self.gradients = []
@@ -252,7 +269,7 @@ class FusedEngine:
             check_state(state, model)
         self.training = self.training or training
         missing = workspaces - len(self.workspaces)
-        self.workspaces += [Workspace(model, self.width, training=self.training) for _ in range(missing)]
+        self.workspaces += [Workspace(model, self.width, training=self.training, entries=self.entries) for _ in range(missing)]
         self.gradients += [Gradients.of(model) for _ in range(groups - len(self.gradients))]
         self._write_table(training, state)
         self.model_arrays, self.shares = arrays, None
@@ -271,16 +288,22 @@ class FusedEngine:
             if training and state is not None:
                 for column, vectors in zip(OPTIMIZER_VECTORS, zip(state[l].links, state[l].neurons, strict=True), strict=False):
                     row[[*column]] = [*map(address, vectors)]
-            if training and l and self.index:  # the gradient of the input is not needed
+            if (training and l and self.index) or (l == 0 and self.entries):  # the gradient of the input is not needed
                 back = t.transposed
                 row[columns.INDPTR_T : columns.THRESHOLD] = [*map(address, (back.indptr, back.rows, back.slots))]
+        self.path = self.table.copy()
+        if self.entries:
+            self.finish = Finish.of(model.layers[0], self.finish)
+            n = model.sizes[1]
+            self.path[0, : columns.V] = n, n, n, *map(address, self.finish.links)
+            put(self.record, no_links=self.finish.no_links)
         each = [(space.activations, space.sign_bits, space.dropout_bits) for space in self.workspaces]
         self.buffers = np.array([[[*map(address, kind)] for kind in space] for space in each], np.int64)
         self.dw = np.array([[*map(address, g.dw)] for g in self.gradients], np.int64).reshape(-1, n_layers)
         self.db = np.array([[*map(address, g.db)] for g in self.gradients], np.int64).reshape(-1, n_layers)
         put(
-            self.record, n_layers=n_layers, table=self.table, coefficients=self.coefficients, buffers=self.buffers, dw=self.dw,
-            db=self.db,
+            self.record, n_layers=n_layers, table=self.table, path=self.path, coefficients=self.coefficients,
+            buffers=self.buffers, dw=self.dw, db=self.db,
         )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import scipy.sparse
 
 from .. import kernels
 from ..kernels import elementwise
+from ..kernels.entries import add_entries, add_entry_gradients
 from ..kernels.rng import U64, key64
 from ..nn import activations
 from ..nn.linear import NO_BITS
@@ -19,6 +20,7 @@ from ..utils.interrupts import defer_interrupts
 from .augmented import AugmentedRows, start_epoch
 from .base import ENGINE_PHASES
 from .buffers import Gradients, Workspace
+from .entries import Finish, by_entries, in_order, tile_sizes
 from .tiling import drop_threshold, groups_of, tiles_of
 
 
@@ -29,7 +31,7 @@ class LayerwiseEngine:
         self.model, self.loss, self.width, self.threads = model, loss, width, threads
         self.kernel = kernels.select(model.dtype, width)
         self.pool = ThreadPoolExecutor(threads, "sparselab") if threads > 1 else None
-        self.workspaces, self.gradients, self.stopped = [], [], False
+        self.workspaces, self.gradients, self.stopped, self.finish = [], [], False, None
 
     def close(self):
         """End the threads."""
@@ -65,16 +67,19 @@ class LayerwiseEngine:
         """(Σ loss, hits, dw, db) of one batch, dw and db with an array per layer; dw is None where something is not finite.
 
         key: the step's dropout key, None for no dropout. watch: a list to which each tile appends copies of (X, dZ) of all
-        layers.
+        layers; X is then dense.
         """
         n_tiles = tiles_of(len(samples), self.width)
         groups = groups_of(n_tiles) if watch is None else 1  # for `flows` the gradients of links are of no use
-        self._prepare(groups)
+        entries = watch is None and self._by_entries(X)
+        self._prepare(groups, entries)
         seconds = dict.fromkeys(ENGINE_PHASES, 0.0) if seconds is None else seconds
 
         def work(group):
             space, buffers, nonfinite = self.workspaces[group], self.gradients[group], np.zeros(1, self.model.dtype)
             loss, hits, first = 0.0, 0, n_tiles * group // groups
+            if entries:
+                buffers.dw[0][:] = 0
             for tile in range(first, n_tiles * (group + 1) // groups):
                 defer_interrupts.deliver_pending()
                 if self.stopped:
@@ -113,10 +118,11 @@ class LayerwiseEngine:
         """The net's outputs for the samples (default: all), without dropout: (n, n_out)."""
         samples = np.arange(X.shape[0]) if samples is None else samples
         out = np.empty((len(samples), self.model.sizes[-1]), self.model.dtype)
-        space = Workspace(self.model, self.width, training=False)
+        space = Workspace(self.model, self.width, training=False, entries=self._by_entries(X))
+        w = in_order(self.model.layers[0], X, len(samples)) if space.entries else None
         for tile in range(tiles_of(len(samples), self.width)):
             first, count = tile * self.width, min(self.width, len(samples) - tile * self.width)
-            self._gather(X, samples, first, count, space)
+            self._gather(X, samples, first, count, space, w)
             self._forward(space, None, 0, count, training=False)
             out[first : first + count] = space.activations[-1][:, :count].T
         return out
@@ -129,15 +135,22 @@ class LayerwiseEngine:
         join = lambda l, part: np.concatenate([entry[l][part] for entry in watch], axis=1)[:, :n]
         return [(join(l, 0), join(l, 1)) for l in range(layers)]
 
-    def _prepare(self, groups):
+    def _by_entries(self, X):
+        layer = self.model.layers[0]
+        if not by_entries(X, layer.topology):
+            return False
+        self.finish = Finish.of(layer, self.finish)
+        return True
+
+    def _prepare(self, groups, entries):
         model = self.model
-        if self.workspaces and self.workspaces[0].sizes != model.sizes:
+        if self.workspaces and self.workspaces[0].sizes != tile_sizes(model, entries):
             self.workspaces = []
         if self.gradients and [len(a) for a in self.gradients[0].dw] != list(model.nnz):
             self.gradients = []
         if self.gradients and [a.shape for a in self.gradients[0].dv] != [layer.values.shape for layer in model.layers]:
             self.gradients = []
-        self.workspaces += [Workspace(model, self.width) for _ in range(groups - len(self.workspaces))]
+        self.workspaces += [Workspace(model, self.width, entries=entries) for _ in range(groups - len(self.workspaces))]
         self.gradients += [Gradients.of(model) for _ in range(groups - len(self.gradients))]
 
     def _tile(self, X, targets, samples, place, key, space, buffers, nonfinite, add, seconds, watch):
@@ -149,19 +162,27 @@ class LayerwiseEngine:
         scale = out.dtype.type(1) / out.dtype.type(len(samples))
         loss, hits = self.loss.on_tile(out, targets, samples, first, count, scale, out)
         t2 = clock()
-        self._backward(space, buffers, nonfinite, add, key, count, watch)
+        entries = space.entries and (X.data, X.indices, X.indptr, samples, first, count)
+        self._backward(space, buffers, nonfinite, add, key, count, watch, entries)
         t3 = clock()
         for phase, spent in (("gather", t1 - t0), ("forward", t2 - t1), ("backward", t3 - t2)):
             seconds[phase] += spent / (self.threads if self.pool else 1)
         return loss, hits
 
-    def _gather(self, X, samples, first, count, space):
-        if isinstance(X, AugmentedRows):
-            X.gather(samples, first, count, space.activations[0])
+    def _gather(self, X, samples, first, count, space, w=None):
+        tile = space.activations[0]
+        if space.entries:
+            layer, back = self.model.layers[0], self.model.layers[0].topology.transposed
+            links = (back.slots, layer.w) if w is None else (back.slots[:0], w)
+            add_entries(
+                X.data, X.indices, X.indptr, samples, first, count, back.indptr, back.rows, *links, tile, 0, self.width
+            )  # fmt: skip
+        elif isinstance(X, AugmentedRows):
+            X.gather(samples, first, count, tile)
         elif scipy.sparse.issparse(X):
-            elementwise.gather_csr(X.data, X.indices, X.indptr, samples, first, count, space.activations[0])
+            elementwise.gather_csr(X.data, X.indices, X.indptr, samples, first, count, tile)
         else:
-            self.kernel.gather(X, samples, first, count, space.activations[0])
+            self.kernel.gather(X, samples, first, count, tile)
 
     def _forward(self, space, key, lane, count, *, training):
         threshold, scale = drop_threshold(self.model.dropout if training and key is not None else 0.0)
@@ -173,8 +194,9 @@ class LayerwiseEngine:
             out = space.activations[l + 1] if pair else space.z[l + 1]
             sign_bits = space.sign_bits[l + 1] if training and pair else NO_BITS
             dropout_bits = space.dropout_bits[l + 1] if pair else NO_BITS
+            links = (t.indptr, t.indices, layer.w) if l or not space.entries else self.finish.links
             self.kernel.spmm(
-                t.indptr, t.indices, layer.w, layer.b, space.activations[l], out, *(pair or (1.0, 1.0)), sign_bits, dropout_bits,
+                *links, layer.b, space.activations[l], out, *(pair or (1.0, 1.0)), sign_bits, dropout_bits,
                 layer_key, lane, drop if pair else 0, scale, 0, t.n_out,
             )  # fmt: skip
             if not pair:
@@ -184,7 +206,8 @@ class LayerwiseEngine:
                 if drop:
                     elementwise.drop(out, space.dropout_bits[l + 1], layer_key, lane, drop, scale)
 
-    def _backward(self, space, buffers, nonfinite, add, key, count, watch):
+    def _backward(self, space, buffers, nonfinite, add, key, count, watch, entries):
+        """entries: the first arguments of `add_entry_gradients`, where samples come by their entries."""
         threshold, scale = drop_threshold(self.model.dropout if key is not None else 0.0)
         hidden, seen = self.model.hidden, []
         for l in reversed(range(len(self.model.layers))):
@@ -192,7 +215,11 @@ class LayerwiseEngine:
             t = layer.topology
             if watch is not None:
                 seen.insert(0, (X.copy(), dZ.copy()))
-            self.kernel.sddmm(t.indptr, t.indices, X, dZ, buffers.dw[l], buffers.db[l], add, nonfinite, 0, t.n_out)
+            indptr, arrays = t.indptr, (X, dZ, buffers.dw[l], buffers.db[l], add, nonfinite)
+            if l == 0 and space.entries:
+                indptr, back = self.finish.no_links, t.transposed  # the biases are left
+                nonfinite[0] += add_entry_gradients(*entries, back.indptr, back.rows, back.slots, dZ, buffers.dw[l], 0, 1)
+            self.kernel.sddmm(indptr, t.indices, *arrays, 0, t.n_out)
             if l == 0:
                 continue
             f, back = hidden[l - 1], t.transposed

@@ -8,7 +8,10 @@ import numpy as np
 
 from ..kernels import JIT
 from ..nn import activations, losses
+from ..nn.footprint import WORTH_CHECKING
 from ..nn.weighted_loss import parts_of
+from ..utils import resources
+from .entries import by_entries
 from .fused import UPDATES, FusedEngine
 from .layerwise import LayerwiseEngine
 from .tiling import tile_width
@@ -30,6 +33,8 @@ def outputs(model, X, threads):
         engine = create(model, losses.SoftmaxCrossEntropy(), None, n, threads)
         small = threads == 1 and model.nbytes + 2 * sum(model.sizes) * width * model.dtype.itemsize <= KEEP
         key = key if small and is_value(model.activation) else None
+    first = model.layers[0].topology
+    engine.index = not by_entries(X, first) or has_room_for_index(first)
     try:
         return engine.outputs(X)
     finally:
@@ -37,6 +42,15 @@ def outputs(model, X, threads):
             model._idle = key, engine
         else:
             engine.close()
+
+
+def has_room_for_index(topology):
+    """Whether the transposed index exists, or fits into the memory."""
+    need = 12 * topology.nnz + 8 * topology.n_in  # while it is made; then 8 bytes a link
+    if "transposed" in vars(topology) or need < WORTH_CHECKING:
+        return True
+    have = resources.available()
+    return have is None or need <= have
 
 
 def is_value(thing):

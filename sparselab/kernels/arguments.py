@@ -30,12 +30,15 @@ NUMBERS = (
     "n_threads",  # threads that make the same call
     "together",  # 1: all threads go through each tile; 0: each takes tiles of its own
     "spmm", "sddmm", "dx",  # addresses of kernels, see rows.py,
-    "gather", "loss",  # ends.py,
+    "gather", "loss",  # ends.py, entries.py,
+    "entry_gradients",  # entries.py: 0 where the input is a tile of all features,
     "update",  # updating.py,
     "turn",  # and push_pull.py
 )  # fmt: skip
 ARRAYS = {  # name: dtype; C-contiguous; columns.py names rows and columns
     "table": "i8",  # (n_layers, FIELDS)
+    "path": "i8",  # (n_layers, FIELDS): the table that tiles go by; the first row differs where samples come by their entries
+    "no_links": "i8",  # row pointers of a first layer without links, for samples that come by their entries
     "coefficients": "f4",  # (n_layers, COEFFICIENTS)
     "buffers": "i8",  # (workspaces, BUFFERS, n_layers + 1); one workspace a thread, or one for all
     "cuts": "i8",  # (n_layers, 2, parts + 1)

@@ -14,16 +14,16 @@ from .system import array_at
 from .transposing import SIDE, gather_rows
 
 i = types.int64
-GATHER = types.void(i, i, i, i, i, i, i, i, i, i, i, i)
+GATHER = types.void(i, i, i, i, i, i, i, i, i, i, i, i, i)
 LOSS = types.float64(i, i, i, i, i, i, i, i, types.float32, i, i, i)
 call_gather, call_loss = caller(GATHER), caller(LOSS)
 
 
 @native(GATHER)
-def from_dense(part, parts, X, indices, indptr, n_rows, n_features, samples, first, count, tile, width):
+def from_dense(part, parts, X, indices, indptr, n_rows, n_features, samples, first, count, tile, width, layer):
     """Copy samples[first : first + count] of X (n_rows, n_features) into the columns of the input tile.
 
-    Each part copies its share of the features, in whole blocks.
+    Each part copies its share of the features, in whole blocks. layer: see `entries`; not used here.
     """
     blocks = (n_features + SIDE - 1) // SIDE
     begin, end = SIDE * (blocks * part // parts), min(n_features, SIDE * (blocks * (part + 1) // parts))
@@ -32,7 +32,7 @@ def from_dense(part, parts, X, indices, indptr, n_rows, n_features, samples, fir
 
 
 @native(GATHER)
-def from_csr(part, parts, X, indices, indptr, n_rows, n_features, samples, first, count, tile, width):
+def from_csr(part, parts, X, indices, indptr, n_rows, n_features, samples, first, count, tile, width, layer):
     """The same from a CSR matrix, whose values are at X: the first part copies all."""
     if part == 0:
         starts, out = array_at(indptr, (n_rows + 1,), np.int64), array_at(tile, (n_features, width), np.float32)

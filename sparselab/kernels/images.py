@@ -87,7 +87,7 @@ def gather_images(X, black, settings, amounts, samples, first, count, out, begin
 
 
 @native(GATHER)
-def from_images(part, parts, X, black, settings, n_rows, n_features, samples, first, count, tile, width):
+def from_images(part, parts, X, black, settings, n_rows, n_features, samples, first, count, tile, width, layer):
     """`ends.from_dense` for images; black and settings are at the addresses that a CSR matrix has its indices at."""
     sizes = array_at(settings, (WHOLE,), np.int64)
     pixels = sizes[HEIGHT] * sizes[WIDTH]

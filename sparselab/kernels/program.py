@@ -32,6 +32,7 @@ from .columns import (  # fmt: skip
     LEFT,
     N_IN,
     N_OUT,
+    NNZ,
     PHASES,
     RIGHT,
     ROWS_T,
@@ -45,12 +46,13 @@ from .columns import (  # fmt: skip
     W,
 )
 from .ends import call_gather, call_loss
+from .entries import call_entry_gradients
 from .native import native
 from .push_pull import call_turn
 from .rng import key64
 from .rows import AHEAD, call_dx, call_sddmm, call_spmm
 from .settings import jit
-from .system import array_at, go_on, meet, now
+from .system import array_at, go_on, meet, now, zero
 from .updating import call_update
 
 RUN = types.void(types.int64, types.int64)
@@ -71,9 +73,9 @@ def part_of(thread, work):
 
 @jit
 def net_of(work, parts):
-    """(table, coefficients, cuts)."""
+    """(table of the path, coefficients, cuts)."""
     return (
-        array_at(work.table, (work.n_layers, FIELDS), np.int64),
+        array_at(work.path, (work.n_layers, FIELDS), np.int64),
         array_at(work.coefficients, (work.n_layers, COEFFICIENTS), np.float32),
         array_at(work.cuts, (work.n_layers, 2, parts + 1), np.int64),
     )
@@ -110,7 +112,7 @@ def forward(thread, work, buffers, key, lane):
 
 
 @jit
-def backward(thread, work, buffers, dw, db, add):
+def backward(thread, work, buffers, first, count, dw, db, add):
     """This thread's rows of a tile back through all layers, from dZ in the place of the outputs to every dw and db.
 
     Returns (0, or NaN where a gradient is not finite; False where the call is to end). dX overwrites the layer's input, which
@@ -122,8 +124,15 @@ def backward(thread, work, buffers, dw, db, add):
     for back in range(work.n_layers):
         l = work.n_layers - 1 - back
         t, X, dZ = table[l], buffers[ACTIVATIONS, l], buffers[ACTIVATIONS, l + 1]
+        indptr = t[INDPTR]
+        if l == 0 and work.entry_gradients:
+            indptr = work.no_links  # the biases are left
+            nonfinite += call_entry_gradients(
+                work.entry_gradients, part, parts, work.X, work.csr_indices, work.csr_indptr, work.n_rows, work.samples, first,
+                count, work.width, work.table, dZ, dw[0],
+            )  # fmt: skip
         nonfinite += call_sddmm(
-            work.sddmm, cuts[l, BY_OUTPUT, part], cuts[l, BY_OUTPUT, part + 1], ahead_of(t[N_IN], work.width), t[INDPTR],
+            work.sddmm, cuts[l, BY_OUTPUT, part], cuts[l, BY_OUTPUT, part + 1], ahead_of(t[N_IN], work.width), indptr,
             t[INDICES], X, dZ, dw[l], db[l], add,
         )  # fmt: skip
         if l > 0:
@@ -143,11 +152,18 @@ def backward(thread, work, buffers, dw, db, add):
 
 @jit
 def fill_input(part, parts, work, buffers, first, count):
-    """Copy this part's share of samples[first : first + count] into the columns of the input tile."""
+    """This part's share of samples[first : first + count] into the columns of the input tile."""
     call_gather(
         work.gather, part, parts, work.X, work.csr_indices, work.csr_indptr, work.n_rows, work.n_features, work.samples, first,
-        count, buffers[ACTIVATIONS, 0], work.width,
+        count, buffers[ACTIVATIONS, 0], work.width, work.table,
     )  # fmt: skip
+
+
+@jit
+def clear(part, parts, place, n):
+    """Set this part's share of n float32 at an address to 0."""
+    begin, end = n * part // parts, n * (part + 1) // parts
+    zero(place + 4 * begin, 4 * (end - begin))
 
 
 @jit
@@ -156,7 +172,8 @@ def run_tiles(thread, work, start, size, groups, key, losses, hits):
     part, parts = part_of(thread, work)
     buffers, width = buffers_of(thread, work), work.width
     outputs, scale = buffers[ACTIVATIONS, work.n_layers], np.float32(1) / np.float32(size)
-    n_out = array_at(work.table, (work.n_layers, FIELDS), np.int64)[work.n_layers - 1, N_OUT]
+    table = array_at(work.table, (work.n_layers, FIELDS), np.int64)
+    n_out = table[work.n_layers - 1, N_OUT]
     dw, db = array_at(work.dw, (groups, work.n_layers), np.int64), array_at(work.db, (groups, work.n_layers), np.int64)
     nonfinite = array_at(work.nonfinite, (work.n_threads,), np.float32)
     phases = array_at(work.phases, (work.n_threads, PHASES), np.int64)
@@ -167,6 +184,8 @@ def run_tiles(thread, work, start, size, groups, key, losses, hits):
         for tile in range(first_tile, n_tiles * (group + 1) // groups):
             first, count = start + tile * width, min(width, size - tile * width)
             begin = now()
+            if work.entry_gradients and tile == first_tile:
+                clear(part, parts, dw[group, 0], table[0, NNZ])
             fill_input(part, parts, work, buffers, first, count)
             if not meet(work.counter, parts):
                 return False
@@ -181,7 +200,7 @@ def run_tiles(thread, work, start, size, groups, key, losses, hits):
             if not meet(work.counter, parts):
                 return False
             went_forward = now()
-            bad, whole = backward(thread, work, buffers, dw[group], db[group], tile > first_tile)
+            bad, whole = backward(thread, work, buffers, first, count, dw[group], db[group], tile > first_tile)
             nonfinite[thread] += bad
             if not (whole and meet(work.counter, parts)):
                 return False

@@ -14,6 +14,7 @@ from ..datasets.coerce import as_features
 from ..engines import select
 from ..engines.augmented import rows_of
 from ..engines.base import WEIGHT, DivergedError, Outcome
+from ..engines.entries import by_entries
 from ..engines.layerwise import LayerwiseEngine
 from ..evolution.evidence import flows_of
 from ..nn import losses as loss_functions
@@ -55,6 +56,7 @@ class EpochRunner:
             lean=lean, vectors=getattr(optimizer, "vectors", 1), n_samples=self.n_samples,
             n_batches=max((getattr(rule, "n_batches", 1) for rule in changing), default=1),
             everywhere=any(rule.layers != "hidden" or rule.across_layers or rule.density is not None for rule in changing),
+            entries=[by_entries(rows, model.layers[0].topology) for rows in (self.rows, *(test or ())[:1])],
         )  # fmt: skip
         self.engine.index = self.plan.index
 

@@ -77,18 +77,22 @@ class TrainingShape(NetShape):
         sparse = self.nnz < self.sizes[:-1] * self.sizes[1:]
         return sparse & (np.arange(len(sparse)) < len(sparse) - 1)
 
-    def workspace_bytes(self, width, *, training):
+    def tile_rows(self, entries):
+        """Rows of an engine's tiles of all layers; entries: see engines.entries."""
+        return self.sizes.sum() + entries * (self.sizes[1] - self.sizes[0])
+
+    def workspace_bytes(self, width, *, training, entries=False):
         """Bytes of one engine's Workspace for tiles of `width` samples."""
         hidden = self.sizes[1:-1]
         bits = hidden * -(-width // 8)
-        values = self.sizes.sum() * width * self.itemsize
+        values = self.tile_rows(entries) * width * self.itemsize
         inputs = (hidden * self.stores_inputs).sum() * width * self.itemsize
         masks = (bits * ~np.asarray(self.stores_inputs, bool)).sum() + (bits.sum() if self.dropout else 0)
         return values + inputs + (masks if training else 0)
 
-    def n_workspaces(self, shares, threads, width):
+    def n_workspaces(self, shares, threads, width, entries=False):
         """Workspaces of the fused engine for so many shares of work: one a thread, or one for all."""
-        parts, together = shared_out(threads, shares, width, self.nnz.sum(), self.sizes.sum())
+        parts, together = shared_out(threads, shares, width, self.nnz.sum(), self.tile_rows(entries))
         return 1 if together else parts
 
     def evolution_bytes(self, vectors, by_layer=False, everywhere=False):
@@ -103,26 +107,36 @@ class TrainingShape(NetShape):
         return (new + work)[on].max(initial=0) if by_layer else new[on].sum() + work[on].max(initial=0)
 
     def training_items(
-        self, batch_size, threads, *, n_test, evolution, layerwise, vectors, plan=PLANS[0], n_seen=0, everywhere=False
-    ):
-        """{name: bytes} beyond the net itself, at the moment that needs most; n_seen: samples that rules look at."""
+        self, batch_size, threads, *, n_test, evolution, layerwise, vectors, plan=PLANS[0], n_seen=0, everywhere=False,
+        entries=(False,),
+    ):  # fmt: skip
+        """{name: bytes} beyond the net itself, at the moment that needs most.
+
+        n_seen: samples that rules look at. entries: for the samples to train on and those to evaluate, whether they come by
+        their entries where there is an index.
+        """
+        indexed, entries = plan.index and any(entries), plan.index and all(entries)
         width = tile_width(batch_size)
         groups = groups_of(tiles_of(batch_size, width))
-        spaces = groups if layerwise else max(self.n_workspaces(n, threads, width) for n in (groups, tiles_of(n_test, width)))
-        tile, more = self.workspace_bytes(width, training=True), {}
+        shares = groups, tiles_of(n_test, width)
+        spaces = groups if layerwise else max(self.n_workspaces(n, threads, width, entries) for n in shares)
+        tile, more = self.workspace_bytes(width, training=True, entries=entries), {}
         if n_test:
-            space = self.workspace_bytes(width, training=False) if layerwise else 0
-            more["evaluation"] = space + n_test * self.sizes[-1] * (self.itemsize + 3 * 8)
+            space = self.workspace_bytes(width, training=False, entries=entries) if layerwise else 0
+            ordered = entries * self.nnz[0] * self.itemsize  # engines.entries.in_order
+            more["evaluation"] = space + ordered + n_test * self.sizes[-1] * (self.itemsize + 3 * 8)
         if evolution:  # in addition: the memory that an evaluation freed is not always given back
             more["evolution: new links beside the old"] = self.evolution_bytes(vectors, plan.by_layer, everywhere)
         if n_seen:
             more |= flow_items(self.sizes, n_seen, self.itemsize)
         items = layer_training_items(*self.ends, self.nnz, self.itemsize, vectors=vectors, groups=groups)
         sums = {name: n.sum() for name, n in items.items()}
+        index = sums["transposed index"] - (0 if indexed else items["transposed index"][0])  # the first layer's is for entries
+        finish = indexed * (20 + self.itemsize) * self.sizes[1]  # engines.entries.Finish
         return {
             "optimizer state": sums["optimizer state"],
             f"gradients ({groups} groups)": sums["gradients"],
-            "transposed index": plan.index * (sums["transposed index"] - 8 * (self.nnz[0] + self.sizes[0] + 1)),
+            "transposed index": plan.index * (index + finish),
             f"activations ({spaces} tiles of {width})": spaces * tile,
             **more,
         }
@@ -130,7 +144,7 @@ class TrainingShape(NetShape):
 
 def check_training(
     model, batch_size, threads, *, n_test=0, evolution=False, layerwise=False, vectors=1, has_state=False, by_layer=False,
-    lean=False, n_batches=1, n_samples=0, everywhere=False,
+    lean=False, n_batches=1, n_samples=0, everywhere=False, entries=(False,),
 ):  # fmt: skip
     """The first of PLANS that fits beside the net and the data; refuse, before anything is allocated, a training that none fits.
 
@@ -138,11 +152,11 @@ def check_training(
     layerwise: which engine. vectors: values that the optimizer stores for each link; has_state: they are allocated already.
     by_layer: whether the rules can go layer by layer. A large evolution then does so however much memory there is, and one of
     any size where `lean`. n_batches: batches that a rule looks at together, of `n_samples` samples in all. everywhere: as for
-    `TrainingShape.evolution_bytes`.
+    `TrainingShape.evolution_bytes`. entries: see TrainingShape.training_items.
     """
     net = TrainingShape.of(model)
     options = {"n_test": n_test, "evolution": evolution, "layerwise": layerwise, "vectors": vectors, "everywhere": everywhere}
-    later = (layer.topology for layer in model.layers[1:])
+    options["entries"], later = entries, (layer.topology for layer in model.layers[0 if any(entries) else 1 :])
     existing_index = sum(8 * t.nnz + 8 * (t.n_in + 1) for t in later if "transposed" in vars(t))
     plans = [plan for plan in PLANS if not layerwise and (by_layer or not evolution)] or PLANS[:1]
     if len(plans) > 1 and evolution and (lean or net.evolution_bytes(vectors, everywhere=everywhere) > LARGE_EVOLUTION):
