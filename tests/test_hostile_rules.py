@@ -311,7 +311,7 @@ def test_held_out_samples_that_do_not_fit_are_refused_before_a_training(held_out
 
 def test_held_out_lists_are_not_written_into_checkpoints():
     rule = sl.PALS(held_out=([[0.0] * 9] * 4, [0, 1, 2, 3]))
-    assert describe(rule)["held_out"] == ["ndarray", "ndarray"]
+    assert [len(text) for text in describe(rule)["held_out"]] == [64, 64]  # digests
 
 
 @pytest.mark.parametrize(
