@@ -286,7 +286,8 @@ class SquaredHinge(OutputLoss):
 
     The loss of an output z is max(0, 1 − s z)², where s is 1 for the output of the label and −1 for the others. It is summed over
     the outputs and averaged over samples. Of classes the largest output is predicted; of one output or of several labels those
-    with z > 0, and a sample counts as correct if all its labels are.
+    with z > 0, and a sample counts as correct if all its labels are. Its slopes grow with the error, as those of the squared
+    error: it wants a smaller learning rate than cross-entropy.
 
     Parameters
     ----------
