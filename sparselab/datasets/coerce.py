@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
+from scipy import sparse
 
 from ..utils import checks
 from .dataset import Dataset
@@ -27,6 +28,8 @@ def as_dataset(data, model, loss=None, *, new_classes=False):
     """
     if is_dataset(data):
         return with_codes_of(data, model.classes, new_classes)
+    if sparse.issparse(data[1]):
+        return Dataset.from_arrays(*data, dtype=model.dtype, task="regression")
     y, n_out = as_labels(data[1]), model.sizes[-1]
     if is_regression(y, n_out, loss):
         return Dataset.from_arrays(*data, dtype=model.dtype, task="regression")
@@ -127,6 +130,8 @@ def remedy(classes, *parts, new_classes=False):
 
 def as_targets(y, model, loss=None):
     """Return y as the numbers of a regression, or as labels that are numbers of the model's outputs."""
+    if sparse.issparse(y):
+        return check_targets(y, y.shape[0])[0]
     y = as_labels(y)
     if y.ndim != 1 or is_regression(y, model.sizes[-1], loss):
         return y

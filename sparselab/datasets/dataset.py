@@ -51,7 +51,8 @@ class Dataset:
     X_train : ndarray or scipy.sparse.csr_array
         Features (samples, features), float32 or float64: a C-contiguous array, or a sorted CSR without duplicates.
     y_train : ndarray
-        Codes (samples,) int64 of the classes, or the numbers (samples, outputs) of a regression.
+        Codes (samples,) int64 of the classes; or the numbers (samples, outputs) of a regression, or 0 and 1 for several labels a
+        sample, which may be a csr_array.
     X_test, y_test : optional
         The same of the test rows, or both None.
     source : str, default "arrays"
@@ -177,7 +178,8 @@ class Dataset:
         X : array_like, data frame or scipy.sparse matrix
             Features (samples, features): real numbers of any dtype and memory layout.
         y : array_like
-            Labels (samples,): strings, bools or whole numbers. For a regression numbers (samples,) or (samples, outputs).
+            Labels (samples,): strings, bools or whole numbers. For a regression numbers (samples,) or (samples, outputs). For
+            several labels a sample, whatever the task, a sparse matrix (samples, labels) of 0 and 1.
         X_test, y_test : optional
             The same of the test rows.
         task : {"classification", "regression"}, default "classification"

@@ -8,9 +8,10 @@ import warnings
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
+from scipy import sparse
 
 from ..utils.checks import choice, fail, shown
-from ..utils.csr import check_finite, check_kind
+from ..utils.csr import as_csr, check_finite, check_kind
 
 TASKS = ("classification", "regression")
 LABEL_TYPES = (str, bytes, (numbers.Real, np.bool_))
@@ -32,7 +33,7 @@ def check_targets(
     ----------
     y : array_like
         For a classification one label a sample: strings, bools or whole numbers. For a regression numbers (samples,) or
-        (samples, outputs).
+        (samples, outputs). A sparse matrix (samples, labels) of 0 and 1 says which of several labels a sample has.
     n_samples : int
         Number of samples.
     name : str, default "y"
@@ -47,7 +48,7 @@ def check_targets(
     Returns
     -------
     targets : ndarray
-        Codes (n_samples,) int64 of the labels, or numbers (n_samples, outputs).
+        Codes (n_samples,) int64 of the labels, or numbers (n_samples, outputs); a csr_array of a sparse matrix.
     classes : ndarray or None
         The labels (k,), by default sorted, so that label i is classes[code i]; None for a regression.
 
@@ -64,12 +65,30 @@ def check_targets(
     ([0, 1, 0], ['no', 'yes'])
     """
     choice("task", task, TASKS)
+    if sparse.issparse(y):
+        return _label_sets(y, n_samples, name), None
     values = as_labels(y, name)
     _check_length(values, n_samples, name)
     if task == "regression":
         return _numbers(values, name, dtype), None
     labels = _labels(_as_column(values, name), name)
     return (_known(labels, classes, name), classes) if classes is not None else _encode(labels, name)
+
+
+def _label_sets(y, n_samples, name):
+    """Several labels a sample, a sparse matrix of 0 and 1, as a CSR of 1 alone."""
+    if y.ndim != 2:
+        fail(f"{name}.shape", y.shape, f"({n_samples}, labels), one row for each sample of X")
+    found = as_csr(y, name)
+    if found.shape[0] != n_samples:
+        fail(f"{name}.shape", found.shape, f"({n_samples}, labels), one row for each sample of X")
+    wrong = (found.data != 0) & (found.data != 1)
+    if wrong.any():
+        fail(f"{name}.data[{int(np.argmax(wrong))}]", found.data[wrong][0].item(), "0 or 1: each column is a label")
+    if not found.data.all():
+        found = found.copy()  # the caller's arrays stay as they are
+        found.eliminate_zeros()
+    return sparse.csr_array((found.data.astype(np.uint8), found.indices, found.indptr), shape=found.shape)
 
 
 def as_labels(y, name="y"):

@@ -155,8 +155,9 @@ def check_form(X, y, part):
     is_dense = isinstance(X, np.ndarray) and X.ndim == 2 and X.flags.c_contiguous
     if not (is_csr or is_dense) or X.dtype not in (np.float32, np.float64):
         fail(f"X_{part}", type(X), "a validated array: use Dataset.from_arrays", TypeError)
-    if len(y) != X.shape[0]:
-        fail(f"len(y_{part})", len(y), f"{X.shape[0]}, one entry for each row of X_{part}")
+    n = y.shape[0] if sparse.issparse(y) else len(y)
+    if n != X.shape[0]:
+        fail(f"len(y_{part})", n, f"{X.shape[0]}, one entry for each row of X_{part}")
 
 
 def check_image(shape, n_pixels=None, name="image_shape"):

@@ -228,7 +228,8 @@ class FusedEngine:
             wanted = ends.TARGETS[code_of(loss.code, targets)]
             if targets.dtype != wanted or len(weights) not in (0, n_rows):
                 raise TypeError(f"targets of {targets.dtype}, {len(weights)} weights: must be {wanted} for {loss!r}")
-            self.loss_settings = np.array([loss.parameter, len(loss.factors), *loss.factors])  # kept: the record has its address
+            head = loss.parameter, targets.size // n_rows, len(loss.factors)
+            self.loss_settings = np.array([*head, *loss.factors])  # kept: the record has its address
             put(self.record, targets=targets, loss_settings=self.loss_settings, weights=weights)
         self.data = X, targets, csr
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from ..datasets.dataset import Dataset
-from ..datasets.targets import as_labels
+from ..datasets.targets import as_labels, check_targets
 from ..nn.output_losses import zeros_and_ones
 from ..utils import checks
 from .base import VALIDATION, SparseMLPEstimator, check_before_sklearn, has_partial_fit
@@ -174,7 +175,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Training samples.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Labels, or 0 and 1 for each of several labels.
+            Labels, or 0 and 1 for each of several labels; such y may be a sparse matrix, which is not made dense.
         sample_weight : array-like of shape (n_samples,), default=None
             A number >= 0 for each sample, which counts as so many copies of it.
 
@@ -206,7 +207,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Training samples.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Labels, or 0 and 1 for each of several labels.
+            Labels, or 0 and 1 for each of several labels; such y may be a sparse matrix, which is not made dense.
         classes : array-like of shape (n_classes,), default=None
             All labels that can occur, needed at the first call where y has one column.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -296,14 +297,15 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
 
     def _training_data(self, X, y, reset, classes=None, goes_on=None):
         """X and y, checked, and the Classes. classes: those given to partial_fit; goes_on: None unless it is partial_fit."""
-        y = y if y is None else as_labels(y)
+        y = y if y is None or sparse.issparse(y) else as_labels(y)
         several = getattr(y, "ndim", 1) == 2 and y.shape[1] > 1
         if goes_on is False and classes is None and not several:
             checks.fail("classes", classes, "all labels there are, at the first call to partial_fit")
         X, y = validate_data(self, check_before_sklearn(X), y, reset=reset, multi_output=several, **VALIDATION)
         if several:
             known = Classes(np.arange(y.shape[1]), True)
-            return self._features(X), zeros_and_ones(y, y.shape[1]), known
+            y = check_targets(y, y.shape[0])[0] if sparse.issparse(y) else zeros_and_ones(y, y.shape[1])
+            return self._features(X), y, known
         check_classification_targets(y)
         if goes_on is None:
             return self._features(X), y, Classes(classes_of(y, "y"))

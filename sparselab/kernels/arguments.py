@@ -45,7 +45,7 @@ ARRAYS = {  # name: dtype; C-contiguous; columns.py names rows and columns
     "dw": "i8", "db": "i8",  # (groups, n_layers): addresses of the gradients of each group of tiles
     "X": "f4",  # (n_rows, n_features), or the values of a CSR matrix
     "csr_indices": "i4", "csr_indptr": "i8",  # of a CSR matrix; for images, black pixels and settings, see images.py
-    "targets": "i8 f4 u1",  # (n_rows,) labels, or (n_rows, outputs)
+    "targets": "i8 f4 u1 i4",  # (n_rows,) labels, (n_rows, outputs), or lists of labels, see losses.py
     "loss_settings": "f8", "weights": "f8",  # of the loss and of the n_rows samples, see ends.py
     "nonfinite": "f4",  # (n_threads,), written: 0, or NaN where a gradient of the step is not finite
     "phases": "i8",  # (n_threads, PHASES), written: nanoseconds

@@ -59,7 +59,8 @@ def squared(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits
     return loss
 
 
-# The same with settings, (parameter, number of factors, factors of the outputs) in float64, and weights, (n_rows,) or none (0):
+# The same with settings in float64, which are the parameter, the columns of the targets, the number of factors and the factors of
+# the outputs; and with weights, (n_rows,) or none (0):
 
 
 @native(LOSS)
@@ -76,8 +77,8 @@ def weighted_softmax(Z, n_out, width, targets, n_rows, samples, first, count, sc
 def by_outputs(code, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights):
     """A loss of each output by itself, see losses.by_outputs. wanted: the targets, an array."""
     tile, rows = array_at(Z, (n_out, width), np.float32), array_at(samples, (first + count,), np.int64)
-    head = array_at(settings, (2,), np.float64)
-    factors = array_at(settings + 16, (np.int64(head[1]),), np.float64)
+    head = array_at(settings, (3,), np.float64)
+    factors = array_at(settings + 24, (np.int64(head[2]),), np.float64)
     of_samples = array_at(weights, (n_rows if weights else 0,), np.float64)
     loss, array_at(hits, (1,), np.int64)[0] = losses.by_outputs(
         code, tile, wanted, rows, first, count, scale, tile, head[0], factors, of_samples
@@ -141,6 +142,28 @@ def quantile(Z, n_out, width, targets, n_rows, samples, first, count, scale, hit
     return by_outputs(losses.QUANTILE, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
 
 
+@native(LOSS)
+def binary_of_lists(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
+    """Cross-entropy of the logistic function; targets: (n_rows, columns) int32, lists of labels."""
+    wanted = array_at(targets, (n_rows, np.int64(array_at(settings, (2,), np.float64)[1])), np.int32)
+    return by_outputs(
+        losses.BINARY_OF_LISTS, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights
+    )
+
+
+@native(LOSS)
+def hinge_of_lists(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
+    """Squared hinge; targets: (n_rows, columns) int32, lists of labels."""
+    wanted = array_at(targets, (n_rows, np.int64(array_at(settings, (2,), np.float64)[1])), np.int32)
+    return by_outputs(
+        losses.HINGE_OF_LISTS, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights
+    )
+
+
 PLAIN = {losses.SOFTMAX: softmax, losses.SQUARED: squared}  # without settings and weights
-LOSSES = (weighted_softmax, weighted_squared, binary, hinge, one_vs_rest, absolute, huber, poisson, quantile)  # by code
-TARGETS = (np.int64, np.float32, np.uint8, np.uint8, np.int64, np.float32, np.float32, np.float32, np.float32)
+LOSSES = (  # by code
+    weighted_softmax, weighted_squared, binary, hinge, one_vs_rest, absolute, huber, poisson, quantile, binary_of_lists,
+    hinge_of_lists,
+)  # fmt: skip
+LABELS, NUMBERS, BITS, LISTS = np.int64, np.float32, np.uint8, np.int32
+TARGETS = LABELS, NUMBERS, BITS, BITS, LABELS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, LISTS, LISTS  # by code

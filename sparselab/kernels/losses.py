@@ -4,27 +4,31 @@ import numpy as np
 
 from .settings import jit
 
-SOFTMAX, SQUARED, BINARY, HINGE, ONE_VS_REST, ABSOLUTE, HUBER, POISSON, QUANTILE = range(9)  # `code` of the built-in losses
+# `code` of the built-in losses; of targets that are lists of labels ONE_VS_REST, BINARY_OF_LISTS and HINGE_OF_LISTS
+SOFTMAX, SQUARED, BINARY, HINGE, ONE_VS_REST, ABSOLUTE, HUBER, POISSON, QUANTILE, BINARY_OF_LISTS, HINGE_OF_LISTS = range(11)
 NONE = np.zeros(0)  # weights or factors that are all 1
 
 
 def code_of(code, targets):
-    """The formula for these targets: HINGE of labels (n,) is ONE_VS_REST."""
+    """The code for these targets: labels (n,), or lists of labels: int32 (n, longest), sorted, −1 beyond the last."""
+    if targets.dtype == np.int32:
+        return {BINARY: BINARY_OF_LISTS, HINGE: HINGE_OF_LISTS}[code]
     return ONE_VS_REST if code == HINGE and targets.ndim == 1 else code
 
 
 @jit
 def of_one(code, z, t, parameter):
     """(loss, slope) of an output z and its target t, in float64. A loss of z that is NaN is NaN."""
-    if code == BINARY or code == HINGE or code == ONE_VS_REST:
+    if code == BINARY or code == BINARY_OF_LISTS:  # −log σ(margin)
         sign = 1.0 if t > 0 else -1.0
         margin = sign * z
-        if code == BINARY:  # −log σ(margin)
-            e = np.exp(-abs(margin))
-            if margin > 0:
-                return np.log1p(e), -sign * e / (1.0 + e)
-            return np.log1p(e) - margin, -sign / (1.0 + e)
-        gap = 0.0 if margin >= 1.0 else 1.0 - margin
+        e = np.exp(-abs(margin))
+        if margin > 0:
+            return np.log1p(e), -sign * e / (1.0 + e)
+        return np.log1p(e) - margin, -sign / (1.0 + e)
+    if code == HINGE or code == ONE_VS_REST or code == HINGE_OF_LISTS:
+        sign = 1.0 if t > 0 else -1.0
+        gap = 0.0 if sign * z >= 1.0 else 1.0 - sign * z
         return gap * gap, -2.0 * sign * gap
     d = z - t
     if code == POISSON:
@@ -45,31 +49,35 @@ def of_one(code, z, t, parameter):
 def by_outputs(code, Z, targets, samples, first, count, scale, dZ, parameter, factors, weights):
     """Σ of a loss over a tile of outputs Z (outputs, W), each by itself: (Σ loss, hits); dZ = slopes · scale, and may be Z.
 
-    targets (n, outputs), or labels (n, 1) of ONE_VS_REST. factors: of the outputs, weights: of all n samples, or NONE. Hits:
-    samples whose largest output is that of the largest target; of BINARY and HINGE those whose outputs all have the right sign.
+    targets (n, outputs), or lists of labels, see code_of; labels (n, 1) are lists of one. factors: of the outputs, weights: of
+    all n samples, or NONE. Hits: samples whose largest output is that of the largest target; where each output is a label,
+    samples whose outputs all have the right sign.
     """
     n, width = Z.shape
+    listed = code == ONE_VS_REST or code == BINARY_OF_LISTS or code == HINGE_OF_LISTS
+    by_sign = code == BINARY or code == HINGE or code == BINARY_OF_LISTS or code == HINGE_OF_LISTS
     loss, hits = 0.0, 0
     for c in range(count):
-        sample, best, wanted, right = samples[first + c], 0, 0, True
+        sample, best, wanted, right, place = samples[first + c], 0, 0, True, 0
+        top, largest = 0.0, 0.0
         weight = weights[sample] if len(weights) else 1.0
         for q in range(n):
             z = np.float64(Z[q, c])
-            if code == ONE_VS_REST:
-                t = 1.0 if targets[sample, 0] == q else 0.0
-                wanted = q if t > 0 else wanted
+            if listed:
+                t = 1.0 if place < targets.shape[1] and targets[sample, place] == q else 0.0
+                place += 1 if t > 0 else 0
             else:
                 t = np.float64(targets[sample, q])
-                wanted = q if targets[sample, q] > targets[sample, wanted] else wanted
-            best = q if Z[q, c] > Z[best, c] else best
+            if q == 0 or z > top:
+                top, best = z, q
+            if q == 0 or t > largest:
+                largest, wanted = t, q
             right = right and (z > 0) == (t > 0)
-        for q in range(n):
-            t = np.float64(targets[sample, 0] == q) if code == ONE_VS_REST else np.float64(targets[sample, q])
-            value, slope = of_one(code, np.float64(Z[q, c]), t, parameter)
+            value, slope = of_one(code, z, t, parameter)
             factor = weight * factors[q] if len(factors) else weight
             loss += factor * value
             dZ[q, c] = factor * slope * scale
-        hits += right if code == BINARY or code == HINGE else best == wanted
+        hits += right if by_sign else best == wanted
     dZ[:, count:width] = 0
     return loss, hits
 

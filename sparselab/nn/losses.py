@@ -231,7 +231,8 @@ def has_classes(targets: NDArray[Any]) -> bool:
     Returns
     -------
     bool
-        Whether they are whole numbers (samples,), 0 and 1 of a binary loss (uint8), or one-hot rows of at least two outputs.
+        Whether they are whole numbers (samples,), 0 and 1 or lists of labels of a binary loss (uint8, int32), or one-hot rows of
+        at least two outputs.
 
     Examples
     --------
@@ -242,7 +243,7 @@ def has_classes(targets: NDArray[Any]) -> bool:
     """
     if targets.ndim == 1:
         return targets.dtype.kind in "iu"
-    if targets.dtype == np.uint8:
+    if targets.dtype in (np.uint8, np.int32):
         return targets.ndim == 2
     if targets.ndim != 2 or targets.shape[1] < 2:
         return False

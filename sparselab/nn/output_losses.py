@@ -6,7 +6,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
+from scipy import sparse
 
+from ..datasets.targets import check_targets
 from ..kernels import elementwise
 from ..kernels import losses as formulas
 from ..utils import checks
@@ -33,8 +35,32 @@ def numbers(y: ArrayLike, n_out: int, dtype: DTypeLike) -> NDArray[np.floating]:
     return np.ascontiguousarray(y, dtype=dtype)
 
 
-def zeros_and_ones(y: ArrayLike, n_out: int) -> NDArray[np.uint8]:
-    """Targets (n, n_out) as uint8; TypeError or ValueError unless each is 0 or 1."""
+def label_lists(y: Any, n_out: int) -> NDArray[Any]:
+    """A CSR matrix of 1 as lists of labels (see kernels.losses), or as uint8 (n, n_out) where that takes less memory."""
+    if y.shape[1] != n_out:
+        checks.fail("y.shape", y.shape, f"(n, {n_out}), a column for each output of the net")
+    counts = np.diff(y.indptr)
+    longest = max(1, int(counts.max(initial=0)))
+    if 4 * longest >= n_out:
+        return np.ascontiguousarray(y.toarray(), dtype=np.uint8)
+    lists = np.full((y.shape[0], longest), -1, np.int32)
+    lists[np.arange(longest) < counts[:, None]] = y.indices  # in the order of the rows; a CSR is sorted
+    return lists
+
+
+def has_labels(targets: NDArray[Any], n_out: int) -> NDArray[np.bool_]:
+    """Which labels each sample has, (n, n_out), of targets as 0 and 1, lists of labels or labels (n,)."""
+    if targets.ndim == 2 and targets.dtype != np.int32:
+        return targets > 0
+    found = np.zeros((len(targets), n_out + 1), bool)
+    found[np.arange(len(targets))[:, None], targets.reshape(len(targets), -1)] = True  # −1 is the last column
+    return found[:, :n_out]
+
+
+def zeros_and_ones(y: ArrayLike, n_out: int) -> NDArray[Any]:
+    """Targets 0 and 1 (n, n_out) as uint8, or as lists of labels; TypeError or ValueError unless each is 0 or 1."""
+    if sparse.issparse(y):
+        return label_lists(check_targets(y, y.shape[0])[0], n_out)
     y = np.asarray(y)
     if y.ndim not in (1, 2) or y.dtype.kind not in "iufb":
         checks.fail("y", y, f"0 and 1, of shape (n, {n_out})", TypeError)
@@ -95,7 +121,7 @@ class OutputLoss:
         ----------
         y : array_like
             Targets of shape (samples, n_out), or (samples,) where there is one output. Labels (samples,) of the losses that know
-            classes are whole numbers in [0, n_out).
+            classes are whole numbers in [0, n_out). Binary losses also take a sparse matrix of 0 and 1.
         n_out : int
             Outputs of the network.
         dtype : dtype
@@ -105,7 +131,8 @@ class OutputLoss:
         -------
         ndarray
             Targets (samples, n_out): numbers of this dtype; 0 and 1 as uint8 of binary losses. Labels stay int64, but for
-            MeanSquaredError, which makes them one-hot rows.
+            MeanSquaredError, which makes them one-hot rows. A sparse matrix of 0 and 1 becomes lists of labels, int32 (samples,
+            longest list) with −1 beyond the last, or uint8 where that takes less memory.
 
         Raises
         ------
@@ -247,10 +274,10 @@ class BinaryCrossEntropy(OutputLoss):
         return zeros_and_ones(y, n_out)
 
     def _values(self, Z, targets):
-        return np.logaddexp(0, np.where(targets > 0, -Z, Z))
+        return np.logaddexp(0, np.where(has_labels(targets, Z.shape[1]), -Z, Z))
 
     def _hits(self, Z, targets):
-        return ((Z > 0) == (targets > 0)).all(axis=1)
+        return ((Z > 0) == has_labels(targets, Z.shape[1])).all(axis=1)
 
 
 @dataclass(frozen=True)
@@ -259,7 +286,8 @@ class SquaredHinge(OutputLoss):
 
     The loss of an output z is max(0, 1 − s z)², where s is 1 for the output of the label and −1 for the others. It is summed over
     the outputs and averaged over samples. Of classes the largest output is predicted; of one output or of several labels those
-    with z > 0, and a sample counts as correct if all its labels are.
+    with z > 0, and a sample counts as correct if all its labels are. Its slopes grow with the error, as those of the squared
+    error: it wants a smaller learning rate than cross-entropy.
 
     Parameters
     ----------
@@ -281,11 +309,12 @@ class SquaredHinge(OutputLoss):
         return labels(y, n_out, "the hinge of several outputs") if np.ndim(y) == 1 and n_out > 1 else zeros_and_ones(y, n_out)
 
     def _values(self, Z, targets):
-        positive = targets[:, None] == np.arange(Z.shape[1]) if targets.ndim == 1 else targets > 0
-        return np.maximum(0, 1 - np.where(positive, Z, -Z)) ** 2
+        return np.maximum(0, 1 - np.where(has_labels(targets, Z.shape[1]), Z, -Z)) ** 2
 
     def _hits(self, Z, targets):
-        return Z.argmax(axis=1) == targets if targets.ndim == 1 else ((Z > 0) == (targets > 0)).all(axis=1)
+        if targets.ndim == 1:
+            return Z.argmax(axis=1) == targets
+        return ((Z > 0) == has_labels(targets, Z.shape[1])).all(axis=1)
 
 
 @dataclass(frozen=True)
