@@ -1,5 +1,6 @@
 """Losses by name: values and gradients of formulas in pure Python and scikit-learn, with the same bits on both engines."""
 
+import dataclasses
 import math
 
 import models
@@ -312,3 +313,19 @@ def test_a_run_goes_on_with_the_same_loss_only(tmp_path):
     assert [record.epoch for record in run(sl.HuberLoss(0.5), 2)] == [1, 2]
     with pytest.raises(sl.CheckpointError, match="loss"):
         run(sl.HuberLoss(0.6), 3)
+
+
+def test_losses_are_values_that_can_be_subclassed():
+    assert sl.HuberLoss(0.5) == sl.HuberLoss(0.5) != sl.HuberLoss()
+    assert len({sl.QuantileLoss(0.1), sl.QuantileLoss(0.1), sl.QuantileLoss(0.2), sl.MeanSquaredError()}) == 3
+    assert repr(sl.HuberLoss(0.5)) == "HuberLoss(delta=0.5, output_weights=None)"
+
+    @dataclasses.dataclass
+    class Scaled(sl.SoftmaxCrossEntropy):
+        by: float
+        code = None
+
+        def on_tile(self, Z, *arguments):
+            return super().on_tile(Z * self.by, *arguments)
+
+    assert np.isfinite(list(sl.train(models.net(), data_for("smooth"), loss=Scaled(0.5), epochs=1, seed=0))[0].train_loss)

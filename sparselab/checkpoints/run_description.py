@@ -22,7 +22,7 @@ def describe_run(run, config):
         "data": data_digest(run.X, run.targets),
         "augmentation": describe(run.augmentation),
         "net": list(model.sizes),
-        "loss": describe_loss(run.loss),
+        "loss": describe(run.loss),
         "dtype": str(model.dtype),
         "activation": describe(model.activation),
         "dropout": model.dropout,
@@ -75,13 +75,12 @@ def describe(value):
     if is_dataclass(value) and not isinstance(value, type):
         values = {one.name: describe(getattr(value, one.name)) for one in fields(value)}
         return {"type": type(value).__qualname__, **values}
-    return getattr(value, "__qualname__", type(value).__qualname__)
-
-
-def describe_loss(loss):
-    """The same of a loss; its name alone where all its settings are the default, as in files from before losses had settings."""
-    usual = is_dataclass(loss) and all(getattr(loss, one.name) == one.default for one in fields(loss))
-    return type(loss).__qualname__ if usual else describe(loss)
+    name = getattr(value, "__qualname__", type(value).__qualname__)
+    if isinstance(value, type):
+        return name
+    settings = {one: getattr(value, one) for one in getattr(value, "setting_names", ())}
+    changed = {one: describe(setting) for one, setting in settings.items() if setting != getattr(type(value), one)}
+    return {"type": name, **changed} if changed else name  # the name alone as in files from before losses had settings
 
 
 def with_new_names(description):

@@ -4,7 +4,6 @@ Your own loss is any object with the methods of `protocols.Loss`. With `code` = 
 the built-in losses select compiled code in the fused engine.
 """
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,14 +20,14 @@ from .output_losses import (
     PoissonLoss,
     QuantileLoss,
     SquaredHinge,
+    WithSettings,
     labels,
     numbers,
 )
 from .protocols import Loss
 
 
-@dataclass(frozen=True)
-class SoftmaxCrossEntropy:
+class SoftmaxCrossEntropy(WithSettings):
     """Cross-entropy of the softmax, for classification.
 
     The loss of a sample is −log softmax(z)[label], computed without overflow for all finite logits z. A prediction is correct if
@@ -50,12 +49,11 @@ class SoftmaxCrossEntropy:
     """
 
     label_smoothing: float = 0.0
-
+    setting_names: ClassVar[tuple[str, ...]] = ("label_smoothing",)
     code: ClassVar[int | None] = formulas.SOFTMAX
 
-    def __post_init__(self) -> None:
-        smoothing = checks.fraction("label_smoothing", self.label_smoothing, open_high=True)
-        object.__setattr__(self, "label_smoothing", smoothing)
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        self.label_smoothing = checks.fraction("label_smoothing", label_smoothing, open_high=True)
 
     @property
     def parameter(self) -> float:
@@ -165,7 +163,6 @@ class SoftmaxCrossEntropy:
         return float(np.average(values, weights=weights)), float(np.average(Z.argmax(axis=1) == targets, weights=weights))
 
 
-@dataclass(frozen=True)
 class MeanSquaredError(OutputLoss):
     """Half the squared error, summed over outputs and averaged over samples.
 

@@ -1,7 +1,6 @@
 """Losses that are a sum over the outputs of a net, each compared with a target of its own: binary, hinge, and of regressions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -84,8 +83,25 @@ def weights_of(name: str, values: Any) -> tuple[float, ...] | None:
     return found if any(found) else checks.fail(name, values, "not all 0")
 
 
-@dataclass(frozen=True)
-class OutputLoss:
+class WithSettings:
+    """What has settings: attributes of the names in `setting_names`, with their defaults in the class."""
+
+    setting_names: ClassVar[tuple[str, ...]] = ()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__qualname__}({', '.join(f'{name}={value!r}' for name, value in self._settings().items())})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and isinstance(other, WithSettings) and other._settings() == self._settings()
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self._settings().values()))
+
+    def _settings(self):
+        return {name: getattr(self, name) for name in self.setting_names}
+
+
+class OutputLoss(WithSettings):
     """What the losses of this module share.
 
     The loss of a sample is the sum over the outputs of a loss of each output z and its target t.
@@ -96,13 +112,13 @@ class OutputLoss:
         A factor >= 0 for the loss of each output; by default all 1.
     """
 
-    output_weights: Sequence[float] | None = field(default=None, kw_only=True)
-
+    output_weights: tuple[float, ...] | None = None
+    setting_names: ClassVar[tuple[str, ...]] = ("output_weights",)
     code: ClassVar[int | None] = None
     _formula: ClassVar[int]
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "output_weights", weights_of("output_weights", self.output_weights))
+    def __init__(self, *, output_weights: Sequence[float] | None = None) -> None:
+        self.output_weights = weights_of("output_weights", output_weights)
 
     @property
     def parameter(self) -> float:
@@ -245,7 +261,6 @@ class OutputLoss:
         return Z.argmax(axis=1) == targets.argmax(axis=1) if one_hot else None
 
 
-@dataclass(frozen=True)
 class BinaryCrossEntropy(OutputLoss):
     """Cross-entropy of the logistic function: for two classes with one output, or for several labels a sample.
 
@@ -280,7 +295,6 @@ class BinaryCrossEntropy(OutputLoss):
         return ((Z > 0) == has_labels(targets, Z.shape[1])).all(axis=1)
 
 
-@dataclass(frozen=True)
 class SquaredHinge(OutputLoss):
     """Squared hinge: for classes (one against the rest), for two classes with one output, or for several labels a sample.
 
@@ -317,7 +331,6 @@ class SquaredHinge(OutputLoss):
         return ((Z > 0) == has_labels(targets, Z.shape[1])).all(axis=1)
 
 
-@dataclass(frozen=True)
 class MeanAbsoluteError(OutputLoss):
     """Absolute error, summed over outputs and averaged over samples; it is least at the medians.
 
@@ -341,7 +354,6 @@ class MeanAbsoluteError(OutputLoss):
         return np.abs(Z - targets)
 
 
-@dataclass(frozen=True)
 class HuberLoss(OutputLoss):
     """Half the squared error up to a distance, and linear beyond it; as `torch.nn.HuberLoss`.
 
@@ -364,13 +376,13 @@ class HuberLoss(OutputLoss):
     """
 
     delta: float = 1.0
-
+    setting_names: ClassVar[tuple[str, ...]] = ("delta", "output_weights")
     code: ClassVar[int | None] = formulas.HUBER
     _formula: ClassVar[int] = formulas.HUBER
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "delta", checks.positive("delta", self.delta))
+    def __init__(self, delta: float = 1.0, *, output_weights: Sequence[float] | None = None) -> None:
+        super().__init__(output_weights=output_weights)
+        self.delta = checks.positive("delta", delta)
 
     @property
     def parameter(self) -> float:
@@ -382,7 +394,6 @@ class HuberLoss(OutputLoss):
         return np.where(distance <= self.delta, 0.5 * distance**2, self.delta * (distance - 0.5 * self.delta))
 
 
-@dataclass(frozen=True)
 class PoissonLoss(OutputLoss):
     """Negative log-likelihood of counts, without its constant; an output is the logarithm of the expected count.
 
@@ -430,7 +441,6 @@ class PoissonLoss(OutputLoss):
         return np.exp(Z) - targets * Z
 
 
-@dataclass(frozen=True)
 class QuantileLoss(OutputLoss):
     """The pinball loss, which is least where a share q of the targets lies below the output.
 
@@ -453,15 +463,13 @@ class QuantileLoss(OutputLoss):
     """
 
     q: float = 0.5
-
+    setting_names: ClassVar[tuple[str, ...]] = ("q", "output_weights")
     code: ClassVar[int | None] = formulas.QUANTILE
     _formula: ClassVar[int] = formulas.QUANTILE
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        allowed = "a number in (0, 1)"
-        q = checks.number("q", self.q, allowed, low=0, high=1, open_low=True, open_high=True)
-        object.__setattr__(self, "q", q)
+    def __init__(self, q: float = 0.5, *, output_weights: Sequence[float] | None = None) -> None:
+        super().__init__(output_weights=output_weights)
+        self.q = checks.number("q", q, "a number in (0, 1)", low=0, high=1, open_low=True, open_high=True)
 
     @property
     def parameter(self) -> float:
