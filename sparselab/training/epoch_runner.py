@@ -111,7 +111,7 @@ class EpochRunner:
             changes = self.evolve(state, order, numbers, memory)
             timings = [evolution.timing_of(self.rules[n]) for n in numbers]
             spent = any(timing.replaces_update for timing in timings) and any(map(any, changes.links))
-            rate = self.optimizer.rate(state.epoch + state.batch / self.n_batches)
+            rate = self.optimizer.rate(state.epoch + state.batch / self.n_batches) if spent else None
             with defer_interrupts:
                 state.memory = memory if any(memory) else []
                 if state.batch:

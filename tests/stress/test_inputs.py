@@ -32,7 +32,7 @@ CATALOGUE = {
     "predict(X)": "too few features; dtype f2; dtype u8; big-endian float64; strided view; memory map, r; unaligned; read-only",
     "evaluate(X)": "csr array; csc array; coo array; lil array; bsr array; dia array; csr, unsorted; csr, duplicates",
     "fit(X)": "index 2^31 - 1; index -1; indptr starts late; indptr falls; indptr ends late; data with NaN; ragged list",
-    "fit(y)": "NaN; infinity; nothing; too short; fractions; one class; one-hot; masked; numbers and text",
+    "fit(y)": "NaN; infinity; nothing; too short; fractions; one class; masked; numbers and text",
     "Topology.from_scipy(matrix)": "index 10^9; indptr ends at 10^9; data too short; indices of float; coo: row 10^7",
     "before fit": "predict; score",
     "epsilon": "NaN; nothing; negative; zero; text; bool; object; beyond float",

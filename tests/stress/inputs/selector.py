@@ -86,7 +86,8 @@ def data():
         faults = without(faults, "objects with None", "bytes")  # scikit-learn makes floats of text-like objects where it can
         yield from refusals(argument, call, faults, names=WORDS, shows_value=False)
     labels = {fault: Made(lambda fixture, make=make: make(fixture.y.copy())) for fault, make in values.BAD_Y.items()}
-    yield from refusals("fit(y)", lambda s, y: make().fit(s.X, y), labels, names=WORDS, shows_value=False)
+    fit = lambda s, y: make().fit(s.X, y)
+    yield from refusals("fit(y)", fit, without(labels, "one-hot"), names=WORDS, shows_value=False)
     before = {method: method for method in ("transform", "inverse_transform", "get_support", "get_feature_names_out")}
     call = lambda s, method: getattr(make(), method)(*([s.X] if method.endswith("transform") else []))
     yield from refusals("before fit", call, before, names=("not fitted", "fitted yet"), shows_value=False)
