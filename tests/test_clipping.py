@@ -128,6 +128,7 @@ def test_one_synchronous_worker_is_the_sequential_training():
         assert models.fingerprint(alone) == models.fingerprint(together)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["threads", "processes"])
 @pytest.mark.parametrize("synchronous", [True, False])
 def test_workers_train_with_it(backend, synchronous):

@@ -499,6 +499,7 @@ print("all refused")
 """
 
 
+@pytest.mark.slow
 def test_malformed_csr_never_crashes():
     environment = dict(os.environ, PYTHONFAULTHANDLER="1")
     command = [sys.executable, "-c", MALFORMED]

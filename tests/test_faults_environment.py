@@ -223,6 +223,7 @@ def test_the_command_line_runs_in_other_threads_too(tmp_path):
     assert found == [0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["fused", "layerwise"])
 def test_terminated_at_random_times_equals_left_alone(handled, tmp_path, kind):
     """In this process; the twin in processes of its own is slow."""
@@ -644,6 +645,7 @@ def same_under(as_usual, before, options, environment):
     assert json.loads(ended.stdout) == as_usual
 
 
+@pytest.mark.slow
 def test_all_settings_together_change_nothing(as_usual, tmp_path):
     options = [option for _, given, _ in SETTINGS.values() for option in given]
     environment = {name: value for _, _, given in SETTINGS.values() for name, value in given.items() if name != "LC_ALL"}
@@ -731,6 +733,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_plain_python_gives_the_same_but_for_rounding():
     compiled, plain = (python(TINY, NUMBA_DISABLE_JIT=value) for value in (None, "1"))
     assert (compiled.returncode, plain.returncode) == (0, 0), plain.stderr

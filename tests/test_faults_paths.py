@@ -256,7 +256,9 @@ def test_what_cannot_be_written_at_the_end_is_refused_at_the_start(command, tmp_
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "ascii", "utf-8"])
+@pytest.mark.parametrize(
+    "encoding", ["ascii", *(pytest.param(other, marks=pytest.mark.slow) for other in ("cp1252", "latin-1", "utf-8"))]
+)
 @pytest.mark.parametrize(
     "command", [("--help",), ("train", "--help"), ("info",), ("train", "--dataset", "nothing ε")], ids=" ".join
 )

@@ -135,6 +135,7 @@ def test_the_net_does_not_change_once_the_run_was_closed(monkeypatch, synchronou
     assert models.fingerprint(model) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("synchronous", [False, True])
 def test_a_learning_rate_that_is_moved_meanwhile_is_used(synchronous):
     optimizer, rates = sl.MomentumSGD(0.005), []

@@ -349,6 +349,7 @@ class Calls:
         return [sl.rewire(topology, np.arange(topology.nnz) >= n), *[None] * (len(model.layers) - 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("synchronous", [True, False])
 @pytest.mark.parametrize("backend", ["serial", "threads", "processes"])
 def test_rules_remember_in_both_phases_of_parallel_training(backend, synchronous, tmp_path):

@@ -319,6 +319,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", ["1.0", pytest.param("0.0", marks=slow)])
 @pytest.mark.parametrize("backend", ["threads", "processes", pytest.param("dask", marks=slow)])
 def test_a_script_ends_whose_run_was_never_closed(tmp_path, backend, share):

@@ -25,11 +25,21 @@ CHECKED = [
 ]
 
 
-@parametrize_with_checks(CHECKED, expected_failed_checks=lambda estimator: WAIVED)
-def test_scikit_learns_own_checks(estimator, check):
+def with_numpys_generator_restored(check, estimator):
     before = np.random.get_state()  # noqa: NPY002
     check(estimator)
     np.random.set_state(before)  # noqa: NPY002
+
+
+@parametrize_with_checks(CHECKED[:1], expected_failed_checks=lambda estimator: WAIVED)
+def test_scikit_learns_own_checks(estimator, check):
+    with_numpys_generator_restored(check, estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(CHECKED[1:], expected_failed_checks=lambda estimator: WAIVED)
+def test_scikit_learns_own_checks_with_other_settings(estimator, check):
+    with_numpys_generator_restored(check, estimator)
 
 
 @pytest.fixture(scope="module")

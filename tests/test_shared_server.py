@@ -78,6 +78,7 @@ def in_memory():
     return sum(os.path.islink(path) and os.readlink(path).startswith("/memfd:sparselab") for path in paths)
 
 
+@pytest.mark.slow
 def test_the_memory_goes_with_the_run(servers):
     before = in_memory()
     handoff.run(backend="processes", rules=[SET(0.3)], epochs=4)
@@ -85,6 +86,7 @@ def test_the_memory_goes_with_the_run(servers):
     assert in_memory() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["dead", "stopped"])
 def test_a_lock_whose_holder_is_gone_is_taken_over(how, servers, monkeypatch):
     monkeypatch.setattr(shared_server, "STUCK", 0.2)

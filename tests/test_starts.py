@@ -197,6 +197,7 @@ def pair_law(length, decay):
     return {(a, b): p[a] * p[b] / (1 - p[a]) + p[b] * p[a] / (1 - p[b]) for a, b in itertools.combinations(range(length), 2)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("early", [0, 1.5])
 @pytest.mark.parametrize(("length", "decay"), [(5, 3), (6, 1), (23, 0.5), (23, 0), (24, 2)])
 def test_near_centres_draws_one_after_the_other(monkeypatch, length, decay, early):

@@ -51,5 +51,6 @@ def test_two_trainings_at_once_under(layer):
     assert json.loads(child.stdout.splitlines()[-1]) == fingerprints(False)
 
 
+@pytest.mark.slow
 def test_one_result_for_all_layers_and_numbers_of_threads():
     assert environment.good_layers(environment.threading_layers())
