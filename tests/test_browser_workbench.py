@@ -14,7 +14,7 @@ from browsing import CURVE, ROOT, browsing, open_notebook, serving, source, stat
 
 NOTEBOOK = "08_workbench.ipynb"
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")

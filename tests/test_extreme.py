@@ -165,6 +165,7 @@ def test_the_command_measures_everything(tmp_path):
     assert "peak memory" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments, named", [
     (["--neurons", "1e12"], "sizes"), (["--neurons", "1e10"], "are available"), (["--neurons", "5"], "neurons"),
     (["--epsilon", "0"], "epsilon"),

@@ -130,6 +130,7 @@ def test_sigterm_without_a_handler_is_left_to_the_system():
         assert signal.signal(signal.SIGTERM, before) == setting
 
 
+@pytest.mark.slow
 def test_nothing_is_done_with_sigterm_at_import():
     code = "import signal, sparselab as sl; sl.train, sl.SparseMLPClassifier; from sparselab import cli, widgets; "
     assert python(code + "assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL").returncode == 0
@@ -360,6 +361,7 @@ print(len(records), records[-1].workers.restarts)
 """
 
 
+@pytest.mark.slow
 @forks
 def test_the_end_of_a_forked_child_ends_no_worker_of_its_parent(tmp_path):
     ended = python(ENDS, tmp_path / "run")
@@ -478,6 +480,7 @@ print(json.dumps([found, same, epochs, n, [str(one.message) for one in said], le
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no limit for the size of files")
 def test_a_full_disk_is_named_and_nothing_half_is_left(tmp_path):
     ended = python(FULL, tmp_path)

@@ -26,7 +26,9 @@ def errors(model, X, loss, key=None):
     return max(gradients.relative_errors(model, X, targets_for(loss, len(X)), loss, key))
 
 
-@pytest.mark.parametrize("pattern", gradients.PATTERNS)
+@pytest.mark.parametrize(
+    "pattern", [pytest.param(one, marks=[pytest.mark.slow] * (n % 2)) for n, one in enumerate(gradients.PATTERNS)]
+)
 @pytest.mark.parametrize(("activation", "loss"), QUICK)
 def test_gradients_are_slopes(activation, loss, pattern):
     """Without dropout and with some of it, at a fixed key."""

@@ -73,6 +73,7 @@ def links_module():
 # ------------------------------------------------------------------------------------------------ children
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ours", "scikit-learn"])
 def test_a_child_trains_and_predicts(name, tmp_path):
     with start(PEERS[name], tmp_path) as peer:

@@ -179,6 +179,7 @@ def test_run_in_the_cell_draws_the_visible_view_only(panel):
     assert "test accuracy" in panel.screen.status.value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(VIEWS))
 def test_every_view_is_drawn_before_and_after_a_run(name):
     parallel = name in ("workers", "staleness", "dropped", "speed-up")
@@ -193,6 +194,7 @@ def test_every_view_is_drawn_before_and_after_a_run(name):
     assert show(panel, name).startswith(PNG), html(panel)
 
 
+@pytest.mark.slow
 def test_views_need_no_test_set_no_image_and_no_classes():
     X = np.random.default_rng(0).normal(size=(64, 5))
     panel = panel_of(Dataset.from_arrays(X, X[:, :2] * 2, task="regression"), panel={"views": tuple(VIEWS)}, dropout=0.0)
