@@ -5,6 +5,7 @@ No random generator is among it: every random number is a function of (seed, pur
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from ..utils import checks
 from ..utils.seeds import child
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..nn.mlp import SparseMLP
     from ..nn.optimizers import Optimizer
 
@@ -143,6 +146,22 @@ class TrainingState:
             A new generator at its beginning: the same numbers at every call, so that resuming is exact.
         """
         return np.random.default_rng(child(self.seeds, purpose, self.epoch, *batch))
+
+    def memories(self, rules: Sequence[Any]) -> list[dict[str, Any]]:
+        """Copy what each rule remembers.
+
+        Parameters
+        ----------
+        rules : sequence of callable
+            The rules of the training, which may be others than before.
+
+        Returns
+        -------
+        list of dict
+            A memory for each rule.
+        """
+        kept = copy.deepcopy(self.memory[: len(rules)])
+        return kept + [{} for _ in rules[len(kept) :]]
 
     @property
     def dropout_key(self) -> np.uint64:

@@ -198,6 +198,30 @@ def timing_of(rule: Callable[..., Any]) -> Timing:
     return timing
 
 
+def due(rules: Sequence[Callable[..., Any]], epoch: int, batch: int, n_batches: int) -> list[int]:
+    """Find the rules that are called before a step.
+
+    Parameters
+    ----------
+    rules : list of callable
+        The rules.
+    epoch, batch, n_batches : int
+        As for `Timing.is_due`.
+
+    Returns
+    -------
+    list of int
+        Their numbers in the list.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.evolution.timing.due([sl.SET(0.3), sl.SET(0.3, every=2)], 1, 0, 300)
+    [0]
+    """
+    return [number for number, rule in enumerate(rules) if timing_of(rule).is_due(epoch, batch, n_batches)]
+
+
 def next_batch(rules: Sequence[Callable[..., Any]], epoch: int, batch: int, n_batches: int) -> int:
     """Find the next event of any rule within an epoch: the least of what `Timing.next_batch` returns for each.
 

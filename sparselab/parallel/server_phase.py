@@ -1,6 +1,5 @@
 """Phase 1: workers push gradients to the server, which updates its net and evolves it between epochs."""
 
-import copy
 import time
 from contextlib import nullcontext
 
@@ -134,9 +133,8 @@ class ServerPhase:
         start, state, run = time.perf_counter(), self.state, self.run
         if self.checkpointer:
             self.checkpointer.skip(state.position)  # the net in the middle of an epoch must not be saved as that of its beginning
-        changes, memory = evolution.Changes.none(len(run.model.layers)), copy.deepcopy(state.memory) or [{} for _ in run.rules]
-        due = [n for n, rule in enumerate(run.rules) if evolution.timing_of(rule).is_due(state.epoch, 0, 1)]
-        if due:
+        changes, memory = evolution.Changes.none(len(run.model.layers)), state.memories(run.rules)
+        if due := evolution.timing.due(run.rules, state.epoch, 0, 1):
             order = state.stream(BATCHES).permutation(len(run.targets))
             evidence = lambda: Evidence(run.model, run.loss, run.X, run.targets, order[: run.batch_size], order)
             rules, memories = ([each[n] for n in due] for each in (run.rules, memory))

@@ -1,6 +1,5 @@
 """Trains one epoch after another: evolution, mini-batches, evaluation, and the records of them."""
 
-import copy
 import math
 import time
 from contextlib import contextmanager, nullcontext
@@ -100,14 +99,12 @@ class EpochRunner:
 
     def _due(self, state):
         """Numbers of the rules that are called at this point of a training."""
-        timings = map(evolution.timing_of, self.rules)
-        return [n for n, timing in enumerate(timings) if timing.is_due(state.epoch, state.batch, self.n_batches)]
+        return evolution.timing.due(self.rules, state.epoch, state.batch, self.n_batches)
 
     def event(self, state, order, numbers):
         """Apply some rules and note it in `state`; undo everything where that fails, unless layers evolve one by one."""
         with evolution.Undo(*(() if self.plan.by_layer else (self.model, state.optimizer))) as undo:
-            memory = copy.deepcopy(state.memory[: len(self.rules)])
-            memory += [{} for _ in range(len(self.rules) - len(memory))]  # a state may go on with more rules
+            memory = state.memories(self.rules)
             changes = self.evolve(state, order, numbers, memory)
             timings = [evolution.timing_of(self.rules[n]) for n in numbers]
             spent = any(timing.replaces_update for timing in timings) and any(map(any, changes.links))
