@@ -244,3 +244,31 @@ def next_batch(rules: Sequence[Callable[..., Any]], epoch: int, batch: int, n_ba
     100
     """
     return min((timing_of(rule).next_batch(epoch, batch, n_batches) for rule in rules), default=n_batches)
+
+
+def check_between_epochs(rules: Sequence[Callable[..., Any]], epochs: int) -> None:
+    """Check that all events of rules are between epochs, for trainings whose workers have no step in common.
+
+    Parameters
+    ----------
+    rules : list of callable
+        The rules.
+    epochs : int
+        Epochs of the training.
+
+    Raises
+    ------
+    ValueError
+        If events of a rule are within epochs, if they take the place of updates, or as for `Timing.check`.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> sl.evolution.timing.check_between_epochs([sl.SET(0.3, every=2)], 10)
+    """
+    for number, rule in enumerate(rules):
+        timing = timing_of(rule)
+        if timing.in_steps or timing.replaces_update:
+            allowed = "in epochs and without replaces_update in parallel training, whose workers have no step in common"
+            checks.fail(f"rules[{number}].timing", timing, allowed)
+        timing.check(epochs)

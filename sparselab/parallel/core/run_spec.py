@@ -2,7 +2,7 @@
 
 from ...datasets.coerce import as_dataset, as_features, remember_classes, weighted
 from ...engines.select import outputs
-from ...evolution import ImportancePruning, timing_of
+from ...evolution import ImportancePruning, timing
 from ...nn import losses as loss_functions
 from ...nn import trained_activations
 from ...nn.weighted_loss import parts_of, with_weights
@@ -27,7 +27,7 @@ class RunSpec:
         data = weighted(as_dataset(data, model, loss, new_classes=True), sample_weight, class_weight)
         self.model, self.optimizer, self.rules = model, check_optimizer(optimizer), tuple(check_rules(rules))
         self.epochs, batch_size = checks.integer("epochs", epochs), checks.integer("batch_size", batch_size)
-        check_timings(self.rules, self.epochs)
+        timing.check_between_epochs(self.rules, self.epochs)
         for rule in self.rules:
             if hasattr(rule, "prepare"):
                 rule.prepare(model, self.epochs)
@@ -81,13 +81,3 @@ class RunSpec:
         """(loss, accuracy, R²) on the test samples."""
         X, targets = self.test
         return loss_functions.scores(parts_of(self.loss)[0], outputs(model, X, 1), targets, self.test_weights)
-
-
-def check_timings(rules, epochs):
-    """Refuse rules with events within an epoch: workers compute and push at any time, so no step is one of all."""
-    for number, rule in enumerate(rules):
-        timing = timing_of(rule)
-        if timing.in_steps or timing.replaces_update:
-            allowed = "in epochs and without replaces_update in parallel training, whose workers have no step in common"
-            checks.fail(f"rules[{number}].timing", timing, allowed)
-        timing.check(epochs)
