@@ -104,9 +104,16 @@ def methods(data):
 def measured(data, method, density, epochs, seed, threads):
     """{accuracy in percent after the last epoch and the best one, links, dead neurons, seconds} of one run."""
     sizes = (data.n_features, *SIZES[1:-1], data.n_classes)
-    raw = data.X_train * 1.0 if method.start["topology"] == "csti" else None
+    features = data.X_train if method.start["topology"] == "csti" else None  # one scale for all pixels keeps correlations
     model = sl.SparseMLP.create(
-        sizes, density=method.first(density), dense_last=True, exact=True, activation="relu", seed=seed, data=raw, **method.start
+        sizes,
+        density=method.first(density),
+        dense_last=True,
+        exact=True,
+        activation="relu",
+        seed=seed,
+        data=features,
+        **method.start,
     )
     optimizer = sl.SGD(
         lambda epoch: RATE * (1 - 0.99 * min(1, int(epoch) / (0.9 * epochs))), momentum=0.9, weight_decay=5e-4
@@ -117,11 +124,10 @@ def measured(data, method, density, epochs, seed, threads):
     for record in tqdm(sl.train(model, data, **options), total=epochs, leave=False, desc="epochs", mininterval=2):
         records.append(record)
     accuracies = [100 * record.test_accuracy for record in records]
-    active = sl.analysis.active_neurons(model)
     return {
         "accuracy %": accuracies[-1], "best %": max(accuracies), "links": sum(model.nnz[:-1]),
         "mean links": float(np.mean([sum(record.nnz[:-1]) for record in records])),
-        "active neurons %": 100 * (active if isinstance(active, float) else float(np.mean(active))),
+        "active neurons %": 100 * sl.analysis.active_neurons(model),
         "ms an event": 1e3 * float(np.median([record.seconds_evolve for record in records[1:]])),
         "seconds an epoch": float(np.median([record.seconds for record in records])),
         "seconds": time.perf_counter() - start, "source": data.source,

@@ -1,5 +1,6 @@
 """SNFS, GSE, MEST, GMP, GraNet, ANF, SRigL, DeepR and PALS against dense twins in float64, their laws, and resuming."""
 
+import itertools
 import math
 
 import models
@@ -153,6 +154,22 @@ def test_gse_draws_positions_in_proportion_to_sums_of_sizes():
     others[0, 0] = False
     expected = n * (wanted + wanted[0, 0] / 11)[others]
     assert ((found[others] - expected) ** 2 / expected).sum() < 30  # χ², 11 positions: 99.8 %
+
+
+def test_gse_estimates_gradients_with_random_signs():
+    random = np.random.default_rng(0)
+    X, dZ = random.standard_normal((4, 5)), random.standard_normal((3, 5))
+    weights = sl.regrowths.GuidedSample(guide="estimate")._weights(evolution.Flow(X, dZ), np.random.default_rng(3))
+    possible = [(abs(dZ @ r), abs(X @ r)) for r in np.array(list(itertools.product([-1, 1], repeat=5)))]
+    assert any(all(np.allclose(ours, theirs) for ours, theirs in zip(weights, pair, strict=True)) for pair in possible)
+    others = sl.regrowths.GuidedSample(guide="estimate")._weights(evolution.Flow(X, dZ), np.random.default_rng(4))
+    assert not np.allclose(weights[0], others[0])
+
+
+@pytest.mark.parametrize("rule", [sl.DeepR, sl.TopKAST])
+def test_a_rate_that_is_no_number_is_refused_when_it_comes(rule):
+    with pytest.raises(ValueError, match="learning_rate = nan: must be a finite number > 0"):
+        rule(lambda epoch: 0.1 if epoch < 1 else math.nan).rate(1)
 
 
 @seeds

@@ -10,15 +10,14 @@ from ..nn import schedules
 from ..nn.linear import SparseLinear
 from ..nn.mlp import SparseMLP
 from ..nn.optimizers import LayerState
-from ..topology.rewiring import Rewiring
 from ..utils import checks
-from .evidence import Evidence
+from .optimizing_rule import OptimizingRule
 from .prune_regrow import PruneRegrow
 from .timing import Timing
 
 
 @dataclass(frozen=True)
-class DeepR:
+class DeepR(OptimizingRule):
     """Deep rewiring: a random walk of weights with fixed signs; a link that would change its sign goes, and another one grows.
 
     It is given twice, as `optimizer=rule, rules=[rule]`. A step is w ← w − η (g + α s) + η σ N, where s is the sign of the link
@@ -89,21 +88,6 @@ class DeepR:
         """
         return [LayerState([], [np.full(len(layer.b), number, layer.dtype)]) for number, layer in enumerate(model.layers)]
 
-    def rate(self, epoch: float) -> float:
-        """Return the learning rate.
-
-        Parameters
-        ----------
-        epoch : float
-            The epoch.
-
-        Returns
-        -------
-        float
-            The rate.
-        """
-        return checks.positive("learning_rate", schedules.get(self.learning_rate)(epoch))
-
     def update(
         self, layer: SparseLinear, state: LayerState, dw: NDArray[np.floating], db: NDArray[np.floating], rate: float
     ) -> None:
@@ -127,17 +111,6 @@ class DeepR:
         layer.w[:] = np.copysign(np.maximum(size, 0), sign)
         layer.b -= rate * db
         state.count += 1
-
-    def __call__(
-        self,
-        epoch: float,
-        model: SparseMLP,
-        state: Sequence[LayerState] | None,
-        evidence: Evidence | None,
-        rng: np.random.Generator,
-    ) -> list[Rewiring | None]:
-        """Return a Rewiring for each layer: links at 0 go, and as many grow."""
-        return self._rule(epoch, model, state, evidence, rng)
 
 
 def has_its_sign(layer, state, evidence, rng, zeta):

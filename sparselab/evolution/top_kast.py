@@ -10,15 +10,14 @@ from ..nn import schedules
 from ..nn.linear import SparseLinear
 from ..nn.mlp import SparseMLP
 from ..nn.optimizers import LayerState
-from ..topology.rewiring import Rewiring
 from ..utils import checks
-from .evidence import Evidence
+from .optimizing_rule import OptimizingRule
 from .prune_regrow import PruneRegrow, share
 from .timing import Timing, interval
 
 
 @dataclass(frozen=True)
-class TopKAST:
+class TopKAST(OptimizingRule):
     """Top-KAST: the links with the largest weights are active; the others are silent, only the backward pass sees them.
 
     It is given twice, as `optimizer=rule, rules=[rule]`, to a network with more links than are to be active. Every link has a
@@ -73,7 +72,7 @@ class TopKAST:
     vectors = 2
 
     def __post_init__(self) -> None:
-        checks.positive("learning_rate", self.rate(0))
+        self.rate(0)
         share("density", self.density)
         checks.non_negative("penalty", self.penalty)
         checks.fraction("refresh", self.refresh)
@@ -103,21 +102,6 @@ class TopKAST:
             found.append(LayerState([layer.w.copy(), np.ones_like(layer.w)], [np.full(len(layer.b), wanted, layer.dtype)]))
         return found
 
-    def rate(self, epoch: float) -> float:
-        """Return the learning rate.
-
-        Parameters
-        ----------
-        epoch : float
-            The epoch.
-
-        Returns
-        -------
-        float
-            The rate.
-        """
-        return self.learning_rate(epoch) if callable(self.learning_rate) else self.learning_rate
-
     def update(
         self, layer: SparseLinear, state: LayerState, dw: NDArray[np.floating], db: NDArray[np.floating], rate: float
     ) -> None:
@@ -142,17 +126,6 @@ class TopKAST:
             active[:] = 0
             active[np.argpartition(np.abs(theta), len(theta) - wanted)[len(theta) - wanted :]] = 1
         layer.w[:] = theta * active
-
-    def __call__(
-        self,
-        epoch: float,
-        model: SparseMLP,
-        state: Sequence[LayerState] | None,
-        evidence: Evidence | None,
-        rng: np.random.Generator,
-    ) -> list[Rewiring | None]:
-        """Return a Rewiring for each layer: the silent links with the smallest parameters go, and as many grow."""
-        return self._rule(epoch, model, state, evidence, rng)
 
     def _without_smallest_silent(self, layer, state, evidence, rng, zeta):
         """Keep all links but a share of the silent ones, those with the smallest parameters."""
