@@ -426,3 +426,37 @@ def test_rules_over_all_layers_do_not_go_layer_by_layer():
     model = net(0)
     with pytest.raises(ValueError, match="must be rules that look at one layer at a time"):
         evolution.evolve_by_layer([sl.SNFS(0.3)], 1, model, sl.MomentumSGD().init(model), lambda: None, np.random.default_rng(0))
+
+
+def test_a_guide_without_any_gradient_draws_uniformly():
+    layer = sl.SparseLinear(sl.Topology.from_links(3, 4, [0], [0]), np.ones(1), np.zeros(3))
+    evidence = type("Fixed", (), {"of": lambda self, _: evolution.Flow(np.zeros((4, 5)), np.zeros((3, 5)))})()
+    found = set()
+    for seed in range(200):
+        rows, columns = sl.regrowths.GuidedSample()(layer, layer.topology, 1, evidence, np.random.default_rng(seed))
+        found.add((int(rows[0]), int(columns[0])))
+    assert found == set(np.ndindex(3, 4)) - {(0, 0)}
+
+
+def test_top_kast_counts_events_in_steps():
+    with pytest.raises(ValueError, match="every = '2 epochs': must be a number of steps, such as"):
+        sl.TopKAST(every="2 epochs")
+
+
+@pytest.mark.parametrize("y", [[0, 1], [0, 1, 2, 3, 0]])
+def test_held_out_targets_must_fit_their_rows(y):
+    model, data = net(0), models.dataset(N, features=9, dtype=np.float64)
+    evidence = evolution.Evidence(model, sl.SoftmaxCrossEntropy(), data.X_train, data.y_train, np.arange(N))
+    with pytest.raises(ValueError, match=f"y has {len(y)} entries: must be 4, one for each row of X"):
+        evidence.loss_of(data.X_train[:4], y)
+
+
+def test_a_gradient_that_is_not_finite_is_no_answer():
+    model, data = net(0), models.dataset(N, features=9, dtype=np.float64)
+    model.layers[0].w[:] = 1e200
+    evidence = evolution.Evidence(model, sl.SoftmaxCrossEntropy(), data.X_train, data.y_train, np.arange(N))
+    evidence.flows = [evolution.Flow(np.full((9, 2), 1e200), np.full((8, 2), 1e200))] + [
+        evolution.Flow(np.ones((layer.topology.n_in, 2)), np.ones((layer.topology.n_out, 2))) for layer in model.layers[1:]
+    ]
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="is not finite: the training diverges"):
+        evidence.gradient(model.layers[0])

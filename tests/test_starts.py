@@ -583,3 +583,7 @@ def test_an_estimator_refuses_a_start():
     fitted.fit(X, y)
     with pytest.raises(ValueError, match="topology = 'small_world'.*'banded'"):
         fitted.set_params(topology="small_world").fit(X, y)
+
+
+def test_a_density_of_all_makes_every_layer_dense():
+    assert sl.starts.er_densities((6, 5, 4), 1) == [1.0, 1.0]

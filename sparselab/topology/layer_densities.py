@@ -34,15 +34,16 @@ def by_widths(shapes, density):
 
     As long as one would exceed 1, the layer with the largest becomes dense, and the others share what is left.
     """
+    if density >= 1:
+        return [1.0] * len(shapes)
     cells = np.array([n_in * n_out for n_in, n_out in shapes], float)
     ratio, dense = np.array([n_in + n_out for n_in, n_out in shapes]) / cells, np.zeros(len(cells), bool)
-    while not dense.all():
+    while True:  # below 1, one layer at least stays sparse
         links = density * cells.sum() - cells[dense].sum()
         shares = np.where(dense, 1, links / (ratio * cells)[~dense].sum() * ratio)
         if shares.max() <= 1:
             return shares.tolist()
         dense[np.argmax(np.where(dense, 0, shares))] = True
-    return [1.0] * len(cells)
 
 
 def densities(sizes, start, epsilon, density, dense_ends=(False, False)):
