@@ -276,6 +276,22 @@ def test_a_moved_control_does_not_wait_for_a_picture(endless):
     drawn.set()
 
 
+def test_a_control_moved_as_the_figure_is_begun_does_not_wait(endless, monkeypatch):
+    drawn, painter, request = threading.Event(), endless.presenter.painter, endless.presenter.painter.request
+    painter.draw = lambda: drawn.wait(60)
+
+    def request_and_move():
+        request()
+        if endless.state == "running":
+            endless.form.controls["learning_rate"].input.value = 0.02
+
+    monkeypatch.setattr(painter, "request", request_and_move)
+    endless.start()
+    until(lambda: endless.state == "running" and abs(endless.current.last.learning_rate - 0.02) < 1e-9)
+    assert not drawn.is_set()
+    drawn.set()
+
+
 def test_pause_holds_and_resume_goes_on(endless):
     endless.start()
     until(lambda: len(endless.history) >= 1)

@@ -30,8 +30,8 @@ class Presenter:
             self.last_status = now
             self.show_state()
         if running and self.painter.due:
+            settings = run.now  # before the request: a control may be moved as soon as the figure is begun
             self.painter.request()
-            settings = run.now
             self.painter.wait(unless=lambda: run.request != "go" or run.now is not settings)
         elif run.state not in ("running", "preparing"):
             self.painter.request()
