@@ -67,6 +67,7 @@ def methods(data):
     return {
         "static": Method(),
         "SET": Method(lambda density, epochs: [sl.SET(ZETA, sl.criteria.magnitude)]),
+        "SET, falling ζ": Method(lambda density, epochs: [sl.SET(falling(epochs), sl.criteria.magnitude, **until(epochs))]),
         "SET, values from the initializer": Method(
             lambda density, epochs: [sl.SET(ZETA, sl.criteria.magnitude, new_values="initializer")]
         ),
