@@ -27,6 +27,8 @@ from .fitting import BestEpoch, copied, progress, restored_on_failure, run_epoch
 from .settings import Settings, net_parameters, seeds_of, threads_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..datasets.augmentation import Augmentation
 
 # Numbers that are not finite are refused by check_features, which names their place.
@@ -133,6 +135,17 @@ class SparseMLPEstimator(BaseEstimator):
     def density_(self) -> float:
         """Links of the net as a share of those of a dense one."""
         return self.model_.density
+
+    @property
+    def feature_importances_(self) -> NDArray[np.float64]:
+        """Share of each feature in the strength of all, Σ |w| over its links into the first layer, (n_features,); the sum is 1.
+
+        Those of the scaled features; without scaling (`standardise=False`, or "auto" and sparse data) a feature of larger
+        numbers needs smaller weights. All are 0 where no feature has a link of weight other than 0.
+        """
+        check_is_fitted(self, "model_")
+        strengths = self.model_.layers[0].strength_out().astype(np.float64)
+        return strengths / (strengths.sum() or 1.0)
 
     def _outputs(self, X):
         """Outputs of the net for samples, (n, outputs) in float64."""

@@ -110,6 +110,8 @@ class SparseMLPRegressor(RegressorMixin, SparseMLPEstimator):
 
     Attributes
     ----------
+    feature_importances_ : ndarray of shape (n_features,)
+        Share of each feature in Σ |w| over all links of the first layer, those of the scaled features; the sum is 1.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
