@@ -2,9 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import make_multilabel_classification
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectFromModel
+from test_estimators_weights import same
 
+import sparselab as sl
 from sparselab import SparseMLPClassifier, SparseMLPRegressor
 
 KINDS = [SparseMLPClassifier, SparseMLPRegressor]
@@ -15,8 +20,8 @@ def rows(n=120, n_features=6, n_classes=3, seed=0):
     random = np.random.default_rng(seed)
     y = np.arange(n) % n_classes
     X = random.standard_normal((n, n_features))
-    X[:, 0] += 2 * y
-    X[:, 1] -= 2 * (y == 1)
+    X[:, 0] += 4 * y
+    X[:, 1] -= 4 * (y == 1)
     return X, y
 
 
@@ -50,3 +55,104 @@ def test_importances_without_any_strength_are_0():
     fitted = make().fit(*rows())
     fitted.model_.layers[0].w[:] = 0
     assert fitted.feature_importances_.tolist() == [0.0] * 6
+
+
+# losses of the classifier
+
+BINARY = {"binary_cross_entropy": sl.BinaryCrossEntropy, "squared_hinge": sl.SquaredHinge}
+
+
+@pytest.mark.parametrize("loss", [*BINARY, sl.BinaryCrossEntropy(), sl.SoftmaxCrossEntropy(0.1)])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_classes_by_other_losses(loss, n_classes):
+    X, y = rows(n_classes=n_classes)
+    names = np.array(["a", "b", "c"])[y]
+    fitted = make(loss=loss, epochs=30, learning_rate=0.005).fit(X, names)
+    one_output = n_classes == 2 and not isinstance(loss, sl.SoftmaxCrossEntropy)
+    assert fitted.model_.sizes[-1] == (1 if one_output else n_classes)
+    assert fitted.score(X, names) > 0.9
+    assert fitted.history_[-1].train_accuracy > 0.9
+    found = fitted.decision_function(X)
+    best = (found > 0).astype(int) if n_classes == 2 else found.argmax(axis=1)
+    np.testing.assert_array_equal(fitted.predict(X), fitted.classes_[best])
+    scores = sl.evaluate(fitted.model_, fitted._scaled(fitted._features(X)), names, loss=loss)
+    assert scores.accuracy == pytest.approx(fitted.score(X, names))
+
+
+def test_one_against_the_rest_is_a_binary_loss_of_one_hot_labels():
+    X, y = rows()
+    for name in BINARY:
+        by_class, by_label = make(loss=name).fit(X, y), make(loss=name).fit(X, np.eye(3, dtype=int)[y])
+        assert same(by_class, by_label)
+        assert by_class.loss_ == by_label.loss_
+
+
+def test_probabilities_of_one_against_the_rest():
+    X, y = rows()
+    fitted = make(loss="binary_cross_entropy").fit(X, y)
+    each = 1 / (1 + np.exp(-fitted.decision_function(X)))
+    np.testing.assert_allclose(fitted.predict_proba(X), each / each.sum(axis=1, keepdims=True))
+    np.testing.assert_array_equal(fitted.predict_proba(X).argmax(axis=1), fitted.predict(X))
+    X, y = rows(n_classes=2)
+    fitted = make(loss="binary_cross_entropy").fit(X, y)
+    second = 1 / (1 + np.exp(-fitted.decision_function(X)))
+    np.testing.assert_allclose(fitted.predict_proba(X), np.stack([1 - second, second], axis=1))
+    np.testing.assert_allclose(np.exp(fitted.predict_log_proba(X)), fitted.predict_proba(X))
+
+
+def test_several_labels_by_the_squared_hinge():
+    X, Y = make_multilabel_classification(200, 10, n_classes=5, random_state=0)
+    fitted = make(loss="squared_hinge", learning_rate=0.003, epochs=30).fit(X, Y)
+    assert fitted.score(X, Y) > 0.5
+    np.testing.assert_array_equal(fitted.predict(X), fitted.decision_function(X) > 0)
+    with pytest.raises(ValueError, match="loss = 'softmax_cross_entropy': must be .* for several labels a sample"):
+        make(loss="softmax_cross_entropy").fit(X, Y)
+    for loss in (None, "binary_cross_entropy", sl.BinaryCrossEntropy):
+        assert same(make(loss=loss).fit(X, Y), make().fit(X, Y))
+
+
+def test_there_are_probabilities_of_cross_entropies_only():
+    X, y = rows()
+    fitted = make(loss="squared_hinge").fit(X, y)
+    for name in ("predict_proba", "predict_log_proba"):
+        assert not hasattr(fitted, name)
+        with pytest.raises(AttributeError) as error:
+            getattr(fitted, name)(X)
+        assert "loss = 'squared_hinge': must be a cross-entropy for probabilities" in str(error.value.__cause__)
+    assert CalibratedClassifierCV(make(loss="squared_hinge"), cv=2).fit(X, y).predict_proba(X).shape == (120, 3)
+
+
+def test_a_net_goes_on_with_a_loss_of_its_kind():
+    X, y = rows()
+    fitted = make(warm_start=True, loss="squared_hinge").fit(X, y)
+    assert fitted.set_params(loss=sl.SquaredHinge(output_weights=[1, 1, 2])).fit(X, y).n_iter_ == 8
+    with pytest.raises(ValueError, match="loss = None: must be a SquaredHinge, with which the net was made"):
+        fitted.set_params(loss=None).fit(X, y)
+
+
+# one class
+
+
+@pytest.mark.parametrize("loss", [None, "binary_cross_entropy", "squared_hinge"])
+@pytest.mark.parametrize("form", [np.asarray, csr_array])
+def test_a_single_class_is_predicted(loss, form):
+    X, _ = rows()
+    fitted = make(loss=loss).fit(form(X), ["only"] * 120)
+    assert fitted.classes_.tolist() == ["only"]
+    assert set(fitted.predict(form(X))) == {"only"}
+    if loss != "squared_hinge":
+        np.testing.assert_array_equal(fitted.predict_proba(form(X)), np.ones((120, 1)))
+
+
+@pytest.mark.parametrize("loss", [None, "binary_cross_entropy", "squared_hinge"])
+@pytest.mark.parametrize("class_weight", [None, {"b": 2}])
+def test_shards_with_one_class_each(loss, class_weight):
+    X, y = rows()
+    names = np.array(["a", "b", "c"])[y]
+    fitted = make(loss=loss, class_weight=class_weight, zeta=0, learning_rate=0.003)
+    for _ in range(40):
+        for name in "abc":
+            fitted.partial_fit(X[names == name], names[names == name], classes=["a", "b", "c"])
+    assert fitted.model_.sizes[-1] == 3
+    assert fitted.n_iter_ == 120
+    assert fitted.score(X, names) > 0.6

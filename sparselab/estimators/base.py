@@ -71,6 +71,13 @@ def has_partial_fit(estimator):
     return True
 
 
+def check_same_loss(estimator, loss):
+    """Refuse a loss of another kind than that with which the existing net was made."""
+    made = getattr(estimator, "_made_for", type(loss))  # estimators of an earlier version may not have noted it
+    if type(loss) is not made:
+        checks.fail("loss", estimator.loss, f"a {made.__name__}, with which the net was made")
+
+
 class SparseMLPEstimator(BaseEstimator):
     """A truly sparse MLP that is fitted to targets, which a subclass checks and encodes.
 
@@ -274,5 +281,5 @@ class SparseMLPEstimator(BaseEstimator):
         raise NotImplementedError
 
     def _loss(self):
-        """The loss of a training; None: that of `train` for these targets."""
-        return None
+        """The loss of a training."""
+        raise NotImplementedError

@@ -15,10 +15,12 @@ from sklearn.utils.validation import validate_data
 
 from ..datasets.dataset import Dataset
 from ..datasets.targets import as_labels, check_targets
-from ..nn.output_losses import zeros_and_ones
+from ..nn.losses import SoftmaxCrossEntropy
+from ..nn.output_losses import BinaryCrossEntropy, SquaredHinge, zeros_and_ones
 from ..utils import checks
-from .base import VALIDATION, SparseMLPEstimator, check_before_sklearn, has_partial_fit
+from .base import VALIDATION, SparseMLPEstimator, check_before_sklearn, check_same_loss, has_partial_fit
 from .labels import classes_of, codes_of
+from .settings import loss_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -26,10 +28,21 @@ if TYPE_CHECKING:
     from ..datasets.augmentation import Augmentation
 
 
-class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
-    """A truly sparse MLP trained on the cross-entropy, its links replaced between epochs (SET, All-ReLU).
+def has_probabilities(estimator):
+    """Only outputs that were trained on a cross-entropy are logits of probabilities."""
+    try:
+        loss = estimator._loss()
+    except (TypeError, ValueError):
+        return True  # fit says what is wrong with it
+    if not isinstance(loss, SoftmaxCrossEntropy | BinaryCrossEntropy):
+        checks.fail("loss", estimator.loss, "a cross-entropy for probabilities", AttributeError)
+    return True
 
-    With y of 0 and 1 (n_samples, n_labels) each sample may have several labels: the loss is the binary cross-entropy of each.
+
+class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
+    """A truly sparse MLP that predicts classes, its links replaced between epochs (SET, All-ReLU).
+
+    With y of 0 and 1 (n_samples, n_labels) each sample may have several labels.
 
     Features are scaled inside unless `standardise=False`. Sparse input (CSR) is never made dense.
 
@@ -104,6 +117,11 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
     class_weight : dict or "balanced", default=None
         A weight >= 0 for each label, 1 for labels left out; "balanced": samples / (classes · samples of the class). It is
         multiplied by `sample_weight`. Not for several labels a sample.
+    loss : str or object, default=None
+        "softmax_cross_entropy" for classes; "binary_cross_entropy" or "squared_hinge" for classes (one against the rest; two
+        classes have one output) and for several labels a sample; or an object such as SoftmaxCrossEntropy(label_smoothing=0.1).
+        None: "softmax_cross_entropy", or "binary_cross_entropy" for several labels a sample. There are probabilities with
+        cross-entropies only; of one against the rest they are divided by their sum.
 
     Attributes
     ----------
@@ -138,7 +156,8 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
     True
     """
 
-    class_weight: Any = None  # of estimators that were pickled before it was a parameter
+    class_weight: Any = None  # of estimators that were pickled before these were parameters
+    loss: Any = None
     _multilabel = False
 
     def __init__(
@@ -151,6 +170,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         standardise: bool | str = "auto", random_state: Any = None, verbose: bool = False, n_jobs: int | None = None,
         checkpoint: str | os.PathLike[str] | None = None, augmentation: Augmentation | None = None,
         optimizer: Any = "momentum_sgd", topology: Any = None, class_weight: dict[Any, float] | str | None = None,
+        loss: Any = None,
     ) -> None:  # fmt: skip
         super().__init__(
             hidden_layer_sizes, epsilon=epsilon, density=density, activation=activation, alpha=alpha, initializer=initializer,
@@ -161,6 +181,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
             augmentation=augmentation, optimizer=optimizer, topology=topology,
         )  # fmt: skip
         self.class_weight = class_weight
+        self.loss = loss
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -242,9 +263,14 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         ndarray of shape (n_samples,) or (n_samples, n_labels)
             The most probable label of each sample, or 1 for each of several labels that is more probable than not, else 0.
         """
-        logits = self._outputs(X)
-        return (logits > 0).astype(np.int64) if self._multilabel else self.classes_[logits.argmax(axis=1)]
+        outputs = self._outputs(X)
+        if self._multilabel:
+            return (outputs > 0).astype(np.int64)
+        return self.classes_[
+            outputs.argmax(axis=1) if outputs.shape[1] == len(self.classes_) else (outputs[:, 0] > 0).astype(int)
+        ]
 
+    @available_if(has_probabilities)
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict the probability of each class.
 
@@ -261,6 +287,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         with np.errstate(under="ignore"):
             return np.exp(self.predict_log_proba(X))
 
+    @available_if(has_probabilities)
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict the logarithm of the probability of each class.
 
@@ -275,11 +302,12 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
             Logarithms of the probabilities, finite for any logits.
         """
         logits = self._outputs(X)
-        if self._multilabel:
-            return -np.logaddexp(0, -logits)
-        logits -= logits.max(axis=1, keepdims=True)
-        with np.errstate(under="ignore"):
-            return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        if isinstance(self._loss(), BinaryCrossEntropy):
+            if logits.shape[1] != len(self.classes_):
+                logits = np.concatenate([-logits, logits], axis=1)
+            found = -np.logaddexp(0, -logits)
+            return found if self._multilabel or len(self.classes_) == 2 else log_shares(found)
+        return log_shares(logits)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Compute the outputs of the net.
@@ -292,10 +320,13 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
-            Logits; for two classes their difference, the log odds of the second one.
+            Outputs; for two classes their difference, or the only output, which is > 0 for the second one: with cross-entropies
+            its log odds.
         """
-        logits = self._outputs(X)
-        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 and not self._multilabel else logits
+        outputs = self._outputs(X)
+        if len(self.classes_) != 2 or self._multilabel:
+            return outputs
+        return outputs[:, 0] if outputs.shape[1] == 1 else outputs[:, 1] - outputs[:, 0]
 
     def _training_data(self, X, y, reset, classes=None, goes_on=None):
         """X and y, checked, and the Classes. classes: those given to partial_fit; goes_on: None unless it is partial_fit."""
@@ -304,17 +335,19 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         if goes_on is False and classes is None and not several:
             checks.fail("classes", classes, "all labels there are, at the first call to partial_fit")
         X, y = validate_data(self, check_before_sklearn(X), y, reset=reset, multi_output=several, **VALIDATION)
+        loss = self._loss(several)
         if several:
-            known = Classes(np.arange(y.shape[1]), True)
+            if isinstance(loss, SoftmaxCrossEntropy):
+                checks.fail("loss", self.loss, "binary_cross_entropy or squared_hinge for several labels a sample")
             y = check_targets(y, y.shape[0])[0] if sparse.issparse(y) else zeros_and_ones(y, y.shape[1])
-            return self._features(X), y, known
+            return self._features(X), y, Classes(np.arange(y.shape[1]), True, loss)
         check_classification_targets(y)
         if goes_on is None:
-            return self._features(X), y, Classes(classes_of(y, "y"))
-        return self._features(X), y, Classes(None if classes is None else classes_of(classes, "classes"))
+            return self._features(X), y, Classes(classes_of(y, "y"), False, loss)
+        return self._features(X), y, Classes(None if classes is None else classes_of(classes, "classes"), False, loss)
 
     def _remember(self, known):
-        self.classes_, self._multilabel = known.labels, known.several
+        self.classes_, self._multilabel, self._made_for = known.labels, known.several, type(known.loss)
 
     def _check_same(self, known):
         if known.several != self._multilabel:
@@ -322,6 +355,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
             checks.fail("y", kinds[known.several], f"{kinds[self._multilabel]}, as in the fit before")
         if known.labels is not None and not np.array_equal(known.labels, self.classes_):
             checks.fail("classes", known.labels.tolist(), f"those trained on before, {self.classes_.tolist()}")
+        check_same_loss(self, known.loss)
 
     def _dataset(self, X, y, sample_weight):
         if self._multilabel:
@@ -329,8 +363,11 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         data = Dataset(X, codes_of(y, self.classes_), classes=self.classes_)
         return data.with_weights(sample_weight, self.class_weight)
 
-    def _loss(self):
-        return "binary_cross_entropy" if self._multilabel else None
+    def _loss(self, several=None):
+        """The loss of a training. several: whether a sample of it may have several labels."""
+        several = self._multilabel if several is None else several
+        default = "binary_cross_entropy" if several else "softmax_cross_entropy"
+        return loss_of(default if self.loss is None else self.loss, of_classes=True)
 
     def _store(self, model, state, history, best):
         model.classes = None if self._multilabel else self.classes_
@@ -338,12 +375,21 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
 
 
 class Classes(NamedTuple):
-    """The labels of a training, None where they are not told, and whether a sample may have several."""
+    """The labels of a training, None where they are not told, whether a sample may have several, and the loss."""
 
     labels: NDArray[Any] | None
-    several: bool = False
+    several: bool
+    loss: Any
 
     @property
     def n_outputs(self):
         """Outputs of a net for these labels."""
-        return len(self.labels)
+        one_for_two = not self.several and len(self.labels) == 2 and isinstance(self.loss, BinaryCrossEntropy | SquaredHinge)
+        return 1 if one_for_two else len(self.labels)
+
+
+def log_shares(values):
+    """The logarithms of the softmax of each row."""
+    values = values - values.max(axis=1, keepdims=True)
+    with np.errstate(under="ignore"):
+        return values - np.log(np.exp(values).sum(axis=1, keepdims=True))

@@ -15,16 +15,13 @@ from ..datasets.dataset import Dataset
 from ..datasets.targets import as_labels, check_targets
 from ..nn import losses
 from ..utils import checks
-from .base import VALIDATION, SparseMLPEstimator, check_before_sklearn, has_partial_fit
-from .settings import boolean
+from .base import VALIDATION, SparseMLPEstimator, check_before_sklearn, check_same_loss, has_partial_fit
+from .settings import boolean, loss_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from ..datasets.augmentation import Augmentation
-
-CLASSIFICATIONS = losses.SoftmaxCrossEntropy, losses.BinaryCrossEntropy, losses.SquaredHinge
-LOSSES = [name for name, kind in losses.NAMES.items() if kind not in CLASSIFICATIONS]
 
 
 class SparseMLPRegressor(RegressorMixin, SparseMLPEstimator):
@@ -259,19 +256,14 @@ class SparseMLPRegressor(RegressorMixin, SparseMLPEstimator):
     def _check_same(self, known):
         if known.n_outputs != len(self.target_scale_):
             checks.fail("y.shape", known.targets.shape, f"(n, {len(self.target_scale_)}), as in the fit before")
-        if type(known.loss) is not self._made_for:
-            checks.fail("loss", self.loss, f"a {self._made_for.__name__}, with which the net was made")
+        check_same_loss(self, known.loss)
 
     def _dataset(self, X, y, sample_weight):
         scaled, _ = check_targets((y - self.target_mean_) / self.target_scale_, len(y), task="regression")
         return Dataset(X, scaled).with_weights(sample_weight)
 
     def _loss(self):
-        if isinstance(self.loss, str):
-            checks.choice("loss", self.loss, LOSSES)
-        elif self.loss is None or isinstance(self.loss, CLASSIFICATIONS) or self.loss in CLASSIFICATIONS:
-            checks.fail("loss", self.loss, f"one of {LOSSES}, or the object of such a loss", TypeError)
-        return losses.get(self.loss)
+        return loss_of(self.loss, of_classes=False)
 
 
 class Numbers(NamedTuple):

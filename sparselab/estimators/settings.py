@@ -15,7 +15,7 @@ from joblib import effective_n_jobs
 
 from ..datasets.scaling import check_scaling
 from ..evolution import SET
-from ..nn import activations, initializers
+from ..nn import activations, initializers, losses
 from ..nn.mlp import SparseMLP
 from ..nn.torch_optimizers import named
 from ..topology.layer_densities import check_density
@@ -25,6 +25,8 @@ from ..utils import checks
 from ..utils.resources import cores
 
 SMALLEST_BATCH, LARGEST_BATCH, BATCHES = 16, 128, 30  # "auto": about 30 mini-batches an epoch
+
+OF_CLASSES = losses.SoftmaxCrossEntropy, losses.BinaryCrossEntropy, losses.SquaredHinge
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,17 @@ def rules(estimator):
     if not isinstance(chosen, list | tuple) or not all(map(callable, chosen)):
         checks.fail("rules", estimator.rules, "None or a list of rules, such as [SET(0.3)]", TypeError)
     return tuple(chosen)
+
+
+def loss_of(loss, *, of_classes):
+    """The loss as an object; those of the package only where they are of classes or, if not `of_classes`, of numbers."""
+    names = [name for name, kind in losses.NAMES.items() if (kind in OF_CLASSES) is of_classes]
+    others = tuple(kind for name, kind in losses.NAMES.items() if name not in names)
+    if isinstance(loss, str):
+        checks.choice("loss", loss, names)
+    elif loss is None or isinstance(loss, others) or (isinstance(loss, type) and issubclass(loss, others)):
+        checks.fail("loss", loss, f"one of {names}, or the object of such a loss", TypeError)
+    return losses.get(loss)
 
 
 def checkpoint_options(estimator):

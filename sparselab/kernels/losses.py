@@ -4,8 +4,9 @@ import numpy as np
 
 from .settings import jit
 
-# `code` of the built-in losses; of targets that are lists of labels ONE_VS_REST, BINARY_OF_LISTS and HINGE_OF_LISTS
-SOFTMAX, SQUARED, BINARY, HINGE, ONE_VS_REST, ABSOLUTE, HUBER, POISSON, QUANTILE, BINARY_OF_LISTS, HINGE_OF_LISTS = range(11)
+# `code` of the built-in losses; then those of binary losses for targets that are labels or lists of labels
+SOFTMAX, SQUARED, BINARY, HINGE, ABSOLUTE, HUBER, POISSON, QUANTILE = range(8)
+BINARY_OF_CLASSES, HINGE_OF_CLASSES, BINARY_OF_LISTS, HINGE_OF_LISTS = range(8, 12)
 NONE = np.zeros(0)  # weights or factors that are all 1
 
 
@@ -13,20 +14,20 @@ def code_of(code, targets):
     """The code for these targets: labels (n,), or lists of labels: int32 (n, longest), sorted, −1 beyond the last."""
     if targets.dtype == np.int32:
         return {BINARY: BINARY_OF_LISTS, HINGE: HINGE_OF_LISTS}[code]
-    return ONE_VS_REST if code == HINGE and targets.ndim == 1 else code
+    return {BINARY: BINARY_OF_CLASSES, HINGE: HINGE_OF_CLASSES}.get(code, code) if targets.ndim == 1 else code
 
 
 @jit
 def of_one(code, z, t, parameter):
     """(loss, slope) of an output z and its target t, in float64. A loss of z that is NaN is NaN."""
-    if code == BINARY or code == BINARY_OF_LISTS:  # −log σ(margin)
+    if code == BINARY or code == BINARY_OF_CLASSES or code == BINARY_OF_LISTS:  # −log σ(margin)
         sign = 1.0 if t > 0 else -1.0
         margin = sign * z
         e = np.exp(-abs(margin))
         if margin > 0:
             return np.log1p(e), -sign * e / (1.0 + e)
         return np.log1p(e) - margin, -sign / (1.0 + e)
-    if code == HINGE or code == ONE_VS_REST or code == HINGE_OF_LISTS:
+    if code == HINGE or code == HINGE_OF_CLASSES or code == HINGE_OF_LISTS:
         sign = 1.0 if t > 0 else -1.0
         gap = 0.0 if sign * z >= 1.0 else 1.0 - sign * z
         return gap * gap, -2.0 * sign * gap
@@ -54,7 +55,7 @@ def by_outputs(code, Z, targets, samples, first, count, scale, dZ, parameter, fa
     samples whose outputs all have the right sign.
     """
     n, width = Z.shape
-    listed = code == ONE_VS_REST or code == BINARY_OF_LISTS or code == HINGE_OF_LISTS
+    listed = code >= BINARY_OF_CLASSES
     by_sign = code == BINARY or code == HINGE or code == BINARY_OF_LISTS or code == HINGE_OF_LISTS
     loss, hits = 0.0, 0
     for c in range(count):

@@ -73,6 +73,19 @@ def zeros_and_ones(y: ArrayLike, n_out: int) -> NDArray[Any]:
     return np.ascontiguousarray(y, dtype=np.uint8)
 
 
+def zeros_and_ones_or_labels(y: ArrayLike, n_out: int) -> NDArray[Any]:
+    """Targets of a binary loss: labels (n,) of classes where there are several outputs, else as `zeros_and_ones`."""
+    one_of_several = n_out > 1 and not sparse.issparse(y) and np.ndim(y) == 1
+    return labels(y, n_out, "a binary loss of several outputs") if one_of_several else zeros_and_ones(y, n_out)
+
+
+def binary_hits(Z: NDArray[np.floating], targets: NDArray[Any]) -> NDArray[np.bool_]:
+    """Samples whose largest output is that of their label; without classes (n,), those whose outputs all have the right sign."""
+    if targets.ndim == 1:
+        return Z.argmax(axis=1) == targets
+    return ((Z > 0) == has_labels(targets, Z.shape[1])).all(axis=1)
+
+
 def weights_of(name: str, values: Any) -> tuple[float, ...] | None:
     """Numbers >= 0, not all 0, as a tuple; None for None."""
     if values is None:
@@ -262,11 +275,12 @@ class OutputLoss(WithSettings):
 
 
 class BinaryCrossEntropy(OutputLoss):
-    """Cross-entropy of the logistic function: for two classes with one output, or for several labels a sample.
+    """Cross-entropy of the logistic function: for two classes with one output, for classes, or for several labels a sample.
 
-    The loss of an output z with target t in {0, 1} is log(1 + exp(z)) − t z. It is summed over the outputs and averaged over
-    samples. Predicted is the label 1 where z > 0; a sample counts as correct if all its labels are (the accuracy of labels that
-    scikit-learn calls subset accuracy).
+    The loss of an output z with target t in {0, 1} is log(1 + exp(z)) − t z; of classes t is 1 for the output of the label (one
+    against the rest). It is summed over the outputs and averaged over samples. Of classes the largest output is predicted; of one
+    output or of several labels those with z > 0, and a sample counts as correct if all its labels are (the accuracy of labels
+    that scikit-learn calls subset accuracy).
 
     Parameters
     ----------
@@ -286,13 +300,13 @@ class BinaryCrossEntropy(OutputLoss):
     _formula: ClassVar[int] = formulas.BINARY
 
     def _checked(self, y, n_out, dtype):
-        return zeros_and_ones(y, n_out)
+        return zeros_and_ones_or_labels(y, n_out)
 
     def _values(self, Z, targets):
         return np.logaddexp(0, np.where(has_labels(targets, Z.shape[1]), -Z, Z))
 
     def _hits(self, Z, targets):
-        return ((Z > 0) == has_labels(targets, Z.shape[1])).all(axis=1)
+        return binary_hits(Z, targets)
 
 
 class SquaredHinge(OutputLoss):
@@ -320,15 +334,13 @@ class SquaredHinge(OutputLoss):
     _formula: ClassVar[int] = formulas.HINGE
 
     def _checked(self, y, n_out, dtype):
-        return labels(y, n_out, "the hinge of several outputs") if np.ndim(y) == 1 and n_out > 1 else zeros_and_ones(y, n_out)
+        return zeros_and_ones_or_labels(y, n_out)
 
     def _values(self, Z, targets):
         return np.maximum(0, 1 - np.where(has_labels(targets, Z.shape[1]), Z, -Z)) ** 2
 
     def _hits(self, Z, targets):
-        if targets.ndim == 1:
-            return Z.argmax(axis=1) == targets
-        return ((Z > 0) == has_labels(targets, Z.shape[1])).all(axis=1)
+        return binary_hits(Z, targets)
 
 
 class MeanAbsoluteError(OutputLoss):
