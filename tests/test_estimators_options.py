@@ -13,6 +13,10 @@ import sparselab as sl
 from sparselab import SparseMLPClassifier, SparseMLPRegressor
 
 KINDS = [SparseMLPClassifier, SparseMLPRegressor]
+LOSSES = {
+    SparseMLPClassifier: [None, "binary_cross_entropy", "squared_hinge"],
+    SparseMLPRegressor: ["mean_squared_error", "mean_absolute_error", "huber", "poisson", "quantile"],
+}
 
 
 def rows(n=120, n_features=6, n_classes=3, seed=0):
@@ -156,3 +160,30 @@ def test_shards_with_one_class_each(loss, class_weight):
     assert fitted.model_.sizes[-1] == 3
     assert fitted.n_iter_ == 120
     assert fitted.score(X, names) > 0.6
+
+
+# what a weight is worth
+
+WHOLE = {"epochs": 1, "batch_size": 10**6, "standardise": False, "learning_rate": 0.05, "activation": "tanh"}  # one step
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("several", [False, True])
+def test_a_weight_of_k_is_the_row_k_times(kind, several, monkeypatch):
+    create = sl.SparseMLP.create
+    monkeypatch.setattr(sl.SparseMLP, "create", lambda *sizes, **options: create(*sizes, dtype="float64", **options))
+    X, y = rows(60)
+    X, Y = X.astype(np.float32), np.stack([y == 0, y > 0, X[:, 2] > 0], axis=1).astype(int) if several else y
+    counts = np.random.default_rng(1).integers(0, 4, 60)
+    counts[:3] = 1  # all classes
+    options = WHOLE | ({"scale_target": False} if kind is SparseMLPRegressor else {})
+    for loss in LOSSES[kind]:
+        weighted = make(kind, loss=loss, **options).fit(X, Y, sample_weight=counts)
+        repeated = make(kind, loss=loss, **options).fit(np.repeat(X, counts, axis=0), np.repeat(Y, counts, axis=0))
+        for a, b in zip(weighted.model_.layers, repeated.model_.layers, strict=True):
+            assert a.w.dtype == np.float64
+            np.testing.assert_allclose(a.w, b.w, rtol=1e-11, atol=1e-13)
+            np.testing.assert_allclose(a.b, b.b, rtol=1e-11, atol=1e-13)
+        assert weighted.loss_ == pytest.approx(repeated.loss_, rel=1e-11)
+        plain = make(kind, loss=loss, **options).fit(X, Y)
+        assert not same(weighted, plain)
