@@ -242,13 +242,14 @@ class SparseMLPEstimator(BaseEstimator):
             model, state, history = self._start(settings, X, known)
         model.dropout = settings.dropout
         data = self._dataset(self._scaled(X), y, sample_weight).with_augmentation(self.augmentation)
+        loss = self._weighted_loss(data)
         best, done = None, len(history)
         if self.early_stopping:
             data = with_validation(data, self.validation_fraction, state.seeds)
             best = BestEpoch(model, state, self.n_epochs_no_change, self.tol, settings.checkpointing.get("checkpoint"))
         try:
             with progress(self.verbose, epochs, type(self).__name__) as bar:
-                run_epochs(model, state, history, data, settings, epochs=epochs, best=best, bar=bar, loss=self._loss())
+                run_epochs(model, state, history, data, settings, epochs=epochs, best=best, bar=bar, loss=loss)
         except (KeyboardInterrupt, SystemExit):  # the second is what handlers of SIGTERM raise
             if len(history) > done:
                 self._store(model, state, history, best)
@@ -281,5 +282,9 @@ class SparseMLPEstimator(BaseEstimator):
         raise NotImplementedError
 
     def _loss(self):
-        """The loss of a training."""
+        """The loss."""
         raise NotImplementedError
+
+    def _weighted_loss(self, data):
+        """The loss of a training on this Dataset."""
+        return self._loss()

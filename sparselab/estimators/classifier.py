@@ -15,8 +15,9 @@ from sklearn.utils.validation import validate_data
 
 from ..datasets.dataset import Dataset
 from ..datasets.targets import as_labels, check_targets
+from ..datasets.weights import weights_of_labels
 from ..nn.losses import SoftmaxCrossEntropy
-from ..nn.output_losses import BinaryCrossEntropy, SquaredHinge, zeros_and_ones
+from ..nn.output_losses import BinaryCrossEntropy, BinaryLoss, zeros_and_ones
 from ..utils import checks
 from .base import VALIDATION, SparseMLPEstimator, check_before_sklearn, check_same_loss, has_partial_fit
 from .labels import classes_of, codes_of
@@ -116,7 +117,8 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         `SparseMLP.create`. "csti" uses the training samples.
     class_weight : dict or "balanced", default=None
         A weight >= 0 for each label, 1 for labels left out; "balanced": samples / (classes · samples of the class). It is
-        multiplied by `sample_weight`. Not for several labels a sample.
+        multiplied by `sample_weight`. Of several labels a sample it is the weight in the loss of a label of the samples that have
+        this label; "balanced" then takes each label as two classes, samples with and without it.
     loss : str or object, default=None
         "softmax_cross_entropy" for classes; "binary_cross_entropy" or "squared_hinge" for classes (one against the rest; two
         classes have one output) and for several labels a sample; or an object such as SoftmaxCrossEntropy(label_smoothing=0.1).
@@ -359,7 +361,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
 
     def _dataset(self, X, y, sample_weight):
         if self._multilabel:
-            return Dataset(X, y).with_weights(sample_weight, self.class_weight)
+            return Dataset(X, y).with_weights(sample_weight)
         data = Dataset(X, codes_of(y, self.classes_), classes=self.classes_)
         return data.with_weights(sample_weight, self.class_weight)
 
@@ -368,6 +370,16 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         several = self._multilabel if several is None else several
         default = "binary_cross_entropy" if several else "softmax_cross_entropy"
         return loss_of(default if self.loss is None else self.loss, of_classes=True)
+
+    def _weighted_loss(self, data):
+        loss = self._loss()
+        if self.class_weight is None or not self._multilabel:
+            return loss
+        if not isinstance(loss, BinaryLoss):
+            checks.fail("class_weight", self.class_weight, "None with a loss of your own for several labels a sample")
+        counts = np.asarray(data.y_train.sum(axis=0, dtype=np.int64)).ravel()
+        without, having = weights_of_labels(self.class_weight, counts, data.n_train)
+        return loss.with_factors(without, having / without)
 
     def _store(self, model, state, history, best):
         model.classes = None if self._multilabel else self.classes_
@@ -384,7 +396,7 @@ class Classes(NamedTuple):
     @property
     def n_outputs(self):
         """Outputs of a net for these labels."""
-        one_for_two = not self.several and len(self.labels) == 2 and isinstance(self.loss, BinaryCrossEntropy | SquaredHinge)
+        one_for_two = not self.several and len(self.labels) == 2 and isinstance(self.loss, BinaryLoss)
         return 1 if one_for_two else len(self.labels)
 
 

@@ -50,9 +50,9 @@ def of_one(code, z, t, parameter):
 def by_outputs(code, Z, targets, samples, first, count, scale, dZ, parameter, factors, weights):
     """Σ of a loss over a tile of outputs Z (outputs, W), each by itself: (Σ loss, hits); dZ = slopes · scale, and may be Z.
 
-    targets (n, outputs), or lists of labels, see code_of; labels (n, 1) are lists of one. factors: of the outputs, weights: of
-    all n samples, or NONE. Hits: samples whose largest output is that of the largest target; where each output is a label,
-    samples whose outputs all have the right sign.
+    targets (n, outputs), or lists of labels, see code_of; labels (n, 1) are lists of one. factors: of the outputs, twice as many
+    where those of targets > 0 are others, or NONE; weights: of all n samples, or NONE. Hits: samples whose largest output is that
+    of the largest target; where each output is a label, samples whose outputs all have the right sign.
     """
     n, width = Z.shape
     listed = code >= BINARY_OF_CLASSES
@@ -75,7 +75,9 @@ def by_outputs(code, Z, targets, samples, first, count, scale, dZ, parameter, fa
                 largest, wanted = t, q
             right = right and (z > 0) == (t > 0)
             value, slope = of_one(code, z, t, parameter)
-            factor = weight * factors[q] if len(factors) else weight
+            factor = weight
+            if len(factors):
+                factor *= factors[q + n if t > 0 and len(factors) > n else q]
             loss += factor * value
             dZ[q, c] = factor * slope * scale
         hits += right if by_sign else best == wanted
