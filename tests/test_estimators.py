@@ -542,6 +542,7 @@ BAD = {
     "optimizer": [None, 3, "adagrad", sl.Adam, [sl.Adam()]],
     "topology": ["ring", 3, object()],
     "class_weight": [3, "balance", {99: 1}, {0: -1}, {0: "a"}],
+    "callbacks": [3, "print", [None], [print, 3], list],
     "loss": [3, "mean_squared_error", "softmax", sl.HuberLoss(), sl.MeanSquaredError, object()],
 }
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_multilabel_classification
 from sklearn.exceptions import NotFittedError
@@ -12,6 +13,7 @@ from test_estimators_weights import same
 import sparselab as sl
 from sparselab import SparseMLPClassifier, SparseMLPRegressor
 
+FORMS = [np.asarray, csr_array]
 KINDS = [SparseMLPClassifier, SparseMLPRegressor]
 LOSSES = {
     SparseMLPClassifier: [None, "binary_cross_entropy", "squared_hinge"],
@@ -138,7 +140,7 @@ def test_a_net_goes_on_with_a_loss_of_its_kind():
 
 
 @pytest.mark.parametrize("loss", [None, "binary_cross_entropy", "squared_hinge"])
-@pytest.mark.parametrize("form", [np.asarray, csr_array])
+@pytest.mark.parametrize("form", FORMS)
 def test_a_single_class_is_predicted(loss, form):
     X, _ = rows()
     fitted = make(loss=loss).fit(form(X), ["only"] * 120)
@@ -187,3 +189,121 @@ def test_a_weight_of_k_is_the_row_k_times(kind, several, monkeypatch):
         assert weighted.loss_ == pytest.approx(repeated.loss_, rel=1e-11)
         plain = make(kind, loss=loss, **options).fit(X, Y)
         assert not same(weighted, plain)
+
+
+# callbacks
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_callbacks_get_every_record_and_may_stop(kind):
+    X, y = rows()
+    seen, also = [], []
+
+    def stop_after_two(record):
+        seen.append(record)
+        return record.epoch == 2
+
+    fitted = make(kind, epochs=5, callbacks=[stop_after_two, also.append]).fit(X, y)
+    assert fitted.n_iter_ == 2
+    assert list(fitted.history_) == seen == also
+    assert same(fitted, make(kind, epochs=2).fit(X, y))
+    one = make(kind, callbacks=lambda record: record.epoch)  # a number is no True
+    assert one.fit(X, y).n_iter_ == 4
+    later = []
+    fitted.set_params(callbacks=later.append).partial_fit(X, y)
+    assert [record.epoch for record in later] == [3]
+    assert clone(fitted).get_params()["callbacks"] is not None
+
+
+def test_a_callback_that_fails_leaves_the_earlier_fit_and_one_that_stops_the_best_epoch():
+    X, y = rows()
+
+    def fail(record):
+        raise ArithmeticError(f"in epoch {record.epoch}")
+
+    fitted = make(warm_start=True).fit(X, y)
+    before = fitted.predict_proba(X)
+    with pytest.raises(ArithmeticError, match="in epoch 5"):
+        fitted.set_params(callbacks=fail).fit(X, y)
+    np.testing.assert_array_equal(fitted.predict_proba(X), before)
+    options = {"early_stopping": True, "n_epochs_no_change": 50, "learning_rate": 0.002}
+    stopped = make(SparseMLPRegressor, epochs=50, callbacks=lambda record: record.epoch == 6, **options).fit(X, y)
+    assert stopped.n_iter_ == 6
+    assert stopped.best_epoch_ == 1 + np.argmin(stopped.history_["test_loss"])
+    assert same(stopped, make(SparseMLPRegressor, epochs=6, **options).fit(X, y))
+
+
+def test_callbacks_of_a_fit_that_goes_on_from_its_folder_get_the_earlier_records_too(tmp_path):
+    X, y = rows()
+    first, second = [], []
+    make(epochs=3, callbacks=first.append, checkpoint=tmp_path).fit(X, y)
+    make(epochs=5, callbacks=second.append, checkpoint=tmp_path).fit(X, y)
+    assert second[:3] == first
+    assert [record.epoch for record in second] == [1, 2, 3, 4, 5]
+
+
+# validation rows
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("form", FORMS)
+def test_validation_rows_are_scored_and_not_trained_on(kind, form):
+    (X, y), (Xv, yv) = rows(), rows(40, seed=1)
+    fitted = make(kind, epochs=6).fit(form(X), y, validation=(form(Xv), yv))
+    assert same(fitted, make(kind, epochs=6).fit(form(X), y))
+    if kind is SparseMLPClassifier:
+        assert fitted.history_[-1].test_accuracy == fitted.score(form(Xv), yv)
+    else:
+        assert fitted.history_[-1].test_r2 == pytest.approx(fitted.score(form(Xv), yv), rel=1e-4)
+    assert fitted.best_epoch_ is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_early_stopping_by_validation_rows(kind):
+    (X, y), (Xv, yv) = rows(), rows(40, seed=1)
+    options = {"epochs": 60, "early_stopping": True, "n_epochs_no_change": 3, "tol": 0.01, "warm_start": True}
+    fitted = make(kind, **options).fit(X, y, validation=(Xv, yv))
+    assert fitted.n_iter_ < 60
+    score = fitted.history_["test_accuracy"] if kind is SparseMLPClassifier else [-x for x in fitted.history_["test_loss"]]
+    assert fitted.best_epoch_ == 1 + np.argmax(score)
+    assert fitted.best_validation_score_ == max(score)
+    assert same(fitted, make(kind, epochs=fitted.best_epoch_).fit(X, y))  # all of X is trained on
+    before = fitted.n_iter_
+    assert fitted.fit(X, y, validation=(Xv[:5], yv[:5])).n_iter_ > before
+
+
+def test_validation_rows_of_several_labels_dense_or_sparse_and_of_some_classes():
+    X, Y = make_multilabel_classification(200, 10, n_classes=5, random_state=0)
+    records = [make().fit(X[:150], a(Y[:150]), validation=(X[150:], b(Y[150:]))).history_ for a in FORMS for b in FORMS]
+    assert all(list(one) == list(records[0]) for one in records)
+    assert records[0][-1].test_accuracy == make().fit(X[:150], Y[:150]).score(X[150:], Y[150:])
+    X, y = rows()
+    assert make().fit(X, y, validation=(X[y == 1], y[y == 1])).history_[-1].test_accuracy is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "words"),
+    [
+        (SparseMLPClassifier, lambda X, y: (X, y + 1), r"validation: y\[2\] = 3: must be one of the classes \[0, 1, 2\]"),
+        (
+            SparseMLPClassifier,
+            lambda X, y: (X, np.eye(3, dtype=int)[y]),
+            "validation: y = .*: must be one label a sample",
+        ),
+        (SparseMLPClassifier, lambda X, y: (X, None), "validation: .*y"),
+        (SparseMLPRegressor, lambda X, y: (X[:, :2], y), "validation: X has 2 features, but SparseMLPRegressor is expecting 6"),
+        (SparseMLPRegressor, lambda X, y: (X * np.nan, y), r"validation: X\[0, 0\] = nan"),
+        (SparseMLPRegressor, lambda X, y: (X, y[:5]), "validation: .*inconsistent numbers of samples"),
+        (SparseMLPRegressor, lambda X, y: (X, np.stack([y, y], axis=1)), r"validation: y.shape = \(120, 2\)"),
+        (SparseMLPRegressor, lambda X, y: X, "validation = .*: must be None or a tuple"),
+        (SparseMLPRegressor, lambda X, y: (X, y, y), "validation = .*: must be None or a tuple"),
+    ],
+)
+def test_validation_rows_that_do_not_fit_are_named_before_anything_is_trained(kind, change, words):
+    seen, (X, y) = [], rows()
+    estimator = make(kind, callbacks=seen.append)
+    with pytest.raises((TypeError, ValueError), match=words):
+        estimator.fit(X, y, validation=change(X, y))
+    assert not seen
+    assert not hasattr(estimator, "model_")
+    assert not hasattr(estimator, "n_features_in_")

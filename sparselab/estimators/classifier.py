@@ -85,7 +85,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         Whether to hold back a stratified part of the training data, to stop when accuracy on it no longer grows, and to return
         to the epoch at which it was best.
     validation_fraction : float, default=0.1
-        That part of the training data, in (0, 1).
+        That part of the training data, in (0, 1); not used where fit is given `validation`.
     n_epochs_no_change : int, default=10
         Early stopping ends the fit after so many epochs in a row without a gain of more than `tol`.
     tol : float, default=1e-4
@@ -124,6 +124,9 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         classes have one output) and for several labels a sample; or an object such as SoftmaxCrossEntropy(label_smoothing=0.1).
         None: "softmax_cross_entropy", or "binary_cross_entropy" for several labels a sample. There are probabilities with
         cross-entropies only; of one against the rest they are divided by their sum.
+    callbacks : callable or list of callables, default=None
+        Called in order with the EpochRecord of each epoch, after all of which were called the fit ends if one returned True.
+        Where a fit goes on from its folder (`checkpoint`), they are called with the records of its earlier epochs first.
 
     Attributes
     ----------
@@ -161,6 +164,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
     class_weight: Any = None  # of estimators that were pickled before these were parameters
     loss: Any = None
     _multilabel = False
+    _later = None, True
 
     def __init__(
         self, hidden_layer_sizes: int | Sequence[int] = (200, 200), *, epsilon: float = 20,
@@ -172,7 +176,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         standardise: bool | str = "auto", random_state: Any = None, verbose: bool = False, n_jobs: int | None = None,
         checkpoint: str | os.PathLike[str] | None = None, augmentation: Augmentation | None = None,
         optimizer: Any = "momentum_sgd", topology: Any = None, class_weight: dict[Any, float] | str | None = None,
-        loss: Any = None,
+        loss: Any = None, callbacks: Any = None,
     ) -> None:  # fmt: skip
         super().__init__(
             hidden_layer_sizes, epsilon=epsilon, density=density, activation=activation, alpha=alpha, initializer=initializer,
@@ -180,7 +184,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
             weight_decay=weight_decay, batch_size=batch_size, epochs=epochs, early_stopping=early_stopping,
             validation_fraction=validation_fraction, n_epochs_no_change=n_epochs_no_change, tol=tol, warm_start=warm_start,
             standardise=standardise, random_state=random_state, verbose=verbose, n_jobs=n_jobs, checkpoint=checkpoint,
-            augmentation=augmentation, optimizer=optimizer, topology=topology,
+            augmentation=augmentation, optimizer=optimizer, topology=topology, callbacks=callbacks,
         )  # fmt: skip
         self.class_weight = class_weight
         self.loss = loss
@@ -190,7 +194,9 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         tags.classifier_tags.multi_label = True
         return tags
 
-    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, *, validation: tuple[Any, Any] | None = None
+    ) -> Self:  # fmt: skip
         """Train a net.
 
         A fit that fails leaves the estimator as it was. An interrupted one keeps the epochs that were finished.
@@ -203,6 +209,9 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
             Labels, or 0 and 1 for each of several labels; such y may be a sparse matrix, which is not made dense.
         sample_weight : array-like of shape (n_samples,), default=None
             A number >= 0 for each sample, which counts as so many copies of it.
+        validation : tuple (X, y), default=None
+            Other samples, which are scored after every epoch (the test_* columns of `history_`). With `early_stopping` they take
+            the place of a part of the training samples.
 
         Returns
         -------
@@ -214,7 +223,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         TypeError or ValueError
             Naming the parameter or entry that is not allowed, before anything is trained.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, validation)
 
     @available_if(has_partial_fit)
     def partial_fit(
@@ -362,8 +371,10 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
     def _dataset(self, X, y, sample_weight):
         if self._multilabel:
             return Dataset(X, y).with_weights(sample_weight)
-        data = Dataset(X, codes_of(y, self.classes_), classes=self.classes_)
-        return data.with_weights(sample_weight, self.class_weight)
+        return Dataset(X, self._coded(y), classes=self.classes_).with_weights(sample_weight, self.class_weight)
+
+    def _coded(self, y):
+        return y if self._multilabel else codes_of(y, self.classes_)
 
     def _loss(self, several=None):
         """The loss of a training. several: whether a sample of it may have several labels."""

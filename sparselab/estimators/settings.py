@@ -40,6 +40,7 @@ class Settings:
     batch_size: object
     threads: int
     checkpointing: dict
+    callbacks: tuple
 
     @classmethod
     def of(cls, estimator):
@@ -63,6 +64,7 @@ class Settings:
             batch_size(estimator.batch_size),
             threads_of(estimator.n_jobs),
             checkpoint_options(estimator),
+            callbacks(estimator.callbacks),
         )
 
     def make_net(self, X, n_out, seeds):
@@ -160,6 +162,14 @@ def loss_of(loss, *, of_classes):
     elif loss is None or isinstance(loss, others) or (isinstance(loss, type) and issubclass(loss, others)):
         checks.fail("loss", loss, f"one of {names}, or the object of such a loss", TypeError)
     return losses.get(loss)
+
+
+def callbacks(given):
+    """What is called with each EpochRecord, as a tuple; None is nothing, one callable is itself."""
+    chosen = () if given is None else (given,) if callable(given) else given
+    if not isinstance(chosen, list | tuple) or not all(callable(one) and not isinstance(one, type) for one in chosen):
+        checks.fail("callbacks", given, "None, a function of an EpochRecord, or a list of such functions", TypeError)
+    return tuple(chosen)
 
 
 def checkpoint_options(estimator):
