@@ -91,7 +91,8 @@ class SparseMLPRegressor(RegressorMixin, SparseMLPEstimator):
         `epochs` is the total), fit goes on with it, to the same result as if it had never been interrupted. One folder for one
         fit: not with `warm_start`, in cross-validation or in a grid search. partial_fit ignores it.
     augmentation : Augmentation, default=None
-        How images are changed at random in training: a `sparselab.datasets.Augmentation` with a `shape`; only for dense rows.
+        How rows are changed at random in training: a `sparselab.datasets.Augmentation`, with a `shape` where they are images, or
+        with `noise` alone; only for dense rows.
     optimizer : str or object, default="momentum_sgd"
         "momentum_sgd", or "sgd", "adam" and "adamw" as in PyTorch; or an object such as Adam(0.001, clip_norm=1.0), which is used
         in place of `learning_rate`, `momentum`, `nesterov` and `weight_decay`.
