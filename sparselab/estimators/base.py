@@ -188,12 +188,12 @@ class SparseMLPEstimator(BaseEstimator):
         check_finite(values, values, "standardised X")
         return scaled
 
-    def _fit(self, X, y, sample_weight, validation):
-        """`fit` of the subclasses."""
+    def _fit(self, X, y, sample_weight=None, validation=None, watch=None):
+        """`fit` of the subclasses. watch: called with the net after each epoch."""
         with restored_on_failure(self):
             settings, continuing = Settings.of(self), bool(self.warm_start) and hasattr(self, "model_")
             X, y, known = self._training_data(X, y, not continuing)
-            return self._train(settings, continuing, X, y, known, self.epochs, sample_weight, validation)
+            return self._train(settings, continuing, X, y, known, self.epochs, sample_weight, validation, watch)
 
     def _partial_fit(self, X, y, sample_weight, *more):
         """`partial_fit` of the subclasses. more: further arguments of `_training_data`."""
@@ -235,7 +235,7 @@ class SparseMLPEstimator(BaseEstimator):
             if value is not made and value != made:
                 checks.fail(name, value, f"{made!r}, with which the net was made (fit without warm_start makes a new one)")
 
-    def _train(self, settings, continuing, X, y, known, epochs, sample_weight, validation=None):
+    def _train(self, settings, continuing, X, y, known, epochs, sample_weight, validation=None, watch=None):
         """Train the existing net for `epochs` epochs more, or a new one for so many in all; returns self."""
         if continuing:
             self._check_same(known)
@@ -244,6 +244,8 @@ class SparseMLPEstimator(BaseEstimator):
         else:
             model, state, history = self._start(settings, X, known)
         model.dropout = settings.dropout
+        if watch is not None:
+            settings = replace(settings, callbacks=(lambda record: watch(model), *settings.callbacks))
         data = self._dataset(self._scaled(X), y, sample_weight).with_augmentation(self.augmentation)
         loss, best, done = self._weighted_loss(data), None, len(history)
         if validation is not None:
