@@ -97,6 +97,8 @@ class SparseFeatureSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
     (150, 2)
     """
 
+    sum_over_epochs: bool = False  # of selectors that were pickled before it was a parameter
+
     def __init__(
         self, estimator: Any = None, *, n_features_to_select: float | None = None, prefit: bool = False, random_state: Any = None,
         n_jobs: int | None = None, sum_over_epochs: bool = False,
