@@ -1,4 +1,4 @@
-"""Images changed at random in training, against a twin in plain loops: what happens to one, when, and by which seed."""
+"""Images changed at random in training, and noise, against a twin in plain loops: what happens, when, and by which seed."""
 
 import cmath
 import dataclasses
@@ -9,6 +9,7 @@ import models
 import naive
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -24,6 +25,7 @@ from sparselab.training.loop import TrainingState
 needs_jit = pytest.mark.skipif(not JIT, reason="the fused engine needs compiled code")
 WHOLE = Augmentation((5, 4), pad_crop=2, flip=True)  # copies pixels, so that results are exact
 FULL = Augmentation((5, 2, 2), pad_crop=1, flip=True, rotation=40, shift=0.3)
+NOISE = Augmentation(noise=0.5)
 
 
 # one image
@@ -52,6 +54,18 @@ def twin(image, augmentation, black, key, sample):
                 inside = 0 <= row < height and 0 <= column < width
                 out[y, x, channel] += share * (image[row, column, channel] if inside else black[y, x, channel])
     return out
+
+
+def noise(deviation, key, samples, n):
+    """(samples, n): the noise of the twin, in pairs that are complex numbers of normal parts."""
+    found = np.empty((len(samples), n + 1))
+    for row, sample in zip(found, samples, strict=True):
+        own = naive.key64(naive.mix64(key), sample)
+        draws = [(naive.key64(own, 6 + number) >> 11) / 2**53 for number in range(n + 1)]
+        for j in range(0, n, 2):
+            pair = cmath.rect(math.sqrt(-2 * math.log(1 - draws[j])), 2 * math.pi * draws[j + 1])
+            row[j : j + 2] = deviation * pair.real, deviation * pair.imag
+    return found[:, :n]
 
 
 def changed(X, augmentation, key, samples):
@@ -89,6 +103,8 @@ def test_images_are_those_of_the_twin(shape, pad_crop, flip, rotation, shift, ke
     samples = [3, 0, 4, 4, 1, 2, 0, 1, 3]
     found, wanted = gathered(X, augmentation, key, samples), changed(X, augmentation, key, samples)
     assert found.dtype == dtype
+    noisy = gathered(X, dataclasses.replace(augmentation, noise=0.3), key, samples)
+    np.testing.assert_allclose(noisy, found + noise(0.3, key, samples, X.shape[1]), rtol=1e-5, atol=1e-5)
     if rotation or shift:
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
     else:
@@ -126,6 +142,18 @@ def test_what_happens_depends_on_epoch_and_sample_alone():
     there, back = gathered(X, FULL, 1, range(101), 64), gathered(X, FULL, 1, range(100, -1, -1), 8)
     np.testing.assert_array_equal(there, back[::-1])
     assert (gathered(X, FULL, 2, range(101)) != there).any(axis=1).all()
+
+
+def test_noise_is_normal_and_independent():
+    X = np.random.default_rng(0).standard_normal((400, 101))
+    found = (gathered(X, NOISE, 7, range(400)) - X) / 0.5
+    assert scipy.stats.kstest(found.ravel(), "norm").pvalue > 1e-3
+    correlations = np.corrcoef(found.T) - np.eye(101)
+    assert np.abs(correlations).max() < 5 / 20  # 5 deviations
+    assert np.abs(np.corrcoef(found) - np.eye(400)).max() < 6 / 10
+    again = (gathered(X, NOISE, 8, range(400)) - X) / 0.5
+    assert abs(np.corrcoef(found.ravel(), again.ravel())[0, 1]) < 5 / 200
+    np.testing.assert_allclose(gathered(X, Augmentation(noise=2), 7, range(400)) - X, 2 * found)
 
 
 # the border
@@ -173,7 +201,7 @@ def test_training_is_training_on_the_changed_images(kind, dtype):
 
 
 @needs_jit
-@pytest.mark.parametrize("augmentation", [WHOLE, FULL])
+@pytest.mark.parametrize("augmentation", [WHOLE, FULL, NOISE])
 def test_both_engines_and_any_number_of_threads_give_the_same_bits(augmentation, monkeypatch):
     alone = trained(augmentation, n=300, batch_size=130)
     assert alone[1] != trained(None, n=300, batch_size=130)[1]
@@ -281,6 +309,9 @@ def test_parts_of_a_data_set_keep_the_augmentation():
         ({"rotation": float("nan")}, "rotation = nan"),
         ({"shift": -0.1}, "shift = -0.1: must be a number in \\[0, 1\\]"),
         ({"shift": 2}, "shift = 2"),
+        ({"noise": -0.1}, "noise = -0.1: must be a finite float32 number >= 0"),
+        ({"noise": float("inf")}, "noise = inf"),
+        ({"noise": "0.2"}, "noise = '0.2'"),
         ({"shape": (5,)}, r"shape = \(5,\): must be \(height, width\)"),
         ({"shape": (5, -4)}, r"shape = \(5, -4\)"),
         ({"shape": 20}, "shape = 20"),
@@ -299,6 +330,7 @@ def test_bad_arguments_are_refused(arguments, message):
     "augmentation, message",
     [
         (Augmentation(), "shape = None: must be"),
+        (Augmentation(noise=0.2, flip=True), "shape = None: must be"),
         (Augmentation((5, 5)), r"shape = \(5, 5\): must be of 20 pixels"),
         (Augmentation((5, 4), pad_crop=5), "pad_crop = 5: must be at most 4"),
         (Augmentation((5, 4), black=[0, 0]), "black = .*20 of them"),
@@ -312,8 +344,9 @@ def test_what_does_not_fit_the_data_is_refused(augmentation, message):
 
 
 def test_sparse_rows_are_refused():
-    with pytest.raises(TypeError, match="^augmentation = .*must be None for sparse features"):
-        images(augmentation=WHOLE, as_csr=True)
+    for augmentation in (WHOLE, NOISE):
+        with pytest.raises(TypeError, match="^augmentation = .*must be None for sparse features"):
+            images(augmentation=augmentation, as_csr=True)
     X, y = models.rows()
     with pytest.raises(TypeError, match="^augmentation = .*must be None for sparse features"):
         sl.SparseMLPClassifier(augmentation=WHOLE).fit(models.dataset(as_csr=True).X_train, y)

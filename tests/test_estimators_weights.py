@@ -5,8 +5,9 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import make_multilabel_classification
-from sklearn.metrics import accuracy_score, log_loss
+from sklearn.metrics import accuracy_score, log_loss, recall_score
 from sklearn.model_selection import GridSearchCV
+from sklearn.utils.class_weight import compute_class_weight
 
 import sparselab as sl
 from sparselab import SparseMLPClassifier
@@ -141,11 +142,59 @@ def test_what_several_labels_cannot_be(labels):
     X, Y = labels
     with pytest.raises(ValueError, match=r"y\[0, 0\] = .*: must be 0 or 1"):
         make().fit(X, Y + 3)
-    with pytest.raises(ValueError, match="class_weight = 'balanced': must be None where the targets are no classes"):
-        make(class_weight="balanced").fit(X, Y)
     fitted = make(warm_start=True).fit(X, Y)
     for y, words in ((Y[:, 0], "0 and 1 for each label"), (Y[:, :3], "those trained on before")):
         with pytest.raises(ValueError, match=words):
             fitted.fit(X, y)
     with pytest.raises(ValueError, match="one label a sample, as in the fit before"):
         make(warm_start=True).fit(X, Y[:, 0]).fit(X, Y)
+
+
+def test_weights_of_several_labels_are_those_of_the_loss(labels):
+    X, Y = labels
+    weights = (1, 3, 0, 1, 0.5)
+    found = make(class_weight={1: 3, 2: 0, np.int64(4): 0.5}).fit(X, Y)
+    assert same(found, make(loss=sl.BinaryCrossEntropy(positive_weights=weights)).fit(X, Y))
+    assert not same(found, make().fit(X, Y))
+    twice = make(class_weight={0: 2}, loss=sl.BinaryCrossEntropy(positive_weights=weights, output_weights=weights)).fit(X, Y)
+    both = sl.BinaryCrossEntropy(positive_weights=(2, 3, 0, 1, 0.5), output_weights=weights)
+    assert same(twice, make(loss=both).fit(X, Y))
+
+
+@pytest.mark.parametrize("loss", ["binary_cross_entropy", "squared_hinge"])
+def test_balanced_labels_are_balanced_as_two_classes_each(labels, loss):
+    X, Y = labels
+    each = [compute_class_weight("balanced", classes=np.arange(2), y=column) for column in Y.T]
+    by_hand = sl.losses.NAMES[loss](output_weights=[w[0] for w in each], positive_weights=[w[1] / w[0] for w in each])
+    found = make(class_weight="balanced", loss=loss).fit(X, Y)
+    assert same(found, make(loss=by_hand).fit(X, Y))
+    assert same(found, make(class_weight="balanced", loss=loss).fit(X, sparse.csr_array(Y)))
+
+
+def test_a_rare_label_is_found_with_balanced_weights():
+    X = np.random.default_rng(0).standard_normal((400, 4))
+    Y = np.stack([X[:, 0] > 0, X[:, 1] + X[:, 2] / 2 > 1.8, np.ones(400), np.zeros(400)], axis=1).astype(int)
+    plain, balanced = (make(class_weight=weight, epochs=10).fit(X, Y).predict(X) for weight in (None, "balanced"))
+    assert recall_score(Y[:, 1], balanced[:, 1]) > 0.95 > recall_score(Y[:, 1], plain[:, 1]) + 0.05
+    assert np.array_equal(balanced[:, 2:], Y[:, 2:])
+
+
+@pytest.mark.parametrize(
+    ("weight", "words"),
+    [
+        ({5: 1}, r"class_weight = 5: must be a dict whose keys are classes, \[0, 1, 2, 3, 4\]"),
+        ({0: -1}, r"class_weight\[0\] = -1"),
+        ({0: np.nan}, r"class_weight\[0\] = nan"),
+        (dict.fromkeys(range(5), 0), "class_weight = .*: must be not 0 for all labels"),
+        ([1, 1, 1, 1, 1], 'must be "balanced" or a dict'),
+        ("balance", 'class_weight = .balance.: must be "balanced" or a dict'),
+    ],
+)
+def test_weights_that_labels_cannot_have(labels, weight, words):
+    fitted = make(warm_start=True).fit(*labels)
+    before = fitted.predict_proba(labels[0])
+    with pytest.raises((TypeError, ValueError), match=words):
+        fitted.set_params(class_weight=weight).fit(*labels)
+    np.testing.assert_array_equal(fitted.predict_proba(labels[0]), before)
+    with pytest.raises(ValueError, match="output_weights = .*: must be 5 numbers"):
+        make(class_weight={0: 2}, loss=sl.BinaryCrossEntropy(output_weights=[1, 2])).fit(*labels)

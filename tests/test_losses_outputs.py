@@ -6,6 +6,7 @@ import math
 import models
 import numpy as np
 import pytest
+import scipy.sparse
 import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -70,6 +71,29 @@ def test_value_and_gradient_are_those_of_the_formula(name, factors):
     np.testing.assert_allclose(gradient, 0.25 * np.array(slopes), rtol=1e-6, atol=1e-8)
     rows = [sum(f * slow(z, t) for f, z, t in zip(factors or (1, 1, 1), a, b, strict=True)) for a, b in zip(Z, y, strict=True)]
     assert loss.of(Z, targets)[0] == pytest.approx(np.mean(rows), rel=1e-12)
+
+
+@pytest.mark.parametrize("form", [np.asarray, scipy.sparse.csr_array, lambda Y: Y.argmax(axis=1)])
+@pytest.mark.parametrize("factors", [None, WEIGHTS])
+@pytest.mark.parametrize("name", BINARY)
+def test_positive_weights_are_those_of_the_targets_1(name, factors, form):
+    Z, y = outputs_and_targets(name, n_out=8)
+    Y, samples = np.eye(8, dtype=np.uint8)[y.argmax(axis=1)], np.array([4, 0, 7])
+    of_outputs, positive = np.resize(factors or (1,), 8), np.arange(8) / 3
+    plain = type(BINARY[name])()
+    loss = type(BINARY[name])(output_weights=factors and of_outputs.tolist(), positive_weights=positive)
+    targets = loss.targets(form(Y), 8, np.float64)
+    value, hits, gradient = tile(loss, Z, targets, samples)
+    each = of_outputs * np.where(Y > 0, positive, 1)
+    slow = SLOW[name]
+    rows = [sum(f * slow(z, int(t)) for f, z, t in zip(*row, strict=True)) for row in zip(each, Z, Y, strict=True)]
+    assert value == pytest.approx(sum(rows[i] for i in samples), rel=1e-12)
+    np.testing.assert_allclose(gradient, each[samples] * tile(plain, Z, targets, samples)[2], rtol=1e-12)
+    assert hits == tile(plain, Z, targets, samples)[1]
+    assert loss.of(Z, targets)[0] == pytest.approx(np.mean(rows), rel=1e-12)
+    again = plain.with_factors(np.ones(8), positive).with_factors(of_outputs, np.ones(8))
+    assert again.of(Z, targets) == loss.of(Z, targets)
+    assert plain == type(BINARY[name])()
 
 
 @pytest.mark.parametrize("name", [*OUTPUTS, "softmax", "smooth", "classes"])
@@ -145,8 +169,9 @@ def test_all_labels_of_a_sample_must_be_right():
         assert losses.scores(loss, Z, y)[2] is None
 
 
-def test_the_hinge_of_classes_is_one_against_the_rest():
-    Z, labels, loss = np.random.default_rng(0).normal(0, 1, (20, 4)), np.arange(20) % 4, sl.SquaredHinge()
+@pytest.mark.parametrize("name", BINARY)
+def test_a_binary_loss_of_classes_is_one_against_the_rest(name):
+    Z, labels, loss = np.random.default_rng(0).normal(0, 1, (20, 4)), np.arange(20) % 4, BINARY[name]
     targets = loss.targets(labels, 4, np.float32)
     by_class, by_label = tile(loss, Z, targets, np.arange(16)), tile(loss, Z, np.eye(4, dtype=np.uint8)[labels], np.arange(16))
     assert by_class[0] == by_label[0]
@@ -167,7 +192,8 @@ def test_r2_is_that_of_scikit_learn_and_of_expected_counts():
 # engines
 
 ALL = OUTPUTS | {
-    "hinge of classes": sl.SquaredHinge(), "smooth": sl.SoftmaxCrossEntropy(0.1),
+    "binary of classes": sl.BinaryCrossEntropy(), "hinge of classes": sl.SquaredHinge(), "smooth": sl.SoftmaxCrossEntropy(0.1),
+    "positive weights": sl.BinaryCrossEntropy(output_weights=(1, 2, 0, 0.5), positive_weights=(2, 1, 3, 0)),
     "huber, factors": sl.HuberLoss(0.5, output_weights=(1, 2, 0, 0.5)),
     "squared, factors": sl.MeanSquaredError(output_weights=(1, 2, 0, 0.5)),
 }  # fmt: skip
@@ -268,7 +294,6 @@ def test_targets_of_one_output_that_do_not_fit(loss, y, fragments):
     [
         ("binary_cross_entropy", [[0, 1, 2], [1, 0, 0]], ["y[0, 2] = 2", "0 or 1"]),
         ("squared_hinge", [[0, 1, 1], [1, 0, 0.25]], ["y[1, 2] = 0.25", "0 or 1"]),
-        ("binary_cross_entropy", [0, 2], ["(2,)", "(n, 3)"]),
         ("mean_absolute_error", [0, 2], ["(2,)", "(n, 3)"]),
         ("poisson", [[0.0, 1, -2], [1, 1, 1]], ["y = -2.0", "counts >= 0"]),
         (sl.HuberLoss(output_weights=[1, 2]), [[0.5, 1, -2], [1, 1, 1]], ["output_weights = (1.0, 2.0)", "3 numbers"]),
@@ -293,6 +318,12 @@ def test_targets_of_three_outputs_that_do_not_fit(loss, y, fragments):
         (lambda: sl.BinaryCrossEntropy(output_weights=[1, -1]), "output_weights[1] = -1"),
         (lambda: sl.BinaryCrossEntropy(output_weights=[0, 0]), "not all 0"),
         (lambda: sl.BinaryCrossEntropy(output_weights=2), "output_weights = 2"),
+        (lambda: sl.SquaredHinge(positive_weights=[1, np.nan]), "positive_weights[1] = nan"),
+        (
+            lambda: sl.SquaredHinge(positive_weights=[1.0]).targets(np.eye(2), 2, "f4"),
+            "positive_weights = (1.0,): must be 2 numbers",
+        ),
+        (lambda: sl.BinaryCrossEntropy(positive_weights=[0.0]), "not all 0"),
     ],
 )
 def test_settings_that_are_not_allowed(make, fragment):

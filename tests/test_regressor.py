@@ -170,7 +170,7 @@ def test_a_fit_goes_on_from_its_folder(diabetes, tmp_path):
 # refused by name
 
 OBJECTS = [None, 3, "softmax_cross_entropy", "mean_squared", sl.SoftmaxCrossEntropy(), sl.BinaryCrossEntropy, object()]
-BAD = {name: values for name, values in BAD_OF_CLASSIFIER.items() if name != "class_weight"}
+BAD = {name: values for name, values in BAD_OF_CLASSIFIER.items() if name not in ("class_weight", "loss")}
 BAD |= {"loss": OBJECTS, "scale_target": [None, 1, "yes"]}
 
 

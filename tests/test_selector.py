@@ -24,12 +24,17 @@ from stress import estimators as harness
 
 import sparselab as sl
 from benchmarks import selection
-from sparselab import SparseFeatureSelector, SparseMLPClassifier
+from sparselab import SparseFeatureSelector, SparseMLPClassifier, SparseMLPRegressor
+from sparselab.datasets import Augmentation
 from sparselab.datasets.embedded import madelon_like_relevant
-from sparselab.estimators.selector import SETTINGS, ranks
+from sparselab.estimators.selector import AUTOENCODER, SETTINGS, ranks
 
 FAST = SparseMLPClassifier((20,), epochs=5)
-CHECKED = [SparseFeatureSelector(), SparseFeatureSelector(FAST, n_features_to_select=0.7, random_state=0, n_jobs=1)]
+CHECKED = [
+    SparseFeatureSelector(),
+    SparseFeatureSelector(FAST, n_features_to_select=0.7, random_state=0, n_jobs=1),
+    SparseFeatureSelector(SparseMLPRegressor((20,), epochs=5, learning_rate=0.001), sum_over_epochs=True),
+]
 
 
 @pytest.fixture
@@ -224,6 +229,105 @@ def test_an_autoencoder_of_the_core_ranks_too(digits):
     assert selector.transform(X).shape == (300, 20)
 
 
+# --- numbers, several labels, and no y ----------------------------------------------------------------------------
+
+
+def of_numbers(n=400):
+    """30 features (n, 30) in different units, and numbers 3, 11 and 20 of them in the same."""
+    X = np.random.default_rng(0).standard_normal((n, 30))
+    return X * np.geomspace(1e-3, 1e3, 30), X[:, [3, 11, 20]]
+
+
+def test_features_that_numbers_depend_on():
+    X, (a, b, c) = of_numbers()[0], of_numbers()[1].T
+    y = 1e6 + 1e4 * (2 * a - b * (b > 0) + c)
+    selector = SparseFeatureSelector(n_features_to_select=3, random_state=0).fit(X, y)
+    assert isinstance(selector.estimator_, SparseMLPRegressor)
+    assert {name: selector.estimator_.get_params()[name] for name in SETTINGS} == SETTINGS
+    assert selector.get_support(indices=True).tolist() == [3, 11, 20]
+    assert isinstance(SparseFeatureSelector(random_state=0).fit(X, np.sign(a)).estimator_, SparseMLPClassifier)
+
+
+def test_features_of_several_outputs_and_of_several_labels():
+    X, told = of_numbers()
+    Y = np.stack([told[:, 0], 1e3 * (told[:, 1] - told[:, 2])], axis=1)
+    select = lambda y: SparseFeatureSelector(n_features_to_select=3, random_state=0).fit(X, y).get_support(indices=True).tolist()
+    assert select(Y) == [3, 11, 20]
+    Y = (told > 0).astype(int)
+    assert select(Y) == select(sparse.csr_array(Y)) == [3, 11, 20]
+
+
+def autoencoder(**parameters):
+    small = {"hidden_layer_sizes": (10,), "density": 0.5, "epochs": 40, "learning_rate": 0.003, "weight_decay": 0.03}
+    small["augmentation"] = Augmentation(noise=0.2)
+    return SparseMLPRegressor(**small | parameters)
+
+
+def related(n=400):
+    """40 features of noise, but for numbers 5, 6, 7, 20 and 21, which are all about the same."""
+    X = np.random.default_rng(0).standard_normal((n, 40))
+    X[:, [5, 6, 7, 20, 21]] = X[:, :1] / 5 + np.random.default_rng(1).standard_normal((n, 1))
+    return X * np.geomspace(1e-3, 1e3, 40)
+
+
+def test_without_y_features_that_others_tell_are_the_strongest():
+    X = related()
+    selector = SparseFeatureSelector(autoencoder(), n_features_to_select=5, random_state=0)
+    found = selector.fit(X)
+    assert found.get_support(indices=True).tolist() == [5, 6, 7, 20, 21]
+    assert found.estimator_.model_.sizes == (40, 10, 40)
+    by_hand = autoencoder(random_state=0).fit(X, X)
+    np.testing.assert_array_equal(found.strengths_, by_hand.model_.layers[0].strength_out())
+    for form in (pd.DataFrame(X), X.tolist()):
+        np.testing.assert_array_equal(clone(selector).fit(form).ranking_, found.ranking_)
+    quiet = clone(selector).set_params(estimator__augmentation=None).fit(X)
+    assert not np.array_equal(quiet.strengths_, found.strengths_)
+
+
+def test_without_y_and_estimator_it_is_quickselection(monkeypatch):
+    monkeypatch.setitem(AUTOENCODER, "epochs", 3)
+    X = related(60)
+    selector = SparseFeatureSelector(random_state=0)
+    assert not selector.__sklearn_tags__().target_tags.required
+    assert make().__sklearn_tags__().target_tags.required
+    found = selector.fit(X).estimator_
+    assert found.augmentation.noise == 0.2
+    assert found.model_.sizes == (40, 1000, 40)
+    assert sum(found.history_[-1].pruned) > 0
+    assert min(found.history_[-1].grown) > 0  # the output layer evolves, too
+    assert make_pipeline(SparseFeatureSelector(autoencoder(), n_features_to_select=5)).fit_transform(X).shape == (60, 5)
+
+
+def test_what_an_autoencoder_cannot_learn_is_named():
+    X = related(30)
+    with pytest.raises(TypeError, match="X = .*: must be dense where y is None"):
+        SparseFeatureSelector().fit(sparse.csr_array(X))
+    X[3, 5] = np.nan
+    with pytest.raises(ValueError, match=r"X\[3, 5\] = nan"):
+        SparseFeatureSelector(autoencoder()).fit(X)
+    with pytest.raises(ValueError, match="Expected 2D array"):
+        SparseFeatureSelector(autoencoder()).fit(X[0])
+
+
+# --- strengths summed over the epochs -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [SparseMLPClassifier, SparseMLPRegressor])
+def test_strengths_can_be_summed_over_the_epochs(kind, digits):
+    X, y = digits
+    estimator = kind((20,), epochs=4, random_state=0)
+    found = SparseFeatureSelector(estimator, n_features_to_select=9, sum_over_epochs=True).fit(X, y)
+    by_hand, wanted = clone(estimator), np.zeros(64)
+    for _ in range(4):
+        by_hand.partial_fit(X, y, **({"classes": range(10)} if kind is SparseMLPClassifier else {}))
+        wanted += by_hand.model_.layers[0].strength_out()
+    np.testing.assert_allclose(found.strengths_, wanted, rtol=1e-12)
+    assert found.ranking_.tolist() == ranking_by_hand(found.strengths_)
+    last = SparseFeatureSelector(estimator).fit(X, y)
+    np.testing.assert_array_equal(last.strengths_, found.estimator_.model_.layers[0].strength_out())
+    assert estimator.callbacks is found.estimator_.callbacks is None
+
+
 # --- what comes in and out ----------------------------------------------------------------------------------------
 
 
@@ -301,6 +405,18 @@ BAD = {
     "seed text": ({"random_state": "a"}, TypeError, "random_state = 'a'"),
     "threads": ({"n_jobs": 0}, ValueError, "n_jobs = 0"),
     "threads half": ({"n_jobs": 0.5}, TypeError, "n_jobs = 0.5"),
+    "sum text": ({"sum_over_epochs": 1}, TypeError, "sum_over_epochs = 1: must be True or False"),
+    "sum of prefit": ({"sum_over_epochs": True, "prefit": True}, ValueError, "sum_over_epochs = True: must be False with prefit"),
+    "sum of others": (
+        {"sum_over_epochs": True, "estimator": NoNet()},
+        ValueError,
+        "sum_over_epochs = True: must be False unless",
+    ),
+    "sum of a folder": (
+        {"sum_over_epochs": True, "estimator": SparseMLPClassifier(checkpoint="runs")},
+        ValueError,
+        "without checkpoint",
+    ),
     "parameter of the estimator": ({"estimator__zeta": 2}, ValueError, "zeta = 2"),
 }
 

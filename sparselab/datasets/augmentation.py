@@ -1,4 +1,4 @@
-"""Random changes of images in training: which, and by how much."""
+"""Random changes of training rows: of images, and noise; which, and by how much."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,26 +6,26 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from ..utils.checks import as_array, fail, flag, fraction, integer, number
+from ..utils.checks import as_array, fail, finite_float32, flag, fraction, integer, number
 from .validation import check_image
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How the images of a mini-batch are changed at random in training.
+    """How the rows of a mini-batch, which are images unless there is noise only, are changed at random in training.
 
-    Each image is mirrored, then turned around its middle, then moved. Pixels are interpolated between the four nearest ones
-    (bilinear); without a rotation or shift they are copied. What happens to an image is a function of the seed, the epoch and the
-    number of its row: results depend neither on threads nor on interruptions. Scaled values are moved as they are, which is the
-    same as to scale changed images where all pixels of a channel have one scale, as with `standardise="published"`; with
-    `standardise=True` each pixel has its own, and that of its neighbours is about the same. Evaluation and the evidence of rules
-    are without changes.
+    Each image is mirrored, then turned around its middle, then moved, then gets noise. Pixels are interpolated between the four
+    nearest ones (bilinear); without a rotation or shift they are copied. What happens to an image is a function of the seed, the
+    epoch and the number of its row: results depend neither on threads nor on interruptions. Scaled values are moved as they are,
+    which is the same as to scale changed images where all pixels of a channel have one scale, as with `standardise="published"`;
+    with `standardise=True` each pixel has its own, and that of its neighbours is about the same. Evaluation and the evidence of
+    rules are without changes.
 
     Parameters
     ----------
     shape : tuple of int, optional
         (height, width) or (height, width, channels): a row holds the image's rows from the top, in each its pixels from the left,
-        in each its channels. By default the `image_shape` of the data set.
+        in each its channels. By default the `image_shape` of the data set; not needed where there is noise only.
     pad_crop : int, default 0
         Images are moved by up to so many whole pixels down or up and left or right: the same as to cut them at random out of
         images with so many black pixels at each side.
@@ -38,6 +38,8 @@ class Augmentation:
     black : float or sequence of float, optional
         What appears where the image has moved away: a number, or one for each column. By default each column's smallest value
         among the training rows, which is a black pixel on the scale of that column.
+    noise : float, default 0.0
+        Standard deviation of the normal noise, drawn for each value by itself, that is added to the (scaled) values.
 
     Raises
     ------
@@ -58,6 +60,7 @@ class Augmentation:
     rotation: float = 0.0
     shift: float = 0.0
     black: float | Sequence[float] | None = None
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         if self.shape is not None:
@@ -68,6 +71,7 @@ class Augmentation:
             "flip": flag("flip", self.flip),
             "rotation": number("rotation", self.rotation, "an angle in [0, 180]", low=0, high=180),
             "shift": fraction("shift", self.shift),
+            "noise": finite_float32("noise", self.noise, low=0),
         }
         for name, value in plain.items():
             object.__setattr__(self, name, value)
@@ -79,10 +83,12 @@ class Augmentation:
 
 
 def check_augmentation(augmentation, X):
-    """Raise TypeError or ValueError unless the rows of X (samples, features) are images that can be changed like this."""
+    """Raise TypeError or ValueError unless the rows of X (samples, features) can be changed like this."""
     if sparse.issparse(X):
-        fail("augmentation", augmentation, "None for sparse features: images are changed as dense rows only", TypeError)
+        fail("augmentation", augmentation, "None for sparse features: only dense rows are changed", TypeError)
     shape, n_features = augmentation.shape, X.shape[1]
+    if shape is None and augmentation.noise and augmentation == Augmentation(noise=augmentation.noise):
+        return
     if shape is None:
         fail("shape", None, "(height, width) or (height, width, channels), here or as image_shape of the data set")
     check_image(shape, n_features, "shape")

@@ -552,7 +552,7 @@ class Dataset:
         return replace(self, weights=weights)
 
     def with_augmentation(self, augmentation: Augmentation | None) -> Self:
-        """Change the images of the training rows at random whenever they are trained on, without more memory.
+        """Change the training rows, such as images, at random whenever they are trained on, without more memory.
 
         Parameters
         ----------
@@ -562,7 +562,7 @@ class Dataset:
         Returns
         -------
         Dataset
-            The same rows. `train`, `steps`, `train_parallel` and everything that calls them train on changed images; evaluation
+            The same rows. `train`, `steps`, `train_parallel` and everything that calls them train on changed rows; evaluation
             and the rules' evidence are without changes.
 
         Raises

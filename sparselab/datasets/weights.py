@@ -34,14 +34,39 @@ def weights_of_classes(class_weight, codes, classes):
     if classes is None:
         checks.fail("class_weight", class_weight, "None where the targets are no classes")
     if isinstance(class_weight, str) and class_weight == "balanced":
-        counts = np.bincount(codes, minlength=len(classes))
-        return (len(codes) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[codes]
+        return balanced(np.bincount(codes, minlength=len(classes)))[codes]
+    return given(class_weight, np.asarray(classes).tolist())[codes]
+
+
+def weights_of_labels(class_weight, counts, n_samples):
+    """(weights of not having a label, weights of having it), each (labels,) float64, where a sample may have several labels.
+
+    class_weight: "balanced", each label as two classes by itself, or a dict {label: weight of having it}, 1 for labels left out.
+    counts: how many of the samples have each label.
+    """
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        without, having = balanced(np.stack([n_samples - counts, counts], axis=1)).T
+        return without, having
+    having = given(class_weight, list(range(len(counts))))
+    if not having.any():
+        checks.fail("class_weight", class_weight, "not 0 for all labels")
+    return np.ones(len(counts)), having
+
+
+def balanced(counts):
+    """n / (classes that occur · samples of the class) by the counts (…, classes); 1 for classes that do not occur."""
+    occurring = np.count_nonzero(counts, axis=-1, keepdims=True)
+    return np.where(counts > 0, counts.sum(axis=-1, keepdims=True) / (occurring * np.maximum(counts, 1)), 1.0)
+
+
+def given(class_weight, labels):
+    """The weight of each label in a dict, 1 for those left out; TypeError or ValueError unless it is a dict of such weights."""
     if not isinstance(class_weight, Mapping):
         kind = ValueError if isinstance(class_weight, str) else TypeError
         checks.fail("class_weight", class_weight, '"balanced" or a dict of the weight of each label', kind)
-    of_code, code_of = np.ones(len(classes)), {label: code for code, label in enumerate(np.asarray(classes).tolist())}
+    found, place = np.ones(len(labels)), {label: i for i, label in enumerate(labels)}
     for label, weight in class_weight.items():
-        if label not in code_of:
-            checks.fail("class_weight", label, f"a dict whose keys are classes, {checks.shown(np.asarray(classes).tolist())}")
-        of_code[code_of[label]] = checks.non_negative(f"class_weight[{label!r}]", weight)
-    return of_code[codes]
+        if label not in place:
+            checks.fail("class_weight", label, f"a dict whose keys are classes, {checks.shown(labels)}")
+        found[place[label]] = checks.non_negative(f"class_weight[{label!r}]", weight)
+    return found

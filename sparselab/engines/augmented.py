@@ -1,4 +1,4 @@
-"""Training rows that are images and are changed at random whenever an engine gathers a mini-batch of them."""
+"""Training rows that are changed at random, as images or by noise, whenever an engine gathers a mini-batch of them."""
 
 import math
 
@@ -8,19 +8,21 @@ from ..kernels import images
 
 
 class AugmentedRows:
-    """Training rows (n, features) whose images are changed when an engine gathers a mini-batch.
+    """Training rows (n, features) that are changed when an engine gathers a mini-batch.
 
     X: the rows as they are. black, settings: what the kernels of `kernels.images` read.
     """
 
     def __init__(self, X, augmentation):
-        height, width, channels = (*augmentation.shape, 1)[:3]
+        height, width, channels = (*(augmentation.shape or (1, X.shape[1])), 1)[:3]  # without a shape there is noise only
         self.X, self.shape = X, X.shape
         black = X.min(axis=0) if augmentation.black is None else augmentation.black
         self.black = np.array(np.broadcast_to(np.asarray(black, X.dtype), X.shape[1]))
-        self.settings = np.array([0, height, width, channels, augmentation.pad_crop, augmentation.flip, 0, 0, 0], np.int64)
+        whole = 0, height, width, channels, augmentation.pad_crop, augmentation.flip
+        self.settings = np.array([*whole, *[0] * images.AMOUNTS], np.int64)
         self.amounts = self.settings[images.WHOLE :].view(np.float64)
-        self.amounts[:] = math.radians(augmentation.rotation), augmentation.shift * height, augmentation.shift * width
+        moves = augmentation.shift * height, augmentation.shift * width
+        self.amounts[:] = math.radians(augmentation.rotation), *moves, augmentation.noise
 
     def gather(self, samples, first, count, out):
         """Fill a tile `out` (features, W) as `kernels.images.gather_images` does."""

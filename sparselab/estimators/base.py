@@ -27,6 +27,8 @@ from .fitting import BestEpoch, copied, progress, restored_on_failure, run_epoch
 from .settings import Settings, net_parameters, seeds_of, threads_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..datasets.augmentation import Augmentation
 
 # Numbers that are not finite are refused by check_features, which names their place.
@@ -69,15 +71,24 @@ def has_partial_fit(estimator):
     return True
 
 
+def check_same_loss(estimator, loss):
+    """Refuse a loss of another kind than that with which the existing net was made."""
+    made = getattr(estimator, "_made_for", type(loss))  # estimators of an earlier version may not have noted it
+    if type(loss) is not made:
+        checks.fail("loss", estimator.loss, f"a {made.__name__}, with which the net was made")
+
+
 class SparseMLPEstimator(BaseEstimator):
     """A truly sparse MLP that is fitted to targets, which a subclass checks and encodes.
 
     What a subclass knows of its targets before the training (`known`) is found by `_training_data`, and stored or compared by
-    `_remember` and `_check_same`; `_dataset` encodes the targets.
+    `_remember` and `_check_same`; `_dataset` and `_coded` encode the targets.
     """
 
     scaler_: Any
-    optimizer: Any = "momentum_sgd"  # of estimators that were pickled before it was a parameter
+    optimizer: Any = "momentum_sgd"  # of estimators that were pickled before these were parameters
+    callbacks: Any = None
+    _later: tuple[Any, ...] = ()  # further arguments of `_training_data` for samples whose classes may be some of those known
 
     def __init__(
         self, hidden_layer_sizes: int | Sequence[int] = (200, 200), *, epsilon: float = 20,
@@ -88,7 +99,7 @@ class SparseMLPEstimator(BaseEstimator):
         validation_fraction: float = 0.1, n_epochs_no_change: int = 10, tol: float = 1e-4, warm_start: bool = False,
         standardise: bool | str = "auto", random_state: Any = None, verbose: bool = False, n_jobs: int | None = None,
         checkpoint: str | os.PathLike[str] | None = None, augmentation: Augmentation | None = None,
-        optimizer: Any = "momentum_sgd", topology: Any = None,
+        optimizer: Any = "momentum_sgd", topology: Any = None, callbacks: Any = None,
     ) -> None:  # fmt: skip
         self.hidden_layer_sizes = hidden_layer_sizes
         self.epsilon = epsilon
@@ -118,6 +129,7 @@ class SparseMLPEstimator(BaseEstimator):
         self.augmentation = augmentation
         self.optimizer = optimizer
         self.topology = topology
+        self.callbacks = callbacks
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -133,6 +145,17 @@ class SparseMLPEstimator(BaseEstimator):
     def density_(self) -> float:
         """Links of the net as a share of those of a dense one."""
         return self.model_.density
+
+    @property
+    def feature_importances_(self) -> NDArray[np.float64]:
+        """Share of each feature in the strength of all, Σ |w| over its links into the first layer, (n_features,); the sum is 1.
+
+        Those of the scaled features; without scaling (`standardise=False`, or "auto" and sparse data) a feature of larger
+        numbers needs smaller weights. All are 0 where no feature has a link of weight other than 0.
+        """
+        check_is_fitted(self, "model_")
+        strengths = self.model_.layers[0].strength_out().astype(np.float64)
+        return strengths / (strengths.sum() or 1.0)
 
     def _outputs(self, X):
         """Outputs of the net for samples, (n, outputs) in float64."""
@@ -165,12 +188,12 @@ class SparseMLPEstimator(BaseEstimator):
         check_finite(values, values, "standardised X")
         return scaled
 
-    def _fit(self, X, y, sample_weight):
-        """`fit` of the subclasses."""
+    def _fit(self, X, y, sample_weight=None, validation=None, watch=None):
+        """`fit` of the subclasses. watch: called with the net after each epoch."""
         with restored_on_failure(self):
             settings, continuing = Settings.of(self), bool(self.warm_start) and hasattr(self, "model_")
             X, y, known = self._training_data(X, y, not continuing)
-            return self._train(settings, continuing, X, y, known, self.epochs, sample_weight)
+            return self._train(settings, continuing, X, y, known, self.epochs, sample_weight, validation, watch)
 
     def _partial_fit(self, X, y, sample_weight, *more):
         """`partial_fit` of the subclasses. more: further arguments of `_training_data`."""
@@ -212,7 +235,7 @@ class SparseMLPEstimator(BaseEstimator):
             if value is not made and value != made:
                 checks.fail(name, value, f"{made!r}, with which the net was made (fit without warm_start makes a new one)")
 
-    def _train(self, settings, continuing, X, y, known, epochs, sample_weight):
+    def _train(self, settings, continuing, X, y, known, epochs, sample_weight, validation=None, watch=None):
         """Train the existing net for `epochs` epochs more, or a new one for so many in all; returns self."""
         if continuing:
             self._check_same(known)
@@ -221,19 +244,35 @@ class SparseMLPEstimator(BaseEstimator):
         else:
             model, state, history = self._start(settings, X, known)
         model.dropout = settings.dropout
+        if watch is not None:
+            settings = replace(settings, callbacks=(lambda record: watch(model), *settings.callbacks))
         data = self._dataset(self._scaled(X), y, sample_weight).with_augmentation(self.augmentation)
-        best, done = None, len(history)
-        if self.early_stopping:
+        loss, best, done = self._weighted_loss(data), None, len(history)
+        if validation is not None:
+            data = self._with_rows(data, validation)
+        elif self.early_stopping:
             data = with_validation(data, self.validation_fraction, state.seeds)
+        if self.early_stopping:
             best = BestEpoch(model, state, self.n_epochs_no_change, self.tol, settings.checkpointing.get("checkpoint"))
         try:
             with progress(self.verbose, epochs, type(self).__name__) as bar:
-                run_epochs(model, state, history, data, settings, epochs=epochs, best=best, bar=bar, loss=self._loss())
+                run_epochs(model, state, history, data, settings, epochs=epochs, best=best, bar=bar, loss=loss)
         except (KeyboardInterrupt, SystemExit):  # the second is what handlers of SIGTERM raise
             if len(history) > done:
                 self._store(model, state, history, best)
             raise
         return self._store(model, state, history, best)
+
+    def _with_rows(self, data, validation):
+        """The Dataset with (X, y) of `fit` as validation rows; what is wrong with them is said to be so."""
+        if not isinstance(validation, tuple | list) or len(validation) != 2:
+            checks.fail("validation", validation, "None or a tuple (X, y)", TypeError)
+        try:
+            X, y, known = self._training_data(*validation, False, *self._later)
+            self._check_same(known)
+            return replace(data, X_test=self._scaled(X), y_test=self._coded(y))
+        except (TypeError, ValueError) as error:
+            raise (TypeError if isinstance(error, TypeError) else ValueError)(f"validation: {error}") from error
 
     def _store(self, model, state, history, best):
         """Set the attributes of a fitted estimator; returns self."""
@@ -260,6 +299,14 @@ class SparseMLPEstimator(BaseEstimator):
         """The Dataset of a training."""
         raise NotImplementedError
 
+    def _coded(self, y):
+        """Checked targets as a Dataset has them."""
+        raise NotImplementedError
+
     def _loss(self):
-        """The loss of a training; None: that of `train` for these targets."""
-        return None
+        """The loss."""
+        raise NotImplementedError
+
+    def _weighted_loss(self, data):
+        """The loss of a training on this Dataset."""
+        return self._loss()

@@ -15,10 +15,13 @@ from sklearn.utils.validation import validate_data
 
 from ..datasets.dataset import Dataset
 from ..datasets.targets import as_labels, check_targets
-from ..nn.output_losses import zeros_and_ones
+from ..datasets.weights import weights_of_labels
+from ..nn.losses import SoftmaxCrossEntropy
+from ..nn.output_losses import BinaryCrossEntropy, BinaryLoss, zeros_and_ones
 from ..utils import checks
-from .base import VALIDATION, SparseMLPEstimator, check_before_sklearn, has_partial_fit
+from .base import VALIDATION, SparseMLPEstimator, check_before_sklearn, check_same_loss, has_partial_fit
 from .labels import classes_of, codes_of
+from .settings import loss_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -26,10 +29,21 @@ if TYPE_CHECKING:
     from ..datasets.augmentation import Augmentation
 
 
-class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
-    """A truly sparse MLP trained on the cross-entropy, its links replaced between epochs (SET, All-ReLU).
+def has_probabilities(estimator):
+    """Only outputs that were trained on a cross-entropy are logits of probabilities."""
+    try:
+        loss = estimator._loss()
+    except (TypeError, ValueError):
+        return True  # fit says what is wrong with it
+    if not isinstance(loss, SoftmaxCrossEntropy | BinaryCrossEntropy):
+        checks.fail("loss", estimator.loss, "a cross-entropy for probabilities", AttributeError)
+    return True
 
-    With y of 0 and 1 (n_samples, n_labels) each sample may have several labels: the loss is the binary cross-entropy of each.
+
+class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
+    """A truly sparse MLP that predicts classes, its links replaced between epochs (SET, All-ReLU).
+
+    With y of 0 and 1 (n_samples, n_labels) each sample may have several labels.
 
     Features are scaled inside unless `standardise=False`. Sparse input (CSR) is never made dense.
 
@@ -71,7 +85,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         Whether to hold back a stratified part of the training data, to stop when accuracy on it no longer grows, and to return
         to the epoch at which it was best.
     validation_fraction : float, default=0.1
-        That part of the training data, in (0, 1).
+        That part of the training data, in (0, 1); not used where fit is given `validation`.
     n_epochs_no_change : int, default=10
         Early stopping ends the fit after so many epochs in a row without a gain of more than `tol`.
     tol : float, default=1e-4
@@ -94,7 +108,8 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         `epochs` is the total), fit goes on with it, to the same result as if it had never been interrupted. One folder for one
         fit: not with `warm_start`, in cross-validation or in a grid search. partial_fit ignores it.
     augmentation : Augmentation, default=None
-        How images are changed at random in training: a `sparselab.datasets.Augmentation` with a `shape`; only for dense rows.
+        How rows are changed at random in training: a `sparselab.datasets.Augmentation`, with a `shape` where they are images, or
+        with `noise` alone; only for dense rows.
     optimizer : str or object, default="momentum_sgd"
         "momentum_sgd", or "sgd", "adam" and "adamw" as in PyTorch; or an object such as Adam(0.001, clip_norm=1.0), which is used
         in place of `learning_rate`, `momentum`, `nesterov` and `weight_decay`.
@@ -103,12 +118,23 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         `SparseMLP.create`. "csti" uses the training samples.
     class_weight : dict or "balanced", default=None
         A weight >= 0 for each label, 1 for labels left out; "balanced": samples / (classes · samples of the class). It is
-        multiplied by `sample_weight`. Not for several labels a sample.
+        multiplied by `sample_weight`. Of several labels a sample it is the weight in the loss of a label of the samples that have
+        this label; "balanced" then takes each label as two classes, samples with and without it.
+    loss : str or object, default=None
+        "softmax_cross_entropy" for classes; "binary_cross_entropy" or "squared_hinge" for classes (one against the rest; two
+        classes have one output) and for several labels a sample; or an object such as SoftmaxCrossEntropy(label_smoothing=0.1).
+        None: "softmax_cross_entropy", or "binary_cross_entropy" for several labels a sample. There are probabilities with
+        cross-entropies only; of one against the rest they are divided by their sum.
+    callbacks : callable or list of callables, default=None
+        Called in order with the EpochRecord of each epoch, after all of which were called the fit ends if one returned True.
+        Where a fit goes on from its folder (`checkpoint`), they are called with the records of its earlier epochs first.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels; 0 … n_labels − 1 where a sample may have several.
+    feature_importances_ : ndarray of shape (n_features,)
+        Share of each feature in Σ |w| over all links of the first layer, those of the scaled features; the sum is 1.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -136,8 +162,10 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
     True
     """
 
-    class_weight: Any = None  # of estimators that were pickled before it was a parameter
+    class_weight: Any = None  # of estimators that were pickled before these were parameters
+    loss: Any = None
     _multilabel = False
+    _later = None, True
 
     def __init__(
         self, hidden_layer_sizes: int | Sequence[int] = (200, 200), *, epsilon: float = 20,
@@ -149,6 +177,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         standardise: bool | str = "auto", random_state: Any = None, verbose: bool = False, n_jobs: int | None = None,
         checkpoint: str | os.PathLike[str] | None = None, augmentation: Augmentation | None = None,
         optimizer: Any = "momentum_sgd", topology: Any = None, class_weight: dict[Any, float] | str | None = None,
+        loss: Any = None, callbacks: Any = None,
     ) -> None:  # fmt: skip
         super().__init__(
             hidden_layer_sizes, epsilon=epsilon, density=density, activation=activation, alpha=alpha, initializer=initializer,
@@ -156,16 +185,19 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
             weight_decay=weight_decay, batch_size=batch_size, epochs=epochs, early_stopping=early_stopping,
             validation_fraction=validation_fraction, n_epochs_no_change=n_epochs_no_change, tol=tol, warm_start=warm_start,
             standardise=standardise, random_state=random_state, verbose=verbose, n_jobs=n_jobs, checkpoint=checkpoint,
-            augmentation=augmentation, optimizer=optimizer, topology=topology,
+            augmentation=augmentation, optimizer=optimizer, topology=topology, callbacks=callbacks,
         )  # fmt: skip
         self.class_weight = class_weight
+        self.loss = loss
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
 
-    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, *, validation: tuple[Any, Any] | None = None
+    ) -> Self:  # fmt: skip
         """Train a net.
 
         A fit that fails leaves the estimator as it was. An interrupted one keeps the epochs that were finished.
@@ -178,6 +210,9 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
             Labels, or 0 and 1 for each of several labels; such y may be a sparse matrix, which is not made dense.
         sample_weight : array-like of shape (n_samples,), default=None
             A number >= 0 for each sample, which counts as so many copies of it.
+        validation : tuple (X, y), default=None
+            Other samples, which are scored after every epoch (the test_* columns of `history_`). With `early_stopping` they take
+            the place of a part of the training samples.
 
         Returns
         -------
@@ -189,7 +224,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         TypeError or ValueError
             Naming the parameter or entry that is not allowed, before anything is trained.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, validation)
 
     @available_if(has_partial_fit)
     def partial_fit(
@@ -240,9 +275,14 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         ndarray of shape (n_samples,) or (n_samples, n_labels)
             The most probable label of each sample, or 1 for each of several labels that is more probable than not, else 0.
         """
-        logits = self._outputs(X)
-        return (logits > 0).astype(np.int64) if self._multilabel else self.classes_[logits.argmax(axis=1)]
+        outputs = self._outputs(X)
+        if self._multilabel:
+            return (outputs > 0).astype(np.int64)
+        return self.classes_[
+            outputs.argmax(axis=1) if outputs.shape[1] == len(self.classes_) else (outputs[:, 0] > 0).astype(int)
+        ]
 
+    @available_if(has_probabilities)
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict the probability of each class.
 
@@ -259,6 +299,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         with np.errstate(under="ignore"):
             return np.exp(self.predict_log_proba(X))
 
+    @available_if(has_probabilities)
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict the logarithm of the probability of each class.
 
@@ -273,11 +314,12 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
             Logarithms of the probabilities, finite for any logits.
         """
         logits = self._outputs(X)
-        if self._multilabel:
-            return -np.logaddexp(0, -logits)
-        logits -= logits.max(axis=1, keepdims=True)
-        with np.errstate(under="ignore"):
-            return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        if isinstance(self._loss(), BinaryCrossEntropy):
+            if logits.shape[1] != len(self.classes_):
+                logits = np.concatenate([-logits, logits], axis=1)
+            found = -np.logaddexp(0, -logits)
+            return found if self._multilabel or len(self.classes_) == 2 else log_shares(found)
+        return log_shares(logits)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Compute the outputs of the net.
@@ -290,10 +332,13 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
-            Logits; for two classes their difference, the log odds of the second one.
+            Outputs; for two classes their difference, or the only output, which is > 0 for the second one: with cross-entropies
+            its log odds.
         """
-        logits = self._outputs(X)
-        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 and not self._multilabel else logits
+        outputs = self._outputs(X)
+        if len(self.classes_) != 2 or self._multilabel:
+            return outputs
+        return outputs[:, 0] if outputs.shape[1] == 1 else outputs[:, 1] - outputs[:, 0]
 
     def _training_data(self, X, y, reset, classes=None, goes_on=None):
         """X and y, checked, and the Classes. classes: those given to partial_fit; goes_on: None unless it is partial_fit."""
@@ -302,17 +347,19 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         if goes_on is False and classes is None and not several:
             checks.fail("classes", classes, "all labels there are, at the first call to partial_fit")
         X, y = validate_data(self, check_before_sklearn(X), y, reset=reset, multi_output=several, **VALIDATION)
+        loss = self._loss(several)
         if several:
-            known = Classes(np.arange(y.shape[1]), True)
+            if isinstance(loss, SoftmaxCrossEntropy):
+                checks.fail("loss", self.loss, "binary_cross_entropy or squared_hinge for several labels a sample")
             y = check_targets(y, y.shape[0])[0] if sparse.issparse(y) else zeros_and_ones(y, y.shape[1])
-            return self._features(X), y, known
+            return self._features(X), y, Classes(np.arange(y.shape[1]), True, loss)
         check_classification_targets(y)
         if goes_on is None:
-            return self._features(X), y, Classes(classes_of(y, "y"))
-        return self._features(X), y, Classes(None if classes is None else classes_of(classes, "classes"))
+            return self._features(X), y, Classes(classes_of(y, "y"), False, loss)
+        return self._features(X), y, Classes(None if classes is None else classes_of(classes, "classes"), False, loss)
 
     def _remember(self, known):
-        self.classes_, self._multilabel = known.labels, known.several
+        self.classes_, self._multilabel, self._made_for = known.labels, known.several, type(known.loss)
 
     def _check_same(self, known):
         if known.several != self._multilabel:
@@ -320,15 +367,31 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
             checks.fail("y", kinds[known.several], f"{kinds[self._multilabel]}, as in the fit before")
         if known.labels is not None and not np.array_equal(known.labels, self.classes_):
             checks.fail("classes", known.labels.tolist(), f"those trained on before, {self.classes_.tolist()}")
+        check_same_loss(self, known.loss)
 
     def _dataset(self, X, y, sample_weight):
         if self._multilabel:
-            return Dataset(X, y).with_weights(sample_weight, self.class_weight)
-        data = Dataset(X, codes_of(y, self.classes_), classes=self.classes_)
-        return data.with_weights(sample_weight, self.class_weight)
+            return Dataset(X, y).with_weights(sample_weight)
+        return Dataset(X, self._coded(y), classes=self.classes_).with_weights(sample_weight, self.class_weight)
 
-    def _loss(self):
-        return "binary_cross_entropy" if self._multilabel else None
+    def _coded(self, y):
+        return y if self._multilabel else codes_of(y, self.classes_)
+
+    def _loss(self, several=None):
+        """The loss of a training. several: whether a sample of it may have several labels."""
+        several = self._multilabel if several is None else several
+        default = "binary_cross_entropy" if several else "softmax_cross_entropy"
+        return loss_of(default if self.loss is None else self.loss, of_classes=True)
+
+    def _weighted_loss(self, data):
+        loss = self._loss()
+        if self.class_weight is None or not self._multilabel:
+            return loss
+        if not isinstance(loss, BinaryLoss):
+            checks.fail("class_weight", self.class_weight, "None with a loss of your own for several labels a sample")
+        counts = np.asarray(data.y_train.sum(axis=0, dtype=np.int64)).ravel()
+        without, having = weights_of_labels(self.class_weight, counts, data.n_train)
+        return loss.with_factors(without, having / without)
 
     def _store(self, model, state, history, best):
         model.classes = None if self._multilabel else self.classes_
@@ -336,12 +399,21 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
 
 
 class Classes(NamedTuple):
-    """The labels of a training, None where they are not told, and whether a sample may have several."""
+    """The labels of a training, None where they are not told, whether a sample may have several, and the loss."""
 
     labels: NDArray[Any] | None
-    several: bool = False
+    several: bool
+    loss: Any
 
     @property
     def n_outputs(self):
         """Outputs of a net for these labels."""
-        return len(self.labels)
+        one_for_two = not self.several and len(self.labels) == 2 and isinstance(self.loss, BinaryLoss)
+        return 1 if one_for_two else len(self.labels)
+
+
+def log_shares(values):
+    """The logarithms of the softmax of each row."""
+    values = values - values.max(axis=1, keepdims=True)
+    with np.errstate(under="ignore"):
+        return values - np.log(np.exp(values).sum(axis=1, keepdims=True))

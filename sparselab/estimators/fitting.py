@@ -6,6 +6,8 @@ import warnings
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
+import numpy as np
+
 from ..checkpoints.checkpoint import load_checkpoint, read, save_checkpoint
 from ..checkpoints.container import CheckpointError
 from ..checkpoints.run_dir import RunDir
@@ -72,7 +74,10 @@ def score_of(record):
 
 
 def run_epochs(model, state, history, data, settings, *, epochs, best=None, bar=None, loss=None):
-    """Train in place and append to `history`; at the end, or after an interrupt, the model is that of the last or best epoch."""
+    """Train in place and append to `history`; at the end, or after an interrupt, the model is that of the last or best epoch.
+
+    All callbacks are called after each epoch; the training ends where one returns True.
+    """
     options = {"optimizer": settings.optimizer, "rules": settings.rules, "threads": settings.threads, "state": state}
     options |= {"epochs": epochs, "batch_size": settings.batch(data.n_train), "loss": loss, **settings.checkpointing}
     if best and best.folder:
@@ -82,7 +87,8 @@ def run_epochs(model, state, history, data, settings, *, epochs, best=None, bar=
             for record in records:
                 history.append(record)
                 show(bar, record)
-                if best and best.should_stop(record):
+                ends = [best is not None and best.should_stop(record), *(callback(record) for callback in settings.callbacks)]
+                if any(isinstance(end, bool | np.bool_) and end for end in ends):
                     break
     finally:
         if best:

@@ -7,14 +7,14 @@ from ..utils import checks
 
 
 def classes_of(labels, name):
-    """The distinct labels, sorted; ValueError where there are fewer than two."""
+    """The distinct labels, sorted; ValueError where there are none."""
     labels = as_labels(labels, name)
     try:
         classes = np.unique(labels)
     except TypeError:
         checks.fail(name, labels.tolist(), "labels that can be sorted: all strings or all numbers", TypeError)
-    if len(classes) < 2:
-        checks.fail(name, classes.tolist(), f"labels of at least two classes (there is {len(classes)} class only)")
+    if not len(classes):
+        checks.fail(name, [], "labels of at least one class")
     return classes
 
 

@@ -15,16 +15,13 @@ from ..datasets.dataset import Dataset
 from ..datasets.targets import as_labels, check_targets
 from ..nn import losses
 from ..utils import checks
-from .base import VALIDATION, SparseMLPEstimator, check_before_sklearn, has_partial_fit
-from .settings import boolean
+from .base import VALIDATION, SparseMLPEstimator, check_before_sklearn, check_same_loss, has_partial_fit
+from .settings import boolean, loss_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from ..datasets.augmentation import Augmentation
-
-CLASSIFICATIONS = losses.SoftmaxCrossEntropy, losses.BinaryCrossEntropy, losses.SquaredHinge
-LOSSES = [name for name, kind in losses.NAMES.items() if kind not in CLASSIFICATIONS]
 
 
 class SparseMLPRegressor(RegressorMixin, SparseMLPEstimator):
@@ -71,7 +68,7 @@ class SparseMLPRegressor(RegressorMixin, SparseMLPEstimator):
         Whether to hold back a part of the training data, to stop when the loss on it no longer falls, and to return to the epoch
         at which it was least.
     validation_fraction : float, default=0.1
-        That part of the training data, in (0, 1).
+        That part of the training data, in (0, 1); not used where fit is given `validation`.
     n_epochs_no_change : int, default=10
         Early stopping ends the fit after so many epochs in a row without a fall of more than `tol`.
     tol : float, default=1e-4
@@ -94,7 +91,8 @@ class SparseMLPRegressor(RegressorMixin, SparseMLPEstimator):
         `epochs` is the total), fit goes on with it, to the same result as if it had never been interrupted. One folder for one
         fit: not with `warm_start`, in cross-validation or in a grid search. partial_fit ignores it.
     augmentation : Augmentation, default=None
-        How images are changed at random in training: a `sparselab.datasets.Augmentation` with a `shape`; only for dense rows.
+        How rows are changed at random in training: a `sparselab.datasets.Augmentation`, with a `shape` where they are images, or
+        with `noise` alone; only for dense rows.
     optimizer : str or object, default="momentum_sgd"
         "momentum_sgd", or "sgd", "adam" and "adamw" as in PyTorch; or an object such as Adam(0.001, clip_norm=1.0), which is used
         in place of `learning_rate`, `momentum`, `nesterov` and `weight_decay`.
@@ -107,9 +105,14 @@ class SparseMLPRegressor(RegressorMixin, SparseMLPEstimator):
     scale_target : bool, default=True
         Whether the loss sees targets minus their mean, by their deviation (of the first training data); with "poisson" targets by
         their mean. `predict` scales back. The numbers in a loss, such as delta of HuberLoss, are then in deviations.
+    callbacks : callable or list of callables, default=None
+        Called in order with the EpochRecord of each epoch, after all of which were called the fit ends if one returned True.
+        Where a fit goes on from its folder (`checkpoint`), they are called with the records of its earlier epochs first.
 
     Attributes
     ----------
+    feature_importances_ : ndarray of shape (n_features,)
+        Share of each feature in Σ |w| over all links of the first layer, those of the scaled features; the sum is 1.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -149,6 +152,7 @@ class SparseMLPRegressor(RegressorMixin, SparseMLPEstimator):
         standardise: bool | str = "auto", random_state: Any = None, verbose: bool = False, n_jobs: int | None = None,
         checkpoint: str | os.PathLike[str] | None = None, augmentation: Augmentation | None = None,
         optimizer: Any = "momentum_sgd", topology: Any = None, loss: Any = "mean_squared_error", scale_target: bool = True,
+        callbacks: Any = None,
     ) -> None:  # fmt: skip
         super().__init__(
             hidden_layer_sizes, epsilon=epsilon, density=density, activation=activation, alpha=alpha, initializer=initializer,
@@ -156,7 +160,7 @@ class SparseMLPRegressor(RegressorMixin, SparseMLPEstimator):
             weight_decay=weight_decay, batch_size=batch_size, epochs=epochs, early_stopping=early_stopping,
             validation_fraction=validation_fraction, n_epochs_no_change=n_epochs_no_change, tol=tol, warm_start=warm_start,
             standardise=standardise, random_state=random_state, verbose=verbose, n_jobs=n_jobs, checkpoint=checkpoint,
-            augmentation=augmentation, optimizer=optimizer, topology=topology,
+            augmentation=augmentation, optimizer=optimizer, topology=topology, callbacks=callbacks,
         )  # fmt: skip
         self.loss = loss
         self.scale_target = scale_target
@@ -166,7 +170,9 @@ class SparseMLPRegressor(RegressorMixin, SparseMLPEstimator):
         tags.target_tags.multi_output = True
         return tags
 
-    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, *, validation: tuple[Any, Any] | None = None
+    ) -> Self:  # fmt: skip
         """Train a net.
 
         A fit that fails leaves the estimator as it was. An interrupted one keeps the epochs that were finished.
@@ -179,6 +185,9 @@ class SparseMLPRegressor(RegressorMixin, SparseMLPEstimator):
             Numbers to predict.
         sample_weight : array-like of shape (n_samples,), default=None
             A number >= 0 for each sample, which counts as so many copies of it (but not in the scales).
+        validation : tuple (X, y), default=None
+            Other samples, which are scored after every epoch (the test_* columns of `history_`). With `early_stopping` they take
+            the place of a part of the training samples.
 
         Returns
         -------
@@ -190,7 +199,7 @@ class SparseMLPRegressor(RegressorMixin, SparseMLPEstimator):
         TypeError or ValueError
             Naming the parameter or entry that is not allowed, before anything is trained.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, validation)
 
     @available_if(has_partial_fit)
     def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -257,19 +266,16 @@ class SparseMLPRegressor(RegressorMixin, SparseMLPEstimator):
     def _check_same(self, known):
         if known.n_outputs != len(self.target_scale_):
             checks.fail("y.shape", known.targets.shape, f"(n, {len(self.target_scale_)}), as in the fit before")
-        if type(known.loss) is not self._made_for:
-            checks.fail("loss", self.loss, f"a {self._made_for.__name__}, with which the net was made")
+        check_same_loss(self, known.loss)
 
     def _dataset(self, X, y, sample_weight):
-        scaled, _ = check_targets((y - self.target_mean_) / self.target_scale_, len(y), task="regression")
-        return Dataset(X, scaled).with_weights(sample_weight)
+        return Dataset(X, self._coded(y)).with_weights(sample_weight)
+
+    def _coded(self, y):
+        return check_targets((y - self.target_mean_) / self.target_scale_, len(y), task="regression")[0]
 
     def _loss(self):
-        if isinstance(self.loss, str):
-            checks.choice("loss", self.loss, LOSSES)
-        elif self.loss is None or isinstance(self.loss, CLASSIFICATIONS) or self.loss in CLASSIFICATIONS:
-            checks.fail("loss", self.loss, f"one of {LOSSES}, or the object of such a loss", TypeError)
-        return losses.get(self.loss)
+        return loss_of(self.loss, of_classes=False)
 
 
 class Numbers(NamedTuple):

@@ -12,14 +12,19 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.feature_selection import SelectorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from ..datasets.augmentation import Augmentation
+from ..datasets.targets import as_labels
 from ..datasets.validation import check_features
+from ..evolution import SET
 from ..nn.mlp import SparseMLP
 from ..utils import checks
 from ..utils.csr import check_csr, check_parts
-from .base import VALIDATION, check_before_sklearn
+from .base import VALIDATION, SparseMLPEstimator, check_before_sklearn
 from .classifier import SparseMLPClassifier
+from .labels import classes_of
+from .regressor import SparseMLPRegressor
 from .settings import boolean, seeds_of, threads_of
 
 # The best of `python -m benchmarks.selection --search`, judged on a validation part of the training rows. Decay and dropout keep
@@ -28,21 +33,29 @@ SETTINGS = {
     "hidden_layer_sizes": (100,), "zeta": 0, "learning_rate": 0.003, "weight_decay": 0.003, "dropout": 0.5, "batch_size": "auto",
     "epochs": 50, "initializer": "he_uniform", "standardise": True,
 }  # fmt: skip
+# Those of QuickSelection, but for a smaller learning rate: the loss is the sum over the features, of which there may be many.
+AUTOENCODER = {
+    "hidden_layer_sizes": (1000,), "epsilon": 13, "activation": "tanh", "rules": [SET(0.2, layers="all")], "learning_rate": 0.001,
+    "dropout": 0.2, "batch_size": "auto", "epochs": 50, "standardise": True, "augmentation": Augmentation(noise=0.2),
+}  # fmt: skip
 
 
 class SparseFeatureSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
     """Selects the features with the strongest links in a sparse net that was trained on all of them.
 
     The strength of feature i is Σ_j |w_ji| over its outgoing links in the first layer, the neuron strength of QuickSelection
-    (Atashgahi et al.; there of a denoising autoencoder trained with SET, here, by default, of a static sparse classifier). Equal
-    strengths rank in the order of the columns. The classifier standardises its features, so that strengths do not depend on
-    their units; with `standardise=False`, or "auto" (its own default) and sparse data, they do.
+    (Atashgahi et al.). With labels, or 0 and 1 for each of several labels, the net is by default a static sparse classifier, with
+    numbers that are not whole a regressor of the same settings. Without y it is, as in QuickSelection, an autoencoder trained
+    with SET to give back the features, which are then dense, from features with noise. Equal strengths rank in the order of the
+    columns. These nets standardise features, so that strengths do not depend on their units; with `standardise=False`, or "auto"
+    (the estimators' own default) and sparse data, they do.
 
     Parameters
     ----------
     estimator : estimator or SparseMLP, default=None
         An estimator with a SparseMLP in `model_` after fit, such as SparseMLPClassifier(...), which is cloned. By default a
-        SparseMLPClassifier with SETTINGS of this module.
+        SparseMLPClassifier or SparseMLPRegressor with SETTINGS of this module, or without y a SparseMLPRegressor with its
+        AUTOENCODER. A SparseMLPRegressor that is given no y learns to predict X; noise is its `augmentation`.
     n_features_to_select : int or float, default=None
         A number of features, or a share of them in (0, 1]; at least one stays. None: half of them.
     prefit : bool, default=False
@@ -52,13 +65,16 @@ class SparseFeatureSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         The random_state that the clone gets, if it is not None.
     n_jobs : int, default=None
         The n_jobs that the clone gets, if it is not None.
+    sum_over_epochs : bool, default=False
+        Whether strengths are summed over the epochs of the training, in place of those of the net at its end. Only for
+        the estimators of this package, without `prefit` and `checkpoint`.
 
     Attributes
     ----------
     estimator_ : estimator or SparseMLP
         The fitted estimator.
     strengths_ : ndarray of shape (n_features,)
-        Strength of each feature.
+        Strength of each feature, or the sum of its strengths after each epoch.
     ranking_ : ndarray of shape (n_features,)
         Rank of each feature, 1 for the strongest.
     n_features_in_ : int
@@ -81,20 +97,23 @@ class SparseFeatureSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
     (150, 2)
     """
 
+    sum_over_epochs: bool = False  # of selectors that were pickled before it was a parameter
+
     def __init__(
         self, estimator: Any = None, *, n_features_to_select: float | None = None, prefit: bool = False, random_state: Any = None,
-        n_jobs: int | None = None,
+        n_jobs: int | None = None, sum_over_epochs: bool = False,
     ) -> None:  # fmt: skip
         self.estimator = estimator
         self.n_features_to_select = n_features_to_select
         self.prefit = prefit
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.sum_over_epochs = sum_over_epochs
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.target_tags.required = not self.prefit
+        tags.target_tags.required = not (self.prefit or self.estimator is None or isinstance(self.estimator, SparseMLPRegressor))
         return tags
 
     def fit(self, X: Any = None, y: Any = None) -> Self:
@@ -106,8 +125,8 @@ class SparseFeatureSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Training samples; not used with `prefit`.
-        y : array-like of shape (n_samples,)
-            Labels; not used with `prefit`.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Labels, or numbers to predict. None: the features themselves are predicted. Not used with `prefit`.
 
         Returns
         -------
@@ -119,19 +138,22 @@ class SparseFeatureSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         TypeError or ValueError
             Naming the parameter or entry that is not allowed, before anything is trained.
         """
-        boolean("prefit", self.prefit)
+        for name in ("prefit", "sum_over_epochs"):
+            boolean(name, getattr(self, name))
         check_amount(self.n_features_to_select)
         shape: tuple[int, ...] = getattr(X, "shape", ())
         if not self.prefit and len(shape) == 2 and shape[1]:
             amount(self.n_features_to_select, shape[1])  # refuse too many before the training, not after it
-        estimator = self.estimator if self.prefit else self._clone().fit(X, y)
+        if self.prefit and self.sum_over_epochs:
+            checks.fail("sum_over_epochs", True, "False with prefit: the strengths of earlier epochs are gone")
+        estimator, sums = (self.estimator, None) if self.prefit else self._fitted(X, y)
         model = net_of(estimator)
         chosen = amount(self.n_features_to_select, model.sizes[0])
         self.estimator_, self._n_selected, self.n_features_in_ = estimator, chosen, model.sizes[0]
         self.__dict__.pop("feature_names_in_", None)
         if hasattr(estimator, "feature_names_in_"):
             self.feature_names_in_ = estimator.feature_names_in_
-        self.strengths_ = model.layers[0].strength_out()
+        self.strengths_ = model.layers[0].strength_out() if sums is None else sums
         self.ranking_ = ranks(self.strengths_)
         return self
 
@@ -173,10 +195,33 @@ class SparseFeatureSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self, "ranking_")
         return self.ranking_ <= self._n_selected
 
-    def _clone(self):
+    def _fitted(self, X, y):
+        """(a new fitted estimator, the strengths summed over its epochs or None)."""
+        estimator = self._clone(y)
+        if isinstance(estimator, SparseMLPClassifier) and not (y is None or sparse.issparse(y)) and as_labels(y).ndim == 1:
+            classes = classes_of(y, "y")
+            if len(classes) < 2:
+                checks.fail("y", classes.tolist(), "labels of at least two classes (there is 1 class only)")
+        if isinstance(estimator, SparseMLPRegressor) and y is None:
+            y = outputs_of_autoencoder(X)
+        if not self.sum_over_epochs:
+            return estimator.fit(X, y), None
+        if not isinstance(estimator, SparseMLPEstimator) or estimator.checkpoint is not None:
+            allowed = "False unless `estimator` is a SparseMLPClassifier or SparseMLPRegressor without checkpoint"
+            checks.fail("sum_over_epochs", True, allowed)
+        sums = [0.0]
+
+        def add(model):
+            sums[0] = sums[0] + model.layers[0].strength_out().astype(np.float64)
+
+        return estimator._fit(X, y, watch=add), sums[0]
+
+    def _clone(self, y):
         """The estimator to be fitted, with the selector's random_state and n_jobs where they are given."""
         if self.estimator is None:
-            estimator = SparseMLPClassifier(**SETTINGS)
+            regression = y is None or are_numbers(y)
+            kind = SparseMLPRegressor if regression else SparseMLPClassifier
+            estimator = kind(**(AUTOENCODER if y is None else SETTINGS))
         elif not hasattr(self.estimator, "get_params") or not hasattr(self.estimator, "fit") or isinstance(self.estimator, type):
             allowed = "None or an estimator such as SparseMLPClassifier() (a fitted net only with prefit=True)"
             checks.fail("estimator", self.estimator, allowed, TypeError)
@@ -196,6 +241,19 @@ def net_of(estimator):
     if not isinstance(model, SparseMLP):
         checks.fail("estimator", estimator, "fitted, with a SparseMLP in model_ (or a SparseMLP, with prefit=True)", TypeError)
     return model
+
+
+def are_numbers(y):
+    """Whether y, an array or a list, holds numbers that are not all whole."""
+    values = None if sparse.issparse(y) else as_labels(y)
+    return values is not None and values.dtype.kind == "f" and bool(np.any(values != np.floor(values)))
+
+
+def outputs_of_autoencoder(X):
+    """X as what an autoencoder is to predict: checked, dense, in float64."""
+    if sparse.issparse(X):
+        checks.fail("X", X, "dense where y is None: an autoencoder's outputs are dense", TypeError)
+    return check_features(check_array(check_before_sklearn(X), ensure_all_finite=False), dtype=np.float64)
 
 
 def check_amount(wanted):

@@ -15,7 +15,7 @@ from joblib import effective_n_jobs
 
 from ..datasets.scaling import check_scaling
 from ..evolution import SET
-from ..nn import activations, initializers
+from ..nn import activations, initializers, losses
 from ..nn.mlp import SparseMLP
 from ..nn.torch_optimizers import named
 from ..topology.layer_densities import check_density
@@ -25,6 +25,8 @@ from ..utils import checks
 from ..utils.resources import cores
 
 SMALLEST_BATCH, LARGEST_BATCH, BATCHES = 16, 128, 30  # "auto": about 30 mini-batches an epoch
+
+OF_CLASSES = losses.SoftmaxCrossEntropy, losses.BinaryCrossEntropy, losses.SquaredHinge
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Settings:
     batch_size: object
     threads: int
     checkpointing: dict
+    callbacks: tuple
 
     @classmethod
     def of(cls, estimator):
@@ -61,6 +64,7 @@ class Settings:
             batch_size(estimator.batch_size),
             threads_of(estimator.n_jobs),
             checkpoint_options(estimator),
+            callbacks(estimator.callbacks),
         )
 
     def make_net(self, X, n_out, seeds):
@@ -146,6 +150,25 @@ def rules(estimator):
     chosen = (estimator.rules,) if callable(estimator.rules) else estimator.rules
     if not isinstance(chosen, list | tuple) or not all(map(callable, chosen)):
         checks.fail("rules", estimator.rules, "None or a list of rules, such as [SET(0.3)]", TypeError)
+    return tuple(chosen)
+
+
+def loss_of(loss, *, of_classes):
+    """The loss as an object; those of the package only where they are of classes or, if not `of_classes`, of numbers."""
+    names = [name for name, kind in losses.NAMES.items() if (kind in OF_CLASSES) is of_classes]
+    others = tuple(kind for name, kind in losses.NAMES.items() if name not in names)
+    if isinstance(loss, str):
+        checks.choice("loss", loss, names)
+    elif loss is None or isinstance(loss, others) or (isinstance(loss, type) and issubclass(loss, others)):
+        checks.fail("loss", loss, f"one of {names}, or the object of such a loss", TypeError)
+    return losses.get(loss)
+
+
+def callbacks(given):
+    """What is called with each EpochRecord, as a tuple; None is nothing, one callable is itself."""
+    chosen = () if given is None else (given,) if callable(given) else given
+    if not isinstance(chosen, list | tuple) or not all(callable(one) and not isinstance(one, type) for one in chosen):
+        checks.fail("callbacks", given, "None, a function of an EpochRecord, or a list of such functions", TypeError)
     return tuple(chosen)
 
 

@@ -97,7 +97,7 @@ def other_losses():
     X, y = samples()
     for loss in ("binary_cross_entropy", "squared_hinge", "mean_absolute_error", "huber", "poisson", "quantile"):
         run_loss(X, (X[:, : SIZES[-1]] > 0.5).astype(np.float32), loss)
-    for loss in ("squared_hinge", SoftmaxCrossEntropy(0.1)):
+    for loss in ("binary_cross_entropy", "squared_hinge", SoftmaxCrossEntropy(0.1)):
         run_loss(X, y, loss)
 
 

@@ -108,13 +108,6 @@ def hinge(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, 
 
 
 @native(LOSS)
-def one_vs_rest(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
-    """Squared hinge of classes; targets: (n_rows,) int64 labels."""
-    wanted = array_at(targets, (n_rows, 1), np.int64)
-    return by_outputs(losses.ONE_VS_REST, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
-
-
-@native(LOSS)
 def absolute(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
     """Absolute error; targets: (n_rows, n_out) float32."""
     wanted = array_at(targets, (n_rows, n_out), np.float32)
@@ -143,6 +136,24 @@ def quantile(Z, n_out, width, targets, n_rows, samples, first, count, scale, hit
 
 
 @native(LOSS)
+def binary_of_classes(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
+    """Cross-entropy of the logistic function, one class against the rest; targets: (n_rows,) int64 labels."""
+    wanted = array_at(targets, (n_rows, 1), np.int64)
+    return by_outputs(
+        losses.BINARY_OF_CLASSES, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights
+    )
+
+
+@native(LOSS)
+def hinge_of_classes(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
+    """Squared hinge, one class against the rest; targets: (n_rows,) int64 labels."""
+    wanted = array_at(targets, (n_rows, 1), np.int64)
+    return by_outputs(
+        losses.HINGE_OF_CLASSES, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights
+    )
+
+
+@native(LOSS)
 def binary_of_lists(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
     """Cross-entropy of the logistic function; targets: (n_rows, columns) int32, lists of labels."""
     wanted = array_at(targets, (n_rows, np.int64(array_at(settings, (2,), np.float64)[1])), np.int32)
@@ -162,8 +173,8 @@ def hinge_of_lists(Z, n_out, width, targets, n_rows, samples, first, count, scal
 
 PLAIN = {losses.SOFTMAX: softmax, losses.SQUARED: squared}  # without settings and weights
 LOSSES = (  # by code
-    weighted_softmax, weighted_squared, binary, hinge, one_vs_rest, absolute, huber, poisson, quantile, binary_of_lists,
-    hinge_of_lists,
+    weighted_softmax, weighted_squared, binary, hinge, absolute, huber, poisson, quantile, binary_of_classes, hinge_of_classes,
+    binary_of_lists, hinge_of_lists,
 )  # fmt: skip
 LABELS, NUMBERS, BITS, LISTS = np.int64, np.float32, np.uint8, np.int32
-TARGETS = LABELS, NUMBERS, BITS, BITS, LABELS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, LISTS, LISTS  # by code
+TARGETS = LABELS, NUMBERS, BITS, BITS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, LABELS, LABELS, LISTS, LISTS  # by code

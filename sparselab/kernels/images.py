@@ -1,4 +1,4 @@
-"""Gathers a mini-batch of images, each of them mirrored, turned and moved at random.
+"""Gathers a mini-batch of images, each of them mirrored, turned and moved at random, with noise.
 
 How an image is changed is a function of (key, sample): of no thread, tile or batch. An output pixel reads the place of the image
 that it shows, between four pixels where that is no whole place; outside of the image it is black.
@@ -16,11 +16,12 @@ from .system import array_at
 
 # `settings` (SETTINGS,) int64: the key of the epoch, pixels of a column and of a row of an image, channels, the largest move in
 # whole pixels, 1 where half of the images are mirrored; then, as the bits of float64 numbers, `amounts` (AMOUNTS,): the largest
-# angle in radians, and the largest moves in pixels
+# angle in radians, the largest moves in pixels, and the deviation of the noise
 KEY, HEIGHT, WIDTH, CHANNELS, PAD, FLIP, WHOLE = range(7)
-ANGLE, DOWN, RIGHT, AMOUNTS = range(4)
+ANGLE, DOWN, RIGHT, NOISE, AMOUNTS = range(5)
 SETTINGS = WHOLE + AMOUNTS
 BLOCK = 10000  # features
+DRAWS = 6  # numbers drawn for the changes of an image; those of noise follow
 
 
 @jit
@@ -72,6 +73,15 @@ def change(image, key, black, settings, amounts, begin, end, column):
 
 
 @jit
+def add_noise(key, deviation, begin, end, column):
+    """Add normal noise to features [begin, end) of a column; 2 i and 2 i + 1 are a pair of Box & Muller (1958)."""
+    for j in range(begin, end):
+        pair = DRAWS + 2 * (j // 2)
+        radius, angle = math.sqrt(-2 * math.log(1 - draw(key, pair))), 2 * math.pi * draw(key, pair + 1)
+        column[j] += deviation * radius * (math.cos(angle) if j % 2 == 0 else math.sin(angle))
+
+
+@jit
 def gather_images(X, black, settings, amounts, samples, first, count, out, begin, end):
     """Pixels [begin, end) of out (features, W): image samples[first + c] of X in column c < count, changed; 0 beyond.
 
@@ -81,6 +91,9 @@ def gather_images(X, black, settings, amounts, samples, first, count, out, begin
     for c in range(count):
         sample = samples[first + c]
         change(X[sample], key64(key, sample), black, settings, amounts, begin, end, out[:, c])
+        if amounts[NOISE] > 0:
+            features = begin * settings[CHANNELS], end * settings[CHANNELS]
+            add_noise(key64(key, sample), amounts[NOISE], features[0], features[1], out[:, c])
     for j in range(begin * settings[CHANNELS], end * settings[CHANNELS]):
         for c in range(count, out.shape[1]):
             out[j, c] = 0

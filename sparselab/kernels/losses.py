@@ -4,8 +4,9 @@ import numpy as np
 
 from .settings import jit
 
-# `code` of the built-in losses; of targets that are lists of labels ONE_VS_REST, BINARY_OF_LISTS and HINGE_OF_LISTS
-SOFTMAX, SQUARED, BINARY, HINGE, ONE_VS_REST, ABSOLUTE, HUBER, POISSON, QUANTILE, BINARY_OF_LISTS, HINGE_OF_LISTS = range(11)
+# `code` of the built-in losses; then those of binary losses for targets that are labels or lists of labels
+SOFTMAX, SQUARED, BINARY, HINGE, ABSOLUTE, HUBER, POISSON, QUANTILE = range(8)
+BINARY_OF_CLASSES, HINGE_OF_CLASSES, BINARY_OF_LISTS, HINGE_OF_LISTS = range(8, 12)
 NONE = np.zeros(0)  # weights or factors that are all 1
 
 
@@ -13,20 +14,20 @@ def code_of(code, targets):
     """The code for these targets: labels (n,), or lists of labels: int32 (n, longest), sorted, −1 beyond the last."""
     if targets.dtype == np.int32:
         return {BINARY: BINARY_OF_LISTS, HINGE: HINGE_OF_LISTS}[code]
-    return ONE_VS_REST if code == HINGE and targets.ndim == 1 else code
+    return {BINARY: BINARY_OF_CLASSES, HINGE: HINGE_OF_CLASSES}.get(code, code) if targets.ndim == 1 else code
 
 
 @jit
 def of_one(code, z, t, parameter):
     """(loss, slope) of an output z and its target t, in float64. A loss of z that is NaN is NaN."""
-    if code == BINARY or code == BINARY_OF_LISTS:  # −log σ(margin)
+    if code == BINARY or code == BINARY_OF_CLASSES or code == BINARY_OF_LISTS:  # −log σ(margin)
         sign = 1.0 if t > 0 else -1.0
         margin = sign * z
         e = np.exp(-abs(margin))
         if margin > 0:
             return np.log1p(e), -sign * e / (1.0 + e)
         return np.log1p(e) - margin, -sign / (1.0 + e)
-    if code == HINGE or code == ONE_VS_REST or code == HINGE_OF_LISTS:
+    if code == HINGE or code == HINGE_OF_CLASSES or code == HINGE_OF_LISTS:
         sign = 1.0 if t > 0 else -1.0
         gap = 0.0 if sign * z >= 1.0 else 1.0 - sign * z
         return gap * gap, -2.0 * sign * gap
@@ -49,12 +50,12 @@ def of_one(code, z, t, parameter):
 def by_outputs(code, Z, targets, samples, first, count, scale, dZ, parameter, factors, weights):
     """Σ of a loss over a tile of outputs Z (outputs, W), each by itself: (Σ loss, hits); dZ = slopes · scale, and may be Z.
 
-    targets (n, outputs), or lists of labels, see code_of; labels (n, 1) are lists of one. factors: of the outputs, weights: of
-    all n samples, or NONE. Hits: samples whose largest output is that of the largest target; where each output is a label,
-    samples whose outputs all have the right sign.
+    targets (n, outputs), or lists of labels, see code_of; labels (n, 1) are lists of one. factors: of the outputs, twice as many
+    where those of targets > 0 are others, or NONE; weights: of all n samples, or NONE. Hits: samples whose largest output is that
+    of the largest target; where each output is a label, samples whose outputs all have the right sign.
     """
     n, width = Z.shape
-    listed = code == ONE_VS_REST or code == BINARY_OF_LISTS or code == HINGE_OF_LISTS
+    listed = code >= BINARY_OF_CLASSES
     by_sign = code == BINARY or code == HINGE or code == BINARY_OF_LISTS or code == HINGE_OF_LISTS
     loss, hits = 0.0, 0
     for c in range(count):
@@ -74,7 +75,9 @@ def by_outputs(code, Z, targets, samples, first, count, scale, dZ, parameter, fa
                 largest, wanted = t, q
             right = right and (z > 0) == (t > 0)
             value, slope = of_one(code, z, t, parameter)
-            factor = weight * factors[q] if len(factors) else weight
+            factor = weight
+            if len(factors):
+                factor *= factors[q + n if t > 0 and len(factors) > n else q]
             loss += factor * value
             dZ[q, c] = factor * slope * scale
         hits += right if by_sign else best == wanted

@@ -1,7 +1,8 @@
 """Losses that are a sum over the outputs of a net, each compared with a target of its own: binary, hinge, and of regressions."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from copy import copy
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -226,7 +227,7 @@ class OutputLoss(WithSettings):
         """
         Z = Z.astype(np.float64)
         values = self._values(Z, targets)
-        values = values if self.output_weights is None else values * self.factors
+        values = values * self._factors_of(targets, Z.shape[1]) if len(self.factors) else values
         hits = self._hits(Z, targets)
         return (
             float(np.average(values.sum(axis=1), weights=weights)),
@@ -251,6 +252,10 @@ class OutputLoss(WithSettings):
     def _checked(self, y, n_out, dtype):
         return numbers(y, n_out, dtype)
 
+    def _factors_of(self, targets, n_out):
+        """The factors of the losses of the outputs, as an array that fits them."""
+        return self.factors
+
     def _values(self, Z, targets):
         """The loss of each output, (samples, n_out), in float64."""
         raise NotImplementedError
@@ -261,17 +266,88 @@ class OutputLoss(WithSettings):
         return Z.argmax(axis=1) == targets.argmax(axis=1) if one_hot else None
 
 
-class BinaryCrossEntropy(OutputLoss):
-    """Cross-entropy of the logistic function: for two classes with one output, or for several labels a sample.
-
-    The loss of an output z with target t in {0, 1} is log(1 + exp(z)) − t z. It is summed over the outputs and averaged over
-    samples. Predicted is the label 1 where z > 0; a sample counts as correct if all its labels are (the accuracy of labels that
-    scikit-learn calls subset accuracy).
+class BinaryLoss(OutputLoss):
+    """What the losses of 0 and 1 share: of one output for two labels, of classes, or of several labels a sample.
 
     Parameters
     ----------
     output_weights : sequence of float, optional
         A factor >= 0 for the loss of each output; by default all 1.
+    positive_weights : sequence of float, optional
+        A further factor >= 0 for the loss of each output where its target is 1; by default all 1.
+    """
+
+    positive_weights: tuple[float, ...] | None = None
+    setting_names: ClassVar[tuple[str, ...]] = ("output_weights", "positive_weights")
+
+    def __init__(
+        self, *, output_weights: Sequence[float] | None = None, positive_weights: Sequence[float] | None = None
+    ) -> None:  # fmt: skip
+        super().__init__(output_weights=output_weights)
+        self.positive_weights = weights_of("positive_weights", positive_weights)
+
+    @property
+    def factors(self) -> NDArray[np.float64]:
+        """Factors of the outputs where the target is 0, then where it is 1; no numbers where all are 1."""
+        if self.positive_weights is None:
+            return super().factors
+        positive = np.array(self.positive_weights)
+        of_outputs = np.ones(len(positive)) if self.output_weights is None else np.array(self.output_weights)
+        return np.concatenate([of_outputs, of_outputs * positive])
+
+    def with_factors(self, of_outputs: NDArray[np.float64], positive: NDArray[np.float64]) -> Self:
+        """Copy the loss with further factors.
+
+        Parameters
+        ----------
+        of_outputs, positive : ndarray
+            What `output_weights` and `positive_weights` are multiplied by, (n_out,).
+
+        Returns
+        -------
+        BinaryLoss
+            The copy.
+        """
+        found = copy(self)
+        for name, factors in (("output_weights", of_outputs), ("positive_weights", positive)):
+            own = getattr(self, name)
+            if own is not None and len(own) != len(factors):
+                checks.fail(name, own, f"{len(factors)} numbers, one for each output of the net")
+            setattr(found, name, weights_of(name, factors if own is None else factors * own))
+        return found
+
+    def _checked(self, y, n_out, dtype):
+        if self.positive_weights is not None and len(self.positive_weights) != n_out:
+            checks.fail("positive_weights", self.positive_weights, f"{n_out} numbers, one for each output of the net")
+        if n_out > 1 and not sparse.issparse(y) and np.ndim(y) == 1:
+            return labels(y, n_out, "a binary loss of several outputs")
+        return zeros_and_ones(y, n_out)
+
+    def _factors_of(self, targets, n_out):
+        if self.positive_weights is None:
+            return self.factors
+        return np.where(has_labels(targets, n_out), self.factors[n_out:], self.factors[:n_out])
+
+    def _hits(self, Z, targets):
+        if targets.ndim == 1:
+            return Z.argmax(axis=1) == targets
+        return ((Z > 0) == has_labels(targets, Z.shape[1])).all(axis=1)
+
+
+class BinaryCrossEntropy(BinaryLoss):
+    """Cross-entropy of the logistic function: for two classes with one output, for classes, or for several labels a sample.
+
+    The loss of an output z with target t in {0, 1} is log(1 + exp(z)) − t z; of classes t is 1 for the output of the label (one
+    against the rest). It is summed over the outputs and averaged over samples. Of classes the largest output is predicted; of one
+    output or of several labels those with z > 0, and a sample counts as correct if all its labels are (the accuracy of labels
+    that scikit-learn calls subset accuracy).
+
+    Parameters
+    ----------
+    output_weights : sequence of float, optional
+        A factor >= 0 for the loss of each output; by default all 1.
+    positive_weights : sequence of float, optional
+        A further factor >= 0 for the loss of each output where its target is 1, as `pos_weight` in PyTorch; by default all 1.
 
     Examples
     --------
@@ -285,17 +361,11 @@ class BinaryCrossEntropy(OutputLoss):
     code: ClassVar[int | None] = formulas.BINARY
     _formula: ClassVar[int] = formulas.BINARY
 
-    def _checked(self, y, n_out, dtype):
-        return zeros_and_ones(y, n_out)
-
     def _values(self, Z, targets):
         return np.logaddexp(0, np.where(has_labels(targets, Z.shape[1]), -Z, Z))
 
-    def _hits(self, Z, targets):
-        return ((Z > 0) == has_labels(targets, Z.shape[1])).all(axis=1)
 
-
-class SquaredHinge(OutputLoss):
+class SquaredHinge(BinaryLoss):
     """Squared hinge: for classes (one against the rest), for two classes with one output, or for several labels a sample.
 
     The loss of an output z is max(0, 1 − s z)², where s is 1 for the output of the label and −1 for the others. It is summed over
@@ -307,6 +377,8 @@ class SquaredHinge(OutputLoss):
     ----------
     output_weights : sequence of float, optional
         A factor >= 0 for the loss of each output; by default all 1.
+    positive_weights : sequence of float, optional
+        A further factor >= 0 for the loss of each output where its target is 1, as `pos_weight` in PyTorch; by default all 1.
 
     Examples
     --------
@@ -319,16 +391,8 @@ class SquaredHinge(OutputLoss):
     code: ClassVar[int | None] = formulas.HINGE
     _formula: ClassVar[int] = formulas.HINGE
 
-    def _checked(self, y, n_out, dtype):
-        return labels(y, n_out, "the hinge of several outputs") if np.ndim(y) == 1 and n_out > 1 else zeros_and_ones(y, n_out)
-
     def _values(self, Z, targets):
         return np.maximum(0, 1 - np.where(has_labels(targets, Z.shape[1]), Z, -Z)) ** 2
-
-    def _hits(self, Z, targets):
-        if targets.ndim == 1:
-            return Z.argmax(axis=1) == targets
-        return ((Z > 0) == has_labels(targets, Z.shape[1])).all(axis=1)
 
 
 class MeanAbsoluteError(OutputLoss):

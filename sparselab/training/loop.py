@@ -167,9 +167,10 @@ def steps(
     evaluate_every : int, default 1
         Epochs between two evaluations on the test samples; 0 for none.
     loss : str or object, optional
-        By default "softmax_cross_entropy" for labels, else "mean_squared_error". Of labels also "squared_hinge", and, for two
-        with one output or for y of 0 and 1 (n, outputs), dense or sparse, "binary_cross_entropy"; of numbers
-        "mean_absolute_error", "huber", "poisson" and "quantile"; or an object such as HuberLoss(delta=0.5).
+        By default "softmax_cross_entropy" for labels, else "mean_squared_error". Of labels also
+        "binary_cross_entropy" and "squared_hinge" (one against the rest), which take two labels with one output and y of 0 and 1
+        (n, outputs), dense or sparse, too; of numbers "mean_absolute_error", "huber", "poisson" and "quantile"; or an object such
+        as HuberLoss(delta=0.5).
     pace : float, default 0.0
         Seconds of training between two StepRecords, at most 0.2 and at least one mini-batch.
     state : TrainingState, optional
