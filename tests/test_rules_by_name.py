@@ -1,11 +1,14 @@
 """Rules by name in configs: what each name makes, that it trains, and settings that contradict each other."""
 
+import pickle
+
 import numpy as np
 import pytest
 
 import sparselab as sl
 from sparselab import evolution
 from sparselab.experiments.config import FIELDS
+from sparselab.experiments.races import entered
 from sparselab.experiments.rules import IN_CONFIGS, RULES, rules_of
 from sparselab.widgets.live_values import with_live_zeta
 
@@ -37,6 +40,14 @@ def test_every_rule_trains(name):
         assert records[-1].links == records[0].links
     if name == "anf":
         assert all(sum(r.pruned[1:]) == 0 for r in records)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_no_rule_keeps_anything_of_a_run(name):
+    experiment = entered(name, 0.3, **{name: value for name, value in SMALL.items() if name != "density"})
+    before = [pickle.dumps(rule) for rule in experiment.rules]
+    list(experiment.train())
+    assert [pickle.dumps(rule) for rule in experiment.rules] == before
 
 
 def test_defaults_are_those_of_before():

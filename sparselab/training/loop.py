@@ -235,6 +235,7 @@ def steps(
     for layer in model.layers:
         layer.check()
     whole = epochs if checkpoint is not None else state.epoch + epochs
+    run.epochs = whole
     for rule in rule_list:
         if not goes_on:
             evolution.timing_of(rule).check(whole, run.n_batches)
