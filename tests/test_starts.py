@@ -498,6 +498,8 @@ def test_values_are_normal_with_the_variance_of_their_link():
         sl.GradientFlow(): lambda u, v: 1 / fan_in[u],
         sl.GradientFlow("out"): lambda u, v: 1 / fan_out[v],
         sl.GradientFlow("mean"): lambda u, v: 2 / (fan_in[u] + fan_out[v]),
+        sl.DensityScaled(): lambda u, v: 2 / 30 / topology.density,
+        sl.DensityScaled("normal"): lambda u, v: 0.01 / topology.density,
     }
     slots = np.array([0, 7, 30])
     for initializer, variance in of_link.items():
@@ -516,8 +518,34 @@ def test_values_are_normal_with_the_variance_of_their_link():
 
 def test_values_of_a_layer_without_links():
     topology = sl.Topology.from_links(3, 4, [], [])
-    for initializer in (sl.SWI(), sl.HeNormal("links"), sl.GradientFlow("mean")):
+    for initializer in (sl.SWI(), sl.HeNormal("links"), sl.GradientFlow("mean"), sl.DensityScaled()):
         assert len(initializer(topology, np.random.default_rng(0))) == 0
+
+
+@pytest.mark.parametrize("dense", ["he_normal", "he_uniform", "xavier_uniform"])
+def test_outputs_of_a_sparse_layer_vary_as_those_of_a_dense_one(dense):
+    topology, rng, draws = drawn(starts.Uniform(), 60, 40, 0.1), np.random.default_rng(0), 400
+    signs = rng.choice([-1.0, 1.0], 60)
+
+    def variance(topology, initializer):
+        """Mean square of all outputs for an input of ±1, over many draws of the values."""
+        W, total, places = np.zeros(topology.shape), 0.0, tuple(zip(*places_of(topology), strict=True))
+        for _ in range(draws):
+            W[places] = initializer(topology, rng, np.float64)
+            total += np.mean((W @ signs) ** 2)
+        return total / draws
+
+    whole = sl.Topology.dense(40, 60)
+    assert variance(topology, sl.DensityScaled(dense)) == pytest.approx(variance(whole, sl.initializers.get(dense)), rel=0.06)
+
+
+def test_values_scaled_by_density_by_name():
+    make = lambda initializer: sl.SparseMLP.create((20, 30, 4), density=0.25, initializer=initializer, seed=0).layers[0].w
+    np.testing.assert_array_equal(make("density_scaled"), 2 * make("he_normal"))
+    config = sl.ExperimentConfig(dataset="digits", hidden=(30,), initializer="density_scaled", fan="links")
+    assert sl.build(config).model.initializer == sl.DensityScaled()
+    with pytest.raises(ValueError, match="dense = 'swi'"):
+        sl.DensityScaled("swi")
 
 
 @pytest.mark.parametrize("kind", [sl.HeNormal, sl.GradientFlow])
