@@ -140,7 +140,7 @@ class EpochRunner:
         rng = state.stream(EVOLUTION, *([state.batch] if state.batch else []))
         with checks.usual_errors(), diverging(state.epoch, state.batch, *arguments[:5]):
             return evolve(
-                rules, epoch, self.model, state.optimizer, lambda: evolution.Evidence(*arguments), rng, memories
+                rules, epoch, self.model, state.optimizer, lambda: evolution.Evidence(*arguments), rng, memories, self.optimizer
             )  # fmt: skip
 
     def batches(self, state, order):
