@@ -250,22 +250,27 @@ def test_thrown_links(total, n, most, seed):
     assert counts.min() >= min(1, total // n)
 
 
-@given(st.lists(st.integers(-8, 8), min_size=1, max_size=9), st.floats(0, 1), st.integers(1, 12))
-def test_in_proportion_rounds_the_shares(logs, part, most):
-    total = int(part * most * len(logs))
-    counts = link_counts.in_proportion(np.log(2.0) * np.array(logs), total, most)
-    weights, capped = [Fraction(2) ** log for log in logs], set()
-    while True:
-        free = [i for i in range(len(logs)) if i not in capped]
+WEIGHTS = st.one_of(st.just(0), st.integers(-8, 8).map(lambda log: Fraction(2) ** log))
+
+
+@given(st.lists(st.tuples(WEIGHTS, st.integers(0, 12)), min_size=1, max_size=9), st.floats(0, 1), st.booleans())
+def test_in_proportion_rounds_the_shares(parts, part, alike):
+    weights, most = map(list, zip(*parts, strict=True))
+    most = [most[0]] * len(most) if alike else most
+    total, capped = int(part * sum(most)), set()
+    counts = link_counts.in_proportion([float(weight) for weight in weights], total, most[0] if alike else most)
+    while free := [i for i in range(len(weights)) if i not in capped]:
         whole = sum(weights[i] for i in free)
-        shares = {i: (total - most * len(capped)) * weights[i] / whole for i in free}
-        over = {i for i in free if shares[i] > most}
+        left = total - sum(most[i] for i in capped)
+        shares = {i: left * Fraction(weights[i], whole) if whole else Fraction(left, len(free)) for i in free}
+        over = {i for i in free if shares[i] > most[i]}
         if not over:
             break
         capped |= over
     assert counts.sum() == total
     for i, count in enumerate(counts):
-        assert abs(count - (most if i in capped else shares[i])) < 1 + 1e-9
+        assert 0 <= count <= most[i]
+        assert abs(count - (most[i] if i in capped else shares[i])) < 1 + 1e-9
 
 
 def test_log_normal_has_the_coefficient_of_variation():
