@@ -240,8 +240,6 @@ class Evidence:
         model, loss, *_ = self._arguments
         targets = loss.targets(as_targets(y, model, loss), model.sizes[-1], model.dtype)
         found = outputs(model, as_features("X", X, model), 1)
-        if len(found) != len(targets):
-            raise ValueError(f"y has {len(targets)} entries: must be {len(found)}, one for each row of X")
         with np.errstate(all="ignore"):
             value = float(scores(loss, found, targets)[0])
         if not np.isfinite(value):
