@@ -158,6 +158,53 @@ def rows_of(kept):
     return rows
 
 
+def points_of(kept, density=0.01):
+    """[{data, method, accuracies of the seeds, published}] at one density, in the order of the methods; what `figure` draws."""
+    found = {}
+    for row in kept.rows.values():
+        s = row["settings"]
+        if s["density"] == density:
+            found.setdefault((s["data"], s["method"]), {})[s["seed"]] = row["accuracy %"]
+    order = [(data, name) for data in ("fashion_mnist", "mnist") for name in methods(data)]
+    accuracies = lambda by_seed: [by_seed[seed] for seed in sorted(by_seed)]
+    return [
+        {"data": key[0], "method": key[1], "accuracies": accuracies(found[key]), "published": PUBLISHED.get(key)}
+        for key in order if key in found
+    ]  # fmt: skip
+
+
+OURS, THEIRS, FONT = "#0072B2", "#D55E00", 15  # of the palette of Okabe and Ito; points, for a picture at half its size
+
+
+def figure(points, path, **metadata):
+    """Accuracy by method, a panel for each data set: ours with a point for each seed, beside the published mean."""
+    from matplotlib.figure import Figure
+
+    sets = list(dict.fromkeys(point["data"] for point in points))
+    names = [name for name in methods("mnist") if any(point["method"] == name for point in points)]
+    drawing = Figure(figsize=(6 * len(sets) + 2, 0.55 * len(names) + 2.2), dpi=100, layout="constrained")
+    axes, legend = drawing.subplots(1, len(sets), sharey=True, squeeze=False)[0], {}
+    for axis, data in zip(axes, sets, strict=True):
+        legend["published, dense"] = axis.axvline(PUBLISHED[data, "dense"], color="black", linestyle="--", linewidth=1.5)
+        for point in (point for point in points if point["data"] == data):
+            y, n = names.index(point["method"]), len(point["accuracies"])
+            look = {"s": 110, "color": OURS, "alpha": 0.75, "linewidths": 0, "zorder": 3}
+            legend["ours, a point for each seed"] = axis.scatter(point["accuracies"], [y] * n, **look)
+            if point["published"] is not None:
+                look = {"s": 150, "marker": "D", "facecolors": "none", "edgecolors": THEIRS, "linewidths": 2.5, "zorder": 4}
+                legend["published mean"] = axis.scatter(point["published"], y, **look)
+        axis.set_title({"fashion_mnist": "FashionMNIST", "mnist": "MNIST"}[data], fontsize=FONT)
+        axis.set_xlabel("test accuracy, last epoch (%)", fontsize=FONT)
+        axis.tick_params(labelsize=FONT)
+        axis.grid(True, color="0.88", linewidth=0.8)
+        axis.set_axisbelow(True)
+    axes[0].set_yticks(range(len(names)), names)
+    axes[0].set_ylim(len(names) - 0.5, -0.5)
+    drawing.legend(legend.values(), legend, loc="outside lower center", ncols=3, fontsize=FONT, frameon=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawing.savefig(path, metadata=metadata)
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="+", choices=("fashion_mnist", "mnist"), default=["fashion_mnist"])

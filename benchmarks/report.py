@@ -1,20 +1,28 @@
 """Writes the measured figures into the documents, from the rows in benchmarks/results.
 
-`python -m benchmarks.report` lists the markers whose text differs from the rows (exit code 1 if there are any), `--write` fills
-them in, `--plan` prints the commands that measure everything again, as a shell script, with the minutes they take.
+`python -m benchmarks.report` lists the markers and pictures that differ from the rows (exit code 1 if there are any), `--write`
+fills them in and draws them, `--plan` prints the commands that measure everything again, as a shell script, with the minutes they
+take.
 """
 
 import argparse
+import hashlib
 import json
 import sys
 from pathlib import Path
 
+from benchmarks import kept, repertoire
 from benchmarks.markers import fill, outdated
 from benchmarks.tables import FUNCTIONS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+# pictures that are drawn from kept rows: what is drawn, and how; the picture holds a digest of it
+PICTURES = {
+    ROOT / "docs" / "images" / "repertoire.png": (lambda: repertoire.points_of(kept.Kept("repertoire")), repertoire.figure)
+}
 
 # (command, minutes on two cores, what it needs beyond the package)
 PLAN = [
@@ -66,6 +74,20 @@ def differences():
     for path in [*DOCUMENTS, *NOTEBOOKS]:
         for place, text in texts(path):
             found += [f"{place}: {expression}: {old!r}, should be {new!r}" for expression, old, new in outdated(text, FUNCTIONS)]
+    return found + [f"{name_of(path)}: not drawn from the kept rows" for path, *_ in old_pictures()]
+
+
+def digest_of(points):
+    """What a picture of these numbers holds."""
+    return hashlib.sha256(json.dumps(points).encode()).hexdigest()
+
+
+def old_pictures():
+    """[(path, points, how)] of the pictures that were not drawn from the rows of today."""
+    found = []
+    for path, (points_of, draw) in PICTURES.items():
+        if (points := points_of()) and digest_of(points).encode() not in (path.read_bytes() if path.exists() else b""):
+            found.append((path, points, draw))
     return found
 
 
@@ -98,7 +120,11 @@ def main(argv=None):
     if chosen.plan:
         print("\n".join(plan()))
     elif chosen.write:
-        print("\n".join(f"written: {name_of(path)}" for path in [*DOCUMENTS, *NOTEBOOKS] if write(path)) or "nothing has changed")
+        written = [path for path in [*DOCUMENTS, *NOTEBOOKS] if write(path)]
+        for path, points, draw in old_pictures():
+            draw(points, path, Description=digest_of(points))
+            written.append(path)
+        print("\n".join(f"written: {name_of(path)}" for path in written) or "nothing has changed")
     else:
         found = differences()
         print("\n".join(found) or "every marker says what the kept rows give")

@@ -61,6 +61,7 @@ from .nn.activations import SReLU as SReLU
 from .nn.activations import Tanh as Tanh
 from .nn.footprint import InsufficientMemoryError as InsufficientMemoryError
 from .nn.initializers import SWI as SWI
+from .nn.initializers import DensityScaled as DensityScaled
 from .nn.initializers import GradientFlow as GradientFlow
 from .nn.initializers import HeNormal as HeNormal
 from .nn.initializers import HeUniform as HeUniform

@@ -170,6 +170,19 @@ def test_a_run_is_resumed_exactly(name, tmp_path):
     assert models.fingerprint(parts) == models.fingerprint(whole)
 
 
+def test_two_trainings_of_different_length_share_a_rule():
+    data, rule, lengths = models.dataset(60, features=12, dtype=np.float64), CHT(0.3, ended_by=1.0), (4, 8)
+    train = lambda epochs, rule: sl.train(net(), data, rules=[rule], epochs=epochs, seed=0)
+    grown = lambda records: [record.grown for record in records]
+    apart = [grown(train(epochs, CHT(0.3, ended_by=1.0))) for epochs in lengths]
+    runs = [train(epochs, rule) for epochs in lengths]
+    together = [[next(run)] for run in runs]
+    for found, run in reversed(list(zip(together, runs, strict=True))):
+        found += run
+    assert list(map(grown, together)) == apart
+    assert apart[0][3] == (0, 0, 0) != apart[1][3]
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_workers_train_with_it(name):
     model = models.net(density=0.5)

@@ -46,7 +46,7 @@ def root(tmp_path, monkeypatch):
 def buffers(engine):
     """Bytes of what an engine has allocated."""
     found = sum(space.nbytes for space in engine.workspaces)
-    return found, sum(a.nbytes for g in engine.gradients for a in g.dw + g.db)
+    return found, sum(a.nbytes for g in engine.gradients for a in g.vectors)
 
 
 @pytest.mark.parametrize("batch_size", [3, 32, 33, 128, 2000])
@@ -55,7 +55,7 @@ def buffers(engine):
     "kind, options",
     [
         ("fused", {}), ("fused", {"dropout": 0.3}), ("layerwise", {"dtype": "float64", "dropout": 0.2}),
-        ("layerwise", {"activation": "tanh"}),
+        ("layerwise", {"activation": "tanh"}), ("layerwise", {"activation": "srelu"}),
     ],
 )  # fmt: skip
 def test_items_are_the_bytes_of_the_arrays(kind, options, threads, batch_size):
@@ -79,6 +79,8 @@ def test_items_are_the_bytes_of_the_arrays(kind, options, threads, batch_size):
     assert said["column indices"] == pytest.approx(sum(a.topology.indices.nbytes for a in layers), rel=0.01)
     assert said["row pointers"] == sum(a.topology.indptr.nbytes for a in layers)
     assert said["biases"] == sum(a.b.nbytes for a in layers)
+    assert said.get("trained values of activations", 0) == sum(a.values.nbytes for a in layers)
+    assert ("derivatives by trained values" in said) == (options.get("activation") == "srelu")
     assert said["optimizer state"] == pytest.approx(sum(v.nbytes for s in state.optimizer for v in s.links + s.neurons), rel=0.01)
     back = [a.topology.transposed for a in layers[1:]]  # the gradient of the input is not needed
     assert said["transposed index"] == pytest.approx(
@@ -91,7 +93,7 @@ def test_items_are_the_bytes_of_the_arrays(kind, options, threads, batch_size):
     assert said[name] == activations
     assert name == f"activations ({len(engine.workspaces)} tiles of {engine.width})"
     assert set(said) == {"weights", "column indices", "row pointers", "biases", "optimizer state", "transposed index"} | {
-        name for name in said if name.startswith(("gradients", "activations"))
+        name for name in said if name.startswith(("gradients", "activations", "trained", "derivatives"))
     }
 
 
@@ -104,7 +106,7 @@ def test_what_takes_more():
     for more in (
         {"epsilon": 21}, {"density": 0.1}, {"threads": 1, "batch_size": 256}, {"dtype": "float64"}, {"activation": "tanh"},
         {"dropout": 0.1}, {"optimizer_vectors": 2}, {"n_samples": 500}, {"n_test": 10**6}, {"epochs": 1, "batch_size": 128},
-        {"layerwise": True, "batch_size": 512},
+        {"layerwise": True, "batch_size": 512}, {"n_batches": 1}, {"activation": "srelu"},
     ):  # fmt: skip
         assert total(**more) > base, more
     for less in (
@@ -126,6 +128,17 @@ def test_the_history_of_a_large_net_keeps_no_degrees():
     assert name not in sl.estimate_memory((100_000, 99_991, 10), epochs=3).items
 
 
+def test_batches_that_rules_look_at_count():
+    sizes, model = (20, 30, 40, 4), models.net((20, 30, 40, 4))
+    found = lambda **more: sl.estimate_memory(sizes, batch_size=32, **more).items
+    name = lambda n: f"activations and gradients of {n} samples for rules"
+    assert found(n_batches=3)[name(96)] == 2 * 96 * (20 + 2 * (30 + 40) + 4) * 4
+    assert found(n_batches=3, n_samples=70)[name(70)] == found(n_batches=99, n_samples=70)[name(70)]
+    assert not any("for rules" in item for item in found())
+    items = memory.TrainingShape.of(model).training_items(32, 1, n_test=0, evolution=True, layerwise=False, vectors=1, n_seen=96)
+    assert items[name(96)] == found(n_batches=3)[name(96)]
+
+
 def test_an_estimate_is_a_table():
     said = sl.estimate_memory((784, 100, 10), n_samples=50)
     assert sum(said.items.values()) == said.total
@@ -145,7 +158,7 @@ def test_an_estimate_is_a_table():
         ({"threads": 0}, "threads"), ({"dtype": "int8"}, "dtype"), ({"activation": "no"}, "activation"),
         ({"dropout": 1}, "dropout"), ({"optimizer_vectors": -1}, "optimizer_vectors"), ({"evolution": 2}, "evolution"),
         ({"layerwise": "no"}, "layerwise"), ({"n_samples": -1}, "n_samples"), ({"n_test": 0.5}, "n_test"),
-        ({"epochs": None}, "epochs"),
+        ({"epochs": None}, "epochs"), ({"n_batches": -1}, "n_batches"),
     ],
 )  # fmt: skip
 def test_bad_arguments_are_named(options, name):

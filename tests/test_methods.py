@@ -13,7 +13,6 @@ from strategies import lawful, places_of
 import sparselab as sl
 from sparselab import evolution
 from sparselab.evolution.constant_fan_in import rank_in_row
-from sparselab.evolution.methods import shared_out
 
 N = 30
 seeds = given(seed=st.integers(0, 300), zeta=st.sampled_from([0.1, 0.3, 0.6, 1.0]))
@@ -91,17 +90,6 @@ def test_snfs_ranks_positions_by_the_average_of_several_batches():
     kept = without_weakest(model.layers[0], math.ceil(0.4 * model.layers[0].topology.nnz))
     grown = set(places_of(rewirings[0].topology)) - set(kept)
     assert grown == set(largest(dense, kept, len(grown)))
-
-
-@given(
-    parts=st.lists(st.tuples(st.floats(0, 5), st.integers(0, 30)), min_size=1, max_size=6), share=st.floats(0, 1)
-)  # fmt: skip
-def test_what_is_shared_out_adds_up_and_fits(parts, share):
-    weights, room = zip(*parts, strict=True)
-    total = int(share * sum(room))
-    found = shared_out(total, list(weights), list(room))
-    assert sum(found) == total
-    assert all(0 <= n <= most for n, most in zip(found, room, strict=True))
 
 
 @seeds

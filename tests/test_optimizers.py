@@ -3,14 +3,17 @@
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import models
 import numpy as np
 import pytest
+from strategies import places_of
 
 import sparselab as sl
 from sparselab.engines import select
+from sparselab.nn import torch_optimizers
 from sparselab.training.loop import TrainingState
 
 KEPT = Path(__file__).parent / "torch_optimizers.json"
@@ -218,6 +221,110 @@ def test_counts_by_link_survive_evolution_and_a_resumed_run(tmp_path, threads):
         )
 
 
+# the state of new links
+
+
+def dense_gradients(model, X, y):
+    """[dW of every layer] of the mean cross-entropy of a net with relu, on dense matrices."""
+    A, Ws = [X.T], [layer.to_scipy().toarray() for layer in model.layers]
+    for number, (layer, W) in enumerate(zip(model.layers, Ws, strict=True), 1):
+        Z = W @ A[-1] + layer.b[:, None]
+        A.append(np.maximum(Z, 0) if number < len(Ws) else Z)
+    P = np.exp(A[-1] - A[-1].max(axis=0))
+    P /= P.sum(axis=0)
+    P[y, np.arange(len(y))] -= 1
+    found, dZ = [], P / len(y)
+    for number in reversed(range(len(Ws))):
+        found.insert(0, dZ @ A[number].T)
+        dZ = (Ws[number].T @ dZ) * (A[number] > 0)
+    return found
+
+
+STARTS = {
+    "momentum_sgd": (sl.MomentumSGD(0.2, new_state=3.0), lambda g: [-0.2 * 3 * g]),
+    "sgd": (sl.SGD(0.2, momentum=0.9, new_state=3.0), lambda g: [3 * g]),
+    "adam": (sl.Adam(0.2, new_state=3.0), lambda g: [3 * g, 9 * g * g]),
+    "adamw": (sl.AdamW(0.2, new_state=0.5), lambda g: [g / 2, g * g / 4]),
+}
+
+
+@pytest.mark.parametrize("evolve", [sl.evolution.evolve, sl.evolution.evolve_by_layer])
+@pytest.mark.parametrize("name", STARTS)
+def test_new_links_start_with_a_multiple_of_their_gradient(name, evolve):
+    optimizer, wanted = STARTS[name]
+    model, data = models.net(dtype="float64", activation="relu"), models.dataset(30, dtype=np.float64)
+    state = optimizer.init(model)
+    for s in state:
+        for vector in s.links:
+            vector[:] = 7
+    gradients = dense_gradients(model, data.X_train, data.y_train)
+    make = lambda: sl.evolution.Evidence(model, sl.SoftmaxCrossEntropy(), data.X_train, data.y_train, np.arange(30))
+    before = [set(places_of(layer.topology)) for layer in model.layers]
+    evolve([sl.SET(0.3, same_place="kept")], 1, model, state, make, np.random.default_rng(0), optimizer=optimizer)
+    for layer, s, old, gradient in zip(model.layers, state, before, gradients, strict=True):
+        for slot, place in enumerate(places_of(layer.topology)):
+            values = [7] * len(s.links) if place in old else wanted(gradient[place])
+            np.testing.assert_allclose([vector[slot] for vector in s.links], values, rtol=1e-9, atol=1e-15)
+    assert before[0] != set(places_of(model.layers[0].topology))
+
+
+def test_gradients_of_links_that_grow_where_neurons_go_are_those_of_their_places():
+    optimizer, (model, data) = sl.SGD(0.1, new_state=1.0), (models.net(dtype="float64"), models.dataset(30, dtype=np.float64))
+    state, seen = optimizer.init(model), {}
+
+    def smaller(epoch, model, state, evidence, rng):
+        shrunk = sl.evolution.shrink(model, [np.arange(n) % 5 == 0 for n in model.sizes[1:-1]])
+        grown = sl.rewire(shrunk[1].topology, np.ones(shrunk[1].topology.nnz, bool), 9, rng=rng)
+        shrunk[1] = replace(shrunk[1].then(grown), new_values=np.zeros(9))
+        rows, columns = (np.arange(n)[np.arange(n) % 5 != 0] for n in model.layers[1].topology.shape)
+        flow = evidence.of(model.layers[1])
+        for slot in shrunk[1].grown.tolist():
+            row, column = places_of(shrunk[1].topology)[slot]
+            seen[slot] = flow.dZ[rows[row]] @ flow.X[columns[column]]
+        return shrunk
+
+    make = lambda: sl.evolution.Evidence(model, sl.SoftmaxCrossEntropy(), data.X_train, data.y_train, np.arange(30))
+    sl.evolution.evolve([smaller], 1, model, state, make, np.random.default_rng(0), optimizer=optimizer)
+    velocity = state[1].links[0]
+    assert len(seen) == 9 == np.count_nonzero(velocity)
+    np.testing.assert_allclose(velocity[list(seen)], list(seen.values()))
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_a_run_with_a_state_of_new_links_is_resumed_exactly(name, tmp_path):
+    optimizer = torch_optimizers.named(name, learning_rate=0.01, momentum=0.9, new_state=2.0)
+    options = {"optimizer": optimizer, "rules": [sl.RigL(0.3, every="4 steps")], "batch_size": 32, "seed": 3}
+    whole, parts, plain = models.net(), models.net(), models.net()
+    list(sl.train(whole, models.dataset(300), epochs=3, **options))
+    records = sl.steps(parts, models.dataset(300), epochs=3, checkpoint=tmp_path / "run", **options)
+    for _ in range(15):
+        next(records)
+    records.close()
+    parts = models.net()
+    list(sl.train(parts, models.dataset(300), epochs=3, checkpoint=tmp_path / "run", **options))
+    assert models.fingerprint(parts) == models.fingerprint(whole)
+    list(sl.train(plain, models.dataset(300), epochs=3, **options | {"optimizer": replace(optimizer, new_state=0.0)}))
+    assert models.fingerprint(plain) != models.fingerprint(whole)
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_one_synchronous_worker_starts_new_links_as_the_sequential_training(name):
+    options = {"optimizer": replace(STARTS[name][0], learning_rate=0.01), "rules": [sl.SET(0.3)]}
+    options |= {"epochs": 4, "batch_size": 32, "seed": 1}
+    alone, together = models.net(), models.net()
+    list(sl.train(alone, models.dataset(300), **options))
+    list(sl.train_parallel(together, models.dataset(300), n_jobs=1, synchronous=True, backend="serial", **options))
+    assert models.fingerprint(alone) == models.fingerprint(together)
+
+
+def test_a_state_of_new_links_needs_the_gradients_of_a_batch():
+    model, optimizer = models.net(), sl.SGD(new_state=1.0)
+    with pytest.raises(TypeError, match="evidence"):
+        sl.evolution.evolve(
+            [sl.SET(0.3)], 1, model, optimizer.init(model), lambda: None, np.random.default_rng(0), optimizer=optimizer
+        )
+
+
 def test_it_learns():
     """Digits, as a scikit-learn user would: Adam at its default rate."""
     data = sl.datasets.load("digits")
@@ -248,6 +355,10 @@ def test_it_learns():
         (lambda: sl.Adam(eps=0), "eps"),
         (lambda: sl.Adam(eps=float("inf")), "eps"),
         (lambda: sl.Adam(count_by_link=1), "count_by_link"),
+        (lambda: sl.Adam(count_by_link=True, new_state=1.0), "new_state = 1.0: must be 0 with count_by_link"),
+        (lambda: sl.AdamW(new_state=-1.0), "new_state"),
+        (lambda: sl.SGD(new_state=float("nan")), "new_state"),
+        (lambda: sl.MomentumSGD(new_state=1e7), "new_state"),
         (lambda: sl.AdamW(weight_decay=float("nan")), "weight_decay"),
         (lambda: sl.AdamW(learning_rate="fast"), "learning_rate"),
         (lambda: sl.AdamW(learning_rate=lambda epoch: -1.0), "learning_rate"),

@@ -82,6 +82,18 @@ def test_wasap_learns_and_its_schedule_replays_to_the_same_hash(backend):
     assert [r.workers.staleness for r in again[0][:3]] == [r.workers.staleness for r in records[:3]]
 
 
+@pytest.mark.parametrize("backend", BACKENDS[1:])
+@pytest.mark.parametrize("rule", [sl.RigL(0.3), sl.CHT(0.3)], ids=lambda rule: type(rule).__name__)
+def test_rules_that_look_at_gradients_or_topology_are_the_same_on_all_backends(backend, rule):
+    options = {"n_jobs": 2, "epochs": 4, "rules": [rule], "optimizer": SLOW}
+    records, found, _ = run(backend=backend, synchronous=True, **options)
+    assert found == run(backend="serial", synchronous=True, **options)[1]
+    assert [sum(record.grown) > 0 for record in records[:3]] == [False, True, True]
+    records, found, _ = run(backend=backend, **options)
+    schedule = [number for record in records for number, _, _ in record.workers.timeline if record.phase == "asynchronous"]
+    assert run(backend="serial", schedule=schedule, **options)[1] == found
+
+
 def test_one_asynchronous_worker_is_never_stale():
     records, found, _ = run(backend="serial", n_jobs=1)
     assert {staleness for record in records[:4] for staleness in record.workers.staleness} == {0}

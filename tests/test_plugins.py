@@ -123,7 +123,7 @@ def test_set_with_one_function_replaced(names):
 def test_rule(names):
     typed("9", names)
     model = sl.SparseMLP.create((64, 60, 60, 10), seed=0)
-    records = learns(model, names["data"], rules=[names["Halve"]()])
+    records = learns(model, names["data"], rules=[names["halve"]])
     for after, before in zip(records[-1].nnz, records[0].nnz, strict=True):
         assert before / 2 <= after <= before / 2 + 2
 

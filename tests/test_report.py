@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import pytest
 
-from benchmarks import common, kept, markers, questions, report, tables, views
+from benchmarks import common, kept, markers, questions, repertoire, report, tables, views
 
 # Phrases with a number and a unit that are no measurements of this project, and why.
 ALLOWED = {
@@ -58,6 +58,32 @@ def test_a_figure_in_a_notebook_is_printed_there(path):
     printed = str([output.get("text") or output["data"] | {"image/png": None} for output in outputs])
     found = [figure for _, text in report.texts(path) for figure in markers.typed(text, ALLOWED.get(report.name_of(path), ()))]
     assert [figure for figure in found if re.search(r"\d[\d,.]*", figure)[0] not in printed] == []
+
+
+def test_a_picture_is_drawn_again_where_its_rows_have_changed(results, monkeypatch, tmp_path):
+    path = tmp_path / "picture.png"
+    (_, draw), *_ = report.PICTURES.values()
+    points = [
+        {"data": data, "method": "SET", "accuracies": [88.0, 89.5], "published": 89.0} for data in ("fashion_mnist", "mnist")
+    ]
+    monkeypatch.setattr(report, "PICTURES", {path: (lambda: points, draw)})
+    monkeypatch.setattr(report, "DOCUMENTS", [])
+    monkeypatch.setattr(report, "NOTEBOOKS", [])
+    assert report.main(["--write"]) == 0
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert report.main([]) == 0
+    points[0]["accuracies"].append(89.1)
+    assert report.differences() == ["picture.png: not drawn from the kept rows"]
+
+
+def test_points_of_the_repertoire_are_the_last_accuracies_of_all_seeds(results):
+    found = kept.Kept("repertoire", results / "repertoire.jsonl")
+    for seed, accuracy in ((1, 89.5), (0, 89.0)):
+        for density in (0.01, 0.05):
+            settings = {"data": "fashion_mnist", "method": "SET", "density": density, "epochs": 100, "seed": seed}
+            found.row(settings, lambda a=accuracy, d=density: {"accuracy %": a + d})
+    (point,) = repertoire.points_of(found)
+    assert point == {"data": "fashion_mnist", "method": "SET", "accuracies": [89.01, 89.51], "published": 89.0}
 
 
 def test_allowed_phrases_are_there():

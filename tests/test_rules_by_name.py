@@ -1,41 +1,53 @@
 """Rules by name in configs: what each name makes, that it trains, and settings that contradict each other."""
 
+import pickle
+
 import numpy as np
 import pytest
 
 import sparselab as sl
 from sparselab import evolution
-from sparselab.experiments import config as config_module
-from sparselab.experiments.rules import FALLING, RULES, rules_of
+from sparselab.experiments.config import FIELDS
+from sparselab.experiments.races import entered
+from sparselab.experiments.rules import IN_CONFIGS, RULES, rules_of
 from sparselab.widgets.live_values import with_live_zeta
 
 SMALL = {"dataset": "digits", "hidden": (40, 30), "epochs": 4, "batch_size": 64, "density": 0.3, "threads": 1}
 
 
 def config(rule, **changes):
-    falls = {"final_density": 0.1} if rule in FALLING else {}
+    falls = {"final_density": 0.1} if IN_CONFIGS[rule].falls else {}
     return sl.ExperimentConfig(**SMALL | {"rule": rule} | falls | changes)
 
 
 def test_every_name_has_a_rule():
-    assert set(RULES) | {"static"} == set(config_module.RULES)
+    assert sorted(FIELDS["rule"].metadata["choices"]) == sorted(IN_CONFIGS)
+    assert {name.lower() for name in RULES} - set(IN_CONFIGS) == {"deepr", "pals", "importancepruning"}
     assert rules_of(config("static")) == []
 
 
-@pytest.mark.parametrize("name", sorted(set(RULES)))
+@pytest.mark.parametrize("name", sorted(set(IN_CONFIGS) - {"static"}))
 def test_every_rule_trains(name):
     experiment = sl.build(config(name, dense_last=True))
     (rule,) = experiment.rules
-    assert type(rule) is RULES[name]
+    assert type(rule) is IN_CONFIGS[name].rule
     records = list(experiment.train())
     assert np.isfinite(records[-1].train_loss)
     assert sum(sum(r.pruned) for r in records) > 0
-    if name in FALLING:
+    if IN_CONFIGS[name].falls:
         np.testing.assert_allclose(sum(records[-1].nnz[:2]) / (64 * 40 + 40 * 30), 0.1, atol=0.002)
     elif name != "srigl":
         assert records[-1].links == records[0].links
     if name == "anf":
         assert all(sum(r.pruned[1:]) == 0 for r in records)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_no_rule_keeps_anything_of_a_run(name):
+    experiment = entered(name, 0.3, **{name: value for name, value in SMALL.items() if name != "density"})
+    before = [pickle.dumps(rule) for rule in experiment.rules]
+    list(experiment.train())
+    assert [pickle.dumps(rule) for rule in experiment.rules] == before
 
 
 def test_defaults_are_those_of_before():

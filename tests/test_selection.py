@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sparselab.evolution.drawing import drawn, perturbed
-from sparselab.utils.largest import Largest
+from sparselab.utils import largest
+from sparselab.utils.largest import Largest, counts_of_smallest
 
 NUMBERS = st.one_of(st.integers(-1, 6), st.sampled_from([-np.inf, np.nan, 0.5]))
 CUTS = st.lists(st.integers(0, 60), max_size=6)
@@ -33,6 +34,26 @@ def test_largest_of_a_stream_is_a_sort(numbers, k, cuts, seed):
         (mixed if part.start % 2 else other).offer(numbers[shuffled[part]], shuffled[part])
     mixed.merge(other)
     assert best.places().tolist() == mixed.places().tolist() == wanted
+
+
+SIZES = st.one_of(st.integers(-3, 3), st.sampled_from([-0.0, np.inf, np.nan, 1e-40, -2.5, 3e38]))
+
+
+@given(lists=st.lists(st.lists(SIZES, max_size=20), min_size=1, max_size=5), share=st.floats(0, 1), wide=st.booleans())
+def test_the_smallest_of_several_arrays_are_counted_as_in_a_sort(lists, share, wide):
+    arrays = [np.array(one, np.float64 if wide else np.float32) for one in lists]
+    order = [(np.isnan(value), abs(value), number) for number, array in enumerate(arrays) for value in array.tolist()]
+    n = int(share * len(order))
+    lowest = sorted(order, key=lambda one: (one[0], 0 if one[0] else one[1], one[2]))[:n]
+    assert counts_of_smallest(arrays, n).tolist() == [sum(one[2] == number for one in lowest) for number in range(len(arrays))]
+
+
+def test_the_smallest_of_several_arrays_are_found_in_pieces(monkeypatch):
+    random = np.random.default_rng(0)
+    arrays = [random.standard_normal(n).astype(np.float32) for n in (1000, 0, 3, 5000)]
+    limit = np.sort(np.abs(np.concatenate(arrays)))[2345]
+    monkeypatch.setattr(largest, "PIECE", 7)
+    assert counts_of_smallest(arrays, 2345).tolist() == [np.count_nonzero(np.abs(array) < limit) for array in arrays]
 
 
 @pytest.mark.parametrize("kind", ["random", "ties", "low sample", "high sample", "sorted", "nan", "all equal", "mostly −inf"])

@@ -250,22 +250,27 @@ def test_thrown_links(total, n, most, seed):
     assert counts.min() >= min(1, total // n)
 
 
-@given(st.lists(st.integers(-8, 8), min_size=1, max_size=9), st.floats(0, 1), st.integers(1, 12))
-def test_in_proportion_rounds_the_shares(logs, part, most):
-    total = int(part * most * len(logs))
-    counts = link_counts.in_proportion(np.log(2.0) * np.array(logs), total, most)
-    weights, capped = [Fraction(2) ** log for log in logs], set()
-    while True:
-        free = [i for i in range(len(logs)) if i not in capped]
+WEIGHTS = st.one_of(st.just(0), st.integers(-8, 8).map(lambda log: Fraction(2) ** log))
+
+
+@given(st.lists(st.tuples(WEIGHTS, st.integers(0, 12)), min_size=1, max_size=9), st.floats(0, 1), st.booleans())
+def test_in_proportion_rounds_the_shares(parts, part, alike):
+    weights, most = map(list, zip(*parts, strict=True))
+    most = [most[0]] * len(most) if alike else most
+    total, capped = int(part * sum(most)), set()
+    counts = link_counts.in_proportion([float(weight) for weight in weights], total, most[0] if alike else most)
+    while free := [i for i in range(len(weights)) if i not in capped]:
         whole = sum(weights[i] for i in free)
-        shares = {i: (total - most * len(capped)) * weights[i] / whole for i in free}
-        over = {i for i in free if shares[i] > most}
+        left = total - sum(most[i] for i in capped)
+        shares = {i: left * Fraction(weights[i], whole) if whole else Fraction(left, len(free)) for i in free}
+        over = {i for i in free if shares[i] > most[i]}
         if not over:
             break
         capped |= over
     assert counts.sum() == total
     for i, count in enumerate(counts):
-        assert abs(count - (most if i in capped else shares[i])) < 1 + 1e-9
+        assert 0 <= count <= most[i]
+        assert abs(count - (most[i] if i in capped else shares[i])) < 1 + 1e-9
 
 
 def test_log_normal_has_the_coefficient_of_variation():
@@ -498,6 +503,8 @@ def test_values_are_normal_with_the_variance_of_their_link():
         sl.GradientFlow(): lambda u, v: 1 / fan_in[u],
         sl.GradientFlow("out"): lambda u, v: 1 / fan_out[v],
         sl.GradientFlow("mean"): lambda u, v: 2 / (fan_in[u] + fan_out[v]),
+        sl.DensityScaled(): lambda u, v: 2 / 30 / topology.density,
+        sl.DensityScaled("normal"): lambda u, v: 0.01 / topology.density,
     }
     slots = np.array([0, 7, 30])
     for initializer, variance in of_link.items():
@@ -516,8 +523,34 @@ def test_values_are_normal_with_the_variance_of_their_link():
 
 def test_values_of_a_layer_without_links():
     topology = sl.Topology.from_links(3, 4, [], [])
-    for initializer in (sl.SWI(), sl.HeNormal("links"), sl.GradientFlow("mean")):
+    for initializer in (sl.SWI(), sl.HeNormal("links"), sl.GradientFlow("mean"), sl.DensityScaled()):
         assert len(initializer(topology, np.random.default_rng(0))) == 0
+
+
+@pytest.mark.parametrize("dense", ["he_normal", "he_uniform", "xavier_uniform"])
+def test_outputs_of_a_sparse_layer_vary_as_those_of_a_dense_one(dense):
+    topology, rng, draws = drawn(starts.Uniform(), 60, 40, 0.1), np.random.default_rng(0), 400
+    signs = rng.choice([-1.0, 1.0], 60)
+
+    def variance(topology, initializer):
+        """Mean square of all outputs for an input of ±1, over many draws of the values."""
+        W, total, places = np.zeros(topology.shape), 0.0, tuple(zip(*places_of(topology), strict=True))
+        for _ in range(draws):
+            W[places] = initializer(topology, rng, np.float64)
+            total += np.mean((W @ signs) ** 2)
+        return total / draws
+
+    whole = sl.Topology.dense(40, 60)
+    assert variance(topology, sl.DensityScaled(dense)) == pytest.approx(variance(whole, sl.initializers.get(dense)), rel=0.06)
+
+
+def test_values_scaled_by_density_by_name():
+    make = lambda initializer: sl.SparseMLP.create((20, 30, 4), density=0.25, initializer=initializer, seed=0).layers[0].w
+    np.testing.assert_array_equal(make("density_scaled"), 2 * make("he_normal"))
+    config = sl.ExperimentConfig(dataset="digits", hidden=(30,), initializer="density_scaled", fan="links")
+    assert sl.build(config).model.initializer == sl.DensityScaled()
+    with pytest.raises(ValueError, match="dense = 'swi'"):
+        sl.DensityScaled("swi")
 
 
 @pytest.mark.parametrize("kind", [sl.HeNormal, sl.GradientFlow])

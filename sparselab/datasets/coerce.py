@@ -129,16 +129,18 @@ def remedy(classes, *parts, new_classes=False):
 
 
 def as_targets(y, model, loss=None):
-    """Return y as the numbers of a regression, or as labels that are numbers of the model's outputs."""
+    """Return y as the numbers of a regression, or as labels that are numbers of the model's outputs; TypeError for others."""
     if sparse.issparse(y):
         return check_targets(y, y.shape[0])[0]
     y = as_labels(y)
-    if y.ndim != 1 or is_regression(y, model.sizes[-1], loss):
-        return y
-    if model.classes is not None:
-        with remedy(model.classes, y):
-            return check_targets(labels_of(y, model.classes), len(y), classes=model.classes)[0]
-    return y.astype(np.int64) if are_outputs(y, model.sizes[-1]) else y
+    if y.ndim == 1 and not is_regression(y, model.sizes[-1], loss):
+        if model.classes is not None:
+            with remedy(model.classes, y):
+                return check_targets(labels_of(y, model.classes), len(y), classes=model.classes)[0]
+        y = y.astype(np.int64) if are_outputs(y, model.sizes[-1]) else y
+    if y.ndim == 0 or y.dtype.kind not in ("biuf" if y.ndim == 2 else "iuf"):
+        checks.fail("y", y, "an array of labels or targets, one for each row of X", TypeError)
+    return y
 
 
 def with_codes_of(data, classes, new_classes=False):

@@ -1,9 +1,10 @@
 """Applies changes of topology to a network: the only code that replaces its links and widths."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..nn.linear import SparseLinear
 from ..nn.mlp import SparseMLP, check_model
@@ -14,12 +15,16 @@ from ..utils.interrupts import defer_interrupts
 
 
 def apply(
-    rewirings: Sequence[Rewiring | None], model: SparseMLP, state: Sequence[LayerState] | None, rng: np.random.Generator
+    rewirings: Sequence[Rewiring | None],
+    model: SparseMLP,
+    state: Sequence[LayerState] | None,
+    rng: np.random.Generator,
+    first_state: Callable[[SparseLinear, Rewiring], Sequence[NDArray[np.floating]]] | None = None,
 ) -> list[tuple[int, int]]:
     """Change the topologies of a network, and carry weights, biases, trained values and optimizer state along.
 
-    New links get the rewiring's `new_values`, or a value from the network's initializer, and an optimizer state of 0. Everything
-    is computed before anything is replaced: if an error is raised, nothing has changed.
+    New links get the rewiring's `new_values`, or a value from the network's initializer, and an optimizer state of 0 or that of
+    `first_state`. Everything is computed before anything is replaced: if an error is raised, nothing has changed.
 
     Parameters
     ----------
@@ -31,6 +36,8 @@ def apply(
         The optimizer's state of each layer, changed in place.
     rng : numpy.random.Generator
         Source of the values of new links.
+    first_state : callable, optional
+        (layer before the change, rewiring) -> the optimizer's vectors (n_grown,) of the new links.
 
     Returns
     -------
@@ -54,7 +61,10 @@ def apply(
     check_model(model)
     if len(rewirings) != len(model.layers):
         raise ValueError(f"rewirings: got {len(rewirings)}, must be one for each of the {len(model.layers)} layers")
-    plans = [None if rewiring is None else _plan(index, rewiring, model, state, rng) for index, rewiring in enumerate(rewirings)]
+    plans = [
+        None if rewiring is None else _plan(index, rewiring, model, state, rng, first_state)
+        for index, rewiring in enumerate(rewirings)
+    ]
     _check_widths(plans, model)
     _check_kept(rewirings)
     neurons = model.neurons.after(rewirings)
@@ -119,7 +129,7 @@ class Undo:
                 self._model.neurons = self._neurons
 
 
-def _plan(index, rewiring, model, state, rng):
+def _plan(index, rewiring, model, state, rng, first_state):
     layer = model.layers[index]
     if not isinstance(rewiring, Rewiring) or rewiring.n_before != layer.topology.nnz:
         raise ValueError(f"rewirings[{index}] = {rewiring!r}: must be a Rewiring that starts from {layer.topology.nnz} links")
@@ -131,10 +141,14 @@ def _plan(index, rewiring, model, state, rng):
         w[grown] = rewiring.new_values
     elif len(grown):
         w[grown] = model.initializer(rewiring.topology, rng, layer.dtype, slots=grown)
+    links = [rewiring.carry(v) for v in state[index].links] if state else []
+    if links and first_state and len(grown):
+        for vector, first in zip(links, first_state(layer, rewiring), strict=True):
+            vector[grown] = first
     values = np.ascontiguousarray(rewiring.carry_rows(layer.values.T).T)
     return {
         "layer": SparseLinear(rewiring.topology, w, rewiring.carry_biases(layer.b), values),
-        "links": [rewiring.carry(v) for v in state[index].links] if state else [],
+        "links": links,
         "neurons": [rewiring.carry_rows(v) for v in state[index].neurons] if state else [],
         "pruned": rewiring.n_pruned,
         "grown": len(grown),

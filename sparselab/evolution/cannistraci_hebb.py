@@ -85,31 +85,11 @@ class CHT(PruneRegrow):
         checks.fraction("ended_by", self.ended_by)
         timing = Timing(self.every, None, self.replaces_update)  # from `until` on links may still go, but none grows
         object.__setattr__(self, "timing", timing)
-        object.__setattr__(self, "_end", self.until)
 
     @property
     def across_layers(self) -> bool:
         """Whether all layers must be looked at before one can change: always."""
         return True
-
-    def prepare(self, model: SparseMLP, epochs: int) -> None:
-        """Note when events end, and check the schedules of a training.
-
-        Parameters
-        ----------
-        model : SparseMLP
-            The network.
-        epochs : int
-            Epochs of the training.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a schedule leaves its range.
-        """
-        super().prepare(model, epochs)
-        if self.until is None:
-            object.__setattr__(self, "_end", COURSE * epochs)
 
     def __call__(
         self,
@@ -120,9 +100,10 @@ class CHT(PruneRegrow):
         rng: np.random.Generator,
     ) -> list[Rewiring | None]:
         """Return a Rewiring for each layer; None for layers that do not change."""
-        end, memory = self._end, {} if evidence is None else evidence.memory
-        if end is None:
+        memory, epochs = ({}, None) if evidence is None else (evidence.memory, evidence.epochs)
+        if self.until is None and epochs is None:
             checks.fail("until", None, "the epoch at which events end, where the length of the training is not known")
+        end = COURSE * epochs if self.until is None else self.until
         settings = self._settings(epoch, min(1.0, epoch / end) if end else 1.0)
         if memory.get("ended"):
             settings["zeta"] = 0.0

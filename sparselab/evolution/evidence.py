@@ -93,12 +93,16 @@ class Evidence:
         The samples of the batch.
     order : ndarray of int64, optional
         The samples that are trained after and with them, in their order: what `average` goes through; by default the batch alone.
+    epochs : int, optional
+        Epochs of the whole training, where it is known.
 
     Attributes
     ----------
     memory : dict
         What the rule wrote here at its events before, empty at first: numbers, texts, and lists and dicts of them, with texts as
         keys. It is saved in checkpoints, and as it was before where an event fails.
+    epochs : int or None
+        Epochs of the whole training; None where it is not known.
 
     Examples
     --------
@@ -118,11 +122,13 @@ class Evidence:
         targets: NDArray[np.generic],
         samples: NDArray[np.int64],
         order: NDArray[np.int64] | None = None,
+        epochs: int | None = None,
     ) -> None:
         check_model(model)
         self._arguments = model, loss, X, targets, samples
         self._order = samples if order is None else order
         self.memory: dict[str, Any] = {}
+        self.epochs = epochs
 
     @cached_property
     def flows(self) -> list[Flow]:
@@ -191,7 +197,7 @@ class Evidence:
         for first in range(0, n_all, len(order)):  # the samples of the epoch come again
             again = decay ** (np.arange(first, min(first + len(order), n_all)) // size)
             weights[: len(again)] += again
-        several = Evidence(model, loss, X, targets, order[(start + np.arange(len(weights))) % len(order)], order)
+        several = Evidence(model, loss, X, targets, order[(start + np.arange(len(weights))) % len(order)], order, self.epochs)
         several.memory = self.memory
         factors = (weights * (len(weights) / weights.sum())).astype(model.dtype)  # dZ is that of a mean over all
         for flow in several.flows:
@@ -234,8 +240,6 @@ class Evidence:
         model, loss, *_ = self._arguments
         targets = loss.targets(as_targets(y, model, loss), model.sizes[-1], model.dtype)
         found = outputs(model, as_features("X", X, model), 1)
-        if len(found) != len(targets):
-            raise ValueError(f"y has {len(targets)} entries: must be {len(found)}, one for each row of X")
         with np.errstate(all="ignore"):
             value = float(scores(loss, found, targets)[0])
         if not np.isfinite(value):

@@ -7,11 +7,12 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 
 from ..nn.mlp import SparseMLP, check_model
-from ..nn.optimizers import LayerState, check_state
+from ..nn.optimizers import LayerState, Optimizer, check_state
 from ..topology.rewiring import Rewiring
 from ..utils import checks
 from .apply import apply
-from .evidence import Evidence
+from .evidence import Evidence, given
+from .regrowths import places
 
 Rule: TypeAlias = Callable[[float, SparseMLP, Sequence[LayerState], Evidence, np.random.Generator], Sequence[Rewiring | None]]
 
@@ -65,6 +66,7 @@ def evolve(
     make_evidence: Callable[[], Evidence],
     rng: np.random.Generator,
     memories: Sequence[dict[str, Any]] | None = None,
+    optimizer: Optimizer | None = None,
 ) -> Changes:
     """Apply rules in order to a network and its optimizer state.
 
@@ -84,6 +86,8 @@ def evolve(
         Source of randomness.
     memories : list of dict, optional
         The memory of each rule, which becomes its evidence's; changed in place.
+    optimizer : Optimizer, optional
+        The optimizer; where its `new_state` is not 0, it says what it keeps of new links at first.
 
     Returns
     -------
@@ -112,7 +116,7 @@ def evolve(
         evidence = with_memory(make_evidence(), memories, number)
         rewirings = rule(epoch, model, state, evidence, rng)
         remember(rule, evidence, memories, number)
-        links += apply(rewirings, model, state, rng)
+        links += apply(rewirings, model, state, rng, first_state(optimizer, epoch, evidence))
         neurons += np.maximum(0, linked - np.array(model.linked_neurons, int))
         done.rewirings = [chained(*pair) for pair in zip(done.rewirings, rewirings, strict=True)]
     check_state(state, model)
@@ -148,6 +152,21 @@ def with_memory(evidence, memories, number):
     return evidence
 
 
+def first_state(optimizer, epoch, evidence):
+    """The optimizer's state of new links, as `apply` takes it, from their gradients in the batch; None where it is 0."""
+    if not getattr(optimizer, "new_state", 0):
+        return None
+    given(evidence)
+    rate = optimizer.rate(epoch)
+    return lambda layer, rewiring: optimizer.first_state(evidence.of(layer).gradient_at(*places_before(rewiring)), rate)
+
+
+def places_before(rewiring):
+    """(rows, columns) of the links that have grown, in the numbering of the layer before the change."""
+    ids = rewiring.rows, rewiring.cols
+    return [place if kept is None else kept[place] for place, kept in zip(places(rewiring), ids, strict=True)]
+
+
 def remember(rule, evidence, memories, number):
     """Take over the memory of rule `number` as a checkpoint gives it back, so that a run that is resumed remembers the same."""
     if memories is not None and evidence is not None:
@@ -176,6 +195,7 @@ def evolve_by_layer(
     make_evidence: Callable[[], Evidence],
     rng: np.random.Generator,
     memories: Sequence[dict[str, Any]] | None = None,
+    optimizer: Optimizer | None = None,
 ) -> Changes:
     """Apply rules layer by layer, for networks of which two copies do not fit into memory.
 
@@ -199,6 +219,8 @@ def evolve_by_layer(
         Source of randomness.
     memories : list of dict, optional
         The memory of each rule, which becomes its evidence's; changed in place.
+    optimizer : Optimizer, optional
+        The optimizer; where its `new_state` is not 0, it says what it keeps of new links at first.
 
     Returns
     -------
@@ -227,6 +249,9 @@ def evolve_by_layer(
     for number, rule in enumerate(rules):
         linked = np.array(model.linked_neurons, int)
         evidence = with_memory(make_evidence(), memories, number)
+        first = first_state(optimizer, epoch, evidence)
+        if first:  # gradients are those of the net before the event
+            evidence.flows  # noqa: B018
         without_values = []  # `evolve` draws the initializer's values when all layers' changes have been drawn
         for index, rewiring in enumerate(rule.by_layer(epoch, model, state, evidence, rng)):
             if isinstance(rewiring, Rewiring) and rewiring.new_values is None:
@@ -234,7 +259,7 @@ def evolve_by_layer(
                 without_values.append((model.layers[index], np.packbits(new)))
                 rewiring = replace(rewiring, new_values=np.zeros(np.count_nonzero(new), model.dtype))
             only = [rewiring if other == index else None for other in range(n)]
-            links += apply(only, model, state, rng)
+            links += apply(only, model, state, rng, first)
         remember(rule, evidence, memories, number)
         for layer, bits in without_values:
             slots = np.flatnonzero(np.unpackbits(bits, count=layer.topology.nnz))

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..nn.mlp import SparseMLP
+from ..topology.link_counts import in_proportion
 from . import criteria, regrowths
 from .evidence import Evidence
 from .prune_regrow import PruneRegrow
@@ -90,49 +91,13 @@ class SNFS(PruneRegrow):
             max(n, int(ROOM * layer.topology.n_out * layer.topology.n_in) - layer.topology.nnz + n) if n else 0
             for layer, n in zip(model.layers, replaced, strict=True)
         ]
-        return shared_out(sum(replaced), means, room)
+        return in_proportion(means, sum(replaced), room).tolist()
 
     def _keep(self, layer, state, evidence, rng, zeta, cut):
         keep = super()._keep(layer, state, evidence, rng, zeta, cut)
         if layer.topology.nnz and not keep.any():  # another layer may get the links of this one
             keep = np.arange(len(keep)) == np.argmax(np.abs(layer.w))
         return keep
-
-
-def shared_out(total: int, weights: list[float], room: list[int]) -> list[int]:
-    """Share out a number in proportion to weights, with a maximum for each part; the largest get what rounding leaves.
-
-    Parameters
-    ----------
-    total : int
-        The number, at most the sum of `room`.
-    weights : list of float
-        The weight of each part, >= 0; where all with room are 0 they count alike.
-    room : list of int
-        The most that each part may get.
-
-    Returns
-    -------
-    list of int
-        The parts, which add up to `total`.
-
-    Examples
-    --------
-    >>> from sparselab.evolution.methods import shared_out
-    >>> shared_out(10, [1, 3, 4], [9, 9, 2])
-    [2, 6, 2]
-    """
-    parts, most = np.zeros(len(room), int), np.array(room)
-    while (left := total - parts.sum()) > 0:
-        weight = np.where(parts < most, weights, 0.0)
-        if not weight.any():
-            weight = np.where(parts < most, 1.0, 0.0)
-        more = np.floor(left * weight / weight.sum()).astype(int)
-        if not more.any():
-            first = np.argsort(-weight, kind="stable")
-            more[first[: min(left, np.count_nonzero(parts < most))]] = 1
-        parts = np.minimum(parts + more, most)
-    return parts.tolist()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ..nn.optimizers import LayerState
 from ..topology.rewiring import Rewiring, between, check_free, grow, rewire
 from ..topology.topology import Topology
 from ..utils import checks
+from ..utils.largest import counts_of_smallest
 from . import criteria, regrowths
 from .evidence import Evidence
 from .new_values import NAMES, NewValues
@@ -284,9 +285,7 @@ class PruneRegrow:
             return [0] * len(layers)
         if self.cut == "layer":
             return (nnz - np.clip(np.round(nnz * (wanted / nnz.sum())).astype(int), np.minimum(1, nnz), nnz)).tolist()
-        size = np.concatenate([np.abs(layer.w) for layer in layers])
-        lowest = np.sort(np.argpartition(size, nnz.sum() - wanted - 1)[: nnz.sum() - wanted])
-        each = np.diff(np.searchsorted(lowest, np.concatenate([[0], np.cumsum(nnz)])))
+        each = counts_of_smallest([layer.w for layer in layers], int(nnz.sum()) - wanted)
         return np.clip(each, 0, np.maximum(0, nnz - 1)).tolist()
 
     def _averaged(self, evidence):

@@ -23,9 +23,9 @@ from ..nn import activations, initializers, torch_optimizers
 from ..topology import starts
 from ..topology.layer_densities import densities
 from ..utils import checks
+from .rules import IN_CONFIGS
 
 SCHEDULES = ("constant", "cosine", "step", "warm_up", "linear", "warm_up_cosine", "one_cycle")
-RULES = ("set", "static", "rigl", "snfs", "gse", "mest", "srigl", "gmp", "granet", "cht", "chts", "chtss", "anf")
 ZETA_SCHEDULES = ("constant", "cosine")
 PRUNING = ("none", "shrink", "links")
 BACKENDS = ("threads", "processes", "dask")
@@ -76,7 +76,7 @@ class ExperimentConfig:
         choices=("auto", "width", "links"),
     )  # fmt: skip
     dropout: float = knob(0.3, "dropout", "share of hidden values dropped in training", low=0.0, high=0.95, step=0.05)
-    rule: str = knob("set", "topology rule", "how links change", choices=RULES, group="evolution")
+    rule: str = knob("set", "topology rule", "how links change", choices=tuple(IN_CONFIGS), group="evolution")
     zeta: float = knob(
         0.3, "zeta ζ", "share of links replaced before each epoch", low=0.0, high=1.0, step=0.05, group="evolution"
     )

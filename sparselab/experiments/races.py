@@ -2,8 +2,6 @@
 
 import dataclasses
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -12,88 +10,15 @@ from tqdm import tqdm
 from .. import datasets
 from ..analysis.rule_meter import RuleMeter
 from ..datasets import Dataset
-from ..evolution import ANF, CHT, GMP, GSE, MEST, PALS, SET, SNFS, CHTs, CHTss, DeepR, GraNet, ImportancePruning, RigL, SRigL
 from ..nn import summary
-from ..nn.schedules import Cosine, Cubic
 from ..utils import checks
 from .config import ExperimentConfig
 from .experiment import build
+from .rules import RULES, Course
 
 SAMPLES = 512  # training samples on which neurons count as idle
-ZETA, COURSE = 0.3, 0.75  # share of links replaced; share of the epochs in which there are events that end
-FIRST = 0.5  # density at the start of rules that only lose links
 SETTINGS = {
     "hidden": (300, 300, 300), "activation": "relu", "dropout": 0.0, "topology": "uniform", "dense_last": True, "threads": 0,
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Course:
-    """What a rule depends on: density of the sparse layers in the end, epochs, held-out samples (X, y) or None."""
-
-    density: float
-    epochs: int
-    held_out: tuple | None = None
-
-    @property
-    def first(self):
-        """Density at the start of rules that only lose links."""
-        return max(FIRST, self.density)
-
-    @property
-    def end(self):
-        """Epoch from which on there are no more events, for rules that say so."""
-        return COURSE * self.epochs
-
-    @property
-    def zeta(self):
-        """ζ along half a cosine, to the end of the events."""
-        return Cosine(ZETA, self.end, final=0)
-
-    @property
-    def falling(self):
-        """A density that falls to the end of the events."""
-        return Cubic(self.first, self.density, 0, self.end)
-
-    @property
-    def thinning(self):
-        """Half of the hidden neurons go, step by step, from a quarter of the epochs on."""
-        start, stop = max(1, self.epochs // 4), max(1, int(self.end))
-        return ImportancePruning(0.5, start, stop, max(1, (stop - start) // 4))
-
-
-@dataclass(frozen=True)
-class Entry:
-    """How a rule runs: Course -> list of rules, and Course -> density at the start."""
-
-    rules: Callable[[Course], list]
-    first: Callable[[Course], float] = lambda course: course.density
-    optimizes: bool = False  # whether the rule is the optimizer, too
-    holds_out: bool = False  # whether it needs a tenth of the training samples for itself
-
-
-RULES = {
-    "static": Entry(lambda course: []),
-    "SET": Entry(lambda course: [SET(ZETA)]),
-    "MEST": Entry(lambda course: [MEST(ZETA)]),
-    "DeepR": Entry(lambda course: [DeepR(0.05, layers="hidden")], optimizes=True),
-    "ANF": Entry(lambda course: [ANF()]),
-    "RigL": Entry(lambda course: [RigL(course.zeta, until=course.end)]),
-    "SNFS": Entry(lambda course: [SNFS(course.zeta, until=course.end)]),
-    "GSE": Entry(lambda course: [GSE(course.zeta, until=course.end)]),
-    "SRigL": Entry(lambda course: [SRigL(course.zeta, until=course.end)]),
-    "GMP": Entry(lambda course: [GMP(density=course.falling)], lambda course: course.first),
-    "GraNet": Entry(lambda course: [GraNet(course.zeta, density=course.falling)], lambda course: course.first),
-    "PALS": Entry(
-        lambda course: [PALS(held_out=course.held_out, gamma=1.2, max_sparsity=1 - course.density)], lambda course: 1.0,
-        holds_out=True,
-    ),
-    "ImportancePruning": Entry(lambda course: [course.thinning, SET(ZETA)]),
-    "CHT": Entry(lambda course: [CHT(ZETA)]),
-    "CHTs": Entry(lambda course: [CHTs(ZETA)]),
-    "CHTss": Entry(
-        lambda course: [CHTss(ZETA, density=course.density, first_density=course.first)], lambda course: course.first
-    ),
 }  # fmt: skip
 
 
@@ -119,9 +44,9 @@ def entered(name, density=0.05, *, data=None, **settings):
         data = dataclasses.replace(data, X_train=data.X_train[:n], y_train=data.y_train[:n])
     course = Course(density, config.epochs, held_out)
     experiment = build(config.replace(density=entry.first(course)), data=data)
-    experiment.rules = entry.rules(course)
+    experiment.rules = entry.raced(course)
     if entry.optimizes:
-        experiment.optimizer = experiment.rules[0]
+        experiment.optimizer = experiment.rules[-1]
     return experiment
 
 

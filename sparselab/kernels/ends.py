@@ -86,95 +86,26 @@ def by_outputs(code, wanted, Z, n_out, width, n_rows, samples, first, count, sca
     return loss
 
 
-@native(LOSS)
-def weighted_squared(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
-    """Half the squared error; targets: (n_rows, n_out) float32."""
-    wanted = array_at(targets, (n_rows, n_out), np.float32)
-    return by_outputs(losses.SQUARED, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
+LABELS, NUMBERS, BITS, LISTS = np.int64, np.float32, np.uint8, np.int32  # one a row; of the outputs; 0 or 1; columns, ended by −1
 
 
-@native(LOSS)
-def binary(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
-    """Cross-entropy of the logistic function; targets: (n_rows, n_out) uint8, 0 or 1."""
-    wanted = array_at(targets, (n_rows, n_out), np.uint8)
-    return by_outputs(losses.BINARY, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
+def loss_by_outputs(code, kind):
+    """The kernel of a loss of losses.by_outputs, for targets (n_rows, …) of this kind."""
+    one, listed = kind is LABELS, kind is LISTS
 
+    @native(LOSS)
+    def loss(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
+        columns = n_out
+        if one:
+            columns = 1
+        elif listed:
+            columns = np.int64(array_at(settings, (2,), np.float64)[1])
+        wanted = array_at(targets, (n_rows, columns), kind)
+        return by_outputs(code, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
 
-@native(LOSS)
-def hinge(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
-    """Squared hinge; targets: (n_rows, n_out) uint8, 0 or 1."""
-    wanted = array_at(targets, (n_rows, n_out), np.uint8)
-    return by_outputs(losses.HINGE, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
-
-
-@native(LOSS)
-def absolute(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
-    """Absolute error; targets: (n_rows, n_out) float32."""
-    wanted = array_at(targets, (n_rows, n_out), np.float32)
-    return by_outputs(losses.ABSOLUTE, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
-
-
-@native(LOSS)
-def huber(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
-    """Squared error, from the parameter on absolute; targets: (n_rows, n_out) float32."""
-    wanted = array_at(targets, (n_rows, n_out), np.float32)
-    return by_outputs(losses.HUBER, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
-
-
-@native(LOSS)
-def poisson(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
-    """Poisson deviance but for a constant, of exp(Z); targets: (n_rows, n_out) float32."""
-    wanted = array_at(targets, (n_rows, n_out), np.float32)
-    return by_outputs(losses.POISSON, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
-
-
-@native(LOSS)
-def quantile(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
-    """Absolute error with the share `parameter` of it below the target; targets: (n_rows, n_out) float32."""
-    wanted = array_at(targets, (n_rows, n_out), np.float32)
-    return by_outputs(losses.QUANTILE, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
-
-
-@native(LOSS)
-def binary_of_classes(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
-    """Cross-entropy of the logistic function, one class against the rest; targets: (n_rows,) int64 labels."""
-    wanted = array_at(targets, (n_rows, 1), np.int64)
-    return by_outputs(
-        losses.BINARY_OF_CLASSES, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights
-    )
-
-
-@native(LOSS)
-def hinge_of_classes(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
-    """Squared hinge, one class against the rest; targets: (n_rows,) int64 labels."""
-    wanted = array_at(targets, (n_rows, 1), np.int64)
-    return by_outputs(
-        losses.HINGE_OF_CLASSES, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights
-    )
-
-
-@native(LOSS)
-def binary_of_lists(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
-    """Cross-entropy of the logistic function; targets: (n_rows, columns) int32, lists of labels."""
-    wanted = array_at(targets, (n_rows, np.int64(array_at(settings, (2,), np.float64)[1])), np.int32)
-    return by_outputs(
-        losses.BINARY_OF_LISTS, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights
-    )
-
-
-@native(LOSS)
-def hinge_of_lists(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
-    """Squared hinge; targets: (n_rows, columns) int32, lists of labels."""
-    wanted = array_at(targets, (n_rows, np.int64(array_at(settings, (2,), np.float64)[1])), np.int32)
-    return by_outputs(
-        losses.HINGE_OF_LISTS, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights
-    )
+    return loss
 
 
 PLAIN = {losses.SOFTMAX: softmax, losses.SQUARED: squared}  # without settings and weights
-LOSSES = (  # by code
-    weighted_softmax, weighted_squared, binary, hinge, absolute, huber, poisson, quantile, binary_of_classes, hinge_of_classes,
-    binary_of_lists, hinge_of_lists,
-)  # fmt: skip
-LABELS, NUMBERS, BITS, LISTS = np.int64, np.float32, np.uint8, np.int32
 TARGETS = LABELS, NUMBERS, BITS, BITS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, LABELS, LABELS, LISTS, LISTS  # by code
+LOSSES = weighted_softmax, *(loss_by_outputs(code, kind) for code, kind in enumerate(TARGETS) if code != losses.SOFTMAX)

@@ -51,7 +51,7 @@ def push(part, parts, table, dw, db, groups, rate, factor, staleness, settings, 
     rate = push_rate(rate, staleness, settings[DAMPING], settings[MAX_STALENESS])
     if rate < 0:
         return False
-    apply_update(part, parts, table, dw, db, np.float32(rate), settings, np.float32(groups), np.float32(factor), source, copy)
+    apply_update(part, parts, table, dw, db, np.float32(rate), settings, 0, np.float32(groups), np.float32(factor), source, copy)
     return True
 
 

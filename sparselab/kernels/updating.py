@@ -57,35 +57,93 @@ def sum_chunk(places, l, n, begin, end):
         add_gradients(total, vector(places[g, l], n), begin, end)
 
 
-@jit
-def apply_update(thread, threads, table, dw, db, rate, settings, divisor, factor, source=None, copy=None):
-    """This thread's share of the links and biases: gradients of all groups, in order, by `divisor`, then the update.
+def applied(numbers_of, change):
+    """The update of a net by one optimizer.
 
-    factor: multiplies the velocity before. Both float32, and 1 for nothing. source: table of the net before the update, where
-    `table` is that of another net, which takes its place; copy: table of a net that gets the new weights and biases as well.
+    numbers_of(rate, settings, step) -> its numbers; change(numbers, kind, values, first, second, gradient, begin, end), with
+    kind 0 for links and 1 for biases, and the optimizer's first and second vector.
     """
-    momentum, decay = np.float32(settings[MOMENTUM]), np.float32(settings[DECAY])
-    bias_decay, nesterov = np.float32(settings[BIAS_DECAY]), settings[NESTEROV] != 0
-    for l in range(table.shape[0]):
-        for kind in range(2):
-            n, value, speed = (table[l, N_OUT], B, VB) if kind else (table[l, NNZ], W, V)
-            values, velocity = vector(table[l, value], n), vector(table[l, speed], n)
-            for begin in range(n * thread // threads, n * (thread + 1) // threads, CHUNK):
-                end = min(begin + CHUNK, n * (thread + 1) // threads)
-                places = db if kind else dw
-                sum_chunk(places, l, n, begin, end)
-                total = vector(places[0, l], n)
-                if divisor != 1:
-                    divide(total, begin, end, divisor)
-                if source is not None:
-                    if source[l, value] != table[l, value]:
-                        copy_values(vector(source[l, value], n), values, begin, end)
-                        copy_values(vector(source[l, speed], n), velocity, begin, end)
-                if factor != 1:
-                    multiply(velocity, begin, end, factor)
-                update(values, velocity, total, begin, end, rate, momentum, bias_decay if kind else decay, nesterov)
-                if copy is not None:
-                    copy_values(values, vector(copy[l, value], n), begin, end)
+
+    @jit
+    def apply(thread, threads, table, dw, db, rate, settings, step, divisor, factor, source=None, copy=None):
+        """This thread's share of the links and biases: gradients of all groups, in order, by `divisor`, then the update.
+
+        factor: multiplies the first vector before. Both float32, and 1 for nothing. source: table of the net before the update,
+        where `table` is that of another net, which takes its place; copy: table of a net that gets the new weights and biases as
+        well.
+        """
+        numbers = numbers_of(rate, settings, step)
+        for l in range(table.shape[0]):
+            for kind in range(2):
+                n, value, speed, other = (table[l, N_OUT], B, VB, VB2) if kind else (table[l, NNZ], W, V, V2)
+                values, first, second = vector(table[l, value], n), vector(table[l, speed], n), vector(table[l, other], n)
+                for begin in range(n * thread // threads, n * (thread + 1) // threads, CHUNK):
+                    end = min(begin + CHUNK, n * (thread + 1) // threads)
+                    places = db if kind else dw
+                    sum_chunk(places, l, n, begin, end)
+                    total = vector(places[0, l], n)
+                    if divisor != 1:
+                        divide(total, begin, end, divisor)
+                    if source is not None:
+                        if source[l, value] != table[l, value]:
+                            copy_values(vector(source[l, value], n), values, begin, end)
+                            copy_values(vector(source[l, speed], n), first, begin, end)
+                    if factor != 1:
+                        multiply(first, begin, end, factor)
+                    change(numbers, kind, values, first, second, total, begin, end)
+                    if copy is not None:
+                        copy_values(values, vector(copy[l, value], n), begin, end)
+
+    return apply
+
+
+@jit
+def momentum_numbers(rate, settings, step):
+    """η, μ, the decays of links and of biases, whether Nesterov's."""
+    decay, of_biases = np.float32(settings[DECAY]), np.float32(settings[BIAS_DECAY])
+    return rate, np.float32(settings[MOMENTUM]), decay, of_biases, settings[NESTEROV] != 0
+
+
+@jit
+def momentum_change(numbers, kind, values, velocity, unused, gradient, begin, end):
+    """MomentumSGD."""
+    rate, momentum, decay, of_biases, nesterov = numbers
+    update(values, velocity, gradient, begin, end, rate, momentum, of_biases if kind else decay, nesterov)
+
+
+@jit
+def sgd_numbers(rate, settings, step):
+    """η, μ, the share of the gradient, the decay, whether Nesterov's."""
+    share = np.float32(1 if settings[COUNT] + step == 0 else 1 - settings[DAMPENING])
+    return rate, np.float32(settings[MOMENTUM]), share, np.float32(settings[DECAY]), settings[NESTEROV] != 0
+
+
+@jit
+def sgd_change(numbers, kind, values, velocity, unused, gradient, begin, end):
+    """SGD."""
+    rate, momentum, share, decay, nesterov = numbers
+    sgd(values, velocity, gradient, begin, end, rate, momentum, share, decay, nesterov)
+
+
+@jit
+def adam_numbers(rate, settings, step):
+    """The numbers of elementwise.adam."""
+    count, decoupled = settings[ADAM_COUNT] + step + 1, settings[DECOUPLED] != 0
+    size, root = np.float32(rate / (1 - settings[BETA1] ** count)), np.float32(np.sqrt(1 - settings[BETA2] ** count))
+    decay = np.float32(0 if decoupled else settings[ADAM_DECAY])
+    shrink = np.float32(1 - rate * settings[ADAM_DECAY] if decoupled else 1)
+    return size, root, np.float32(settings[BETA1]), np.float32(settings[BETA2]), np.float32(settings[EPSILON]), decay, shrink
+
+
+@jit
+def adam_change(numbers, kind, values, m, v, gradient, begin, end):
+    """Adam and AdamW."""
+    size, root, beta1, beta2, epsilon, decay, shrink = numbers
+    adam(values, m, v, gradient, begin, end, size, root, beta1, beta2, epsilon, decay, shrink)
+
+
+apply_update, apply_sgd = applied(momentum_numbers, momentum_change), applied(sgd_numbers, sgd_change)
+apply_adam = applied(adam_numbers, adam_change)
 
 
 @jit
@@ -105,12 +163,10 @@ call_update = caller(UPDATE)
 
 @native(UPDATE)
 def update_net(thread, threads, n_layers, table, dw, db, groups, rate, settings, step):
-    """MomentumSGD: apply_update."""
-    shape = (groups, n_layers)
-    apply_update(
-        thread, threads, array_at(table, (n_layers, FIELDS), np.int64), array_at(dw, shape, np.int64),
-        array_at(db, shape, np.int64), rate, array_at(settings, (SETTINGS,), np.float64), ONE, ONE,
-    )  # fmt: skip
+    """MomentumSGD."""
+    numbers, rows = array_at(settings, (SETTINGS,), np.float64), array_at(table, (n_layers, FIELDS), np.int64)
+    places = array_at(dw, (groups, n_layers), np.int64), array_at(db, (groups, n_layers), np.int64)
+    apply_update(thread, threads, rows, places[0], places[1], rate, numbers, step, ONE, ONE)
 
 
 @native(UPDATE)
@@ -125,17 +181,7 @@ def sgd_net(thread, threads, n_layers, table, dw, db, groups, rate, settings, st
     """SGD."""
     numbers, rows = array_at(settings, (SGD_SETTINGS,), np.float64), array_at(table, (n_layers, FIELDS), np.int64)
     places = array_at(dw, (groups, n_layers), np.int64), array_at(db, (groups, n_layers), np.int64)
-    momentum, decay, nesterov = np.float32(numbers[MOMENTUM]), np.float32(numbers[DECAY]), numbers[NESTEROV] != 0
-    share = np.float32(1 if numbers[COUNT] + step == 0 else 1 - numbers[DAMPENING])
-    for l in range(n_layers):
-        for kind in range(2):
-            n, value, speed = (rows[l, N_OUT], B, VB) if kind else (rows[l, NNZ], W, V)
-            values, velocity = vector(rows[l, value], n), vector(rows[l, speed], n)
-            for begin in range(n * thread // threads, n * (thread + 1) // threads, CHUNK):
-                end = min(begin + CHUNK, n * (thread + 1) // threads)
-                sum_chunk(places[kind], l, n, begin, end)
-                total = vector(places[kind][0, l], n)
-                sgd(values, velocity, total, begin, end, rate, momentum, share, decay, nesterov)
+    apply_sgd(thread, threads, rows, places[0], places[1], rate, numbers, step, ONE, ONE)
 
 
 @native(UPDATE)
@@ -143,21 +189,7 @@ def adam_net(thread, threads, n_layers, table, dw, db, groups, rate, settings, s
     """Adam and AdamW."""
     numbers, rows = array_at(settings, (ADAM_SETTINGS,), np.float64), array_at(table, (n_layers, FIELDS), np.int64)
     places = array_at(dw, (groups, n_layers), np.int64), array_at(db, (groups, n_layers), np.int64)
-    beta1, beta2, epsilon = np.float32(numbers[BETA1]), np.float32(numbers[BETA2]), np.float32(numbers[EPSILON])
-    count = numbers[ADAM_COUNT] + step + 1
-    size, root = np.float32(rate / (1 - numbers[BETA1] ** count)), np.float32(np.sqrt(1 - numbers[BETA2] ** count))
-    decoupled = numbers[DECOUPLED] != 0
-    decay = np.float32(0 if decoupled else numbers[ADAM_DECAY])
-    shrink = np.float32(1 - rate * numbers[ADAM_DECAY] if decoupled else 1)
-    for l in range(n_layers):
-        for kind in range(2):
-            n, value, first, second = (rows[l, N_OUT], B, VB, VB2) if kind else (rows[l, NNZ], W, V, V2)
-            values, m, v = vector(rows[l, value], n), vector(rows[l, first], n), vector(rows[l, second], n)
-            for begin in range(n * thread // threads, n * (thread + 1) // threads, CHUNK):
-                end = min(begin + CHUNK, n * (thread + 1) // threads)
-                sum_chunk(places[kind], l, n, begin, end)
-                total = vector(places[kind][0, l], n)
-                adam(values, m, v, total, begin, end, size, root, beta1, beta2, epsilon, decay, shrink)
+    apply_adam(thread, threads, rows, places[0], places[1], rate, numbers, step, ONE, ONE)
 
 
 @native(UPDATE)

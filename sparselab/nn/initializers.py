@@ -5,6 +5,7 @@ without which signals vanish in networks with few links a neuron. Your own initi
 (topology, rng, dtype, slots) that returns values.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -452,9 +453,77 @@ class GradientFlow:
         return _normal(topology, rng, dtype, slots, (2 if self.fan == "mean" else 1) / (fan_in + fan_out))
 
 
+@dataclass(frozen=True)
+class DensityScaled:
+    """The values of a dense layer, divided by the square root of the density: outputs vary as those of a dense layer, on average.
+
+    Each link has the variance of the dense layer / density, the same in the whole layer; `GradientFlow` counts the links of
+    each neuron instead.
+
+    Parameters
+    ----------
+    dense : {"he_normal", "he_uniform", "xavier_uniform", "normal"}, default "he_normal"
+        How a dense layer is initialized, by its widths.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `dense` is not one of these names.
+
+    References
+    ----------
+    Evci et al. (2022), "Gradient Flow in Sparse Neural Networks and How Lottery Tickets Win", arXiv 2010.03533.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> topology = sl.erdos_renyi(20, 30, density=0.25, exact=True, seed=0)
+    >>> values = [one(topology, np.random.default_rng(0)) for one in (sl.DensityScaled(), sl.HeNormal())]
+    >>> bool(np.allclose(values[0], 2 * values[1]))
+    True
+    """
+
+    dense: str = "he_normal"
+
+    def __post_init__(self) -> None:
+        checks.choice("dense", self.dense, DENSE)
+
+    def __call__(
+        self,
+        topology: Topology,
+        rng: np.random.Generator,
+        dtype: DTypeLike = np.float32,
+        slots: NDArray[np.integer] | None = None,
+    ) -> NDArray[np.floating]:
+        """Draw values of links.
+
+        Parameters
+        ----------
+        topology : Topology
+            Links of the layer.
+        rng : numpy.random.Generator
+            Source of randomness.
+        dtype : dtype, default float32
+            Type of the values, float32 or float64.
+        slots : ndarray of int, optional
+            Links that need a value; by default all.
+
+        Returns
+        -------
+        ndarray
+            One value for each of the links.
+        """
+        values = DENSE[self.dense]()(topology, rng, dtype, slots)
+        return np.divide(values, dtype_of(dtype)(math.sqrt(topology.density or 1)), out=values)
+
+
+DENSE: dict[str, type] = {
+    "he_normal": HeNormal, "he_uniform": HeUniform, "xavier_uniform": XavierUniform, "normal": Normal,
+}  # fmt: skip
 NAMES: dict[str, type] = {
     "he_uniform": HeUniform, "xavier_uniform": XavierUniform, "normal": Normal, "he_normal": HeNormal, "swi": SWI,
-    "gradient_flow": GradientFlow,
+    "gradient_flow": GradientFlow, "density_scaled": DensityScaled,
 }  # fmt: skip
 
 
@@ -466,7 +535,7 @@ def get(initializer: str | type | Initializer, **parameters: float | str) -> Ini
     initializer : str, type or callable
         One of the names in `NAMES`, a class that needs no arguments, or a function (topology, rng, dtype, slots).
     **parameters : float or str
-        Arguments of the class, where a name is given: `fan` or `deviation`.
+        Arguments of the class, where a name is given: `fan`, `deviation` or `dense`.
 
     Returns
     -------

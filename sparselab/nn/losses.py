@@ -309,6 +309,11 @@ def scores(
     r2 : float or None
         R²; None for a classification.
 
+    Raises
+    ------
+    ValueError
+        If there are more or fewer targets than outputs.
+
     Examples
     --------
     >>> import numpy as np
@@ -317,6 +322,8 @@ def scores(
     >>> sl.losses.scores(loss, np.array([[1.0], [3.0]]), np.array([[1.0], [2.0]]))
     (0.25, None, -1.0)
     """
+    if len(Z) != len(targets):
+        raise ValueError(f"y has {len(targets)} entries: must be {len(Z)}, one for each row of X")
     if weights is None:
         value, accuracy = loss.of(Z, targets)
     elif is_built_in(loss):

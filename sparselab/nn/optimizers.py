@@ -27,7 +27,8 @@ Gradients: TypeAlias = Sequence[NDArray[np.floating]]  # an array for each layer
 class LayerState:
     """What an optimizer remembers about one layer, such as a velocity.
 
-    When the topology changes, these vectors are carried along with the links and neurons; new links start at 0.
+    When the topology changes, these vectors are carried along with the links and neurons; new links start at 0, unless the
+    optimizer has another `new_state`.
 
     Parameters
     ----------
@@ -179,10 +180,12 @@ class WithVectors:
 
     learning_rate: float | schedules.Schedule
     clip_norm: float | None
+    new_state: float
     vectors = 1  # that are kept for the links of a layer
 
     def __post_init__(self) -> None:
         self.rate(0)
+        checks.number("new_state", self.new_state, "a number in [0, 1e6]", low=0, high=1e6)
         if self.clip_norm is not None:
             checks.number("clip_norm", self.clip_norm, "None or a finite number > 0", low=0, open_low=True)
 
@@ -225,6 +228,23 @@ class WithVectors:
         zeros = lambda like: [np.zeros_like(like) for _ in range(self.vectors)]
         return [LayerState(zeros(layer.w), zeros(layer.b)) for layer in model.layers]
 
+    def first_state(self, gradient: NDArray[np.floating], rate: float) -> list[NDArray[np.floating]]:
+        """Return what is kept of new links at first, where `new_state` is not 0.
+
+        Parameters
+        ----------
+        gradient : ndarray
+            Gradients of the new links (n,).
+        rate : float
+            The learning rate.
+
+        Returns
+        -------
+        list of ndarray
+            Vectors (n,), as many as are kept of links.
+        """
+        return [gradient.dtype.type(self.new_state) * gradient]
+
 
 @dataclass
 class MomentumSGD(WithVectors):
@@ -246,6 +266,9 @@ class MomentumSGD(WithVectors):
         Whether λ applies to biases too, as in the code of the paper's authors.
     clip_norm : float, optional
         Gradients of a step whose norm, over all weights and biases, is larger are scaled down to it. Default: no clipping.
+    new_state : float, default 0.0
+        Factor c in [0, 1e6]: the velocity of a link that grows starts at −η c g, where g is its
+        gradient in the batch of the event (`initial_acc_scale` in the code of RigL, Evci et al. 2020).
 
     Raises
     ------
@@ -270,6 +293,7 @@ class MomentumSGD(WithVectors):
     nesterov: bool = False
     decay_biases: bool = True
     clip_norm: float | None = None
+    new_state: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -277,6 +301,23 @@ class MomentumSGD(WithVectors):
         checks.fraction("weight_decay", self.weight_decay, open_high=True)
         checks.flag("nesterov", self.nesterov)
         checks.flag("decay_biases", self.decay_biases)
+
+    def first_state(self, gradient: NDArray[np.floating], rate: float) -> list[NDArray[np.floating]]:
+        """Return the velocities of new links at first, where `new_state` is not 0.
+
+        Parameters
+        ----------
+        gradient : ndarray
+            Gradients of the new links (n,).
+        rate : float
+            The learning rate η.
+
+        Returns
+        -------
+        list of ndarray
+            The velocities −η c g, (n,).
+        """
+        return [gradient.dtype.type(-rate * self.new_state) * gradient]
 
     def update(
         self, layer: SparseLinear, state: LayerState, dw: NDArray[np.floating], db: NDArray[np.floating], rate: float

@@ -28,7 +28,7 @@ class SGD(TorchOptimizer):
     """Stochastic gradient descent as `torch.optim.SGD`.
 
     d = g + λ w; v ← μ v + (1 − τ) d (v = d in the first step); w ← w − η v, with Nesterov's momentum w ← w − η (d + μ v). Links
-    that grow begin with a velocity of 0.
+    that grow begin with a velocity of 0, or c times their gradient.
 
     Parameters
     ----------
@@ -44,6 +44,9 @@ class SGD(TorchOptimizer):
         The dampening τ, in [0, 1].
     clip_norm : float, optional
         Gradients of a step whose norm, over all weights and biases, is larger are scaled down to it. Default: no clipping.
+    new_state : float, default 0.0
+        Factor c in [0, 1e6]: the velocity of a link that grows starts at c g, where g is its
+        gradient in the batch of the event (`initial_acc_scale` in the code of RigL, Evci et al. 2020).
 
     Raises
     ------
@@ -67,6 +70,7 @@ class SGD(TorchOptimizer):
     nesterov: bool = False
     dampening: float = 0.0
     clip_norm: float | None = None
+    new_state: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -123,6 +127,9 @@ class Adam(TorchOptimizer):
         Gradients of a step whose norm, over all weights and biases, is larger are scaled down to it. Default: no clipping.
     count_by_link : bool, default False
         Whether each link counts its own steps t since it has grown. It takes a third vector, and the slower engine.
+    new_state : float, default 0.0
+        Factor c in [0, 1e6]: the averages of a link that grows start at m = c g and v = (c g)², where g is its
+        gradient in the batch of the event (`initial_acc_scale` in the code of RigL, Evci et al. 2020).
 
     Raises
     ------
@@ -146,6 +153,7 @@ class Adam(TorchOptimizer):
     weight_decay: float = 0.0
     clip_norm: float | None = None
     count_by_link: bool = False
+    new_state: float = 0.0
 
     vectors = 2
     decoupled = False
@@ -158,6 +166,8 @@ class Adam(TorchOptimizer):
             checks.fraction(f"betas[{number}]", beta, open_high=True)
         if checks.flag("count_by_link", self.count_by_link):
             self.vectors = 3
+            if self.new_state:
+                checks.fail("new_state", self.new_state, "0 with count_by_link: averages of 0 steps are 0")
         checks.number("eps", self.eps, "a number in [1e-30, 1e6]", low=1e-30, high=1e6)
         checks.number("weight_decay", self.weight_decay, f"a number in [0, {MAX_DECAY:g}]", low=0, high=MAX_DECAY)
 
@@ -189,6 +199,24 @@ class Adam(TorchOptimizer):
                 elementwise.adam(values, m, v, gradient, 0, len(values), *map(kind, numbers))
         state.count = t
 
+    def first_state(self, gradient: NDArray[np.floating], rate: float) -> list[NDArray[np.floating]]:
+        """Return the averages of new links at first, where `new_state` is not 0.
+
+        Parameters
+        ----------
+        gradient : ndarray
+            Gradients of the new links (n,).
+        rate : float
+            The learning rate; not used.
+
+        Returns
+        -------
+        list of ndarray
+            The averages m = c g and v = (c g)², (n,) each.
+        """
+        (m,) = super().first_state(gradient, rate)
+        return [m, m * m]
+
 
 @dataclass
 class AdamW(Adam):
@@ -208,6 +236,8 @@ class AdamW(Adam):
         Gradients of a step whose norm, over all weights and biases, is larger are scaled down to it. Default: no clipping.
     count_by_link : bool, default False
         Whether each link counts its own steps t since it has grown, see `Adam`.
+    new_state : float, default 0.0
+        State of a link that grows, see `Adam`.
 
     Raises
     ------

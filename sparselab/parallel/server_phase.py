@@ -136,7 +136,7 @@ class ServerPhase:
         changes, memory = evolution.Changes.none(len(run.model.layers)), state.memories(run.rules)
         if due := evolution.timing.due(run.rules, state.epoch, 0, 1):
             order = state.stream(BATCHES).permutation(len(run.targets))
-            evidence = lambda: Evidence(run.model, run.loss, run.X, run.targets, order[: run.batch_size], order)
+            evidence = lambda: Evidence(run.model, run.loss, run.X, run.targets, order[: run.batch_size], order, run.epochs)
             rules, memories = ([each[n] for n in due] for each in (run.rules, memory))
             with diverging(state.epoch, 0, run.model, run.loss, run.X, run.targets, order[: run.batch_size]):
                 changes = self.server.evolve(rules, state.epoch, evidence, state.stream(EVOLUTION), memories)

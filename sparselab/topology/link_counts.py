@@ -25,16 +25,21 @@ def thrown(total, n, most, rng):
     return counts
 
 
-def in_proportion(logs, total, most):
-    """Whole numbers ∝ exp(logs), each at most `most`, whose sum is `total`: the largest remainders are rounded up."""
-    weights, shares = np.exp(logs - logs.max()), np.zeros(len(logs))
-    free = np.ones(len(logs), bool)
+def in_proportion(weights, total, most):
+    """Whole numbers ∝ weights, each at most `most`, whose sum is `total`: the largest remainders are rounded up.
+
+    weights: (n,), >= 0; where those of all that have room left are 0, they count alike. most: one number, or one for each, with
+    room for `total` in all.
+    """
+    weights, most, shares = np.asarray(weights, float), np.broadcast_to(most, len(weights)), np.zeros(len(weights))
+    free = np.ones(len(weights), bool)
     while free.any():
-        shares[free] = (total - most * np.count_nonzero(~free)) * weights[free] / weights[free].sum()
+        own = weights[free] if weights[free].any() else np.ones(np.count_nonzero(free))
+        shares[free] = (total - most[~free].sum()) * own / own.sum()
         if not (shares > most).any():
             break
         free &= shares <= most
-        shares[~free] = most
+        shares[~free] = most[~free]
     counts = np.floor(shares).astype(np.int64)
     order = np.argsort(-np.where(counts < most, shares - counts, -1), kind="stable")
     counts[order[: total - counts.sum()]] += 1

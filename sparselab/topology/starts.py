@@ -306,8 +306,9 @@ class LogNormal(_Start):
         checks.number("variation", self.variation, "a number in (0, 1000]", low=0, high=1000, open_low=True)
 
     def _draw(self, n_in, n_out, density, rng):
-        sigma = np.log1p(self.variation**2) ** 0.5
-        return random_rows(in_proportion(sigma * rng.standard_normal(n_out), n_links(n_in, n_out, density), n_in), n_in, rng)
+        logs = np.log1p(self.variation**2) ** 0.5 * rng.standard_normal(n_out)
+        weights = np.exp(logs - logs.max())  # the largest is 1, whatever the variation
+        return random_rows(in_proportion(weights, n_links(n_in, n_out, density), n_in), n_in, rng)
 
 
 @dataclass(frozen=True)

@@ -32,17 +32,17 @@ class EpochRunner:
 
     X (n, features), targets: checked training samples; samples: indices of those to train on (default all). test: None, or
     (X, targets); test_weights: of these. lean: whether evolution goes layer by layer in any case. augmentation: of a Dataset, or
-    None. The other arguments are those of `steps`.
+    None. epochs: of the whole training, for rules that ask. The other arguments are those of `steps`.
     """
 
     def __init__(
         self, model, loss, optimizer, rules, X, targets, *, batch_size, threads, samples=None, test=None, evaluate_every=1,
-        pace=0.0, has_state=False, lean=False, augmentation=None, test_weights=None,
+        pace=0.0, has_state=False, lean=False, augmentation=None, test_weights=None, epochs=None,
     ):  # fmt: skip
         self.model, self.loss, self.optimizer, self.rules = model, loss, optimizer, rules
         self.X, self.targets, self.samples, self.test, self.test_weights = X, targets, samples, test, test_weights
         self.augmentation, self.rows = augmentation, rows_of(X, augmentation)
-        self.evaluate_every, self.pace = evaluate_every, pace
+        self.evaluate_every, self.pace, self.epochs = evaluate_every, pace, epochs
         self.has_accuracy = loss_functions.has_classes(targets)
         self.n_samples = len(targets) if samples is None else len(samples)
         self.batch_size = min(batch_size, self.n_samples)
@@ -131,16 +131,16 @@ class EpochRunner:
     def evolve(self, state, order, numbers, memory):
         """Apply rules one after the other; returns the Changes. numbers: which; memory: that of every rule."""
         first = state.batch * self.batch_size
-        arguments = self.model, self.loss, self.X, self.targets, order[first : first + self.batch_size], order
+        arguments = self.model, self.loss, self.X, self.targets, order[first : first + self.batch_size], order, self.epochs
         evolve = evolution.evolve_by_layer if self.plan.by_layer else evolution.evolve
         if self.plan.by_layer:
             self.engine.let_go()
         rules, memories = ([each[n] for n in numbers] for each in (self.rules, memory))
         epoch = state.epoch + (state.batch / self.n_batches if state.batch else 0)
         rng = state.stream(EVOLUTION, *([state.batch] if state.batch else []))
-        with checks.usual_errors(), diverging(state.epoch, state.batch, *arguments[:-1]):
+        with checks.usual_errors(), diverging(state.epoch, state.batch, *arguments[:5]):
             return evolve(
-                rules, epoch, self.model, state.optimizer, lambda: evolution.Evidence(*arguments), rng, memories
+                rules, epoch, self.model, state.optimizer, lambda: evolution.Evidence(*arguments), rng, memories, self.optimizer
             )  # fmt: skip
 
     def batches(self, state, order):

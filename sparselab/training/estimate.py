@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..engines.tiling import tile_width
 from ..nn import activations
 from ..nn.footprint import check_sparsity, net_name, size, whole_bytes
 from ..nn.protocols import Activation
 from ..nn.shapes import check_dtype, check_sizes
 from ..utils import checks, resources
-from .memory import DEGREES_UP_TO, LARGE_EVOLUTION, PLANS, Plan, TrainingShape
+from .memory import DEGREES_UP_TO, LARGE_EVOLUTION, PLANS, Plan, TrainingShape, of_hidden
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -71,6 +69,7 @@ def estimate_memory(
     threads: int | None = None, dtype: DTypeLike = "float32", activation: str | type | Activation = "all_relu",
     dropout: float = 0.0, training: bool = True, evolution: bool = True, optimizer_vectors: int = 1,
     layerwise: bool | None = None, n_samples: int = 0, n_test: int = 0, epochs: int = 0, plan: Plan | None = None,
+    n_batches: int = 0,
 ) -> MemoryEstimate:  # fmt: skip
     """Count the bytes that a net of these widths will need, item by item; nothing is allocated.
 
@@ -106,6 +105,9 @@ def estimate_memory(
         Epochs whose fan-in and fan-out vectors a history holds.
     plan : Plan, optional
         How training uses memory (see `sparselab.training.memory`); by default layer by layer where that saves much.
+    n_batches : int, default 0
+        Mini-batches whose gradients a rule looks at together: `n_batches` of a rule that asks for gradients, such as 1 for `RigL`
+        and 66 for `SNFS`; at most `n_samples` samples, if these are given.
 
     Returns
     -------
@@ -129,10 +131,11 @@ def estimate_memory(
     vectors = checks.integer("optimizer_vectors", optimizer_vectors, low=0)
     threads = resources.cores() if threads is None else checks.integer("threads", threads)
     dropout, function = checks.fraction("dropout", dropout, open_high=True), activations.get(activation)
-    depths = range(1, len(sizes) - 1)
-    stores_inputs = np.array([activations.slopes(activations.at(function, depth)) is None for depth in depths], bool)
+    n_batches = checks.integer("n_batches", n_batches, low=0)
+    stores_inputs, n_values = of_hidden(function, len(sizes))
     net = TrainingShape.expected(
-        sizes, itemsize, **check_sparsity(epsilon, density, len(sizes) - 1), dropout=dropout, stores_inputs=stores_inputs
+        sizes, itemsize, **check_sparsity(epsilon, density, len(sizes) - 1), dropout=dropout, stores_inputs=stores_inputs,
+        n_values=n_values,
     )  # fmt: skip
     layerwise = bool(itemsize == 8 or stores_inputs.any()) if layerwise is None else checks.flag("layerwise", layerwise)
     batch_size = min(batch_size, n_samples or batch_size)
@@ -144,7 +147,14 @@ def estimate_memory(
     if training:
         evolution = checks.flag("evolution", evolution)
         items |= net.training_items(
-            batch_size, threads, n_test=n_test, evolution=evolution, layerwise=layerwise, vectors=vectors, plan=plan
+            batch_size,
+            threads,
+            n_test=n_test,
+            evolution=evolution,
+            layerwise=layerwise,
+            vectors=vectors,
+            plan=plan,
+            n_seen=min(n_batches * batch_size, n_samples or n_batches * batch_size),
         )
         items["order of the samples"] = 16 * n_samples
         n_degrees = sum(sizes) * 2 - sizes[0] - sizes[-1]

@@ -236,6 +236,7 @@ def steps(
     for layer in model.layers:
         layer.check()
     whole = epochs if checkpoint is not None else state.epoch + epochs
+    run.epochs = whole
     for rule in rule_list:
         if not goes_on:
             evolution.timing_of(rule).check(whole, run.n_batches)
@@ -332,15 +333,11 @@ def evaluate(
     """
     check_model(model)
     wanted = as_targets(y, model, loss)
-    if wanted.ndim == 0 or wanted.dtype.kind not in ("biuf" if wanted.ndim == 2 else "iuf"):
-        checks.fail("y", wanted, "an array of labels or targets, one for each row of X", TypeError)
     are_labels = wanted.ndim == 1 and wanted.dtype.kind in "iu"
     loss_function = loss_functions.get(loss, default="softmax_cross_entropy" if are_labels else "mean_squared_error")
     targets = loss_function.targets(wanted, model.sizes[-1], model.dtype)
     weights = None if sample_weight is None else check_weights(sample_weight, len(targets))
     outputs = predict(model, X, threads=threads)
-    if len(outputs) != len(targets):
-        raise ValueError(f"y has {len(targets)} entries: must be {len(outputs)}, one for each row of X")
     with checks.usual_errors():
         value, accuracy, r2 = loss_functions.scores(loss_function, outputs, targets, weights)
     found = Scores(value, accuracy)

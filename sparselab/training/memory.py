@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..engines.tiling import groups_of, shared_out, tile_width, tiles_of
-from ..nn import activations
+from ..nn import activations, trained_activations
 from ..nn.footprint import (
     InsufficientMemoryError,
     NetShape,
@@ -59,23 +59,34 @@ class TrainingShape(NetShape):
     """A NetShape with what else decides the memory of its training.
 
     stores_inputs: (n − 1,) bool, the hidden layers whose activation is not a pair of slopes. The engine keeps the inputs of such
-    an activation for the backward pass, and only a sign bit for each input of the others.
+    an activation for the backward pass, and only a sign bit for each input of the others. n_values: (n − 1,) int, the trained
+    values of each of their neurons.
     """
 
     dropout: float = 0.0
     stores_inputs: object = False
+    n_values: object = 0
 
     @classmethod
     def of(cls, model):
         """The shape of a SparseMLP."""
-        stores_inputs = np.array([activations.slopes(f) is None for f in model.hidden], bool)
-        return cls(np.array(model.sizes, float), np.array(model.nnz, float), model.dtype.itemsize, model.dropout, stores_inputs)
+        sizes, nnz = np.array(model.sizes, float), np.array(model.nnz, float)
+        return cls(sizes, nnz, model.dtype.itemsize, model.dropout, *of_hidden(model.activation, len(sizes)))
 
     @property
     def evolving(self):
         """(n,) bool: the layers a rule replaces, all but dense ones and the last."""
         sparse = self.nnz < self.sizes[:-1] * self.sizes[1:]
         return sparse & (np.arange(len(sparse)) < len(sparse) - 1)
+
+    @property
+    def values(self):
+        """(n,) floats: trained values of each layer."""
+        return np.append(self.sizes[1:-1] * self.n_values, 0)
+
+    def stored_items(self):
+        """{name: bytes} of the net itself."""
+        return super().stored_items() | {"trained values of activations": self.values.sum() * self.itemsize}
 
     def tile_rows(self, entries):
         """Rows of an engine's tiles of all layers; entries: see engines.entries."""
@@ -101,7 +112,8 @@ class TrainingShape(NetShape):
         everywhere: whether rules replace dense layers and the last one, too.
         """
         n_in, n_out = self.ends
-        new = (12 + (1 + vectors) * self.itemsize) * self.nnz + 8 * (n_out + 1) + (1 + vectors) * n_out * self.itemsize
+        per_output = (1 + vectors) * (n_out + self.values) * self.itemsize
+        new = (12 + (1 + vectors) * self.itemsize) * self.nnz + 8 * (n_out + 1) + per_output
         work = 4 * self.nnz + 8 * (3 * n_out + n_in)
         on = self.evolving | everywhere
         return (new + work)[on].max(initial=0) if by_layer else new[on].sum() + work[on].max(initial=0)
@@ -130,16 +142,24 @@ class TrainingShape(NetShape):
         if n_seen:
             more |= flow_items(self.sizes, n_seen, self.itemsize)
         items = layer_training_items(*self.ends, self.nnz, self.itemsize, vectors=vectors, groups=groups)
-        sums = {name: n.sum() for name, n in items.items()}
+        sums, values = {name: n.sum() for name, n in items.items()}, self.values.sum() * self.itemsize
         index = sums["transposed index"] - (0 if indexed else items["transposed index"][0])  # the first layer's is for entries
         finish = indexed * (20 + self.itemsize) * self.sizes[1]  # engines.entries.Finish
         return {
-            "optimizer state": sums["optimizer state"],
-            f"gradients ({groups} groups)": sums["gradients"],
+            "optimizer state": sums["optimizer state"] + vectors * values,
+            f"gradients ({groups} groups)": sums["gradients"] + groups * values,
             "transposed index": plan.index * (index + finish),
             f"activations ({spaces} tiles of {width})": spaces * tile,
+            "derivatives by trained values": min(threads, groups) * self.values.max() * width * self.itemsize,
             **more,
         }
+
+
+def of_hidden(activation, n_sizes):
+    """(stores_inputs, n_values) of a TrainingShape of so many widths."""
+    functions = [activations.at(activation, depth) for depth in range(1, n_sizes - 1)]
+    n_values = np.array([len(trained_activations.names(f)) for f in functions], int)
+    return np.array([activations.slopes(f) is None for f in functions], bool) | (n_values > 0), n_values
 
 
 def check_training(

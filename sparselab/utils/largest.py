@@ -1,8 +1,9 @@
-"""The k best of a stream of numbers, in memory that does not grow with the stream."""
+"""The k best of a stream of numbers, in memory that does not grow with the stream; how many of the smallest are in which part."""
 
 import numpy as np
 
 STRIDE = 32  # of the sample
+PIECE, DIGIT = 2**18, 16  # numbers looked at together; bits that one pass over all numbers finds
 
 
 class Largest:
@@ -71,3 +72,40 @@ class Largest:
             numbers, places, self._least = numbers[chosen], places[chosen], max(self._least, float(least))
         self._pieces, self._count = [(numbers, places)], len(numbers)
         return numbers, places
+
+
+def counts_of_smallest(arrays, n):
+    """(arrays,) int: how many of the n smallest |values| of several arrays are in each; of equal ones the first ones count.
+
+    arrays: floats of one dtype, which are read in pieces, and not copied as a whole. n: in [0, Σ len(array)].
+    """
+    if not n:
+        return np.zeros(len(arrays), int)
+    limit = nth_smallest(arrays, n)
+    pieces = lambda array: (np.abs(array[start : start + PIECE]) for start in range(0, len(array), PIECE))
+    count = lambda holds: np.array([sum(int(np.count_nonzero(holds(piece))) for piece in pieces(array)) for array in arrays])
+    below = count(lambda size: bits_of(size) < limit)
+    up_to = np.cumsum(count(lambda size: bits_of(size) == limit)).clip(max=n - below.sum())
+    return below + np.diff(up_to, prepend=0)
+
+
+def nth_smallest(arrays, n):
+    """The bits of the n-th smallest |value| of several arrays, n >= 1: digit by digit, from the highest one on."""
+    width, found, left = 8 * arrays[0].itemsize, 0, n
+    for shift in range(width - DIGIT, -1, -DIGIT):
+        counts = np.zeros(2**DIGIT, np.int64)
+        for array in arrays:
+            for start in range(0, len(array), PIECE):
+                bits = bits_of(np.abs(array[start : start + PIECE]))
+                if shift + DIGIT < width:
+                    bits = bits[bits >> (shift + DIGIT) == found]
+                counts += np.bincount(((bits >> shift) & (2**DIGIT - 1)).astype(np.int64), minlength=2**DIGIT)
+        up_to = np.cumsum(counts)
+        digit = int(np.searchsorted(up_to, left))
+        found, left = (found << DIGIT) | digit, left - int(up_to[digit] - counts[digit])
+    return found
+
+
+def bits_of(sizes):
+    """Floats >= 0 as whole numbers of the same order; NaN is above all others."""
+    return sizes.view(f"u{sizes.itemsize}")

@@ -70,7 +70,7 @@ class RunSpec:
         model, rules = self.model, tuple(self.rules[number] for number in self._local_rules())
         return WorkerSpec(
             model.activation, model.dropout, model.initializer, self.loss, self.optimizer, rules, self.batch_size, seeds,
-            self.n_workers, self.steps_per_push, self.augmentation,
+            self.n_workers, self.steps_per_push, self.augmentation, self.epochs,
         )  # fmt: skip
 
     def evaluates(self, number):

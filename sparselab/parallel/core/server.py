@@ -248,7 +248,7 @@ class ParameterServer:
         """
         shapes = self._shapes()
         with evolution.Undo(self.model, self.state) as undo:
-            changes = evolution.evolve(rules, epoch, self.model, self.state, make_evidence, rng, memories)
+            changes = evolution.evolve(rules, epoch, self.model, self.state, make_evidence, rng, memories, self.optimizer)
             undo.give_up()
         if any(one is not None for one in changes.rewirings):
             self.rewirings[self.generation], self.shapes[self.generation] = changes.rewirings, shapes

@@ -36,6 +36,7 @@ class WorkerSpec:
     n_workers: int
     steps_per_push: int = 1
     augmentation: object = None
+    epochs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ class Worker:
             samples = None if len(self.shard) == len(self.targets) else self.shard
             self.runner = EpochRunner(
                 self.net.model, spec.loss, spec.optimizer, spec.local_rules, self.X, self.targets, batch_size=spec.batch_size,
-                threads=1, samples=samples, pace=MAX_PACE, augmentation=spec.augmentation,
+                threads=1, samples=samples, pace=MAX_PACE, augmentation=spec.augmentation, epochs=spec.epochs,
             )  # fmt: skip
         state = TrainingState([s.copy() for s in optimizer], self.seeds, epoch, memory=memory)
         for record in self.runner.epoch(state):  # noqa: B007 (the last one is the epoch's)

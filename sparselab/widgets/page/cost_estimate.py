@@ -12,6 +12,7 @@ import numpy as np
 from ...analysis.costs import training_flops
 from ...datasets import Dataset
 from ...experiments.config import layer_densities
+from ...experiments.rules import evolution_of
 from ...nn import summary, torch_optimizers
 from ...nn.footprint import expected_links
 from ...nn.mlp import SparseMLP
@@ -38,6 +39,7 @@ def cost_line(config, view_model):
         sizes, density=density, batch_size=config.batch_size, threads=config.threads or None, dropout=config.dropout,
         activation=config.activation, n_samples=data.n_train, n_test=data.n_test,
         optimizer_vectors=torch_optimizers.NAMES[config.optimizer].vectors,
+        n_batches=max((rule.n_batches for rule in evolution_of(config) if rule.n_batches > 1), default=0),
     )  # fmt: skip
     seconds = flops / rate
     return (

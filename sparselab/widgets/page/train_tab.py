@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ...experiments.config import FIELDS
-from ...experiments.rules import FALLING
+from ...experiments.rules import IN_CONFIGS
 from ...nn.activations import takes_alpha
 from .. import markup, plans
 from ..painter import Painter
@@ -108,7 +108,7 @@ def relevant(controls):
     """{name: whether this control has an effect with the chosen settings}."""
     sloped = takes_alpha(controls["activation"].input.value)
     rule = controls["rule"].input.value
-    own = {"alpha": sloped, "epsilon": not controls["density"].input.value, "final_density": rule in FALLING}
+    own = {"alpha": sloped, "epsilon": not controls["density"].input.value, "final_density": IN_CONFIGS[rule].falls}
     own |= dict.fromkeys(("criterion", "regrowth"), rule == "set")
     own |= dict.fromkeys(("zeta", "zeta_schedule"), rule not in ("static", "gmp"))
     own |= dict.fromkeys(("zeta_stop", "new_values", "layers", "events", "replaces_update"), rule != "static")
