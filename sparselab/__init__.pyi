@@ -48,6 +48,7 @@ from .experiments.sweep import sweep as sweep
 from .nn import activations as activations
 from .nn import initializers as initializers
 from .nn import losses as losses
+from .nn import metrics as metrics
 from .nn import schedules as schedules
 from .nn.activations import TAAF as TAAF
 from .nn.activations import AllNegative as AllNegative

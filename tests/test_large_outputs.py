@@ -1,0 +1,171 @@
+"""Nets with very many outputs: data of many labels, metrics of the best labels, and memory that follows links and tiles."""
+
+import math
+import pickle
+
+import numpy as np
+import pytest
+import scipy.sparse
+from sklearn.metrics import ndcg_score
+
+import sparselab as sl
+from sparselab.nn import rankings
+
+
+def many(**options):
+    return sl.datasets.many_labels(**{"n_samples": 2000, "n_features": 60, "n_labels": 300, "seed": 1} | options)
+
+
+def test_many_labels_are_different_labels_of_each_sample_and_repeatable():
+    data = many(labels_per_sample=4)
+    assert data.source == "synthetic"
+    assert (data.n_train, data.n_test, data.n_features, data.n_outputs) == (1600, 400, 60, 300)
+    for y in (data.y_train, data.y_test):
+        assert set(np.diff(y.indptr)) == {4}
+        assert all(len(set(row)) == 4 for row in y.indices.reshape(-1, 4))
+        assert set(y.data) == {1}
+    again, other = many(labels_per_sample=4), many(labels_per_sample=4, seed=2)
+    np.testing.assert_array_equal(data.X_train, again.X_train)
+    assert (data.y_train != again.y_train).nnz == 0
+    assert not np.array_equal(data.X_train, other.X_train)
+    assert abs(float(data.X_train.std()) - 1) < 0.05
+
+
+def test_frequencies_of_many_labels_follow_the_power_law():
+    data = many(n_samples=40_000, n_features=2, labels_per_sample=1, skew=1.0)
+    counts = np.sort(np.bincount(np.concatenate([data.y_train.indices, data.y_test.indices]), minlength=300))[::-1]
+    expected = 40_000 / np.arange(1, 301) / np.sum(1 / np.arange(1, 301))
+    assert np.abs(counts - expected)[:50].max() < 5 * np.sqrt(expected[0])
+    even = many(n_samples=40_000, n_features=2, labels_per_sample=1, skew=0)
+    counts = np.bincount(even.y_train.indices, minlength=300)
+    assert counts.min() > 0.5 * counts.mean()
+
+
+def test_labels_of_many_labels_can_be_told_from_the_features():
+    """Without noise samples are sums of prototypes: least squares on the labels gives these, and they give the samples back."""
+    data = many(noise=0.0, n_labels=50)
+    Y = data.y_train.toarray().astype(float)
+    prototypes = np.linalg.lstsq(Y, data.X_train, rcond=None)[0]
+    np.testing.assert_allclose(data.y_test.toarray() @ prototypes, data.X_test, atol=1e-4)
+    assert np.count_nonzero(np.abs(prototypes) > 1e-4, axis=1).max() <= 8
+    lengths = np.sqrt(np.square(prototypes).sum(axis=1))
+    np.testing.assert_allclose(lengths, lengths[0], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({"labels_per_sample": 151}, "labels_per_sample"), ({"n_labels": 1}, "n_labels"), ({"noise": -1}, "noise"),
+     ({"skew": float("nan")}, "skew"), ({"test_fraction": 1.0}, "test_fraction"), ({"n_features": 0}, "n_features")],
+)  # fmt: skip
+def test_many_labels_names_a_bad_argument(options, named):
+    with pytest.raises((TypeError, ValueError), match=named):
+        many(**options)
+
+
+# metrics, beside loops over samples
+
+
+def random_labels(rng, n, n_labels, density=0.1):
+    y = (rng.random((n, n_labels)) < density).astype(int)
+    y[0] = 0  # a sample without labels
+    return y
+
+
+def naive_ranking(scores, k):
+    return [sorted(range(len(row)), key=lambda q: (-row[q], q))[:k] for row in scores.tolist()]
+
+
+def naive_precision(y, ranking, k):
+    return sum(y[i][q] for i, row in enumerate(ranking) for q in row[:k]) / (k * len(y))
+
+
+def naive_ndcg(y, ranking, k):
+    total = 0.0
+    for labels, row in zip(y, ranking, strict=True):
+        got = sum(labels[q] / math.log2(place + 2) for place, q in enumerate(row[:k]))
+        best = sum(1 / math.log2(place + 2) for place in range(min(k, int(sum(labels)))))
+        total += got / best if best else 0
+    return total / len(y)
+
+
+def naive_propensity(count, n, a=0.55, b=1.5):
+    return 1 / (1 + (math.log(n) - 1) * (b + 1) ** a * math.exp(-a * math.log(count + b)))
+
+
+def naive_psp(y, ranking, k, propensity):
+    got = sum(y[i][q] / propensity[q] for i, row in enumerate(ranking) for q in row[:k])
+    best = sum(sum(sorted((1 / propensity[q] for q in np.flatnonzero(labels)), reverse=True)[:k]) for labels in y)
+    return got / best
+
+
+@pytest.mark.parametrize("k", [1, 3, 7])
+@pytest.mark.parametrize("given", ["scores", "labels"])
+def test_metrics_are_those_of_loops_over_samples(k, given):
+    rng = np.random.default_rng(k)
+    y, y_train = random_labels(rng, 40, 30), random_labels(rng, 60, 30, 0.2)
+    scores = rng.integers(0, 12, (40, 30)) / 4.0  # many are equal
+    ranking = naive_ranking(scores, 7)
+    predicted = scores if given == "scores" else np.array(ranking)
+    propensity = [naive_propensity(count, 60) for count in y_train.sum(axis=0).tolist()]
+    np.testing.assert_allclose(sl.metrics.propensities(y_train), propensity, rtol=1e-12)
+    for labels in (y, scipy.sparse.csr_matrix(y), scipy.sparse.coo_array(y.astype(bool))):
+        assert sl.metrics.precision_at(k)(labels, predicted) == pytest.approx(naive_precision(y, ranking, k), rel=1e-12)
+        assert sl.metrics.ndcg_at(k)(labels, predicted) == pytest.approx(naive_ndcg(y, ranking, k), rel=1e-12)
+        found = sl.metrics.propensity_precision_at(k, scipy.sparse.csr_array(y_train))(labels, predicted)
+        assert found == pytest.approx(naive_psp(y, ranking, k, propensity), rel=1e-12)
+
+
+def test_ndcg_is_that_of_scikit_learn_where_no_scores_are_equal():
+    rng = np.random.default_rng(0)
+    y, scores = random_labels(rng, 50, 20, 0.3), rng.permutation(1000).reshape(50, 20) / 7
+    for k in (1, 4, 20):
+        assert sl.metrics.ndcg_at(k)(y, scores) == pytest.approx(ndcg_score(y, scores, k=k), rel=1e-12)
+
+
+def test_the_best_choice_counts_as_1_and_metrics_can_be_pickled():
+    y = random_labels(np.random.default_rng(0), 30, 12, 0.4)[1:]
+    y = y[y.sum(axis=1) >= 3]
+    perfect = np.argsort(-y, axis=1, kind="stable")[:, :3]
+    for metric in (sl.metrics.precision_at(3), sl.metrics.ndcg_at(3)):
+        assert pickle.loads(pickle.dumps(metric))(y, perfect) == pytest.approx(1)
+    metric = sl.metrics.propensity_precision_at(3, y)
+    weighty = np.argsort(-y / sl.metrics.propensities(y), axis=1, kind="stable")[:, :3]
+    assert metric(y, weighty) == pytest.approx(1)
+    assert metric(y, 1.0 - y) < 1
+
+
+@pytest.mark.parametrize(
+    ("y", "predicted", "named"),
+    [([[0, 2]], [[0]], "0 or 1"), ([0, 1], [[0], [1]], "y_true"), ([[0, 1]], [[2]], "predicted"), ([[0, 1]], [[-1]], "predicted"),
+     ([[0, 1, 1]], [[1, 1]], "different"), ([[0, 1]], [[0.5]], "predicted"), ([[0, 1]], [[0.5, np.nan]], "NaN"),
+     ([[0, 1]], [[0], [1]], "predicted"), ([[1]], [[0]], "k = 2"), ([[1, 0, 0]], [[0]], "columns")],
+)  # fmt: skip
+def test_metrics_name_what_is_wrong(y, predicted, named):
+    with pytest.raises((TypeError, ValueError), match=named):
+        sl.metrics.precision_at(2 if named in ("different", "k = 2", "columns") else 1)(np.array(y), predicted)
+
+
+def test_metrics_name_bad_arguments():
+    y = np.eye(4, dtype=int)
+    for wrong in (0, 1.5, True):
+        with pytest.raises((TypeError, ValueError), match="k = "):
+            sl.metrics.ndcg_at(wrong)
+    with pytest.raises(ValueError, match="a = "):
+        sl.metrics.propensities(y, a=0)
+    with pytest.raises(ValueError, match="at least 3"):
+        sl.metrics.propensities(y[:2])
+    with pytest.raises(ValueError, match="propensities"):
+        sl.metrics.propensity_precision_at(1, y)(np.eye(3, dtype=int), np.eye(3))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_kernel_keeps_what_a_sort_puts_first(dtype):
+    rng = np.random.default_rng(0)
+    scores = rng.integers(-3, 4, (9, 300)).astype(dtype)
+    scores[0, :290] = np.nan  # fewer numbers than k
+    scores[1] = -np.inf
+    for k in (1, 5, 64, 70, 300):
+        columns, best = rankings.best_of(scores, k)
+        wanted = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        np.testing.assert_array_equal(columns, wanted)
+        np.testing.assert_array_equal(best, np.take_along_axis(scores, wanted, axis=1))
