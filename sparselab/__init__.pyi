@@ -98,6 +98,7 @@ from .training.estimate import MemoryEstimate as MemoryEstimate
 from .training.estimate import estimate_memory as estimate_memory
 from .training.loop import evaluate as evaluate
 from .training.loop import predict as predict
+from .training.loop import predict_topk as predict_topk
 from .training.loop import steps as steps
 from .training.loop import train as train
 

@@ -9,6 +9,7 @@ import scipy.sparse
 from sklearn.metrics import ndcg_score
 
 import sparselab as sl
+from sparselab.engines import tiling
 from sparselab.nn import rankings
 
 
@@ -169,3 +170,54 @@ def test_the_kernel_keeps_what_a_sort_puts_first(dtype):
         wanted = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         np.testing.assert_array_equal(columns, wanted)
         np.testing.assert_array_equal(best, np.take_along_axis(scores, wanted, axis=1))
+
+
+# the best outputs of each sample
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("form", ["dense", "sparse"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_predict_topk_is_a_sort_of_all_outputs(dtype, form, threads):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((150, 20)) * (rng.random((150, 20)) < 0.3)
+    model = sl.SparseMLP.create((20, 30, 400), density=[0.5, 0.02], activation="relu", seed=0, dtype=dtype)  # many outputs are 0
+    given = scipy.sparse.csr_array(X) if form == "sparse" else X
+    scores = sl.predict(model, given, threads=threads)
+    for k in (1, 6, 400):
+        labels, best = sl.predict_topk(model, given, k, threads=threads)
+        wanted = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        assert (labels.dtype, best.dtype) == (np.int64, np.dtype(dtype))
+        np.testing.assert_array_equal(labels, wanted)
+        np.testing.assert_array_equal(best, np.take_along_axis(scores, wanted, axis=1))
+
+
+def test_predict_topk_gives_the_same_where_threads_share_each_tile(monkeypatch):
+    monkeypatch.setattr(tiling, "LARGE_TILE", 1)
+    X = np.random.default_rng(0).standard_normal((70, 20))
+    model = sl.SparseMLP.create((20, 30, 400), density=[0.5, 0.02], seed=0)
+    for one, two in zip(sl.predict_topk(model, X, 5, threads=1), sl.predict_topk(model, X, 5, threads=3), strict=True):
+        np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(sl.predict(model, X, threads=1), sl.predict(model, X, threads=3))
+
+
+@pytest.mark.parametrize("wrong", [0, 401, 2.0, True])
+def test_predict_topk_names_a_bad_k(wrong):
+    with pytest.raises((TypeError, ValueError), match="k = "):
+        sl.predict_topk(sl.SparseMLP.create((20, 30, 400), seed=0), np.zeros((3, 20)), wrong)
+
+
+def test_predict_topk_of_the_classifier_gives_its_labels():
+    data = many(n_labels=40)
+    several = sl.SparseMLPClassifier((30,), epochs=1, random_state=0).fit(data.X_train, data.y_train)
+    labels, scores = several.predict_topk(data.X_test, 3)
+    wanted = np.argsort(-several.predict_log_proba(data.X_test), axis=1, kind="stable")[:, :3]
+    np.testing.assert_array_equal(labels, wanted)
+    np.testing.assert_allclose(scores, np.take_along_axis(several.decision_function(data.X_test), wanted, axis=1), rtol=1e-6)
+    names = np.array(["c", "a", "b"])[data.y_train.indices[::5] % 3]
+    one = sl.SparseMLPClassifier((30,), epochs=1, random_state=0).fit(data.X_train, names)
+    labels, _ = one.predict_topk(data.X_test, 3)
+    np.testing.assert_array_equal(labels[:, 0], one.predict(data.X_test))
+    assert all(set(row) == {"a", "b", "c"} for row in labels)
+    with pytest.raises(ValueError, match="k = "):
+        one.predict_topk(data.X_test, 4)

@@ -12,6 +12,7 @@ import scipy.sparse
 from .. import kernels
 from ..kernels import elementwise
 from ..kernels.entries import add_entries, add_entry_gradients
+from ..kernels.largest import keep_best
 from ..kernels.rng import U64, key64
 from ..nn import activations
 from ..nn.linear import NO_BITS
@@ -118,14 +119,27 @@ class LayerwiseEngine:
         """The net's outputs for the samples (default: all), without dropout: (n, n_out)."""
         samples = np.arange(X.shape[0]) if samples is None else samples
         out = np.empty((len(samples), self.model.sizes[-1]), self.model.dtype)
+        for first, count, Z in self._output_tiles(X, samples):
+            out[first : first + count] = Z[:, :count].T
+        return out
+
+    def best_outputs(self, X, k):
+        """The k largest outputs of each sample, largest first: (places, outputs), both (n, k); no other outputs are kept."""
+        n = X.shape[0]
+        places, out = np.empty((n, k), np.int64), np.empty((n, k), self.model.dtype)
+        for first, count, Z in self._output_tiles(X, np.arange(n)):
+            keep_best(Z, 0, count, first, places, out)
+        return places, out
+
+    def _output_tiles(self, X, samples):
+        """(first, count, outputs (n_out, W)) of each tile of samples[first : first + count], without dropout."""
         space = Workspace(self.model, self.width, training=False, entries=self._by_entries(X))
         w = in_order(self.model.layers[0], X, len(samples)) if space.entries else None
         for tile in range(tiles_of(len(samples), self.width)):
             first, count = tile * self.width, min(self.width, len(samples) - tile * self.width)
             self._gather(X, samples, first, count, space, w)
             self._forward(space, None, 0, count, training=False)
-            out[first : first + count] = space.activations[-1][:, :count].T
-        return out
+            yield first, count, space.activations[-1]
 
     def flows(self, X, targets, samples):
         """(X (n_in, n), dZ (n_out, n)) of each layer for a batch, without dropout: a list."""

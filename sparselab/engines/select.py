@@ -20,8 +20,8 @@ WORTH_THREADS = 2 * 10**7  # links × samples of a prediction from which it is w
 KEEP = 2**24  # bytes of model and buffers up to which the model keeps the engine of its last prediction
 
 
-def outputs(model, X, threads):
-    """The net's outputs for validated samples X, without dropout: (n, n_out).
+def outputs(model, X, threads, k=None):
+    """The net's outputs for validated samples X, without dropout: (n, n_out); of k: (places, outputs) of the k largest, (n, k).
 
     Small predictions run on one thread. The model keeps their engine, so that the next prediction need not allocate buffers and
     tables. One caller at a time reuses it; others get a new one.
@@ -36,7 +36,7 @@ def outputs(model, X, threads):
     first = model.layers[0].topology
     engine.index = not by_entries(X, first) or has_room_for_index(first)
     try:
-        return engine.outputs(X)
+        return engine.outputs(X) if k is None else engine.best_outputs(X, k)
     finally:
         if key:
             model._idle = key, engine

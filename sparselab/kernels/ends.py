@@ -8,6 +8,7 @@ from numba import types
 
 from . import losses
 from .elementwise import gather_csr, softmax_loss, squared_loss
+from .largest import keep_best
 from .native import caller, native
 from .settings import jit
 from .system import array_at
@@ -16,7 +17,8 @@ from .transposing import SIDE, gather_rows
 i = types.int64
 GATHER = types.void(i, i, i, i, i, i, i, i, i, i, i, i, i)
 LOSS = types.float64(i, i, i, i, i, i, i, i, types.float32, i, i, i)
-call_gather, call_loss = caller(GATHER), caller(LOSS)
+BEST = types.void(i, i, i, i, i, i, i, i, i, i, i)
+call_gather, call_loss, call_best = caller(GATHER), caller(LOSS), caller(BEST)
 
 
 @native(GATHER)
@@ -158,6 +160,17 @@ def hinge_of_lists(Z, n_out, width, targets, n_rows, samples, first, count, scal
     return by_outputs(
         losses.HINGE_OF_LISTS, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights
     )
+
+
+@native(BEST)
+def best(part, parts, Z, n_out, width, first, count, n_samples, n_best, places, scores):
+    """Rows [first, first + count) of `places` and `scores` (n_samples, n_best): the best outputs of a tile; each part does some."""
+    left, right = count * part // parts, count * (part + 1) // parts
+    shape = n_samples, n_best
+    keep_best(
+        array_at(Z, (n_out, width), np.float32), left, right, first, array_at(places, shape, np.int64),
+        array_at(scores, shape, np.float32),
+    )  # fmt: skip
 
 
 PLAIN = {losses.SOFTMAX: softmax, losses.SQUARED: squared}  # without settings and weights

@@ -6,15 +6,15 @@ ROWS = 64  # outputs that are looked at for one sample before the next: a block 
 
 
 @jit
-def keep_best(Z, count, first, places, best):
-    """places[first + c] and best[first + c] = the outputs with the k largest numbers in column c < count of Z (outputs, W).
+def keep_best(Z, left, right, first, places, best):
+    """places[first + c] and best[first + c] = the outputs with the k largest numbers in columns [left, right) of Z (outputs, W).
 
     k is the number of their columns, at most that of outputs. Largest first, among equals the lower output; NaN counts as lowest.
     """
     n, k = Z.shape[0], best.shape[1]
     for begin in range(0, n, ROWS):
         end = min(begin + ROWS, n)
-        for c in range(count):
+        for c in range(left, right):
             row = first + c
             last = best[row, k - 1] if begin >= k else Z[0, c]
             for q in range(begin, end):

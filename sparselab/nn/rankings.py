@@ -48,7 +48,7 @@ def best_of(scores, k):
     columns, best, size = np.empty((n, k), np.int64), np.empty((n, k), scores.dtype), max(1, BLOCK // width)
     for first in range(0, n, size):
         tile = np.ascontiguousarray(scores[first : first + size].T)
-        keep_best(tile, tile.shape[1], first, columns, best)
+        keep_best(tile, 0, tile.shape[1], first, columns, best)
     return columns, best
 
 
