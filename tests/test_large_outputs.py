@@ -10,7 +10,7 @@ from sklearn.metrics import ndcg_score
 
 import sparselab as sl
 from sparselab.engines import tiling
-from sparselab.nn import rankings
+from sparselab.nn import evaluation, rankings
 
 
 def many(**options):
@@ -221,3 +221,29 @@ def test_predict_topk_of_the_classifier_gives_its_labels():
     assert all(set(row) == {"a", "b", "c"} for row in labels)
     with pytest.raises(ValueError, match="k = "):
         one.predict_topk(data.X_test, 4)
+
+
+# evaluation in pieces
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", ["labels", "lists", "zeros and ones", "numbers"])
+def test_evaluation_in_pieces_is_that_of_all_outputs(monkeypatch, kind, weighted):
+    rng = np.random.default_rng(0)
+    X, model = rng.standard_normal((150, 20)).astype(np.float32), sl.SparseMLP.create((20, 30, 40), seed=0)
+    y = random_labels(rng, 150, 40, 0.05)
+    y, loss = {
+        "labels": (rng.integers(0, 40, 150), "softmax_cross_entropy"), "zeros and ones": (y, "binary_cross_entropy"),
+        "lists": (scipy.sparse.csr_array(y), "binary_cross_entropy"), "numbers": (rng.random((150, 40)), "mean_squared_error"),
+    }[kind]  # fmt: skip
+    weights = np.repeat([0.0, 1.0, 3.0], 50) if weighted else None
+    whole = sl.evaluate(model, X, y, loss=loss, sample_weight=weights)
+    trained = [record.test_loss for record in sl.train(model.copy(), (X, y, X, y), loss=loss, epochs=1, seed=0)]
+    monkeypatch.setattr(evaluation, "AT_ONCE", 40 * 7)  # 7 samples a piece, of 64 at a time
+    pieces = sl.evaluate(model, X, y, loss=loss, sample_weight=weights)
+    assert pieces.loss == pytest.approx(whole.loss, rel=1e-12)
+    assert (pieces.accuracy is None, pieces.r2) == (kind == "numbers", whole.r2)
+    if kind != "numbers":
+        assert pieces.accuracy == pytest.approx(whole.accuracy, rel=1e-12)
+    again = [record.test_loss for record in sl.train(model.copy(), (X, y, X, y), loss=loss, epochs=1, seed=0)]
+    assert again == pytest.approx(trained, rel=1e-12)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..kernels import JIT
 from ..nn import activations, losses
+from ..nn.evaluation import scores_of
 from ..nn.footprint import WORTH_CHECKING
 from ..nn.weighted_loss import parts_of
 from ..utils import resources
@@ -42,6 +43,11 @@ def outputs(model, X, threads, k=None):
             model._idle = key, engine
         else:
             engine.close()
+
+
+def scores(model, X, threads, loss, targets, weights=None):
+    """(loss, accuracy, R²) of the net on validated samples X, without dropout; weights: of the samples."""
+    return scores_of(loss, lambda begin, end: outputs(model, X[begin:end], threads), targets, weights, model.sizes[-1])
 
 
 def has_room_for_index(topology):

@@ -8,12 +8,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from ..datasets.coerce import as_features, as_targets
+from ..engines import select
 from ..engines.layerwise import LayerwiseEngine
-from ..engines.select import outputs
 from ..engines.tiling import tile_width
 from ..nn.footprint import flow_items, net_name, require_memory
 from ..nn.linear import SparseLinear
-from ..nn.losses import scores
 from ..nn.mlp import SparseMLP, check_model
 from ..nn.protocols import Loss
 from ..utils import checks
@@ -233,11 +232,11 @@ class Evidence:
         """
         model, loss, *_ = self._arguments
         targets = loss.targets(as_targets(y, model, loss), model.sizes[-1], model.dtype)
-        found = outputs(model, as_features("X", X, model), 1)
-        if len(found) != len(targets):
-            raise ValueError(f"y has {len(targets)} entries: must be {len(found)}, one for each row of X")
+        X = as_features("X", X, model)
+        if X.shape[0] != len(targets):
+            raise ValueError(f"y has {len(targets)} entries: must be {X.shape[0]}, one for each row of X")
         with np.errstate(all="ignore"):
-            value = float(scores(loss, found, targets)[0])
+            value = float(select.scores(model, X, 1, loss, targets)[0])
         if not np.isfinite(value):
             raise FloatingPointError(NOT_FINITE)
         return value

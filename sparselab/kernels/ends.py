@@ -164,7 +164,7 @@ def hinge_of_lists(Z, n_out, width, targets, n_rows, samples, first, count, scal
 
 @native(BEST)
 def best(part, parts, Z, n_out, width, first, count, n_samples, n_best, places, scores):
-    """Rows [first, first + count) of `places` and `scores` (n_samples, n_best): the best outputs of a tile; each part does some."""
+    """Rows [first, first + count) of `places` and `scores` (n_samples, n_best): the best outputs of some columns of a tile."""
     left, right = count * part // parts, count * (part + 1) // parts
     shape = n_samples, n_best
     keep_best(

@@ -337,11 +337,12 @@ def evaluate(
     loss_function = loss_functions.get(loss, default="softmax_cross_entropy" if are_labels else "mean_squared_error")
     targets = loss_function.targets(wanted, model.sizes[-1], model.dtype)
     weights = None if sample_weight is None else check_weights(sample_weight, len(targets))
-    outputs = predict(model, X, threads=threads)
-    if len(outputs) != len(targets):
-        raise ValueError(f"y has {len(targets)} entries: must be {len(outputs)}, one for each row of X")
+    X = as_features("X", X, model)
+    threads = cores() if threads is None else checks.integer("threads", threads)
+    if X.shape[0] != len(targets):
+        raise ValueError(f"y has {len(targets)} entries: must be {X.shape[0]}, one for each row of X")
     with checks.usual_errors():
-        value, accuracy, r2 = loss_functions.scores(loss_function, outputs, targets, weights)
+        value, accuracy, r2 = select.scores(model, X, threads, loss_function, targets, weights)
     found = Scores(value, accuracy)
     found.r2 = r2
     return found
