@@ -11,6 +11,7 @@ from sklearn.metrics import ndcg_score
 import sparselab as sl
 from sparselab.engines import tiling
 from sparselab.nn import evaluation, rankings
+from sparselab.topology import rewiring
 
 
 def many(**options):
@@ -247,3 +248,31 @@ def test_evaluation_in_pieces_is_that_of_all_outputs(monkeypatch, kind, weighted
         assert pieces.accuracy == pytest.approx(whole.accuracy, rel=1e-12)
     again = [record.test_loss for record in sl.train(model.copy(), (X, y, X, y), loss=loss, epochs=1, seed=0)]
     assert again == pytest.approx(trained, rel=1e-12)
+
+
+# evolution of very wide layers
+
+
+@pytest.mark.parametrize("at_once", [1, 50, 2**20])
+def test_places_drawn_in_blocks_are_those_drawn_at_once(at_once):
+    topology = sl.erdos_renyi(200, 30, density=0.2, seed=0)
+    whole = sl.rewire(topology, np.ones(topology.nnz, bool), 900, rng=np.random.default_rng(1))
+    rows, columns = sl.regrowths.places(whole)
+    blocks = list(rewiring.free_places(topology, 900, np.random.default_rng(1), at_once))
+    assert len(blocks) == 1 if at_once == 2**20 else len(blocks) > 5
+    np.testing.assert_array_equal(np.concatenate([block[0] for block in blocks]), rows)
+    np.testing.assert_array_equal(np.concatenate([block[1] for block in blocks]), columns)
+
+
+@pytest.mark.parametrize("at_once", [30, 2**20])
+def test_sampled_gradients_are_ranked_as_if_all_were_there(monkeypatch, at_once):
+    monkeypatch.setattr(rewiring.free_places, "__defaults__", (at_once,))
+    X, y = np.random.default_rng(0).standard_normal((40, 12)).astype(np.float32), np.arange(40) % 5
+    model = sl.SparseMLP.create((12, 50, 5), density=0.3, seed=0)
+    evidence = sl.evolution.Evidence(model, sl.SoftmaxCrossEntropy(), X, y, np.arange(40))
+    layer, flow = model.layers[0], evidence.flows[0]
+    found = sl.regrowths.SampledGradient(4)(layer, layer.topology, 30, evidence, np.random.default_rng(3))
+    rows, columns = sl.regrowths.uniform(layer, layer.topology, 120, None, np.random.default_rng(3))
+    size = np.abs(flow.dZ.astype(float) @ flow.X.T.astype(float))[rows, columns]
+    wanted = np.sort(np.argsort(-size, kind="stable")[:30])
+    np.testing.assert_array_equal(found, [rows[wanted], columns[wanted]])

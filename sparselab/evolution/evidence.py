@@ -18,7 +18,7 @@ from ..nn.protocols import Loss
 from ..utils import checks
 
 NOT_FINITE = "a gradient or loss that a rule asks for is not finite: the training diverges"
-AT_ONCE = 2**22  # numbers that `gradient_at` gathers in one piece, which bounds its memory
+AT_ONCE = 2**18  # numbers that `gradient_at` gathers in one piece, which stay in a cache
 
 
 class Flow(NamedTuple):
