@@ -10,6 +10,7 @@ from sklearn.metrics import ndcg_score
 
 import sparselab as sl
 from sparselab.engines import tiling
+from sparselab.kernels import logistic
 from sparselab.nn import evaluation, rankings
 from sparselab.topology import rewiring
 
@@ -276,3 +277,68 @@ def test_sampled_gradients_are_ranked_as_if_all_were_there(monkeypatch, at_once)
     size = np.abs(flow.dZ.astype(float) @ flow.X.T.astype(float))[rows, columns]
     wanted = np.sort(np.argsort(-size, kind="stable")[:30])
     np.testing.assert_array_equal(found, [rows[wanted], columns[wanted]])
+
+
+# binary cross-entropy, whose exponentials and logarithms are polynomials
+
+
+def test_polynomials_are_exact_to_a_few_units_in_the_last_place():
+    x = -np.concatenate([np.linspace(0, 708, 20_001), np.logspace(-300, 0, 2000), np.linspace(0, 2, 20_001)])
+    found = np.array([logistic.exp(value) for value in x.tolist()])
+    np.testing.assert_allclose(found, np.exp(x), rtol=1e-15)
+    small = np.exp(x)
+    np.testing.assert_allclose([logistic.log1p(value) for value in small.tolist()], np.log1p(small), rtol=1e-15)
+    assert logistic.exp(-np.inf) <= 1e-307
+    assert np.isnan([logistic.exp(np.nan), logistic.log1p(np.nan)]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("form", ["lists", "zeros and ones"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_binary_cross_entropy_of_a_tile_is_that_of_loops(dtype, form, weighted):
+    rng = np.random.default_rng(0)
+    n_out, width, count, n = 150, 8, 6, 20
+    y = random_labels(rng, n, n_out, 0.03)
+    Z = (rng.standard_normal((n_out, width)) * 20).astype(dtype)
+    Z[:5], Z[5, 0], Z[6, 1] = 0, 800, -800
+    factors, weights = (rng.random(n_out), rng.random(n)) if weighted else (np.ones(n_out), np.ones(n))
+    loss = sl.BinaryCrossEntropy(output_weights=factors) if weighted else sl.BinaryCrossEntropy()
+    targets = loss.targets(scipy.sparse.csr_array(y) if form == "lists" else y, n_out, dtype)
+    assert targets.dtype == (np.int32 if form == "lists" else np.uint8)
+    samples, before, dZ = rng.permutation(n), Z.copy(), np.full_like(Z, np.nan)
+    given = (weights,) if weighted else ()
+    found, hits = loss.on_tile(Z, targets, samples, 3, count, dtype(0.25), dZ, *given)
+    np.testing.assert_array_equal(Z, before)
+    total, right, slopes = 0.0, 0, np.zeros((n_out, width))
+    for c in range(count):
+        labels = y[samples[3 + c]]
+        right += all((before[q, c] > 0) == (labels[q] > 0) for q in range(n_out))
+        for q in range(n_out):
+            z, weight = float(before[q, c]), factors[q] * weights[samples[3 + c]]
+            total += weight * (max(z, 0) - z * labels[q] + math.log1p(math.exp(-abs(z))))
+            e = math.exp(-abs(z))
+            sigmoid = 1 / (1 + e) if z > 0 else e / (1 + e)
+            against = e / (1 + e) if z > 0 else 1 / (1 + e)
+            slopes[q, c] = 0.25 * weight * (-against if labels[q] else sigmoid)
+    assert found == pytest.approx(total, rel=1e-13)
+    assert hits == right
+    np.testing.assert_allclose(
+        dZ, slopes, rtol=1e-6 if dtype == np.float32 else 1e-14, atol=1e-300 if dtype == np.float64 else 1e-44
+    )
+    again, _ = loss.on_tile(Z, targets, samples, 3, count, dtype(0.25), Z, *given)  # in place
+    assert again == found
+    np.testing.assert_array_equal(Z, dZ)
+
+
+def test_a_loss_of_an_output_that_is_not_a_number_is_not_a_number():
+    Z = np.zeros((3, 8), np.float32)
+    Z[1, 2] = np.nan
+    loss = sl.BinaryCrossEntropy()
+    assert np.isnan(loss.on_tile(Z, loss.targets(np.eye(3, dtype=int), 3, np.float32), np.arange(3), 0, 3, np.float32(1), Z)[0])
+
+
+def test_all_labels_must_be_right_for_a_hit_also_where_an_output_is_zero():
+    loss, y = sl.BinaryCrossEntropy(), np.array([[1, 0], [1, 0], [1, 0], [0, 0]])
+    Z = np.zeros((2, 8), np.float32)
+    Z[:, :4] = [[1, 0, 1, 0], [-1, -1, 1, 0]]
+    assert loss.on_tile(Z, loss.targets(y, 2, np.float32), np.arange(4), 0, 4, np.float32(1), Z)[1] == 2

@@ -6,12 +6,13 @@ Arrays are given by address. One kernel for each kind of data, and one for each 
 import numpy as np
 from numba import types
 
-from . import losses
+from . import logistic, losses
 from .elementwise import gather_csr, softmax_loss, squared_loss
 from .largest import keep_best
+from .logistic import SUMS
 from .native import caller, native
 from .settings import jit
-from .system import array_at
+from .system import array_at, room
 from .transposing import SIDE, gather_rows
 
 i = types.int64
@@ -98,8 +99,14 @@ def weighted_squared(Z, n_out, width, targets, n_rows, samples, first, count, sc
 @native(LOSS)
 def binary(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
     """Cross-entropy of the logistic function; targets: (n_rows, n_out) uint8, 0 or 1."""
-    wanted = array_at(targets, (n_rows, n_out), np.uint8)
-    return by_outputs(losses.BINARY, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
+    tile, rows = array_at(Z, (n_out, width), np.float32), array_at(samples, (first + count,), np.int64)
+    factors = array_at(settings + 24, (np.int64(array_at(settings, (3,), np.float64)[2]),), np.float64)
+    of_samples = array_at(weights, (n_rows if weights else 0,), np.float64)
+    wanted, sums = array_at(targets, (n_rows, n_out), np.uint8), array_at(room(), (SUMS, width), np.float64)
+    loss, array_at(hits, (1,), np.int64)[0] = logistic.binary(
+        tile, wanted, False, rows, first, count, scale, factors, of_samples, sums
+    )
+    return loss
 
 
 @native(LOSS)
@@ -147,10 +154,15 @@ def quantile(Z, n_out, width, targets, n_rows, samples, first, count, scale, hit
 @native(LOSS)
 def binary_of_lists(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
     """Cross-entropy of the logistic function; targets: (n_rows, columns) int32, lists of labels."""
-    wanted = array_at(targets, (n_rows, np.int64(array_at(settings, (2,), np.float64)[1])), np.int32)
-    return by_outputs(
-        losses.BINARY_OF_LISTS, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights
+    tile, rows = array_at(Z, (n_out, width), np.float32), array_at(samples, (first + count,), np.int64)
+    head = array_at(settings, (3,), np.float64)
+    factors = array_at(settings + 24, (np.int64(head[2]),), np.float64)
+    of_samples = array_at(weights, (n_rows if weights else 0,), np.float64)
+    wanted, sums = array_at(targets, (n_rows, np.int64(head[1])), np.int32), array_at(room(), (SUMS, width), np.float64)
+    loss, array_at(hits, (1,), np.int64)[0] = logistic.binary(
+        tile, wanted, True, rows, first, count, scale, factors, of_samples, sums
     )
+    return loss
 
 
 @native(LOSS)
