@@ -9,7 +9,8 @@ import scipy.sparse
 from sklearn.metrics import ndcg_score
 
 import sparselab as sl
-from sparselab.engines import tiling
+from sparselab.engines import select, tiling
+from sparselab.engines.layerwise import LayerwiseEngine
 from sparselab.kernels import logistic
 from sparselab.nn import evaluation, rankings
 from sparselab.topology import rewiring
@@ -342,3 +343,36 @@ def test_all_labels_must_be_right_for_a_hit_also_where_an_output_is_zero():
     Z = np.zeros((2, 8), np.float32)
     Z[:, :4] = [[1, 0, 1, 0], [-1, -1, 1, 0]]
     assert loss.on_tile(Z, loss.targets(y, 2, np.float32), np.arange(4), 0, 4, np.float32(1), Z)[1] == 2
+
+
+# the backward pass of layers with far more outputs than inputs
+
+
+def trained_on_many(data, threads=1, engine=None):
+    """(weights, whether the last layer has a transposed index) after an epoch; engine: one to use in place of the fast one."""
+    model = sl.SparseMLP.create((60, 30, 300), density=[0.3, 0.2], topology="fixed_fan_in", seed=0, dropout=0.2)
+    with pytest.MonkeyPatch.context() as patch:
+        if engine:
+            patch.setattr(
+                select, "create", lambda *arguments, **_: engine(arguments[0], arguments[1], tiling.tile_width(70), threads)
+            )
+        records = list(sl.train(model, data, loss="binary_cross_entropy", epochs=1, batch_size=70, seed=0, threads=threads))
+    assert np.isfinite(records[0].train_loss)
+    return [layer.w for layer in model.layers], "transposed" in vars(model.layers[1].topology)
+
+
+def test_wide_output_layers_go_without_a_transposed_index_and_give_the_same_bits_everywhere(monkeypatch):
+    data = many(n_samples=200)
+    indexed, has_index = trained_on_many(data)
+    assert has_index
+    monkeypatch.setattr(tiling, "WIDE", 1)
+    found, has_index = trained_on_many(data)
+    assert not has_index
+    for a, b in zip(found, indexed, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    for other, _ in (trained_on_many(data, threads=2), trained_on_many(data, engine=LayerwiseEngine)):
+        for a, b in zip(found, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+    monkeypatch.setattr(tiling, "LARGE_TILE", 1)  # threads share each tile
+    for a, b in zip(found, trained_on_many(data, threads=2)[0], strict=True):
+        np.testing.assert_array_equal(a, b)

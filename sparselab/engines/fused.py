@@ -17,7 +17,7 @@ from .base import ENGINE_PHASES
 from .buffers import Gradients, Workspace
 from .entries import Finish, by_entries, in_order, tile_sizes
 from .threads import ThreadTeam, new_counter
-from .tiling import drop_threshold, even_cuts, groups_of, shared_out, tiles_of
+from .tiling import drop_threshold, even_cuts, groups_of, scatters, shared_out, tiles_of
 
 NO_CLIENT = 0, np.zeros(push_pull.MINE, np.int64), np.zeros((0, columns.FIELDS), np.int64)
 
@@ -30,8 +30,9 @@ LONG_STEP = 10**9  # links × columns of a tile from which the main thread liste
 class FusedEngine:
     """Runs steps of float32 nets whose activations are pairs of slopes, with a built-in loss and optimizer.
 
-    Results do not depend on the number of threads. index: whether layers have a transposed index; without it the backward pass
-    scatters links: 8 bytes less a link, and other roundings; and CSR samples are gathered into dense tiles.
+    Results do not depend on the number of threads. index: whether layers have a transposed index, but those that have far more
+    outputs than inputs (tiling.scatters); without it the backward pass scatters links: 8 bytes less a link, and other roundings;
+    and CSR samples are gathered into dense tiles.
     """
 
     def __init__(self, model, loss, width, threads, index=True):
@@ -189,7 +190,9 @@ class FusedEngine:
         products = rows.products(self.width)
         wanted = {"spmm": products.spmm, "gather": entries.from_entries if self.entries else gather_of(X)}
         if update is not None:
-            wanted |= {"sddmm": products.sddmm, "dx": products.dx if self.index else products.scatter, "update": update}
+            indexed = [self._is_indexed(layer.topology) for layer in self.model.layers[1:]]
+            wanted |= {"sddmm": products.sddmm, "update": update} | ({"dx": products.dx} if any(indexed) else {})
+            wanted |= {} if all(indexed) else {"scatter": products.scatter}
             wanted["loss"] = self._loss_kernel(targets)
             wanted |= {"entry_gradients": entries.entry_gradients} if self.entries else {}
         if pushes:
@@ -262,8 +265,12 @@ class FusedEngine:
         put(self.record, n_threads=threads, together=together, cuts=self.cuts)
         self.shares = threads, together
 
+    def _is_indexed(self, topology):
+        """Whether the backward pass of a layer behind the first goes by its transposed index."""
+        return self.index and not scatters(topology.n_in, topology.n_out, self.width)
+
     def _input_cuts(self, topology, parts):
-        if self.index:
+        if self._is_indexed(topology):
             return even_cuts(topology.transposed.indptr, parts)
         return [topology.n_in * part // parts for part in range(parts + 1)]
 
@@ -305,7 +312,7 @@ class FusedEngine:
             if training and state is not None:
                 for column, vectors in zip(OPTIMIZER_VECTORS, zip(state[l].links, state[l].neurons, strict=True), strict=False):
                     row[[*column]] = [*map(address, vectors)]
-            if (training and l and self.index) or (l == 0 and self.entries):  # the gradient of the input is not needed
+            if (training and l and self._is_indexed(t)) or (l == 0 and self.entries):  # the gradient of the input is not needed
                 back = t.transposed
                 row[columns.INDPTR_T : columns.THRESHOLD] = [*map(address, (back.indptr, back.rows, back.slots))]
         self.path = self.table.copy()

@@ -22,7 +22,7 @@ from .augmented import AugmentedRows, start_epoch
 from .base import ENGINE_PHASES
 from .buffers import Gradients, Workspace
 from .entries import Finish, by_entries, in_order, tile_sizes
-from .tiling import drop_threshold, groups_of, tiles_of
+from .tiling import drop_threshold, groups_of, scatters, tiles_of
 
 
 class LayerwiseEngine:
@@ -146,8 +146,9 @@ class LayerwiseEngine:
         watch = []
         self.batch_gradient(X, targets, samples, None, watch=watch)
         n, layers = len(samples), len(self.model.layers)
-        join = lambda l, part: np.concatenate([entry[l][part] for entry in watch], axis=1)[:, :n]
-        return [(join(l, 0), join(l, 1)) for l in range(layers)]
+        parts = lambda l, part: [entry[l][part] for entry in watch]
+        join = lambda found: (found[0] if len(found) == 1 else np.concatenate(found, axis=1))[:, :n]
+        return [(join(parts(l, 0)), join(parts(l, 1))) for l in range(layers)]
 
     def _by_entries(self, X):
         layer = self.model.layers[0]
@@ -236,12 +237,15 @@ class LayerwiseEngine:
             self.kernel.sddmm(indptr, t.indices, *arrays, 0, t.n_out)
             if l == 0:
                 continue
-            f, back = hidden[l - 1], t.transposed
+            f = hidden[l - 1]
             pair = activations.slopes(f)
-            self.kernel.dx(
-                back.indptr, back.rows, back.slots, layer.w, dZ, X, *(pair or (1.0, 1.0)),
-                space.sign_bits[l] if pair else NO_BITS, space.dropout_bits[l] if threshold else NO_BITS, scale, 0, t.n_in,
-            )  # fmt: skip
+            slopes = pair or (1.0, 1.0)
+            bits = space.sign_bits[l] if pair else NO_BITS, space.dropout_bits[l] if threshold else NO_BITS
+            if scatters(t.n_in, t.n_out, self.width):
+                self.kernel.scatter(t.indptr, t.indices, layer.w, dZ, X, *slopes, *bits, scale, 0, t.n_in)
+            else:
+                back = t.transposed
+                self.kernel.dx(back.indptr, back.rows, back.slots, layer.w, dZ, X, *slopes, *bits, scale, 0, t.n_in)
             if not pair:
                 if len(buffers.dv[l - 1]):
                     add_value_gradients(f, space.z[l], X, count, buffers.dv[l - 1], add, nonfinite)

@@ -31,7 +31,7 @@ NUMBERS = (
     "n_rows", "n_features",  # of the data
     "n_threads",  # threads that make the same call
     "together",  # 1: all threads go through each tile; 0: each takes tiles of its own
-    "spmm", "sddmm", "dx",  # addresses of kernels, see rows.py,
+    "spmm", "sddmm", "dx", "scatter",  # addresses of kernels, see rows.py,
     "gather", "loss",  # ends.py, entries.py,
     "best",  # ends.py,
     "entry_gradients",  # entries.py: 0 where the input is a tile of all features,

@@ -142,8 +142,8 @@ def backward(thread, work, buffers, first, count, dw, db, add):
                 return np.float32(0), False
             indptr, others, slots = (t[INDPTR_T], t[ROWS_T], t[SLOTS_T]) if t[INDPTR_T] else (t[INDPTR], t[INDICES], 0)
             call_dx(
-                work.dx, begin, end, ahead_of(t[N_OUT], work.width), t[N_OUT], indptr, others, slots, t[W], dZ, X, c[LEFT],
-                c[RIGHT], buffers[SIGN_BITS, l], dropout_bits, c[SCALE],
+                work.dx if t[INDPTR_T] else work.scatter, begin, end, ahead_of(t[N_OUT], work.width), t[N_OUT], indptr, others,
+                slots, t[W], dZ, X, c[LEFT], c[RIGHT], buffers[SIGN_BITS, l], dropout_bits, c[SCALE],
             )  # fmt: skip
             if not go_on(work.counter, parts, part):
                 return np.float32(0), False

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..engines.tiling import groups_of, shared_out, tile_width, tiles_of
+from ..engines.tiling import groups_of, scatters, shared_out, tile_width, tiles_of
 from ..nn import activations
 from ..nn.evaluation import rows_at_once
 from ..nn.footprint import (
@@ -133,7 +133,9 @@ class TrainingShape(NetShape):
             more |= flow_items(self.sizes, n_seen, self.itemsize)
         items = layer_training_items(*self.ends, self.nnz, self.itemsize, vectors=vectors, groups=groups)
         sums = {name: n.sum() for name, n in items.items()}
-        index = sums["transposed index"] - (0 if indexed else items["transposed index"][0])  # the first layer's is for entries
+        has_index = ~scatters(*self.ends, width)
+        has_index[0] = indexed  # the first layer's is for entries
+        index = items["transposed index"][has_index].sum()
         finish = indexed * (20 + self.itemsize) * self.sizes[1]  # engines.entries.Finish
         return {
             "optimizer state": sums["optimizer state"],
