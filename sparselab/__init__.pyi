@@ -48,6 +48,7 @@ from .experiments.sweep import sweep as sweep
 from .nn import activations as activations
 from .nn import initializers as initializers
 from .nn import losses as losses
+from .nn import metrics as metrics
 from .nn import schedules as schedules
 from .nn.activations import TAAF as TAAF
 from .nn.activations import AllNegative as AllNegative
@@ -98,6 +99,7 @@ from .training.estimate import MemoryEstimate as MemoryEstimate
 from .training.estimate import estimate_memory as estimate_memory
 from .training.loop import evaluate as evaluate
 from .training.loop import predict as predict
+from .training.loop import predict_topk as predict_topk
 from .training.loop import steps as steps
 from .training.loop import train as train
 

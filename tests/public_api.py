@@ -23,8 +23,8 @@ import sparselab as sl
 # As users spell them after `sl.`; those that cannot be imported under this name are attributes only.
 MODULES = (
     "activations", "analysis", "criteria", "datasets", "estimators", "evolution", "evolution.criteria", "evolution.importances",
-    "evolution.regrowths", "export", "figures", "importances", "initializers", "losses", "parallel", "regrowths", "schedules",
-    "starts", "widgets",
+    "evolution.regrowths", "export", "figures", "importances", "initializers", "losses", "metrics", "parallel", "regrowths",
+    "schedules", "starts", "widgets",
 )  # fmt: skip
 COMMANDS = ("train", "demo", "extreme", "info")
 SPECIAL = {"__call__", "__getitem__", "__iter__", "__len__"}  # methods that users reach without a name

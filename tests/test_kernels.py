@@ -72,11 +72,12 @@ class Case:
         assert dropout_fine()
         return Y, sign_bits, dropout_bits
 
-    def dx(self, slopes=(1.0, 1.0), sign_bits=False, dropout_bits=False, scale=2.0, begin=0, end=None):
+    def dx(self, slopes=(1.0, 1.0), sign_bits=False, dropout_bits=False, scale=2.0, begin=0, end=None, by_output=False):
         back = self.t.transposed
         out, fine = guarded(np.full((self.t.n_in, self.width), 55, self.dtype))
-        self.module.dx(
-            back.indptr, back.rows, back.slots, self.w, self.dZ, out, *slopes,
+        kernel, links = (self.module.scatter, self.links) if by_output else (self.module.dx, (back.indptr, back.rows, back.slots))
+        kernel(
+            *links, self.w, self.dZ, out, *slopes,
             naive.pack(self.sign_bits) if sign_bits else NO_BITS, naive.pack(self.dropout_bits) if dropout_bits else NO_BITS,
             scale, begin, self.t.n_in if end is None else end,
         )  # fmt: skip
@@ -148,20 +149,21 @@ def test_nothing_hides_a_value_that_is_not_finite(case, where, bad):
 
 
 @pytest.mark.parametrize(("sign_bits", "dropout_bits"), [(False, False), (True, False), (False, True), (True, True)])
-@pytest.mark.parametrize("slopes", [(-0.6, 1.0), (0.0, 3.0)])
-def test_dx_is_the_naive_transposed_product(case, slopes, sign_bits, dropout_bits):
+@pytest.mark.parametrize(("slopes", "by_output"), [((-0.6, 1.0), False), ((0.0, 3.0), True)])
+def test_dx_is_the_naive_transposed_product(case, slopes, by_output, sign_bits, dropout_bits):
     slope = np.where(case.sign_bits, slopes[1], slopes[0]) if sign_bits else 1.0
     factor = np.where(case.dropout_bits, 2.0, 0.0) if dropout_bits else 1.0
     wanted = naive.dx(*case.links, case.w, case.dZ, N_IN, slope, factor)
-    out = case.dx(slopes, sign_bits, dropout_bits)
+    out = case.dx(slopes, sign_bits, dropout_bits, by_output=by_output)
     np.testing.assert_allclose(out, wanted, **case.tolerance)
     assert (out[EMPTY] == 0).all()
 
 
-def test_dx_writes_its_rows_only_and_the_same_bits(case):
-    whole = case.dx((0.5, 1.0), True, True)
+@pytest.mark.parametrize("by_output", [False, True])
+def test_dx_writes_its_rows_only_and_the_same_bits(case, by_output):
+    whole = case.dx((0.5, 1.0), True, True, by_output=by_output)
     for begin, end in RANGES:
-        part = case.dx((0.5, 1.0), True, True, begin=begin, end=end)
+        part = case.dx((0.5, 1.0), True, True, begin=begin, end=end, by_output=by_output)
         np.testing.assert_array_equal(part[begin:end], whole[begin:end])
         assert (np.delete(part, np.s_[begin:end], axis=0) == 55).all()
 

@@ -12,6 +12,8 @@ higgs                11 million      28        a network, 2.8 GB
 cifar10              50,000 + 10,000 3,072     a network
 leukemia             1,397 + 699     54,675    a network
 path/to/table.csv    any             any       the file, see `Dataset.from_file`
+
+`many_labels` computes data of several labels a sample, with as many labels as wanted.
 """
 
 from collections.abc import Callable
@@ -24,6 +26,7 @@ from .augmentation import Augmentation
 from .dataset import Dataset
 from .download import DownloadError
 from .folders import data_folder
+from .multilabel import many_labels
 from .validation import check_csr, check_features, check_targets
 
 __all__ = [
@@ -37,6 +40,7 @@ __all__ = [
     "data_folder",
     "is_file",
     "load",
+    "many_labels",
     "names",
     "register",
 ]

@@ -17,7 +17,7 @@ from .base import ENGINE_PHASES
 from .buffers import Gradients, Workspace
 from .entries import Finish, by_entries, in_order, tile_sizes
 from .threads import ThreadTeam, new_counter
-from .tiling import drop_threshold, even_cuts, groups_of, shared_out, tiles_of
+from .tiling import drop_threshold, even_cuts, groups_of, scatters, shared_out, tiles_of
 
 NO_CLIENT = 0, np.zeros(push_pull.MINE, np.int64), np.zeros((0, columns.FIELDS), np.int64)
 
@@ -30,8 +30,9 @@ LONG_STEP = 10**9  # links × columns of a tile from which the main thread liste
 class FusedEngine:
     """Runs steps of float32 nets whose activations are pairs of slopes, with a built-in loss and optimizer.
 
-    Results do not depend on the number of threads. index: whether layers have a transposed index; without it the backward pass
-    scatters links: 8 bytes less a link, and other roundings; and CSR samples are gathered into dense tiles.
+    Results do not depend on the number of threads. index: whether layers have a transposed index, but those that have far more
+    outputs than inputs (tiling.scatters); without it the backward pass scatters links: 8 bytes less a link, and other roundings;
+    and CSR samples are gathered into dense tiles.
     """
 
     def __init__(self, model, loss, width, threads, index=True):
@@ -121,8 +122,20 @@ class FusedEngine:
         """The net's outputs for the samples (default: all), without dropout: (n, n_out)."""
         samples = np.arange(X.shape[0]) if samples is None else samples
         out = np.empty((len(samples), self.model.sizes[-1]), np.float32)
+        self._go_forward(X, samples, out)
+        return out
+
+    def best_outputs(self, X, k):
+        """The k largest outputs of each sample, largest first: (places, outputs), both (n, k); no other outputs are kept."""
+        n = X.shape[0]
+        places, out = np.empty((n, k), np.int64), np.empty((n, k), np.float32)
+        self._go_forward(X, np.arange(n), out, places)
+        return places, out
+
+    def _go_forward(self, X, samples, out, places=None):
+        """Fill `out` with the outputs of samples; places: None, or an array for the places of the largest."""
         self._choose_way(X)
-        self._choose_kernels(X)
+        self._choose_kernels(X, best=places is not None)
         threads, together = self._shared_out(tiles_of(len(samples), self.width))
         self._write_model(1 if together else threads, 0, None)
         self._write_shares(threads, together)
@@ -134,19 +147,21 @@ class FusedEngine:
         most = whole if len(samples) <= whole else max(1, LONGEST // (self.model.n_links + 1) // whole) * whole
         try:
             for first in range(0, len(samples), most):
-                some, part = samples[first : first + most], out[first : first + most]
-                if not self._forward(some, part, threads, self.is_long and (together or threads == 1)):
-                    self._forward(some, part, threads, False)  # the handler of a Ctrl-C has returned: all rows are wanted
+                some = slice(first, first + most)
+                parts = {"samples": samples[some], "out": out[some]} | ({} if places is None else {"places": places[some]})
+                if not self._forward(parts, threads, self.is_long and (together or threads == 1)):
+                    self._forward(parts, threads, False)  # the handler of a Ctrl-C has returned: all rows are wanted
         finally:
             self.table[0] = own
             self.data = None  # the engine may be kept for longer than the data
-        return out
 
-    def _forward(self, samples, out, threads, listen):
-        """Fill `out` with the outputs of samples; False where the threads stopped early because of a Ctrl-C."""
+    def _forward(self, arrays, threads, listen):
+        """Fill some of CALL_ARRAYS with outputs; False where the threads stopped early because of a Ctrl-C."""
         counter = new_counter()
-        arrays = {"samples": samples, "out": out}
-        record = for_call(self.record, arrays, n_samples=len(samples), counter=address(counter))
+        n_best = arrays["places"].shape[1] if "places" in arrays else 0
+        record = for_call(
+            self.record, arrays, n_samples=len(arrays["samples"]), n_best=n_best, counter=address(counter)
+        )  # fmt: skip
         self.team.run(lambda thread: program.run_forward(thread, address(record)), threads, counter, listen)
         return counter[system.STOP_WANTED] == 0
 
@@ -170,16 +185,20 @@ class FusedEngine:
         if found != self.entries:
             self.entries, self.model_arrays = found, None
 
-    def _choose_kernels(self, X, update=None, targets=None, pushes=False):
+    def _choose_kernels(self, X, update=None, targets=None, pushes=False, best=False):
         """Write the addresses of the kernels to the record that a call needs. update: of training, None for outputs only."""
         products = rows.products(self.width)
         wanted = {"spmm": products.spmm, "gather": entries.from_entries if self.entries else gather_of(X)}
         if update is not None:
-            wanted |= {"sddmm": products.sddmm, "dx": products.dx if self.index else products.scatter, "update": update}
+            indexed = [self._is_indexed(layer.topology) for layer in self.model.layers[1:]]
+            wanted |= {"sddmm": products.sddmm, "update": update} | ({"dx": products.dx} if any(indexed) else {})
+            wanted |= {} if all(indexed) else {"scatter": products.scatter}
             wanted["loss"] = self._loss_kernel(targets)
             wanted |= {"entry_gradients": entries.entry_gradients} if self.entries else {}
         if pushes:
             wanted["turn"] = push_pull.turn
+        if best:
+            wanted["best"] = ends.best
         new = {name: kernel for name, kernel in wanted.items() if self.kernels.get(name) is not kernel}
         if new:
             programs = [program.run_forward] if update is None else [program.run_steps, program.run_forward]
@@ -246,8 +265,12 @@ class FusedEngine:
         put(self.record, n_threads=threads, together=together, cuts=self.cuts)
         self.shares = threads, together
 
+    def _is_indexed(self, topology):
+        """Whether the backward pass of a layer behind the first goes by its transposed index."""
+        return self.index and not scatters(topology.n_in, topology.n_out, self.width)
+
     def _input_cuts(self, topology, parts):
-        if self.index:
+        if self._is_indexed(topology):
             return even_cuts(topology.transposed.indptr, parts)
         return [topology.n_in * part // parts for part in range(parts + 1)]
 
@@ -289,7 +312,7 @@ class FusedEngine:
             if training and state is not None:
                 for column, vectors in zip(OPTIMIZER_VECTORS, zip(state[l].links, state[l].neurons, strict=True), strict=False):
                     row[[*column]] = [*map(address, vectors)]
-            if (training and l and self.index) or (l == 0 and self.entries):  # the gradient of the input is not needed
+            if (training and l and self._is_indexed(t)) or (l == 0 and self.entries):  # the gradient of the input is not needed
                 back = t.transposed
                 row[columns.INDPTR_T : columns.THRESHOLD] = [*map(address, (back.indptr, back.rows, back.slots))]
         self.path = self.table.copy()

@@ -12,6 +12,7 @@ import scipy.sparse
 from .. import kernels
 from ..kernels import elementwise
 from ..kernels.entries import add_entries, add_entry_gradients
+from ..kernels.largest import keep_best
 from ..kernels.rng import U64, key64
 from ..nn import activations
 from ..nn.linear import NO_BITS
@@ -21,7 +22,7 @@ from .augmented import AugmentedRows, start_epoch
 from .base import ENGINE_PHASES
 from .buffers import Gradients, Workspace
 from .entries import Finish, by_entries, in_order, tile_sizes
-from .tiling import drop_threshold, groups_of, tiles_of
+from .tiling import drop_threshold, groups_of, scatters, tiles_of
 
 
 class LayerwiseEngine:
@@ -118,22 +119,36 @@ class LayerwiseEngine:
         """The net's outputs for the samples (default: all), without dropout: (n, n_out)."""
         samples = np.arange(X.shape[0]) if samples is None else samples
         out = np.empty((len(samples), self.model.sizes[-1]), self.model.dtype)
+        for first, count, Z in self._output_tiles(X, samples):
+            out[first : first + count] = Z[:, :count].T
+        return out
+
+    def best_outputs(self, X, k):
+        """The k largest outputs of each sample, largest first: (places, outputs), both (n, k); no other outputs are kept."""
+        n = X.shape[0]
+        places, out = np.empty((n, k), np.int64), np.empty((n, k), self.model.dtype)
+        for first, count, Z in self._output_tiles(X, np.arange(n)):
+            keep_best(Z, 0, count, first, places, out)
+        return places, out
+
+    def _output_tiles(self, X, samples):
+        """(first, count, outputs (n_out, W)) of each tile of samples[first : first + count], without dropout."""
         space = Workspace(self.model, self.width, training=False, entries=self._by_entries(X))
         w = in_order(self.model.layers[0], X, len(samples)) if space.entries else None
         for tile in range(tiles_of(len(samples), self.width)):
             first, count = tile * self.width, min(self.width, len(samples) - tile * self.width)
             self._gather(X, samples, first, count, space, w)
             self._forward(space, None, 0, count, training=False)
-            out[first : first + count] = space.activations[-1][:, :count].T
-        return out
+            yield first, count, space.activations[-1]
 
     def flows(self, X, targets, samples):
         """(X (n_in, n), dZ (n_out, n)) of each layer for a batch, without dropout: a list."""
         watch = []
         self.batch_gradient(X, targets, samples, None, watch=watch)
         n, layers = len(samples), len(self.model.layers)
-        join = lambda l, part: np.concatenate([entry[l][part] for entry in watch], axis=1)[:, :n]
-        return [(join(l, 0), join(l, 1)) for l in range(layers)]
+        parts = lambda l, part: [entry[l][part] for entry in watch]
+        join = lambda found: (found[0] if len(found) == 1 else np.concatenate(found, axis=1))[:, :n]
+        return [(join(parts(l, 0)), join(parts(l, 1))) for l in range(layers)]
 
     def _by_entries(self, X):
         layer = self.model.layers[0]
@@ -222,12 +237,15 @@ class LayerwiseEngine:
             self.kernel.sddmm(indptr, t.indices, *arrays, 0, t.n_out)
             if l == 0:
                 continue
-            f, back = hidden[l - 1], t.transposed
+            f = hidden[l - 1]
             pair = activations.slopes(f)
-            self.kernel.dx(
-                back.indptr, back.rows, back.slots, layer.w, dZ, X, *(pair or (1.0, 1.0)),
-                space.sign_bits[l] if pair else NO_BITS, space.dropout_bits[l] if threshold else NO_BITS, scale, 0, t.n_in,
-            )  # fmt: skip
+            slopes = pair or (1.0, 1.0)
+            bits = space.sign_bits[l] if pair else NO_BITS, space.dropout_bits[l] if threshold else NO_BITS
+            if scatters(t.n_in, t.n_out, self.width):
+                self.kernel.scatter(t.indptr, t.indices, layer.w, dZ, X, *slopes, *bits, scale, 0, t.n_in)
+            else:
+                back = t.transposed
+                self.kernel.dx(back.indptr, back.rows, back.slots, layer.w, dZ, X, *slopes, *bits, scale, 0, t.n_in)
             if not pair:
                 if len(buffers.dv[l - 1]):
                     add_value_gradients(f, space.z[l], X, count, buffers.dv[l - 1], add, nonfinite)

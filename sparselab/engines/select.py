@@ -8,6 +8,7 @@ import numpy as np
 
 from ..kernels import JIT
 from ..nn import activations, losses
+from ..nn.evaluation import scores_of
 from ..nn.footprint import WORTH_CHECKING
 from ..nn.weighted_loss import parts_of
 from ..utils import resources
@@ -20,8 +21,8 @@ WORTH_THREADS = 2 * 10**7  # links × samples of a prediction from which it is w
 KEEP = 2**24  # bytes of model and buffers up to which the model keeps the engine of its last prediction
 
 
-def outputs(model, X, threads):
-    """The net's outputs for validated samples X, without dropout: (n, n_out).
+def outputs(model, X, threads, k=None):
+    """The net's outputs for validated samples X, without dropout: (n, n_out); of k: (places, outputs) of the k largest, (n, k).
 
     Small predictions run on one thread. The model keeps their engine, so that the next prediction need not allocate buffers and
     tables. One caller at a time reuses it; others get a new one.
@@ -36,12 +37,19 @@ def outputs(model, X, threads):
     first = model.layers[0].topology
     engine.index = not by_entries(X, first) or has_room_for_index(first)
     try:
-        return engine.outputs(X)
+        return engine.outputs(X) if k is None else engine.best_outputs(X, k)
     finally:
         if key:
             model._idle = key, engine
         else:
             engine.close()
+
+
+def scores(model, X, threads, loss, targets, weights=None):
+    """(loss, accuracy, R²) of the net on validated samples X, without dropout; weights: of the samples."""
+    if X.shape[0] != len(targets):
+        raise ValueError(f"y has {len(targets)} entries: must be {X.shape[0]}, one for each row of X")
+    return scores_of(loss, lambda begin, end: outputs(model, X[begin:end], threads), targets, weights, model.sizes[-1])
 
 
 def has_room_for_index(topology):

@@ -7,6 +7,7 @@ from ..kernels import WIDTHS
 MAX_GROUPS = 8  # most gradient buffers; fixed, so that sums do not depend on the number of threads
 LARGE_TILE = 2**25  # bytes of a workspace from which a tile does not fit a cache
 WORTH_MEETING = 10**7  # links × columns from which threads can share a tile and meet after each layer
+WIDE, WIDER = 2**18, 8  # numbers of a tile from which it is wide, and how many times the one before it then must be smaller
 ROW = 3  # links that cost as much as a row itself
 
 
@@ -27,6 +28,15 @@ def shared_out(threads, shares, width, n_links, n_neurons):
     if threads > 1 and (few or 4 * n_neurons * width >= LARGE_TILE):
         return threads, True
     return max(1, min(threads, shares)), False
+
+
+def scatters(n_in, n_out, width):
+    """Whether the backward pass of a layer goes by output, and so without a transposed index. Also for arrays of widths.
+
+    It then reads the gradients of its many outputs once, in order, instead of those of each input's links anywhere in them; and
+    adds to the gradients of its few inputs, which are in a cache.
+    """
+    return (n_out * width >= WIDE) & (n_out >= WIDER * n_in)
 
 
 def tile_width(batch_size):

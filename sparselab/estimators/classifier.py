@@ -282,6 +282,31 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
             outputs.argmax(axis=1) if outputs.shape[1] == len(self.classes_) else (outputs[:, 0] > 0).astype(int)
         ]
 
+    def predict_topk(self, X: Any, k: int) -> tuple[NDArray[Any], NDArray[np.floating]]:
+        """Predict the k best labels of each sample, with memory for these alone, however many labels there are.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+        k : int
+            Number of labels, at most all.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples, k)
+            The labels with the largest outputs, the best first; among equals the first one in `classes_`.
+        scores : ndarray of shape (n_samples, k)
+            These outputs, logits in float32. Where a sample may have several labels, `scipy.special.expit` makes probabilities.
+
+        Raises
+        ------
+        TypeError or ValueError
+            If k is not such a number.
+        """
+        labels, scores = self._best_outputs(X, k)
+        return self.classes_[labels], scores
+
     @available_if(has_probabilities)
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict the probability of each class.

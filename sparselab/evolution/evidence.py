@@ -8,18 +8,17 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from ..datasets.coerce import as_features, as_targets
+from ..engines import select
 from ..engines.layerwise import LayerwiseEngine
-from ..engines.select import outputs
 from ..engines.tiling import tile_width
 from ..nn.footprint import flow_items, net_name, require_memory
 from ..nn.linear import SparseLinear
-from ..nn.losses import scores
 from ..nn.mlp import SparseMLP, check_model
 from ..nn.protocols import Loss
 from ..utils import checks
 
 NOT_FINITE = "a gradient or loss that a rule asks for is not finite: the training diverges"
-AT_ONCE = 2**22  # numbers that `gradient_at` gathers in one piece, which bounds its memory
+AT_ONCE = 2**18  # numbers that `gradient_at` gathers in one piece, which stay in a cache
 
 
 class Flow(NamedTuple):
@@ -239,9 +238,9 @@ class Evidence:
         """
         model, loss, *_ = self._arguments
         targets = loss.targets(as_targets(y, model, loss), model.sizes[-1], model.dtype)
-        found = outputs(model, as_features("X", X, model), 1)
+        X = as_features("X", X, model)
         with np.errstate(all="ignore"):
-            value = float(scores(loss, found, targets)[0])
+            value = float(select.scores(model, X, 1, loss, targets)[0])
         if not np.isfinite(value):
             raise FloatingPointError(NOT_FINITE)
         return value

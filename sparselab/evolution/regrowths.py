@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..nn.linear import SparseLinear
 from ..topology import link_scores
-from ..topology.rewiring import Rewiring, grow, regrow_rows, rewire
+from ..topology.rewiring import Rewiring, free_places, grow, regrow_rows, rewire
 from ..topology.topology import Topology
 from ..utils import checks
 from ..utils.largest import Largest
@@ -142,8 +142,8 @@ def keep_fan_in(
 class SampledGradient:
     """Grow links at those of some randomly drawn positions that have the largest |gradient| for a batch.
 
-    RigL ranks all free positions, which needs a dense gradient. Here only a sample is ranked, as in GSE. Time and memory are
-    O(candidates · links).
+    RigL ranks all free positions, which needs a dense gradient. Here only a sample is ranked, as in GSE. Time is
+    O(candidates · links · batch), memory O(links): candidates are drawn and ranked in blocks of rows.
 
     Parameters
     ----------
@@ -178,10 +178,10 @@ class SampledGradient:
     ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
         """Return the rows and columns of the new links; the arguments are those of `uniform`."""
         free = topology.n_out * topology.n_in - topology.nnz
-        rows, columns = uniform(layer, topology, min(self.candidates * n_new, free), evidence, rng)
-        size = np.abs(given(evidence).of(layer).gradient_at(rows, columns))
-        best = np.sort(np.argsort(-size, kind="stable")[:n_new])
-        return rows[best], columns[best]
+        flow, best = given(evidence).of(layer), Largest(n_new)
+        for rows, columns in free_places(topology, min(self.candidates * n_new, free), rng):
+            best.offer(np.abs(flow.gradient_at(rows, columns)), rows * topology.n_in + columns)
+        return np.divmod(np.sort(best.places()), topology.n_in)
 
 
 gradient = SampledGradient()

@@ -13,6 +13,7 @@ CALL = (  # numbers that differ from call to call
     "max_groups",  # gradient buffers to use at most; 0 where only outputs are wanted
     "n_samples",
     "counter",  # address of the counter at which the threads meet, see system.meet
+    "n_best",  # outputs to keep of each sample, the largest; 0 for all of them
     "server_words",  # address of what workers share at a parameter server, see push_pull; 0 for none
 )  # fmt: skip
 CALL_ARRAYS = {  # arrays that differ from call to call
@@ -21,7 +22,8 @@ CALL_ARRAYS = {  # arrays that differ from call to call
     "settings": "f8",  # the optimizer's, or the server's, see columns.py
     "losses": "f8", "hits": "i8",  # (n_steps, max_tiles), written: the sums over each tile
     "own_words": "i8", "server_table": "i8",  # of a worker at a parameter server, see push_pull
-    "out": "f4",  # (n_samples, n_out), written: the outputs
+    "out": "f4",  # (n_samples, n_out or n_best), written: the outputs
+    "places": "i8",  # (n_samples, n_best), written: which they are
 }  # fmt: skip
 NUMBERS = (
     "n_layers",
@@ -29,8 +31,9 @@ NUMBERS = (
     "n_rows", "n_features",  # of the data
     "n_threads",  # threads that make the same call
     "together",  # 1: all threads go through each tile; 0: each takes tiles of its own
-    "spmm", "sddmm", "dx",  # addresses of kernels, see rows.py,
+    "spmm", "sddmm", "dx", "scatter",  # addresses of kernels, see rows.py,
     "gather", "loss",  # ends.py, entries.py,
+    "best",  # ends.py,
     "entry_gradients",  # entries.py: 0 where the input is a tile of all features,
     "update",  # updating.py,
     "turn",  # and push_pull.py

@@ -6,17 +6,19 @@ Arrays are given by address. One kernel for each kind of data, and one for each 
 import numpy as np
 from numba import types
 
-from . import losses
+from . import logistic, losses
 from .elementwise import gather_csr, softmax_loss, squared_loss
+from .largest import keep_best
 from .native import caller, native
 from .settings import jit
-from .system import array_at
+from .system import array_at, room
 from .transposing import SIDE, gather_rows
 
 i = types.int64
 GATHER = types.void(i, i, i, i, i, i, i, i, i, i, i, i, i)
 LOSS = types.float64(i, i, i, i, i, i, i, i, types.float32, i, i, i)
-call_gather, call_loss = caller(GATHER), caller(LOSS)
+BEST = types.void(i, i, i, i, i, i, i, i, i, i, i)
+call_gather, call_loss, call_best = caller(GATHER), caller(LOSS), caller(BEST)
 
 
 @native(GATHER)
@@ -86,12 +88,29 @@ def by_outputs(code, wanted, Z, n_out, width, n_rows, samples, first, count, sca
     return loss
 
 
+@jit
+def by_logistic(code, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights):
+    """The same of the cross-entropy of the logistic function, faster unless targets of 1 have factors of their own."""
+    n_factors = np.int64(array_at(settings, (3,), np.float64)[2])
+    if n_factors > n_out:
+        return by_outputs(code, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
+    tile, rows = array_at(Z, (n_out, width), np.float32), array_at(samples, (first + count,), np.int64)
+    factors = array_at(settings + 24, (n_factors,), np.float64)
+    of_samples = array_at(weights, (n_rows if weights else 0,), np.float64)
+    listed, sums = code == losses.BINARY_OF_LISTS, array_at(room(), (logistic.SUMS, width), np.float64)
+    loss, array_at(hits, (1,), np.int64)[0] = logistic.binary(
+        tile, wanted, listed, rows, first, count, scale, factors, of_samples, sums
+    )
+    return loss
+
+
 LABELS, NUMBERS, BITS, LISTS = np.int64, np.float32, np.uint8, np.int32  # one a row; of the outputs; 0 or 1; columns, ended by −1
 
 
 def loss_by_outputs(code, kind):
     """The kernel of a loss of losses.by_outputs, for targets (n_rows, …) of this kind."""
     one, listed = kind is LABELS, kind is LISTS
+    formula = by_logistic if code in (losses.BINARY, losses.BINARY_OF_LISTS) else by_outputs
 
     @native(LOSS)
     def loss(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
@@ -101,9 +120,20 @@ def loss_by_outputs(code, kind):
         elif listed:
             columns = np.int64(array_at(settings, (2,), np.float64)[1])
         wanted = array_at(targets, (n_rows, columns), kind)
-        return by_outputs(code, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
+        return formula(code, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
 
     return loss
+
+
+@native(BEST)
+def best(part, parts, Z, n_out, width, first, count, n_samples, n_best, places, scores):
+    """Rows [first, first + count) of `places` and `scores` (n_samples, n_best): the best outputs of some columns of a tile."""
+    left, right = count * part // parts, count * (part + 1) // parts
+    shape = n_samples, n_best
+    keep_best(
+        array_at(Z, (n_out, width), np.float32), left, right, first, array_at(places, shape, np.int64),
+        array_at(scores, shape, np.float32),
+    )  # fmt: skip
 
 
 PLAIN = {losses.SOFTMAX: softmax, losses.SQUARED: squared}  # without settings and weights

@@ -13,7 +13,8 @@ from .rng import dropout_word, key64
 from .settings import jit
 
 __all__ = [
-    "add_gradients", "dx", "gather", "gather_csr", "sddmm", "softmax_loss", "spmm", "squared_loss", "supports", "update",
+    "add_gradients", "dx", "gather", "gather_csr", "scatter", "sddmm", "softmax_loss", "spmm", "squared_loss", "supports",
+    "update",
 ]  # fmt: skip
 
 
@@ -78,12 +79,33 @@ def dx(indptr, rows, slots, w, dZ, out, left, right, sign_bits, dropout_bits, sc
             value, j = w[slots[k]], rows[k]
             for c in range(width):
                 out[i, c] += value * dZ[j, c]
-        if sign_bits.size:
-            for c in range(width):
-                out[i, c] *= right if _bit(sign_bits, i, c) else left
-        if dropout_bits.size:
-            for c in range(width):
-                out[i, c] *= scale if _bit(dropout_bits, i, c) else w.dtype.type(0)
+        _apply_slope(out, i, left, right, sign_bits, dropout_bits, scale)
+
+
+@jit
+def scatter(indptr, indices, w, dZ, out, left, right, sign_bits, dropout_bits, scale, begin, end):
+    """The same without a transposed index: adds the links of these inputs, by output."""
+    width = dZ.shape[1]
+    left, right, scale = w.dtype.type(left), w.dtype.type(right), w.dtype.type(scale)
+    out[begin:end] = 0
+    for j in range(dZ.shape[0]):
+        for k in range(indptr[j], indptr[j + 1]):
+            if begin <= indices[k] < end:
+                for c in range(width):
+                    out[indices[k], c] += w[k] * dZ[j, c]
+    for i in range(begin, end):
+        _apply_slope(out, i, left, right, sign_bits, dropout_bits, scale)
+
+
+@jit
+def _apply_slope(out, i, left, right, sign_bits, dropout_bits, scale):
+    width = out.shape[1]
+    if sign_bits.size:
+        for c in range(width):
+            out[i, c] *= right if _bit(sign_bits, i, c) else left
+    if dropout_bits.size:
+        for c in range(width):
+            out[i, c] *= scale if _bit(dropout_bits, i, c) else out.dtype.type(0)
 
 
 @jit

@@ -45,7 +45,7 @@ from .columns import (  # fmt: skip
     B,
     W,
 )
-from .ends import call_gather, call_loss
+from .ends import call_best, call_gather, call_loss
 from .entries import call_entry_gradients
 from .native import native
 from .push_pull import call_turn
@@ -142,8 +142,8 @@ def backward(thread, work, buffers, first, count, dw, db, add):
                 return np.float32(0), False
             indptr, others, slots = (t[INDPTR_T], t[ROWS_T], t[SLOTS_T]) if t[INDPTR_T] else (t[INDPTR], t[INDICES], 0)
             call_dx(
-                work.dx, begin, end, ahead_of(t[N_OUT], work.width), t[N_OUT], indptr, others, slots, t[W], dZ, X, c[LEFT],
-                c[RIGHT], buffers[SIGN_BITS, l], dropout_bits, c[SCALE],
+                work.dx if t[INDPTR_T] else work.scatter, begin, end, ahead_of(t[N_OUT], work.width), t[N_OUT], indptr, others,
+                slots, t[W], dZ, X, c[LEFT], c[RIGHT], buffers[SIGN_BITS, l], dropout_bits, c[SCALE],
             )  # fmt: skip
             if not go_on(work.counter, parts, part):
                 return np.float32(0), False
@@ -268,18 +268,26 @@ def run_steps(thread, record):
 
 @native(RUN)
 def run_forward(thread, record):
-    """out[i] = the net's output for sample samples[i], without dropout, as one of the threads. record: see run_steps."""
+    """out[i] = the net's outputs for sample samples[i], without dropout, as one of the threads. record: see run_steps.
+
+    Where there is an n_best: the largest of them, and places[i] = which these are.
+    """
     work = array_at(record, (1,), RECORD)[0]
     part, parts = part_of(thread, work)
     buffers, width, n = buffers_of(thread, work), work.width, work.n_samples
     n_out = array_at(work.table, (work.n_layers, FIELDS), np.int64)[work.n_layers - 1, N_OUT]
-    Z, out = array_at(buffers[ACTIVATIONS, work.n_layers], (n_out, width), np.float32), array_at(work.out, (n, n_out), np.float32)
+    outputs = buffers[ACTIVATIONS, work.n_layers]
+    Z, out = array_at(outputs, (n_out, width), np.float32), array_at(work.out, (n, n_out), np.float32)
     for tile in range(0 if work.together else thread, (n + width - 1) // width, 1 if work.together else work.n_threads):
         first, count = tile * width, min(width, n - tile * width)
         fill_input(part, parts, work, buffers, first, count)
         if not (meet(work.counter, parts) and forward(thread, work, buffers, work.key, tile)):
             return
-        if part == 0:
+        if work.n_best:
+            call_best(
+                work.best, part, parts, outputs, n_out, width, first, count, n, work.n_best, work.places, work.out
+            )  # fmt: skip
+        elif part == 0:
             for c in range(count):
                 for q in range(n_out):
                     out[first + c, q] = Z[q, c]

@@ -13,6 +13,7 @@ from numba.np.arrayobj import populate_array
 from .settings import jit
 
 F32, I8, I32, I64 = ir.FloatType(), ir.IntType(8), ir.IntType(32), ir.IntType(64)
+ROOM = 128  # float64 that a kernel has on the stack
 FOREVER = 2**63 - 1  # a time of `now` that never comes
 SPINS = 4000  # reads of the counter before a waiting thread yields its core
 
@@ -157,6 +158,16 @@ def array_at(typing, address, shape, dtype):
         return _array(context, builder, array, args[0], [builder.extract_value(args[1], axis) for axis in range(len(shape))])
 
     return array(types.int64, shape, dtype), codegen
+
+
+@intrinsic
+def room(typing):
+    """Address of ROOM float64 on the stack of the function that it is written in."""
+
+    def codegen(context, builder, sig, args):
+        return builder.ptrtoint(cgutils.alloca_once(builder, ir.ArrayType(ir.DoubleType(), ROOM)), I64)
+
+    return types.int64(), codegen
 
 
 @intrinsic

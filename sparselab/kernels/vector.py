@@ -11,7 +11,8 @@ from .settings import JIT, WIDTHS, jit
 from .transposing import gather
 
 __all__ = [
-    "add_gradients", "dx", "gather", "gather_csr", "sddmm", "softmax_loss", "spmm", "squared_loss", "supports", "update",
+    "add_gradients", "dx", "gather", "gather_csr", "scatter", "sddmm", "softmax_loss", "spmm", "squared_loss", "supports",
+    "update",
 ]  # fmt: skip
 
 
@@ -28,6 +29,11 @@ def spmm(indptr, indices, w, b, X, Y, left, right, sign_bits, dropout_bits, key,
 def dx(indptr, rows, slots, w, dZ, out, left, right, sign_bits, dropout_bits, scale, begin, end):
     kernel = products(dZ.shape[1]).dx.address
     _dx(kernel, indptr, rows, slots, w, dZ, out, left, right, sign_bits, dropout_bits, scale, begin, end)
+
+
+def scatter(indptr, indices, w, dZ, out, left, right, sign_bits, dropout_bits, scale, begin, end):
+    kernel, none = products(dZ.shape[1]).scatter.address, indices[:0]
+    _dx(kernel, indptr, indices, none, w, dZ, out, left, right, sign_bits, dropout_bits, scale, begin, end)
 
 
 def sddmm(indptr, indices, X, dZ, dw, db, add, nonfinite, begin, end):
@@ -50,8 +56,8 @@ def _spmm(kernel, indptr, indices, w, b, X, Y, left, right, sign_bits, dropout_b
 @jit
 def _dx(kernel, indptr, rows, slots, w, dZ, out, left, right, sign_bits, dropout_bits, scale, begin, end):
     call_dx(
-        kernel, begin, end, 0, 0, indptr.ctypes.data, rows.ctypes.data, slots.ctypes.data, w.ctypes.data, dZ.ctypes.data,
-        out.ctypes.data, left, right, _address(sign_bits), _address(dropout_bits), scale,
+        kernel, begin, end, 0, dZ.shape[0], indptr.ctypes.data, rows.ctypes.data, slots.ctypes.data, w.ctypes.data,
+        dZ.ctypes.data, out.ctypes.data, left, right, _address(sign_bits), _address(dropout_bits), scale,
     )  # fmt: skip
 
 

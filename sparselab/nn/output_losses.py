@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy import sparse
 
 from ..datasets.targets import check_targets
-from ..kernels import elementwise
+from ..kernels import elementwise, logistic
 from ..kernels import losses as formulas
 from ..utils import checks
 
@@ -201,6 +201,11 @@ class OutputLoss(WithSettings):
             return elementwise.squared_loss(Z, targets, samples, first, count, scale, dZ)
         code = formulas.code_of(self._formula, targets)
         wanted = targets.reshape(len(targets), -1)
+        if code in (formulas.BINARY, formulas.BINARY_OF_LISTS) and len(self.factors) <= len(Z):
+            if dZ is not Z:
+                dZ[:] = Z
+            listed, sums = code == formulas.BINARY_OF_LISTS, np.empty((logistic.SUMS, Z.shape[1]))
+            return logistic.binary(dZ, wanted, listed, samples, first, count, scale, self.factors, weights, sums)
         arguments = wanted, samples, first, count, scale, dZ, self.parameter, self.factors, weights
         return formulas.by_outputs(code, Z, *arguments)
 

@@ -226,12 +226,23 @@ def rewire(topology: Topology, keep: ArrayLike, n_new: int = 0, *, rng: np.rando
     n_new = checks.integer("n_new", n_new, low=0)
     indptr, indices, origin = _compact(topology, keep)
     if n_new:
-        check_free(topology.shape, len(indices), n_new)
-        state = _random_state(rng)
-        counts = np.empty(topology.n_out, np.int64)
-        growth.draw_counts(state, topology.n_in, np.diff(indptr), n_new, counts)
-        indptr, indices, origin = _grow(topology.n_in, indptr, indices, origin, counts, state[0])
+        counts, seed = _drawn_counts(topology.shape, indptr, n_new, rng)
+        indptr, indices, origin = _grow(topology.n_in, indptr, indices, origin, counts, seed)
     return Rewiring(Topology(*topology.shape, indptr, indices), origin, topology.nnz)
+
+
+def free_places(topology, n_new, rng, at_once=2**20):
+    """Yield rows and columns, int64, of the places where `rewire` would grow n_new links: about `at_once` of them at a time."""
+    indptr, indices, origin = topology.indptr, topology.indices, np.zeros(topology.nnz, np.int64)
+    counts, seed = _drawn_counts(topology.shape, indptr, n_new, rng)
+    ends = np.append(0, np.cumsum(counts + np.diff(indptr)))  # links of a row are merged with the new ones
+    cuts = np.unique(np.searchsorted(ends, np.arange(at_once, ends[-1] + at_once, at_once), side="right") - 1)
+    begin = 0
+    for end in [*cuts.tolist(), topology.n_out]:
+        if end > begin:
+            _, columns, origins = _grow(topology.n_in, indptr, indices, origin, counts, seed, begin, end)
+            yield np.repeat(np.arange(begin, end), counts[begin:end]), columns[origins < 0].astype(np.int64)
+            begin = end
 
 
 def regrow_rows(topology, counts, rng):
@@ -363,25 +374,37 @@ def _compact(topology, keep):
     return indptr, indices, origin
 
 
+def _drawn_counts(shape, indptr, n_new, rng):
+    """(how many of n_new links grow in each row, seed of their columns)."""
+    check_free(shape, int(indptr[-1]), n_new)
+    state, counts = _random_state(rng), np.empty(shape[0], np.int64)
+    growth.draw_counts(state, shape[1], np.diff(indptr), n_new, counts)
+    return counts, state[0]
+
+
 def _random_state(rng):
     if not isinstance(rng, np.random.Generator):
         checks.fail("rng", rng, "a numpy Generator, which growing links needs", TypeError)
     return rng.integers(2**64, size=1, dtype=np.uint64)
 
 
-def _grow(n_in, indptr, indices, origins, counts, seed):
+def _grow(n_in, indptr, indices, origins, counts, seed, first=0, stop=None):
+    """(row pointers, indices, origins) of the rows [first, stop) with counts[j] links more in row j."""
+    stop = len(counts) if stop is None else stop
     new_indptr = indptr.copy()
     new_indptr[1:] += np.cumsum(counts)
-    total, n_out = int(new_indptr[-1]), len(counts)
+    new_indptr -= new_indptr[first]
+    total = int(new_indptr[stop])
     new_indices, origin = np.empty(total, np.int32), np.empty(total, np.int64)
-    most, longest = counts.max(), int(np.diff(new_indptr).max())
+    most, longest = counts[first:stop].max(), int(np.diff(new_indptr[first : stop + 1]).max())
 
     def grow(begin, end):
+        begin, end = first + begin, first + end
         stamp, drawn = np.full(0 if longest <= growth.SHORT else n_in, -1, np.int64), np.empty(most, np.int32)
         growth.grow(
             seed, begin, end, n_in, indptr, indices, origins, counts, new_indptr, new_indices, origin, stamp, drawn,
             np.empty(1, np.uint64),
         )  # fmt: skip
 
-    in_parts(grow, n_out, total)
+    in_parts(grow, stop - first, total)
     return new_indptr, new_indices, origin

@@ -17,6 +17,7 @@ from ..engines.entries import by_entries
 from ..engines.layerwise import LayerwiseEngine
 from ..evolution.evidence import flows_of
 from ..nn import losses as loss_functions
+from ..nn.evaluation import scores_of
 from ..nn.weighted_loss import parts_of, with_weights
 from ..utils import checks
 from ..utils.interrupts import defer_interrupts
@@ -55,6 +56,7 @@ class EpochRunner:
             lean=lean, vectors=getattr(optimizer, "vectors", 1), n_samples=self.n_samples,
             n_batches=max((getattr(rule, "n_batches", 1) for rule in changing), default=1),
             everywhere=any(rule.layers != "hidden" or rule.across_layers or rule.density is not None for rule in changing),
+            evaluated_whole=not self.has_accuracy,
             entries=[by_entries(rows, model.layers[0].topology) for rows in (self.rows, *(test or ())[:1])],
         )  # fmt: skip
         self.engine.index = self.plan.index
@@ -184,7 +186,8 @@ class EpochRunner:
         """(loss, accuracy, R²) on the test samples."""
         X, targets = self.test
         loss, _ = parts_of(self.loss)
-        return loss_functions.scores(loss, self.engine.outputs(X), targets, self.test_weights)
+        outputs = lambda begin, end: self.engine.outputs(X, np.arange(begin, end))
+        return scores_of(loss, outputs, targets, self.test_weights, self.model.sizes[-1])
 
     def epoch_record(self, state):
         """The record of the epoch that `state` has just finished."""

@@ -337,9 +337,10 @@ def evaluate(
     loss_function = loss_functions.get(loss, default="softmax_cross_entropy" if are_labels else "mean_squared_error")
     targets = loss_function.targets(wanted, model.sizes[-1], model.dtype)
     weights = None if sample_weight is None else check_weights(sample_weight, len(targets))
-    outputs = predict(model, X, threads=threads)
+    X = as_features("X", X, model)
+    threads = cores() if threads is None else checks.integer("threads", threads)
     with checks.usual_errors():
-        value, accuracy, r2 = loss_functions.scores(loss_function, outputs, targets, weights)
+        value, accuracy, r2 = select.scores(model, X, threads, loss_function, targets, weights)
     found = Scores(value, accuracy)
     found.r2 = r2
     return found
@@ -379,3 +380,49 @@ def predict(model: SparseMLP, X: Any, *, threads: int | None = None) -> NDArray[
     threads = cores() if threads is None else checks.integer("threads", threads)
     with checks.usual_errors():
         return select.outputs(model, X, threads)
+
+
+def predict_topk(
+    model: SparseMLP, X: Any, k: int, *, threads: int | None = None
+) -> tuple[NDArray[np.int64], NDArray[Any]]:  # fmt: skip
+    """Find the k largest outputs of a net for each sample, without dropout.
+
+    Outputs are computed in tiles of at most 64 samples, of which only the k best stay: n x outputs are never stored.
+
+    Parameters
+    ----------
+    model : SparseMLP
+        The net.
+    X : array_like or sparse matrix of shape (n, features)
+        Samples.
+    k : int
+        Number of outputs, at most all.
+    threads : int, optional
+        Threads that compute, by default all cores; results do not depend on their number.
+
+    Returns
+    -------
+    labels : ndarray of int64
+        Numbers of the outputs (n, k), the largest first; among equals the lower number.
+    scores : ndarray
+        These outputs (n, k), logits in the dtype of the net.
+
+    Raises
+    ------
+    TypeError or ValueError
+        Naming the argument, its value and what is allowed.
+
+    Examples
+    --------
+    >>> import sparselab as sl
+    >>> model = sl.SparseMLP.create((2, 8, 30), epsilon=2, seed=0)
+    >>> labels, scores = sl.predict_topk(model, [[0.0, 1.0], [1.0, 0.0]], 3)
+    >>> labels.shape, bool((scores[:, 0] >= scores[:, 2]).all())
+    ((2, 3), True)
+    """
+    check_model(model)
+    X = as_features("X", X, model)
+    k = checks.integer("k", k, high=model.sizes[-1])
+    threads = cores() if threads is None else checks.integer("threads", threads)
+    with checks.usual_errors():
+        return select.outputs(model, X, threads, k)

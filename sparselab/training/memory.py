@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..engines.tiling import groups_of, shared_out, tile_width, tiles_of
+from ..engines.tiling import groups_of, scatters, shared_out, tile_width, tiles_of
 from ..nn import activations, trained_activations
+from ..nn.evaluation import rows_at_once
 from ..nn.footprint import (
     InsufficientMemoryError,
     NetShape,
@@ -120,12 +121,12 @@ class TrainingShape(NetShape):
 
     def training_items(
         self, batch_size, threads, *, n_test, evolution, layerwise, vectors, plan=PLANS[0], n_seen=0, everywhere=False,
-        entries=(False,),
+        entries=(False,), evaluated_whole=False,
     ):  # fmt: skip
         """{name: bytes} beyond the net itself, at the moment that needs most.
 
         n_seen: samples that rules look at. entries: for the samples to train on and those to evaluate, whether they come by
-        their entries where there is an index.
+        their entries where there is an index. evaluated_whole: whether all outputs of the samples to evaluate exist at once.
         """
         indexed, entries = plan.index and any(entries), plan.index and all(entries)
         width = tile_width(batch_size)
@@ -136,14 +137,17 @@ class TrainingShape(NetShape):
         if n_test:
             space = self.workspace_bytes(width, training=False, entries=entries) if layerwise else 0
             ordered = entries * self.nnz[0] * self.itemsize  # engines.entries.in_order
-            more["evaluation"] = space + ordered + n_test * self.sizes[-1] * (self.itemsize + 3 * 8)
+            computed, evaluated = (n_test, n_test) if evaluated_whole else rows_at_once(n_test, int(self.sizes[-1]))
+            more["evaluation"] = space + ordered + (computed * self.itemsize + evaluated * 3 * 8) * self.sizes[-1]
         if evolution:  # in addition: the memory that an evaluation freed is not always given back
             more["evolution: new links beside the old"] = self.evolution_bytes(vectors, plan.by_layer, everywhere)
         if n_seen:
             more |= flow_items(self.sizes, n_seen, self.itemsize)
         items = layer_training_items(*self.ends, self.nnz, self.itemsize, vectors=vectors, groups=groups)
         sums, values = {name: n.sum() for name, n in items.items()}, self.values.sum() * self.itemsize
-        index = sums["transposed index"] - (0 if indexed else items["transposed index"][0])  # the first layer's is for entries
+        has_index = ~scatters(*self.ends, width)
+        has_index[0] = indexed  # the first layer's is for entries
+        index = items["transposed index"][has_index].sum()
         finish = indexed * (20 + self.itemsize) * self.sizes[1]  # engines.entries.Finish
         return {
             "optimizer state": sums["optimizer state"] + vectors * values,
@@ -164,7 +168,7 @@ def of_hidden(activation, n_sizes):
 
 def check_training(
     model, batch_size, threads, *, n_test=0, evolution=False, layerwise=False, vectors=1, has_state=False, by_layer=False,
-    lean=False, n_batches=1, n_samples=0, everywhere=False, entries=(False,),
+    lean=False, n_batches=1, n_samples=0, everywhere=False, entries=(False,), evaluated_whole=False,
 ):  # fmt: skip
     """The first of PLANS that fits beside the net and the data; refuse, before anything is allocated, a training that none fits.
 
@@ -172,10 +176,11 @@ def check_training(
     layerwise: which engine. vectors: values that the optimizer stores for each link; has_state: they are allocated already.
     by_layer: whether the rules can go layer by layer. A large evolution then does so however much memory there is, and one of
     any size where `lean`. n_batches: batches that a rule looks at together, of `n_samples` samples in all. everywhere: as for
-    `TrainingShape.evolution_bytes`. entries: see TrainingShape.training_items.
+    `TrainingShape.evolution_bytes`. entries, evaluated_whole: see TrainingShape.training_items.
     """
     net = TrainingShape.of(model)
     options = {"n_test": n_test, "evolution": evolution, "layerwise": layerwise, "vectors": vectors, "everywhere": everywhere}
+    options["evaluated_whole"] = evaluated_whole
     options["entries"], later = entries, (layer.topology for layer in model.layers[0 if any(entries) else 1 :])
     existing_index = sum(8 * t.nnz + 8 * (t.n_in + 1) for t in later if "transposed" in vars(t))
     plans = [plan for plan in PLANS if not layerwise and (by_layer or not evolution)] or PLANS[:1]

@@ -1,7 +1,7 @@
 """The arguments of one parallel training, checked."""
 
 from ...datasets.coerce import as_dataset, as_features, remember_classes, weighted
-from ...engines.select import outputs
+from ...engines import select
 from ...evolution import ImportancePruning, timing
 from ...nn import losses as loss_functions
 from ...nn import trained_activations
@@ -80,4 +80,4 @@ class RunSpec:
     def scores(self, model):
         """(loss, accuracy, R²) on the test samples."""
         X, targets = self.test
-        return loss_functions.scores(parts_of(self.loss)[0], outputs(model, X, 1), targets, self.test_weights)
+        return select.scores(model, X, 1, parts_of(self.loss)[0], targets, self.test_weights)

@@ -1,0 +1,378 @@
+"""Nets with very many outputs: data of many labels, metrics of the best labels, and memory that follows links and tiles."""
+
+import math
+import pickle
+
+import numpy as np
+import pytest
+import scipy.sparse
+from sklearn.metrics import ndcg_score
+
+import sparselab as sl
+from sparselab.engines import select, tiling
+from sparselab.engines.layerwise import LayerwiseEngine
+from sparselab.kernels import logistic
+from sparselab.nn import evaluation, rankings
+from sparselab.topology import rewiring
+
+
+def many(**options):
+    return sl.datasets.many_labels(**{"n_samples": 2000, "n_features": 60, "n_labels": 300, "seed": 1} | options)
+
+
+def test_many_labels_are_different_labels_of_each_sample_and_repeatable():
+    data = many(labels_per_sample=4)
+    assert data.source == "synthetic"
+    assert (data.n_train, data.n_test, data.n_features, data.n_outputs) == (1600, 400, 60, 300)
+    for y in (data.y_train, data.y_test):
+        assert set(np.diff(y.indptr)) == {4}
+        assert all(len(set(row)) == 4 for row in y.indices.reshape(-1, 4))
+        assert set(y.data) == {1}
+    again, other = many(labels_per_sample=4), many(labels_per_sample=4, seed=2)
+    np.testing.assert_array_equal(data.X_train, again.X_train)
+    assert (data.y_train != again.y_train).nnz == 0
+    assert not np.array_equal(data.X_train, other.X_train)
+    assert abs(float(data.X_train.std()) - 1) < 0.05
+
+
+def test_frequencies_of_many_labels_follow_the_power_law():
+    data = many(n_samples=40_000, n_features=2, labels_per_sample=1, skew=1.0)
+    counts = np.sort(np.bincount(np.concatenate([data.y_train.indices, data.y_test.indices]), minlength=300))[::-1]
+    expected = 40_000 / np.arange(1, 301) / np.sum(1 / np.arange(1, 301))
+    assert np.abs(counts - expected)[:50].max() < 5 * np.sqrt(expected[0])
+    even = many(n_samples=40_000, n_features=2, labels_per_sample=1, skew=0)
+    counts = np.bincount(even.y_train.indices, minlength=300)
+    assert counts.min() > 0.5 * counts.mean()
+
+
+def test_labels_of_many_labels_can_be_told_from_the_features():
+    """Without noise samples are sums of prototypes: least squares on the labels gives these, and they give the samples back."""
+    data = many(noise=0.0, n_labels=50)
+    Y = data.y_train.toarray().astype(float)
+    prototypes = np.linalg.lstsq(Y, data.X_train, rcond=None)[0]
+    np.testing.assert_allclose(data.y_test.toarray() @ prototypes, data.X_test, atol=1e-4)
+    assert np.count_nonzero(np.abs(prototypes) > 1e-4, axis=1).max() <= 8
+    lengths = np.sqrt(np.square(prototypes).sum(axis=1))
+    np.testing.assert_allclose(lengths, lengths[0], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({"labels_per_sample": 151}, "labels_per_sample"), ({"n_labels": 1}, "n_labels"), ({"noise": -1}, "noise"),
+     ({"skew": float("nan")}, "skew"), ({"test_fraction": 1.0}, "test_fraction"), ({"n_features": 0}, "n_features")],
+)  # fmt: skip
+def test_many_labels_names_a_bad_argument(options, named):
+    with pytest.raises((TypeError, ValueError), match=named):
+        many(**options)
+
+
+# metrics, beside loops over samples
+
+
+def random_labels(rng, n, n_labels, density=0.1):
+    y = (rng.random((n, n_labels)) < density).astype(int)
+    y[0] = 0  # a sample without labels
+    return y
+
+
+def naive_ranking(scores, k):
+    return [sorted(range(len(row)), key=lambda q: (-row[q], q))[:k] for row in scores.tolist()]
+
+
+def naive_precision(y, ranking, k):
+    return sum(y[i][q] for i, row in enumerate(ranking) for q in row[:k]) / (k * len(y))
+
+
+def naive_ndcg(y, ranking, k):
+    total = 0.0
+    for labels, row in zip(y, ranking, strict=True):
+        got = sum(labels[q] / math.log2(place + 2) for place, q in enumerate(row[:k]))
+        best = sum(1 / math.log2(place + 2) for place in range(min(k, int(sum(labels)))))
+        total += got / best if best else 0
+    return total / len(y)
+
+
+def naive_propensity(count, n, a=0.55, b=1.5):
+    return 1 / (1 + (math.log(n) - 1) * (b + 1) ** a * math.exp(-a * math.log(count + b)))
+
+
+def naive_psp(y, ranking, k, propensity):
+    got = sum(y[i][q] / propensity[q] for i, row in enumerate(ranking) for q in row[:k])
+    best = sum(sum(sorted((1 / propensity[q] for q in np.flatnonzero(labels)), reverse=True)[:k]) for labels in y)
+    return got / best
+
+
+@pytest.mark.parametrize("k", [1, 3, 7])
+@pytest.mark.parametrize("given", ["scores", "labels"])
+def test_metrics_are_those_of_loops_over_samples(k, given):
+    rng = np.random.default_rng(k)
+    y, y_train = random_labels(rng, 40, 30), random_labels(rng, 60, 30, 0.2)
+    scores = rng.integers(0, 12, (40, 30)) / 4.0  # many are equal
+    ranking = naive_ranking(scores, 7)
+    predicted = scores if given == "scores" else np.array(ranking)
+    propensity = [naive_propensity(count, 60) for count in y_train.sum(axis=0).tolist()]
+    np.testing.assert_allclose(sl.metrics.propensities(y_train), propensity, rtol=1e-12)
+    for labels in (y, scipy.sparse.csr_matrix(y), scipy.sparse.coo_array(y.astype(bool))):
+        assert sl.metrics.precision_at(k)(labels, predicted) == pytest.approx(naive_precision(y, ranking, k), rel=1e-12)
+        assert sl.metrics.ndcg_at(k)(labels, predicted) == pytest.approx(naive_ndcg(y, ranking, k), rel=1e-12)
+        found = sl.metrics.propensity_precision_at(k, scipy.sparse.csr_array(y_train))(labels, predicted)
+        assert found == pytest.approx(naive_psp(y, ranking, k, propensity), rel=1e-12)
+
+
+def test_ndcg_is_that_of_scikit_learn_where_no_scores_are_equal():
+    rng = np.random.default_rng(0)
+    y, scores = random_labels(rng, 50, 20, 0.3), rng.permutation(1000).reshape(50, 20) / 7
+    for k in (1, 4, 20):
+        assert sl.metrics.ndcg_at(k)(y, scores) == pytest.approx(ndcg_score(y, scores, k=k), rel=1e-12)
+
+
+def test_the_best_choice_counts_as_1_and_metrics_can_be_pickled():
+    y = random_labels(np.random.default_rng(0), 30, 12, 0.4)[1:]
+    y = y[y.sum(axis=1) >= 3]
+    perfect = np.argsort(-y, axis=1, kind="stable")[:, :3]
+    for metric in (sl.metrics.precision_at(3), sl.metrics.ndcg_at(3)):
+        assert pickle.loads(pickle.dumps(metric))(y, perfect) == pytest.approx(1)
+    metric = sl.metrics.propensity_precision_at(3, y)
+    weighty = np.argsort(-y / sl.metrics.propensities(y), axis=1, kind="stable")[:, :3]
+    assert metric(y, weighty) == pytest.approx(1)
+    assert metric(y, 1.0 - y) < 1
+
+
+@pytest.mark.parametrize(
+    ("y", "predicted", "named"),
+    [([[0, 2]], [[0]], "0 or 1"), ([0, 1], [[0], [1]], "y_true"), ([[0, 1]], [[2]], "predicted"), ([[0, 1]], [[-1]], "predicted"),
+     ([[0, 1, 1]], [[1, 1]], "different"), ([[0, 1]], [[0.5]], "predicted"), ([[0, 1]], [[0.5, np.nan]], "NaN"),
+     ([[0, 1]], [[0], [1]], "predicted"), ([[1]], [[0]], "k = 2"), ([[1, 0, 0]], [[0]], "columns")],
+)  # fmt: skip
+def test_metrics_name_what_is_wrong(y, predicted, named):
+    with pytest.raises((TypeError, ValueError), match=named):
+        sl.metrics.precision_at(2 if named in ("different", "k = 2", "columns") else 1)(np.array(y), predicted)
+
+
+def test_metrics_name_bad_arguments():
+    y = np.eye(4, dtype=int)
+    for wrong in (0, 1.5, True):
+        with pytest.raises((TypeError, ValueError), match="k = "):
+            sl.metrics.ndcg_at(wrong)
+    with pytest.raises(ValueError, match="a = "):
+        sl.metrics.propensities(y, a=0)
+    with pytest.raises(ValueError, match="at least 3"):
+        sl.metrics.propensities(y[:2])
+    with pytest.raises(ValueError, match="propensities"):
+        sl.metrics.propensity_precision_at(1, y)(np.eye(3, dtype=int), np.eye(3))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_kernel_keeps_what_a_sort_puts_first(dtype):
+    rng = np.random.default_rng(0)
+    scores = rng.integers(-3, 4, (9, 300)).astype(dtype)
+    scores[0, :290] = np.nan  # fewer numbers than k
+    scores[1] = -np.inf
+    for k in (1, 5, 64, 70, 300):
+        columns, best = rankings.best_of(scores, k)
+        wanted = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        np.testing.assert_array_equal(columns, wanted)
+        np.testing.assert_array_equal(best, np.take_along_axis(scores, wanted, axis=1))
+
+
+# the best outputs of each sample
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("form", ["dense", "sparse"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_predict_topk_is_a_sort_of_all_outputs(dtype, form, threads):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((150, 20)) * (rng.random((150, 20)) < 0.3)
+    model = sl.SparseMLP.create((20, 30, 400), density=[0.5, 0.02], activation="relu", seed=0, dtype=dtype)  # many outputs are 0
+    given = scipy.sparse.csr_array(X) if form == "sparse" else X
+    scores = sl.predict(model, given, threads=threads)
+    for k in (1, 6, 400):
+        labels, best = sl.predict_topk(model, given, k, threads=threads)
+        wanted = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        assert (labels.dtype, best.dtype) == (np.int64, np.dtype(dtype))
+        np.testing.assert_array_equal(labels, wanted)
+        np.testing.assert_array_equal(best, np.take_along_axis(scores, wanted, axis=1))
+
+
+def test_predict_topk_gives_the_same_where_threads_share_each_tile(monkeypatch):
+    monkeypatch.setattr(tiling, "LARGE_TILE", 1)
+    X = np.random.default_rng(0).standard_normal((70, 20))
+    model = sl.SparseMLP.create((20, 30, 400), density=[0.5, 0.02], seed=0)
+    for one, two in zip(sl.predict_topk(model, X, 5, threads=1), sl.predict_topk(model, X, 5, threads=3), strict=True):
+        np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(sl.predict(model, X, threads=1), sl.predict(model, X, threads=3))
+
+
+@pytest.mark.parametrize("wrong", [0, 401, 2.0, True])
+def test_predict_topk_names_a_bad_k(wrong):
+    with pytest.raises((TypeError, ValueError), match="k = "):
+        sl.predict_topk(sl.SparseMLP.create((20, 30, 400), seed=0), np.zeros((3, 20)), wrong)
+
+
+def test_predict_topk_of_the_classifier_gives_its_labels():
+    data = many(n_labels=40)
+    several = sl.SparseMLPClassifier((30,), epochs=1, random_state=0).fit(data.X_train, data.y_train)
+    labels, scores = several.predict_topk(data.X_test, 3)
+    wanted = np.argsort(-several.predict_log_proba(data.X_test), axis=1, kind="stable")[:, :3]
+    np.testing.assert_array_equal(labels, wanted)
+    np.testing.assert_allclose(scores, np.take_along_axis(several.decision_function(data.X_test), wanted, axis=1), rtol=1e-6)
+    names = np.array(["c", "a", "b"])[data.y_train.indices[::5] % 3]
+    one = sl.SparseMLPClassifier((30,), epochs=1, random_state=0).fit(data.X_train, names)
+    labels, _ = one.predict_topk(data.X_test, 3)
+    np.testing.assert_array_equal(labels[:, 0], one.predict(data.X_test))
+    assert all(set(row) == {"a", "b", "c"} for row in labels)
+    with pytest.raises(ValueError, match="k = "):
+        one.predict_topk(data.X_test, 4)
+
+
+# evaluation in pieces
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", ["labels", "lists", "zeros and ones", "numbers"])
+def test_evaluation_in_pieces_is_that_of_all_outputs(monkeypatch, kind, weighted):
+    rng = np.random.default_rng(0)
+    X, model = rng.standard_normal((150, 20)).astype(np.float32), sl.SparseMLP.create((20, 30, 40), seed=0)
+    y = random_labels(rng, 150, 40, 0.05)
+    y, loss = {
+        "labels": (rng.integers(0, 40, 150), "softmax_cross_entropy"), "zeros and ones": (y, "binary_cross_entropy"),
+        "lists": (scipy.sparse.csr_array(y), "binary_cross_entropy"), "numbers": (rng.random((150, 40)), "mean_squared_error"),
+    }[kind]  # fmt: skip
+    weights = np.repeat([0.0, 1.0, 3.0], 50) if weighted else None
+    whole = sl.evaluate(model, X, y, loss=loss, sample_weight=weights)
+    trained = [record.test_loss for record in sl.train(model.copy(), (X, y, X, y), loss=loss, epochs=1, seed=0)]
+    monkeypatch.setattr(evaluation, "AT_ONCE", 40 * 7)  # 7 samples a piece, of 64 at a time
+    pieces = sl.evaluate(model, X, y, loss=loss, sample_weight=weights)
+    assert pieces.loss == pytest.approx(whole.loss, rel=1e-12)
+    assert (pieces.accuracy is None, pieces.r2) == (kind == "numbers", whole.r2)
+    if kind != "numbers":
+        assert pieces.accuracy == pytest.approx(whole.accuracy, rel=1e-12)
+    again = [record.test_loss for record in sl.train(model.copy(), (X, y, X, y), loss=loss, epochs=1, seed=0)]
+    assert again == pytest.approx(trained, rel=1e-12)
+
+
+# evolution of very wide layers
+
+
+@pytest.mark.parametrize("at_once", [1, 50, 2**20])
+def test_places_drawn_in_blocks_are_those_drawn_at_once(at_once):
+    topology = sl.erdos_renyi(200, 30, density=0.2, seed=0)
+    whole = sl.rewire(topology, np.ones(topology.nnz, bool), 900, rng=np.random.default_rng(1))
+    rows, columns = sl.regrowths.places(whole)
+    blocks = list(rewiring.free_places(topology, 900, np.random.default_rng(1), at_once))
+    assert len(blocks) == 1 if at_once == 2**20 else len(blocks) > 5
+    np.testing.assert_array_equal(np.concatenate([block[0] for block in blocks]), rows)
+    np.testing.assert_array_equal(np.concatenate([block[1] for block in blocks]), columns)
+
+
+@pytest.mark.parametrize("at_once", [30, 2**20])
+def test_sampled_gradients_are_ranked_as_if_all_were_there(monkeypatch, at_once):
+    monkeypatch.setattr(rewiring.free_places, "__defaults__", (at_once,))
+    X, y = np.random.default_rng(0).standard_normal((40, 12)).astype(np.float32), np.arange(40) % 5
+    model = sl.SparseMLP.create((12, 50, 5), density=0.3, seed=0)
+    evidence = sl.evolution.Evidence(model, sl.SoftmaxCrossEntropy(), X, y, np.arange(40))
+    layer, flow = model.layers[0], evidence.flows[0]
+    found = sl.regrowths.SampledGradient(4)(layer, layer.topology, 30, evidence, np.random.default_rng(3))
+    rows, columns = sl.regrowths.uniform(layer, layer.topology, 120, None, np.random.default_rng(3))
+    size = np.abs(flow.dZ.astype(float) @ flow.X.T.astype(float))[rows, columns]
+    wanted = np.sort(np.argsort(-size, kind="stable")[:30])
+    np.testing.assert_array_equal(found, [rows[wanted], columns[wanted]])
+
+
+# binary cross-entropy, whose exponentials and logarithms are polynomials
+
+
+def test_polynomials_are_exact_to_a_few_units_in_the_last_place():
+    x = -np.concatenate([np.linspace(0, 708, 20_001), np.logspace(-300, 0, 2000), np.linspace(0, 2, 20_001)])
+    found = np.array([logistic.exp(value) for value in x.tolist()])
+    np.testing.assert_allclose(found, np.exp(x), rtol=1e-15)
+    small = np.exp(x)
+    np.testing.assert_allclose([logistic.log1p(value) for value in small.tolist()], np.log1p(small), rtol=1e-15)
+    assert logistic.exp(-np.inf) <= 1e-307
+    assert np.isnan([logistic.exp(np.nan), logistic.log1p(np.nan)]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("form", ["lists", "zeros and ones"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_binary_cross_entropy_of_a_tile_is_that_of_loops(dtype, form, weighted):
+    rng = np.random.default_rng(0)
+    n_out, width, count, n = 150, 8, 6, 20
+    y = random_labels(rng, n, n_out, 0.03)
+    Z = (rng.standard_normal((n_out, width)) * 20).astype(dtype)
+    Z[:5], Z[5, 0], Z[6, 1] = 0, 800, -800
+    factors, weights = (rng.random(n_out), rng.random(n)) if weighted else (np.ones(n_out), np.ones(n))
+    loss = sl.BinaryCrossEntropy(output_weights=factors) if weighted else sl.BinaryCrossEntropy()
+    targets = loss.targets(scipy.sparse.csr_array(y) if form == "lists" else y, n_out, dtype)
+    assert targets.dtype == (np.int32 if form == "lists" else np.uint8)
+    samples, before, dZ = rng.permutation(n), Z.copy(), np.full_like(Z, np.nan)
+    given = (weights,) if weighted else ()
+    found, hits = loss.on_tile(Z, targets, samples, 3, count, dtype(0.25), dZ, *given)
+    np.testing.assert_array_equal(Z, before)
+    total, right, slopes = 0.0, 0, np.zeros((n_out, width))
+    for c in range(count):
+        labels = y[samples[3 + c]]
+        right += all((before[q, c] > 0) == (labels[q] > 0) for q in range(n_out))
+        for q in range(n_out):
+            z, weight = float(before[q, c]), factors[q] * weights[samples[3 + c]]
+            total += weight * (max(z, 0) - z * labels[q] + math.log1p(math.exp(-abs(z))))
+            e = math.exp(-abs(z))
+            sigmoid = 1 / (1 + e) if z > 0 else e / (1 + e)
+            against = e / (1 + e) if z > 0 else 1 / (1 + e)
+            slopes[q, c] = 0.25 * weight * (-against if labels[q] else sigmoid)
+    assert found == pytest.approx(total, rel=1e-13)
+    assert hits == right
+    np.testing.assert_allclose(
+        dZ, slopes, rtol=1e-6 if dtype == np.float32 else 1e-14, atol=1e-300 if dtype == np.float64 else 1e-44
+    )
+    again, _ = loss.on_tile(Z, targets, samples, 3, count, dtype(0.25), Z, *given)  # in place
+    assert again == found
+    np.testing.assert_array_equal(Z, dZ)
+
+
+def test_a_loss_of_an_output_that_is_not_a_number_is_not_a_number():
+    Z = np.zeros((3, 8), np.float32)
+    Z[1, 2] = np.nan
+    loss = sl.BinaryCrossEntropy()
+    assert np.isnan(loss.on_tile(Z, loss.targets(np.eye(3, dtype=int), 3, np.float32), np.arange(3), 0, 3, np.float32(1), Z)[0])
+
+
+def test_all_labels_must_be_right_for_a_hit_also_where_an_output_is_zero():
+    loss, y = sl.BinaryCrossEntropy(), np.array([[1, 0], [1, 0], [1, 0], [0, 0]])
+    Z = np.zeros((2, 8), np.float32)
+    Z[:, :4] = [[1, 0, 1, 0], [-1, -1, 1, 0]]
+    assert loss.on_tile(Z, loss.targets(y, 2, np.float32), np.arange(4), 0, 4, np.float32(1), Z)[1] == 2
+
+
+# the backward pass of layers with far more outputs than inputs
+
+
+def trained_on_many(data, threads=1, engine=None):
+    """(weights, whether the last layer has a transposed index) after an epoch; engine: one to use in place of the fast one."""
+    model = sl.SparseMLP.create((60, 30, 300), density=[0.3, 0.2], topology="fixed_fan_in", seed=0, dropout=0.2)
+    with pytest.MonkeyPatch.context() as patch:
+        if engine:
+            patch.setattr(
+                select, "create", lambda *arguments, **_: engine(arguments[0], arguments[1], tiling.tile_width(70), threads)
+            )
+        records = list(sl.train(model, data, loss="binary_cross_entropy", epochs=1, batch_size=70, seed=0, threads=threads))
+    assert np.isfinite(records[0].train_loss)
+    return [layer.w for layer in model.layers], "transposed" in vars(model.layers[1].topology)
+
+
+def test_wide_output_layers_go_without_a_transposed_index_and_give_the_same_bits_everywhere(monkeypatch):
+    data = many(n_samples=200)
+    indexed, has_index = trained_on_many(data)
+    assert has_index
+    monkeypatch.setattr(tiling, "WIDE", 1)
+    found, has_index = trained_on_many(data)
+    assert not has_index
+    for a, b in zip(found, indexed, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    for other, _ in (trained_on_many(data, threads=2), trained_on_many(data, engine=LayerwiseEngine)):
+        for a, b in zip(found, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+    monkeypatch.setattr(tiling, "LARGE_TILE", 1)  # threads share each tile
+    for a, b in zip(found, trained_on_many(data, threads=2)[0], strict=True):
+        np.testing.assert_array_equal(a, b)
