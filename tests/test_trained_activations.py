@@ -15,7 +15,7 @@ import sparselab as sl
 from sparselab.checkpoints import model_file
 from sparselab.engines import tiling
 from sparselab.engines.layerwise import LayerwiseEngine
-from sparselab.nn import optimizers
+from sparselab.nn import optimizers, torch_optimizers
 
 NAMES = ("prelu", "srelu", "taaf")
 KINDS = {"prelu": sl.PReLU(0.1), "srelu": sl.SReLU(), "taaf": sl.TAAF(), "taaf of slopes": sl.TAAF(sl.LeakyReLU(0.3))}
@@ -525,6 +525,7 @@ def test_a_gradient_that_is_not_finite_stops_the_training():
         (lambda: setattr(net().layers[0], "values", np.zeros((4, 33))), "values = .float64 arra"),
         (lambda: sl.TAAF("srelu"), "function = .srelu.: must be an activation without trained values"),
         (lambda: sl.TAAF("sine"), "activation = 'sine'"),
+        (lambda: sl.TAAF(biases=0), "biases = 0"),
         (lambda: sl.PReLU(float("nan")), "slope = nan"),
         (lambda: sl.SReLU().forward(np.zeros((2, 2))), "t_l, a_l, p, a_r"),
         (lambda: list(sl.train_parallel(net(), models.dataset(), n_jobs=1)), "model.activation = SReLU.*workers"),
@@ -548,9 +549,34 @@ def test_the_state_of_an_optimizer_must_have_vectors_for_values():
         optimizers.check_state(state.optimizer, model)
 
 
+@pytest.mark.parametrize("optimizer", torch_optimizers.NAMES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_biases_that_an_activation_leaves_out_stay_0(optimizer, dtype, tmp_path):
+    make = lambda **options: models.net(activation=sl.TAAF("tanh", **options), dtype=dtype)
+    data, options = models.dataset(90, dtype=np.dtype(dtype)), {"batch_size": 30, "seed": 0, "rules": [sl.SET(0.3)]}
+    options["optimizer"] = torch_optimizers.named(optimizer, learning_rate=0.01, momentum=0.9, weight_decay=0.01)
+    model = make(biases=False)
+    list(sl.train(model, data, epochs=3, **options))
+    assert all(not layer.b.any() for layer in model.layers[:-1])
+    assert model.layers[-1].b.all()
+    assert all((layer.values[2] != 0).any() for layer in model.layers[:-1])
+    path = model_file.save(model, tmp_path / "net")
+    assert model_file.load(path).activation == model.activation == sl.TAAF("tanh", biases=False)
+
+
+def test_without_biases_a_step_changes_all_else_alike():
+    data, (with_, without) = models.dataset(40), (models.net(activation=sl.TAAF(biases=biases)) for biases in (True, False))
+    for model in (with_, without):
+        list(sl.train(model, data, epochs=1, batch_size=40, seed=0, optimizer=sl.SGD(0.1)))
+    for one, other in zip(with_.layers, without.layers, strict=True):
+        np.testing.assert_array_equal(one.w, other.w)
+        np.testing.assert_array_equal(one.values, other.values)
+        assert one is with_.layers[-1] or (one.b.any() and not other.b.any())
+
+
 def test_headers_are_plain():
     assert json.loads(json.dumps(sl.activations.describe(sl.TAAF(sl.LeakyReLU(0.1))))) == {
-        "name": "taaf", "function": {"name": "leaky_relu", "alpha": 0.1},
+        "name": "taaf", "function": {"name": "leaky_relu", "alpha": 0.1}, "biases": True,
     }  # fmt: skip
     with pytest.raises(ValueError, match="plug-in"):
         sl.activations.describe(sl.TAAF(Cube()))

@@ -235,6 +235,8 @@ class LayerwiseEngine:
                 indptr, back = self.finish.no_links, t.transposed  # the biases are left
                 nonfinite[0] += add_entry_gradients(*entries, back.indptr, back.rows, back.slots, dZ, buffers.dw[l], 0, 1)
             self.kernel.sddmm(indptr, t.indices, *arrays, 0, t.n_out)
+            if l < len(hidden) and not getattr(hidden[l], "biases", True):
+                buffers.db[l][:] = 0
             if l == 0:
                 continue
             f = hidden[l - 1]

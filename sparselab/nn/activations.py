@@ -329,17 +329,20 @@ class Tanh:
 class TAAF(Trained):
     """Transformative adaptive activation function: α f(β z + γ) + δ, with four trained values for each neuron.
 
-    Neurons start with α = β = 1 and γ = δ = 0, so that it is f at first. Its authors leave out the biases, which γ stands for.
+    Neurons start with α = β = 1 and γ = δ = 0, so that it is f at first. Its authors leave out the biases, which γ stands for:
+    `biases=False`.
 
     Parameters
     ----------
     function : str, type or Activation, default "tanh"
         The function f, as for `get`; one without trained values. It is stored as an object.
+    biases : bool, default True
+        Whether the biases of these neurons are trained; else they stay 0, but for what is put into them where inputs are removed.
 
     Raises
     ------
     TypeError, ValueError
-        If `function` is no activation, or has trained values itself.
+        If `function` is no activation, or has trained values itself; if `biases` is no bool.
 
     References
     ----------
@@ -355,6 +358,7 @@ class TAAF(Trained):
     """
 
     function: str | type | Activation = "tanh"
+    biases: bool = True
 
     trained = ("alpha", "beta", "gamma", "delta")
 
@@ -363,6 +367,7 @@ class TAAF(Trained):
         if trained_activations.names(function):
             checks.fail("function", self.function, "an activation without trained values of its own")
         object.__setattr__(self, "function", function)
+        checks.flag("biases", self.biases)
 
     def at(self, depth: int) -> "TAAF":
         """Return the activation of one hidden layer.
@@ -377,7 +382,7 @@ class TAAF(Trained):
         TAAF
             The same with the function of that layer.
         """
-        return TAAF(at(get(self.function), depth))
+        return TAAF(at(get(self.function), depth), self.biases)
 
     def start_values(self, n: int, rng: np.random.Generator) -> Sequence[ArrayLike]:
         """Return the values at the start.

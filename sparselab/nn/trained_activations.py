@@ -283,6 +283,7 @@ class Bound:
 
     def __init__(self, activation: Any, values: NDArray[np.floating]) -> None:
         self.activation, self.values = activation, values
+        self.biases = getattr(activation, "biases", True)  # whether those of its neurons are trained
 
     @property
     def columns(self) -> NDArray[np.floating]:
