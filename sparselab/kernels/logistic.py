@@ -16,7 +16,8 @@ SUMS = 2
 
 LOG2_E, LN2_HIGH, LN2_LOW = 1.4426950408889634, 6.93147180369123816490e-01, 1.90821492927058770002e-10
 ROUND = 6755399441055744.0  # 1.5 · 2^52: added to a small number, it rounds it to a whole one, which the lowest bits then hold
-LEAST = -708.0  # e^x of less counts as e^−708
+NOTHING = 2.0**-100  # a slope of less counts as 0: products with it could be subnormal, which takes many times as long
+LEAST = -300.0  # e^x of less counts as e^−300, whose square is not subnormal
 
 
 @intrinsic
@@ -131,7 +132,8 @@ def binary(dZ, targets, listed, samples, first, count, scale, factors, weights, 
                 e = exp(-abs(z))
                 total[c] += factor * ((z if z > 0 else 0.0) + log1p(e))
                 wrong[c] += 1.0 if z > 0 else 0.0
-                dZ[q, c] = (e if z < 0 else 1.0) / (1.0 + e) * scaled
+                slope = (e if z < 0 else 1.0) / (1.0 + e)
+                dZ[q, c] = 0.0 if slope < NOTHING else slope * scaled
         if len(weights):
             for c in range(count):
                 weight = weights[samples[first + c]]
