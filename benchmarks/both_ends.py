@@ -137,7 +137,7 @@ class OneVsRest:
         for j in tqdm(range(Y.shape[1]), desc="one-vs-rest", leave=False):
             y = columns[:, [j]].toarray().ravel()
             constant = y.min() == y.max()
-            self.models.append(float(y.mean()) if constant else LogisticRegression(solver="liblinear").fit(X, y))
+            self.models.append(float(y.mean()) if constant else LogisticRegression(solver="liblinear", random_state=0).fit(X, y))
         return self
 
     def predict_proba(self, X):
@@ -153,7 +153,7 @@ def logistic(**options):
     def make(_):
         from sklearn.linear_model import LogisticRegression
 
-        return LogisticRegression(max_iter=1000, **options)
+        return LogisticRegression(max_iter=1000, random_state=0, **options)
 
     return make
 
@@ -280,16 +280,19 @@ JOBS = [
 ]  # fmt: skip
 
 
-def run(kept, job, arrays, part, seeds, threads, bar=None):
-    """Measure what is not kept yet: `part` "test" is ours and its peers, "held out" the settings that were tried."""
-    parts = job.held_out(arrays) if part == "held out" else [four(arrays)]
+def plan_of(job, part, seeds):
+    """[(model, options, seed)]: part "test" is ours and its peers, "held out" the settings that were tried."""
     if part == "held out":
-        plan = [("ours", job.ours | changes, 0) for changes in job.tried]
-        plan += [("MLPRegressor", changes, 0) for changes in job.tried_peers]
-    else:
-        plan = [("ours", job.ours, seed) for seed in range(seeds)]
-        plan += [(name, {}, seed) for name in job.peers for seed in range(seeds if name == "MLPRegressor" else 1)]
-    for model, options, seed in plan:
+        ours = [("ours", job.ours | changes, 0) for changes in job.tried]
+        return ours + [("MLPRegressor", changes, 0) for changes in job.tried_peers]
+    ours = [("ours", job.ours, seed) for seed in range(seeds)]
+    return ours + [(name, {}, seed) for name in job.peers for seed in range(seeds if name == "MLPRegressor" else 1)]
+
+
+def run(kept, job, arrays, part, seeds, threads, bar=None):
+    """Measure what is not kept yet."""
+    parts = job.held_out(arrays) if part == "held out" else [four(arrays)]
+    for model, options, seed in plan_of(job, part, seeds):
         if model == "ours":
             make = lambda o=options, s=seed: job.make(o, s, threads)
         else:
@@ -302,24 +305,23 @@ def run(kept, job, arrays, part, seeds, threads, bar=None):
 
 
 def rows_of(kept, part="test"):
-    """Rows of the table: mean ± deviation of all seeds of each model, or of the settings that were tried."""
-    groups = {}
-    for row in kept.rows.values():
-        s = row["settings"]
-        if s["part"] == part:
-            groups.setdefault((s["data"], s["model"], tuple(sorted(map(str, s["options"].items())))), []).append(row)
-    jobs, rows = {job.name: job for job in JOBS}, []
-    for (data, model, _), found in groups.items():
-        job, options = jobs[data], found[0]["settings"]["options"]
-        digits = 3 if job.measure is rmse else 2
-        rows.append({
-            "data": data, "measure": job.title, "model": model, "n": len(found),
-            "score": " / ".join(spread(values, digits) for values in zip(*(row["score"] for row in found), strict=True)),
-            "asked": " / ".join(map(str, job.asked or ())), "links": found[0].get("links"),
-            "output density %": found[0].get("output density %"),
-            "changed": ", ".join(f"{k}={v}" for k, v in options.items() if model != "ours" or job.ours.get(k) != v),
-        })  # fmt: skip
-    return sorted(rows, key=lambda row: list(jobs).index(row["data"]))
+    """Rows of the table: mean ± deviation over the seeds of each model, or of the settings that were tried, of today's plan."""
+    rows = []
+    for job in JOBS:
+        for model, options, _ in plan_of(job, part, 1):
+            wanted = {"data": job.name, "model": model, "options": options, "part": part}
+            found = [row for row in kept.rows.values() if row["settings"] == wanted | {"seed": row["settings"]["seed"]}]
+            if not found:
+                continue
+            digits = 3 if job.measure is rmse else 2
+            rows.append({
+                "data": job.name, "measure": job.title, "model": model, "n": len(found),
+                "score": " / ".join(spread(values, digits) for values in zip(*(row["score"] for row in found), strict=True)),
+                "asked": " / ".join(map(str, job.asked or ())), "links": found[0].get("links"),
+                "output density %": found[0].get("output density %"),
+                "changed": ", ".join(f"{k}={v}" for k, v in options.items() if model != "ours" or job.ours.get(k) != v),
+            })  # fmt: skip
+    return rows
 
 
 def main(argv=None):
