@@ -65,6 +65,11 @@ COLUMNS = {
         "features": ",d", "links": ",d", "fit s": ".3f", "fit s, scikit-learn": ".2f", "fit, times faster": ".0f",
         "predict s": ".4f", "predict s, scikit-learn": ".4f", "predict, times faster": ".1f", "peak MiB": ".0f",
     },
+    "both_ends": {
+        "data": "", "measure": "", "model": "", "n": ("seeds", "d"), "score": "", "asked": ("asked for", ""), "links": ",d",
+        "output density %": ("output layer's density %", ".0f"),
+    },
+    "both_ends: tried": {"data": "", "measure": "", "model": "", "changed": "", "score": ""},
     "evolution": {
         "net": "", "links": ",d", "make": ("making s", ".3f"), "make / 10^7": ("a 10^7 links", ".2f"),
         "evolve": ("evolution s", ".3f"), "min": ".3f", "evolve / 10^7": ("a 10^7 links", ".2f"),

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from benchmarks import growth, importance, kept, peer_report, questions, repertoire, scale
+from benchmarks import both_ends, growth, importance, kept, peer_report, questions, repertoire, scale
 
 EPOCHS, SEEDS = 15, 5  # of the runs of benchmarks.questions that documents show
 
@@ -113,6 +113,8 @@ VIEWS = {
     "questions: slopes": lambda: question_rows("slopes"),
     "questions: topology": lambda: question_rows("topology"),
     "repertoire": lambda: repertoire.rows_of(kept.Kept("repertoire")),
+    "both_ends": lambda: both_ends.rows_of(kept.Kept("both_ends")),
+    "both_ends: tried": lambda: both_ends.rows_of(kept.Kept("both_ends"), "held out"),
     "defaults": default_rows,
     "growth: slopes": growth_slopes,
     "scale": scale_rows,

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from sparselab.datasets import DownloadError, download, folders, load, sources
+from sparselab.datasets import DownloadError, download, folders, load, published, sources
 from sparselab.datasets.download import RemoteFile, fetch, problem
 from sparselab.datasets.sources import Source, obtain
 
@@ -232,6 +232,16 @@ def test_gzip_without_a_known_checksum(server, tmp_path):
     assert get(remote(server, "packed", sha256=(), name="data.gz"), tmp_path).read_bytes() == PACKED
 
 
+@pytest.mark.parametrize(
+    "path, reason", [("page", "web page"), ("nothing", "empty"), ("truncated", "broke off"), ("missing", "404")]
+)
+def test_plain_files_without_a_known_checksum(server, tmp_path, path, reason):
+    with pytest.raises(DownloadError, match=reason):
+        get(remote(server, path, sha256=()), tmp_path)
+    assert left_in(tmp_path) == []
+    assert get(remote(server, path, "good", sha256=()), tmp_path).read_bytes() == CONTENT
+
+
 def test_any_of_several_checksums(server, tmp_path):
     assert get(remote(server, "good", sha256=("0" * 64, SHA)), tmp_path).is_file()
 
@@ -348,7 +358,9 @@ def offline(monkeypatch):
     monkeypatch.setattr(socket, "create_connection", refuse)
 
 
-@pytest.mark.parametrize("name", ["mnist", "madelon", "higgs", "cifar10", "leukemia"])
+@pytest.mark.parametrize(
+    "name", ["mnist", "madelon", "higgs", "cifar10", "leukemia", "bibtex", "delicious", "newsgroups20", "california"]
+)
 def test_offline_says_what_to_do(own_folder, offline, name):
     start = time.monotonic()
     with pytest.raises(DownloadError) as error:
@@ -433,11 +445,13 @@ def test_mixed_origins_count_as_the_least_official(server, own_folder):
 
 
 def test_table_of_sources_is_complete():
-    table = [sources.MNIST, sources.FASHION_MNIST, sources.MADELON, sources.HIGGS, sources.CIFAR10, sources.LEUKEMIA]
-    for file in (file for source in table for file in source.files):
-        assert all(url.startswith("http") and url.endswith(file.name) for url in file.urls)
+    table = [one for one in vars(sources).values() if isinstance(one, Source)]
+    assert len(table) == 10
+    for name, file in ((one.name, file) for one in table for file in one.files):
+        assert all(url.startswith("http") for url in file.urls)
+        assert all(url.endswith(file.name) for url in file.urls if "figshare" not in url)  # its addresses are numbers
         assert all(len(sha) == 64 and int(sha, 16) for sha in file.sha256)
-        assert file.sha256 or file.name.endswith(".gz")
+        assert file.sha256 or file.name.endswith(".gz") or len(published.ENTRIES[name]) == 64
 
 
 def test_data_folder(monkeypatch, tmp_path):

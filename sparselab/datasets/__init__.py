@@ -11,6 +11,10 @@ madelon              2,000 + 600     500       a network
 higgs                11 million      28        a network, 2.8 GB
 cifar10              50,000 + 10,000 3,072     a network
 leukemia             1,397 + 699     54,675    a network
+bibtex               4,880 + 2,515   1,836     a network; 159 labels, of which a row may have several
+delicious            12,920 + 3,185  500       a network; 983 labels, of which a row may have several
+newsgroups20         11,314 + 7,532  130,107   a network
+california           16,512 + 4,128  8         a network; a regression
 path/to/table.csv    any             any       the file, see `Dataset.from_file`
 
 `many_labels` computes data of several labels a sample, with as many labels as wanted.
@@ -56,6 +60,10 @@ BUILT_IN = {
     "higgs": published.higgs,
     "cifar10": published.cifar10,
     "leukemia": published.leukemia,
+    "bibtex": published.bibtex,
+    "delicious": published.delicious,
+    "newsgroups20": published.newsgroups20,
+    "california": published.california,
 }
 FILES = tuple(readers.READERS)  # extensions of data files; .gz, .bz2 or .xz may follow
 _registered = {}
@@ -136,9 +144,10 @@ def load(name: str | PathLike[str], **options: Any) -> Dataset:
         A name of a dataset, or the path of a data file.
     **options
         Options of this dataset, such as n_train=1_050_000 for "higgs"; for a file those of `Dataset.from_file`. All
-        have standardise: by default True, each feature by mean and deviation of the training rows; False for none; and for
-        "mnist", "cifar10" and both "fashion_mnist" also "published", all pixels (of "cifar10": of a channel) by the usual two
-        numbers, such as 0.1307 and 0.3081 of MNIST's x / 255.
+        have standardise: by default True, each feature by mean and deviation of the training rows; False for none, which is the
+        default of "bibtex", "delicious" and "newsgroups20", whose values are ones and counts; and for "mnist", "cifar10" and
+        both "fashion_mnist" also "published", all pixels (of "cifar10": of a channel) by the usual two numbers, such as 0.1307
+        and 0.3081 of MNIST's x / 255.
 
     Returns
     -------

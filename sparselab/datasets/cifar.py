@@ -11,12 +11,12 @@ import tarfile
 import numpy as np
 
 from ..utils.checks import fail
+from .archives import files_in
 from .formats import BROKEN, refuse
 
 TRAIN = [f"data_batch_{i}" for i in range(1, 6)]
 TEST = ["test_batch"]
 META = "batches.meta"
-MOST_BYTES = 64 * 2**20
 
 
 def read_cifar10(path, n_pixels=3072):
@@ -35,14 +35,9 @@ def read_cifar10(path, n_pixels=3072):
 
 
 def _read_archive(path):
-    """Return {name: batch} of the known members, read in the order of the archive (seeking back would decompress it again)."""
-    batches = {}
-    with tarfile.open(path, "r:gz") as archive:
-        for member in archive:
-            name = member.name.rpartition("/")[2]
-            if member.isfile() and name in (*TRAIN, *TEST, META) and member.size <= MOST_BYTES:
-                batches[name] = load_batch(archive.extractfile(member))
-    return batches
+    """Return {name: batch} of the known members."""
+    named = ((name.rpartition("/")[2], file) for name, file in files_in(path))
+    return {name: load_batch(file) for name, file in named if name in (*TRAIN, *TEST, META)}
 
 
 def _join(batches, n_pixels):

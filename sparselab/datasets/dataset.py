@@ -72,6 +72,8 @@ class Dataset:
         Weights (samples,) of the training rows, see `with_weights`.
     weights_test : ndarray, optional
         Weights of the test rows in evaluations.
+    label_names : ndarray, optional
+        Names (labels,) of the columns of y where a row may have several labels.
 
     Raises
     ------
@@ -98,6 +100,7 @@ class Dataset:
     augmentation: Augmentation | None = None
     weights: NDArray[np.float64] | None = None
     weights_test: NDArray[np.float64] | None = None
+    label_names: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
         choice("source", self.source, SOURCES)
@@ -115,6 +118,8 @@ class Dataset:
         for name, weights, n in (("weights", self.weights, self.n_train), ("weights_test", self.weights_test, self.n_test)):
             if weights is not None:
                 check_weights(weights, n, name)
+        if self.label_names is not None and (self.classes is not None or len(self.label_names) != self.n_outputs):
+            fail("label_names", self.label_names, "one name for each column of y, which has no classes")
 
     @property
     def n_features(self) -> int:

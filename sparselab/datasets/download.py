@@ -74,8 +74,8 @@ def problem(path, remote):
     """Return what is wrong with a file that should be `remote`, or None."""
     try:
         found = digest(path, of_content=remote.of_content) if remote.sha256 else None
-        if not remote.sha256 and remote.name.endswith(".gz"):
-            _check_gzip(path)
+        if not remote.sha256:
+            _check_gzip(path) if remote.name.endswith(".gz") else _check_plain(path)
     except (ValueError, OSError) as error:
         return f"{error}{_web_page(path)}"
     if found not in (remote.sha256 or (None,)):
@@ -114,6 +114,13 @@ def _check_gzip(path):
             raise ValueError("not a gzip file")
     for _ in _chunks(path):
         pass
+
+
+def _check_plain(path):
+    if not os.path.getsize(path):
+        raise ValueError("empty")
+    if _web_page(path):
+        raise ValueError("another content")
 
 
 def _web_page(path):

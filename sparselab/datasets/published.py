@@ -1,18 +1,27 @@
 """The published datasets as functions: each finds its files, reads them and makes a Dataset of the numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..utils.checks import integer
 from . import sources
+from .archives import read_houses, read_newsgroups
 from .cifar import read_cifar10
 from .dataset import Dataset
 from .embedded import CLOTHES
 from .formats import idx_digest, read_higgs, read_idx, read_numbers, read_openml_images, read_series_matrix, refuse
 from .images import image_set
+from .mulan import entries_digest, read_mulan
 from .splits import rows_of_fraction, split_rows
 
 MNIST_ROWS = 60_000  # of the training part, which come first in OpenML's table
 LEUKEMIA_TEST_SHARE = 1 / 3  # 699 of the 2,096 patients
+CALIFORNIA_TEST_SHARE = 1 / 5
+ENTRIES = {  # entries_digest of X, Y, X_test, Y_test
+    "bibtex": "99e15235b1af9a175657a71ad02dbfba5a0e0b20e8fd19e3572a9655c92bebf3",
+    "delicious": "536fad2fdd10d6de717a9fd5854053a9055ceb2f0520f052a126043051ee3e27",
+}
 
 
 def mnist(*, standardise=True, progress=True):
@@ -69,6 +78,42 @@ def leukemia(*, seed=0, standardise=True, progress=True):
     first, second = split_rows(codes, len(X), n_test, seed)
     settings = {"name": "leukemia", "source": origin, "standardise": standardise, "overwrite": True}
     return Dataset.from_arrays(X[first], labels[first], X[second], labels[second], **settings)
+
+
+def bibtex(*, standardise=False, progress=True):
+    """Bibtex: 4,880 + 2,515 references, 1,836 words as ones, 159 tags, of which several may apply; both sides CSR."""
+    return _mulan(sources.BIBTEX, standardise, progress)
+
+
+def delicious(*, standardise=False, progress=True):
+    """Delicious: 12,920 + 3,185 web pages, 500 words as ones, 983 tags, of which several may apply; both sides CSR."""
+    return _mulan(sources.DELICIOUS, standardise, progress)
+
+
+def newsgroups20(*, standardise=False, progress=True):
+    """20 Newsgroups by date: 11,314 + 7,532 messages with their headers, counts of 130,107 words as CSR, 20 groups."""
+    (path,), origin = sources.obtain(sources.NEWSGROUPS, progress=progress)
+    *parts, names = read_newsgroups(path)
+    return Dataset.from_arrays(*parts, name="newsgroups20", source=origin, standardise=standardise).with_class_names(names)
+
+
+def california(*, seed=0, standardise=True, progress=True):
+    """California housing: median values, in 100,000 $, of 20,640 blocks of houses, 8 features; 16,512 + 4,128 rows, by `seed`."""
+    (path,), origin = sources.obtain(sources.CALIFORNIA, progress=progress)
+    X, y = read_houses(path)
+    first, second = split_rows(None, len(X), rows_of_fraction("test share", CALIFORNIA_TEST_SHARE, len(X)), seed)
+    settings = {"name": "california", "source": origin, "standardise": standardise, "task": "regression", "overwrite": True}
+    return Dataset.from_arrays(X[first], y[first], X[second], y[second], **settings)
+
+
+def _mulan(source, standardise, progress):
+    """The Dataset of a multi-label set; ValueError unless its entries are the published ones."""
+    paths, origin = sources.obtain(source, progress=progress)
+    *parts, names = read_mulan(*paths)
+    if entries_digest(*parts) != ENTRIES[source.name]:
+        refuse(paths[0], f"the published rows of {source.name}, as the other files in this folder; remove them to fetch new ones")
+    data = Dataset.from_arrays(*parts, name=source.name, source=origin, standardise=standardise)
+    return replace(data, label_names=names)
 
 
 def _of_openml(path, source, n_train):

@@ -20,6 +20,7 @@ MNIST_MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",  # PyTorch's
     "http://yann.lecun.com/exdb/mnist/",
 )
+MULAN = "https://raw.githubusercontent.com/tsoumakas/mulan/43f6389095ad71984264db4387a8074b22bc7d4a/data/multi-label/"
 UCI = "https://archive.ics.uci.edu/ml/machine-learning-databases/"
 
 
@@ -107,6 +108,41 @@ LEUKEMIA = Source(
         RemoteFile(
             "GSE13159_series_matrix.txt.gz",
             ("https://ftp.ncbi.nlm.nih.gov/geo/series/GSE13nnn/GSE13159/matrix/GSE13159_series_matrix.txt.gz",),
+        ),
+    ),
+)
+
+
+def _mulan(name):
+    """A multi-label set in Mulan's repository at one commit. No checksum is published; that of the entries is checked."""
+    files = (f"{name}{end}" for end in ("-train.arff", "-test.arff", ".xml"))
+    return Source(name, tuple(RemoteFile(file, (f"{MULAN}{name}/{file}",)) for file in files))
+
+
+BIBTEX, DELICIOUS = _mulan("bibtex"), _mulan("delicious")
+
+# Addresses of figshare, and checksums, as in scikit-learn, which keeps copies there.
+NEWSGROUPS = Source(
+    "newsgroups20",
+    (
+        RemoteFile(
+            "20news-bydate.tar.gz",
+            ("http://qwone.com/~jason/20Newsgroups/20news-bydate.tar.gz", "https://ndownloader.figshare.com/files/5975967"),
+            ("8f1b2514ca22a5ade8fbb9cfa5727df95fa587f4c87b786e15c759fa66d95610",),
+        ),
+    ),
+)
+
+CALIFORNIA = Source(
+    "california",
+    (
+        RemoteFile(
+            "cal_housing.tgz",
+            (
+                "https://www.dcc.fc.up.pt/~ltorgo/Regression/cal_housing.tgz",
+                "https://ndownloader.figshare.com/files/5976036",
+            ),
+            ("aaa5c9a6afe2225cc2aed2723682ae403280c4a3695a2ddda4ffb5d8215ea681",),
         ),
     ),
 )
