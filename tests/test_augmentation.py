@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 import sparselab as sl
+from sparselab.checkpoints import run_description
 from sparselab.checkpoints.container import CheckpointError
 from sparselab.datasets import Augmentation
 from sparselab.engines import tiling
@@ -254,6 +255,19 @@ def test_a_run_cut_in_the_middle_of_an_epoch_goes_on_to_the_same_end(tmp_path, k
 
 
 # everything that trains
+
+
+def test_a_run_from_before_there_was_noise_goes_on(tmp_path, monkeypatch):
+    options = {"batch_size": 32, "seed": 5, "threads": 1, "checkpoint": tmp_path}
+    describe = run_description.describe
+    without = lambda value: {name: one for name, one in value.items() if name != "noise"} if isinstance(value, dict) else value
+    monkeypatch.setattr(run_description, "describe", lambda value: without(describe(value)))
+    list(sl.train(models.net(), images(augmentation=FULL), epochs=1, **options))
+    monkeypatch.undo()
+    noisy = dataclasses.replace(FULL, noise=0.5)
+    with pytest.raises(CheckpointError, match="augmentation"):
+        next(sl.train(models.net(), images(augmentation=noisy), epochs=2, **options))
+    assert list(sl.train(models.net(), images(augmentation=FULL), epochs=2, **options))[-1].epoch == 2
 
 
 def parallel(**options):
