@@ -1,0 +1,124 @@
+"""The command `python -m benchmarks.paper`: runs of the tables, their plan, and what an epoch takes.
+
+    python -m benchmarks.paper times                    # what an epoch of each method takes, on a machine at rest
+    python -m benchmarks.paper --plan                   # the runs, the most valuable first, with the hours they take
+    python -m benchmarks.paper table2 --dataset madelon --seeds 5
+    python -m benchmarks.report --write                 # tables and docs/paper.md from the kept rows
+
+A run is a process of its own, so that its peak of memory is its own; its row is kept when it ends, and what is kept is not run
+again. Runs give the same accuracies on any number of threads, except those of WASAP and of PyTorch.
+"""
+
+import argparse
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+from tqdm import tqdm
+
+from benchmarks import kept
+from benchmarks.common import emit, table
+from benchmarks.paper import data, plan
+
+FILE, TIMES = "paper", "paper_times"
+ALONE = ("table3", "table4")  # timings: one run at a time
+
+
+def book(name):
+    """The kept rows of a table."""
+    return kept.Kept(f"{FILE}: {name}")
+
+
+def execute(runs, jobs, threads):
+    """Measure what is not kept yet, `jobs` runs at a time; rows are written as they come."""
+    books = {run.table: book(run.table) for run in runs}
+    waiting = {run: run.settings for run in runs if kept.key_of(run.settings) not in books[run.table].rows}
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool, tqdm(total=len(waiting)) as bar:
+        found = {pool.submit(run.measured, threads): run for run in waiting}
+        for future in as_completed(found):
+            run, row = found[future], future.result()
+            books[run.table].row(waiting[run], lambda row=row: row)
+            bar.update()
+            shown = {
+                name: row.get(name) for name in ("accuracy_last", "accuracy_validation", "accuracy_best", "links", "seconds")
+            }
+            bar.write(f"{run.table} {run.dataset}, {run.method}, seed {run.seed}, held out {run.held_out:g}: {shown}")
+
+
+def timed(runs):
+    """Keep the seconds of an epoch of each kind of run, on as many threads as it has in the plan."""
+    loaded = {}
+    for key, run in tqdm({plan.key_of_time(run): run for run in runs}.items(), desc="epochs"):
+        dataset, method, threads = key
+        if dataset not in loaded:
+            loaded = {dataset: data.load(dataset)}  # one at a time
+        short = type(run)("times", dataset, method, 0, plan.TIMED)
+        row = short.measured(threads, loaded[dataset])
+        kept_row = {"dataset": dataset, "method": method, "threads": threads} | {
+            n: row[n] for n in ("seconds_epoch", "peak_bytes")
+        }
+        emit(TIMES, [kept_row], key=("dataset", "method", "threads"), show=False)
+
+
+def times():
+    """{key_of_time: seconds an epoch} of the kept rows."""
+    rows = kept.read(kept.file_of(TIMES))
+    return {(row["dataset"], row["method"], row["threads"]): row["seconds_epoch"] for row in rows}
+
+
+def show_plan(runs, jobs):
+    """Print the runs by kind, in their order, with the hours of one core each and the hours until then."""
+    known, groups, done = times(), {}, {name: book(name).rows for name in {run.table for run in runs}}
+    for run in runs:
+        groups.setdefault((run.table, run.dataset, run.method, run.epochs, run.held_out), []).append(run)
+    lines, total, unknown = [], 0.0, 0
+    for (name, dataset, method, epochs, held_out), some in groups.items():
+        spent = [plan.hours(run, known) for run in some]
+        left = [hours for run, hours in zip(some, spent, strict=True) if kept.key_of(run.settings) not in done[name]]
+        unknown += left.count(None)
+        total += sum(hours or 0.0 for hours in left) / (1 if name in ALONE else jobs)
+        lines.append({
+            "table": name, "data": dataset, "method": method, "epochs": epochs, "held out": f"{held_out:g}", "runs": len(some),
+            "left": len(left), "hours each": "not timed" if spent[0] is None else spent[0], "hours until then": total,
+        })  # fmt: skip
+    print(table(lines, list(lines[0])) if lines else "no runs")
+    print(f"\n{sum(line['left'] for line in lines)} runs left: about {total:.1f} hours, {jobs} runs at a time, one thread each")
+    print(f"{unknown} of them were not timed: `python -m benchmarks.paper times`" * bool(unknown))
+
+
+def parsed(argv):
+    """The arguments."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.paper", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", nargs="?", choices=["all", "times", *plan.MAKERS], default="all")
+    parser.add_argument("--dataset", nargs="+", choices=[*plan.DATASETS, "digits"], help="default: all of the table but digits")
+    parser.add_argument("--seeds", type=int, help="default: as planned, 1 to 5")
+    parser.add_argument("--epochs", type=int, help="default: as planned, mostly 500")
+    parser.add_argument("--plan", action="store_true", help="print the runs and the hours they take, and run nothing")
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time, except for tables of timings")
+    parser.add_argument("--threads", type=int, default=1, help="of a run; results do not depend on it")
+    parser.add_argument("--npz", help=f"folder of the .npz files; default: the environment variable {data.VARIABLE}")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    given = parsed(argv)
+    if given.npz:
+        os.environ[data.VARIABLE] = given.npz
+    name = None if given.command in ("all", "times") else given.command
+    runs = plan.planned(name, given.dataset, given.seeds, given.epochs)
+    if given.plan:
+        show_plan(runs, given.jobs)
+    elif given.command == "times":
+        timed(runs)
+    else:
+        for alone in (False, True):
+            some = [run for run in runs if (run.table in ALONE) == alone]
+            if some:
+                execute(some, 1 if alone else given.jobs, given.threads)
+
+
+if __name__ == "__main__":
+    main()
