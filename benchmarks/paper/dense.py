@@ -32,17 +32,18 @@ class TorchRun(Run):
         torch.manual_seed(self.seed)
         model = sl.build(self.config, data=part).model
         net = TorchNet(model, self.config, masked=", masked," in self.method)
-        tests, validations, spent, records = [], [], [], []
+        tests, validations, spent, clock = [], [], [], []
         with sl.analysis.Meter() as meter:
             for _ in range(self.epochs):
                 begin = time.perf_counter()
                 net.epoch(part.X_train, part.y_train)
                 spent.append(time.perf_counter() - begin)
+                clock.append(time.process_time())
                 tests.append(net.accuracy(part.X_test, part.y_test))
                 if X is not None:
                     validations.append(net.accuracy(X, np.searchsorted(part.classes, y)))
                 meter.read()
-        row = described(self, part, model, records, "") | scores(tests, validations) | meter.as_dict()
+        row = described(self, part, model, [], clock) | scores(tests, validations) | meter.as_dict()
         links = model.n_links if net.masks[0] is not None else sum(layer.weight.numel() for layer in net.layers)
         row |= {"seconds_training": sum(spent), "seconds_epoch": float(np.median(spent[1:] or spent)), "links": links}
         return row | {"threads": threads, "torch": torch.__version__, "data_sha256": data.digest(whole)}

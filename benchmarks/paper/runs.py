@@ -5,6 +5,7 @@ trained on, and of the best epoch on the test rows, as the paper counts. A run w
 the paper's do, and has no `accuracy_validation`.
 """
 
+import time
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -45,7 +46,7 @@ class Run:
         whole = data.load(self.dataset) if loaded is None else loaded
         part, X, y = data.held_out(whole, self.held_out, self.seed)
         experiment = sl.build(self.config, data=part)
-        tests, validations, records, flow = [], [], [], {}
+        tests, validations, records, flow, clock = [], [], [], {}, []
         batch = np.random.default_rng(0).permutation(part.n_train)[:BATCH]
         X_batch, y_batch = part.X_train[batch], part.decode(part.y_train[batch])
         every = max(1, self.epochs // POINTS)
@@ -54,6 +55,7 @@ class Run:
             try:
                 for record in self.trained(experiment, threads):
                     records.append(record)
+                    clock.append(time.process_time())
                     meter.read()
                     if record.test_accuracy is not None:
                         tests.append(100 * record.test_accuracy)
@@ -64,7 +66,7 @@ class Run:
                         flow[str(record.epoch)] = float(np.sum(np.square(norms)))
             except sl.DivergedError as error:
                 note = f"diverged in epoch {error.epoch}"
-        row = described(self, part, experiment.model, records, note) | scores(tests, validations, note) | meter.as_dict()
+        row = described(self, part, experiment.model, records, clock, note) | scores(tests, validations, note) | meter.as_dict()
         row |= {"threads": self.config.workers or self.threads or threads, "data_sha256": data.digest(whole)}
         if flow:
             row |= {"gradient_flow": flow}
@@ -81,15 +83,15 @@ class Run:
         return (record.without_degrees() for record in records)
 
 
-def described(run, part, model, records, note):
-    """What a row says of run, data, net and times."""
+def described(run, part, model, records, clock, note=""):
+    """What a row says of run, data, net and times. clock: processor seconds at the end of each epoch."""
     spent = [record.seconds + record.seconds_evaluate for record in records] or [0.0]
     return {
         "table": run.table, "dataset": run.dataset, "called": data.CALLED[run.dataset], "source": part.source,
         "method": run.method, "seed": run.seed, "epochs": run.epochs, "links": model.n_links,
         "neurons": sum(model.linked_neurons), "widths": list(model.sizes), "train_rows": part.n_train, "test_rows": part.n_test,
         "seconds_training": sum(record.seconds for record in records), "seconds_epoch": float(np.median(spent[1:] or spent)),
-        "note": note,
+        "cpu_seconds_epoch": float(np.median(np.diff(clock))) if len(clock) > 1 else None, "note": note,
     }  # fmt: skip
 
 
