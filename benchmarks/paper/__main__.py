@@ -3,15 +3,19 @@
     python -m benchmarks.paper times                    # what an epoch of each method takes, on a machine at rest
     python -m benchmarks.paper --plan                   # the runs, the most valuable first, with the hours they take
     python -m benchmarks.paper table2 --dataset madelon --seeds 5
-    python -m benchmarks.report --write                 # tables and docs/paper.md from the kept rows
+    python -m benchmarks.paper table5 --help            # as features and challenge: tables with arguments of their own
+    python -m benchmarks.paper figures                  # draw figure 5 from the kept rows
+    python -m benchmarks.report --write                 # write the tables of docs/paper.md from the kept rows
 
 A run is a process of its own, so that its peak of memory is its own; its row is kept when it ends, and what is kept is not run
 again. Runs give the same accuracies on any number of threads, except those of WASAP and of PyTorch.
 """
 
 import argparse
+import importlib
 import multiprocessing
 import os
+import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from tqdm import tqdm
@@ -21,6 +25,12 @@ from benchmarks.common import emit, table
 from benchmarks.paper import data, plan
 
 FILE, TIMES = "paper", "paper_times"
+OTHERS = {
+    "table5": "extreme",
+    "features": "features",
+    "challenge": "challenge",
+    "figures": "figures",
+}  # with arguments of their own
 ALONE = ("table3", "table4")  # timings: one run at a time
 
 
@@ -94,7 +104,8 @@ def parsed(argv):
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.paper", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", nargs="?", choices=["all", "times", *plan.MAKERS], default="all")
+    commands = ["all", "times", *plan.MAKERS, *OTHERS]
+    parser.add_argument("command", nargs="?", choices=commands, default="all")
     parser.add_argument("--dataset", nargs="+", choices=[*plan.DATASETS, "digits"], help="default: all of the table but digits")
     parser.add_argument("--seeds", type=int, help="default: as planned, 1 to 5")
     parser.add_argument("--epochs", type=int, help="default: as planned, mostly 500")
@@ -106,6 +117,9 @@ def parsed(argv):
 
 
 def main(argv=None):
+    argv = sys.argv[1:] if argv is None else argv
+    if argv and argv[0] in OTHERS:
+        return importlib.import_module(f"benchmarks.paper.{OTHERS[argv[0]]}").main(argv[1:])
     given = parsed(argv)
     if given.npz:
         os.environ[data.VARIABLE] = given.npz
@@ -120,6 +134,7 @@ def main(argv=None):
             some = [run for run in runs if (run.table in ALONE) == alone]
             if some:
                 execute(some, 1 if alone else given.jobs, given.threads)
+    return None
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ PERCENTILES = (5, 10, 15, 20, 25)
 
 def table2(dataset, method):
     """(accuracy, links, minutes) of a method of table 2, None for what the paper does not give."""
-    activation, _, pruning = method.partition(", ")
+    activation, _, pruning = method.removeprefix("PyTorch, ").partition(", ")
     if activation == "dense" and dataset in DENSE and pruning in ("ReLU", "All-ReLU"):
         accuracy, minutes = DENSE[dataset][pruning == "All-ReLU"]
         return accuracy, None, minutes

@@ -1,6 +1,6 @@
 """Sparse DNN Graph Challenge: inference of its smallest net, 120 layers of 1024 neurons with 32 inputs each, by our SpMM kernel.
 
-`python -m benchmarks.paper.challenge --npz FOLDER [--samples 60000] [--threads 1 2]`: needs graphchallenge1024.npz and MNIST.
+`python -m benchmarks.paper challenge --npz FOLDER [--samples 60000] [--threads 1 2]`: needs graphchallenge1024.npz and MNIST.
 Inputs are a stand-in for the challenge's: MNIST's training images, enlarged to 32 x 32 pixels and thresholded. A layer computes
 min(max(Wx − 0.3, 0), 32). The rate counts the links of all layers times the samples, as the challenge does: once where samples
 that have become 0 are dropped, as libraries of sparse matrices do, and once where every product is computed. The result, which
@@ -111,7 +111,9 @@ def reference(X, layers, weight, bias):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.paper challenge", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--npz", help=f"folder of the .npz file; default: the environment variable {data.VARIABLE}")
     parser.add_argument("--samples", type=int, default=60_000)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
@@ -133,7 +135,3 @@ def main(argv=None):
         rows.append(row | {"alive": int(found.sum()), "published": PUBLISHED if threads == 1 else None})
     emit("paper: challenge", rows, key=("net", "threads", "samples"), show=False)
     print(table(rows, list(rows[0])))
-
-
-if __name__ == "__main__":
-    main()

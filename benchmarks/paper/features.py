@@ -1,6 +1,6 @@
 """Feature selection: K features are ranked by a sparse net, and the accuracy of an SVM with these alone is kept.
 
-`python -m benchmarks.paper.features --npz FOLDER [--dataset NAME ...] [--seeds 5]`. Features are ranked on the training rows, by
+`python -m benchmarks.paper features --npz FOLDER [--dataset NAME ...] [--seeds 5]`. Features are ranked on the training rows, by
 the strength of their links in a static net (SparseFeatureSelector as it comes), or by their attribution in a net trained with
 SET: the mean over training samples of Σ |∂ output / ∂ feature| (Atashgahi et al. 2024). The SVM is scikit-learn's SVC with its
 defaults, on features standardised by the training rows; nothing is tuned. Splits are the official ones, for PCMAC and BASEHOCK
@@ -129,7 +129,9 @@ def rows_of(book):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.paper features", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--npz", help=f"folder of the .npz files; default: the environment variable {data.VARIABLE}")
     parser.add_argument("--dataset", nargs="+", choices=[*DATASETS, "digits"], default=list(DATASETS))
     parser.add_argument("--seeds", type=int, default=5)
@@ -146,7 +148,3 @@ def main(argv=None):
             settings = {"dataset": name, "method": method, "seed": seed}
             book.row(settings, lambda d=loaded[name], m=method, s=seed: measured(d, m, s, given.threads))
     print(table(rows_of(book), ["data", "K", "n", *METHODS, "published"]))
-
-
-if __name__ == "__main__":
-    main()
