@@ -143,7 +143,7 @@ COLUMNS = {
     "paper: table6": {"α": "", "epochs": "d", "n": ("seeds", "d"), "last": "", "best": "", "paper": ".2f", "difference": ""},
     "paper: table7": {
         "data": "", "percentile": "d", "n": ("seeds", "d"), "before": ("last epoch", ""), "points": "",
-        "gone": ("links gone %", ".1f"),        "paper": ("the paper, points", ".2f"),
+        "gone": ("links gone %", ".1f"), "paper": ("the paper, points", ".2f"),
     },
     "paper: figure5": {
         "data": "",
@@ -155,8 +155,7 @@ COLUMNS = {
     "paper: challenge": {
         "net": "", "threads": "d", "samples": ",d", "links": ",d", "G links/s": ".1f",
         "G links/s, all samples": ("G links/s, every product computed", ".1f"), "published": ".1f",
-        "alive": ("not 0 at the end", ",d"),
-        "differ": ("other than float64", "d"), "differ, all samples": ("", "d"),
+        "alive": ("not 0 at the end", ",d"), "differ": ("other than float64", "d"), "differ, all samples": ("", "d"),
     },
     "questions: slopes": QUESTIONS,
     "questions: topology": QUESTIONS,

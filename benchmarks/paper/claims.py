@@ -96,7 +96,7 @@ def flow():
             row for (name, _), some in groups("table2").items() if name == dataset for row in some if row.get("gradient_flow")
         ]
         pairs = [(early(row["gradient_flow"]), row["accuracy_last"]) for row in rows if row["accuracy_last"] is not None]
-        if len(pairs) > 2:
+        if len(pairs) > 2 and np.ptp(pairs, axis=0).all():
             found.append(f"{data.CALLED[dataset]}: {np.corrcoef(np.array(pairs).T)[0, 1]:.2f} over {len(pairs)} runs")
     return "; ".join(found) or COMMAND.format("figure5")
 
