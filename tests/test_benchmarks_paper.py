@@ -118,6 +118,7 @@ def test_the_three_forms_of_a_file(tmp_path, monkeypatch):
 
 
 def test_a_run_measures_three_accuracies(digits):
+    digits = digits.with_class_names(list("jihgfedcba"))
     found = Run("table2", "digits", "All-ReLU", 0, 3, 0.1).measured(1, digits)
     again = Run("table2", "digits", "All-ReLU", 0, 3, 0.1).measured(2, digits)
     assert {

@@ -27,6 +27,7 @@ class TorchRun(Run):
 
         whole = data.load(self.dataset) if loaded is None else loaded
         part, X, y = data.held_out(whole, self.held_out, self.seed)
+        codes = {label: code for code, label in enumerate(part.classes.tolist())}
         threads = self.threads or threads or torch.get_num_threads()
         torch.set_num_threads(threads)
         torch.manual_seed(self.seed)
@@ -41,7 +42,7 @@ class TorchRun(Run):
                 clock.append(time.process_time())
                 tests.append(net.accuracy(part.X_test, part.y_test))
                 if X is not None:
-                    validations.append(net.accuracy(X, np.searchsorted(part.classes, y)))
+                    validations.append(net.accuracy(X, np.array([codes[label] for label in y.tolist()])))
                 meter.read()
         row = described(self, part, model, [], clock) | scores(tests, validations) | meter.as_dict()
         links = model.n_links if net.masks[0] is not None else sum(layer.weight.numel() for layer in net.layers)

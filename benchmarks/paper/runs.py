@@ -48,7 +48,7 @@ class Run:
         experiment = sl.build(self.config, data=part)
         tests, validations, records, flow, clock = [], [], [], {}, []
         batch = np.random.default_rng(0).permutation(part.n_train)[:BATCH]
-        X_batch, y_batch = part.X_train[batch], part.decode(part.y_train[batch])
+        X_batch, y_batch = part.X_train[batch], part.y_train[batch]
         every = max(1, self.epochs // POINTS)
         note = ""
         with sl.analysis.Meter() as meter:
