@@ -73,6 +73,14 @@ def test_every_planned_run_has_settings_of_its_own():
     assert {run.table for run in planned} == {"table2", "table3", "table4", "table6"}
 
 
+def test_what_costs_the_same_is_timed_once():
+    key = lambda *run: plan.key_of_time(Run("table2", "madelon", *run))
+    assert key("leaky ReLU, links", 0, 5) == key("α, 0.5", 3, 9) == key("sequential", 0, 1, 0.0, 1) == ("madelon", "All-ReLU", 1)
+    assert key("sequential, 2 threads, links", 0, 5, 0.0, 2) == ("madelon", "All-ReLU", 2)
+    assert key("dense, All-ReLU", 0, 5)[1] == "dense, ReLU"
+    assert key("WASAP, 1 worker, links", 0, 5)[1] == "WASAP, 1 worker"
+
+
 def test_a_part_of_a_plan_can_be_chosen():
     chosen = plan.planned("table2", ["madelon"], seeds=1, epochs=3)
     assert {(run.dataset, run.seed, run.epochs) for run in chosen} == {("madelon", 0, 3)}
@@ -225,7 +233,9 @@ def test_the_plan_knows_what_is_left_and_how_long_it_takes(results, capsys):
     command.main(arguments)
     assert "2 of them were not timed" in capsys.readouterr().out
     seconds = {"seconds_epoch": 9.0, "cpu_seconds_epoch": 7.2}
-    kept.append(results / "paper_times.jsonl", "paper_times", [{"dataset": "madelon", "method": "ReLU", "threads": 1, **seconds}])
+    kept.append(
+        results / "paper_times.jsonl", "paper_times", [{"dataset": "madelon", "method": "All-ReLU", "threads": 1, **seconds}]
+    )
     keep(Run("table2", "madelon", "ReLU", 0, 500, 0.1))
     command.main(arguments)
     assert "1 runs left: about 1.0 hours" in capsys.readouterr().out

@@ -71,11 +71,10 @@ def timed(runs):
 
 
 def times():
-    """{key_of_time: seconds an epoch} of the kept rows; on one thread processor seconds, which other work does not lengthen."""
-    rows, kind = kept.read(kept.file_of(TIMES)), {1: "cpu_seconds_epoch"}
-    return {
-        (row["dataset"], row["method"], row["threads"]): row[kind.get(row["threads"], "seconds_epoch")] for row in rows
-    }  # fmt: skip
+    """{key_of_time: seconds an epoch} of the kept rows; on one core processor seconds, which other work does not lengthen."""
+    several = lambda row: row["threads"] > 1 or row["method"].startswith(("WASAP", "WASSP"))
+    kind = {False: "cpu_seconds_epoch", True: "seconds_epoch"}
+    return {tuple(row[name] for name in KEY): row[kind[several(row)]] for row in kept.read(kept.file_of(TIMES))}
 
 
 def show_plan(runs, jobs):
