@@ -313,7 +313,8 @@ def test_a_very_large_net_is_measured_by_phases(tmp_path):
 
 def test_core_minutes_of_very_large_nets(results):
     spent = {"epoch s": 60.0, "test s": 30.0, "evolve s": 30.0, "threads": 2, "peak_bytes": 2**30, "steps": 5, "accuracy %": 60.0}
-    kept.Kept("paper: table5").row({"net": "1 M"}, lambda: spent)
+    kept.Kept("paper: table5").row({"net": "1 M", "features": 65_536}, lambda: spent)
+    kept.Kept("paper: table5").row({"net": "5 M", "features": 256}, lambda: spent)
     first, *others = views.rows("paper: table5")
     assert (first["core-minutes"], first["paper's core-minutes"], first["ratio"]) == (4.0, 152.0, 38.0)
     assert len(others) == 4

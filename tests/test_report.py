@@ -92,6 +92,7 @@ def test_documents_are_short():
     read = lambda name: (report.ROOT / name).read_text(encoding="utf-8")
     assert len(read("README.md").encode()) <= 7 * 1024
     assert len(read("docs/architecture.md").splitlines()) <= 250
+    assert len(read("docs/paper.md").splitlines()) <= 200
     assert read("docs/glossary.md").count("\n- **") <= 25
     assert "(docs/glossary.md)" in read("README.md")
 

@@ -5,7 +5,7 @@
     python -m benchmarks.paper table2 --dataset madelon --seeds 5
     python -m benchmarks.paper table5 --help            # as features and challenge: tables with arguments of their own
     python -m benchmarks.paper figures                  # draw figure 5 from the kept rows
-    python -m benchmarks.report --write                 # write the tables of docs/paper.md from the kept rows
+    python -m benchmarks.report --write                 # write the tables of docs/paper*.md from the kept rows
 
 A run is a process of its own, so that its peak of memory is its own; its row is kept when it ends, and what is kept is not run
 again. Runs give the same accuracies on any number of threads, except those of WASAP and of PyTorch.

@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.kept import spread
-from benchmarks.paper import anchors, data, plan
+from benchmarks.paper import anchors, data, extreme, plan
 from benchmarks.paper.views import book, groups, minutes_of, values
 
 COMMAND = "not run: `python -m benchmarks.paper {}`"
@@ -78,8 +78,8 @@ def kinds():
 
 def largest():
     """Accuracy of the very large nets after an epoch, or a part of one."""
-    rows = book("table5").rows.values()
-    texts = [f"{row['settings']['net']}: {row['accuracy %']:.1f} after {row['steps']} steps" for row in rows]
+    rows = [row for row in extreme.rows_of(book("table5")) if "steps" in row]
+    texts = [f"{row['net']}: {row['accuracy %']:.1f} after {row['steps']} steps" for row in rows]
     return "; ".join(texts) or COMMAND.format("table5 --folder FOLDER")
 
 

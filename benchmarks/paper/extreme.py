@@ -115,7 +115,7 @@ def trained(data, layers, width, epsilon, minutes, threads):
 
 def rows_of(book):
     """Rows of the table, beside the paper's core-minutes of an epoch with testing and evolution."""
-    found = {row["settings"]["net"]: row for row in book.rows.values()}
+    found = {row["settings"]["net"]: row for row in book.rows.values() if row["settings"]["features"] == FEATURES}
     rows = []
     for name, (*_, workers, _, epoch, test, evolve) in anchors.TABLE5.items():
         row = found.get(name)
@@ -137,8 +137,9 @@ def main(argv=None):
     parser.add_argument("--only", nargs="+", choices=anchors.TABLE5, default=list(anchors.TABLE5))
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--features", type=int, default=FEATURES, help="fewer for a trial")
     given = parser.parse_args(argv)
-    path, context = given.folder / "make_classification.npy", multiprocessing.get_context("spawn")
+    path, context = given.folder / f"make_classification_{given.features}.npy", multiprocessing.get_context("spawn")
 
     def alone(function, *arguments):
         """Its result, computed in a process of its own."""
@@ -146,10 +147,10 @@ def main(argv=None):
             return pool.submit(function, *arguments).result()
 
     if not labels_of(path).exists():
-        alone(make_data, path)
+        alone(make_data, path, TRAIN, TEST, given.features)
     book = kept.Kept("paper: table5")
     for name in given.only:
-        settings = {"net": name, "batch": BATCH, "dropout": DROPOUT, "minutes": given.minutes}
+        settings = {"net": name, "features": given.features, "batch": BATCH, "dropout": DROPOUT, "minutes": given.minutes}
         book.row(settings, lambda name=name: alone(measured, name, path, given.minutes, given.threads))
     rows = [{column: row.get(column, "") for column in COLUMNS} for row in rows_of(book)]
     print(table(rows, COLUMNS))
