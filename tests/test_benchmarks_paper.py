@@ -306,8 +306,8 @@ def test_a_very_large_net_is_measured_by_phases(tmp_path):
     assert np.allclose(loaded.X_train.mean(axis=0), 0, atol=0.2)
     whole = extreme.trained(loaded, 2, 500, 5, 10, 1)
     assert (whole["steps"], whole["steps of an epoch"], whole["neurons"]) == (3, 3, 1000)
-    part = extreme.trained(loaded, 2, 500, 5, 0, 1)
-    assert (part["steps"], part["steps of an epoch"]) == (1, 3)
+    part = extreme.trained(loaded, 2, 500, 5, 0, 1, 1e-3)
+    assert (part["steps"], part["steps of an epoch"], part["learning rate"]) == (1, 3, 1e-3)
     assert all(part[name] > 0 for name in ("init s", "epoch s", "test s", "evolve s"))
 
 

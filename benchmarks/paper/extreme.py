@@ -62,16 +62,17 @@ def load(path, n_train=TRAIN):
     return sl.datasets.Dataset.from_arrays(*parts, name="make_classification", source="synthetic")
 
 
-def measured(name, path, minutes, threads):
+def measured(name, path, minutes, threads, rate=None):
     """The row of a net of table 5; in a process of its own."""
     layers, width, epsilon, *_ = anchors.TABLE5[name]
-    return trained(load(path), layers, width, epsilon, minutes, threads)
+    return trained(load(path), layers, width, epsilon, minutes, threads, rate)
 
 
-def trained(data, layers, width, epsilon, minutes, threads):
-    """Seconds by phase, accuracy, links and memory of one epoch of a net, or of a part of it."""
+def trained(data, layers, width, epsilon, minutes, threads, rate=None):
+    """Seconds by phase, accuracy, links and memory of one epoch of a net, or of a part of it. rate: by default that of Extreme."""
     what = Extreme(
-        layers * width, layers, epsilon, BATCH, features=data.n_features, seed=SEED, threads=threads, test=data.n_test
+        layers * width, layers, epsilon, BATCH, features=data.n_features, learning_rate=rate, seed=SEED, threads=threads,
+        test=data.n_test,
     )  # fmt: skip
     with sl.analysis.Meter() as meter:
         begin = time.perf_counter()
@@ -137,6 +138,7 @@ def main(argv=None):
     parser.add_argument("--only", nargs="+", choices=anchors.TABLE5, default=list(anchors.TABLE5))
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rate", type=float, help="default: the smaller of 0.01 and 10 / width")
     parser.add_argument("--features", type=int, default=FEATURES, help="fewer for a trial")
     given = parser.parse_args(argv)
     path, context = given.folder / f"make_classification_{given.features}.npy", multiprocessing.get_context("spawn")
@@ -150,7 +152,14 @@ def main(argv=None):
         alone(make_data, path, TRAIN, TEST, given.features)
     book = kept.Kept("paper: table5")
     for name in given.only:
-        settings = {"net": name, "features": given.features, "batch": BATCH, "dropout": DROPOUT, "minutes": given.minutes}
-        book.row(settings, lambda name=name: alone(measured, name, path, given.minutes, given.threads))
+        settings = {
+            "net": name,
+            "features": given.features,
+            "batch": BATCH,
+            "dropout": DROPOUT,
+            "minutes": given.minutes,
+            "rate": given.rate,
+        }
+        book.row(settings, lambda name=name: alone(measured, name, path, given.minutes, given.threads, given.rate))
     rows = [{column: row.get(column, "") for column in COLUMNS} for row in rows_of(book)]
     print(table(rows, COLUMNS))
