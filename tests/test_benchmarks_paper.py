@@ -246,11 +246,18 @@ def test_the_plan_knows_what_is_left_and_how_long_it_takes(results, capsys):
 @pytest.mark.slow
 def test_runs_go_on_where_they_were_stopped(results, capsys):
     arguments = ["table6", "--dataset", "digits", "--seeds", "1", "--epochs", "1", "--method", "α, 0.5", "--jobs", "1"]
-    command.main(arguments)
+    assert command.main(arguments) == 0
     before = (results / "paper.jsonl").read_text()
     assert len(before.splitlines()) == 1
-    command.main(arguments)
+    assert command.main(arguments) == 0
     assert (results / "paper.jsonl").read_text() == before
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_does_not_end_the_others(results, capsys, monkeypatch):
+    monkeypatch.setenv(data.VARIABLE, str(results / "none"))
+    assert command.main(["table2", "--dataset", "mll", "--seeds", "1", "--method", "ReLU", "--jobs", "1"]) == 1
+    assert capsys.readouterr().out.count("FileNotFoundError") == 2
 
 
 # tables of others

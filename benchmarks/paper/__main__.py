@@ -31,6 +31,7 @@ OTHERS = {
     "challenge": "challenge",
     "figures": "figures",
 }  # with arguments of their own
+SHOWN = ("accuracy_last", "accuracy_validation", "accuracy_best", "links", "seconds")
 KEY = ("dataset", "method", "threads")  # of a row of TIMES
 ALONE = ("table3", "table4")  # timings: one run at a time
 
@@ -41,20 +42,27 @@ def book(name):
 
 
 def execute(runs, jobs, threads):
-    """Measure what is not kept yet, `jobs` runs at a time; rows are written as they come."""
-    books = {run.table: book(run.table) for run in runs}
+    """Measure what is not kept yet, `jobs` runs at a time; rows are written as they come. Returns how many runs failed."""
+    books, failed = {run.table: book(run.table) for run in runs}, 0
     waiting = {run: run.settings for run in runs if kept.key_of(run.settings) not in books[run.table].rows}
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool, tqdm(total=len(waiting)) as bar:
         found = {pool.submit(run.measured, threads): run for run in waiting}
-        for future in as_completed(found):
-            run, row = found[future], future.result()
-            books[run.table].row(waiting[run], lambda row=row: row)
-            bar.update()
-            shown = {
-                name: row.get(name) for name in ("accuracy_last", "accuracy_validation", "accuracy_best", "links", "seconds")
-            }
-            bar.write(f"{run.table} {run.dataset}, {run.method}, seed {run.seed}, held out {run.held_out:g}: {shown}")
+        try:
+            for future in as_completed(found):
+                run = found[future]
+                what = f"{run.table} {run.dataset}, {run.method}, seed {run.seed}, held out {run.held_out:g}"
+                bar.update()
+                if error := future.exception():
+                    failed += 1
+                    bar.write(f"{what}: {type(error).__name__}: {error}")
+                    continue
+                row = books[run.table].row(waiting[run], future.result)
+                bar.write(f"{what}: " + ", ".join(f"{name} {row.get(name)}" for name in SHOWN))
+        except BaseException:  # Ctrl-C: what has not begun is left for the next time
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return failed
 
 
 def timed(runs):
@@ -65,7 +73,11 @@ def timed(runs):
         if dataset not in loaded:
             loaded = {dataset: data.load(dataset)}  # one at a time
         short = type(run)("times", dataset, method, 0, plan.TIMED)
-        row = short.measured(threads, loaded[dataset])
+        try:
+            row = short.measured(threads, loaded[dataset])
+        except ImportError as error:  # PyTorch is an extra
+            tqdm.write(f"{dataset}, {method}: {error}")
+            continue
         found = {name: row[name] for name in ("seconds_epoch", "cpu_seconds_epoch", "peak_bytes")}
         emit(TIMES, [{"dataset": dataset, "method": method, "threads": threads, **found}], key=KEY, show=False)
 
@@ -133,12 +145,11 @@ def main(argv=None):
     elif given.command == "times":
         timed(runs)
     else:
-        for alone in (False, True):
-            some = [run for run in runs if (run.table in ALONE) == alone]
-            if some:
-                execute(some, 1 if alone else given.jobs, given.threads)
-    return None
+        parts = ([run for run in runs if (run.table in ALONE) == alone] for alone in (False, True))
+        jobs = given.jobs, 1
+        return min(1, sum(execute(some, n, given.threads) for some, n in zip(parts, jobs, strict=True) if some))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

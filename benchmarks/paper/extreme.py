@@ -69,7 +69,7 @@ def measured(name, path, minutes, threads, rate=None):
 
 
 def trained(data, layers, width, epsilon, minutes, threads, rate=None):
-    """Seconds by phase, accuracy, links and memory of one epoch of a net, or of a part of it. rate: by default that of Extreme."""
+    """Seconds by phase, accuracy, links and memory of one epoch of a net, or of a part of it. rate: default that of Extreme."""
     what = Extreme(
         layers * width, layers, epsilon, BATCH, features=data.n_features, learning_rate=rate, seed=SEED, threads=threads,
         test=data.n_test,
