@@ -52,6 +52,12 @@ PLAN = [
     ("python -m benchmarks.record", 10, "18 GiB of memory"),
     ("python -m benchmarks.interrupts", 20, "11 GiB of memory, 4 GB of disk"),
     ("python -m benchmarks.peers --figure docs/images/break_even.png", 45, "FashionMNIST, a network for the peers' environments"),
+    ("python -m benchmarks.paper times --npz FOLDER", 10, "FashionMNIST, PyTorch, FOLDER of .npz files"),
+    ("python -m benchmarks.paper all --npz FOLDER", 900, "the same; `--plan` prints it in detail"),
+    ("python -m benchmarks.paper table5 --folder FOLDER", 120, "24 GiB of memory, 3 GB of disk in FOLDER"),
+    ("python -m benchmarks.paper features --npz FOLDER", 60, "MNIST, FOLDER of .npz files"),
+    ("python -m benchmarks.paper challenge --npz FOLDER", 2, "MNIST, FOLDER/graphchallenge1024.npz"),
+    ("python -m benchmarks.paper figures", 0, ""),
     ("python -m benchmarks.report --write", 0, ""),
 ]
 

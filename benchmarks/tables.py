@@ -124,6 +124,44 @@ COLUMNS = {
         "published %": ".2f", "best %": ("best epoch %", ""), "mean links": ("links, mean of the epochs", ",.0f"),
         "active neurons %": ".0f", "ms an event": ".0f", "seconds an epoch": ("s an epoch", ".2f"),
     },
+    "paper: claims": {"claim": "", "answer": ("what the rows say", "")},
+    "paper: table2": {
+        "data": "", "method": "", "epochs": "d", "n": ("seeds", ""), "last": "", "validation": ("by validation", ""),
+        "bias": ("best − by validation", ""), "last, all rows": "", "best, all rows": "", "paper": ".2f",
+        "difference": ("best, all rows − paper", ""), "links": ",.0f", "paper's links": ",d", "minutes": ("core-minutes", ".1f"),
+        "paper's minutes": ".1f", "ratio": ".1f",
+    },
+    "paper: table3": {
+        "data": "", "way": "", "epochs": "d", "last": "", "best": "", "paper": ".2f", "minutes": ".1f", "speed-up": ".2f",
+        "paper's minutes": ".1f", "paper's speed-up": ".2f", "MiB": ".0f",
+    },
+    "paper: table4": {
+        "data": "", "threads": "d", "ours": ("ours, s an epoch", ".2f"), "masked": ("masked PyTorch, s an epoch", ".2f"),
+        "times": ("times ours", ".1f"), "MiB": ".0f", "masked MiB": ".0f", "minutes": ("ours, min for 500 epochs", ".1f"),
+        "paper's minutes": ("the paper's masked Keras, min", ".1f"), "cores": ("on cores", ""),
+    },
+    "paper: table5": {
+        "net": ("neurons", ""), "links": ",d", "init s": ".1f", "steps": ("steps timed", "d"), "epoch s": ".0f", "test s": ".0f",
+        "evolve s": ".1f", "GiB": ".1f", "accuracy %": ("test accuracy %", ".1f"), "core-minutes": ".1f",
+        "paper's core-minutes": ".0f", "ratio": ".1f",
+    },
+    "paper: table6": {"α": "", "epochs": "d", "n": ("seeds", "d"), "last": "", "best": "", "paper": ".2f", "difference": ""},
+    "paper: table7": {
+        "data": "", "percentile": "d", "n": ("seeds", "d"), "before": ("last epoch", ""), "points": "",
+        "gone": ("links gone %", ".1f"), "paper": ("the paper, points", ".2f"),
+    },
+    "paper: figure5": {
+        "data": "",
+        **{f"{name}, {part}": (f"{name}, {part} tenth", ".2g") for name in ("ReLU", "All-ReLU") for part in ("first", "last")},
+    },
+    "paper: features": {
+        "data": "", "K": "d", "n": ("seeds", "d"), "strength": "", "attribution, SET": "", "published": "",
+    },
+    "paper: challenge": {
+        "net": "", "threads": "d", "samples": ",d", "links": ",d", "G links/s": ".1f",
+        "G links/s, all samples": ("G links/s, every product computed", ".1f"), "published": ".1f",
+        "alive": ("not 0 at the end", ",d"), "differ": ("other than float64", "d"), "differ, all samples": ("", "d"),
+    },
     "questions: slopes": QUESTIONS,
     "questions: topology": QUESTIONS,
     "peers: standard": PEERS,

@@ -3,6 +3,8 @@
 from dataclasses import asdict
 
 from benchmarks import both_ends, growth, importance, kept, peer_report, questions, repertoire, scale
+from benchmarks.paper import claims
+from benchmarks.paper import views as paper
 
 EPOCHS, SEEDS = 15, 5  # of the runs of benchmarks.questions that documents show
 
@@ -115,6 +117,16 @@ VIEWS = {
     "repertoire": lambda: repertoire.rows_of(kept.Kept("repertoire")),
     "both_ends": lambda: both_ends.rows_of(kept.Kept("both_ends")),
     "both_ends: tried": lambda: both_ends.rows_of(kept.Kept("both_ends"), "held out"),
+    "paper: table2": paper.table2_rows,
+    "paper: table3": paper.table3_rows,
+    "paper: table4": paper.table4_rows,
+    "paper: table5": paper.table5_rows,
+    "paper: table6": paper.table6_rows,
+    "paper: table7": paper.table7_rows,
+    "paper: figure5": paper.figure5_rows,
+    "paper: features": paper.feature_rows,
+    "paper: challenge": paper.challenge_rows,
+    "paper: claims": claims.rows,
     "defaults": default_rows,
     "growth: slopes": growth_slopes,
     "scale": scale_rows,

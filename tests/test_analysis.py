@@ -346,6 +346,15 @@ def test_effective_gradients_are_those_of_a_masked_dense_net():
     assert few["norm"].tolist() == pytest.approx(analysis.effective_gradient_norm(model, X[:10], y[:10])["norm"].tolist())
 
 
+def test_gradients_know_the_names_of_classes():
+    model, (X, y) = models.net(density=0.3), models.rows()
+    by_number = analysis.effective_gradient_norm(model, X, y)
+    model.classes = np.array(["bag", "coat", "dress", "shirt"])
+    names = model.classes[y]
+    assert analysis.effective_gradient_norm(model, X, names).equals(by_number)
+    refuses("y", lambda: analysis.effective_gradient_norm(model, X, ["hat", *names[1:]]))
+
+
 def test_gradients_of_a_layer_without_links_and_of_bad_input():
     model = models.from_masks([np.zeros((5, 20), bool), np.ones((4, 5), bool)])
     X, y = models.rows()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..datasets.coerce import as_features
+from ..datasets.coerce import as_features, as_targets
 from ..engines.layerwise import LayerwiseEngine
 from ..engines.tiling import tile_width
 from ..evolution import Evidence
@@ -126,9 +126,7 @@ def effective_gradient_norm(
 def _batch(model, X, y, loss, n_samples):
     """(loss, X, targets, samples): the first rows, checked, as one batch."""
     check_model(model)
-    given, y, n = y, checks.as_array(y), checks.integer("n_samples", n_samples)
-    if y.ndim not in (1, 2):
-        checks.fail("y", given, "(n,) labels or (n, outputs) targets", TypeError)
+    y, n = as_targets(y, model, loss), checks.integer("n_samples", n_samples)
     labels = y.ndim == 1 and y.dtype.kind in "iu"
     loss = losses.get(loss or ("softmax_cross_entropy" if labels else "mean_squared_error"))
     X, targets = as_features("X", X[:n], model), loss.targets(y[:n], model.sizes[-1], model.dtype)
