@@ -1,6 +1,8 @@
 """CSR samples go through the first layer by their own entries: the same net, the same gradients, and no tile of all features."""
 
+import copy
 import itertools
+import pickle
 import tracemalloc
 
 import models
@@ -161,6 +163,56 @@ def test_a_prediction_builds_no_index_that_has_no_room(monkeypatch):
     monkeypatch.setattr(resources, "available", lambda: 10**9)
     np.testing.assert_allclose(select.outputs(model, X, 1), small, atol=1e-5 * abs(small).max(), rtol=0)
     assert "transposed" in vars(model.layers[0].topology)
+
+
+# weights in order, which a model keeps
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weights_in_order_are_those_that_the_layer_has_now(kind, dtype):
+    model, X = models.net((FEATURES, 33, 4), density=0.01, dtype=dtype), sparse_rows(800, dtype=dtype)
+    layer, random = model.layers[0], np.random.default_rng(0)
+    with models.engine_is(kind):
+        for change in range(6):
+            found = predict(model, X)
+            topology, _, w = model._in_order
+            assert topology() is layer.topology
+            np.testing.assert_array_equal(w, layer.w[layer.topology.transposed.slots])
+            np.testing.assert_array_equal(predict(model, X), found)
+            assert model._in_order[2] is w
+            np.testing.assert_array_equal(predict(model.copy(), X), found)
+            np.testing.assert_array_equal(predict(pickle.loads(pickle.dumps(model)), X), found)
+            if change == 2:
+                layer.w[[0, 1]] = layer.w[[1, 0]]
+            elif change == 3:
+                sl.evolution.apply(sl.SET(0.3)(1, model, None, None, random), model, None, random)
+            else:
+                layer.w[random.integers(len(layer.w)) if change else -1] *= dtype(1 + 2e-7)
+
+
+def test_weights_in_order_are_made_where_many_samples_read_them_and_forgotten_in_training():
+    model, X = models.net((FEATURES, 33, 4), density=0.01), sparse_rows(800)
+    predict(model, X[:50])
+    assert "_in_order" not in vars(model)
+    predict(model, X)
+    assert "_in_order" in vars(model)
+    assert "_in_order" not in vars(copy.deepcopy(model))
+    kept = model._in_order
+    predict(model, X[:3])
+    assert model._in_order is kept
+    list(sl.train(model, (X, np.arange(800) % 4), epochs=1, seed=0))
+    assert "_in_order" not in vars(model)
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=20), st.data())
+def test_a_fingerprint_tells_words_and_places(words, data):
+    found = kernels.entries.fingerprint(np.array(words, np.uint64))
+    mix = lambda x: x ^ (x >> 32)
+    golden, factor, all_bits = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 2**64 - 1
+    assert found == sum(mix((word + k * golden) * factor & all_bits) for k, word in enumerate(words)) & all_bits
+    other = data.draw(st.permutations(words))
+    assert (found == kernels.entries.fingerprint(np.array(other, np.uint64))) == (other == words)
 
 
 # the same bits

@@ -20,7 +20,7 @@ from ..utils.interrupts import defer_interrupts
 from .augmented import AugmentedRows, start_epoch
 from .base import ENGINE_PHASES
 from .buffers import Gradients, Workspace
-from .entries import Finish, by_entries, in_order, tile_sizes
+from .entries import Finish, by_entries, forget_order, in_order, tile_sizes
 from .tiling import drop_threshold, groups_of, tiles_of
 
 
@@ -69,6 +69,7 @@ class LayerwiseEngine:
         key: the step's dropout key, None for no dropout. watch: a list to which each tile appends copies of (X, dZ) of all
         layers; X is then dense.
         """
+        forget_order(self.model)
         n_tiles = tiles_of(len(samples), self.width)
         groups = groups_of(n_tiles) if watch is None else 1  # for `flows` the gradients of links are of no use
         entries = watch is None and self._by_entries(X)
@@ -119,7 +120,7 @@ class LayerwiseEngine:
         samples = np.arange(X.shape[0]) if samples is None else samples
         out = np.empty((len(samples), self.model.sizes[-1]), self.model.dtype)
         space = Workspace(self.model, self.width, training=False, entries=self._by_entries(X))
-        w = in_order(self.model.layers[0], X, len(samples)) if space.entries else None
+        w = in_order(self.model, X, len(samples)) if space.entries else None
         for tile in range(tiles_of(len(samples), self.width)):
             first, count = tile * self.width, min(self.width, len(samples) - tile * self.width)
             self._gather(X, samples, first, count, space, w)

@@ -12,10 +12,11 @@ from .columns import FIELDS, INDPTR_T, N_IN, N_OUT, NNZ, ROWS_T, SLOTS_T, W
 from .ends import GATHER
 from .intrinsics import TOO_LARGE
 from .native import caller, native
-from .rng import U64
+from .rng import GOLDEN, U64
 from .settings import JIT, jit
 from .system import array_at, fetch
 
+FACTOR = U64(0xBF58476D1CE4E5B9)
 i, f = types.int64, types.float32
 ENTRY_GRADIENTS = f(i, i, i, i, i, i, i, i, i, i, i, i, i)
 call_entry_gradients = caller(ENTRY_GRADIENTS)
@@ -75,6 +76,23 @@ def add_entry_gradients(values, columns, starts, samples, first, count, indptr, 
                     dw[slot] = new
                     nonfinite += new * much * nothing
     return nonfinite
+
+
+@jit
+def take(w, slots, out):
+    """out[k] = w[slots[k]]."""
+    for k in range(slots.shape[0]):
+        out[U64(k)] = w[U64(slots[U64(k)])]
+
+
+@jit
+def fingerprint(words):
+    """A hash of 64-bit words and their places."""
+    total = U64(0)
+    for k in range(words.shape[0]):
+        x = (words[U64(k)] + U64(k) * GOLDEN) * FACTOR
+        total += x ^ (x >> U64(32))
+    return total
 
 
 # the same for arrays given by address; layer: that of the first layer's row of the table
