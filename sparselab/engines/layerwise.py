@@ -67,12 +67,12 @@ class LayerwiseEngine:
         """(Σ loss, hits, dw, db) of one batch, dw and db with an array per layer; dw is None where something is not finite.
 
         key: the step's dropout key, None for no dropout. watch: a list to which each tile appends copies of (X, dZ) of all
-        layers; X is then dense.
+        layers; where samples come by their entries, X of the first one is not that of the samples.
         """
         forget_order(self.model)
         n_tiles = tiles_of(len(samples), self.width)
         groups = groups_of(n_tiles) if watch is None else 1  # for `flows` the gradients of links are of no use
-        entries = watch is None and self._by_entries(X)
+        entries = self._by_entries(X)
         self._prepare(groups, entries)
         seconds = dict.fromkeys(ENGINE_PHASES, 0.0) if seconds is None else seconds
 
@@ -129,12 +129,16 @@ class LayerwiseEngine:
         return out
 
     def flows(self, X, targets, samples):
-        """(X (n_in, n), dZ (n_out, n)) of each layer for a batch, without dropout: a list."""
+        """(X (n_in, n), dZ (n_out, n)) of each layer for a batch, without dropout: a list.
+
+        X of the first layer is a csr_array where samples come by their entries.
+        """
         watch = []
         self.batch_gradient(X, targets, samples, None, watch=watch)
         n, layers = len(samples), len(self.model.layers)
         join = lambda l, part: np.concatenate([entry[l][part] for entry in watch], axis=1)[:, :n]
-        return [(join(l, 0), join(l, 1)) for l in range(layers)]
+        first = scipy.sparse.csr_array(X[samples].T) if self._by_entries(X) else join(0, 0)
+        return [(join(l, 0) if l else first, join(l, 1)) for l in range(layers)]
 
     def _by_entries(self, X):
         layer = self.model.layers[0]
