@@ -13,7 +13,6 @@ import sparselab as sl
 from sparselab import kernels
 from sparselab.checkpoints.state import BATCHES
 from sparselab.datasets.dataset import Dataset
-from sparselab.engines import entries
 from sparselab.kernels import elementwise, ends
 from sparselab.training.loop import evaluate, predict
 
