@@ -1,8 +1,8 @@
 """CSR data of very many features: fit and predict beside scikit-learn's dense MLPClassifier.
 
 `python -m benchmarks.sparse_inputs [--features N …] [--epsilon E …] [--rounds N]`: 2,500 samples of 90 entries, 100, 20 and 20
-hidden units, batches of 32, one epoch of SGD with momentum a fit, in turn; medians of one run beside the GOALS, and the peak of what
-NumPy allocated in a fit of ours (tracemalloc, not timed). Ours computes on one thread, and ε is the number of links a feature.
+hidden units, batches of 32, one epoch of SGD with momentum a fit, in turn; medians of one run beside the GOALS, and the peak of
+what NumPy allocated in a fit of ours (tracemalloc, not timed). Ours computes on one thread; ε is about the links a feature.
 """
 
 import argparse

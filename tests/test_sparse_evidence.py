@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 import sparselab as sl
 from sparselab import kernels
-from sparselab.engines import entries
 from sparselab.evolution import Evidence, Flow
-from sparselab.nn import footprint
+from sparselab.nn import entry_costs, footprint
 from sparselab.utils import resources
 
 needs_jit = pytest.mark.skipif(not kernels.JIT, reason="plain Python is too slow")
@@ -82,8 +81,8 @@ def test_evidence_is_that_of_dense_features(dtype):
 @pytest.mark.parametrize("rule", RULES)
 def test_rules_change_the_same_links_as_with_dense_features(rule, monkeypatch):
     changed = []
-    for link in (entries.LINK, 10**9):
-        monkeypatch.setattr(entries, "LINK", link)
+    for link in (entry_costs.LINK, 10**9):
+        monkeypatch.setattr(entry_costs, "LINK", link)
         model = net(dtype=np.float64)
         records = list(sl.train(model, data(dtype=np.float64), epochs=3, batch_size=20, rules=[RULES[rule]()], seed=1))
         assert records[-1].grown[0] > 0

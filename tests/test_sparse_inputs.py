@@ -3,6 +3,7 @@
 import copy
 import itertools
 import pickle
+import re
 import tracemalloc
 
 import models
@@ -22,6 +23,7 @@ from sparselab.engines.augmented import AugmentedRows
 from sparselab.engines.base import Outcome
 from sparselab.engines.fused import FusedEngine
 from sparselab.kernels.entries import add_entries, add_entry_gradients
+from sparselab.nn import entry_costs
 from sparselab.nn.losses import SoftmaxCrossEntropy
 from sparselab.training import memory
 from sparselab.training.loop import predict, steps
@@ -142,6 +144,25 @@ def test_it_is_the_density_that_decides_and_no_mini_batch():
         assert entries.by_entries(scipy.sparse.vstack([X, X, X], format="csr"), topology) == answers[-1]
     assert answers == sorted(answers, reverse=True)
     assert set(answers) == {True, False}
+
+
+def test_summary_and_estimate_know_up_to_which_density():
+    model = models.net(SIZES, density=0.15)
+    topology = model.layers[0].topology
+    limit = float(re.search(r"CSR samples of a density below ([\d.]+)% go through layer 1", model.summary())[1]) / 100
+    for share, way in ((0.98 * limit, True), (1.02 * limit, False)):
+        n = 50
+        filled = np.arange(round(share * n * FEATURES)) * 7919 % (n * FEATURES)
+        X = scipy.sparse.coo_array((np.ones(len(filled)), np.divmod(filled, FEATURES)), shape=(n, FEATURES)).tocsr()
+        assert entries.by_entries(X, topology) == way
+        options = {"density": 0.15, "threads": 1, "n_samples": n, "n_test": 5}
+        said = sl.estimate_memory(SIZES, **options, data_density=share).items
+        dense = sl.estimate_memory(SIZES, **options).items
+        (tiles,) = (name for name in said if name.startswith("activations"))
+        assert dense[tiles] - said[tiles] == way * (FEATURES - SIZES[1]) * 32 * 4
+        assert said["data"] == pytest.approx((n + 5) * (share * FEATURES * 8 + 16), abs=1)
+    with pytest.raises(ValueError, match="data_density = 1.5"):
+        sl.estimate_memory(SIZES, data_density=1.5)
 
 
 @needs_jit
@@ -319,7 +340,7 @@ def test_gradients_are_those_of_dense_features(kind, batch):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_training_is_that_of_dense_tiles_up_to_rounding(kind, monkeypatch):
     ours, _, model = trained(kind, epochs=2)
-    monkeypatch.setattr(entries, "LINK", 10**9)
+    monkeypatch.setattr(entry_costs, "LINK", 10**9)
     wanted = trained(kind, epochs=2)
     for record, other in zip(ours, wanted[0], strict=True):
         assert getattr(record, "loss", 0) == pytest.approx(getattr(other, "loss", 0), rel=1e-4)

@@ -11,10 +11,9 @@ import numpy as np
 import scipy.sparse
 
 from ..kernels.entries import fingerprint, take
+from ..nn.entry_costs import density_limit
 from .augmented import AugmentedRows
 
-# costs of a sample, where a link costs 1 in a dense tile: of a feature of the tile, of an entry, and of each of its links
-FEATURE, ENTRY, LINK = 1, 200, 35
 WORTH_ORDER = 6  # to put a weight in order costs as much as a sixth of reading it anywhere
 WORTH_CHECKING = 24  # and to see that it is still in order as much as so much less
 
@@ -28,8 +27,7 @@ def by_entries(X, topology):
     if isinstance(X, AugmentedRows) or not scipy.sparse.issparse(X):
         return False
     n, n_in = X.shape
-    dense = n * (FEATURE * n_in + topology.nnz)
-    return X.nnz * (ENTRY + LINK * topology.nnz / n_in) < dense
+    return X.nnz < density_limit(n_in, topology.nnz) * n * n_in
 
 
 def links_read(model, X):
