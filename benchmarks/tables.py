@@ -62,8 +62,9 @@ COLUMNS = {
         "times ours": ("times the first", ".2f"),
     },
     "sparse_inputs": {
-        "features": ",d", "links": ",d", "fit s": ".3f", "fit s, scikit-learn": ".2f", "fit, times faster": ".0f",
-        "predict s": ".4f", "predict s, scikit-learn": ".4f", "predict, times faster": ".1f", "peak MiB": ".0f",
+        "features": ",d", "epsilon": ("ε", ""), "links": ",d", "fit s": ".3f", "fit s, scikit-learn": ".2f",
+        "fit, times faster": ".0f", "predict s": ".4f", "predict s, scikit-learn": ".4f", "predict, times faster": ".1f", "peak MiB": ".0f",
+        "bytes a link and entry": ".0f",
     },
     "both_ends": {
         "data": "", "measure": "", "model": "", "n": ("seeds", "d"), "score": "", "asked": ("asked for", ""), "links": ",d",

@@ -1,6 +1,9 @@
 """CSR samples go through the first layer by their own entries: the same net, the same gradients, and no tile of all features."""
 
+import copy
 import itertools
+import pickle
+import re
 import tracemalloc
 
 import models
@@ -20,6 +23,7 @@ from sparselab.engines.augmented import AugmentedRows
 from sparselab.engines.base import Outcome
 from sparselab.engines.fused import FusedEngine
 from sparselab.kernels.entries import add_entries, add_entry_gradients
+from sparselab.nn import entry_costs
 from sparselab.nn.losses import SoftmaxCrossEntropy
 from sparselab.training import memory
 from sparselab.training.loop import predict, steps
@@ -142,6 +146,25 @@ def test_it_is_the_density_that_decides_and_no_mini_batch():
     assert set(answers) == {True, False}
 
 
+def test_summary_and_estimate_know_up_to_which_density():
+    model = models.net(SIZES, density=0.15)
+    topology = model.layers[0].topology
+    limit = float(re.search(r"CSR samples of a density below ([\d.]+)% go through layer 1", model.summary())[1]) / 100
+    for share, way in ((0.98 * limit, True), (1.02 * limit, False)):
+        n = 50
+        filled = np.arange(round(share * n * FEATURES)) * 7919 % (n * FEATURES)
+        X = scipy.sparse.coo_array((np.ones(len(filled)), np.divmod(filled, FEATURES)), shape=(n, FEATURES)).tocsr()
+        assert entries.by_entries(X, topology) == way
+        options = {"density": 0.15, "threads": 1, "n_samples": n, "n_test": 5}
+        said = sl.estimate_memory(SIZES, **options, data_density=share).items
+        dense = sl.estimate_memory(SIZES, **options).items
+        (tiles,) = (name for name in said if name.startswith("activations"))
+        assert dense[tiles] - said[tiles] == way * (FEATURES - SIZES[1]) * 32 * 4
+        assert said["data"] == pytest.approx((n + 5) * (share * FEATURES * 8 + 16), abs=1)
+    with pytest.raises(ValueError, match="data_density = 1.5"):
+        sl.estimate_memory(SIZES, data_density=1.5)
+
+
 @needs_jit
 def test_without_an_index_tiles_are_dense():
     data, results = dataset(), []
@@ -161,6 +184,56 @@ def test_a_prediction_builds_no_index_that_has_no_room(monkeypatch):
     monkeypatch.setattr(resources, "available", lambda: 10**9)
     np.testing.assert_allclose(select.outputs(model, X, 1), small, atol=1e-5 * abs(small).max(), rtol=0)
     assert "transposed" in vars(model.layers[0].topology)
+
+
+# weights in order, which a model keeps
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weights_in_order_are_those_that_the_layer_has_now(kind, dtype):
+    model, X = models.net((FEATURES, 33, 4), density=0.01, dtype=dtype), sparse_rows(800, dtype=dtype)
+    layer, random = model.layers[0], np.random.default_rng(0)
+    with models.engine_is(kind):
+        for change in range(6):
+            found = predict(model, X)
+            topology, _, w = model._in_order
+            assert topology() is layer.topology
+            np.testing.assert_array_equal(w, layer.w[layer.topology.transposed.slots])
+            np.testing.assert_array_equal(predict(model, X), found)
+            assert model._in_order[2] is w
+            np.testing.assert_array_equal(predict(model.copy(), X), found)
+            np.testing.assert_array_equal(predict(pickle.loads(pickle.dumps(model)), X), found)
+            if change == 2:
+                layer.w[[0, 1]] = layer.w[[1, 0]]
+            elif change == 3:
+                sl.evolution.apply(sl.SET(0.3)(1, model, None, None, random), model, None, random)
+            else:
+                layer.w[random.integers(len(layer.w)) if change else -1] *= dtype(1 + 2e-7)
+
+
+def test_weights_in_order_are_made_where_many_samples_read_them_and_forgotten_in_training():
+    model, X = models.net((FEATURES, 33, 4), density=0.01), sparse_rows(800)
+    predict(model, X[:50])
+    assert "_in_order" not in vars(model)
+    predict(model, X)
+    assert "_in_order" in vars(model)
+    assert "_in_order" not in vars(copy.deepcopy(model))
+    kept = model._in_order
+    predict(model, X[:3])
+    assert model._in_order is kept
+    list(sl.train(model, (X, np.arange(800) % 4), epochs=1, seed=0))
+    assert "_in_order" not in vars(model)
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=20), st.data())
+def test_a_fingerprint_tells_words_and_places(words, data):
+    found = kernels.entries.fingerprint(np.array(words, np.uint64))
+    mix = lambda x: x ^ (x >> 32)
+    golden, factor, all_bits = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 2**64 - 1
+    assert found == sum(mix((word + k * golden) * factor & all_bits) for k, word in enumerate(words)) & all_bits
+    other = data.draw(st.permutations(words))
+    assert (found == kernels.entries.fingerprint(np.array(other, np.uint64))) == (other == words)
 
 
 # the same bits
@@ -267,7 +340,7 @@ def test_gradients_are_those_of_dense_features(kind, batch):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_training_is_that_of_dense_tiles_up_to_rounding(kind, monkeypatch):
     ours, _, model = trained(kind, epochs=2)
-    monkeypatch.setattr(entries, "LINK", 10**9)
+    monkeypatch.setattr(entry_costs, "LINK", 10**9)
     wanted = trained(kind, epochs=2)
     for record, other in zip(ours, wanted[0], strict=True):
         assert getattr(record, "loss", 0) == pytest.approx(getattr(other, "loss", 0), rel=1e-4)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from sparselab import ExperimentConfig, datasets
 from sparselab.checkpoints.run_dir import RunDir
@@ -245,6 +246,15 @@ def test_the_cost_line_counts_what_the_optimizer_keeps(monkeypatch):
     for name in ("momentum_sgd", "adam"):
         cost_estimate.cost_line(ExperimentConfig(dataset="digits", optimizer=name), view_model)
     assert asked[1].items["optimizer state"] == 2 * asked[0].items["optimizer state"] > 0
+
+
+@pytest.mark.parametrize(("density", "said"), [(0.01, "by their entries, density of X 1.00%"), (0.5, "as dense tiles")])
+def test_the_cost_line_says_how_csr_samples_go_in(density, said, monkeypatch):
+    monkeypatch.setattr(cost_estimate, "rate_of", lambda *_: (1e9, "measured"))
+    X = sparse.random_array((100, 1000), density=density, format="csr", dtype=np.float32, rng=np.random.default_rng(0))
+    data = datasets.Dataset.from_arrays(X, np.arange(100) % 3)
+    view_model = SimpleNamespace(at_hand=lambda config: True, data_of=lambda config: data)
+    assert f"samples {said}" in cost_estimate.cost_line(ExperimentConfig(dataset="digits"), view_model)
 
 
 # --- Sweep

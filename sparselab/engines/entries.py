@@ -5,14 +5,17 @@ is that of a layer with one link of weight 1 for each output, and what is left o
 is that of a layer without links. So all else is done by the kernels of dense tiles.
 """
 
+import weakref
+
 import numpy as np
 import scipy.sparse
 
+from ..kernels.entries import fingerprint, take
+from ..nn.entry_costs import density_limit
 from .augmented import AugmentedRows
 
-# costs of a sample, where a link costs 1 in a dense tile: of a feature of the tile, of an entry, and of each of its links
-FEATURE, ENTRY, LINK = 1, 200, 35
-WORTH_ORDER = 4  # to put a weight in order costs as much as a quarter of reading it anywhere
+WORTH_ORDER = 6  # to put a weight in order costs as much as a sixth of reading it anywhere
+WORTH_CHECKING = 24  # and to see that it is still in order as much as so much less
 
 
 def by_entries(X, topology):
@@ -24,15 +27,47 @@ def by_entries(X, topology):
     if isinstance(X, AugmentedRows) or not scipy.sparse.issparse(X):
         return False
     n, n_in = X.shape
-    dense = n * (FEATURE * n_in + topology.nnz)
-    return X.nnz * (ENTRY + LINK * topology.nnz / n_in) < dense
+    return X.nnz < density_limit(n_in, topology.nnz) * n * n_in
 
 
-def in_order(layer, X, n):
-    """The weights of a first layer by input, where n samples of X are so many that it is worth it; else None."""
-    if n * X.nnz * WORTH_ORDER < X.shape[0] * X.shape[1]:
+def links_read(model, X):
+    """Links that a sample of X goes through, on average."""
+    first = model.layers[0].topology
+    if not by_entries(X, first):
+        return model.n_links
+    return model.n_links - first.nnz + first.nnz * X.nnz // (X.shape[0] * X.shape[1])
+
+
+def in_order(model, X, n):
+    """The weights of the first layer by input, where n samples of X are so many that it is worth it; else None.
+
+    The model keeps them for the next call, which uses them where neither links nor weights are others; training forgets them.
+    """
+    layer, kept = model.layers[0], vars(model).get("_in_order")
+    topology, times = layer.topology, n * X.nnz / (X.shape[0] * X.shape[1])  # how often a link is read
+    if times * (WORTH_CHECKING if kept else WORTH_ORDER) < 1:
         return None
-    return np.take(layer.w, layer.topology.transposed.slots, mode="clip")  # much faster than with a check
+    mark = mark_of(layer.w)
+    if kept and kept[0]() is topology and kept[1] == mark:
+        return kept[2]
+    forget_order(model)
+    if times * WORTH_ORDER < 1:
+        return None
+    w = np.empty_like(layer.w)
+    take(layer.w, topology.transposed.slots, w)
+    model._in_order = weakref.ref(topology), mark, w
+    return w
+
+
+def forget_order(model):
+    """Free the weights in order that a model keeps."""
+    vars(model).pop("_in_order", None)
+
+
+def mark_of(w):
+    """What tells these weights from others: their kind, a hash of them, and the last one."""
+    whole = w.nbytes // 8 * 8 // w.itemsize
+    return w.dtype, int(fingerprint(w[:whole].view(np.uint64))), w[whole:].tobytes()
 
 
 def tile_sizes(model, entries):

@@ -15,7 +15,7 @@ from ..utils import checks
 from .augmented import AugmentedRows, start_epoch
 from .base import ENGINE_PHASES
 from .buffers import Gradients, Workspace
-from .entries import Finish, by_entries, in_order, tile_sizes
+from .entries import Finish, by_entries, forget_order, in_order, links_read, tile_sizes
 from .threads import ThreadTeam, new_counter
 from .tiling import drop_threshold, even_cuts, groups_of, scatters, shared_out, tiles_of
 
@@ -83,6 +83,7 @@ class FusedEngine:
         self, outcome, X, targets, samples, batch_size, rates, settings, state, key, first_step, update, client=NO_CLIENT
     ):  # fmt: skip
         start_epoch(X, key)
+        forget_order(self.model)
         self._choose_way(X)
         self._choose_kernels(X, update, targets, pushes=client[0] != 0)
         tiles, steps = tiles_of(batch_size, self.width), len(rates)
@@ -111,7 +112,7 @@ class FusedEngine:
             program.run_steps(thread, address(record))
 
         try:
-            self.team.run(work, threads, counter, self.is_long and (together or threads == 1))
+            self.team.run(work, threads, counter, (together or threads == 1) and self._is_long(X))
         finally:
             outcome.failed, outcome.done = bool(self.status[0] >= 0), int(self.status[1])
             outcome.losses[:], outcome.hits[:] = losses.sum(axis=1) / outcome.sizes, hits.sum(axis=1)
@@ -141,15 +142,16 @@ class FusedEngine:
         self._write_shares(threads, together)
         self._write_data(X, None)
         own = self.table[0].copy()
-        if self.entries and (w := in_order(self.model.layers[0], X, len(samples))) is not None:
+        if self.entries and (w := in_order(self.model, X, len(samples))) is not None:
             self.table[0, [columns.W, columns.SLOTS_T]] = address(w), 0
         whole = threads * self.width  # samples that keep every thread busy
-        most = whole if len(samples) <= whole else max(1, LONGEST // (self.model.n_links + 1) // whole) * whole
+        most = whole if len(samples) <= whole else max(1, LONGEST // (links_read(self.model, X) + 1) // whole) * whole
+        listen = (together or threads == 1) and self._is_long(X)
         try:
             for first in range(0, len(samples), most):
                 some = slice(first, first + most)
                 parts = {"samples": samples[some], "out": out[some]} | ({} if places is None else {"places": places[some]})
-                if not self._forward(parts, threads, self.is_long and (together or threads == 1)):
+                if not self._forward(parts, threads, listen):
                     self._forward(parts, threads, False)  # the handler of a Ctrl-C has returned: all rows are wanted
         finally:
             self.table[0] = own
@@ -184,6 +186,10 @@ class FusedEngine:
         found = self.index and by_entries(X, self.model.layers[0].topology)
         if found != self.entries:
             self.entries, self.model_arrays = found, None
+
+    def _is_long(self, X):
+        """Whether a tile of these samples takes so long that Ctrl-C is to be heard meanwhile."""
+        return self.is_long and links_read(self.model, X) * self.width >= LONG_STEP
 
     def _choose_kernels(self, X, update=None, targets=None, pushes=False, best=False):
         """Write the addresses of the kernels to the record that a call needs. update: of training, None for outputs only."""

@@ -21,7 +21,7 @@ from ..utils.interrupts import defer_interrupts
 from .augmented import AugmentedRows, start_epoch
 from .base import ENGINE_PHASES
 from .buffers import Gradients, Workspace
-from .entries import Finish, by_entries, in_order, tile_sizes
+from .entries import Finish, by_entries, forget_order, in_order, tile_sizes
 from .tiling import drop_threshold, groups_of, scatters, tiles_of
 
 
@@ -68,11 +68,12 @@ class LayerwiseEngine:
         """(Σ loss, hits, dw, db) of one batch, dw and db with an array per layer; dw is None where something is not finite.
 
         key: the step's dropout key, None for no dropout. watch: a list to which each tile appends copies of (X, dZ) of all
-        layers; X is then dense.
+        layers; where samples come by their entries, X of the first one is not that of the samples.
         """
+        forget_order(self.model)
         n_tiles = tiles_of(len(samples), self.width)
         groups = groups_of(n_tiles) if watch is None else 1  # for `flows` the gradients of links are of no use
-        entries = watch is None and self._by_entries(X)
+        entries = self._by_entries(X)
         self._prepare(groups, entries)
         seconds = dict.fromkeys(ENGINE_PHASES, 0.0) if seconds is None else seconds
 
@@ -134,7 +135,7 @@ class LayerwiseEngine:
     def _output_tiles(self, X, samples):
         """(first, count, outputs (n_out, W)) of each tile of samples[first : first + count], without dropout."""
         space = Workspace(self.model, self.width, training=False, entries=self._by_entries(X))
-        w = in_order(self.model.layers[0], X, len(samples)) if space.entries else None
+        w = in_order(self.model, X, len(samples)) if space.entries else None
         for tile in range(tiles_of(len(samples), self.width)):
             first, count = tile * self.width, min(self.width, len(samples) - tile * self.width)
             self._gather(X, samples, first, count, space, w)
@@ -142,13 +143,17 @@ class LayerwiseEngine:
             yield first, count, space.activations[-1]
 
     def flows(self, X, targets, samples):
-        """(X (n_in, n), dZ (n_out, n)) of each layer for a batch, without dropout: a list."""
+        """(X (n_in, n), dZ (n_out, n)) of each layer for a batch, without dropout: a list.
+
+        X of the first layer is a csr_array where samples come by their entries.
+        """
         watch = []
         self.batch_gradient(X, targets, samples, None, watch=watch)
         n, layers = len(samples), len(self.model.layers)
         parts = lambda l, part: [entry[l][part] for entry in watch]
         join = lambda found: (found[0] if len(found) == 1 else np.concatenate(found, axis=1))[:, :n]
-        return [(join(parts(l, 0)), join(parts(l, 1))) for l in range(layers)]
+        first = scipy.sparse.csr_array(X[samples].T) if self._by_entries(X) else join(parts(0, 0))
+        return [(join(parts(l, 0)) if l else first, join(parts(l, 1))) for l in range(layers)]
 
     def _by_entries(self, X):
         layer = self.model.layers[0]

@@ -12,7 +12,7 @@ from ..nn.evaluation import scores_of
 from ..nn.footprint import WORTH_CHECKING
 from ..nn.weighted_loss import parts_of
 from ..utils import resources
-from .entries import by_entries
+from .entries import by_entries, links_read, tile_sizes
 from .fused import UPDATES, FusedEngine
 from .layerwise import LayerwiseEngine
 from .tiling import tile_width
@@ -29,13 +29,15 @@ def outputs(model, X, threads, k=None):
     """
     n, width = X.shape[0], tile_width(X.shape[0])
     key, (kept, engine) = (width, model.activation, model.dtype), model.__dict__.pop("_idle", (None, None))
-    threads = threads if n * model.n_links >= WORTH_THREADS else 1
+    first = model.layers[0].topology
+    entries = by_entries(X, first)
+    threads = threads if n * links_read(model, X) >= WORTH_THREADS else 1
     if kept != key or threads > 1:
         engine = create(model, losses.SoftmaxCrossEntropy(), None, n, threads)
-        small = threads == 1 and model.nbytes + 2 * sum(model.sizes) * width * model.dtype.itemsize <= KEEP
+        buffers = 2 * sum(tile_sizes(model, entries)) * width * model.dtype.itemsize
+        small = threads == 1 and model.nbytes + buffers <= KEEP
         key = key if small and is_value(model.activation) else None
-    first = model.layers[0].topology
-    engine.index = not by_entries(X, first) or has_room_for_index(first)
+    engine.index = not entries or has_room_for_index(first)
     try:
         return engine.outputs(X) if k is None else engine.best_outputs(X, k)
     finally:

@@ -173,7 +173,7 @@ class SparseMLPEstimator(BaseEstimator):
     def _features(self, X):
         """X, checked: as float64 where it is to be standardised and float32 could lose digits, else as float32."""
         dtype = np.dtype(np.float64 if self.standardise and is_wide(X) else np.float32)
-        checked = check_features(X, dtype=dtype)
+        checked = X if sparse.issparse(X) and X.dtype == dtype else check_features(X, dtype=dtype)  # by check_before_sklearn
         if is_wide(X) and X.dtype != dtype and X.dtype.itemsize >= dtype.itemsize:
             warn_of_lost_digits(X.tocsr() if sparse.issparse(X) else X, "X", dtype)
         return checked

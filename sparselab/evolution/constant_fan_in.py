@@ -134,7 +134,7 @@ class SRigL(PruneRegrow):
 
     def _gradients(self, flow):
         """(first row, |gradients| of all positions in a block of rows) of each block."""
-        n_rows = max(1, self.block // len(flow.X))
+        n_rows = max(1, self.block // flow.X.shape[0])
         for begin in range(0, len(flow.dZ), n_rows):
             yield begin, np.abs(flow.dZ[begin : begin + n_rows] @ flow.X.T)
 

@@ -9,6 +9,7 @@ from scipy import sparse
 
 from ..datasets.coerce import as_features, as_targets
 from ..engines import select
+from ..engines.entries import by_entries
 from ..engines.layerwise import LayerwiseEngine
 from ..engines.tiling import tile_width
 from ..nn.footprint import flow_items, net_name, require_memory
@@ -26,8 +27,8 @@ class Flow(NamedTuple):
 
     Parameters
     ----------
-    X : ndarray
-        Inputs of the layer, (n_in, n).
+    X : ndarray or scipy.sparse.csr_array
+        Inputs of the layer, (n_in, n). It is sparse in the first layer where CSR samples go through it by their own entries.
     dZ : ndarray
         Gradient of the loss with respect to the layer's outputs before activation, (n_out, n).
 
@@ -40,7 +41,7 @@ class Flow(NamedTuple):
     [11.0]
     """
 
-    X: NDArray[np.floating]
+    X: NDArray[np.floating] | sparse.csr_array
     dZ: NDArray[np.floating]
 
     def gradient_at(self, rows: ArrayLike, columns: ArrayLike) -> NDArray[np.floating]:
@@ -63,13 +64,16 @@ class Flow(NamedTuple):
         """
         rows = checks.whole_array("rows", rows)
         columns = checks.whole_array("columns", columns, len(rows))
-        for name, places, n in (("rows", rows, len(self.dZ)), ("columns", columns, len(self.X))):
+        for name, places, n in (("rows", rows, len(self.dZ)), ("columns", columns, self.X.shape[0])):
             if len(places) and not 0 <= places.min() <= places.max() < n:
                 checks.fail(name, places, f"in [0, {n})")
         out, piece = np.empty(len(rows), self.X.dtype), max(1, AT_ONCE // self.X.shape[1])
         for start in range(0, len(rows), piece):
             part = slice(start, start + piece)
-            np.einsum("kn,kn->k", self.dZ[rows[part]], self.X[columns[part]], out=out[part])
+            if sparse.issparse(self.X):
+                out[part] = products(self.dZ, self.X[columns[part]], rows[part])
+            else:
+                np.einsum("kn,kn->k", self.dZ[rows[part]], self.X[columns[part]], out=out[part])
         return out
 
 
@@ -133,11 +137,11 @@ class Evidence:
     def flows(self) -> list[Flow]:
         """The Flow of each layer; FloatingPointError where a number is not finite."""
         model, loss, X, targets, samples = self._arguments
-        need = flow_items(model.sizes, len(samples), model.dtype.itemsize)
+        need = flow_items(model.sizes, len(samples), model.dtype.itemsize, by_entries(X, model.layers[0].topology))
         advise = lambda have: f"{int(len(samples) * have / sum(need.values()))} samples: a smaller batch_size, or fewer n_batches"
         require_memory(f"the gradients of {len(samples)} samples that a rule asks for, of {net_name(model.sizes)}", need, advise)
         flows = flows_of(model, loss, X, targets, samples)
-        if not all(is_finite(part) for flow in flows for part in flow):
+        if not all(is_finite(part.data if sparse.issparse(part) else part) for flow in flows for part in flow):
             raise FloatingPointError(NOT_FINITE)
         return flows
 
@@ -210,9 +214,18 @@ class Evidence:
         -------
         ndarray
             Gradients (n_features, n), of the mean loss.
+
+        Raises
+        ------
+        InsufficientMemoryError
+            If there is no memory for them.
         """
-        first = self._arguments[0].layers[0]
-        return first.backward(*self.flows[0])[0]
+        first, (X, dZ) = self._arguments[0].layers[0], self.flows[0]
+        if sparse.issparse(X):
+            what = f"gradients of {X.shape[1]} samples with respect to their {X.shape[0]} features"
+            require_memory(what, {what: 2 * X.shape[0] * X.shape[1] * X.dtype.itemsize}, lambda have: "a smaller batch_size")
+            X = X.toarray()
+        return first.backward(X, dZ)[0]
 
     def loss_of(self, X: Any, y: Any) -> float:
         """Compute the mean loss of the network, without dropout, on other samples.
@@ -266,7 +279,9 @@ class Evidence:
             If a number is not finite, which ends a training with a DivergedError.
         """
         flow = self.of(layer)
-        gradient = layer.backward(flow.X, flow.dZ)[1]
+        topology = layer.topology
+        by_link = sparse.issparse(flow.X)
+        gradient = flow.gradient_at(topology.rows, topology.indices) if by_link else layer.backward(flow.X, flow.dZ)[1]
         if not is_finite(gradient):
             raise FloatingPointError(NOT_FINITE)
         return gradient
@@ -283,6 +298,12 @@ def flows_of(model, loss, X, targets, samples):
     """The Flow of each layer for a batch, also where numbers are not finite."""
     flows = LayerwiseEngine(model, loss, tile_width(len(samples)), 1).flows(X, targets, samples)
     return [Flow(*flow) for flow in flows]
+
+
+def products(dZ, X, rows):
+    """dZ[rows[k]] · X[k] of each row k of a CSR array X (k, n), summed over its entries: (k,) float64."""
+    which = np.repeat(np.arange(len(rows)), np.diff(X.indptr))
+    return np.bincount(which, dZ[rows[which], X.indices] * X.data, len(rows))
 
 
 def is_finite(values):

@@ -379,7 +379,7 @@ class GuidedSample:
     def _weights(self, flow, rng):
         """(a, b) of all outputs and inputs."""
         if self.guide == "uniform":
-            return np.ones(len(flow.dZ)), np.ones(len(flow.X))
+            return np.ones(len(flow.dZ)), np.ones(flow.X.shape[0])
         if self.guide == "bound":
             return np.abs(flow.dZ).sum(axis=1), np.abs(flow.X).sum(axis=1)
         signs = rng.choice(np.array([-1, 1], flow.X.dtype), flow.X.shape[1])

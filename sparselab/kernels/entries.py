@@ -12,22 +12,24 @@ from .columns import FIELDS, INDPTR_T, N_IN, N_OUT, NNZ, ROWS_T, SLOTS_T, W
 from .ends import GATHER
 from .intrinsics import TOO_LARGE
 from .native import caller, native
-from .rng import U64
+from .rng import GOLDEN, U64
 from .settings import JIT, jit
 from .system import array_at, fetch
 
+AHEAD, POINTERS_AHEAD = 8, 24  # entries of a sample, in order; what they need is fetched so many entries before
+FACTOR = U64(0xBF58476D1CE4E5B9)
 i, f = types.int64, types.float32
 ENTRY_GRADIENTS = f(i, i, i, i, i, i, i, i, i, i, i, i, i)
 call_entry_gradients = caller(ENTRY_GRADIENTS)
 
 
 @jit
-def fetch_entries(columns, begin, end, indptr, rows, others):
-    """Prefetch row pointers, then the first and last of `rows` and `others`, of the features of entries [begin, end)."""
-    for entry in range(begin, end):
-        fetch(indptr.ctypes.data + 8 * columns[entry])
-    for entry in range(begin, end):
-        for k in (indptr[columns[entry]], indptr[columns[entry] + 1] - 1):
+def fetch_ahead(columns, entry, end, indptr, rows, others):
+    """Prefetch the first and last of `rows` and `others` of the feature of entry + AHEAD, and row pointers further ahead."""
+    if entry + POINTERS_AHEAD < end:
+        fetch(indptr.ctypes.data + 8 * columns[entry + POINTERS_AHEAD])
+    if entry + AHEAD < end:
+        for k in (indptr[columns[entry + AHEAD]], indptr[columns[entry + AHEAD] + 1] - 1):
             fetch(rows.ctypes.data + 4 * k)
             fetch(others.ctypes.data + others.itemsize * k)
 
@@ -42,12 +44,14 @@ def add_entries(values, columns, starts, samples, first, count, indptr, rows, sl
         for c in range(begin, end):
             out[j, c] = 0
     for c in range(begin, min(end, count)):
-        sample = samples[first + c]
-        if JIT and slots.size:
-            fetch_entries(columns, starts[sample], starts[sample + 1], indptr, rows, slots)
-        elif JIT:
-            fetch_entries(columns, starts[sample], starts[sample + 1], indptr, rows, w)
-        for entry in range(starts[sample], starts[sample + 1]):
+        start, stop = starts[samples[first + c]], starts[samples[first + c] + 1]
+        for entry in range(start - AHEAD if JIT else start, stop):
+            if JIT and slots.size:
+                fetch_ahead(columns, entry, stop, indptr, rows, slots)
+            elif JIT:
+                fetch_ahead(columns, entry, stop, indptr, rows, w)
+            if entry < start:
+                continue
             x, feature = values[entry], columns[entry]
             for k in range(indptr[feature], indptr[feature + 1]):
                 slot = U64(slots[U64(k)]) if slots.size else U64(k)
@@ -63,10 +67,12 @@ def add_entry_gradients(values, columns, starts, samples, first, count, indptr, 
     nothing, much = dw.dtype.type(0), dw.dtype.type(TOO_LARGE)
     nonfinite = nothing
     for c in range(count):
-        sample = samples[first + c]
-        if JIT:
-            fetch_entries(columns, starts[sample], starts[sample + 1], indptr, rows, slots)
-        for entry in range(starts[sample], starts[sample + 1]):
+        start, stop = starts[samples[first + c]], starts[samples[first + c] + 1]
+        for entry in range(start - AHEAD if JIT else start, stop):
+            if JIT:
+                fetch_ahead(columns, entry, stop, indptr, rows, slots)
+            if entry < start:
+                continue
             x, feature = values[entry], columns[entry]
             if parts == 1 or feature % parts == part:
                 for k in range(indptr[feature], indptr[feature + 1]):
@@ -75,6 +81,23 @@ def add_entry_gradients(values, columns, starts, samples, first, count, indptr, 
                     dw[slot] = new
                     nonfinite += new * much * nothing
     return nonfinite
+
+
+@jit
+def take(w, slots, out):
+    """out[k] = w[slots[k]]."""
+    for k in range(slots.shape[0]):
+        out[U64(k)] = w[U64(slots[U64(k)])]
+
+
+@jit
+def fingerprint(words):
+    """A hash of 64-bit words and their places."""
+    total = U64(0)
+    for k in range(words.shape[0]):
+        x = (words[U64(k)] + U64(k) * GOLDEN) * FACTOR
+        total += x ^ (x >> U64(32))
+    return total
 
 
 # the same for arrays given by address; layer: that of the first layer's row of the table

@@ -86,9 +86,12 @@ def layer_training_items(n_in, n_out, nnz, itemsize, *, vectors=1, groups=1):
     }
 
 
-def flow_items(sizes, n_samples, itemsize):
-    """{name: bytes} of inputs and gradients of all layers, which are put together from tiles: they are there twice."""
-    neurons = sum(sizes[:-1]) + sum(sizes[1:])
+def flow_items(sizes, n_samples, itemsize, entries=False):
+    """{name: bytes} of inputs and gradients of all layers, which are put together from tiles: they are there twice.
+
+    entries: whether samples go through the first layer by their entries, so that its inputs stay sparse.
+    """
+    neurons = sum(sizes[1 if entries else 0 : -1]) + sum(sizes[1:])
     return {f"activations and gradients of {n_samples} samples for rules": 2 * n_samples * neurons * itemsize}
 
 

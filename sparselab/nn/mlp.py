@@ -457,8 +457,8 @@ class SparseMLP:
         return summarise(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copies and pickles do not contain the engine that `predict` keeps for the next call."""
-        return {name: value for name, value in vars(self).items() if name != "_idle"}
+        """Copies and pickles do not contain the engine and the order of weights that `predict` keeps for the next call."""
+        return {name: value for name, value in vars(self).items() if name not in ("_idle", "_in_order")}
 
     def __repr__(self) -> str:
         widths = "-".join(map(str, self.sizes))

@@ -3,6 +3,7 @@
 from functools import partial
 
 from . import footprint
+from .entry_costs import density_limit
 from .footprint import size
 
 
@@ -59,4 +60,6 @@ def summarise(model):
         f"in training (with velocity, gradient, transposed index; without activations): {size(total['training_bytes'])}, "
         f"dense {size(total['dense_training_bytes'])}"
     )
+    limit = density_limit(model.sizes[0], model.nnz[0])
+    lines.append(f"CSR samples of a density below {limit:.2%} go through layer 1 by their entries, others as dense tiles")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..engines.tiling import tile_width
 from ..nn import activations
+from ..nn.entry_costs import density_limit
 from ..nn.footprint import check_sparsity, net_name, size, whole_bytes
 from ..nn.protocols import Activation
 from ..nn.shapes import check_dtype, check_sizes
@@ -69,7 +70,7 @@ def estimate_memory(
     threads: int | None = None, dtype: DTypeLike = "float32", activation: str | type | Activation = "all_relu",
     dropout: float = 0.0, training: bool = True, evolution: bool = True, optimizer_vectors: int = 1,
     layerwise: bool | None = None, n_samples: int = 0, n_test: int = 0, epochs: int = 0, plan: Plan | None = None,
-    n_batches: int = 0,
+    n_batches: int = 0, data_density: float | None = None,
 ) -> MemoryEstimate:  # fmt: skip
     """Count the bytes that a net of these widths will need, item by item; nothing is allocated.
 
@@ -100,7 +101,7 @@ def estimate_memory(
     layerwise : bool, optional
         Whether the layerwise engine is used; by default as `train` chooses it for built-in losses and optimizers.
     n_samples, n_test : int, default 0
-        Dense training and test samples that are counted too.
+        Training and test samples that are counted too, dense unless there is a `data_density`.
     epochs : int, default 0
         Epochs whose fan-in and fan-out vectors a history holds.
     plan : Plan, optional
@@ -108,6 +109,9 @@ def estimate_memory(
     n_batches : int, default 0
         Mini-batches whose gradients a rule looks at together: `n_batches` of a rule that asks for gradients, such as 1 for `RigL`
         and 66 for `SNFS`; at most `n_samples` samples, if these are given.
+    data_density : float, optional
+        Share of entries in CSR samples, in [0, 1]; by default samples are dense. Where it is small they go through the first
+        layer by their entries, and there are no dense tiles of features.
 
     Returns
     -------
@@ -143,25 +147,22 @@ def estimate_memory(
         plan = PLANS[int(not layerwise and net.evolution_bytes(vectors) > LARGE_EVOLUTION)]
     elif not isinstance(plan, Plan):
         checks.fail("plan", plan, f"one of {list(map(str, PLANS))}: a Plan", TypeError)
+    share = None if data_density is None else checks.fraction("data_density", data_density)
+    entries = share is not None and bool(share < density_limit(sizes[0], net.nnz[0]))
     items = net.stored_items()
     if training:
         evolution = checks.flag("evolution", evolution)
         items |= net.training_items(
-            batch_size,
-            threads,
-            n_test=n_test,
-            evolution=evolution,
-            layerwise=layerwise,
-            vectors=vectors,
-            plan=plan,
-            n_seen=min(n_batches * batch_size, n_samples or n_batches * batch_size),
-        )
+            batch_size, threads, n_test=n_test, evolution=evolution, layerwise=layerwise, vectors=vectors, plan=plan,
+            n_seen=min(n_batches * batch_size, n_samples or n_batches * batch_size), entries=[entries],
+        )  # fmt: skip
         items["order of the samples"] = 16 * n_samples
         n_degrees = sum(sizes) * 2 - sizes[0] - sizes[-1]
         items["fan-in and fan-out of all epochs"] = epochs * 4 * n_degrees * (sum(sizes) <= DEGREES_UP_TO)
     else:
         spaces, width = 1 if layerwise else threads, tile_width(batch_size)
-        tiles = spaces * net.workspace_bytes(width, training=False)
+        tiles = spaces * net.workspace_bytes(width, training=False, entries=entries)
         items |= {f"activations ({spaces} tiles of {width})": tiles, "drawing the links": max(0, net.creation_bytes() - tiles)}
-    items["data"] = (n_samples + n_test) * (sizes[0] * itemsize + 8)
+    of_features = sizes[0] * itemsize if share is None else share * sizes[0] * (itemsize + 4) + 8
+    items["data"] = (n_samples + n_test) * (of_features + 8)
     return MemoryEstimate(f"{net_name(sizes)} in {'training' if training else 'use'}", whole_bytes(items))

@@ -128,7 +128,7 @@ class TrainingShape(NetShape):
         n_seen: samples that rules look at. entries: for the samples to train on and those to evaluate, whether they come by
         their entries where there is an index. evaluated_whole: whether all outputs of the samples to evaluate exist at once.
         """
-        indexed, entries = plan.index and any(entries), plan.index and all(entries)
+        seen_by_entries, indexed, entries = entries[0], plan.index and any(entries), plan.index and all(entries)
         width = tile_width(batch_size)
         groups = groups_of(tiles_of(batch_size, width))
         shares = groups, tiles_of(n_test, width)
@@ -142,7 +142,7 @@ class TrainingShape(NetShape):
         if evolution:  # in addition: the memory that an evaluation freed is not always given back
             more["evolution: new links beside the old"] = self.evolution_bytes(vectors, plan.by_layer, everywhere)
         if n_seen:
-            more |= flow_items(self.sizes, n_seen, self.itemsize)
+            more |= flow_items(self.sizes, n_seen, self.itemsize, seen_by_entries)
         items = layer_training_items(*self.ends, self.nnz, self.itemsize, vectors=vectors, groups=groups)
         sums, values = {name: n.sum() for name, n in items.items()}, self.values.sum() * self.itemsize
         has_index = ~scatters(*self.ends, width)

@@ -48,8 +48,9 @@ def as_csr(X, name="X", dtype=np.float32, *, copy=False):
     explicit zeros are kept.
     """
     check_parts(X, name)
-    X = X.tocsr()
-    _check_compressed(X, *X.shape, name, "column")
+    if X.format != "csr":
+        X = X.tocsr()
+        _check_compressed(X, *X.shape, name, "column")
     check_kind(f"{name}.data.dtype", X.data.dtype)
     indices, indptr = _integers(X.indices), _integers(X.indptr)
     values = _values(X.data, dtype, name)

@@ -8,12 +8,14 @@ import threading
 import time
 
 import numpy as np
+from scipy import sparse
 
 from ...analysis.costs import training_flops
 from ...datasets import Dataset
 from ...experiments.config import layer_densities
 from ...experiments.rules import evolution_of
 from ...nn import summary, torch_optimizers
+from ...nn.entry_costs import density_limit
 from ...nn.footprint import expected_links
 from ...nn.mlp import SparseMLP
 from ...training import estimate, loop
@@ -33,17 +35,22 @@ def cost_line(config, view_model):
     sizes = (data.n_features, *config.hidden, data.n_outputs)
     density = layer_densities(config, sizes)
     links, dense = expected_links(sizes, density=density), expected_links(sizes, density=1.0)
+    share = data.X_train.nnz / np.prod(data.X_train.shape) if sparse.issparse(data.X_train) else None
+    by_entries = share is not None and share < density_limit(sizes[0], links[0])
     flops, dense_flops = (training_flops(one) * data.n_train for one in (links, dense))
     rate, known = rate_of(config, view_model, sizes, links.sum())
     need = estimate.estimate_memory(
         sizes, density=density, batch_size=config.batch_size, threads=config.threads or None, dropout=config.dropout,
         activation=config.activation, n_samples=data.n_train, n_test=data.n_test,
-        optimizer_vectors=torch_optimizers.NAMES[config.optimizer].vectors,
+        optimizer_vectors=torch_optimizers.NAMES[config.optimizer].vectors, data_density=share,
         n_batches=max((rule.n_batches for rule in evolution_of(config) if rule.n_batches > 1), default=0),
     )  # fmt: skip
     seconds = flops / rate
+    way = (
+        "" if share is None else f"samples {'by their entries' if by_entries else 'as dense tiles'}, density of X {share:.2%} · "
+    )
     return (
-        f"{links.sum():,.0f} links ({links.sum() / dense.sum():.1%} of dense) · {summary.size(need.total)} · an epoch: "
+        way + f"{links.sum():,.0f} links ({links.sum() / dense.sum():.1%} of dense) · {summary.size(need.total)} · an epoch: "
         f"{with_prefix(flops)}flop (dense {dense_flops / flops:.3g}×), {summary.duration(seconds)} · in total: "
         f"{summary.duration(seconds * config.epochs)} (at {rate / 1e9:.2g} Gflop/s, {known})"
     )
