@@ -23,17 +23,8 @@ from benchmarks.common import table
 from benchmarks.kept import Kept
 from sparselab.nn.footprint import dense_bytes
 
-LABELS, SAMPLES, TESTS, FEATURES, HIDDEN, LINKS, BATCH, RATE, ZETA = (
-    (10**4, 10**5, 10**6),
-    100_000,
-    256,
-    500,
-    1000,
-    32,
-    32,
-    0.02,
-    0.3,
-)
+LABELS, SAMPLES, TESTS = (10**4, 10**5, 10**6), 100_000, 256
+FEATURES, HIDDEN, LINKS, BATCH, RATE, ZETA = 500, 1000, 32, 32, 0.02, 0.3
 COLUMNS = (
     "labels", "links", "epoch s", "SET s", "RigL s", "top 5 ms", "peak GiB", "dense weights GiB", "P@1 %", "P@5 %", "PSP@5 %",
 )  # fmt: skip

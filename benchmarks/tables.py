@@ -66,8 +66,9 @@ COLUMNS = {
         "predict s": ".4f", "predict s, scikit-learn": ".4f", "predict, times faster": ".1f", "peak MiB": ".0f",
     },
     "large_outputs": {
-        "labels": ",d", "links": ",d", "epoch s": ",.0f", "SET s": ".2f", "RigL s": ".2f", "top 5 ms": ("top 5, ms a sample", ".2f"),
-        "peak GiB": ".2f", "dense weights GiB": ("dense weights, GiB", ".2f"), "P@1 %": ".1f", "P@5 %": ".1f", "PSP@5 %": ".1f",
+        "labels": ",d", "links": ",d", "epoch s": ",.0f", "SET s": ".2f", "RigL s": ".2f",
+        "top 5 ms": ("top 5, ms a sample", ".2f"), "peak GiB": ".2f", "dense weights GiB": ("dense weights, GiB", ".2f"),
+        "P@1 %": ".1f", "P@5 %": ".1f", "PSP@5 %": ".1f",
     },
     "evolution": {
         "net": "", "links": ",d", "make": ("making s", ".3f"), "make / 10^7": ("a 10^7 links", ".2f"),

@@ -280,6 +280,16 @@ def test_sampled_gradients_are_ranked_as_if_all_were_there(monkeypatch, at_once)
     np.testing.assert_array_equal(found, [rows[wanted], columns[wanted]])
 
 
+def test_fan_in_is_kept_as_by_the_regrowth_function_alone():
+    model = sl.SparseMLP.create((20, 300, 4), density=[0.3, 1], seed=0)
+    own = lambda *arguments: sl.regrowths.keep_fan_in(*arguments)
+    rules = [sl.SET(0.3, regrowth=regrowth) for regrowth in (sl.regrowths.keep_fan_in, own)]
+    first, second = (rule(1, model, None, None, np.random.default_rng(2))[0] for rule in rules)
+    assert first.topology == second.topology
+    np.testing.assert_array_equal(first.origin, second.origin)
+    np.testing.assert_array_equal(first.topology.fan_in, model.layers[0].topology.fan_in)
+
+
 # binary cross-entropy, whose exponentials and logarithms are polynomials
 
 
