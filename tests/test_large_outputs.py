@@ -389,3 +389,13 @@ def test_wide_output_layers_go_without_a_transposed_index_and_give_the_same_bits
     monkeypatch.setattr(tiling, "LARGE_TILE", 1)  # threads share each tile
     for a, b in zip(found, trained_on_many(data, threads=2)[0], strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_the_estimate_for_a_million_labels_counts_links_and_tiles_only():
+    items = sl.estimate_memory((500, 1000, 10**6), density=[0.1, 0.032], batch_size=32, threads=1, n_test=10_000).items
+    links, tile = 32_050_000, 32 * (10**6 + 1500) * 4
+    assert items["weights"] == items["column indices"] == 4 * links
+    assert "transposed index" not in items
+    assert tile <= items["activations (1 tiles of 32)"] < 1.01 * tile
+    assert items["evaluation"] < 70 * 4 * 10**6 + 5 * 24 * 10**6
+    assert sum(items.values()) < 2**30 + 10_000 * 500 * 4
