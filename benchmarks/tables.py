@@ -63,14 +63,19 @@ COLUMNS = {
     },
     "sparse_inputs": {
         "features": ",d", "epsilon": ("ε", ""), "links": ",d", "fit s": ".3f", "fit s, scikit-learn": ".2f",
-        "fit, times faster": ".0f", "predict s": ".4f", "predict s, scikit-learn": ".4f", "predict, times faster": ".1f", "peak MiB": ".0f",
-        "bytes a link and entry": ".0f",
+        "fit, times faster": ".0f", "predict s": ".4f", "predict s, scikit-learn": ".4f", "predict, times faster": ".1f",
+        "peak MiB": ".0f", "bytes a link and entry": ".0f",
     },
     "both_ends": {
         "data": "", "measure": "", "model": "", "n": ("seeds", "d"), "score": "", "asked": ("asked for", ""), "links": ",d",
         "output density %": ("output layer's density %", ".0f"),
     },
     "both_ends: tried": {"data": "", "measure": "", "model": "", "changed": "", "score": ""},
+    "large_outputs": {
+        "labels": ",d", "links": ",d", "epoch s": ",.0f", "SET s": ".2f", "RigL s": ".2f",
+        "top 5 ms": ("top 5, ms a sample", ".2f"), "peak GiB": ".2f", "dense weights GiB": ("dense weights, GiB", ".2f"),
+        "P@1 %": ".1f", "P@5 %": ".1f", "PSP@5 %": ".1f",
+    },
     "evolution": {
         "net": "", "links": ",d", "make": ("making s", ".3f"), "make / 10^7": ("a 10^7 links", ".2f"),
         "evolve": ("evolution s", ".3f"), "min": ".3f", "evolve / 10^7": ("a 10^7 links", ".2f"),

@@ -486,7 +486,7 @@ def test_drawing_takes_the_memory_that_is_counted(start):
     topology = drawn(start, n_in, n_out, density)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    per_link = footprint.DRAWING if isinstance(start, starts.Uniform) else footprint.DRAWING_PLACES
+    per_link = footprint.DRAWING if isinstance(start, footprint.BY_ROWS) else footprint.DRAWING_PLACES
     assert peak < (per_link + 12) * topology.nnz + 100 * (n_in + n_out)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..nn.mlp import SparseMLP
 from ..nn.optimizers import LayerState
-from ..topology.rewiring import Rewiring, between, check_free, grow, rewire
+from ..topology.rewiring import Rewiring, between, check_free, grow, regrow_rows, rewire
 from ..topology.topology import Topology
 from ..utils import checks
 from ..utils.largest import counts_of_smallest
@@ -308,6 +308,8 @@ class PruneRegrow:
             return rewire(topology, keep, n_new, rng=rng)
         pruned = rewire(topology, keep)
         check_free(topology.shape, pruned.topology.nnz, n_new)
+        if self.regrowth is regrowths.keep_fan_in and self.same_place == "new" and topology.nnz - pruned.topology.nnz == n_new:
+            return pruned.then(regrow_rows(pruned.topology, topology.fan_in - pruned.topology.fan_in, rng))  # the same, too
         rows, columns = self._checked(self.regrowth(layer, pruned.topology, n_new, evidence, rng), n_new)
         try:
             return moved(topology, keep, rows, columns, self.same_place)

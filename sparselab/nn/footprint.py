@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..topology.layer_densities import check_density, densities
-from ..topology.starts import Uniform
+from ..topology.starts import FixedFanIn, Uniform
 from ..topology.topology import MAX_WIDTH
 from ..utils import checks, resources
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-DRAWING, DRAWING_PLACES = 4 + 8, 130  # bytes a link: drawn uniformly, or as pairs (output, input) that are sorted
+DRAWING, DRAWING_PLACES = 4 + 8, 130  # bytes a link: drawn row by row, or as pairs (output, input) that are sorted
+BY_ROWS = Uniform, FixedFanIn  # starts that draw the links of one output after the other
 WORTH_CHECKING = 16 * 2**20  # bytes: skip the memory check below this size
 
 
@@ -190,7 +191,7 @@ def check_creation(sizes, itemsize, sparsity, start, dense_ends):
     )
     cells = np.array([n_in * n_out for n_in, n_out in zip(sizes, sizes[1:], strict=False)], float)
     shape = lambda share: NetShape(np.array(sizes, float), np.array(shares(share)) * cells, itemsize)
-    need = lambda share: creation_items(shape(share), DRAWING if isinstance(start, Uniform) else DRAWING_PLACES)
+    need = lambda share: creation_items(shape(share), DRAWING if isinstance(start, BY_ROWS) else DRAWING_PLACES)
     require_memory(f"creating {net_name(sizes)}", need(1), lambda have: _largest_sparsity(name, value, need, have))
     net = shape(1)
     if net.nnz.max() > MAX_WIDTH:
