@@ -131,7 +131,7 @@ def test_main_keeps_every_model_and_goes_on(folder, tmp_path, monkeypatch, capsy
     assert [(row["data"], row["model"], row["n"]) for row in table] == [
         ("bibtex", "ours", 2), ("bibtex", "ridge, λ = 10", 1), ("bibtex", "one-vs-rest logistic regression", 1),
         ("newsgroups20", "ours", 2), ("newsgroups20", "logistic regression, C = 10", 1),
-        ("california", "ours", 2), ("california", "MLPRegressor", 2),
+        ("california", "ours", 2), ("california", "MLPRegressor", 2), ("california", "MLPRegressor, batch 64", 2),
     ]  # fmt: skip
     assert table[0]["score"].count(" / ") == 2
     assert table[0]["output density %"] == pytest.approx(50, abs=15)

@@ -15,6 +15,7 @@ from scipy import sparse
 from sklearn.datasets import load_files
 from sklearn.feature_extraction.text import CountVectorizer
 
+import sparselab as sl
 from sparselab.datasets import data_folder, load, published, sources
 from sparselab.datasets.archives import read_houses, read_newsgroups
 from sparselab.datasets.mulan import entries_digest, plain, read_mulan
@@ -190,6 +191,16 @@ def test_load_of_the_users_files(own, monkeypatch):
         assert (found != part).nnz == 0
     with pytest.raises(ValueError, match="label_names"):
         dataclasses.replace(data, label_names=["one"])
+
+
+def test_training_on_several_labels_needs_their_loss(own, monkeypatch):
+    *parts, _ = read_mulan(*folder_of(own / "bibtex", stem="bibtex"))
+    monkeypatch.setitem(published.ENTRIES, "bibtex", entries_digest(*parts))
+    data, model = load("bibtex"), sl.SparseMLP.create((3, 4, 3), seed=0)
+    with pytest.raises(TypeError, match='several labels a sample.*loss="binary_cross_entropy"'):
+        next(iter(sl.train(model, data, epochs=1, seed=0)))
+    (record,) = sl.train(model, data, epochs=1, seed=0, loss="binary_cross_entropy")
+    assert np.isfinite(record.test_loss)
 
 
 def test_a_web_page_in_place_of_a_label_file_is_refused(own):

@@ -186,8 +186,7 @@ class MeanSquaredError(OutputLoss):
     _formula: ClassVar[int] = formulas.SQUARED
 
     def _checked(self, y, n_out, dtype):
-        y = np.asarray(y)
-        if y.ndim == 1 and y.dtype.kind in "iu" and n_out > 1:
+        if np.ndim(y) == 1 and n_out > 1 and np.asarray(y).dtype.kind in "iu":
             return np.eye(n_out, dtype=dtype)[labels(y, n_out, "labels")]
         return numbers(y, n_out, dtype)
 

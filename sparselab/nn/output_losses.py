@@ -26,6 +26,13 @@ def labels(y: ArrayLike, n_out: int, loss: str) -> NDArray[np.int64]:
 
 def numbers(y: ArrayLike, n_out: int, dtype: DTypeLike) -> NDArray[np.floating]:
     """Finite numbers (n, n_out) of this dtype; TypeError or ValueError for anything else."""
+    if sparse.issparse(y):
+        checks.fail(
+            "y",
+            y,
+            'an array of numbers; several labels a sample, as a sparse matrix, need loss="binary_cross_entropy"',
+            TypeError,
+        )
     y = np.asarray(y)
     if y.ndim == 0 or y.dtype.kind not in "iufb" or not np.isfinite(y).all():
         checks.fail("y", y, f"finite numbers of shape (n, {n_out})", TypeError if y.ndim == 0 else ValueError)
