@@ -126,6 +126,16 @@ def test_ndcg_is_that_of_scikit_learn_where_no_scores_are_equal():
         assert sl.metrics.ndcg_at(k)(y, scores) == pytest.approx(ndcg_score(y, scores, k=k), rel=1e-12)
 
 
+def test_propensities_are_those_of_the_labels_at_hand_without_others():
+    rng = np.random.default_rng(4)
+    y, scores = rng.random((30, 8)) < np.linspace(0.05, 0.9, 8), rng.random((30, 8))
+    own, given = sl.metrics.propensity_precision_at(2), sl.metrics.propensity_precision_at(2, y.astype(int))
+    assert pickle.loads(pickle.dumps(own))(y, scores) == own(y, scores) == given(y, scores)
+    assert own(y[:20], scores[:20]) != given(y[:20], scores[:20])
+    with pytest.raises(ValueError, match="at least 3 samples"):
+        own(y[:2], scores[:2])
+
+
 def test_the_best_choice_counts_as_1_and_metrics_can_be_pickled():
     y = random_labels(np.random.default_rng(0), 30, 12, 0.4)[1:]
     y = y[y.sum(axis=1) >= 3]

@@ -3,8 +3,9 @@
 Each function here returns a metric: a function (y_true, predicted) -> float. Samples x labels are never stored.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,8 @@ class AtK:
     ----------
     k : int
         Number of labels.
-    gains : ndarray, optional
-        What a correct label counts, (labels,) >= 0; by default 1.
+    gains : ndarray or callable, optional
+        What a correct label counts, (labels,) >= 0, or a function that computes it from the labels of the samples; by default 1.
     ranked : bool, default False
         Whether the r-th place counts 1 / log2(r + 1) of it, r from 1.
     share_of_best : bool, default False
@@ -44,7 +45,7 @@ class AtK:
     """
 
     k: int
-    gains: NDArray[np.float64] | None = None
+    gains: NDArray[np.float64] | Callable[[Any], NDArray[np.float64]] | None = None
     ranked: bool = False
     share_of_best: bool = False
 
@@ -77,10 +78,10 @@ class AtK:
             If an array has another shape, a label is outside [0, labels) or occurs twice in a sample, or a score is NaN.
         """
         y = label_matrix(y_true, "y_true")
-        if self.gains is not None and len(self.gains) != y.shape[1]:
-            checks.fail("y_true.shape", y.shape, f"(n, {len(self.gains)}), as many labels as there are propensities")
+        gains = self.gains(y) if callable(self.gains) else np.ones(y.shape[1]) if self.gains is None else self.gains
+        if len(gains) != y.shape[1]:
+            checks.fail("y_true.shape", y.shape, f"(n, {len(gains)}), as many labels as there are propensities")
         best = best_labels(predicted, y.shape, self.k)
-        gains = np.ones(y.shape[1]) if self.gains is None else self.gains
         found = (np.where(is_label(y, best), gains[best], 0) * self.discounts).sum(axis=1)
         if not self.share_of_best:
             return float(found.mean() / self.k)
@@ -162,7 +163,7 @@ def ndcg_at(k: int) -> AtK:
     return AtK(k, ranked=True, share_of_best=True)
 
 
-def propensity_precision_at(k: int, y_train: Any, *, a: float = 0.55, b: float = 1.5) -> AtK:
+def propensity_precision_at(k: int, y_train: Any = None, *, a: float = 0.55, b: float = 1.5) -> AtK:
     """Make the metric PSP@k: precision in which rare labels count more, as a share of the best possible.
 
     A correct label counts 1 / p of its propensity p, see `propensities`. The sum over the k best labels of all samples is divided
@@ -172,8 +173,9 @@ def propensity_precision_at(k: int, y_train: Any, *, a: float = 0.55, b: float =
     ----------
     k : int
         Number of labels, >= 1.
-    y_train : sparse matrix or array_like of shape (n, labels)
-        Labels of the training samples, from which the propensities are computed.
+    y_train : sparse matrix or array_like of shape (n, labels), optional
+        Labels of the training samples, from which the propensities are computed, as published results do; by default they are
+        computed from the labels that the metric is called with, which are fewer.
     a, b : float, default 0.55 and 1.5
         See `propensities`.
 
@@ -200,7 +202,13 @@ def propensity_precision_at(k: int, y_train: Any, *, a: float = 0.55, b: float =
     >>> sl.metrics.propensity_precision_at(1, y)(y, [[0], [2], [1]]) > sl.metrics.propensity_precision_at(1, y)(y, [[0]] * 3)
     True
     """
-    return AtK(k, 1 / propensities(y_train, a=a, b=b), share_of_best=True)
+    gains = partial(_inverse_propensities, a=checks.positive("a", a), b=checks.positive("b", b))
+    return AtK(k, gains if y_train is None else gains(y_train), share_of_best=True)
+
+
+def _inverse_propensities(y_train, a, b):
+    """What a correct label counts in PSP@k."""
+    return 1 / propensities(y_train, a=a, b=b)
 
 
 def propensities(y_train: Any, *, a: float = 0.55, b: float = 1.5) -> NDArray[np.float64]:
