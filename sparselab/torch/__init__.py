@@ -1,0 +1,13 @@
+"""Truly sparse layers as PyTorch modules, with the kernels and rules of this package: `import sparselab.torch`.
+
+It needs the extra [torch]. Nothing else of the package imports it, nor does `import sparselab`.
+"""
+
+try:
+    import torch as _torch  # noqa: F401
+except ImportError as error:
+    raise ImportError('sparselab.torch needs PyTorch: pip install "sparselab-workbench[torch]"') from error
+
+from .linear import SparseLinear
+
+__all__ = ["SparseLinear"]
