@@ -8,6 +8,7 @@ try:
 except ImportError as error:
     raise ImportError('sparselab.torch needs PyTorch: pip install "sparselab-workbench[torch]"') from error
 
+from .convert import densify, sparse_layers, sparsify, to_masks
 from .linear import SparseLinear
 
-__all__ = ["SparseLinear"]
+__all__ = ["SparseLinear", "densify", "sparse_layers", "sparsify", "to_masks"]
