@@ -126,19 +126,25 @@ def _plan(index, rewiring, model, state, rng):
     for name, ids, n in (("rows", rewiring.rows, layer.topology.n_out), ("cols", rewiring.cols, layer.topology.n_in)):
         if ids is not None:
             check_ids(f"rewirings[{index}].{name}", ids, n)
-    w, grown = rewiring.carry(layer.w), rewiring.grown
-    if rewiring.new_values is not None:
-        w[grown] = rewiring.new_values
-    elif len(grown):
-        w[grown] = model.initializer(rewiring.topology, rng, layer.dtype, slots=grown)
+    w = carried_links(rewiring, layer.w, lambda topology, grown: model.initializer(topology, rng, layer.dtype, slots=grown))
     values = np.ascontiguousarray(rewiring.carry_rows(layer.values.T).T)
     return {
         "layer": SparseLinear(rewiring.topology, w, rewiring.carry_biases(layer.b), values),
         "links": [rewiring.carry(v) for v in state[index].links] if state else [],
         "neurons": [rewiring.carry_rows(v) for v in state[index].neurons] if state else [],
         "pruned": rewiring.n_pruned,
-        "grown": len(grown),
+        "grown": len(rewiring.grown),
     }
+
+
+def carried_links(rewiring, w, draw):
+    """The values of a layer's links after a change; draw(topology, slots): of new links, where the change has none for them."""
+    w, grown = rewiring.carry(w), rewiring.grown
+    if rewiring.new_values is not None:
+        w[grown] = rewiring.new_values
+    elif len(grown):
+        w[grown] = draw(rewiring.topology, grown)
+    return w
 
 
 def _check_widths(plans, model):

@@ -9,6 +9,8 @@ except ImportError as error:
     raise ImportError('sparselab.torch needs PyTorch: pip install "sparselab-workbench[torch]"') from error
 
 from .convert import densify, sparse_layers, sparsify, to_masks
+from .evolution import Event, Evolution
 from .linear import SparseLinear
+from .mlp import SparseMLP
 
-__all__ = ["SparseLinear", "densify", "sparse_layers", "sparsify", "to_masks"]
+__all__ = ["Event", "Evolution", "SparseLinear", "SparseMLP", "densify", "sparse_layers", "sparsify", "to_masks"]

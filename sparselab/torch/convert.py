@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..nn.initializers import Initializer
 from ..topology.topology import Topology
 from ..utils import checks
 from .linear import DTYPES, SparseLinear
@@ -19,7 +20,7 @@ def sparsify(
     density: float,
     layers: Iterable[str] | Callable[[str, nn.Linear], bool] | None = None,
     from_weights: str = "random",
-    new_values: str = "zero",
+    new_values: str | Initializer = "zero",
 ) -> nn.Module:
     """Replace linear layers of a module by sparse ones, in place.
 
@@ -37,7 +38,7 @@ def sparsify(
     from_weights : {"random", "magnitude"}, default "random"
         "random": the links are drawn uniformly and get new values, of the size that so few inputs need. "magnitude": those with
         the largest |weight| stay, with their values. Biases are taken over.
-    new_values : {"zero", "initializer"}, default "zero"
+    new_values : {"zero", "initializer"} or callable, default "zero"
         See SparseLinear.
 
     Returns

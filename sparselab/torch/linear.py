@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..nn.initializers import HeUniform
+from ..nn.initializers import HeUniform, Initializer
 from ..topology.random_graph import erdos_renyi
 from ..topology.topology import Topology
 from ..utils import checks
@@ -35,8 +35,9 @@ class SparseLinear(nn.Module):
         The links themselves, of shape (out_features, in_features). Exactly one of the three is given.
     bias : bool, default True
         Whether the layer has biases.
-    new_values : {"zero", "initializer"}, default "zero"
-        Values of links that grow, where the rule leaves them to the layer: 0, or drawn like the initial ones.
+    new_values : {"zero", "initializer"} or callable, default "zero"
+        Values of links that grow, where the rule leaves them to the layer: 0, drawn like the initial ones, or by a function of
+        `sl.initializers`.
     dtype : torch.dtype, optional
         Type of values and biases: torch.float32 (default: torch's), torch.float64, or a half precision, which is calculated in
         float32.
@@ -79,7 +80,7 @@ class SparseLinear(nn.Module):
         epsilon: float | None = None,
         topology: Topology | None = None,
         bias: bool = True,
-        new_values: str = "zero",
+        new_values: str | Initializer = "zero",
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
@@ -88,7 +89,8 @@ class SparseLinear(nn.Module):
         dtype = torch.get_default_dtype() if dtype is None else dtype
         if dtype not in DTYPES:
             checks.fail("dtype", dtype, f"one of {', '.join(map(str, DTYPES))}", TypeError)
-        self.new_values, bias = checks.choice("new_values", new_values, NEW_VALUES), checks.flag("bias", bias)
+        self.new_values = new_values if callable(new_values) else checks.choice("new_values", new_values, NEW_VALUES)
+        bias = checks.flag("bias", bias)
         rng = generator()
         if topology is None:
             topology = erdos_renyi(out_features, in_features, epsilon=epsilon, density=density, exact=True, seed=rng)
@@ -119,6 +121,13 @@ class SparseLinear(nn.Module):
         """Keep the Links of the present buffers; none on devices whose memory is not this process's."""
         here = self.indices.device.type == "cpu"
         self.links = Links(self.indptr, self.indices, self.in_features, topology) if here else None
+
+    def _grown_values(self, topology, slots, rng, drawn):
+        """The values of links that have grown in these slots of a topology. drawn: the rule asks for the initializer's."""
+        draw = self.new_values if callable(self.new_values) else initial
+        if self.new_values == "zero" and not drawn:
+            return np.zeros(len(slots))
+        return draw(topology, rng, np.float64 if self.weight.dtype == torch.float64 else np.float32, slots=slots)
 
     def set_links(self, topology: Topology, weight: Any, bias: Any = None) -> None:
         """Replace the links and their values. `weight` and `bias` stay the same Parameters, with new tensors and no gradient.
