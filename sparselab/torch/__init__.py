@@ -12,5 +12,8 @@ from .convert import densify, sparse_layers, sparsify, to_masks
 from .evolution import Event, Evolution
 from .linear import SparseLinear
 from .mlp import SparseMLP
+from .neurons import prune_neurons
 
-__all__ = ["Event", "Evolution", "SparseLinear", "SparseMLP", "densify", "sparse_layers", "sparsify", "to_masks"]
+__all__ = [
+    "Event", "Evolution", "SparseLinear", "SparseMLP", "densify", "prune_neurons", "sparse_layers", "sparsify", "to_masks",
+]  # fmt: skip

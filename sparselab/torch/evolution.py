@@ -25,6 +25,7 @@ from ..utils import checks
 from ..utils.seeds import child
 from .convert import sparse_layers
 from .linear import generator
+from .optimizer_state import moved, vectors
 
 WITHOUT = [  # parts of rules that ask for no gradients
     criteria.magnitude, criteria.magnitude_within_sign, criteria.random, regrowths.uniform, regrowths.keep_fan_in,
@@ -230,7 +231,10 @@ class Evolution:
         if len(changes) != len(self._layers):
             raise ValueError(f"rule: returned {len(changes)} changes, must be one for each of the {len(self._layers)} layers")
         plans = [self._plan(*each, rng) for each in zip(self.names, self._layers, view.layers, changes, strict=True)]
-        tried = [union([past, plan[0].topology])[0] if plan else past for past, plan in zip(self._tried, plans, strict=True)]
+        tried = [
+            with_links(with_links(past, layer.topology), plan[0].topology) if plan else past
+            for past, layer, plan in zip(self._tried, self._layers, plans, strict=True)
+        ]
         self._memory = plain(evidence.memory, f"evidence.memory of {checks.shown(self.rule)}")
         for layer, plan in zip(self._layers, plans, strict=True):
             if plan:
@@ -250,20 +254,15 @@ class Evolution:
 
     def _view(self):
         """The layers as this package's, on the memory of the parameters; what rules see of a model."""
-        layers = [Layer(layer.topology, values(layer.weight), biases(layer)) for layer in self._layers]
+        layers = [seen(layer) for layer in self._layers]
         return SimpleNamespace(layers=layers, nnz=tuple(layer.topology.nnz for layer in layers), dtype=layers[0].dtype)
 
     def _state(self, layer):
         """What the optimizer keeps for the links and biases of a layer."""
-        kept = lambda parameter: [values(tensor) for tensor in self._vectors(parameter).values()]
-        return LayerState(kept(layer.weight), [] if layer.bias is None else kept(layer.bias))
+        kept = [None if one is None else vectors(self.optimizer, one).values() for one in (layer.weight, layer.bias)]
+        return LayerState(*([values(tensor) for tensor in each or ()] for each in kept))
 
-    def _vectors(self, parameter):
-        """{name: tensor} of the optimizer's state that has the parameter's shape."""
-        state = self.optimizer.state.get(parameter, {})
-        return {name: one for name, one in state.items() if isinstance(one, torch.Tensor) and one.shape == parameter.shape}
-
-    def _plan(self, name, layer, seen, rewiring, rng):
+    def _plan(self, name, layer, view, rewiring, rng):
         """(rewiring, weight, the optimizer's tensors) of a change, or None; ValueError where it does not fit."""
         if rewiring is None:
             return None
@@ -272,14 +271,8 @@ class Evolution:
         if rewiring.topology.shape != layer.topology.shape:
             raise ValueError(f"rule: changes the widths of {name!r}: neurons go by sparselab.torch.prune_neurons")
         drawn = getattr(self.rule, "new_values", None) == "initializer"
-        weight = carried_links(rewiring, seen.w, lambda topology, grown: layer._grown_values(topology, grown, rng, drawn))
-        origin = torch.from_numpy(rewiring.origin)
-        old = origin >= 0
-        state = {}
-        for key, tensor in self._vectors(layer.weight).items():
-            state[key] = tensor.new_zeros(len(origin))
-            state[key][old] = tensor[origin[old]]
-        return rewiring, weight, state
+        weight = carried_links(rewiring, view.w, lambda topology, grown: layer._grown_values(topology, grown, rng, drawn))
+        return rewiring, weight, moved(self.optimizer, layer.weight, rewiring.origin)
 
     def _flows(self):
         flows = [layer.links.flow for layer in self._layers]
@@ -349,12 +342,18 @@ def may_ask(rule):
     return not (rule.criterion in WITHOUT and rule.regrowth in WITHOUT and rule.new_values in WITHOUT)
 
 
+def with_links(tried, topology):
+    """The places tried so far and those of a topology; these alone where the layer has become narrower."""
+    return union([tried, topology])[0] if tried.shape == topology.shape else topology
+
+
 def values(tensor):
     """A tensor's numbers as an array: its memory, or a copy in float32 of a half precision."""
     tensor = tensor.detach()
     return (tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()).numpy()
 
 
-def biases(layer):
-    """The biases of a layer, zeros where it has none."""
-    return np.zeros(layer.out_features, values(layer.weight).dtype) if layer.bias is None else values(layer.bias)
+def seen(layer):
+    """A layer as this package's, on the memory of the parameters; zeros where it has no biases."""
+    w = values(layer.weight)
+    return Layer(layer.topology, w, np.zeros(layer.out_features, w.dtype) if layer.bias is None else values(layer.bias))
