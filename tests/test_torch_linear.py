@@ -17,6 +17,7 @@ import sparselab.torch as st  # noqa: E402
 from sparselab.torch import operators  # noqa: E402
 
 nn = torch.nn
+torch.set_num_threads(1)  # threads of OpenMP spin, which a machine that runs other tests pays for
 
 
 def layer_of(n_in=20, n_out=30, density=0.3, seed=0, **options):

@@ -10,6 +10,8 @@ import sparselab as sl
 torch = pytest.importorskip("torch")
 import sparselab.torch as st  # noqa: E402
 
+torch.set_num_threads(1)  # threads of OpenMP spin, which a machine that runs other tests pays for
+
 
 @pytest.mark.parametrize("activation", ["relu", "all_relu", "tanh", "prelu", "leaky_relu"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
