@@ -22,6 +22,7 @@ PLAN = [
     ("python -m benchmarks.training", 5, "FashionMNIST, PyTorch"),
     ("python -m benchmarks.small", 2, "PyTorch"),
     ("python -m benchmarks.sparse_inputs", 5, "3 GiB of memory"),
+    ("python -m benchmarks.torch_layers", 30, "PyTorch"),
     ("python -m benchmarks.startup", 1, ""),
     ("python -m benchmarks.defaults", 5, ""),
     ("python -m benchmarks.evolution", 2, ""),

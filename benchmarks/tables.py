@@ -65,6 +65,10 @@ COLUMNS = {
         "features": ",d", "links": ",d", "fit s": ".3f", "fit s, scikit-learn": ".2f", "fit, times faster": ".0f",
         "predict s": ".4f", "predict s, scikit-learn": ".4f", "predict, times faster": ".1f", "peak MiB": ".0f",
     },
+    "torch_layers": {
+        "shape": "", "rows": "d", "density": "g", "ours ms": ".2f", "nn.Linear ms": ".1f", "times nn.Linear": ".1f",
+        "times masked": ".1f", "times torch CSR": ".1f",
+    },
     "evolution": {
         "net": "", "links": ",d", "make": ("making s", ".3f"), "make / 10^7": ("a 10^7 links", ".2f"),
         "evolve": ("evolution s", ".3f"), "min": ".3f", "evolve / 10^7": ("a 10^7 links", ".2f"),

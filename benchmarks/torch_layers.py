@@ -1,8 +1,8 @@
 """One layer in PyTorch, forward and backward: torch.nn.Linear, one with a mask, torch CSR, and sparselab.torch.SparseLinear.
 
 `python -m benchmarks.torch_layers [--shapes N_INxN_OUT …] [--rows N …] [--densities D …] [--rounds N]`: float32, gradients of
-inputs, weights and biases; in turn, on torch's threads; medians of one run. torch CSR keeps activations (neurons, batch), which it
-needs, so that it has nothing to turn.
+inputs, weights and biases; in turn, on torch's threads; medians of one run. torch CSR gets activations as (neurons, batch), which
+it needs, so that it has nothing to turn.
 """
 
 import argparse

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..kernels import layer_passes, rows, vector
 from ..kernels.arguments import address
+from ..kernels.both_gradients import both_gradients
 from ..nn.linear import SparseLinear
 from ..utils.interrupts import defer_interrupts
 from .buffers import aligned
@@ -93,16 +94,19 @@ def backward(topology, w, X, dY, dX, dw, db, threads):
     if n == 0 or not vector.supports(X.dtype, width):
         by_parts(SparseLinear(topology, w, np.zeros(topology.n_out, w.dtype)), X, dY, dX, dw, db)
         return
-    t, threads, samples = topology, shares(topology, n, threads), np.arange(n)
+    t, threads, samples, wanted = topology, shares(topology, n, threads), np.arange(n), dw is not None
     products, tiles = rows.products(width), tiles_of(n, width)
-    groups, spmm, sddmm, inputs = groups_of(tiles), products.spmm.address, products.sddmm.address, (0, 0, 0, 0)
+    groups, indptr, inputs, both = groups_of(tiles), t.indptr, (0, 0, 0, 0), 0
     if dX is not None:
-        back, values, no_bias = t.transposed, np.empty(t.nnz, np.float32), np.zeros(t.n_in, np.float32)
-        inputs = tuple(map(address, (back.indptr, back.rows, values, no_bias)))
-        take = lambda begin, end: layer_passes.take(begin, end, address(w), address(back.slots), address(values))
-        pool.run(take, t.nnz, threads)
-    wanted = dw is not None
-    sums = [(dw, db), *((np.empty_like(dw), np.empty_like(db)) for _ in range(groups - 1))] if wanted else [(None, None)] * groups
+        back, w_by_input, no_bias = t.transposed, np.empty(t.nnz, np.float32), np.zeros(t.n_in, np.float32)
+        inputs = tuple(map(address, (back.indptr, back.rows, w_by_input, no_bias)))
+        pool.run(lambda *part: layer_passes.take(*part, address(w), address(back.slots), address(w_by_input)), t.nnz, threads)
+        if wanted:
+            both, indptr = both_gradients(width).address, np.zeros_like(indptr)
+    sums = [(np.empty(t.nnz, np.float32), np.empty(t.n_out, np.float32)) if wanted else (None, None) for _ in range(groups)]
+    if wanted:
+        sums[0] = dw if dX is None else sums[0][0], db
+    kernels = products.spmm.address, products.sddmm.address, both
     data = address(X) if wanted else 0, address(dY), 0 if dX is None else address(dX)
 
     def work(begin, end):
@@ -110,14 +114,16 @@ def backward(topology, w, X, dY, dX, dw, db, threads):
         for group in range(begin, end):
             place = [*map(address, sums[group])] if wanted else [0, 0]
             layer_passes.backward(
-                tiles * group // groups, tiles * (group + 1) // groups, spmm, sddmm, width, n, t.n_in, t.n_out,
-                address(t.indptr), address(t.indices), *inputs, *data, *place, address(samples), *spaces,
+                tiles * group // groups, tiles * (group + 1) // groups, *kernels, width, n, t.n_in, t.n_out, address(indptr),
+                address(t.indices), *inputs, *data, *place, address(samples), *spaces,
             )  # fmt: skip
 
     pool.run(work, groups, threads)
     if wanted:
         add_up([of_links for of_links, _ in sums], threads)
         add_up([of_biases for _, of_biases in sums], 1)
+        if dX is not None:
+            pool.run(lambda *part: layer_passes.put(*part, address(sums[0][0]), address(back.slots), address(dw)), t.nnz, threads)
 
 
 def add_up(vectors, threads):
