@@ -147,6 +147,16 @@ def test_evidence_is_kept_only_for_an_event():
     quiet.step()
 
 
+def test_evidence_is_kept_also_where_the_layer_is_loaded_or_cast_before_the_event():
+    layer = st.SparseLinear(12, 9, density=0.3)
+    evolution = st.Evolution(layer, torch.optim.SGD(layer.parameters(), 0.1), sl.RigL(0.25), every=1)
+    layer.load_state_dict(copy.deepcopy(layer.state_dict()))
+    layer.float()
+    layer(torch.randn(4, 12)).sum().backward()
+    evolution.step()
+    assert len(evolution.events) == 1
+
+
 def test_a_run_that_is_resumed_goes_on_with_the_same_bits():
     def start():
         torch.manual_seed(0)

@@ -69,7 +69,7 @@ class SparseLinear(nn.Module):
     (torch.Size([8, 16, 3072]), torch.Size([117965]))
     """
 
-    links: Links
+    links: Links | None = None
 
     def __init__(
         self,
@@ -119,8 +119,11 @@ class SparseLinear(nn.Module):
 
     def _note(self, topology=None):
         """Keep the Links of the present buffers; none on devices whose memory is not this process's."""
+        wanted = self.links is not None and self.links.wanted
         here = self.indices.device.type == "cpu"
         self.links = Links(self.indptr, self.indices, self.in_features, topology) if here else None
+        if here:
+            self.links.wanted = wanted
 
     def _grown_values(self, topology, slots, rng, drawn):
         """The values of links that have grown in these slots of a topology. drawn: the rule asks for the initializer's."""
