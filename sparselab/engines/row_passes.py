@@ -20,6 +20,7 @@ from .buffers import aligned
 from .tiling import groups_of, tile_width, tiles_of
 
 WORTH_SHARING = 10**6  # links × samples below which waking threads costs more than it saves
+TURNS = 4  # parts of the work for each thread
 KEPT = 2**24  # bytes of room to work in that a thread keeps between two calls
 AT_ONCE = 1024  # samples of a tile where passes are not compiled for rows
 
@@ -51,20 +52,30 @@ class Pool:
         self.executor = ThreadPoolExecutor(4 * (os.cpu_count() or 1), "sparselab")
 
     def run(self, work, n, threads):
-        """work(begin, end) on `threads` parts of [0, n). No thread outlives this call: compiled code writes at addresses."""
+        """work(begin, end) on parts of [0, n), which `threads` threads take in turn, so that none waits for one that is held up.
+
+        No work outlives this call: compiled code writes at addresses. A thread that comes too late has nothing to do.
+        """
         threads = max(1, min(threads, n))
         if threads == 1:
             work(0, n)
             return
-        cuts, others = [n * part // threads for part in range(threads + 1)], []
+        parts, others = min(n, TURNS * threads), []
+        turns = iter(range(parts))  # the interpreter's lock gives each number to one thread
+
+        def take_turns():
+            for part in turns:
+                work(n * part // parts, n * (part + 1) // parts)
+
         with defer_interrupts:
             try:
-                for pair in zip(cuts[1:], cuts[2:]):
-                    others.append(self.executor.submit(work, *pair))
-                work(*cuts[:2])
+                for _ in range(threads - 1):
+                    others.append(self.executor.submit(take_turns))
+                take_turns()
             finally:
                 for other in others:
-                    other.result()
+                    if not other.cancel():
+                        other.result()
 
 
 room, pool = Room(), Pool()
@@ -95,12 +106,13 @@ def backward(topology, w, X, dY, dX, dw, db, threads):
         by_parts(SparseLinear(topology, w, np.zeros(topology.n_out, w.dtype)), X, dY, dX, dw, db)
         return
     t, threads, samples, wanted = topology, shares(topology, n, threads), np.arange(n), dw is not None
+    by_link = shares(topology, 1, threads)  # threads for passes over the links alone
     products, tiles = rows.products(width), tiles_of(n, width)
     groups, indptr, inputs, both = groups_of(tiles), t.indptr, (0, 0, 0, 0), 0
     if dX is not None:
         back, w_by_input, no_bias = t.transposed, np.empty(t.nnz, np.float32), np.zeros(t.n_in, np.float32)
         inputs = tuple(map(address, (back.indptr, back.rows, w_by_input, no_bias)))
-        pool.run(lambda *part: layer_passes.take(*part, address(w), address(back.slots), address(w_by_input)), t.nnz, threads)
+        pool.run(lambda *part: layer_passes.take(*part, address(w), address(back.slots), address(w_by_input)), t.nnz, by_link)
         if wanted:
             both, indptr = both_gradients(width).address, np.zeros_like(indptr)
     sums = [(np.empty(t.nnz, np.float32), np.empty(t.n_out, np.float32)) if wanted else (None, None) for _ in range(groups)]
@@ -120,10 +132,10 @@ def backward(topology, w, X, dY, dX, dw, db, threads):
 
     pool.run(work, groups, threads)
     if wanted:
-        add_up([of_links for of_links, _ in sums], threads)
+        add_up([of_links for of_links, _ in sums], by_link)
         add_up([of_biases for _, of_biases in sums], 1)
         if dX is not None:
-            pool.run(lambda *part: layer_passes.put(*part, address(sums[0][0]), address(back.slots), address(dw)), t.nnz, threads)
+            pool.run(lambda *part: layer_passes.put(*part, address(sums[0][0]), address(back.slots), address(dw)), t.nnz, by_link)
 
 
 def add_up(vectors, threads):
