@@ -76,6 +76,10 @@ COLUMNS = {
         "top 5 ms": ("top 5, ms a sample", ".2f"), "peak GiB": ".2f", "dense weights GiB": ("dense weights, GiB", ".2f"),
         "P@1 %": ".1f", "P@5 %": ".1f", "PSP@5 %": ".1f",
     },
+    "torch_layers": {
+        "shape": "", "rows": "d", "density": "g", "ours ms": ".2f", "nn.Linear ms": ".1f", "times nn.Linear": ".1f",
+        "times masked": ".1f", "times torch CSR": ".1f",
+    },
     "evolution": {
         "net": "", "links": ",d", "make": ("making s", ".3f"), "make / 10^7": ("a 10^7 links", ".2f"),
         "evolve": ("evolution s", ".3f"), "min": ".3f", "evolve / 10^7": ("a 10^7 links", ".2f"),

@@ -136,12 +136,8 @@ def _plan(index, rewiring, model, state, rng, first_state):
     for name, ids, n in (("rows", rewiring.rows, layer.topology.n_out), ("cols", rewiring.cols, layer.topology.n_in)):
         if ids is not None:
             check_ids(f"rewirings[{index}].{name}", ids, n)
-    w, grown = rewiring.carry(layer.w), rewiring.grown
-    if rewiring.new_values is not None:
-        w[grown] = rewiring.new_values
-    elif len(grown):
-        w[grown] = model.initializer(rewiring.topology, rng, layer.dtype, slots=grown)
-    links = [rewiring.carry(v) for v in state[index].links] if state else []
+    w = carried_links(rewiring, layer.w, lambda topology, grown: model.initializer(topology, rng, layer.dtype, slots=grown))
+    links, grown = [rewiring.carry(v) for v in state[index].links] if state else [], rewiring.grown
     if links and first_state and len(grown):
         for vector, first in zip(links, first_state(layer, rewiring), strict=True):
             vector[grown] = first
@@ -153,6 +149,16 @@ def _plan(index, rewiring, model, state, rng, first_state):
         "pruned": rewiring.n_pruned,
         "grown": len(grown),
     }
+
+
+def carried_links(rewiring, w, draw):
+    """The values of a layer's links after a change; draw(topology, slots): of new links, where the change has none for them."""
+    w, grown = rewiring.carry(w), rewiring.grown
+    if rewiring.new_values is not None:
+        w[grown] = rewiring.new_values
+    elif len(grown):
+        w[grown] = draw(rewiring.topology, grown)
+    return w
 
 
 def _check_widths(plans, model):

@@ -1,4 +1,4 @@
-"""`gather` on LLVM vectors: transposes blocks of 16 samples × 16 features in registers.
+"""`gather` on LLVM vectors: transposes blocks of 16 samples × 16 features in registers; and `scatter_rows`, the way back.
 
 The result is that of `elementwise.gather`; a scalar loop copies what is left at the edges.
 """
@@ -34,6 +34,26 @@ def turn_block(typing, X, n_in, samples, feature, out, width):
         return context.get_dummy_value()
 
     return types.void(i, i, i, i, i, i), codegen
+
+
+@intrinsic
+def turn_back(typing, tile, width, out, n_out):
+    """out[c · n_out + i] = tile[i · width + c] for i, c < 16; tile and out are addresses."""
+    i = types.int64
+
+    def codegen(context, builder, sig, args):
+        tile, width, out, n_out = args
+
+        def row(address, at, length):
+            place = builder.gep(pointer(builder, address, F32), [builder.mul(I64(at), length)])
+            return builder.bitcast(place, row_type(SIDE).as_pointer())
+
+        rows = [builder.load(row(tile, at, width), align=4) for at in range(SIDE)]
+        for c, turned in enumerate(turn(builder, rows)):
+            builder.store(turned, row(out, c, n_out), align=4)
+        return context.get_dummy_value()
+
+    return types.void(i, i, i, i), codegen
 
 
 def turn(builder, rows):
@@ -73,3 +93,19 @@ def gather_rows(X, samples, first, count, out, begin, end):
 def gather(X, samples, first, count, out):
     """out[:, c] = X[samples[first + c]] for c < count, 0 beyond. X (n, features), out (features, W), float32, contiguous."""
     gather_rows(X, samples, first, count, out, 0, out.shape[0])
+
+
+@jit
+def scatter_rows(tile, count, out, begin):
+    """out[c, begin + i] = tile[i, c] for c < count. tile (rows, W), out (count, n_out), float32, contiguous."""
+    rows, width = tile.shape
+    n_out = out.shape[1]
+    whole_rows, whole_columns = rows - rows % SIDE, count - count % SIDE
+    for c in range(0, whole_columns, SIDE):
+        for i in range(0, whole_rows, SIDE):
+            turn_back(
+                tile.ctypes.data + 4 * (i * width + c), width, out.ctypes.data + 4 * (c * n_out + begin + i), n_out
+            )  # fmt: skip
+    for c in range(count):
+        for i in range(whole_rows if c < whole_columns else 0, rows):
+            out[c, begin + i] = tile[i, c]

@@ -1,0 +1,359 @@
+"""Evolution of the sparse layers of a torch model beside its optimizer: rules of this package change their topologies."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..checkpoints.state import EVOLUTION
+from ..evolution import criteria, regrowths
+from ..evolution.apply import carried_links
+from ..evolution.evidence import NOT_FINITE, Evidence, Flow, is_finite
+from ..evolution.evolving import plain
+from ..evolution.optimizing_rule import OptimizingRule
+from ..evolution.prune_regrow import SET, PruneRegrow, RigL
+from ..nn.linear import SparseLinear as Layer
+from ..nn.optimizers import LayerState
+from ..topology.rewiring import Rewiring, union
+from ..topology.topology import Topology
+from ..utils import checks
+from ..utils.seeds import child
+from .convert import sparse_layers
+from .linear import generator
+from .optimizer_state import moved, vectors
+
+WITHOUT = [  # parts of rules that ask for no gradients
+    criteria.magnitude, criteria.magnitude_within_sign, criteria.random, regrowths.uniform, regrowths.keep_fan_in,
+    "zero", "last", "initializer",
+]  # fmt: skip
+
+
+class Event(NamedTuple):
+    """One change of topologies; values for each layer are tuples in the order of `Evolution.names`.
+
+    Parameters
+    ----------
+    step : int
+        Number of optimizer steps before it.
+    links : tuple of int
+        Links after it.
+    pruned, grown : tuple of int
+        Links removed and added.
+    tried : tuple of int
+        Places that have had a link so far; divided by all places it is the ITOP rate.
+    seconds : float
+        Time it took.
+
+    Examples
+    --------
+    >>> from sparselab.torch.evolution import Event
+    >>> Event(100, (50,), (15,), (15,), (65,), 0.001).links
+    (50,)
+    """
+
+    step: int
+    links: tuple[int, ...]
+    pruned: tuple[int, ...]
+    grown: tuple[int, ...]
+    tried: tuple[int, ...]
+    seconds: float
+
+
+class KeptEvidence(Evidence):
+    """What the layers have kept of the last backward pass: inputs and output gradients of its rows."""
+
+    def __init__(self, view: SimpleNamespace, flows: Callable[[], list[Flow]]) -> None:
+        self._arguments, self._flows, self.memory = (view,), flows, {}
+
+    @property
+    def flows(self) -> list[Flow]:
+        """The Flow of each layer; FloatingPointError where a number is not finite."""
+        return self._flows()
+
+    def average(self, n_batches: int, decay: float = 1.0) -> Evidence:
+        """Refuse: one batch is kept."""
+        raise ValueError(f"n_batches = {n_batches}: must be 1 in torch, where the last backward pass is all that is kept")
+
+    def input_gradient(self) -> Any:
+        """Refuse: a torch model may have several first layers."""
+        raise TypeError("the rule asks for the gradient of the input, which torch models do not keep")
+
+    def loss_of(self, X: Any, y: Any) -> float:
+        """Refuse: the loss of a torch model is not known here."""
+        raise TypeError("the rule asks for the loss on other samples, which is not known of torch models")
+
+
+class Evolution:
+    """Changes the topologies of a model's sparse layers every so many steps, by a rule of this package.
+
+    Parameters keep their identity, and what the optimizer keeps for each link (momenta, squares, …) moves with its link; new
+    links start at 0 there. It works with every optimizer whose tensors have the shape of the parameter: SGD, Adam, RMSprop, …
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        A module with SparseLinear layers.
+    optimizer : torch.optim.Optimizer
+        The optimizer that has their weights.
+    rule : callable, optional
+        A rule, by default `sl.SET(0.3)`. Its `timing` is not used. "hidden" layers are all of these layers, but the last one of a
+        `sparselab.torch.SparseMLP`. What it calls an epoch is `every` steps. A rule that asks for gradients sees those of the
+        last backward pass before the event.
+    every : int
+        Steps from one event to the next.
+    start : int, default 0
+        Step before which there are no events.
+    stop : int, optional
+        Step from which on there are no more events; rules that need the length of a training need it.
+    layers : iterable of str, optional
+        Names of the layers that change, as in `model.named_modules()`; by default all sparse layers.
+    seed : int, optional
+        Source of randomness; by default it is drawn from torch's.
+
+    Attributes
+    ----------
+    names : list of str
+        Names of the layers.
+    steps : int
+        Number of steps so far.
+    events : list of Event
+        What has changed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these. In `step`: if the rule returns what does not fit; nothing has changed then.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import sparselab as sl
+    >>> import sparselab.torch
+    >>> model = torch.nn.Sequential(sparselab.torch.SparseLinear(20, 50, density=0.1), torch.nn.ReLU(), torch.nn.Linear(50, 1))
+    >>> optimizer = torch.optim.Adam(model.parameters())
+    >>> evolution = sparselab.torch.Evolution(model, optimizer, sl.SET(0.3), every=2, seed=0)
+    >>> for step in range(4):
+    ...     optimizer.zero_grad()
+    ...     model(torch.ones(8, 20)).square().mean().backward()
+    ...     optimizer.step()
+    ...     evolution.step()
+    >>> [event.step for event in evolution.events], model[0].weight.shape
+    ([2, 4], torch.Size([100]))
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        rule: Callable[..., Any] | None = None,
+        *,
+        every: int,
+        start: int = 0,
+        stop: int | None = None,
+        layers: Iterable[str] | None = None,
+        seed: int | None = None,
+    ) -> None:
+        found = dict(sparse_layers(model))
+        self.names = list(found) if layers is None else [layers] if isinstance(layers, str) else list(layers)
+        for name in self.names:
+            if name not in found:
+                checks.fail("layers", name, f"names of sparse layers: {checks.few(list(found)) if found else 'none here'}")
+        if not self.names:
+            raise ValueError(f"model: the {type(model).__name__} has no SparseLinear")
+        self._layers = [found[name] for name in self.names]
+        check_optimizer(optimizer, dict(zip(self.names, self._layers)))
+        self.optimizer, self.every, self.start = optimizer, checks.integer("every", every), checks.integer("start", start, low=0)
+        self.stop = None if stop is None else checks.integer("stop", stop)
+        self.rule = self._checked(SET(0.3) if rule is None else rule, getattr(model, "has_output_layer", False))
+        self.seed = int(generator().integers(2**62)) if seed is None else checks.integer("seed", seed, low=0)
+        self.steps, self.events, self._memory = 0, [], {}
+        self._tried = [layer.topology for layer in self._layers]
+        self._ask()
+
+    def _checked(self, rule, has_output_layer):
+        if not callable(rule) or isinstance(rule, type):
+            checks.fail("rule", rule, "a rule such as sl.SET(0.3)", TypeError)
+        if isinstance(rule, OptimizingRule):
+            checks.fail("rule", rule, "a rule that is no optimizer itself: torch's updates the links", TypeError)
+        if isinstance(rule, PruneRegrow):
+            if rule.n_batches != 1:
+                checks.fail("rule.n_batches", rule.n_batches, "1 in torch, where the last backward pass is all that is kept")
+            if rule.layers == "hidden" and not has_output_layer:
+                rule = replace(rule, layers="all")
+        if hasattr(rule, "prepare"):
+            if self.stop is not None:
+                rule.prepare(self._view(), -(-self.stop // self.every))
+            elif not isinstance(rule, PruneRegrow):
+                checks.fail("stop", None, f"a number of steps, the length of the training, for {checks.shown(rule)}")
+        return rule
+
+    def _due(self, step):
+        return step > 0 and step % self.every == 0 and step >= self.start and (self.stop is None or step < self.stop)
+
+    def _ask(self):
+        """Let the layers keep the flow of the next backward pass, if an event follows it."""
+        wanted = self._due(self.steps + 1) and may_ask(self.rule)
+        for layer in self._layers:
+            layer.links.wanted = wanted
+            layer.links.flow = None
+
+    def step(self) -> None:
+        """Count a step of the optimizer, and change the topologies if an event is due; call it after `optimizer.step()`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the rule returns what does not fit, or asks for evidence that was not kept; nothing has changed then.
+        FloatingPointError
+            If the rule asks for gradients and they are not finite.
+        """
+        self.steps += 1
+        if self._due(self.steps):
+            try:
+                self._evolve()
+            except BaseException:
+                self.steps -= 1
+                raise
+        self._ask()
+
+    def _evolve(self):
+        began = time.perf_counter()
+        view, event = self._view(), self.steps // self.every
+        rng = np.random.default_rng(child(np.random.SeedSequence(self.seed), EVOLUTION, event))
+        evidence = KeptEvidence(view, self._flows)
+        evidence.memory = plain(self._memory, "memory")  # a copy: an event that fails leaves no trace
+        changes = list(self.rule(event, view, [self._state(layer) for layer in self._layers], evidence, rng))
+        if len(changes) != len(self._layers):
+            raise ValueError(f"rule: returned {len(changes)} changes, must be one for each of the {len(self._layers)} layers")
+        plans = [self._plan(*each, rng) for each in zip(self.names, self._layers, view.layers, changes, strict=True)]
+        tried = [
+            with_links(with_links(past, layer.topology), plan[0].topology) if plan else past
+            for past, layer, plan in zip(self._tried, self._layers, plans, strict=True)
+        ]
+        self._memory = plain(evidence.memory, f"evidence.memory of {checks.shown(self.rule)}")
+        for layer, plan in zip(self._layers, plans, strict=True):
+            if plan:
+                rewiring, weight, state = plan
+                layer.set_links(rewiring.topology, weight)
+                self.optimizer.state[layer.weight].update(state)
+        self._tried = tried
+        changed = [plan[0] if plan else None for plan in plans]
+        self.events.append(
+            Event(
+                self.steps, tuple(len(layer.weight) for layer in self._layers),
+                tuple(0 if rewiring is None else rewiring.n_pruned for rewiring in changed),
+                tuple(0 if rewiring is None else len(rewiring.grown) for rewiring in changed),
+                tuple(topology.nnz for topology in tried), time.perf_counter() - began,
+            )
+        )  # fmt: skip
+
+    def _view(self):
+        """The layers as this package's, on the memory of the parameters; what rules see of a model."""
+        layers = [seen(layer) for layer in self._layers]
+        return SimpleNamespace(layers=layers, nnz=tuple(layer.topology.nnz for layer in layers), dtype=layers[0].dtype)
+
+    def _state(self, layer):
+        """What the optimizer keeps for the links and biases of a layer."""
+        kept = [None if one is None else vectors(self.optimizer, one).values() for one in (layer.weight, layer.bias)]
+        return LayerState(*([values(tensor) for tensor in each or ()] for each in kept))
+
+    def _plan(self, name, layer, view, rewiring, rng):
+        """(rewiring, weight, the optimizer's tensors) of a change, or None; ValueError where it does not fit."""
+        if rewiring is None:
+            return None
+        if not isinstance(rewiring, Rewiring) or rewiring.n_before != len(layer.weight):
+            raise ValueError(f"rule: returned {rewiring!r} for {name!r}, must be a Rewiring from its {len(layer.weight)} links")
+        if rewiring.topology.shape != layer.topology.shape:
+            raise ValueError(f"rule: changes the widths of {name!r}: neurons go by sparselab.torch.prune_neurons")
+        drawn = getattr(self.rule, "new_values", None) == "initializer"
+        weight = carried_links(rewiring, view.w, lambda topology, grown: layer._grown_values(topology, grown, rng, drawn))
+        return rewiring, weight, moved(self.optimizer, layer.weight, rewiring.origin)
+
+    def _flows(self):
+        flows = [layer.links.flow for layer in self._layers]
+        for name, flow in zip(self.names, flows, strict=True):
+            if flow is None:
+                raise ValueError(
+                    f"rule: asks for gradients of {name!r}, and none were kept: it had no backward pass since the last step"
+                )
+        flows = [Flow(*(np.ascontiguousarray(part.T) for part in flow)) for flow in flows]
+        if not all(is_finite(part) for flow in flows for part in flow):
+            raise FloatingPointError(NOT_FINITE)
+        return flows
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` needs to go on as if nothing had happened; the topologies are in the model's.
+
+        Returns
+        -------
+        dict
+            Plain values and tensors.
+        """
+        tried = [(torch.from_numpy(np.array(t.indptr)), torch.from_numpy(np.array(t.indices))) for t in self._tried]
+        return {
+            "names": self.names, "steps": self.steps, "seed": self.seed, "memory": self._memory, "tried": tried,
+            "events": [tuple(event) for event in self.events],
+        }  # fmt: skip
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over the state of another Evolution, after the states of model and optimizer.
+
+        Parameters
+        ----------
+        state : dict
+            What `state_dict` returned.
+
+        Raises
+        ------
+        ValueError
+            If it is that of other layers.
+        """
+        if state["names"] != self.names:
+            checks.fail("state", state["names"], f"that of the layers {checks.few(self.names)}")
+        shapes = [layer.topology.shape for layer in self._layers]
+        arrays = [[part.numpy() for part in parts] for parts in state["tried"]]
+        tried = [Topology(*shape, *pair) for shape, pair in zip(shapes, arrays, strict=True)]
+        self._tried, self._memory, self.seed = tried, plain(state["memory"], "memory"), state["seed"]
+        self.steps, self.events = state["steps"], [Event(*event) for event in state["events"]]
+        self._ask()
+
+
+def check_optimizer(optimizer, layers):
+    """Raise TypeError or ValueError unless the optimizer has the weight of each layer."""
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        checks.fail("optimizer", type(optimizer).__name__, "a torch.optim.Optimizer", TypeError)
+    has = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    for name, layer in layers.items():
+        if id(layer.weight) not in has:
+            raise ValueError(
+                f"optimizer: does not have the weight of {name!r}: make it after the layers, from model.parameters()"
+            )
+
+
+def may_ask(rule):
+    """Whether a rule may ask for gradients: all but those whose parts are known not to."""
+    if type(rule) not in (PruneRegrow, SET, RigL):
+        return True
+    return not (rule.criterion in WITHOUT and rule.regrowth in WITHOUT and rule.new_values in WITHOUT)
+
+
+def with_links(tried, topology):
+    """The places tried so far and those of a topology; these alone where the layer has become narrower."""
+    return union([tried, topology])[0] if tried.shape == topology.shape else topology
+
+
+def values(tensor):
+    """A tensor's numbers as an array: its memory, or a copy in float32 of a half precision."""
+    tensor = tensor.detach()
+    return (tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()).numpy()
+
+
+def seen(layer):
+    """A layer as this package's, on the memory of the parameters; zeros where it has no biases."""
+    w = values(layer.weight)
+    return Layer(layer.topology, w, np.zeros(layer.out_features, w.dtype) if layer.bias is None else values(layer.bias))

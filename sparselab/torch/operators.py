@@ -1,0 +1,117 @@
+"""The operator of SparseLinear and its gradient, as PyTorch knows them: for autograd, torch.compile and torch.export.
+
+What the kernels need beside the tensors, the validated topology and the links by input, is made once for each pair of index
+tensors. It is found by where these lie in memory, since a compiled graph passes other tensor objects of the same memory.
+"""
+
+from collections import deque
+from weakref import WeakValueDictionary
+
+import torch
+from torch import Tensor
+
+from ..engines import row_passes
+from ..topology.topology import Topology
+
+SECOND = "SparseLinear has no second derivatives: do not differentiate gradients that were made with create_graph=True"
+
+
+class Links:
+    """The topology in a pair of index tensors. A layer keeps its own, so that it lives as long as the layer has these tensors.
+
+    wanted: whether the next backward pass is to leave its inputs and output gradients in `flow`, (X, dY), copies in rows.
+    """
+
+    def __init__(self, indptr, indices, n_in, topology=None):
+        self.tensors, self.versions = (indptr, indices), versions(indptr, indices)
+        self.topology = topology or Topology(len(indptr) - 1, n_in, indptr.numpy(), indices.numpy())
+        self.wanted, self.flow = False, None
+        known[key(indptr, indices, n_in)] = self
+
+
+known = WeakValueDictionary()
+recent = deque(maxlen=32)  # keeps those that belong to no layer, such as those of exported programs
+
+
+def key(indptr, indices, n_in):
+    """What tells index tensors apart as long as both live."""
+    return indptr.data_ptr(), indices.data_ptr(), len(indices), n_in
+
+
+def versions(*tensors):
+    """How often each tensor was written to; 0 where that is not counted."""
+    return [0 if tensor.is_inference() else tensor._version for tensor in tensors]
+
+
+def links_of(indptr, indices, n_in):
+    """The Links of two index tensors; new ones where these are unknown or were written to."""
+    found = known.get(key(indptr, indices, n_in))
+    if found is None or found.versions != versions(indptr, indices):
+        found = Links(indptr, indices, n_in)
+        recent.append(found)
+    return found
+
+
+def array(tensor):
+    """A tensor's memory as an array; a copy where it is not contiguous."""
+    return tensor.detach().contiguous().numpy()
+
+
+@torch.library.custom_op("sparselab::linear", mutates_args=(), device_types="cpu")
+def linear(X: Tensor, weight: Tensor, bias: Tensor, indptr: Tensor, indices: Tensor) -> Tensor:
+    """Y = X Wᵀ + b: X (n, n_in), weight (nnz,), bias (n_out,), of one dtype, float32 or float64."""
+    topology = links_of(indptr, indices, X.shape[1]).topology
+    Y = X.new_empty(X.shape[0], topology.n_out)
+    row_passes.forward(topology, array(weight), array(bias), array(X), Y.numpy(), torch.get_num_threads())
+    return Y
+
+
+@linear.register_fake
+def _(X, weight, bias, indptr, indices):
+    return X.new_empty(X.shape[0], indptr.shape[0] - 1)
+
+
+@torch.library.custom_op("sparselab::linear_backward", mutates_args=(), device_types="cpu")
+def linear_backward(
+    X: Tensor, dY: Tensor, weight: Tensor, indptr: Tensor, indices: Tensor, of_input: bool, of_links: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients (dX, dw, db) of `linear`; empty tensors for those that are not wanted."""
+    links = links_of(indptr, indices, X.shape[1])
+    given, gradient = array(X), array(dY)
+    dX = X.new_empty(X.shape if of_input else 0)
+    dw, db = (X.new_empty(n if of_links else 0) for n in (links.topology.nnz, links.topology.n_out))
+    results = [tensor.numpy() if wanted else None for tensor, wanted in ((dX, of_input), (dw, of_links), (db, of_links))]
+    row_passes.backward(links.topology, array(weight), given, gradient, *results, torch.get_num_threads())
+    if links.wanted:
+        links.flow = given.copy(), gradient.copy()
+    return dX, dw, db
+
+
+@linear_backward.register_fake
+def _(X, dY, weight, indptr, indices, of_input, of_links):
+    n_out = indptr.shape[0] - 1
+    return (
+        X.new_empty(X.shape if of_input else 0),
+        X.new_empty(weight.shape[0] if of_links else 0),
+        X.new_empty(n_out if of_links else 0),
+    )
+
+
+def _remember(ctx, inputs, output):
+    X, weight, _, indptr, indices = inputs
+    ctx.save_for_backward(X, weight, indptr, indices)
+
+
+def _backward(ctx, dY):
+    X, weight, indptr, indices = ctx.saved_tensors
+    of_input, of_weight, of_bias = ctx.needs_input_grad[:3]
+    dX, dw, db = linear_backward(X, dY, weight, indptr, indices, of_input, of_weight or of_bias)
+    return dX if of_input else None, dw if of_weight else None, db if of_bias else None, None, None
+
+
+def _refuse(ctx, *gradients):
+    raise NotImplementedError(SECOND)
+
+
+linear.register_autograd(_backward, setup_context=_remember)
+linear_backward.register_autograd(_refuse)

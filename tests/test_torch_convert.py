@@ -1,0 +1,127 @@
+"""Linear layers of torch modules become sparse, and dense again."""
+
+import copy
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+import sparselab.torch as st  # noqa: E402
+
+nn = torch.nn
+torch.set_num_threads(1)  # threads of OpenMP spin, which a machine that runs other tests pays for
+
+
+def block(seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(40, 60), nn.ReLU(), nn.Sequential(nn.Linear(60, 40, bias=False), nn.Tanh()), nn.Linear(40, 3))
+
+
+def test_all_linear_layers_become_sparse_in_place():
+    model = block()
+    biases = model[0].bias.clone()
+    assert st.sparsify(model, density=0.1) is model
+    assert [name for name, _ in st.sparse_layers(model)] == ["0", "2.0", "3"]
+    assert model[0].weight.shape == (240,)
+    assert torch.equal(model[0].bias, biases)
+    assert model[2][0].bias is None
+    model(torch.randn(5, 40)).sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_the_largest_weights_stay():
+    model = block()
+    dense = model[0].weight.detach().numpy().copy()
+    st.sparsify(model, density=0.25, layers=["0"], from_weights="magnitude")
+    kept = np.zeros_like(dense, bool)
+    kept.reshape(-1)[np.argsort(-np.abs(dense), axis=None)[:600]] = True
+    assert np.array_equal(st.to_masks(model)["0.weight"].numpy(), kept)
+    assert np.array_equal(st.densify(model[0]).weight.detach().numpy(), dense * kept)
+
+
+@pytest.mark.parametrize(
+    "layers, names", [(["2.0", "3"], ["2.0", "3"]), ("0", ["0"]), (lambda name, layer: "." in name, ["2.0"])]
+)
+def test_layers_are_chosen(layers, names):
+    model = st.sparsify(block(), density=0.1, layers=layers)
+    assert [name for name, _ in st.sparse_layers(model)] == names
+
+
+def test_density_1_is_the_dense_layer():
+    model, X = block(), torch.randn(5, 40)
+    wanted = model(X)
+    st.sparsify(model, density=1, from_weights="magnitude")
+    assert torch.allclose(model(X), wanted, atol=1e-6)
+
+
+def test_densify_keeps_the_outputs_and_the_names():
+    model, X = st.sparsify(block(), density=0.1), torch.randn(5, 40)
+    model[0].weight.requires_grad_(False)
+    wanted, masks = model(X), st.to_masks(model)
+    assert st.densify(model) is model
+    assert not list(st.sparse_layers(model))
+    assert torch.allclose(model(X), wanted, atol=1e-6)
+    assert not model[0].weight.requires_grad
+    state = model.state_dict()
+    for name, mask in masks.items():
+        assert not state[name][~mask].any()
+        assert mask.sum() == round(0.1 * mask.numel())
+
+
+def test_a_layer_itself():
+    layer = st.sparsify(nn.Linear(30, 20), density=0.1)
+    assert isinstance(layer, st.SparseLinear)
+    assert isinstance(st.densify(layer), nn.Linear)
+    assert list(st.to_masks(layer)) == ["weight"]
+
+
+def test_a_layer_at_two_places_stays_one():
+    shared = nn.Linear(10, 10)
+    model = st.sparsify(nn.ModuleDict({"a": shared, "b": nn.Sequential(shared)}), density=0.2)
+    assert model["a"] is model["b"][0]
+    assert isinstance(model["a"], st.SparseLinear)
+
+
+def test_a_transformer_layer_trains_and_predicts():
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(32, 4, 64, dropout=0, batch_first=True)
+    st.sparsify(layer, density=0.2, layers=["linear1", "linear2"])
+    X = torch.randn(2, 5, 32)
+    trained = layer(X)
+    trained.sum().backward()
+    layer.eval()
+    with torch.no_grad():
+        assert torch.allclose(layer(X), trained, atol=1e-6)
+
+
+def tied():
+    model = nn.ModuleDict({"embedding": nn.Embedding(10, 4), "out": nn.Linear(4, 10)})
+    model["out"].weight = model["embedding"].weight
+    return model
+
+
+@pytest.mark.parametrize(
+    "wrong, error, said",
+    [
+        (lambda: st.sparsify(block(), density=0), ValueError, "density = 0"),
+        (lambda: st.sparsify(block(), density=0.1, layers=["1"]), ValueError, "layers = '1'"),
+        (lambda: st.sparsify(block(), density=0.1, layers=[]), ValueError, "at least one"),
+        (lambda: st.sparsify(nn.ReLU(), density=0.1), ValueError, "at least one"),
+        (lambda: st.sparsify(block(), density=0.1, from_weights="large"), ValueError, "from_weights = 'large'"),
+        (lambda: st.sparsify(3, density=0.1), TypeError, "module = 'int'"),
+        (lambda: st.densify(3), TypeError, "module = 'int'"),
+        (lambda: st.sparsify(tied(), density=0.1), ValueError, "out: its weight is also that of embedding"),
+    ],
+)
+def test_what_cannot_be_is_named(wrong, error, said):
+    with pytest.raises(error) as found:
+        wrong()
+    assert said in str(found.value)
+
+
+def test_a_refusal_changes_nothing():
+    model = nn.Sequential(block(), tied())
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError):
+        st.sparsify(model, density=0.1)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
