@@ -24,21 +24,30 @@ from ...utils.interrupts import defer_interrupts
 from ...utils.version import __version__
 from ..core.worker import GradientUpdate
 from .base import THREADS, first_of, outcome, packed, without_interrupts
-from .dask_worker import attend, decoded, encoded, split
+from .dask_worker import attend, decoded, encoded, rounded, split, widened
 
 CONNECT = 10  # seconds that a scheduler has to answer
 START_UP = 60  # seconds that workers have to come
 CLOSING = 5  # seconds that a cluster of this machine has to end by itself
+# A cluster of this machine: the memory of messages is kept for the next ones, and nothing looks at what workers do.
+OWN = {f"distributed.nanny.pre-spawn-environ.MALLOC_{name}_THRESHOLD_": 2**25 for name in ("TRIM", "MMAP")}
+OWN |= {"distributed.worker.profile.enabled": False}
 
 
 class Cluster:
     """The backend "dask". address: None for a cluster of this machine, or "tcp://host:port" or "tls://…" of a scheduler (then
-    Dask's configuration decides whether the connection is encrypted), or a distributed.Client."""
+    Dask's configuration decides whether the connection is encrypted), or a distributed.Client.
+
+    compression: "bfloat16" halves what is sent. Parameters arrive rounded; what a gradient loses by it, its worker adds to its
+    next one. Default: nothing is lost.
+    """
 
     name = "dask"
 
-    def __init__(self, address=None):
-        self.address, self.client, self.cluster, self.listener = address, None, None, None
+    def __init__(self, address=None, compression=None):
+        if compression is not None:
+            checks.choice("compression", compression, ["bfloat16"])
+        self.address, self.compression, self.client, self.cluster, self.listener = address, compression, None, None, None
         self.data, self.lines, self.avoided, self.serving = None, {}, set(), set()
 
     def open(self, spec, X, targets):
@@ -63,7 +72,8 @@ class Cluster:
         links = None if line.generation == snapshot.generation else (p.topologies, p.neurons)
         line.generation = snapshot.generation
         values = np.concatenate([*p.weights, *p.biases])  # a copy: the server goes on
-        return self._start(line, "gradient", snapshot.version, snapshot.generation, links, values, round_)
+        values = rounded(values) if self.compression else values
+        return self._start(line, "gradient", replace(snapshot, parameters=None), links, values, p.weights[0].dtype, round_)
 
     def local(self, number, parameters, kept, epoch):
         """Start an epoch of a worker on its own."""
@@ -77,7 +87,8 @@ class Cluster:
         """The task's result, or its exception."""
         answer = outcome(future)
         if isinstance(answer, GradientUpdate) and not answer.failed:
-            parts = split(answer.dw, answer.db)
+            gradients, lengths, dtype = answer.dw
+            parts = split(widened(gradients, dtype), lengths)
             return replace(answer, dw=parts[: len(parts) // 2], db=parts[len(parts) // 2 :])
         return answer
 
@@ -121,7 +132,9 @@ class Cluster:
                 allowed = '"processes" or "threads" in a worker of multiprocessing.Pool, which may not start Dask\'s'
                 checks.fail("backend", self.name, allowed)
             multiprocessing.resource_tracker.ensure_running()  # its start would unblock the signal
-            with defer_interrupts, without_interrupts():  # the threads and processes that start here
+            import dask
+
+            with dask.config.set(OWN), defer_interrupts, without_interrupts():  # the threads and processes that start here
                 address = self.cluster = distributed.LocalCluster(
                     n_workers=self.n_workers, threads_per_worker=1, processes=True, host="127.0.0.1",
                     dashboard_address="127.0.0.1:0", security=True, silence_logs=logging.CRITICAL, env=THREADS,

@@ -9,7 +9,6 @@ import numpy as np
 
 from ...nn.mlp import Parameters
 from ...utils.version import __version__
-from ..core.worker import Snapshot
 from .process_worker import WorkerTasks, attempt
 
 CONNECT = 20  # seconds that the driver has to answer
@@ -50,23 +49,32 @@ async def serve(driver, greeting, security, tasks):
 
 
 class Tasks(WorkerTasks):
-    """What a worker of a cluster can be asked for."""
+    """What a worker of a cluster can be asked for. lost: what the gradients of now have lost by rounding."""
 
-    def gradient(self, version, generation, links, values, round_):
-        """The GradientUpdate of a round; its dw is the vector of all gradients, and db their lengths.
+    lost = 0.0
 
-        links: (topologies, neurons), or None where they are those of the task before; values: weights, then biases.
+    def gradient(self, snapshot, links, values, dtype, round_):
+        """The GradientUpdate of a round; its dw is (the vector of all gradients, their lengths, dtype).
+
+        snapshot: without parameters; links: (topologies, neurons), or None where they are those of the task before; values:
+        weights, then biases, of this dtype, or rounded: then the gradients are, too.
         """
         if links is not None:
             self.topologies, self.neurons = links
+            self.lost = 0.0
+        is_rounded, values = values.dtype != dtype, widened(values, dtype)
         n, worker = len(self.topologies), self.take_worker()
         parts = split(values, [*(one.nnz for one in self.topologies), *(one.n_out for one in self.topologies)])
         parameters = Parameters(self.topologies, tuple(parts[:n]), tuple(parts[n:]), self.neurons)
-        worker.load(Snapshot(version, generation, parameters))
+        worker.load(replace(snapshot, parameters=parameters))
         update = worker.gradient(round_)
         if not update.failed:
-            gradients = [*update.dw, *update.db]
-            update = replace(update, dw=np.concatenate(gradients), db=[len(one) for one in gradients])
+            vector, lengths = np.concatenate([*update.dw, *update.db]), [len(one) for one in (*update.dw, *update.db)]
+            if is_rounded:
+                whole = vector + self.lost
+                vector = rounded(whole)
+                self.lost = whole - widened(vector, dtype)
+            update = replace(update, dw=(vector, lengths, dtype), db=None)
         self.worker = worker
         return update
 
@@ -99,3 +107,14 @@ def split(vector, lengths):
     """Views of consecutive parts of a vector."""
     ends = np.cumsum(lengths)
     return [vector[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+
+
+def rounded(vector):
+    """The nearest numbers of bfloat16, as uint16: the upper halves of float32."""
+    bits = vector.astype(np.float32, copy=False).view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
+
+
+def widened(vector, dtype):
+    """What was rounded, as numbers of this dtype; a vector that has it already is the same."""
+    return vector if vector.dtype == dtype else (vector.astype(np.uint32) << 16).view(np.float32).astype(dtype, copy=False)

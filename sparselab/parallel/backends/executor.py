@@ -8,9 +8,10 @@ import queue
 import uuid
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 
 from ...nn.mlp import Parameters
-from ..core.worker import Snapshot, Worker
+from ..core.worker import Worker
 from .base import THREADS, first_of, outcome, packed
 
 KEPT = 2  # trainings whose samples and workers a process remembers
@@ -127,7 +128,7 @@ def owned(snapshot):
     """A snapshot with arrays of its own: an executor may look at them after the server has gone on."""
     p = snapshot.parameters
     copies = [tuple(array.copy() for array in arrays) for arrays in (p.weights, p.biases)]
-    return Snapshot(snapshot.version, snapshot.generation, Parameters(p.topologies, *copies, p.neurons))
+    return replace(snapshot, parameters=Parameters(p.topologies, *copies, p.neurons))
 
 
 # in the worker's process

@@ -81,7 +81,7 @@ class Tasks(WorkerTasks):
         super().__init__(number, spec, X, targets)
         self.generation, self.shared_generation = None, None
 
-    def gradient(self, mailbox, sizes, version, generation, round_, shared):
+    def gradient(self, mailbox, sizes, version, generation, steps, round_, shared):
         """The GradientUpdate of a round, whose arrays stay in the shared memory; shared: SharedServer.message, or None."""
         if self.generation != generation:
             self.topologies, self.values, self.gradients, self.neurons = parameters_at(mailbox, sizes)
@@ -89,7 +89,7 @@ class Tasks(WorkerTasks):
         n, worker = len(self.topologies), self.take_worker()
         worker.connect(shared and self._client(generation, *shared))
         parameters = Parameters(self.topologies, tuple(self.values[:n]), tuple(self.values[n:]), self.neurons)
-        worker.load(Snapshot(version, generation, parameters, lent=True))
+        worker.load(Snapshot(version, generation, parameters, True, steps))
         worker.leave_gradients_in(self.gradients[:n], self.gradients[n:])
         update = worker.gradient(round_)
         if not update.failed:
