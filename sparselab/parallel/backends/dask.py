@@ -63,7 +63,7 @@ class Cluster:
             except Exception as error:
                 raise ValueError(
                     f"backend = {checks.shown(self.address or self.name)}: must have workers that can connect to this process at "
-                    f"{self.listener.contact_address} ({type(error).__name__}: {error})"
+                    f"{self.listener.contact_address} ({error or type(error).__name__})"
                 ) from error
 
     def gradient(self, number, snapshot, round_):
@@ -116,7 +116,9 @@ class Cluster:
                     client.sync(self._hang_up, callback_timeout=CLOSING)
                     client.cancel([line.remote for line in lines.values()])
             if cluster is not None:
-                kill(cluster)
+                for nanny in cluster.workers.values():
+                    nanny.auto_restart = False
+                kill(cluster.workers.values())
             self.client, client = None, None if client is self.address else client
             ending = threading.Thread(target=end, args=(client, cluster), daemon=True)  # it may wait for processes that are gone
             ending.start()
@@ -176,7 +178,7 @@ class Cluster:
         self.serving.add(task)
         try:
             token, address = await comm.read()
-            line = next((one for one in self.lines.values() if one.token == token and one.serving is None), None)
+            line = next((one for one in [*self.lines.values()] if one.token == token and one.serving is None), None)
             if line is None:  # of a worker that was given up, or a stranger
                 return
             line.serving, line.address, comm.deserialize = task, address, True
@@ -204,7 +206,7 @@ class Cluster:
                 [self.samples], workers=self._usable() or None, broadcast=True, hash=False, timeout=START_UP
             )[0]
         for number in numbers:
-            usable, load = self._usable(), Counter(line.address for line in self.lines.values())
+            usable, load = self._usable(), Counter(line.address for line in [*self.lines.values()])
             address = min(usable, key=lambda one: (load[one] + 1) / usable[one], default=None)  # noqa: B023 (called at once)
             line = self.lines[number] = Line(number, address, self.done)
             line.remote = self.client.submit(
@@ -227,10 +229,8 @@ class Cluster:
             return
         others = set(self.client.nthreads()) - self.avoided - hanging  # where there are none, those avoided before may do better
         self.avoided = self.avoided | hanging if others else hanging
-        for nanny in self.cluster.workers.values() if self.cluster else ():
-            if nanny.worker_address in hanging:
-                with suppress(ProcessLookupError):
-                    os.kill(nanny.pid, signal.SIGKILL)
+        if self.cluster is not None:
+            kill(nanny for nanny in self.cluster.workers.values() if nanny.worker_address in hanging)
 
     def _start(self, line, name, *arguments):
         future = Future()
@@ -282,10 +282,10 @@ class Line:
 def ended(line, remote, loop):
     """Dask's Future of a long task is done: that is an error, unless the worker was given up."""
     try:
-        error = BrokenExecutor(f"the task of worker {line.number} ended: {remote.result(timeout=START_UP)}")
-    except BaseException as raised:
-        error = raised
-    loop.add_callback(line.fail, error)
+        text = str(remote.result(timeout=START_UP))
+    except BaseException as error:
+        text = f"{type(error).__name__}: {error}"
+    loop.add_callback(line.fail, BrokenExecutor(f"the task of worker {line.number} ended: {text}"))
 
 
 def imported():
@@ -307,10 +307,9 @@ def end(*things):
                 one.close(CLOSING)
 
 
-def kill(cluster):
-    """End the processes of a cluster of this machine: asking them takes seconds where one hangs."""
-    for nanny in list(cluster.workers.values()):
-        nanny.auto_restart = False
+def kill(nannies):
+    """End the processes of these nannies of this machine: asking them takes seconds where one hangs."""
+    for nanny in list(nannies):
         if nanny.pid:
             with suppress(ProcessLookupError):
                 os.kill(nanny.pid, signal.SIGKILL)

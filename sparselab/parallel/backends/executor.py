@@ -1,7 +1,4 @@
-"""Workers in any concurrent.futures.Executor: snapshots and gradients are sent by value, samples once to every process.
-
-The tasks themselves, and the registry of samples in each process, serve Dask clusters too.
-"""
+"""Workers in any concurrent.futures.Executor: snapshots and gradients are sent by value, samples once to every process."""
 
 import pickle
 import queue
@@ -145,18 +142,13 @@ def worker_of(key, data, number):
     if data is not None:
         _TRAININGS.setdefault(key, (data, {}))
         for old in list(_TRAININGS)[:-KEPT]:
-            forget(old)
+            _TRAININGS.pop(old, None)
     if key not in _TRAININGS:
         raise MissingError(key)
     (spec, X, targets), idle = _TRAININGS[key]
     worker = idle.pop(number, None) or Worker(pickle.loads(spec), number, X, targets)
     yield worker
     idle[number] = worker
-
-
-def forget(key):
-    """Let the samples and workers of a training go."""
-    _TRAININGS.pop(key, None)
 
 
 def gradient_task(key, data, number, snapshot, round_):
