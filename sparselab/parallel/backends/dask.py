@@ -11,6 +11,7 @@ import os
 import queue
 import signal
 import threading
+import time
 import uuid
 from collections import Counter
 from concurrent.futures import BrokenExecutor, Future
@@ -199,12 +200,8 @@ class Cluster:
             comm.abort()
 
     def _place(self, numbers):
-        """Start the long tasks of these workers, each where the fewest are for a thread. The samples go to all before, if some
-        are without."""
-        if self.data is None or self.data.status != "finished":
-            self.data = self.client.scatter(
-                [self.samples], workers=self._usable() or None, broadcast=True, hash=False, timeout=START_UP
-            )[0]
+        """Start the long tasks of these workers, each where the fewest are for a thread."""
+        self._send()
         for number in numbers:
             usable, load = self._usable(), Counter(line.address for line in [*self.lines.values()])
             address = min(usable, key=lambda one: (load[one] + 1) / usable[one], default=None)  # noqa: B023 (called at once)
@@ -214,6 +211,19 @@ class Cluster:
                 workers=address and [address], allow_other_workers=address is not None, pure=False,
             )  # fmt: skip
             line.remote.add_done_callback(lambda remote, line=line, loop=self.client.loop: ended(line, remote, loop))
+
+    def _send(self):
+        """The samples to all workers, where they are not in the cluster. Some may be dying just now."""
+        limit = time.monotonic() + START_UP
+        while self.data is None or self.data.status != "finished":
+            self._check_scheduler()
+            place = {"workers": self._usable() or None, "broadcast": True, "hash": False, "timeout": START_UP}
+            try:
+                self.data = self.client.scatter([self.samples], **place)[0]
+            except OSError:
+                if time.monotonic() > limit:
+                    raise
+                time.sleep(0.1)
 
     def _usable(self):
         """{address: threads} of the workers that do not hang."""
