@@ -11,6 +11,7 @@ source "stand-in"). traffic: bytes and server time of a push by net size, and th
 import argparse
 import io
 import time
+from contextlib import contextmanager
 
 import numpy as np
 from tqdm import tqdm
@@ -21,7 +22,7 @@ from benchmarks.kept import spread
 from sparselab.parallel.core.server import ParameterServer
 
 STANDARD, CIFAR = (784, 1000, 1000, 1000, 10), (3072, 4000, 1000, 4000, 10)
-BACKENDS = ("threads", "processes", "dask")
+BACKENDS, ADDRESSED = ("threads", "processes", "dask"), ("dask-tcp",)  # a local cluster without TLS: as an address has it
 TIMED = ("job", "backend", "workers", "kind", "steps_per_push")  # a run replaces the rows that say the same of these
 
 
@@ -46,10 +47,10 @@ def working(records, whole):
     return whole - first
 
 
-def times(data, sizes, epochs, rounds, ways, name, **more):
+def times(data, sizes, epochs, rounds, ways, name, backends, **more):
     """Rows: median wall seconds, and ratios to sequential training on one thread, of each (backend, workers, synchronous).
 
-    more: options of `train_parallel`.
+    backends: what `train_parallel` gets for each name; more: its other options.
     """
     timed(sl.train, sizes, data, 1, threads=1)  # compiles and warms up
     found = {way: [] for way in ways}
@@ -57,7 +58,7 @@ def times(data, sizes, epochs, rounds, ways, name, **more):
         for _ in range(rounds):
             for backend, n, sync in ways:  # in turn, so that a slow phase of the machine affects all
                 alone = timed(sl.train, sizes, data, epochs, threads=1)[0]
-                chosen = {"backend": backend, "n_jobs": n, "synchronous": sync, **more}
+                chosen = {"backend": backends[backend], "n_jobs": n, "synchronous": sync, **more}
                 whole, records = timed(sl.train_parallel, sizes, data, epochs, **chosen)
                 found[backend, n, sync].append((alone, working(records, whole), whole))
                 bar.update()
@@ -146,27 +147,41 @@ def cifar(path):
     return sl.datasets.Dataset.from_arrays(*parts, name="cifar10", source="stand-in", standardise=True)
 
 
+@contextmanager
+def started(backends, workers):
+    """{name: what train_parallel is given} of the backends; a cluster that is addressed is started here, and ended."""
+    if "dask-tcp" not in backends:
+        yield {name: name for name in backends}
+        return
+    from distributed import Client, LocalCluster
+
+    place = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(n_workers=workers, **place) as cluster, Client(cluster, set_as_default=False) as client:
+        yield {name: client if name == "dask-tcp" else name for name in backends}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", default=["times", "traffic", "accuracy"])
-    parser.add_argument("--backends", nargs="*", default=["threads", "processes"], choices=BACKENDS)
+    parser.add_argument("--backends", nargs="*", default=["threads", "processes"], choices=BACKENDS + ADDRESSED)
     parser.add_argument("--workers", nargs="*", type=int, default=[1, 2])
     parser.add_argument("--kinds", nargs="*", default=["WASAP", "WASSP"], choices=["WASAP", "WASSP"])
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps-per-push", type=int, default=1)
+    parser.add_argument("--steps-per-push", type=lambda text: text if text == "auto" else int(text), default=1)
     parser.add_argument("--cifar")
     given = parser.parse_args()
     ways = [(b, n, kind == "WASSP") for b in given.backends for n in given.workers for kind in given.kinds]
     more = {"steps_per_push": given.steps_per_push}
     if {"times", "accuracy"} & set(given.only):
         data = sl.datasets.load("fashion_mnist")
-    if "times" in given.only:
-        show("times", times(data, STANDARD, given.epochs, given.rounds, ways, "FashionMNIST", **more), TIMED)
-    if "cifar" in given.only:
-        images = cifar(given.cifar)
-        show("times", times(images, CIFAR, given.epochs, given.rounds, ways, "CIFAR-10 (JPEG stand-in)", **more), TIMED)
+    with started(given.backends, max(given.workers)) as backends:
+        if "times" in given.only:
+            show("times", times(data, STANDARD, given.epochs, given.rounds, ways, "FashionMNIST", backends, **more), TIMED)
+        if "cifar" in given.only:
+            images, name = cifar(given.cifar), "CIFAR-10 (JPEG stand-in)"
+            show("times", times(images, CIFAR, given.epochs, given.rounds, ways, name, backends, **more), TIMED)
     if "accuracy" in given.only:
         show("accuracy", accuracy(data, 30, given.seeds))
     if "traffic" in given.only:

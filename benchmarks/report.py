@@ -46,7 +46,12 @@ PLAN = [
     ("python -m benchmarks.questions", 60, "FashionMNIST"),
     ("python -m benchmarks.repertoire --data fashion_mnist mnist", 720, "FashionMNIST, MNIST"),
     ("python -m benchmarks.parallel --only times --workers 2 --epochs 5 --rounds 5", 8, "FashionMNIST"),
-    ("python -m benchmarks.parallel --only times --workers 2 --epochs 5 --backends dask --kinds WASAP", 5, "the extra [cluster]"),
+    ("python -m benchmarks.parallel --only times --workers 2 --epochs 5 --backends dask dask-tcp", 5, "the extra [cluster]"),
+    (
+        "python -m benchmarks.parallel --only times --workers 2 --epochs 5 --backends dask --kinds WASAP --steps-per-push auto",
+        3,
+        "the extra [cluster]",
+    ),
     ("python -m benchmarks.parallel --only cifar --workers 2 --epochs 3 --rounds 5 --cifar FILE", 10, "FILE of JPEG images"),
     ("python -m benchmarks.parallel --only traffic accuracy", 10, "FashionMNIST"),
     ("python -m benchmarks.simulation", 20, ""),

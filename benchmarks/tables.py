@@ -16,7 +16,7 @@ SECONDS = {
 }
 PARALLEL = {
     "job": "", "backend": "", "workers": "d", "kind": "",
-    "steps_per_push": ("steps a push", "d"), "epochs": "d", "sequential s": ".2f",
+    "steps_per_push": ("steps a push", ""), "epochs": "d", "sequential s": ".2f",
     "seconds": ".2f", "start s": ".2f", "ratio": ".2f", "ratios": ("of all rounds", ""),
 }  # fmt: skip
 PEERS = {

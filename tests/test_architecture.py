@@ -15,8 +15,8 @@ KNOWN = graph.modules()
 ROOT = {"__init__.py", "__main__.py", "cli.py"}
 # Slow, optional or platform-bound packages: the only ones that may be imported inside a function.
 LAZY = {
-    "cloudpickle", "distributed", "importlib", "ipywidgets", "joblib", "loky", "multiprocessing", "pandas", "pooch", "requests",
-    "resource", "scipy", "sklearn", "torch", "tqdm", ".torch_modules",
+    "cloudpickle", "dask", "distributed", "importlib", "ipywidgets", "joblib", "loky", "multiprocessing", "pandas", "pooch",
+    "requests", "resource", "scipy", "sklearn", "torch", "tqdm", ".torch_modules",
 }  # fmt: skip
 LONGEST_CHAIN = 12
 

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,14 +17,16 @@ from ..utils.interrupts import defer_interrupts
 from .core.worker_stats import Workers
 from .sync_policies import Asynchronous, Synchronous
 
+WAY, MOST_STEPS = 0.25, 32  # of steps_per_push="auto": seconds of a push's way for each of computation; mini-batches at most
+MEASURED = 3  # pushes of each worker that are timed for it
+
 
 class ServerPhase:
     """The first phase of a run: its epochs, and what is counted in each. Its SyncPolicy says which worker computes when."""
 
     def __init__(self, run, state, server, supervisor, checkpointer=None, pace=None):
         self.run, self.state, self.server, self.supervisor = run, state, server, supervisor
-        self.checkpointer, self.pace = checkpointer, pace
-        self.policy = (Synchronous if run.synchronous else Asynchronous)(run, state)
+        self.checkpointer, self.pace, self.policy = checkpointer, pace, None
         self.in_process = getattr(supervisor.backend, "in_process", False)
         self.pulled = {}  # worker -> the generation it computes with
 
@@ -34,6 +37,9 @@ class ServerPhase:
         if not self.in_process:
             with defer_interrupts:
                 self.supervisor.warm_up(self.run.n_workers, self.server.view)
+                if self.run.auto_steps and not hasattr(self.supervisor.backend, "handoff"):
+                    self.run.steps_per_push = self._steps_that_pay()
+        self.policy = (Synchronous if self.run.synchronous else Asynchronous)(self.run, self.state)
         handoff = self._handoff()
         exclusive = nullcontext if handoff is None else handoff.paused
         while self.state.epoch < self.run.first_epochs:
@@ -70,10 +76,19 @@ class ServerPhase:
             return None
         return make(self.run, self.server, self)
 
+    def _steps_that_pay(self):
+        """How many mini-batches a push must have, so that its way takes little beside their computation."""
+        run, spent = self.run, [self.supervisor.warm_up(self.run.n_workers, self.server.view) for _ in range(MEASURED)]
+        compute, way = np.median([one for each in spent for one in each], axis=0)
+        return int(np.clip(np.ceil(way / (WAY * compute)), 1, max(1, min(MOST_STEPS, run.n_batches // run.n_workers))))
+
+    def _snapshot(self):
+        return replace(self.server.view(), steps=self.run.steps_per_push)
+
     def _start_tasks(self):
         """Give tasks to the workers that are to compute now."""
         for number, round_ in self.policy.next_tasks():
-            self.supervisor.submit(number, "gradient", self.server.view, round_)
+            self.supervisor.submit(number, "gradient", self._snapshot, round_)
             self.pulled[number] = self.server.generation
 
     def _handle(self, number, update):
@@ -152,7 +167,8 @@ class ServerPhase:
         traffic, idle = self.server.take_traffic(), max(0.0, n * totals.seconds["all"] - self.computed)
         workers = Workers(
             n, traffic.staleness, traffic.dropped / max(1, traffic.entries), traffic.refused, idle, self.supervisor.restarts,
-            self.supervisor.take_timeline(), queue=self.queue,
+            self.supervisor.take_timeline(), queue=self.queue, steps_per_push=run.steps_per_push,
+            compression=getattr(self.supervisor.backend, "compression", None),
         )  # fmt: skip
         start, number = time.perf_counter(), self.state.epoch + 1
         scores = run.scores(run.model) if run.evaluates(number) else NOT_EVALUATED

@@ -69,13 +69,17 @@ class Supervisor:
             self._start(number)
 
     def warm_up(self, n, snapshot):
-        """Let n workers compute once, and discard the results. Kernels are loaded in each process then: else the first worker
-        that is ready does all the work at first, and the others' first gradients come dozens of versions late."""
+        """Let n workers compute once, and discard the gradients. Kernels are loaded in each process then: else the first worker
+        that is ready does all the work at first, and the others' first gradients come dozens of versions late.
+
+        Returns of each task the seconds of its computation, and those of its way to the worker and back.
+        """
         for number in range(n):
             self.submit(number, "gradient", snapshot, 0)
         ready = []
-        self.serve(lambda *one: ready.append(one) or len(ready) < n)
-        self.timeline = []
+        self.serve(lambda _, update: ready.append(update.seconds) or len(ready) < n)
+        tasks, self.timeline = self.timeline, []
+        return [(seconds, end - begun - seconds) for seconds, (_, begun, end) in zip(ready, tasks, strict=True)]
 
     def serve(self, handle, exclusive=nullcontext):
         """Give every result to handle(number, result) until it returns False; failed tasks are done again before.

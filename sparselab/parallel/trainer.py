@@ -30,7 +30,7 @@ def train_parallel(
     model: SparseMLP, data: Any, *, backend: Any = "threads", n_jobs: int | None = None, async_fraction: float = 0.7,
     synchronous: bool = False, optimizer: Any = None, rules: Any = (), epochs: int = 10, batch_size: int = 128,
     seed: int | np.random.SeedSequence | np.random.Generator | None = None, loss: Any = None, evaluate_every: int = 1,
-    steps_per_push: int = 1, max_staleness: int | None = None, damping: float = 0.0, schedule: Sequence[int] = (),
+    steps_per_push: int | str = 1, max_staleness: int | None = None, damping: float = 0.0, schedule: Sequence[int] = (),
     task_timeout: float | None = None, max_restarts: int = 3, checkpoint: str | PathLike[str] | None = None, every: int = 1,
     keep: int = 3, resume: bool = True, config: Any = None, pace: float | None = None,
     sample_weight: Any = None, class_weight: Any = None,
@@ -68,8 +68,10 @@ def train_parallel(
         As for `train`.
     evaluate_every : int, default 1
         Epochs between test scores; 0: never.
-    steps_per_push : int, default 1
-        Mini-batches whose gradients are added before they are sent.
+    steps_per_push : int or "auto", default 1
+        Mini-batches whose gradients are added before they are sent. "auto", which a synchronous run refuses, measures how long
+        gradients and parameters are on their way: as many that this takes at most a quarter as long as the computation, up to 32;
+        1 with workers of this machine, which send nothing. `workers.steps_per_push` of the records has the number.
     max_staleness : int, optional
         See `ParameterServer`.
     damping : float, default 0
@@ -134,6 +136,8 @@ def train_parallel(
     if task_timeout is not None:
         checks.positive("task_timeout", task_timeout)
     workers = registry.get(backend, schedule)
+    if run.synchronous and getattr(workers, "compression", None):
+        checks.fail("compression", workers.compression, "None in a synchronous run, which has the same bits with every backend")
     pace = None if pace is None else checks.non_negative("pace", pace)
     checkpointer = None if checkpoint is None else Checkpointer(checkpoint, every, keep, resume, seed, config)
     return in_one_process(_records(run, state, server, workers, limits, checkpointer, pace))

@@ -1,52 +1,84 @@
 """Workers of a Dask cluster: one of this machine by name, or any other by the address of its scheduler.
 
-A local cluster listens on loopback only, with TLS. Samples are sent once and kept by every worker; snapshots and gradients
-are sent by value, so on slow links a larger `steps_per_push` helps.
+Dask keeps the samples and places one long task a worker, which connects to this process (see `dask_worker` for the other side).
+Snapshots and gradients go over that connection, which is of Dask's transport and has the cluster's security settings. They are
+values only; links go to a worker once after each evolution. A local cluster listens on loopback only, with TLS.
 """
 
+import asyncio
 import logging
 import os
 import queue
 import signal
 import threading
+import time
 import uuid
-from concurrent.futures import Future
+from collections import Counter
+from concurrent.futures import BrokenExecutor, Future
 from contextlib import suppress
+from dataclasses import replace
+
+import numpy as np
 
 from ...utils import checks
 from ...utils.interrupts import defer_interrupts
+from ...utils.version import __version__
+from ..core.worker import GradientUpdate
 from .base import THREADS, first_of, outcome, packed, without_interrupts
-from .executor import forget, gradient_task, local_task, owned
+from .dask_worker import attend, decoded, encoded, rounded, split, widened
 
 CONNECT = 10  # seconds that a scheduler has to answer
 START_UP = 60  # seconds that workers have to come
 CLOSING = 5  # seconds that a cluster of this machine has to end by itself
+# A cluster of this machine: the memory of messages is kept for the next ones, and nothing looks at what workers do.
+OWN = {f"distributed.nanny.pre-spawn-environ.MALLOC_{name}_THRESHOLD_": 2**25 for name in ("TRIM", "MMAP")}
+OWN |= {"distributed.worker.profile.enabled": False}
 
 
 class Cluster:
     """The backend "dask". address: None for a cluster of this machine, or "tcp://host:port" or "tls://…" of a scheduler (then
-    Dask's configuration decides whether the connection is encrypted), or a distributed.Client."""
+    Dask's configuration decides whether the connection is encrypted), or a distributed.Client.
+
+    compression: "bfloat16" halves what is sent. Parameters arrive rounded; what a gradient loses by it, its worker adds to its
+    next one. Default: nothing is lost.
+    """
 
     name = "dask"
 
-    def __init__(self, address=None):
-        self.address, self.client, self.cluster = address, None, None
-        self.data, self.under_way, self.avoided = None, {}, set()  # under_way: number -> (our Future, Dask's)
+    def __init__(self, address=None, compression=None):
+        if compression is not None:
+            checks.choice("compression", compression, ["bfloat16"])
+        self.address, self.compression, self.client, self.cluster, self.listener = address, compression, None, None, None
+        self.data, self.lines, self.avoided, self.serving = None, {}, set(), set()
 
     def open(self, spec, X, targets):
-        """Connect or start, and send the samples to every worker."""
+        """Connect or start, send the samples to every worker, and wait until all workers have connected to this process."""
         self.n_workers, self.done = spec.n_workers, queue.SimpleQueue()
         self.samples = packed(spec), X, targets
         self._connect()
-        self._send()
+        self.client.sync(self._listen, next(iter(self._usable())), callback_timeout=CONNECT)
+        self._place(range(self.n_workers))
+        for line in self.lines.values():
+            try:
+                line.connected.result(START_UP)
+            except Exception as error:
+                raise ValueError(
+                    f"backend = {checks.shown(self.address or self.name)}: must have workers that can connect to this process at "
+                    f"{self.listener.contact_address} ({error or type(error).__name__})"
+                ) from error
 
     def gradient(self, number, snapshot, round_):
-        """Send the snapshot and start the round."""
-        return self._start(gradient_task, number, owned(snapshot), round_)
+        """Send the snapshot, without its links where the worker has them, and start the round."""
+        p, line = snapshot.parameters, self.lines[number]
+        links = None if line.generation == snapshot.generation else (p.topologies, p.neurons)
+        line.generation = snapshot.generation
+        values = np.concatenate([*p.weights, *p.biases])  # a copy: the server goes on
+        values = rounded(values) if self.compression else values
+        return self._start(line, "gradient", replace(snapshot, parameters=None), links, values, p.weights[0].dtype, round_)
 
     def local(self, number, parameters, kept, epoch):
         """Start an epoch of a worker on its own."""
-        return self._start(local_task, number, parameters, kept, epoch)
+        return self._start(self.lines[number], "local", parameters, kept, epoch)
 
     def completed(self, timeout):
         """The Future of the task that was finished first, or None after `timeout` seconds."""
@@ -54,44 +86,44 @@ class Cluster:
 
     def result(self, future):
         """The task's result, or its exception."""
-        return outcome(future)
+        answer = outcome(future)
+        if isinstance(answer, GradientUpdate) and not answer.failed:
+            gradients, lengths, dtype = answer.dw
+            parts = split(widened(gradients, dtype), lengths)
+            return replace(answer, dw=parts[: len(parts) // 2], db=parts[len(parts) // 2 :])
+        return answer
 
     def restart(self, numbers):
-        """New workers for these. A process that hangs is killed if it is ours, else it gets no more tasks; samples that were lost
-        with their processes are sent again. ConnectionError where the scheduler is gone."""
+        """New long tasks for these workers. A process that hangs is killed if it is ours, else it gets no more tasks; samples
+        that were lost with their processes are sent again. ConnectionError where the scheduler is gone."""
         self._check_scheduler()
-        pairs = [self.under_way[number] for number in numbers if number in self.under_way]
-        hanging = [remote for future, remote in pairs if not future.done()]
-        if hanging:
-            self._give_up(hanging)
-        self._send()
+        lines = [self.lines.pop(number) for number in numbers if number in self.lines]
+        self._give_up({line.address for line in lines if line.future is not None})
+        self.client.loop.add_callback(lambda: [line.serving.cancel() for line in lines if line.serving])
+        self.client.cancel([line.remote for line in lines])
+        self._place(numbers)
         return numbers
 
     def close(self):
         """Forget the samples everywhere; end what was started here."""
         with defer_interrupts:  # a second Ctrl-C must not leave processes behind
             client, cluster = self.client, self.cluster
-            under_way, self.under_way, self.data, self.samples = self.under_way, {}, None, None
+            lines, self.lines, self.data, self.samples = self.lines, {}, None, None
             self.cluster = None
             if client is None and cluster is None:  # closed already, or never opened
                 return
-            if client is not None and cluster is None and client.status == "running":
-                with suppress(Exception):  # only a courtesy to a cluster that lives on
-                    self._clear_up(client, under_way)
+            if client is not None and client.status == "running":
+                with suppress(Exception):  # a cluster that lives on shall have nothing left of this
+                    client.sync(self._hang_up, callback_timeout=CLOSING)
+                    client.cancel([line.remote for line in lines.values()])
             if cluster is not None:
-                kill(cluster)
+                for nanny in cluster.workers.values():
+                    nanny.auto_restart = False
+                kill(cluster.workers.values())
             self.client, client = None, None if client is self.address else client
             ending = threading.Thread(target=end, args=(client, cluster), daemon=True)  # it may wait for processes that are gone
             ending.start()
             ending.join(CLOSING)
-
-    def _clear_up(self, client, under_way):
-        """Leave nothing of this training in a cluster that is not ours."""
-        from distributed import fire_and_forget
-
-        client.cancel([remote for future, remote in under_way.values() if not future.done()])
-        for address in self._usable() or client.nthreads():
-            fire_and_forget(client.submit(forget, self.key, workers=[address], pure=False))
 
     def _connect(self):
         distributed = imported()
@@ -103,7 +135,9 @@ class Cluster:
                 allowed = '"processes" or "threads" in a worker of multiprocessing.Pool, which may not start Dask\'s'
                 checks.fail("backend", self.name, allowed)
             multiprocessing.resource_tracker.ensure_running()  # its start would unblock the signal
-            with defer_interrupts, without_interrupts():  # the threads and processes that start here
+            import dask
+
+            with dask.config.set(OWN), defer_interrupts, without_interrupts():  # the threads and processes that start here
                 address = self.cluster = distributed.LocalCluster(
                     n_workers=self.n_workers, threads_per_worker=1, processes=True, host="127.0.0.1",
                     dashboard_address="127.0.0.1:0", security=True, silence_logs=logging.CRITICAL, env=THREADS,
@@ -123,58 +157,145 @@ class Cluster:
         if self.client is None or self.client.status != "running":
             raise ConnectionError("the scheduler is gone")
 
-    def _give_up(self, tasks):
-        """Cancel these tasks, and find the workers that hang at them: they are killed, or avoided."""
-        keys = {remote.key for remote in tasks}
-        processing = self.client.sync(self.client.scheduler.processing, workers=None, callback_timeout=CONNECT)
-        hanging = {address for address, theirs in processing.items() if set(theirs) & keys}
-        self.client.cancel(tasks)
-        if self.cluster is None:
-            others = set(processing) - self.avoided - hanging  # where there are none, those avoided before may do better
-            self.avoided = self.avoided | hanging if others else hanging
-            return
-        for nanny in self.cluster.workers.values():
-            if nanny.worker_address in hanging:
-                with suppress(ProcessLookupError):
-                    os.kill(nanny.pid, signal.SIGKILL)
+    async def _listen(self, worker):
+        """Let workers connect, on the way to a Dask worker with this address. What others send is not unpickled."""
+        from distributed.comm import get_local_address_for, listen
+
+        place, security = get_local_address_for(worker), self.client.security.get_listen_args("client")
+        self.listener = listen(place, self._serve, deserialize=False, **security)
+        await self.listener.start()
+
+    async def _hang_up(self):
+        """Close the connections, by which the long tasks end."""
+        if self.listener is not None:
+            self.listener.stop()
+        for task in self.serving:
+            task.cancel()
+        await asyncio.sleep(0)
+
+    async def _serve(self, comm):
+        """What is done with a connection: the tasks of its worker are sent, one after the other, and their answers taken."""
+        task, line = asyncio.current_task(), None
+        self.serving.add(task)
+        try:
+            token, address = await comm.read()
+            line = next((one for one in [*self.lines.values()] if one.token == token and one.serving is None), None)
+            if line is None:  # of a worker that was given up, or a stranger
+                return
+            line.serving, line.address, comm.deserialize = task, address, True
+            line.connected.set_result(None)
+            while True:
+                await comm.write(await line.tasks.get())
+                message = await comm.read()
+                try:
+                    answer = decoded(*message)
+                except Exception as error:  # what was sent cannot be read
+                    answer = False, error
+                line.finish(*answer)
+        except (Exception, asyncio.CancelledError) as error:
+            if line is not None:
+                line.fail(BrokenExecutor(f"the connection to worker {line.number} was lost ({type(error).__name__})"))
+        finally:
+            self.serving.discard(task)
+            comm.abort()
+
+    def _place(self, numbers):
+        """Start the long tasks of these workers, each where the fewest are for a thread."""
+        self._send()
+        for number in numbers:
+            usable, load = self._usable(), Counter(line.address for line in [*self.lines.values()])
+            address = min(usable, key=lambda one: (load[one] + 1) / usable[one], default=None)  # noqa: B023 (called at once)
+            line = self.lines[number] = Line(number, address, self.done)
+            line.remote = self.client.submit(
+                attend, self.listener.contact_address, line.token, number, __version__, self.data,
+                workers=address and [address], allow_other_workers=address is not None, pure=False,
+            )  # fmt: skip
+            line.remote.add_done_callback(lambda remote, line=line, loop=self.client.loop: ended(line, remote, loop))
 
     def _send(self):
-        """The samples to all workers; a new key, so that they make their workers anew."""
-        self.key = uuid.uuid4().hex
-        if self.data is None or self.data.status != "finished":
-            usable = self._usable()
-            self.data = self.client.scatter([self.samples], workers=usable, broadcast=True, hash=False, timeout=START_UP)[0]
+        """The samples to all workers, where they are not in the cluster. Some may be dying just now."""
+        limit = time.monotonic() + START_UP
+        while self.data is None or self.data.status != "finished":
+            self._check_scheduler()
+            place = {"workers": self._usable() or None, "broadcast": True, "hash": False, "timeout": START_UP}
+            try:
+                self.data = self.client.scatter([self.samples], **place)[0]
+            except OSError:
+                if time.monotonic() > limit:
+                    raise
+                time.sleep(0.1)
 
     def _usable(self):
-        """Addresses of the workers that do not hang, or None for all."""
-        if not self.avoided:
-            return None
-        usable = [address for address in self.client.nthreads() if address not in self.avoided]
+        """{address: threads} of the workers that do not hang."""
+        threads = self.client.nthreads()
+        usable = {address: n for address, n in threads.items() if address not in self.avoided}
         if not usable:  # then it was not they that were slow
             self.avoided.clear()
-        return usable or None
+        return usable or threads
 
-    def _start(self, task, number, *arguments):
+    def _give_up(self, hanging):
+        """Kill the workers that hang, by address, or avoid them."""
+        if not hanging:
+            return
+        others = set(self.client.nthreads()) - self.avoided - hanging  # where there are none, those avoided before may do better
+        self.avoided = self.avoided | hanging if others else hanging
+        if self.cluster is not None:
+            kill(nanny for nanny in self.cluster.workers.values() if nanny.worker_address in hanging)
+
+    def _start(self, line, name, *arguments):
         future = Future()
         try:
             self._check_scheduler()
-            remote = self.client.submit(task, self.key, self.data, number, *arguments, pure=False, workers=self._usable())
+            self.client.loop.add_callback(line.start, future, encoded((name, arguments)))
         except Exception as error:
             future.set_exception(error)
             self.done.put(future)
-            return future
-        self.under_way[number] = future, remote  # Dask forgets a task to which there is no reference
-        remote.add_done_callback(lambda remote: hand_over(remote, future, self.done))
         return future
 
 
-def hand_over(remote, future, done):
-    """The outcome of Dask's future becomes that of ours."""
+class Line:
+    """The long task of a worker at the Dask worker with this address, and its connection to us. Only the thread of Dask's event
+    loop changes it.
+
+    remote: Dask's Future of the task; serving: our task that serves the connection; future: of what the worker does now;
+    generation: of the links that it has.
+    """
+
+    def __init__(self, number, address, done):
+        self.number, self.address, self.done, self.token = number, address, done, uuid.uuid4().hex
+        self.tasks, self.connected, self.error = asyncio.Queue(), Future(), None
+        self.remote = self.serving = self.future = self.generation = None
+
+    def start(self, future, message):
+        """Have a task sent."""
+        self.future = future
+        if self.error is None:
+            self.tasks.put_nowait(message)
+        else:
+            self.finish(False, self.error)
+
+    def finish(self, good, answer):
+        """The worker's answer, or its error."""
+        future, self.future = self.future, None
+        (future.set_result if good else future.set_exception)(answer)
+        self.done.put(future)
+
+    def fail(self, error):
+        """The worker is lost."""
+        self.error = self.error or error
+        if not self.connected.done():
+            self.connected.set_exception(error)
+        if self.future is not None:
+            self.finish(False, error)
+
+
+def ended(line, remote, loop):
+    """Dask's Future of a long task is done: that is an error, unless the worker was given up."""
     try:
-        future.set_result(remote.result(timeout=START_UP))
+        text = str(remote.result(timeout=START_UP))
     except BaseException as error:
-        future.set_exception(error)
-    done.put(future)
+        text = f"{type(error).__name__}: {error}"
+    loop.add_callback(line.fail, BrokenExecutor(f"the task of worker {line.number} ended: {text}"))
 
 
 def imported():
@@ -196,10 +317,9 @@ def end(*things):
                 one.close(CLOSING)
 
 
-def kill(cluster):
-    """End the processes of a cluster of this machine: asking them takes seconds where one hangs."""
-    for nanny in list(cluster.workers.values()):
-        nanny.auto_restart = False
+def kill(nannies):
+    """End the processes of these nannies of this machine: asking them takes seconds where one hangs."""
+    for nanny in list(nannies):
         if nanny.pid:
             with suppress(ProcessLookupError):
                 os.kill(nanny.pid, signal.SIGKILL)

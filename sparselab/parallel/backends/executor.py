@@ -1,16 +1,14 @@
-"""Workers in any concurrent.futures.Executor: snapshots and gradients are sent by value, samples once to every process.
-
-The tasks themselves, and the registry of samples in each process, serve Dask clusters too.
-"""
+"""Workers in any concurrent.futures.Executor: snapshots and gradients are sent by value, samples once to every process."""
 
 import pickle
 import queue
 import uuid
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 
 from ...nn.mlp import Parameters
-from ..core.worker import Snapshot, Worker
+from ..core.worker import Worker
 from .base import THREADS, first_of, outcome, packed
 
 KEPT = 2  # trainings whose samples and workers a process remembers
@@ -127,7 +125,7 @@ def owned(snapshot):
     """A snapshot with arrays of its own: an executor may look at them after the server has gone on."""
     p = snapshot.parameters
     copies = [tuple(array.copy() for array in arrays) for arrays in (p.weights, p.biases)]
-    return Snapshot(snapshot.version, snapshot.generation, Parameters(p.topologies, *copies, p.neurons))
+    return replace(snapshot, parameters=Parameters(p.topologies, *copies, p.neurons))
 
 
 # in the worker's process
@@ -144,18 +142,13 @@ def worker_of(key, data, number):
     if data is not None:
         _TRAININGS.setdefault(key, (data, {}))
         for old in list(_TRAININGS)[:-KEPT]:
-            forget(old)
+            _TRAININGS.pop(old, None)
     if key not in _TRAININGS:
         raise MissingError(key)
     (spec, X, targets), idle = _TRAININGS[key]
     worker = idle.pop(number, None) or Worker(pickle.loads(spec), number, X, targets)
     yield worker
     idle[number] = worker
-
-
-def forget(key):
-    """Let the samples and workers of a training go."""
-    _TRAININGS.pop(key, None)
 
 
 def gradient_task(key, data, number, snapshot, round_):

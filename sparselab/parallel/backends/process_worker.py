@@ -60,24 +60,36 @@ def end_with(driver):
     os._exit(0)
 
 
-class Tasks:
+class WorkerTasks:
+    """The one worker of a process, and what it is made of."""
+
+    def __init__(self, number, spec, X, targets):
+        self.number, self.spec, self.X, self.targets, self.worker = number, pickle.loads(spec), X, targets, None
+
+    def take_worker(self):
+        """The Worker, a new one after an error; who has taken it gives it back when all went well."""
+        worker, self.worker = self.worker, None
+        return worker or Worker(self.spec, self.number, self.X, self.targets)
+
+
+class Tasks(WorkerTasks):
     """What the process of one worker can be asked for, and all that it keeps from task to task."""
 
     def __init__(self, number, spec, data, plan, csr_shape):
-        self.number, self.spec = number, pickle.loads(spec)
-        *X, self.targets = shared_memory.views(shared_memory.opened(data), plan)
-        self.X = X[0] if csr_shape is None else scipy.sparse.csr_array(tuple(X), shape=csr_shape, copy=False)
-        self.worker, self.generation, self.shared_generation = None, None, None
+        *X, targets = shared_memory.views(shared_memory.opened(data), plan)
+        X = X[0] if csr_shape is None else scipy.sparse.csr_array(tuple(X), shape=csr_shape, copy=False)
+        super().__init__(number, spec, X, targets)
+        self.generation, self.shared_generation = None, None
 
-    def gradient(self, mailbox, sizes, version, generation, round_, shared):
+    def gradient(self, mailbox, sizes, version, generation, steps, round_, shared):
         """The GradientUpdate of a round, whose arrays stay in the shared memory; shared: SharedServer.message, or None."""
         if self.generation != generation:
             self.topologies, self.values, self.gradients, self.neurons = parameters_at(mailbox, sizes)
             self.generation = generation
-        n, worker = len(self.topologies), self._take_worker()
+        n, worker = len(self.topologies), self.take_worker()
         worker.connect(shared and self._client(generation, *shared))
         parameters = Parameters(self.topologies, tuple(self.values[:n]), tuple(self.values[n:]), self.neurons)
-        worker.load(Snapshot(version, generation, parameters, lent=True))
+        worker.load(Snapshot(version, generation, parameters, True, steps))
         worker.leave_gradients_in(self.gradients[:n], self.gradients[n:])
         update = worker.gradient(round_)
         if not update.failed:
@@ -92,15 +104,10 @@ class Tasks:
 
     def local(self, mailbox, sizes, epoch):
         """Leaves the LocalEpoch of the worker where its task was; returns its number and the sizes of the message."""
-        worker = self._take_worker()
+        worker = self.take_worker()
         written = shared_memory.write_at(mailbox, worker.local(*shared_memory.read_at(mailbox, sizes), epoch))
         self.worker = worker
         return self.number, written
-
-    def _take_worker(self):
-        """The Worker, a new one after an error."""
-        worker, self.worker = self.worker, None
-        return worker or Worker(self.spec, self.number, self.X, self.targets)
 
     def _client(self, generation, memory, plan, session, settings):
         if self.shared_generation != generation:

@@ -77,7 +77,8 @@ class Processes:
             own = self.parameters[number] = SharedParameters(snapshot, own)
         own.put(snapshot.parameters)
         shared = self.shared and self.shared.message()
-        return self._start(number, "gradient", *own.found_at, snapshot.version, snapshot.generation, round_, shared)
+        about = snapshot.version, snapshot.generation, snapshot.steps
+        return self._start(number, "gradient", *own.found_at, *about, round_, shared)
 
     def local(self, number, parameters, kept, epoch):
         """Start an epoch of a worker on its own."""

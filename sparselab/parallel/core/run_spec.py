@@ -47,10 +47,17 @@ class RunSpec:
             checks.fail("n_jobs", self.n_workers, f"at most {self.n_batches}, the mini-batches of an epoch")
         self.test = None if data.X_test is None else self._samples("X_test", data.X_test, data.y_test)
         self.test_weights = data.weights_test
-        self.steps_per_push = checks.integer("steps_per_push", steps_per_push)
+        self.auto_steps = isinstance(steps_per_push, str)  # then the first phase chooses them, and begins with one
+        if self.auto_steps:
+            checks.choice("steps_per_push", steps_per_push, ["auto"])
+            if self.synchronous:
+                checks.fail(
+                    "steps_per_push", steps_per_push, "a number in a synchronous run, whose result may not depend on time"
+                )
+        self.steps_per_push = 1 if self.auto_steps else checks.integer("steps_per_push", steps_per_push)
         self.parallel = {
             "n_jobs": self.n_workers, "synchronous": self.synchronous, "first_phase": self.first_epochs, "epochs": self.epochs,
-            "steps_per_push": self.steps_per_push,
+            "steps_per_push": steps_per_push,
         }  # fmt: skip
         remember_classes(model, data)
 
@@ -70,7 +77,7 @@ class RunSpec:
         model, rules = self.model, tuple(self.rules[number] for number in self._local_rules())
         return WorkerSpec(
             model.activation, model.dropout, model.initializer, self.loss, self.optimizer, rules, self.batch_size, seeds,
-            self.n_workers, self.steps_per_push, self.augmentation, self.epochs,
+            self.n_workers, self.augmentation, self.epochs,
         )  # fmt: skip
 
     def evaluates(self, number):

@@ -34,7 +34,6 @@ class WorkerSpec:
     batch_size: int
     seeds: np.random.SeedSequence
     n_workers: int
-    steps_per_push: int = 1
     augmentation: object = None
     epochs: int | None = None
 
@@ -53,6 +52,8 @@ class Snapshot:
         Links, weights, biases and neurons.
     lent : bool, default False
         Whether the worker may compute with these very arrays, which belong to it until it answers. Else it copies them.
+    steps : int, default 1
+        Mini-batches whose gradients the worker adds to one.
 
     Examples
     --------
@@ -66,6 +67,7 @@ class Snapshot:
     generation: int
     parameters: Parameters
     lent: bool = False
+    steps: int = 1
 
 
 @dataclass
@@ -139,7 +141,7 @@ class Worker:
         self.seeds = worker_seeds(spec.seeds, number, spec.n_workers)
         self.batches = Batches(self.seeds, len(self.shard), min(spec.batch_size, len(self.shard)))
         self.net = net_of(self.batches.batch_size)
-        self.version, self.epoch, self.order, self.key = None, None, None, None
+        self.version, self.steps, self.epoch, self.order, self.key = None, 1, None, None, None
         self.client, self.runner, self.stopped = None, None, False
 
     def connect(self, client):
@@ -157,7 +159,7 @@ class Worker:
     def load(self, snapshot):
         """Take the server's parameters."""
         self.net.load(snapshot, self.spec, self.batches.batch_size)
-        self.version = snapshot.version
+        self.version, self.steps = snapshot.version, snapshot.steps
         if self.client is not None:
             self.client.loaded(snapshot.version)
 
@@ -167,8 +169,8 @@ class Worker:
             self.net.engine.leave_gradients_in(dw, db)
 
     def gradient(self, round_):
-        """The GradientUpdate of a round: `steps_per_push` mini-batches at the parameters loaded last, their gradients added."""
-        steps = self.spec.steps_per_push
+        """The GradientUpdate of a round: the snapshot's `steps` mini-batches at its parameters, their gradients added."""
+        steps = self.steps
         total = self._gradient(round_ * steps)
         for part in range(1, steps):
             if total.failed:

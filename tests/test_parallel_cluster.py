@@ -1,0 +1,185 @@
+"""Workers of a Dask cluster, here in this process: what goes over their connections, and that nothing is left of them."""
+
+import asyncio
+import pickle
+import sys
+import time
+import traceback
+from types import SimpleNamespace
+
+import models
+import numpy as np
+import pytest
+
+import sparselab as sl
+from sparselab.parallel.backends import dask, dask_worker
+from sparselab.parallel.core.worker import WorkerSpec
+from sparselab.parallel.server_phase import ServerPhase
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(scope="module")
+def client():
+    from distributed import Client, LocalCluster
+
+    place = {"processes": False, "dashboard_address": None, "silence_logs": False}
+    with LocalCluster(n_workers=2, threads_per_worker=1, **place) as cluster, Client(cluster, set_as_default=False) as client:
+        yield client
+
+
+def run(backend, **options):
+    """(records, fingerprint) of a training."""
+    model, data = models.net(dropout=0.3), models.dataset(400, 50)
+    options = {"n_jobs": 2, "epochs": 4, "batch_size": 32, "seed": 5, "optimizer": sl.MomentumSGD(0.02)} | options
+    records = list(sl.train_parallel(model, data, backend=backend, rules=[sl.SET(0.3)], **options))
+    return records, models.fingerprint(model)
+
+
+class Listening(dask.Cluster):
+    """Notes what is sent: (worker, generation, whether links are sent, bytes of the values)."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.sent = []
+
+    def _start(self, line, name, *arguments):
+        if name == "gradient":
+            snapshot, links, values, _, _ = arguments
+            self.sent.append((line.number, snapshot.generation, links is not None, values.nbytes))
+        return super()._start(line, name, *arguments)
+
+
+def what_is_left(client):
+    """Tasks of the scheduler, threads that attend to a driver, and listeners of this process beside those of the cluster."""
+    from distributed.comm.inproc import global_manager
+
+    tasks = client.run_on_scheduler(lambda dask_scheduler: [*dask_scheduler.tasks])
+    frames = [frame for top in sys._current_frames().values() for frame, _ in traceback.walk_stack(top)]
+    attending = [frame for frame in frames if frame.f_code is dask_worker.attend.__code__]
+    return tasks + attending + [*global_manager.listeners][3:]
+
+
+@pytest.mark.parametrize("n_jobs", [2, 3])
+def test_synchronous_runs_have_the_bits_of_the_serial_backend(client, n_jobs):
+    """Also where there are more workers than threads."""
+    options = {"synchronous": True, "n_jobs": n_jobs}
+    assert run(client, **options)[1] == run("serial", **options)[1]
+
+
+def test_links_are_sent_once_after_each_evolution_and_nothing_is_left(client):
+    backend = Listening(client)
+    records, _ = run(backend, async_fraction=1.0)
+    assert [record.workers.restarts for record in records] == [0] * 4
+    with_links = [(number, generation) for number, generation, has_links, _ in backend.sent if has_links]
+    assert len(backend.sent) >= 4 * 13
+    assert len(with_links) == len(set(with_links)) == 8
+    floats = 4 * sum(layer.topology.nnz + layer.topology.n_out for layer in models.net().layers)
+    assert {n for *_, n in backend.sent} == {floats}
+    assert (backend.serving, backend.lines) == (set(), {})
+    limit = time.monotonic() + 10  # the cluster needs a moment to forget
+    while (left := what_is_left(client)) and time.monotonic() < limit:
+        time.sleep(0.02)
+    assert not left
+
+
+def test_a_worker_of_another_version_is_refused_before_any_work(client, monkeypatch):
+    monkeypatch.setattr(dask, "__version__", "0.0.0")
+    with pytest.raises(ValueError, match=r"^backend = .*0\.0\.0 here: install the same everywhere"):
+        run(client)
+
+
+def test_strangers_are_not_unpickled(client):
+    """Whoever does not know the token is sent away; what it sends stays a message that is not read."""
+    from distributed.comm import connect
+    from distributed.protocol import to_serialize
+
+    backend, read = dask.Cluster(client), []
+
+    class Trap:
+        def __reduce__(self):
+            return read.append, (1,)
+
+    async def visit():
+        comm = await connect(backend.listener.contact_address)
+        await comm.write(["wrong", to_serialize(Trap())])
+        with pytest.raises(OSError):
+            await comm.read()
+
+    model, data = models.net(), models.dataset(400, 50)
+    records = sl.train_parallel(model, data, backend=backend, n_jobs=2, epochs=4, batch_size=32, async_fraction=1.0)
+    next(records)
+    asyncio.run(visit())
+    assert [record.epoch for record in records] == [2, 3, 4]
+    assert not read
+
+
+# fewer bytes, fewer pushes
+
+
+def test_compressed_runs_send_half_learn_and_say_so(client):
+    backend = Listening(client, "bfloat16")
+    records, _ = run(backend, epochs=8, async_fraction=1.0)
+    floats = sum(layer.topology.nnz + layer.topology.n_out for layer in models.net().layers)
+    assert {n for *_, n in backend.sent} == {2 * floats}
+    assert {record.workers.compression for record in records} == {"bfloat16"}
+    assert records[-1].train_loss < 0.9 * records[0].train_loss
+    with pytest.raises(ValueError, match="^compression = 'bfloat16': must be None in a synchronous run"):
+        run(dask.Cluster(client, "bfloat16"), synchronous=True)
+    with pytest.raises(ValueError, match="^compression"):
+        dask.Cluster(client, "zip")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rounded_numbers_are_the_nearest_of_bfloat16(dtype):
+    values = np.random.default_rng(0).standard_normal(1000).astype(dtype) * 10.0 ** np.arange(-20, 20).repeat(25)
+    values = np.append(values.astype(dtype), [0, -0.0, 1, -2, np.inf]).astype(dtype)
+    found = dask_worker.widened(dask_worker.rounded(values), np.dtype(dtype))
+    assert found.dtype == dtype
+    finite = np.isfinite(values)
+    step = 2.0 ** (np.floor(np.log2(np.abs(values[finite]), where=values[finite] != 0, out=np.zeros(finite.sum()))) - 7)
+    assert (np.abs(found[finite] - values[finite]) <= 0.5 * step * (1 + 1e-6)).all()
+    assert (found[-5:] == values[-5:]).all()
+
+
+def test_what_rounding_takes_from_a_gradient_comes_with_the_next():
+    """Over many pushes at the same parameters the sums differ by no more than one rounding, not by as many as there were."""
+    model, data = models.net(), models.dataset(64, 10)
+    spec = WorkerSpec(
+        model.activation, 0.0, model.initializer, sl.SoftmaxCrossEntropy(), sl.MomentumSGD(), (), 64, np.random.SeedSequence(1), 1
+    )
+    targets = spec.loss.targets(data.y_train, 4, model.dtype)
+    exact, lossy = (dask_worker.Tasks(0, pickle.dumps(spec), data.X_train, targets) for _ in "12")
+    p, dtype = model.snapshot(), model.dtype
+    values, links = np.concatenate([*p.weights, *p.biases]), (p.topologies, p.neurons)
+    values = dask_worker.widened(dask_worker.rounded(values), dtype)  # both at the same parameters
+    snapshot, sums = sl.parallel.Snapshot(0, 0, None), [0.0, 0.0]
+    for round_ in range(50):
+        for i, (tasks, sent) in enumerate(((exact, values), (lossy, dask_worker.rounded(values)))):
+            update = tasks.gradient(snapshot, None if round_ else links, sent, dtype, round_)
+            vector, lengths, _ = update.dw
+            assert sum(lengths) == len(values)
+            sums[i] = sums[i] + dask_worker.widened(vector, dtype).astype(np.float64)
+    one = 2.0**-7 * np.abs(sums[0] / 50)
+    assert (np.abs(sums[0] - sums[1]) <= one + 1e-6).all()
+
+
+@pytest.mark.parametrize(
+    "compute, way, steps", [(0.01, 0.0, 1), (0.01, 0.002, 1), (0.01, 0.01, 4), (0.01, 0.011, 5), (0.01, 9, 6)]
+)
+def test_steps_per_push_from_measured_times(compute, way, steps):
+    """The way of a push takes a quarter of its computation at most, if the epoch has as many mini-batches."""
+    timed = SimpleNamespace(backend=None, warm_up=lambda n, snapshot: [(compute, way)] * n)
+    phase = ServerPhase(SimpleNamespace(n_batches=13, n_workers=2), None, SimpleNamespace(view=None), timed)
+    assert phase._steps_that_pay() == steps
+
+
+def test_steps_per_push_chosen_on_a_cluster_and_elsewhere(client):
+    for backend in (client, "serial"):
+        records, _ = run(backend, steps_per_push="auto", async_fraction=1.0)
+        steps = records[0].workers.steps_per_push
+        assert [len(record.workers.staleness) for record in records] == [-(-13 // steps)] * 4
+    assert steps == 1
+    for wrong, more in (("all", {}), ("auto", {"synchronous": True})):
+        with pytest.raises(ValueError, match=f"^steps_per_push = '{wrong}'"):
+            run("serial", steps_per_push=wrong, **more)
