@@ -159,11 +159,13 @@ class SparseMLPEstimator(BaseEstimator):
 
     def _outputs(self, X):
         """Outputs of the net for samples, (n, outputs) in float64."""
-        return predict(self.model_, self._inputs(X), threads=threads_of(self.n_jobs)).astype(np.float64)
+        X = self._inputs(X)
+        return predict(self.model_, X, threads=threads_of(self.n_jobs)).astype(np.float64)
 
     def _best_outputs(self, X, k):
         """(which, outputs) of the k largest outputs of the net for samples, both (n, k)."""
-        return predict_topk(self.model_, self._inputs(X), k, threads=threads_of(self.n_jobs))
+        X = self._inputs(X)
+        return predict_topk(self.model_, X, k, threads=threads_of(self.n_jobs))
 
     def _inputs(self, X):
         """Samples, checked and scaled."""
