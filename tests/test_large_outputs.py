@@ -45,6 +45,22 @@ def test_frequencies_of_many_labels_follow_the_power_law():
     assert counts.min() > 0.5 * counts.mean()
 
 
+@pytest.mark.parametrize("skew", [3.0, 50.0, 1e6])
+def test_a_few_labels_may_have_nearly_all_chances(skew):
+    """The most frequent ones then are those of every sample, and drawing ends."""
+    data = many(n_samples=200, n_labels=40, labels_per_sample=20, skew=skew)
+    counts = np.sort(data.y_train.toarray().sum(axis=0))
+    assert (data.y_train.sum(axis=1) == 20).all()
+    assert (counts[-10:] > 0.9 * data.n_train).all()
+
+
+def test_samples_completed_one_by_one_have_the_same_frequencies(monkeypatch):
+    options = {"n_samples": 4000, "n_labels": 12, "labels_per_sample": 4, "skew": 1.0, "n_features": 8}
+    usual = np.sort(many(**options).y_train.mean(axis=0))
+    monkeypatch.setattr("sparselab.datasets.multilabel.ROUNDS", 1)
+    np.testing.assert_allclose(np.sort(many(**options).y_train.mean(axis=0)), usual, atol=0.04)
+
+
 def test_labels_of_many_labels_can_be_told_from_the_features():
     """Without noise samples are sums of prototypes: least squares on the labels gives these, and they give the samples back."""
     data = many(noise=0.0, n_labels=50)
@@ -157,6 +173,27 @@ def test_the_best_choice_counts_as_1_and_metrics_can_be_pickled():
 def test_metrics_name_what_is_wrong(y, predicted, named):
     with pytest.raises((TypeError, ValueError), match=named):
         sl.metrics.precision_at(2 if named in ("different", "k = 2", "columns") else 1)(np.array(y), predicted)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", ">f4", ">f8", "g"])
+def test_scores_may_be_of_any_kind_of_floats(dtype):
+    scores = np.array([[0.125, 0.75, 0.25], [0.5, 0.25, 0.375]])
+    y = np.array([[0, 1, 1], [0, 1, 0]])
+    assert sl.metrics.precision_at(2)(y, scores.astype(dtype)) == sl.metrics.precision_at(2)(y, scores) == 0.5
+
+
+def test_gains_may_be_a_list():
+    y, labels = np.array([[1, 0, 1]]), [[0, 1]]
+    assert sl.metrics.AtK(2, [4, 1, 2], share_of_best=True)(y, labels) == pytest.approx(4 / 6)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"gains": [1.0, -1.0]}, {"gains": [np.nan, 1.0]}, {"gains": [[1.0]]}, {"gains": "x"}, {"ranked": "no"},
+              {"share_of_best": 1}],
+)  # fmt: skip
+def test_a_metric_names_a_bad_field(wrong):
+    with pytest.raises((TypeError, ValueError), match=next(iter(wrong))):
+        sl.metrics.AtK(2, **wrong)
 
 
 def test_metrics_name_bad_arguments():
