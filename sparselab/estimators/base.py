@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from ..datasets.augmentation import Augmentation
 
-# Numbers that are not finite are refused by check_features, which names their place.
 SAME = 1e-9  # deviations by which a mean may differ and counts as the same
+# Numbers that are not finite are refused by check_features, which names their place.
 VALIDATION = {"accept_sparse": "csr", "accept_large_sparse": True, "ensure_all_finite": False}
 
 
