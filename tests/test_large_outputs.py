@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import scipy.sparse
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import ndcg_score
 
 import sparselab as sl
@@ -255,6 +256,27 @@ def test_predict_topk_gives_the_same_where_threads_share_each_tile(monkeypatch):
 def test_predict_topk_names_a_bad_k(wrong):
     with pytest.raises((TypeError, ValueError), match="k = "):
         sl.predict_topk(sl.SparseMLP.create((20, 30, 400), seed=0), np.zeros((3, 20)), wrong)
+
+
+@pytest.mark.parametrize("loss", ["binary_cross_entropy", "squared_hinge"])
+def test_predict_topk_of_two_classes_with_one_output(loss):
+    X = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32)
+    net = sl.SparseMLPClassifier((10,), epochs=5, loss=loss, random_state=0).fit(X, np.where(X[:, 0] > 0, "yes", "no"))
+    assert net.model_.sizes[-1] == 1
+    labels, scores = net.predict_topk(X, 2)
+    np.testing.assert_array_equal(labels[:, 0], net.predict(X))
+    assert (labels[:, 0] != labels[:, 1]).all()
+    assert set(labels[:, 0]) == {"no", "yes"}
+    np.testing.assert_allclose(scores[:, 0], np.abs(net.decision_function(X)), rtol=1e-6)
+    np.testing.assert_array_equal(scores[:, 1], -scores[:, 0])
+    np.testing.assert_array_equal(net.predict_topk(X, 1)[0], labels[:, :1])
+    with pytest.raises(ValueError, match="k = 3"):
+        net.predict_topk(X, 3)
+
+
+def test_predict_topk_of_an_unfitted_classifier():
+    with pytest.raises(NotFittedError):
+        sl.SparseMLPClassifier().predict_topk(np.zeros((2, 3)), 1)
 
 
 def test_predict_topk_of_the_classifier_gives_its_labels():

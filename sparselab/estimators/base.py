@@ -20,7 +20,7 @@ from ..checkpoints.records import History
 from ..checkpoints.state import TrainingState
 from ..datasets.scaling import CommonScale, scaled_by, warn_of_extreme_numbers, warn_of_lost_digits
 from ..datasets.validation import check_features, check_frame, is_wide
-from ..training.loop import predict, predict_topk
+from ..training.loop import predict
 from ..utils import checks
 from ..utils.csr import check_finite
 from .fitting import BestEpoch, copied, progress, restored_on_failure, run_epochs, score_of, stored_seeds, with_validation
@@ -159,11 +159,8 @@ class SparseMLPEstimator(BaseEstimator):
 
     def _outputs(self, X):
         """Outputs of the net for samples, (n, outputs) in float64."""
-        return predict(self.model_, self._inputs(X), threads=threads_of(self.n_jobs)).astype(np.float64)
-
-    def _best_outputs(self, X, k):
-        """(which, outputs) of the k largest outputs of the net for samples, both (n, k)."""
-        return predict_topk(self.model_, self._inputs(X), k, threads=threads_of(self.n_jobs))
+        X = self._inputs(X)  # says that there is no net, where there is none
+        return predict(self.model_, X, threads=threads_of(self.n_jobs)).astype(np.float64)
 
     def _inputs(self, X):
         """Samples, checked and scaled."""
