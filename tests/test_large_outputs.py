@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import scipy.sparse
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import ndcg_score
 
 import sparselab as sl
@@ -43,6 +44,22 @@ def test_frequencies_of_many_labels_follow_the_power_law():
     even = many(n_samples=40_000, n_features=2, labels_per_sample=1, skew=0)
     counts = np.bincount(even.y_train.indices, minlength=300)
     assert counts.min() > 0.5 * counts.mean()
+
+
+@pytest.mark.parametrize("skew", [3.0, 50.0, 1e6])
+def test_a_few_labels_may_have_nearly_all_chances(skew):
+    """The most frequent ones then are those of every sample, and drawing ends."""
+    data = many(n_samples=200, n_labels=40, labels_per_sample=20, skew=skew)
+    counts = np.sort(data.y_train.toarray().sum(axis=0))
+    assert (data.y_train.sum(axis=1) == 20).all()
+    assert (counts[-10:] > 0.9 * data.n_train).all()
+
+
+def test_samples_completed_one_by_one_have_the_same_frequencies(monkeypatch):
+    options = {"n_samples": 4000, "n_labels": 12, "labels_per_sample": 4, "skew": 1.0, "n_features": 8}
+    usual = np.sort(many(**options).y_train.mean(axis=0))
+    monkeypatch.setattr("sparselab.datasets.multilabel.ROUNDS", 1)
+    np.testing.assert_allclose(np.sort(many(**options).y_train.mean(axis=0)), usual, atol=0.04)
 
 
 def test_labels_of_many_labels_can_be_told_from_the_features():
@@ -159,6 +176,27 @@ def test_metrics_name_what_is_wrong(y, predicted, named):
         sl.metrics.precision_at(2 if named in ("different", "k = 2", "columns") else 1)(np.array(y), predicted)
 
 
+@pytest.mark.parametrize("dtype", ["f2", "f4", ">f4", ">f8", "g"])
+def test_scores_may_be_of_any_kind_of_floats(dtype):
+    scores = np.array([[0.125, 0.75, 0.25], [0.5, 0.25, 0.375]])
+    y = np.array([[0, 1, 1], [0, 1, 0]])
+    assert sl.metrics.precision_at(2)(y, scores.astype(dtype)) == sl.metrics.precision_at(2)(y, scores) == 0.5
+
+
+def test_gains_may_be_a_list():
+    y, labels = np.array([[1, 0, 1]]), [[0, 1]]
+    assert sl.metrics.AtK(2, [4, 1, 2], share_of_best=True)(y, labels) == pytest.approx(4 / 6)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"gains": [1.0, -1.0]}, {"gains": [np.nan, 1.0]}, {"gains": [[1.0]]}, {"gains": "x"}, {"ranked": "no"},
+              {"share_of_best": 1}],
+)  # fmt: skip
+def test_a_metric_names_a_bad_field(wrong):
+    with pytest.raises((TypeError, ValueError), match=next(iter(wrong))):
+        sl.metrics.AtK(2, **wrong)
+
+
 def test_metrics_name_bad_arguments():
     y = np.eye(4, dtype=int)
     for wrong in (0, 1.5, True):
@@ -218,6 +256,27 @@ def test_predict_topk_gives_the_same_where_threads_share_each_tile(monkeypatch):
 def test_predict_topk_names_a_bad_k(wrong):
     with pytest.raises((TypeError, ValueError), match="k = "):
         sl.predict_topk(sl.SparseMLP.create((20, 30, 400), seed=0), np.zeros((3, 20)), wrong)
+
+
+@pytest.mark.parametrize("loss", ["binary_cross_entropy", "squared_hinge"])
+def test_predict_topk_of_two_classes_with_one_output(loss):
+    X = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32)
+    net = sl.SparseMLPClassifier((10,), epochs=5, loss=loss, random_state=0).fit(X, np.where(X[:, 0] > 0, "yes", "no"))
+    assert net.model_.sizes[-1] == 1
+    labels, scores = net.predict_topk(X, 2)
+    np.testing.assert_array_equal(labels[:, 0], net.predict(X))
+    assert (labels[:, 0] != labels[:, 1]).all()
+    assert set(labels[:, 0]) == {"no", "yes"}
+    np.testing.assert_allclose(scores[:, 0], np.abs(net.decision_function(X)), rtol=1e-6)
+    np.testing.assert_array_equal(scores[:, 1], -scores[:, 0])
+    np.testing.assert_array_equal(net.predict_topk(X, 1)[0], labels[:, :1])
+    with pytest.raises(ValueError, match="k = 3"):
+        net.predict_topk(X, 3)
+
+
+def test_predict_topk_of_an_unfitted_classifier():
+    with pytest.raises(NotFittedError):
+        sl.SparseMLPClassifier().predict_topk(np.zeros((2, 3)), 1)
 
 
 def test_predict_topk_of_the_classifier_gives_its_labels():

@@ -23,22 +23,14 @@ from tqdm import tqdm
 from benchmarks import kept
 from benchmarks.common import emit, table
 from benchmarks.paper import data, plan
+from benchmarks.paper.runs import book
 
-FILE, TIMES = "paper", "paper_times"
-OTHERS = {
-    "table5": "extreme",
-    "features": "features",
-    "challenge": "challenge",
-    "figures": "figures",
-}  # with arguments of their own
+TIMES = "paper_times"
+# commands with arguments of their own: their modules
+OTHERS = {"table5": "extreme", "features": "features", "challenge": "challenge", "figures": "figures"}
 SHOWN = ("accuracy_last", "accuracy_validation", "accuracy_best", "links", "seconds")
 KEY = ("dataset", "method", "threads")  # of a row of TIMES
 ALONE = ("table3", "table4")  # timings: one run at a time
-
-
-def book(name):
-    """The kept rows of a table."""
-    return kept.Kept(f"{FILE}: {name}")
 
 
 def execute(runs, jobs, threads):

@@ -1,4 +1,4 @@
-"""The data sets: those of `sl.load`, and those that are .npz files of a folder (`--npz`, or the environment variable PAPER_NPZ).
+"""The data sets: of `sl.datasets.load`, or .npz files of a folder (`--npz`, or the environment variable PAPER_NPZ).
 
 A file has x_train, y_train, x_test, y_test; or x, y and the row numbers train, test; a sparse x is stored as x_data, x_indices,
 x_indptr, x_shape. CALLED says what a set is called in tables: a stand-in never has the name of the paper's data.
@@ -33,7 +33,7 @@ CALLED = {
     "basehock": "BASEHOCK",
     "arcene": "Arcene",
 }
-LOADED = ("fashion_mnist", "mnist", "digits")  # by `sl.load`; madelon, too, where the folder has no file of it
+LOADED = ("fashion_mnist", "mnist", "digits")  # by `sl.datasets.load`; madelon, too, where the folder has no file of it
 STAND_INS = ("tumor11", "mll", "cifar10_jpeg", AUGMENTED)
 
 

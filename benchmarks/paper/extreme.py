@@ -40,9 +40,8 @@ def make_data(path, n_train=TRAIN, n_test=TEST, features=FEATURES):
     )  # fmt: skip
     order = np.random.default_rng(SEED).permutation(len(y))
     out = np.lib.format.open_memmap(path, "w+", np.float32, X.shape)
-    train = X[
-        order[:n_train], : min(features, 1024)
-    ]  # scikit-learn's noise is standard normal; the informative columns come first
+    # the informative columns come first; the others are scikit-learn's noise, which is standard normal
+    train = X[order[:n_train], : min(features, 1024)]
     mean, deviation = train.mean(axis=0), train.std(axis=0)
     X[:, : len(mean)] = (X[:, : len(mean)] - mean) / deviation
     for place, row in enumerate(order):

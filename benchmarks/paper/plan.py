@@ -11,7 +11,6 @@ MODES = ("", ", links", ", shrink")
 SMALL = ("madelon", "higgs_35k")
 STAND_INS = ("tumor11", "mll")
 IMAGES = ("fashion_mnist", "cifar10_jpeg", "cifar10_jpeg_augmented")
-TABLES = ("table2", "table3", "table4", "table6", "table7", "figure5")  # made of runs of this module
 
 
 def every(activations, modes=MODES):

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 import sparselab as sl
+from benchmarks import kept
 from benchmarks.paper import anchors, data, methods
 from sparselab.evolution import apply, importances
 
@@ -93,6 +94,11 @@ def described(run, part, model, records, clock, note=""):
         "seconds_training": sum(record.seconds for record in records), "seconds_epoch": float(np.median(spent[1:] or spent)),
         "cpu_seconds_epoch": float(np.median(np.diff(clock))) if len(clock) > 1 else None, "note": note,
     }  # fmt: skip
+
+
+def book(table):
+    """The kept rows of a table."""
+    return kept.Kept(f"paper: {table}")
 
 
 def scores(tests, validations, note=""):

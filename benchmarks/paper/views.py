@@ -9,14 +9,10 @@ import numpy as np
 from benchmarks import kept
 from benchmarks.kept import spread
 from benchmarks.paper import anchors, data, extreme, features, plan
+from benchmarks.paper.runs import book
 
 MISSING = "not run"
 LONG = 500  # epochs of the paper
-
-
-def book(name):
-    """The kept rows of a table."""
-    return kept.Kept(f"paper: {name}")
 
 
 def groups(name, share=0.0):

@@ -75,7 +75,8 @@ def problem(path, remote):
     try:
         found = digest(path, of_content=remote.of_content) if remote.sha256 else None
         if not remote.sha256:
-            _check_gzip(path) if remote.name.endswith(".gz") else _check_plain(path)
+            check = _check_gzip if remote.name.endswith(".gz") else _check_plain
+            check(path)
     except (ValueError, OSError) as error:
         return f"{error}{_web_page(path)}"
     if found not in (remote.sha256 or (None,)):

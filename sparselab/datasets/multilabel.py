@@ -9,6 +9,9 @@ from .splits import rows_of_fraction
 
 ACTIVE = 8  # features of a label's prototype
 BLOCK = 2**22  # numbers that are computed at a time
+ROUNDS = (
+    50  # of drawing again; samples of which labels are missing then, because few labels have nearly all chances, go one by one
+)
 
 
 def many_labels(
@@ -86,7 +89,7 @@ def _drawn_labels(n, n_labels, each, skew, rng):
     """Different labels of each sample, (n, each) int32, sorted."""
     chances = np.cumsum(np.arange(1, n_labels + 1) ** -float(skew))
     found, missing = np.full((n, each), -1, np.int64), np.arange(n)
-    while len(missing):  # a label that a sample has already is drawn again
+    for _ in range(ROUNDS):  # a label that a sample has already is drawn again
         rows = found[missing]
         empty = rows < 0
         ranks = np.searchsorted(chances, rng.random(int(empty.sum())) * chances[-1], side="right")
@@ -98,7 +101,20 @@ def _drawn_labels(n, n_labels, each, skew, rng):
         rows[again] = -1
         found[missing] = rows
         missing = missing[again.any(axis=1)]
+        if not len(missing):
+            break
+    for row in missing:
+        found[row] = _completed(found[row], n_labels, skew, rng)
     return np.sort(rng.permutation(n_labels).astype(np.int32)[found], axis=1)
+
+
+def _completed(row, n_labels, skew, rng):
+    """The ranks of a sample, of which some are −1, with others in their place, drawn as before (Efraimidis & Spirakis 2006)."""
+    own = row[row >= 0]
+    times = np.log(rng.standard_exponential(n_labels)) + skew * np.log(np.arange(1, n_labels + 1))
+    times[own] = np.inf
+    n_new = len(row) - len(own)
+    return np.append(own, np.argpartition(times, n_new - 1)[:n_new])
 
 
 def _features(labels, n_labels, n_features, noise, of_prototypes, of_noise):

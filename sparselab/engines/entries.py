@@ -10,12 +10,12 @@ import weakref
 import numpy as np
 import scipy.sparse
 
-from ..kernels.entries import fingerprint, take
+from ..kernels.entries import hash64, take
 from ..nn.entry_costs import density_limit
 from .augmented import AugmentedRows
 
-WORTH_ORDER = 6  # to put a weight in order costs as much as a sixth of reading it anywhere
-WORTH_CHECKING = 24  # and to see that it is still in order as much as so much less
+WORTH_ORDER = 6  # to put a weight in order costs a sixth of reading it anywhere
+WORTH_CHECKING = 24  # to see that a weight is the one that was put in order costs a 24th of it
 
 
 def by_entries(X, topology):
@@ -67,7 +67,7 @@ def forget_order(model):
 def mark_of(w):
     """What tells these weights from others: their kind, a hash of them, and the last one."""
     whole = w.nbytes // 8 * 8 // w.itemsize
-    return w.dtype, int(fingerprint(w[:whole].view(np.uint64))), w[whole:].tobytes()
+    return w.dtype, int(hash64(w[:whole].view(np.uint64))), w[whole:].tobytes()
 
 
 def tile_sizes(model, entries):

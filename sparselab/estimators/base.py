@@ -20,7 +20,7 @@ from ..checkpoints.records import History
 from ..checkpoints.state import TrainingState
 from ..datasets.scaling import CommonScale, scaled_by, warn_of_extreme_numbers, warn_of_lost_digits
 from ..datasets.validation import check_features, check_frame, is_wide
-from ..training.loop import predict, predict_topk
+from ..training.loop import predict
 from ..utils import checks
 from ..utils.csr import check_finite
 from .fitting import BestEpoch, copied, progress, restored_on_failure, run_epochs, score_of, stored_seeds, with_validation
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from ..datasets.augmentation import Augmentation
 
-# Numbers that are not finite are refused by check_features, which names their place.
 SAME = 1e-9  # deviations by which a mean may differ and counts as the same
+# Numbers that are not finite are refused by check_features, which names their place.
 VALIDATION = {"accept_sparse": "csr", "accept_large_sparse": True, "ensure_all_finite": False}
 
 
@@ -159,13 +159,8 @@ class SparseMLPEstimator(BaseEstimator):
 
     def _outputs(self, X):
         """Outputs of the net for samples, (n, outputs) in float64."""
-        X = self._inputs(X)
+        X = self._inputs(X)  # says that there is no net, where there is none
         return predict(self.model_, X, threads=threads_of(self.n_jobs)).astype(np.float64)
-
-    def _best_outputs(self, X, k):
-        """(which, outputs) of the k largest outputs of the net for samples, both (n, k)."""
-        X = self._inputs(X)
-        return predict_topk(self.model_, X, k, threads=threads_of(self.n_jobs))
 
     def _inputs(self, X):
         """Samples, checked and scaled."""

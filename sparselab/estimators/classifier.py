@@ -18,10 +18,12 @@ from ..datasets.targets import as_labels, check_targets
 from ..datasets.weights import weights_of_labels
 from ..nn.losses import SoftmaxCrossEntropy
 from ..nn.output_losses import BinaryCrossEntropy, BinaryLoss, zeros_and_ones
+from ..nn.rankings import best_of
+from ..training.loop import predict, predict_topk
 from ..utils import checks
 from .base import VALIDATION, SparseMLPEstimator, check_before_sklearn, check_same_loss, has_partial_fit
 from .labels import classes_of, codes_of
-from .settings import loss_of
+from .settings import loss_of, threads_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -60,7 +62,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
     alpha : float, default=0.6
         Slope of all_relu, leaky_relu and all_negative left of 0. It is NOT scikit-learn's alpha: L2 is `weight_decay`.
     initializer : str or object, default=None
-        "he_uniform", "xavier_uniform", "normal" or an object. None is the default of `SparseMLP.create`, with which nets of any
+        A name in `sl.initializers.NAMES` or an object. None is the default of `SparseMLP.create`, with which nets of any
         epsilon learn: scaled by each neuron's own number of links, in the first layer by its width.
     dropout : float, default=0.0
         Share of hidden values dropped in training, in [0, 1).
@@ -297,14 +299,20 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         labels : ndarray of shape (n_samples, k)
             The labels with the largest outputs, the best first; among equals the first one in `classes_`.
         scores : ndarray of shape (n_samples, k)
-            These outputs, logits in float32. Where a sample may have several labels, `scipy.special.expit` makes probabilities.
+            These outputs, logits in float32; of a net with one output z for two classes −z and z. Where a sample may have several
+            labels, `scipy.special.expit` makes probabilities.
 
         Raises
         ------
         TypeError or ValueError
             If k is not such a number.
         """
-        labels, scores = self._best_outputs(X, k)
+        X = self._inputs(X)
+        if self.model_.sizes[-1] == len(self.classes_):
+            labels, scores = predict_topk(self.model_, X, k, threads=threads_of(self.n_jobs))
+        else:
+            outputs = predict(self.model_, X, threads=threads_of(self.n_jobs))
+            labels, scores = best_of(of_both_classes(outputs), checks.integer("k", k, high=2))
         return self.classes_[labels], scores
 
     @available_if(has_probabilities)
@@ -341,7 +349,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         logits = self._outputs(X)
         if isinstance(self._loss(), BinaryCrossEntropy):
             if logits.shape[1] != len(self.classes_):
-                logits = np.concatenate([-logits, logits], axis=1)
+                logits = of_both_classes(logits)
             found = -np.logaddexp(0, -logits)
             return found if self._multilabel or len(self.classes_) == 2 else log_shares(found)
         return log_shares(logits)
@@ -435,6 +443,11 @@ class Classes(NamedTuple):
         """Outputs of a net for these labels."""
         one_for_two = not self.several and len(self.labels) == 2 and isinstance(self.loss, BinaryLoss)
         return 1 if one_for_two else len(self.labels)
+
+
+def of_both_classes(outputs):
+    """Outputs (n, 2) of both classes, of those (n, 1) that are > 0 for the second one."""
+    return np.concatenate([-outputs, outputs], axis=1)
 
 
 def log_shares(values):

@@ -43,7 +43,7 @@ class SparseMLPRegressor(RegressorMixin, SparseMLPEstimator):
     alpha : float, default=0.6
         Slope of all_relu, leaky_relu and all_negative left of 0. It is NOT scikit-learn's alpha: L2 is `weight_decay`.
     initializer : str or object, default=None
-        "he_uniform", "xavier_uniform", "normal" or an object. None is the default of `SparseMLP.create`, with which nets of any
+        A name in `sl.initializers.NAMES` or an object. None is the default of `SparseMLP.create`, with which nets of any
         epsilon learn: scaled by each neuron's own number of links, in the first layer by its width.
     dropout : float, default=0.0
         Share of hidden values dropped in training, in [0, 1).

@@ -17,7 +17,7 @@ from .settings import JIT, jit
 from .system import array_at, fetch
 
 AHEAD, POINTERS_AHEAD = 8, 24  # entries of a sample, in order; what they need is fetched so many entries before
-FACTOR = U64(0xBF58476D1CE4E5B9)
+FACTOR = U64(0xBF58476D1CE4E5B9)  # the first one of rng.mix64
 i, f = types.int64, types.float32
 ENTRY_GRADIENTS = f(i, i, i, i, i, i, i, i, i, i, i, i, i)
 call_entry_gradients = caller(ENTRY_GRADIENTS)
@@ -91,7 +91,7 @@ def take(w, slots, out):
 
 
 @jit
-def fingerprint(words):
+def hash64(words):
     """A hash of 64-bit words and their places."""
     total = U64(0)
     for k in range(words.shape[0]):

@@ -1,6 +1,6 @@
 """Measures of predictions that rank labels: precision, nDCG and propensity-scored precision of the k best of each sample.
 
-Each function here returns a metric: a function (y_true, predicted) -> float. Samples x labels are never stored.
+Functions `…_at` return a metric: a function (y_true, predicted) -> float. Samples x labels are never stored.
 """
 
 from collections.abc import Callable
@@ -35,6 +35,11 @@ class AtK:
         Whether the result is a share of what the best choice of k labels would have got: of each sample where `ranked`, else of
         all samples together.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these.
+
     Examples
     --------
     >>> import numpy as np
@@ -51,6 +56,13 @@ class AtK:
 
     def __post_init__(self) -> None:
         checks.integer("k", self.k)
+        for name in ("ranked", "share_of_best"):
+            checks.flag(name, getattr(self, name))
+        if self.gains is not None and not callable(self.gains):
+            gains = checks.as_array(self.gains)
+            if gains.ndim != 1 or gains.dtype.kind not in "iuf" or not (np.isfinite(gains) & (gains >= 0)).all():
+                checks.fail("gains", self.gains, "None, a function of the labels, or finite numbers (labels,) >= 0")
+            object.__setattr__(self, "gains", gains.astype(np.float64))
 
     @cached_property
     def discounts(self) -> NDArray[np.float64]:

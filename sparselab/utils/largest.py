@@ -1,4 +1,4 @@
-"""The k best of a stream of numbers, in memory that does not grow with the stream; how many of the smallest are in which part."""
+"""The k best of a stream of numbers, in memory that does not grow with the stream; how many of the smallest are in each array."""
 
 import numpy as np
 
