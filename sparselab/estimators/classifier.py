@@ -11,13 +11,14 @@ from scipy import sparse
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..datasets.dataset import Dataset
 from ..datasets.targets import as_labels, check_targets
 from ..datasets.weights import weights_of_labels
 from ..nn.losses import SoftmaxCrossEntropy
 from ..nn.output_losses import BinaryCrossEntropy, BinaryLoss, zeros_and_ones
+from ..nn.rankings import best_of
 from ..utils import checks
 from .base import VALIDATION, SparseMLPEstimator, check_before_sklearn, check_same_loss, has_partial_fit
 from .labels import classes_of, codes_of
@@ -297,14 +298,20 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         labels : ndarray of shape (n_samples, k)
             The labels with the largest outputs, the best first; among equals the first one in `classes_`.
         scores : ndarray of shape (n_samples, k)
-            These outputs, logits in float32. Where a sample may have several labels, `scipy.special.expit` makes probabilities.
+            These outputs, logits in float32; −z and z of two labels with one output z. Where a sample may have several labels,
+            `scipy.special.expit` makes probabilities.
 
         Raises
         ------
         TypeError or ValueError
             If k is not such a number.
         """
-        labels, scores = self._best_outputs(X, k)
+        check_is_fitted(self, "model_")
+        if self.model_.sizes[-1] == len(self.classes_):
+            labels, scores = self._best_outputs(X, k)
+        else:
+            k, z = checks.integer("k", k, high=2), self._outputs(X).astype(np.float32)
+            labels, scores = best_of(np.concatenate([-z, z], axis=1), k)
         return self.classes_[labels], scores
 
     @available_if(has_probabilities)
@@ -377,7 +384,10 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
             if isinstance(loss, SoftmaxCrossEntropy):
                 checks.fail("loss", self.loss, "binary_cross_entropy or squared_hinge for several labels a sample")
             y = check_targets(y, y.shape[0])[0] if sparse.issparse(y) else zeros_and_ones(y, y.shape[1])
-            return self._features(X), y, Classes(np.arange(y.shape[1]), True, loss)
+            labels = np.arange(y.shape[1])
+            if classes is not None and not np.array_equal(classes_of(classes, "classes"), labels):
+                checks.fail("classes", classes, f"None or the columns of y, {checks.shown(labels.tolist())}")
+            return self._features(X), y, Classes(labels, True, loss)
         check_classification_targets(y)
         if goes_on is None:
             return self._features(X), y, Classes(classes_of(y, "y"), False, loss)
