@@ -198,3 +198,19 @@ def test_weights_that_labels_cannot_have(labels, weight, words):
     np.testing.assert_array_equal(fitted.predict_proba(labels[0]), before)
     with pytest.raises(ValueError, match="output_weights = .*: must be 5 numbers"):
         make(class_weight={0: 2}, loss=sl.BinaryCrossEntropy(output_weights=[1, 2])).fit(*labels)
+
+
+def test_columns_of_several_labels_are_their_classes(labels):
+    X, Y = labels
+    for wrong in ([0, 1], list("abcde")):
+        with pytest.raises(ValueError, match=r"classes = .*: must be None or the columns of y, \[0, 1, 2, 3, 4\]"):
+            make().partial_fit(X, Y, classes=wrong)
+    assert make().partial_fit(X, Y, classes=range(5)).classes_.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_numbers_to_predict_and_weights_that_make_no_sense_are_named(labels):
+    X, Y = labels
+    with pytest.raises(TypeError, match="y = .*: must be a dense array of numbers"):
+        sl.SparseMLPRegressor((5,)).fit(X, sparse.csr_array(Y))
+    with pytest.raises(ValueError, match="sample_weight = .*: must be numbers whose sum is finite"):
+        make().fit(X, Y, sample_weight=np.full(len(X), 1e308))

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import ndcg_score
 
 import sparselab as sl
+from sparselab.datasets.multilabel import _completed
 from sparselab.engines import select, tiling
 from sparselab.engines.layerwise import LayerwiseEngine
 from sparselab.kernels import logistic
@@ -62,6 +64,23 @@ def test_samples_completed_one_by_one_have_the_same_frequencies(monkeypatch):
     np.testing.assert_allclose(np.sort(many(**options).y_train.mean(axis=0)), usual, atol=0.04)
 
 
+def test_many_labels_of_which_few_are_frequent_are_drawn_one_after_the_other():
+    """Labels so rare that drawing again would hardly find them: pairs are as probable as by draws without putting back."""
+    extreme = many(n_samples=20, labels_per_sample=5, skew=400.0)
+    assert len(set(extreme.y_train.indices)) == 5
+    assert set(np.diff(many(n_samples=20, n_labels=10, labels_per_sample=5, skew=1e5).y_test.indptr)) == {5}
+    weights = np.arange(1, 5) ** -1.0
+    pairs = {(i, j): weights[i] * weights[j] / (weights.sum() - weights[i]) / weights.sum() for i, j in permutations(range(4), 2)}
+    none = np.full((20_000, 2), -1)
+    first = none.copy()
+    first[:, 1] = np.random.default_rng(1).choice(4, len(first), p=weights / weights.sum())
+    for found in (none, first):
+        drawn = np.sort(_completed(found, 4, 1.0, np.random.default_rng(0)), axis=1)
+        for i, j in combinations(range(4), 2):
+            share = np.mean((drawn == [i, j]).all(axis=1))
+            assert abs(share - pairs[i, j] - pairs[j, i]) < 0.02
+
+
 def test_labels_of_many_labels_can_be_told_from_the_features():
     """Without noise samples are sums of prototypes: least squares on the labels gives these, and they give the samples back."""
     data = many(noise=0.0, n_labels=50)
@@ -76,7 +95,8 @@ def test_labels_of_many_labels_can_be_told_from_the_features():
 @pytest.mark.parametrize(
     ("options", "named"),
     [({"labels_per_sample": 151}, "labels_per_sample"), ({"n_labels": 1}, "n_labels"), ({"noise": -1}, "noise"),
-     ({"skew": float("nan")}, "skew"), ({"test_fraction": 1.0}, "test_fraction"), ({"n_features": 0}, "n_features")],
+     ({"noise": 1e300}, "noise"), ({"skew": float("nan")}, "skew"), ({"test_fraction": 1.0}, "test_fraction"),
+     ({"n_features": 0}, "n_features")],
 )  # fmt: skip
 def test_many_labels_names_a_bad_argument(options, named):
     with pytest.raises((TypeError, ValueError), match=named):
@@ -197,6 +217,20 @@ def test_a_metric_names_a_bad_field(wrong):
         sl.metrics.AtK(2, **wrong)
 
 
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4", ">f8", np.longdouble])
+def test_metrics_take_numbers_of_any_dtype(dtype):
+    y, scores = random_labels(np.random.default_rng(0), 20, 6, 0.4), np.random.default_rng(1).integers(0, 9, (20, 6)) / 8
+    for metric in (sl.metrics.precision_at(2), sl.metrics.ndcg_at(2), sl.metrics.propensity_precision_at(2)):
+        assert metric(y.astype(dtype), scores.astype(dtype)) == metric(y, scores)
+
+
+def test_metrics_refuse_masked_values():
+    y, mask = np.eye(4, dtype=int), np.eye(4, dtype=bool)
+    for labels, scores in ((np.ma.array(y, mask=mask), y / 2), (y, np.ma.array(y / 2, mask=mask))):
+        with pytest.raises(ValueError, match="without masked values"):
+            sl.metrics.precision_at(1)(labels, scores)
+
+
 def test_metrics_name_bad_arguments():
     y = np.eye(4, dtype=int)
     for wrong in (0, 1.5, True):
@@ -293,6 +327,20 @@ def test_predict_topk_of_the_classifier_gives_its_labels():
     assert all(set(row) == {"a", "b", "c"} for row in labels)
     with pytest.raises(ValueError, match="k = "):
         one.predict_topk(data.X_test, 4)
+
+
+def test_predict_topk_of_two_labels_with_one_output_ranks_both():
+    X = np.random.default_rng(0).standard_normal((60, 4))
+    one = sl.SparseMLPClassifier((20,), epochs=8, random_state=0, loss="binary_cross_entropy").fit(
+        X, np.where(X[:, 0] > 0, "b", "a")
+    )
+    labels, scores = one.predict_topk(X, 2)
+    assert len(set(one.predict(X))) == 2
+    np.testing.assert_array_equal(labels[:, 0], one.predict(X))
+    np.testing.assert_allclose(scores, np.abs(one.decision_function(X))[:, None] * [1, -1], rtol=1e-6)
+    np.testing.assert_array_equal(one.predict_topk(X, 1)[0], labels[:, :1])
+    with pytest.raises(ValueError, match="k = 3"):
+        one.predict_topk(X, 3)
 
 
 # evaluation in pieces

@@ -3,15 +3,13 @@
 import numpy as np
 from scipy import sparse
 
-from ..utils.checks import fail, integer, non_negative
+from ..utils.checks import fail, integer, non_negative, number
 from .dataset import Dataset
 from .splits import rows_of_fraction
 
 ACTIVE = 8  # features of a label's prototype
 BLOCK = 2**22  # numbers that are computed at a time
-ROUNDS = (
-    50  # of drawing again; samples of which labels are missing then, because few labels have nearly all chances, go one by one
-)
+ROUNDS = 100  # in which labels that a sample has already are drawn again; what is then left is drawn from the others alone
 
 
 def many_labels(
@@ -45,7 +43,7 @@ def many_labels(
     seed : int, default 0
         Source of randomness.
     noise : float, default 0.1
-        Standard deviation of the noise of a feature, >= 0, where a prototype has the length 1.
+        Standard deviation of the noise of a feature, in [0, 1e6], where a prototype has the length 1.
     skew : float, default 0.8
         Exponent of the frequencies, >= 0; 0 makes all labels equally frequent.
     test_fraction : float, default 0.2
@@ -73,7 +71,7 @@ def many_labels(
     each = integer("labels_per_sample", labels_per_sample)
     if each > n_labels // 2:
         fail("labels_per_sample", each, f"at most half of the {n_labels} labels")
-    noise, skew = non_negative("noise", noise), non_negative("skew", skew)
+    noise, skew = number("noise", noise, "a number in [0, 1e6]", low=0, high=1e6), non_negative("skew", skew)
     n_test = rows_of_fraction("test_fraction", test_fraction, n_samples)
     streams = [np.random.default_rng(child) for child in np.random.SeedSequence(integer("seed", seed, low=0)).spawn(3)]
     labels = _drawn_labels(n_samples, n_labels, each, skew, streams[0])
@@ -89,7 +87,7 @@ def _drawn_labels(n, n_labels, each, skew, rng):
     """Different labels of each sample, (n, each) int32, sorted."""
     chances = np.cumsum(np.arange(1, n_labels + 1) ** -float(skew))
     found, missing = np.full((n, each), -1, np.int64), np.arange(n)
-    for _ in range(ROUNDS):  # a label that a sample has already is drawn again
+    for _ in range(ROUNDS):
         rows = found[missing]
         empty = rows < 0
         ranks = np.searchsorted(chances, rng.random(int(empty.sum())) * chances[-1], side="right")
@@ -101,20 +99,24 @@ def _drawn_labels(n, n_labels, each, skew, rng):
         rows[again] = -1
         found[missing] = rows
         missing = missing[again.any(axis=1)]
-        if not len(missing):
-            break
-    for row in missing:
-        found[row] = _completed(found[row], n_labels, skew, rng)
+    block = max(1, BLOCK // n_labels)
+    for first in range(0, len(missing), block):
+        rows = missing[first : first + block]
+        found[rows] = _completed(found[rows], n_labels, skew, rng)
     return np.sort(rng.permutation(n_labels).astype(np.int32)[found], axis=1)
 
 
-def _completed(row, n_labels, skew, rng):
-    """The ranks of a sample, of which some are −1, with others in their place, drawn as before (Efraimidis & Spirakis 2006)."""
-    own = row[row >= 0]
-    times = np.log(rng.standard_exponential(n_labels)) + skew * np.log(np.arange(1, n_labels + 1))
-    times[own] = np.inf
-    n_new = len(row) - len(own)
-    return np.append(own, np.argpartition(times, n_new - 1)[:n_new])
+def _completed(found, n_labels, skew, rng):
+    """Ranks of labels (n, each) of which −1 stands for missing ones: those are drawn, in one pass, from the ranks not in a row.
+
+    The smallest of exponential waiting times divided by r^(−skew) are such draws one after the other; here their logarithms.
+    """
+    waiting = np.log(rng.standard_exponential((len(found), n_labels)))
+    with np.errstate(over="ignore"):
+        waiting += skew * np.log(np.arange(1, n_labels + 1))
+    row, place = np.nonzero(found >= 0)
+    waiting[row, found[row, place]] = -np.inf  # those found stay
+    return np.argpartition(waiting, found.shape[1] - 1, axis=1)[:, : found.shape[1]]
 
 
 def _features(labels, n_labels, n_features, noise, of_prototypes, of_noise):

@@ -20,6 +20,10 @@ def check_weights(weights, n_samples, name="sample_weight"):
     if wrong.any():
         i = int(np.argmax(wrong))
         checks.fail(f"{name}[{i}]", found[i].item(), "a finite number >= 0")
+    with np.errstate(over="ignore"):
+        total = found.sum()
+    if total == np.inf:
+        checks.fail(name, weights, "numbers whose sum is finite")
     if n_samples and not found.any():
         checks.fail(name, weights, "not zero for all samples")
     return found

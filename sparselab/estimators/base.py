@@ -87,6 +87,7 @@ class SparseMLPEstimator(BaseEstimator):
 
     scaler_: Any
     optimizer: Any = "momentum_sgd"  # of estimators that were pickled before these were parameters
+    topology: Any = None
     callbacks: Any = None
     _later: tuple[Any, ...] = ()  # further arguments of `_training_data` for samples whose classes may be some of those known
 

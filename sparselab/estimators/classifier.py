@@ -385,7 +385,10 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
             if isinstance(loss, SoftmaxCrossEntropy):
                 checks.fail("loss", self.loss, "binary_cross_entropy or squared_hinge for several labels a sample")
             y = check_targets(y, y.shape[0])[0] if sparse.issparse(y) else zeros_and_ones(y, y.shape[1])
-            return self._features(X), y, Classes(np.arange(y.shape[1]), True, loss)
+            labels = np.arange(y.shape[1])
+            if classes is not None and not np.array_equal(classes_of(classes, "classes"), labels):
+                checks.fail("classes", classes, f"None or the columns of y, {checks.shown(labels.tolist())}")
+            return self._features(X), y, Classes(labels, True, loss)
         check_classification_targets(y)
         if goes_on is None:
             return self._features(X), y, Classes(classes_of(y, "y"), False, loss)

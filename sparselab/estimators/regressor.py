@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
@@ -253,6 +254,8 @@ class SparseMLPRegressor(RegressorMixin, SparseMLPEstimator):
         """X and y, checked, and the Numbers."""
         boolean("scale_target", self.scale_target)
         loss = self._loss()
+        if sparse.issparse(y):
+            checks.fail("y", y, "a dense array of numbers", TypeError)
         y = y if y is None else as_labels(y)
         X, y = validate_data(self, check_before_sklearn(X), y, reset=reset, multi_output=True, y_numeric=True, **VALIDATION)
         targets, _ = check_targets(y, len(y), task="regression", dtype=np.float64)

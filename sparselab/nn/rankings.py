@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from ..datasets.targets import check_targets
+from ..datasets.targets import as_labels, check_targets
 from ..kernels.largest import keep_best
 from ..utils import checks
 
@@ -13,10 +13,10 @@ BLOCK = 2**22  # scores that are ranked at a time
 def label_matrix(y, name):
     """Labels (n, labels) as a CSR of 1 alone; TypeError or ValueError unless each is 0 or 1."""
     if not sparse.issparse(y):
-        y = checks.as_array(y)
+        y = as_labels(y, name)
         if y.ndim != 2 or y.dtype.kind not in "iufb":
             checks.fail(name, y, "0 and 1, an array or sparse matrix of shape (n, labels)", TypeError)
-        y = sparse.csr_array(y)
+        y = sparse.csr_array(y if y.dtype.kind in "iub" else y.astype(np.float64))
     if 0 in y.shape:
         checks.fail(f"{name}.shape", y.shape, "(n, labels), neither of them 0")
     return check_targets(y, y.shape[0], name)[0]
@@ -24,7 +24,9 @@ def label_matrix(y, name):
 
 def best_labels(predicted, shape, k):
     """The k best labels (n, k), checked, of `predicted` as for AtK; shape: (n, labels)."""
-    found, (n, n_labels) = checks.as_array(predicted), shape
+    if np.ma.is_masked(predicted):
+        checks.fail("predicted", predicted, "without masked values")
+    found, (n, n_labels) = np.asarray(predicted), shape
     if k > n_labels:
         checks.fail("k", k, f"at most {n_labels}, the number of labels")
     if found.ndim != 2 or found.dtype.kind not in "iuf" or len(found) != n:
@@ -32,7 +34,7 @@ def best_labels(predicted, shape, k):
     if found.dtype.kind == "f":
         if found.shape[1] != n_labels or np.isnan(found).any():
             checks.fail("predicted", found, f"scores of shape ({n}, {n_labels}), not NaN; labels must be whole numbers")
-        return best_of(found.astype(np.float32 if found.dtype == np.float32 else np.float64, copy=False), k)[0]
+        return best_of(found.astype(np.float32 if found.dtype.itemsize <= 4 else np.float64, copy=False), k)[0]
     if found.shape[1] < k:
         checks.fail("predicted.shape", found.shape, f"({n}, {k}) or more columns, the best labels of each sample")
     found = found[:, :k].astype(np.int64)

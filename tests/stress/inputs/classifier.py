@@ -134,7 +134,9 @@ def data():
         faults = bad if "fit" in argument and "partial" not in argument else bad | wide
         yield from refusals(argument, call, without(faults, *numbers[1:]), names=WORDS, shows_value=False)
     labels = {fault: Made(lambda fixture, make=make: make(fixture.y.copy())) for fault, make in values.BAD_Y.items()}
-    yield from refusals("fit(y)", lambda s, y: make().fit(s.X, y), without(labels, "one-hot"), names=WORDS, shows_value=False)
+    yield from refusals(
+        "fit(y)", lambda s, y: make().fit(s.X, y), without(labels, "one class", "one-hot"), names=WORDS, shows_value=False
+    )
     unseen = {"unseen label": Made(lambda s: s.y + 3), "text for numbers": Made(lambda s: np.array(list("abc"))[s.y])}
     yield from refusals(
         "partial_fit(y)",
