@@ -123,11 +123,10 @@ class Checkpointer:
     def _compare(self, path, saved):
         """Refuse a checkpoint of another run; warn of settings that are different in the same run."""
         old, new, state = dict(saved.about), dict(self.about), self.state
-        owners = {"activation": self.run.model}
-        for name in ("loss", "optimizer", "rules", "augmentation", "activation"):
+        run, names = self.run, ("loss", "optimizer", "rules", "augmentation")
+        for name, now in [*((name, getattr(run, name)) for name in names), ("activation", run.model.activation)]:
             if name in old:
-                of_now = getattr(owners.get(name, self.run), name)
-                old[name] = run_description.with_first_values(old[name], of_now)
+                old[name] = run_description.with_first_values(old[name], now)
         if self.seed_given:
             old["seed"], new["seed"] = seed_of(saved.state), seed_of(state)
         if new["net"] == list(saved.model.sizes):  # after rules that change widths: the run began with old["net"]

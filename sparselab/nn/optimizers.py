@@ -267,8 +267,8 @@ class MomentumSGD(WithVectors):
     clip_norm : float, optional
         Gradients of a step whose norm, over all weights and biases, is larger are scaled down to it. Default: no clipping.
     new_state : float, default 0.0
-        Factor c in [0, 1e6]: the velocity of a link that grows starts at −η c g, where g is its
-        gradient in the batch of the event (`initial_acc_scale` in the code of RigL, Evci et al. 2020).
+        Factor c in [0, 1e6]: the velocity of a link that grows starts at −η c g, where g is its gradient in the batch of the
+        event (`initial_acc_scale` in the code of RigL, Evci et al. 2020).
 
     Raises
     ------

@@ -45,8 +45,8 @@ class SGD(TorchOptimizer):
     clip_norm : float, optional
         Gradients of a step whose norm, over all weights and biases, is larger are scaled down to it. Default: no clipping.
     new_state : float, default 0.0
-        Factor c in [0, 1e6]: the velocity of a link that grows starts at c g, where g is its
-        gradient in the batch of the event (`initial_acc_scale` in the code of RigL, Evci et al. 2020).
+        Factor c in [0, 1e6]: the velocity of a link that grows starts at c g, where g is its gradient in the batch of the
+        event (`initial_acc_scale` in the code of RigL, Evci et al. 2020).
 
     Raises
     ------
@@ -128,8 +128,8 @@ class Adam(TorchOptimizer):
     count_by_link : bool, default False
         Whether each link counts its own steps t since it has grown. It takes a third vector, and the slower engine.
     new_state : float, default 0.0
-        Factor c in [0, 1e6]: the averages of a link that grows start at m = c g and v = (c g)², where g is its
-        gradient in the batch of the event (`initial_acc_scale` in the code of RigL, Evci et al. 2020).
+        Factor c in [0, 1e6]: the averages of a link that grows start at m = c g and v = (c g)², where g is its gradient in
+        the batch of the event (`initial_acc_scale` in the code of RigL, Evci et al. 2020).
 
     Raises
     ------
