@@ -698,15 +698,44 @@ def test_each_notebook_has_its_panel(name):
         assert show(panel, view).startswith(PNG), html(panel)
 
 
-def test_making_a_panel_again_stops_the_one_before():
+LONG = {"hidden": (20, 20), "dataset": "digits", "epochs": 100_000}
+
+
+@pytest.mark.parametrize("other", [{"epochs": 9}, {"new": True}])
+def test_making_another_panel_stops_the_one_before(other):
     from sparselab.widgets import start_panel
 
-    first = start_panel(hidden=(20,), dataset="digits", epochs=100_000)
+    first = start_panel(**LONG)
     first.start()
-    second = start_panel(hidden=(20,), dataset="digits")
+    second = start_panel(**LONG | other)
     assert first.wait(20)
     assert first.state == "stopped"
     assert second.state == "ready"
+
+
+@pytest.mark.parametrize("name", ["start_panel", "evolution_panel", "activation_panel", "pruning_panel", "parallel_panel"])
+def test_a_cell_that_is_run_again_finds_the_training_that_is_under_way(name):
+    from sparselab import widgets
+
+    make = lambda: getattr(widgets, name)(**LONG)
+    first = make()
+    first.start()
+    try:
+        rows = len(first.form.widget.children)
+        assert make() is first
+        first.pause()
+        assert make() is first
+        assert len(first.form.widget.children) == rows  # what a panel adds to its form is added once
+    finally:
+        first.stop(0)
+    assert make() is not first  # it was told to stop, whether or not it has ended
+    assert first.wait(20)
+
+
+def test_a_panel_at_rest_is_made_anew():
+    from sparselab.widgets import start_panel
+
+    assert start_panel(**LONG) is not start_panel(**LONG)
 
 
 def test_depth_sets_the_hidden_widths():

@@ -508,6 +508,35 @@ def test_a_page_that_is_made_again_stops_the_one_before(tmp_path, monkeypatch):
     assert "ready" in repr(second)
 
 
+def test_a_page_that_is_made_again_finds_its_training(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = lambda shift=0: (np.eye(8, dtype=np.float32) + shift, np.arange(8) % 2)
+    own = SMALL | {"epochs": 100_000}
+    first = workbench(data=data(), **own)
+    assert first.train.start()
+    try:
+        assert workbench(data=data(), folder=tmp_path / "runs", **own) is first
+    finally:
+        second = workbench(data=data(1), **own)  # other data
+    assert first.train.wait(10)
+    assert second.train.start()
+    assert workbench(data=data(1), folder="others", **own) is not second
+    assert second.train.wait(10)
+
+
+def test_a_page_that_is_made_again_finds_its_sweep(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = workbench(**SMALL)
+    first.sweep.form.epochs.value = 500
+    assert first.sweep.start()
+    try:
+        assert workbench(**SMALL) is first
+    finally:
+        first.sweep.stop(0)
+    assert workbench(**SMALL) is not first
+    assert first.sweep.wait(20)
+
+
 def test_a_name_that_is_no_file_is_still_refused_with_the_closest():
     with pytest.raises(ValueError, match="digits"):
         ExperimentConfig(dataset="digit")

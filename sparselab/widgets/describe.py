@@ -45,6 +45,7 @@ def panel_text(panel):
         lines.append(f"  net: {'-'.join(map(str, model.sizes))}, {links}")
     lines.append(f"  views: {', '.join(view.title for view in panel.views.values())}")
     lines.append("  In JupyterLab this is a panel with buttons; in code: panel.start(), panel.stop(), panel.run().")
+    lines.append("  After a reload of the page run its cell again: it finds the training that is under way.")
     return "\n".join(lines + ([f"  {run.error[0]}"] if run.error else []))
 
 

@@ -114,6 +114,11 @@ class TrainingPanel(Displayed):
         """State of the current run: ready, preparing, running, paused, stopped, finished or failed."""
         return self.current.state
 
+    @property
+    def active(self) -> bool:
+        """Whether a training is under way that was not told to stop."""
+        return self.current.active and self.current.request != "stop"
+
     def start(self, *, paused: bool = False) -> bool:
         """Train in a thread.
 
