@@ -200,7 +200,7 @@ def add_depth(panel, depth):
 
 
 def opened(kind, config, new, *, complete=lambda panel: None, **declaration):
-    """The TrainingPanel of this kind that is training with this config; else a new one, to which `complete` adds what is its own."""
+    """The TrainingPanel of this kind that is training with this config; else a new one, made whole by `complete`."""
 
     def make_panel():
         panel = TrainingPanel(config, **declaration)

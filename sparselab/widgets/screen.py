@@ -3,7 +3,7 @@
 from . import markup
 from .gallery import HIDDEN, SHOWN, Gallery
 from .live_run import ACTIVE
-from .toolkit import make
+from .toolkit import Folds, make
 
 BUTTONS = {  # name: (icon, tooltip)
     "Start": ("play", "train a new net with these settings"),
@@ -31,8 +31,7 @@ class Screen:
         self.layers = make("Dropdown", options=[("layer 1", 0)], value=0, layout={"width": "170px"})
         self.preset = make("Textarea", value="", layout={"width": "98%", "height": "5em"}, continuous_update=False)
         self.use = make("Button", description="Use it", tooltip="put the settings of this text into the form", icon="check")
-        fold = make("Accordion", children=[make("VBox", children=[self.preset, self.use])], selected_index=None)
-        fold.titles = ["preset: text that reproduces this run"]
+        fold = Folds({"preset: text that reproduces this run": make("VBox", children=[self.preset, self.use])}).widget
         for name, control in form.controls.items():
             control.input.add_class(f"sparselab-{name}")
         self.widget = self._arranged(form, fold, title)
@@ -41,8 +40,8 @@ class Screen:
         head = make("HTML", value=markup.STYLE + (markup.heading(title) if title else ""))
         bar = make("HBox", children=list(self.buttons.values()))
         left = make("VBox", children=[form.widget, self.glance], layout={"flex": "0 0 305px", "width": "305px"})
-        right = self._views({"flex": "1 1 460px", "min_width": "460px", "width": "auto"}, "32px")
-        body = make("HBox", children=[left, right], layout={"flex_flow": "row wrap"})
+        right = self._views({"flex": "1 1 460px", "min_width": "min(460px, 100%)", "width": "auto"}, "32px")
+        body = make("HBox", children=[left, right])
         return make("VBox", "sparselab-panel", children=[head, bar, self.status, self.message, body, fold])
 
     def _views(self, layout, height):
