@@ -18,6 +18,7 @@ from sparselab.experiments import studies
 from sparselab.experiments.config import PAPER, knob
 from sparselab.experiments.experiment import build
 from sparselab.experiments.run_labels import labels
+from sparselab.figures import style
 from sparselab.nn.mlp import SparseMLP
 from sparselab.training.progress import watch
 from sparselab.widgets import VIEWS, ConfigForm, Explorer, Run, TrainingPanel, View
@@ -438,6 +439,16 @@ def test_earlier_runs_stay_in_the_curves(panel):
     assert list(panel.view_model.runs) == ["alpha = 0.6", "alpha = 0.1"]
 
 
+def test_a_finished_curve_stays_beside_a_stopped_repetition(panel):
+    finished = panel.run()
+    panel.start(paused=True)
+    until(lambda: panel.state == "paused")
+    panel.stop()
+    assert [len(history) for history in panel.view_model.runs.values()][:1] == [len(finished)]
+    panel.run()
+    assert list(panel.view_model.runs) == ["this run"]
+
+
 def test_labels_say_what_differs():
     run = lambda changes=(), **settings: Run(config(**settings)) if not changes else steered(**settings)
 
@@ -449,7 +460,11 @@ def test_labels_say_what_differs():
     assert labels([]) == []
     assert labels([run(hidden=(3, 2)), run(rule="static")]) == ["hidden = 3-2, rule = set", "hidden = 24-12, rule = static"]
     assert labels([run(), run(["zeta"])]) == ["same", "same (steered)"]
-    assert labels([run(), run()]) == ["same (run 1)", "same (run 2)"]
+    assert labels([run(), run()]) == ["run 1: same", "run 2: same"]
+    far = [run(dataset=f"{'folder/' * 9}{name}.csv") for name in ("one", "two")]
+    assert labels(far) == ["dataset = one.csv", "dataset = two.csv"]
+    long = [run(dataset=f"{'a' * 60}{name}.csv") for name in ("one", "two")]
+    assert len({style.plain(label) for label in labels(long)}) == 2
 
 
 def test_whatever_is_pressed_in_whatever_order_the_panel_survives(endless):
@@ -736,6 +751,19 @@ def test_a_panel_at_rest_is_made_anew():
     from sparselab.widgets import start_panel
 
     assert start_panel(**LONG) is not start_panel(**LONG)
+
+
+def test_one_fold_is_open_at_most():
+    from sparselab.widgets.toolkit import Folds, make
+
+    folds = Folds({name: make("VBox") for name in "abc"}, opened=1)
+    shown = lambda: [page.layout.display != "none" for page in folds.pages]
+    assert shown() == [False, True, False]
+    folds.buttons[2].value = True  # a click
+    assert (folds.selected_index, shown()) == (2, [False, False, True])
+    assert [button.value for button in folds.buttons] == [False, False, True]
+    folds.buttons[2].value = False
+    assert (folds.selected_index, shown()) == (None, [False] * 3)
 
 
 def test_depth_sets_the_hidden_widths():

@@ -11,8 +11,11 @@ import pytest
 from sparselab import ExperimentConfig, datasets
 from sparselab.checkpoints.run_dir import RunDir
 from sparselab.experiments.random_search import random_configs
+from sparselab.nn import summary
 from sparselab.widgets import Workbench, workbench
+from sparselab.widgets.costs import sparse_and_dense
 from sparselab.widgets.page import cost_estimate
+from sparselab.widgets.page.compare_tab import entries
 
 PNG = b"\x89PNG\r\n\x1a\n"
 EVIL = "<img src=x onerror=alert(1)></script>"
@@ -205,6 +208,29 @@ def test_the_price_follows_the_form_before_anything_runs(page):
     page.train.form.controls["hidden"].input.value = EVIL
     page.train.cost_painter.wait(20)
     assert "<img" not in html(page)
+
+
+def test_price_line_and_costs_say_the_same_bytes(page):
+    bytes_in_training = lambda: summary.size(sparse_and_dense(page.train.view_model)[0]["bytes"])
+    for _ in range(2):  # before and after a training
+        page.train.cost_painter.request()
+        assert page.train.cost_painter.wait(20)
+        assert f"{bytes_in_training()} in training," in page.train.screen.costs.value
+        page.train.run()
+
+
+def test_an_opened_run_says_its_epoch(page):
+    page.train.run()
+    page.refresh()
+    press(page, "Open", page.store.names()[0])
+    assert "epoch 2 of 2" in page.train.screen.status.value
+    assert list(page.train.view_model.runs) == ["this run"]
+
+
+def test_a_legend_of_compared_runs_is_short_and_says_the_seed():
+    run = lambda number, seed: SimpleNamespace(name=f"000{number}-digits", label="n" * 60, config=ExperimentConfig(seed=seed))
+    assert entries([run(1, 5), run(2, 6)]) == [f"0001 {'n' * 16}, seed 5", f"0002 {'n' * 16}, seed 6"]
+    assert entries([run(1, 5)]) == [f"0001 {'n' * 16}"]
 
 
 def test_the_page_counts_the_links_of_the_chosen_start(page):

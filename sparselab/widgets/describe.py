@@ -19,7 +19,7 @@ def status_line(run):
             else "· compiling kernel {} of {}, once for this machine".format(*run.compiling)
         )
     local = in_local_phase(run)  # then no StepRecords come
-    latest = record if local else run.last
+    latest = record if local or run.last is None else run.last  # a saved run that was opened has no steps
     parts = [f"epoch {latest.epoch if latest else 0} of {config.epochs}"]
     if run.state in ("running", "paused") and local:
         parts.append("each worker trains its own net, their average comes at the end")
