@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import math
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ from sparselab.figures import style
 from sparselab.nn.mlp import SparseMLP
 from sparselab.training.progress import watch
 from sparselab.widgets import VIEWS, ConfigForm, Explorer, Run, TrainingPanel, View
-from sparselab.widgets.controls import widget_of, widths
+from sparselab.widgets.controls import Control, widget_of, widths
 from sparselab.widgets.painter import Painter
 from sparselab.widgets.views import sampled
 
@@ -422,6 +423,47 @@ def test_reset_forgets(panel):
     assert panel.wait(20)
     assert not picture(panel, "curves")
     assert panel.run()
+
+
+def test_reset_undoes_what_was_changed_during_the_training(panel):
+    move(panel, "alpha", 0.4)
+    panel.step()
+    until(lambda: panel.current.last)
+    move(panel, "learning_rate", 10.0)
+    panel.stop()
+    panel.reset()
+    assert panel.form.config.learning_rate == config().learning_rate
+    assert panel.form.config.alpha == 0.4
+
+
+def test_a_speed_slows_the_epochs_down_and_can_be_changed_meanwhile(panel):
+    panel.screen.speed.value = 1
+    panel.start()
+    until(lambda: len(panel.history) == 1)
+    time.sleep(0.3)
+    assert len(panel.history) == 1
+    panel.screen.speed.value = 0
+    assert panel.wait(20)
+    assert len(panel.history) == 3
+    assert max(record.seconds for record in panel.history) < 0.9  # the wait is no training
+
+
+def test_a_stop_does_not_wait_for_the_speed(endless):
+    endless.screen.speed.value = 1
+    endless.start()
+    until(lambda: endless.history)
+    start = time.monotonic()
+    assert endless.stop()
+    assert time.monotonic() - start < 0.8
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"), [(20.000000000000004, 20.0), (10 ** math.log10(1 / 3), 1 / 3), (0.30000000000000004, 0.3)]
+)
+def test_a_slider_means_a_round_number(sent, meant):
+    control = Control("epsilon", 1 / 3, (0.1, 100.0, 0.1))
+    control.input.value = sent
+    assert control.read() == meant
 
 
 def test_reset_ends_a_running_training(endless):

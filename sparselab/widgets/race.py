@@ -29,7 +29,7 @@ from .toolkit import make
 from .views import View
 
 DATASETS = ("fashion_mnist_small", "digits")
-HEAD = ("rule", "accuracy", "ITOP rate", "idle neurons", "time an event", "links", "bytes in training", "time per epoch")
+HEAD = ("rule", "accuracy", "ITOP rate", "idle neurons", "time per event", "links", "bytes in training", "time per epoch")
 
 
 @dataclass(frozen=True)

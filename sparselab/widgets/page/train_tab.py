@@ -28,7 +28,7 @@ class TrainScreen(Screen):
         self.costs = make("HTML", "sparselab-price", value=markup.note(""))
         hint, layout = "a name for the next run", {"width": "170px"}
         self.label = make("Text", "sparselab-label", placeholder=hint, continuous_update=False, layout=layout)
-        head = make("HBox", children=[*self.buttons.values(), self.label])
+        head = make("HBox", children=[*self.buttons.values(), self.speed, self.label])
         column = make("VBox", "sparselab-form", children=[form.widget], layout={"flex": "0 0 310px", "width": "310px"})
         body = make("HBox", children=[column, self._views({"flex": "1 1 420px", "min_width": "min(420px, 100%)"}, "30px")])
         rows = [make("HTML", value=markup.STYLE), head, self.status, self.message, self.costs, body]
