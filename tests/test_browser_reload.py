@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -44,6 +45,24 @@ def run_first_cell(page):
 
 def state(page):
     return status(page).split()[1]
+
+
+def test_a_panel_whose_kernel_was_restarted_says_so(lab, page):
+    open_notebook(page, lab.url, NOTEBOOK)
+    page.add_style_tag(content=".sparselab-pulse div { animation-delay: 18s !important; }")  # more than between two signs of life
+    run_first_cell(page)
+    line = page.locator(".sparselab-pulse div").first
+    height = lambda: line.evaluate("line => line.getBoundingClientRect().height")
+    end = time.monotonic() + 25
+    while time.monotonic() < end:
+        assert height() == 0
+        time.sleep(0.5)
+    page.locator(".lm-MenuBar-itemLabel", has_text="Kernel").click()
+    page.locator('.lm-Menu-item[data-command="kernelmenu:restart"]').click()
+    page.locator(".jp-Dialog button", has_text="Restart").click()
+    until(lambda: height() > 10, "the line")
+    run_first_cell(page)
+    until(lambda: height() == 0, "the panel of the new kernel")
 
 
 def press(page, name, expected):

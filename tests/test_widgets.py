@@ -795,6 +795,20 @@ def test_a_panel_at_rest_is_made_anew():
     assert start_panel(**LONG) is not start_panel(**LONG)
 
 
+def test_a_panel_that_is_shown_has_one_sign_of_life(panel):
+    from sparselab.widgets import pulse
+
+    boxes = lambda: [child for child in panel.widget.children if "sparselab-pulse" in child._dom_classes]
+    assert not boxes()  # not before it is shown
+    for _ in range(2):
+        panel._repr_mimebundle_()
+    (line,) = boxes()
+    before = line.value
+    pulse.beat(line, 7)
+    assert line.value != before
+    assert line in pulse._lines
+
+
 def test_one_fold_is_open_at_most():
     from sparselab.widgets.toolkit import Folds, make
 

@@ -5,7 +5,7 @@ So a panel can be made, run and printed anywhere; only the screen is missing.
 
 from types import SimpleNamespace
 
-from . import markup
+from . import markup, pulse
 
 try:
     import ipywidgets
@@ -101,5 +101,7 @@ class Displayed:
     """An object that a notebook shows as `self.widget`, and as its text where there is no screen."""
 
     def _repr_mimebundle_(self, **options):
-        live = {} if ipywidgets is None else self.widget._repr_mimebundle_(**options)
-        return live | {"text/plain": repr(self)}
+        if ipywidgets is None:
+            return {"text/plain": repr(self)}
+        pulse.add_to(self.widget, make("HTML"))
+        return self.widget._repr_mimebundle_(**options) | {"text/plain": repr(self)}
