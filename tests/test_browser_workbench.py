@@ -10,9 +10,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from browsing import CURVE, ROOT, browsing, open_notebook, serving, source, status, until
+from browsing import CURVE, ROOT, SIZE, browsing, open_notebook, serving, source, status, until
 
 NOTEBOOK = "08_workbench.ipynb"
+FIRST = ("learning_rate", "zeta", "epochs")  # controls above the folds
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -160,7 +161,7 @@ def test_bad_input_is_shown_beside_the_field_and_nothing_starts(page):
     fault = page.locator(".sparselab-own-fault")
     fault.get_by_text("existing file").wait_for()
     assert fault.locator("b").count() == 0
-    page.locator(".sparselab-groups .jupyter-widget-Collapse-header", has_text="Net").click()
+    page.locator(".sparselab-groups .sparselab-fold-head", has_text="Net").click()
     widths = page.locator(".sparselab-hidden input")
     widths.fill("100, -3")
     widths.press("Enter")
@@ -171,6 +172,46 @@ def test_bad_input_is_shown_beside_the_field_and_nothing_starts(page):
     shot(page, "fault")
     widths.fill("50, 50")
     widths.press("Enter")
+
+
+CUT_OFF = """page => [...page.querySelectorAll("*")].filter(one => {
+    const box = one.getBoundingClientRect(), style = getComputedStyle(one);
+    const wide = one.scrollWidth > one.clientWidth + 1 && !one.matches("input, textarea, select");
+    const hides = wide && style.overflowX != "visible";
+    const outside = box.right > document.querySelector(".jp-Notebook").getBoundingClientRect().right + 1;
+    const scrolls = one.closest(".sparselab-scroll") || one.closest(".noUi-target");  // a list of runs may, with its heads
+    return box.width && box.height && (hides || outside) && !scrolls;
+}).map(one => one.className)"""
+
+
+@pytest.mark.parametrize("width", [900, 1024, 1366, 1920])  # 900: a laptop's at a zoom of 150 %
+def test_nothing_is_cut_off(page, width):
+    page.set_viewport_size({"width": width, "height": 768})
+    try:
+        for tab in ("Sweep", "Compare", "Runs", "Train"):
+            go_to(page, tab)
+            time.sleep(0.3)
+            assert page.locator(".sparselab-page").evaluate(CUT_OFF) == [], tab
+        shot(page, f"train_{width}")
+    finally:
+        page.set_viewport_size(SIZE)
+
+
+def test_the_keyboard_opens_a_fold_and_the_first_sliders_keep_their_height(page):
+    heights = lambda: [page.locator(f".sparselab-{name}").first.bounding_box()["height"] for name in FIRST]
+    before = heights()
+    page.locator(".sparselab-epochs .noUi-handle").first.focus()
+    head = page.locator(".sparselab-fold-head", has_text="Parallel")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if head.evaluate("head => head == document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    page.locator(".sparselab-workers").wait_for(state="visible")
+    assert heights() == before
+    assert min(before) > 25
+    page.keyboard.press("Enter")
+    page.locator(".sparselab-workers").wait_for(state="hidden")
 
 
 def test_a_sweep_of_four_runs(page):
@@ -217,7 +258,7 @@ def kernels():
 @pytest.mark.slow
 def test_a_restart_of_the_kernel_leaves_nothing(page):
     go_to(page, "Train")
-    page.locator(".sparselab-groups .jupyter-widget-Collapse-header", has_text="Parallel").click()
+    page.locator(".sparselab-groups .sparselab-fold-head", has_text="Parallel").click()
     workers = page.locator(".sparselab-workers .noUi-handle")
     workers.focus()
     page.keyboard.press("ArrowRight")

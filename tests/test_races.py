@@ -324,6 +324,18 @@ def test_a_new_panel_stops_the_race_of_the_one_before(panel):
     assert "stopped" in panel.status.value
 
 
+def test_a_panel_made_again_finds_its_race():
+    make = lambda: race_panel(["static", "SET"], dataset="digits", epochs=500, hidden=(20,))
+    first = make()
+    assert first.start()
+    try:
+        assert make() is first
+    finally:
+        first.stop()
+    assert make() is not first
+    assert first.wait(60)
+
+
 def test_an_error_of_a_training_is_shown(panel, monkeypatch):
     def broken(*arguments, **settings):
         raise ValueError("no such thing")

@@ -162,10 +162,10 @@ MALFORMED = [
     ({"indptr": (), "indices": ()}, ["len(indptr) = 0", "n_out + 1 = 3"]),
     ({"n_out": 3}, ["len(indptr) = 3", "n_out + 1 = 4"]),
     ({"n_in": 2}, ["indices[0] = 2", "[0, 2)"]),
-    ({"n_in": 0}, ["n_in = 0", f"[1, {MAX_WIDTH}]"]),
-    ({"n_in": -3}, ["n_in = -3", f"[1, {MAX_WIDTH}]"]),
+    ({"n_in": 0}, ["n_in = 0", ">= 1"]),
+    ({"n_in": -3}, ["n_in = -3", ">= 1"]),
     ({"n_in": 2**31}, ["n_in = 2147483648", f"[1, {MAX_WIDTH}]"]),
-    ({"n_out": 0, "indptr": (0,), "indices": ()}, ["n_out = 0", f"[1, {MAX_WIDTH}]"]),
+    ({"n_out": 0, "indptr": (0,), "indices": ()}, ["n_out = 0", ">= 1"]),
 ]
 
 

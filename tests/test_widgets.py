@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import math
 import subprocess
 import sys
 import threading
@@ -18,10 +19,11 @@ from sparselab.experiments import studies
 from sparselab.experiments.config import PAPER, knob
 from sparselab.experiments.experiment import build
 from sparselab.experiments.run_labels import labels
+from sparselab.figures import style
 from sparselab.nn.mlp import SparseMLP
 from sparselab.training.progress import watch
 from sparselab.widgets import VIEWS, ConfigForm, Explorer, Run, TrainingPanel, View
-from sparselab.widgets.controls import widget_of, widths
+from sparselab.widgets.controls import Control, widget_of, widths
 from sparselab.widgets.painter import Painter
 from sparselab.widgets.views import sampled
 
@@ -423,6 +425,47 @@ def test_reset_forgets(panel):
     assert panel.run()
 
 
+def test_reset_undoes_what_was_changed_during_the_training(panel):
+    move(panel, "alpha", 0.4)
+    panel.step()
+    until(lambda: panel.current.last)
+    move(panel, "learning_rate", 10.0)
+    panel.stop()
+    panel.reset()
+    assert panel.form.config.learning_rate == config().learning_rate
+    assert panel.form.config.alpha == 0.4
+
+
+def test_a_speed_slows_the_epochs_down_and_can_be_changed_meanwhile(panel):
+    panel.screen.speed.value = 1
+    panel.start()
+    until(lambda: len(panel.history) == 1)
+    time.sleep(0.3)
+    assert len(panel.history) == 1
+    panel.screen.speed.value = 0
+    assert panel.wait(20)
+    assert len(panel.history) == 3
+    assert max(record.seconds for record in panel.history) < 0.9  # the wait is no training
+
+
+def test_a_stop_does_not_wait_for_the_speed(endless):
+    endless.screen.speed.value = 1
+    endless.start()
+    until(lambda: endless.history)
+    start = time.monotonic()
+    assert endless.stop()
+    assert time.monotonic() - start < 0.8
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"), [(20.000000000000004, 20.0), (10 ** math.log10(1 / 3), 1 / 3), (0.30000000000000004, 0.3)]
+)
+def test_a_slider_means_a_round_number(sent, meant):
+    control = Control("epsilon", 1 / 3, (0.1, 100.0, 0.1))
+    control.input.value = sent
+    assert control.read() == meant
+
+
 def test_reset_ends_a_running_training(endless):
     endless.start()
     endless.reset()
@@ -438,6 +481,16 @@ def test_earlier_runs_stay_in_the_curves(panel):
     assert list(panel.view_model.runs) == ["alpha = 0.6", "alpha = 0.1"]
 
 
+def test_a_finished_curve_stays_beside_a_stopped_repetition(panel):
+    finished = panel.run()
+    panel.start(paused=True)
+    until(lambda: panel.state == "paused")
+    panel.stop()
+    assert [len(history) for history in panel.view_model.runs.values()][:1] == [len(finished)]
+    panel.run()
+    assert list(panel.view_model.runs) == ["this run"]
+
+
 def test_labels_say_what_differs():
     run = lambda changes=(), **settings: Run(config(**settings)) if not changes else steered(**settings)
 
@@ -449,7 +502,11 @@ def test_labels_say_what_differs():
     assert labels([]) == []
     assert labels([run(hidden=(3, 2)), run(rule="static")]) == ["hidden = 3-2, rule = set", "hidden = 24-12, rule = static"]
     assert labels([run(), run(["zeta"])]) == ["same", "same (steered)"]
-    assert labels([run(), run()]) == ["same (run 1)", "same (run 2)"]
+    assert labels([run(), run()]) == ["run 1: same", "run 2: same"]
+    far = [run(dataset=f"{'folder/' * 9}{name}.csv") for name in ("one", "two")]
+    assert labels(far) == ["dataset = one.csv", "dataset = two.csv"]
+    long = [run(dataset=f"{'a' * 60}{name}.csv") for name in ("one", "two")]
+    assert len({style.plain(label) for label in labels(long)}) == 2
 
 
 def test_whatever_is_pressed_in_whatever_order_the_panel_survives(endless):
@@ -698,15 +755,71 @@ def test_each_notebook_has_its_panel(name):
         assert show(panel, view).startswith(PNG), html(panel)
 
 
-def test_making_a_panel_again_stops_the_one_before():
+LONG = {"hidden": (20, 20), "dataset": "digits", "epochs": 100_000}
+
+
+@pytest.mark.parametrize("other", [{"epochs": 9}, {"new": True}])
+def test_making_another_panel_stops_the_one_before(other):
     from sparselab.widgets import start_panel
 
-    first = start_panel(hidden=(20,), dataset="digits", epochs=100_000)
+    first = start_panel(**LONG)
     first.start()
-    second = start_panel(hidden=(20,), dataset="digits")
+    second = start_panel(**LONG | other)
     assert first.wait(20)
     assert first.state == "stopped"
     assert second.state == "ready"
+
+
+@pytest.mark.parametrize("name", ["start_panel", "evolution_panel", "activation_panel", "pruning_panel", "parallel_panel"])
+def test_a_cell_that_is_run_again_finds_the_training_that_is_under_way(name):
+    from sparselab import widgets
+
+    make = lambda: getattr(widgets, name)(**LONG)
+    first = make()
+    first.start()
+    try:
+        rows = len(first.form.widget.children)
+        assert make() is first
+        first.pause()
+        assert make() is first
+        assert len(first.form.widget.children) == rows  # what a panel adds to its form is added once
+    finally:
+        first.stop(0)
+    assert make() is not first  # it was told to stop, whether or not it has ended
+    assert first.wait(20)
+
+
+def test_a_panel_at_rest_is_made_anew():
+    from sparselab.widgets import start_panel
+
+    assert start_panel(**LONG) is not start_panel(**LONG)
+
+
+def test_a_panel_that_is_shown_has_one_sign_of_life(panel):
+    from sparselab.widgets import pulse
+
+    boxes = lambda: [child for child in panel.widget.children if "sparselab-pulse" in child._dom_classes]
+    assert not boxes()  # not before it is shown
+    for _ in range(2):
+        panel._repr_mimebundle_()
+    (line,) = boxes()
+    before = line.value
+    pulse.beat(line, 7)
+    assert line.value != before
+    assert line in pulse._lines
+
+
+def test_one_fold_is_open_at_most():
+    from sparselab.widgets.toolkit import Folds, make
+
+    folds = Folds({name: make("VBox") for name in "abc"}, opened=1)
+    shown = lambda: [page.layout.display != "none" for page in folds.pages]
+    assert shown() == [False, True, False]
+    folds.buttons[2].value = True  # a click
+    assert (folds.selected_index, shown()) == (2, [False, False, True])
+    assert [button.value for button in folds.buttons] == [False, False, True]
+    folds.buttons[2].value = False
+    assert (folds.selected_index, shown()) == (None, [False] * 3)
 
 
 def test_depth_sets_the_hidden_widths():

@@ -12,8 +12,11 @@ from scipy import sparse
 from sparselab import ExperimentConfig, datasets
 from sparselab.checkpoints.run_dir import RunDir
 from sparselab.experiments.random_search import random_configs
+from sparselab.nn import summary
 from sparselab.widgets import Workbench, workbench
+from sparselab.widgets.costs import sparse_and_dense
 from sparselab.widgets.page import cost_estimate
+from sparselab.widgets.page.compare_tab import entries
 
 PNG = b"\x89PNG\r\n\x1a\n"
 EVIL = "<img src=x onerror=alert(1)></script>"
@@ -208,6 +211,29 @@ def test_the_price_follows_the_form_before_anything_runs(page):
     assert "<img" not in html(page)
 
 
+def test_price_line_and_costs_say_the_same_bytes(page):
+    bytes_in_training = lambda: summary.size(sparse_and_dense(page.train.view_model)[0]["bytes"])
+    for _ in range(2):  # before and after a training
+        page.train.cost_painter.request()
+        assert page.train.cost_painter.wait(20)
+        assert f"{bytes_in_training()} in training," in page.train.screen.costs.value
+        page.train.run()
+
+
+def test_an_opened_run_says_its_epoch(page):
+    page.train.run()
+    page.refresh()
+    press(page, "Open", page.store.names()[0])
+    assert "epoch 2 of 2" in page.train.screen.status.value
+    assert list(page.train.view_model.runs) == ["this run"]
+
+
+def test_a_legend_of_compared_runs_is_short_and_says_the_seed():
+    run = lambda number, seed: SimpleNamespace(name=f"000{number}-digits", label="n" * 60, config=ExperimentConfig(seed=seed))
+    assert entries([run(1, 5), run(2, 6)]) == [f"0001 {'n' * 16}, seed 5", f"0002 {'n' * 16}, seed 6"]
+    assert entries([run(1, 5)]) == [f"0001 {'n' * 16}"]
+
+
 def test_the_page_counts_the_links_of_the_chosen_start(page):
     controls = page.train.form.controls
     controls["hidden"].input.value = "30"
@@ -237,9 +263,15 @@ def test_the_rate_of_any_net_is_a_number(sizes, monkeypatch):
     assert len(list(cost_estimate.for_a_moment(iter(range(9))))) == 2  # one more than the first
 
 
+def idle(data):
+    """A view model of these data, without a run and a net."""
+    run = SimpleNamespace(config=None, first=(), active=True)
+    return SimpleNamespace(at_hand=lambda config: True, data_of=lambda config: data, current=run)
+
+
 def test_the_cost_line_counts_what_the_optimizer_keeps(monkeypatch):
     """Adam has two vectors, MomentumSGD one: the only difference between their lines is the memory."""
-    asked, view_model = [], SimpleNamespace(at_hand=lambda config: True, data_of=lambda config: datasets.load("digits"))
+    asked, view_model = [], idle(datasets.load("digits"))
     real = cost_estimate.estimate.estimate_memory
     monkeypatch.setattr(cost_estimate, "rate_of", lambda *_: (1e9, "measured"))
     monkeypatch.setattr(cost_estimate.estimate, "estimate_memory", lambda *a, **more: asked.append(real(*a, **more)) or asked[-1])
@@ -253,8 +285,7 @@ def test_the_cost_line_says_how_csr_samples_go_in(density, said, monkeypatch):
     monkeypatch.setattr(cost_estimate, "rate_of", lambda *_: (1e9, "measured"))
     X = sparse.random_array((100, 1000), density=density, format="csr", dtype=np.float32, rng=np.random.default_rng(0))
     data = datasets.Dataset.from_arrays(X, np.arange(100) % 3)
-    view_model = SimpleNamespace(at_hand=lambda config: True, data_of=lambda config: data)
-    assert f"samples {said}" in cost_estimate.cost_line(ExperimentConfig(dataset="digits"), view_model)
+    assert f"samples {said}" in cost_estimate.cost_line(ExperimentConfig(dataset="digits"), idle(data))
 
 
 # --- Sweep
@@ -516,6 +547,35 @@ def test_a_page_that_is_made_again_stops_the_one_before(tmp_path, monkeypatch):
     assert first.train.current.wait(5)
     assert second.train.state == "ready"
     assert "ready" in repr(second)
+
+
+def test_a_page_that_is_made_again_finds_its_training(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = lambda shift=0: (np.eye(8, dtype=np.float32) + shift, np.arange(8) % 2)
+    own = SMALL | {"epochs": 100_000}
+    first = workbench(data=data(), **own)
+    assert first.train.start()
+    try:
+        assert workbench(data=data(), folder=tmp_path / "runs", **own) is first
+    finally:
+        second = workbench(data=data(1), **own)  # other data
+    assert first.train.wait(10)
+    assert second.train.start()
+    assert workbench(data=data(1), folder="others", **own) is not second
+    assert second.train.wait(10)
+
+
+def test_a_page_that_is_made_again_finds_its_sweep(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = workbench(**SMALL)
+    first.sweep.form.epochs.value = 500
+    assert first.sweep.start()
+    try:
+        assert workbench(**SMALL) is first
+    finally:
+        first.sweep.stop(0)
+    assert workbench(**SMALL) is not first
+    assert first.sweep.wait(20)
 
 
 def test_a_name_that_is_no_file_is_still_refused_with_the_closest():

@@ -1,6 +1,9 @@
 """Short labels for runs in one figure: only the settings in which they differ."""
 
 import dataclasses
+from pathlib import Path
+
+LONGEST = 36  # letters of a label that every figure shows
 
 
 def labels(runs):
@@ -9,10 +12,15 @@ def labels(runs):
         return ["this run" + changed(run) for run in runs]
     settings = [dataclasses.asdict(run.config) for run in runs]
     names = [name for name in settings[0] if len({value(s[name]) for s in settings}) > 1]
-    texts = [", ".join(f"{name} = {value(s[name])}" for name in names) or "same" for s in settings]
+    texts = [", ".join(f"{name} = {short(name, s[name])}" for name in names) or "same" for s in settings]
     texts = [text + changed(run) for text, run in zip(texts, runs, strict=True)]
-    repeated = {text for text in texts if texts.count(text) > 1}
-    return [f"{text} (run {i})" if text in repeated else text for i, text in enumerate(texts, 1)]
+    seen = [text[:LONGEST] for text in texts]
+    return [f"run {i}: {text}" if seen.count(text[:LONGEST]) > 1 else text for i, text in enumerate(texts, 1)]
+
+
+def short(name, setting):
+    """`value`, of a file only its name."""
+    return Path(setting).name if name == "dataset" else value(setting)
 
 
 def value(setting):

@@ -182,7 +182,7 @@ def _times(ax, tables):
         ax.set_xlim(10 ** np.floor(np.log10(low)), 10 ** np.ceil(np.log10(high)))
     ax.set_yticks(range(len(tables)), [style.plain(rule, 18) for rule in tables])
     ax.set_ylim(len(tables) - 0.5, -0.5)
-    style.label(ax, "time an event (ms, log scale)")
+    style.label(ax, "time per event (ms, log scale)")
 
 
 def _rows(tables, degrees):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 LONGEST = 120  # characters of a value that a message shows
+FAR = 2**31 - 1  # bounds from here on are those of a number's type
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -84,11 +85,14 @@ def finite_float32(name, value, *, low=-FLOAT32_MAX):
 
 
 def integer(name, value, *, low=1, high=None):
-    """Return a whole number within [low, high] as int."""
-    allowed = f"a whole number >= {low}" if high is None else f"a whole number in [{low}, {high}]"
-    if isinstance(value, bool | np.bool_ | np.timedelta64) or not isinstance(value, numbers.Integral):
+    """Return a whole number within [low, high] as int; a bound that is far away is named only where it was passed."""
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool | np.bool_ | np.timedelta64)
+    passed = whole and high is not None and value > high
+    near = high is not None and high < FAR
+    allowed = f"a whole number in [{low}, {high}]" if passed or near else f"a whole number >= {low}"
+    if not whole:
         fail(name, value, allowed, TypeError)
-    if value < low or (high is not None and value > high):
+    if passed or value < low:
         fail(name, value, allowed)
     return int(value)
 

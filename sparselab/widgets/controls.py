@@ -57,7 +57,7 @@ class Control:
     def __init__(self, name, value, span=None):
         self.field = FIELDS[checks.choice("control", name, FIELDS)]
         self.name = name
-        self.input = widget_of(self.field, value, span)
+        self.input, self.written = widget_of(self.field, value, span), value
         self.error = make("HTML", layout={"display": "none", "margin": "0 0 0 130px"})
         self.widget = make("VBox", children=[self.input, self.error])
 
@@ -68,10 +68,16 @@ class Control:
             return widths(value)
         if isinstance(value, str) and self.field.type is int:
             return int(value) if re.fullmatch(r"\s*[+-]?\d+\s*", value) else value
-        return value
+        return self._exact(value) if isinstance(value, float) and hasattr(self.input, "readout_format") else value
+
+    def _exact(self, value):
+        """The number that a slider means: a browser sends powers of ten and sums of steps, such as 20.000000000000004 for 20."""
+        same = isinstance(self.written, float) and math.isclose(value, self.written, rel_tol=1e-12)
+        return self.written if same else float(f"{value:.12g}")
 
     def write(self, value):
         """Show a value; the range of a slider is extended if necessary."""
+        self.written = value
         typed = isinstance(self.input.value, str) and not isinstance(value, str)
         if hasattr(self.input, "readout_format") and not hasattr(self.input, "base"):
             self.input.min, self.input.max = min(self.input.min, value), max(self.input.max, value)

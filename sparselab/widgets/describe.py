@@ -19,7 +19,7 @@ def status_line(run):
             else "· compiling kernel {} of {}, once for this machine".format(*run.compiling)
         )
     local = in_local_phase(run)  # then no StepRecords come
-    latest = record if local else run.last
+    latest = record if local or run.last is None else run.last  # a saved run that was opened has no steps
     parts = [f"epoch {latest.epoch if latest else 0} of {config.epochs}"]
     if run.state in ("running", "paused") and local:
         parts.append("each worker trains its own net, their average comes at the end")
@@ -45,6 +45,7 @@ def panel_text(panel):
         lines.append(f"  net: {'-'.join(map(str, model.sizes))}, {links}")
     lines.append(f"  views: {', '.join(view.title for view in panel.views.values())}")
     lines.append("  In JupyterLab this is a panel with buttons; in code: panel.start(), panel.stop(), panel.run().")
+    lines.append("  After a reload of the page run its cell again: it finds the training that is under way.")
     return "\n".join(lines + ([f"  {run.error[0]}"] if run.error else []))
 
 

@@ -7,6 +7,7 @@ record and each change of state, always by that thread and never while it holds 
 from __future__ import annotations
 
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
@@ -58,6 +59,8 @@ class LiveRun:
         The topologies before training.
     experiment : Experiment or None
         What is trained.
+    speed : float
+        Epochs per second at most, so that a short training can be watched; 0 for as fast as possible.
     error : tuple of str or None
         Headline and traceback of the exception that ended the run.
 
@@ -81,6 +84,7 @@ class LiveRun:
         every = max(1, config.epochs // MAX_CHECKPOINTS)
         self.checkpoint_options = {"checkpoint": checkpoint, "resume": resume, "every": every}
         self.state, self.request, self.steps_allowed = "ready", "go", 0
+        self.speed = 0
         self.notifying = False  # whether `changed` is being told of a new state
         self.compiling = None  # (number, of how many) of the kernel that is being compiled, once per machine
         self.experiment, self.last, self.error, self.first = None, None, None, ()
@@ -200,6 +204,7 @@ class LiveRun:
 
     def _consume(self, stream):
         """Take records until the stream ends or a stop is requested; returns the final state."""
+        began = time.monotonic()
         while self._wait_while_paused():
             record = next(stream, None)
             if record is None:
@@ -213,7 +218,17 @@ class LiveRun:
                 self._enter("running")
             else:
                 self.changed()
+            if isinstance(record, EpochRecord):
+                self._wait_for_speed(began)
+                began = time.monotonic()
         return "stopped"
+
+    def _wait_for_speed(self, began):
+        """Wait until the epoch that began then has taken as long as `speed` says, which may change meanwhile."""
+        left = lambda: self.speed and began + 1 / self.speed - time.monotonic()
+        with self.condition:
+            while self.request == "go" and left() > 0:
+                self.condition.wait(min(left(), 0.1))
 
     def _wait_while_paused(self):
         """Whether to take another record; False once a stop is requested."""

@@ -6,28 +6,49 @@ from html import escape
 from ..nn import summary
 
 COLOURS = {"running": "#009E73", "paused": "#E69F00", "preparing": "#0072B2", "failed": "#D55E00"}
+# Colours are those of JupyterLab's theme, with a grey for pages that have none. Rows wrap where the window is narrow, and only
+# what is said to scroll has scroll bars; figures have a white ground in every theme.
+WORDS, NOTES, ERRORS = "var(--jp-ui-font-color1, #333)", "var(--jp-ui-font-color2, #666)", "var(--jp-error-color1, #B00020)"
 STYLE = """<style>
 .sparselab-panel .widget-tab-contents { padding: 4px !important; }
-.sparselab-panel .sparselab-tabs .lm-TabBar-tab { flex: 0 1 auto !important; min-width: 0 !important; padding: 0 8px !important; }
+.sparselab-panel .sparselab-tabs .lm-TabBar-content { flex-wrap: wrap; }
+.sparselab-panel .sparselab-tabs .lm-TabBar-tab { flex: 0 0 auto !important; min-width: 0 !important; padding: 0 8px !important; }
+.sparselab-panel .widget-box { overflow: visible; min-width: 0; }
+.sparselab-panel .widget-hbox { flex-flow: row wrap; }
+.sparselab-panel .widget-vbox > * { flex-shrink: 0; max-width: 100%; }
+.sparselab-panel .widget-html, .sparselab-panel .widget-html-content { max-width: 100%; height: auto; white-space: normal; }
+.sparselab-panel .widget-html-content { overflow-x: auto; }
+.sparselab-panel .widget-html-content td + td { white-space: nowrap; }
+.sparselab-panel .widget-button { flex-shrink: 0; overflow: visible; }
+.sparselab-panel .sparselab-scroll { overflow-x: auto; }
+.sparselab-panel .sparselab-scroll > .widget-vbox { min-width: 890px; }
+.sparselab-panel img { margin: 0; height: auto; background: white; border-radius: 4px; }
+.sparselab-panel .sparselab-fold > .widget-toggle-button {
+    width: 100%; margin: 1px 0 0; padding: 0 8px; text-align: left; font-weight: 600; line-height: 24px; height: 26px;
+    color: var(--jp-ui-font-color1, #333); background: var(--jp-layout-color2, #EEE);
+    border: 1px solid var(--jp-border-color1, #BBB); box-shadow: none;
+}
+.sparselab-panel .sparselab-fold > .widget-toggle-button:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976D2); }
+.sparselab-panel .sparselab-fold > .widget-vbox { border: 1px solid var(--jp-border-color1, #BBB); border-top: 0; }
 </style>"""
-CELL = "padding:0 .55em 0 0;text-align:right;white-space:nowrap"
+CELL = "padding:0 .55em 0 0;text-align:right"
 
 
 def status(state, text):
     """The status line: a coloured dot, the state, details."""
     dot = f'<span style="color:{COLOURS.get(state, "#777777")};font-size:130%">●</span>'
-    return f'<span style="white-space:nowrap">{dot} <b>{escape(state)}</b> {escape(text)}</span>'
+    return f'<span style="line-height:1.4">{dot} <b>{escape(state)}</b> {escape(text)}</span>'
 
 
 def field_error(text):
     """What is wrong with a value, to be shown under its control; "" for no error."""
-    return text and f'<span style="color:#D55E00;line-height:1.3;display:block">{escape(text)}</span>'
+    return text and f'<span style="color:{ERRORS};line-height:1.3;display:block">{escape(text)}</span>'
 
 
 def error_message(headline, trace=""):
     """An error in red, with its traceback folded away."""
     fold = f'<details><summary>traceback</summary><pre style="font-size:80%">{escape(trace)}</pre></details>' if trace else ""
-    return f'<div style="color:#B00020;line-height:1.4"><b>{escape(headline)}</b></div>{fold}'
+    return f'<div style="color:{ERRORS};line-height:1.4"><b>{escape(headline)}</b></div>{fold}'
 
 
 def exception(error, headline=""):
@@ -37,18 +58,12 @@ def exception(error, headline=""):
 
 def note(text):
     """A remark in grey."""
-    return f'<span style="color:#777777;line-height:1.3;display:block">{escape(text)}</span>'
-
-
-def line(text):
-    """A remark in grey on one line: longer text ends in dots and is shown in full as a tooltip."""
-    style = "color:#777777;display:block;line-height:1.3;min-height:1.3em;white-space:nowrap"
-    return f'<span style="{style};overflow:hidden;text-overflow:ellipsis" title="{escape(text)}">{escape(text)}</span>'
+    return f'<span style="color:{NOTES};line-height:1.3;min-height:1.3em;display:block">{escape(text)}</span>'
 
 
 def heading(text):
     """A small heading above a group of controls."""
-    return f'<b style="color:#555555">{escape(text)}</b>'
+    return f'<b style="color:{WORDS}">{escape(text)}</b>'
 
 
 def table(rows, head):
@@ -78,4 +93,4 @@ def cost_rows(ours, dense):
 
 def monospaced(text):
     """A line in a monospaced font, so that columns are aligned."""
-    return f'<pre style="margin:0;font-size:12px;line-height:1.3;color:#555555;padding-left:4px">{escape(text)}</pre>'
+    return f'<pre style="margin:0;font-size:12px;line-height:1.3;color:{WORDS};padding-left:4px">{escape(text)}</pre>'

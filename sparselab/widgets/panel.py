@@ -114,6 +114,11 @@ class TrainingPanel(Displayed):
         """State of the current run: ready, preparing, running, paused, stopped, finished or failed."""
         return self.current.state
 
+    @property
+    def active(self) -> bool:
+        """Whether a training is under way that was not told to stop."""
+        return self.current.active and self.current.request != "stop"
+
     def start(self, *, paused: bool = False) -> bool:
         """Train in a thread.
 
@@ -190,11 +195,12 @@ class TrainingPanel(Displayed):
         return self.current.stop(timeout)
 
     def reset(self) -> None:
-        """Go back to an untrained net with the settings of the form, and forget earlier runs."""
+        """Go back to an untrained net and forget earlier runs; settings that were changed while it trained are as before."""
         with self.lock:
             if not self.stop():
                 self.presenter.show_message("still working (loading data or compiling): try again in a moment")
                 return
+            self._undo_changes()
             if not self.form.faults:
                 self.view_model.clear()
             self.resume_next = False
@@ -257,8 +263,16 @@ class TrainingPanel(Displayed):
             config = self.form.config.replace(**dict(changes))
             run = self.view_model.new_run(config, pace=self.pace, **self._checkpoint_options(config))
             run.changed, run.state = lambda: self.presenter.changed(run), "preparing"
+            run.speed = self.screen.speed.value
             self.screen.preset.value = self.preset
             return run
+
+    def _undo_changes(self):
+        """Put values that were changed while the run trained, and not since, back to those with which it began."""
+        run = self.current
+        for name in dict.fromkeys(name for _, name, _ in run.changes if name in self.form.controls):
+            if self.form.controls[name].read() == getattr(run.now, name):
+                self.form.controls[name].write(getattr(run.config, name))
 
     def _checkpoint_options(self, config):
         """Where the next run is saved, and whether it resumes what is there."""
@@ -279,6 +293,7 @@ class TrainingPanel(Displayed):
         actions = {"Start": self.start, "Pause": self.pause, "Step": self.step, "Stop": lambda: self.stop(0), "Reset": self.reset}
         for name, action in actions.items():
             on_click(screen.buttons[name], action)
+        screen.speed.observe(lambda change: setattr(self.current, "speed", change["new"]), "value")
         on_click(screen.use, lambda: self.use(screen.preset.value))
         for widget, trait in ((screen.gallery.tabs, "selected_index"), (screen.timeline, "value"), (screen.layers, "value")):
             widget.observe(redraw, trait)

@@ -1,6 +1,7 @@
 """One training panel for each notebook, declared by its settings, controls and views.
 
-Making a panel of the same kind again, as running a cell twice does, stops the training of the one before.
+Making a panel again, as running its cell after a reload of the page does, returns the one whose training is under way. One with
+other settings, or `new=True`, stops the training of the one before.
 """
 
 from __future__ import annotations
@@ -19,21 +20,23 @@ DIGITS = {"dataset": "digits", "hidden": (300, 300), "epsilon": 5.0, "weight_dec
 PRUNING = {"epochs": 60, "pruning": "shrink", "pruning_start": 10, "pruning_stop": 30, "pruning_every": 5}
 PARALLEL = {"epochs": 30, "workers": 2, "threads": 1}  # one thread for the baseline, too, since a worker has one
 WIDTH = 300  # neurons of each hidden layer in the panel of activations
-_latest = weakref.WeakValueDictionary()  # kind -> the panel of this kind that was made last
+_latest = {}  # kind -> (reference to the panel of this kind that was made last, what it was asked for)
 
 
-def start_panel(**settings: Any) -> TrainingPanel:
+def start_panel(*, new: bool = False, **settings: Any) -> TrainingPanel:
     """Panel of notebook 00: a whole training with the settings that matter first.
 
     Parameters
     ----------
+    new : bool, default False
+        Whether to make a panel even while one with these settings is training, which is stopped.
     **settings
         Fields of ExperimentConfig with which the form begins.
 
     Returns
     -------
     TrainingPanel
-        The panel.
+        The panel; the one before while it is training with these settings.
 
     Examples
     --------
@@ -45,23 +48,26 @@ def start_panel(**settings: Any) -> TrainingPanel:
     return opened(
         "start",
         ExperimentConfig(**{"epochs": 60} | settings),
+        new,
         controls=("learning_rate", "epsilon", "epochs"),
         views=("curves", "connectivity", "input", "neurons", "costs"),
     )
 
 
-def evolution_panel(**settings: Any) -> TrainingPanel:
+def evolution_panel(*, new: bool = False, **settings: Any) -> TrainingPanel:
     """Panel of notebook 02: links that move, with the links of each pixel after every epoch.
 
     Parameters
     ----------
+    new : bool, default False
+        Whether to make a panel even while one with these settings is training, which is stopped.
     **settings
         Fields of ExperimentConfig with which the form begins.
 
     Returns
     -------
     TrainingPanel
-        The panel.
+        The panel; the one before while it is training with these settings.
 
     Examples
     --------
@@ -73,26 +79,29 @@ def evolution_panel(**settings: Any) -> TrainingPanel:
     return opened(
         "evolution",
         ExperimentConfig(**DIGITS | settings),
+        new,
         controls=("zeta", "learning_rate", "weight_decay", "rule", "epsilon", "epochs"),
         views=("input", "curves", "degrees", "connectivity", "neurons"),
         spans={"zeta": (0.0, 0.9, 0.05), "weight_decay": (0.0, 0.002, 0.0001)},
     )
 
 
-def activation_panel(depth: int = 4, **settings: Any) -> TrainingPanel:
+def activation_panel(depth: int = 4, *, new: bool = False, **settings: Any) -> TrainingPanel:
     """Panel of notebook 03: activation, slope and depth, and what they do to functions, gradients and accuracy.
 
     Parameters
     ----------
     depth : int, default 4
         Number of hidden layers.
+    new : bool, default False
+        Whether to make a panel even while one with these settings is training, which is stopped.
     **settings
         Fields of ExperimentConfig with which the form begins.
 
     Returns
     -------
     TrainingPanel
-        The panel.
+        The panel; the one before while it is training with these settings.
 
     Examples
     --------
@@ -100,34 +109,30 @@ def activation_panel(depth: int = 4, **settings: Any) -> TrainingPanel:
     >>> activation_panel(depth=2, dataset="digits").form.config.hidden
     (300, 300)
     """
-    panel = opened(
+    return opened(
         "activation",
         ExperimentConfig(**{"epochs": 30, "hidden": (WIDTH,) * depth} | settings),
+        new,
         controls=("learning_rate", "activation", "alpha", "hidden", "initializer", "epochs"),
         views=("functions", "gradients", "curves"),
+        complete=lambda panel: add_depth(panel, depth),
     )
-    slider = make(
-        "IntSlider", value=depth, min=1, max=10, description="depth", tooltip="number of hidden layers", style=DESCRIPTION,
-        layout={"width": "97%"},
-    )  # fmt: skip
-    hidden = panel.form.controls["hidden"]
-    slider.observe(lambda change: hidden.write((WIDTH,) * change["new"]), "value")
-    panel.form.widget.children = (slider, *panel.form.widget.children)
-    return panel
 
 
-def pruning_panel(**settings: Any) -> TrainingPanel:
+def pruning_panel(*, new: bool = False, **settings: Any) -> TrainingPanel:
     """Panel of notebook 04: weak neurons are pruned during training; what will be pruned is said before Start.
 
     Parameters
     ----------
+    new : bool, default False
+        Whether to make a panel even while one with these settings is training, which is stopped.
     **settings
         Fields of ExperimentConfig with which the form begins.
 
     Returns
     -------
     TrainingPanel
-        The panel.
+        The panel; the one before while it is training with these settings.
 
     Examples
     --------
@@ -136,31 +141,34 @@ def pruning_panel(**settings: Any) -> TrainingPanel:
     >>> "hidden widths 20 → 10" in panel.plan.value
     True
     """
-    panel = opened(
+    return opened(
         "pruning",
         ExperimentConfig(**PRUNING | settings),
+        new,
         controls=(
             "zeta", "learning_rate", "pruning", "pruning_amount", "pruning_percentile", "pruning_start", "pruning_stop",
             "pruning_every", "importance", "epochs",
         ),
         views=("curves", "neurons", "strength", "trade-off", "connectivity"),
         spans={"zeta": (0.0, 0.9, 0.05), "pruning_start": (1, 100, 1), "pruning_stop": (0, 100, 1), "pruning_every": (1, 50, 1)},
+        complete=lambda panel: plans.attach(panel, plans.pruning_plan, plans.relevant_for_pruning),
     )  # fmt: skip
-    return plans.attach(panel, plans.pruning_plan, plans.relevant_for_pruning)
 
 
-def parallel_panel(**settings: Any) -> TrainingPanel:
+def parallel_panel(*, new: bool = False, **settings: Any) -> TrainingPanel:
     """Panel of notebook 05: several workers train one net, then each its own; 0 workers give the baseline.
 
     Parameters
     ----------
+    new : bool, default False
+        Whether to make a panel even while one with these settings is training, which is stopped.
     **settings
         Fields of ExperimentConfig with which the form begins.
 
     Returns
     -------
     TrainingPanel
-        The panel.
+        The panel; the one before while it is training with these settings.
 
     Examples
     --------
@@ -169,25 +177,50 @@ def parallel_panel(**settings: Any) -> TrainingPanel:
     >>> "2 workers send gradients to one shared net" in panel.plan.value
     True
     """
-    panel = opened(
+    return opened(
         "parallel",
         ExperimentConfig(**PARALLEL | settings),
+        new,
         controls=("learning_rate", "zeta", "workers", "backend", "async_fraction", "synchronous", "epochs"),
         views=("curves", "workers", "staleness", "dropped", "average", "speed-up", "costs"),
         spans={"zeta": (0.0, 0.9, 0.05), "workers": (0, 8, 1)},
+        complete=lambda panel: plans.attach(panel, plans.worker_plan, plans.relevant_for_workers),
     )
-    return plans.attach(panel, plans.worker_plan, plans.relevant_for_workers)
 
 
-def opened(kind, config, **declaration):
-    """A new TrainingPanel; the one of this kind that was made before stops training."""
-    return latest(kind, lambda: TrainingPanel(config, **declaration))
+def add_depth(panel, depth):
+    """Put a slider for the number of hidden layers on top of the form."""
+    slider = make(
+        "IntSlider", value=depth, min=1, max=10, description="depth", tooltip="number of hidden layers", style=DESCRIPTION,
+        layout={"width": "97%"},
+    )  # fmt: skip
+    hidden = panel.form.controls["hidden"]
+    slider.observe(lambda change: hidden.write((WIDTH,) * change["new"]), "value")
+    panel.form.widget.children = (slider, *panel.form.widget.children)
 
 
-def latest(kind, make_panel):
-    """What `make_panel()` returns; the one of this kind that was made before is told to stop."""
-    earlier = _latest.get(kind)
-    if earlier is not None:
-        earlier.stop(0)
-    _latest[kind] = panel = make_panel()
+def opened(kind, config, new, *, complete=lambda panel: None, **declaration):
+    """The TrainingPanel of this kind that is training with this config; else a new one, made whole by `complete`."""
+
+    def make_panel():
+        panel = TrainingPanel(config, **declaration)
+        complete(panel)
+        return panel
+
+    return latest(kind, config, make_panel, new)
+
+
+def latest(kind, asked, make_panel, new=False):
+    """The panel of this kind made last if it is training and was `asked` for by equal settings; else `make_panel()`.
+
+    new: a new one in any case. The one before is told to stop.
+    """
+    earlier, settings = _latest.get(kind, (None, None))
+    panel = earlier and earlier()
+    if panel is not None and panel.active and asked == settings and not new:
+        return panel
+    if panel is not None:
+        panel.stop(0)
+    panel = make_panel()
+    _latest[kind] = weakref.ref(panel), asked
     return panel

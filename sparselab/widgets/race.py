@@ -29,7 +29,7 @@ from .toolkit import make
 from .views import View
 
 DATASETS = ("fashion_mnist_small", "digits")
-HEAD = ("rule", "accuracy", "ITOP rate", "idle neurons", "time an event", "links", "bytes in training", "time per epoch")
+HEAD = ("rule", "accuracy", "ITOP rate", "idle neurons", "time per event", "links", "bytes in training", "time per epoch")
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,11 @@ class RacePanel(Explorer):
 
     def _race(self, values):
         return Race(values, dict(self.meters), self.dense)
+
+    @property
+    def active(self) -> bool:
+        """Whether a race is under way that was not told to stop."""
+        return not self._ended() and not self.stopping
 
     def start(self) -> bool:
         """Train under the chosen rules, one after the other, in a thread.
@@ -243,7 +248,7 @@ class RacePanel(Explorer):
 
 def race_panel(
     rules: Iterable[str] = ("static", "SET", "RigL", "CHT"), *, density: float = 0.05, epochs: int = 10,
-    dataset: str = "fashion_mnist_small", **settings: Any,
+    dataset: str = "fashion_mnist_small", new: bool = False, **settings: Any,
 ) -> RacePanel:  # fmt: skip
     """Panel of notebook 07: the same net under several rules, their curves, one event of each as a picture, and a table.
 
@@ -257,13 +262,15 @@ def race_panel(
         Epochs of each training, at least 2.
     dataset : str, default "fashion_mnist_small"
         Data set; "digits" is the other one in the menu.
+    new : bool, default False
+        Whether to make a panel even while one with these settings is training, which is stopped.
     **settings
         Fields of ExperimentConfig common to all trainings, in place of those of `races.SETTINGS`.
 
     Returns
     -------
     RacePanel
-        The panel.
+        The panel; the one before while it is training with these settings.
 
     Raises
     ------
@@ -278,8 +285,8 @@ def race_panel(
     """
     rules = [checks.choice("rule", rule, races.RULES) for rule in rules]
     density = checks.number("density", density, "a number in [0.01, 0.5]", low=0.01, high=0.5)
-    races.entered_config(density, epochs=epochs, dataset=dataset, **settings)
-    return latest("race", lambda: RacePanel(rules, density, epochs, dataset, settings))
+    config = races.entered_config(density, epochs=epochs, dataset=dataset, **settings)
+    return latest("race", (rules, config), lambda: RacePanel(rules, density, epochs, dataset, settings), new)
 
 
 def table(race):

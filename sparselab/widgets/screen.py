@@ -3,15 +3,16 @@
 from . import markup
 from .gallery import HIDDEN, SHOWN, Gallery
 from .live_run import ACTIVE
-from .toolkit import make
+from .toolkit import Folds, make
 
 BUTTONS = {  # name: (icon, tooltip)
     "Start": ("play", "train a new net with these settings"),
     "Pause": ("pause", "wait after this mini-batch; press again to continue"),
     "Step": ("step-forward", "train a few mini-batches, then wait"),
     "Stop": ("stop", "end the training; the net stays as it is"),
-    "Reset": ("undo", "go back to an untrained net and forget earlier runs"),
+    "Reset": ("undo", "go back to an untrained net, forget earlier runs, undo changes made while it trained"),
 }
+SPEEDS = [("full", 0), *((f"{n} epoch{'s' * (n > 1)}/s", n) for n in (10, 5, 2, 1))]  # what is shown, epochs per second
 
 
 class Screen:
@@ -29,20 +30,23 @@ class Screen:
             tooltip="show the state after this epoch; epoch 0 is the untrained net", layout={"width": "360px"},
         )  # fmt: skip
         self.layers = make("Dropdown", options=[("layer 1", 0)], value=0, layout={"width": "170px"})
+        self.speed = make(
+            "Dropdown", "sparselab-speed", options=SPEEDS, value=0, description="speed", layout={"width": "165px"},
+            style={"description_width": "50px"}, tooltip="slower, so that there is time to watch and to move a slider",
+        )  # fmt: skip
         self.preset = make("Textarea", value="", layout={"width": "98%", "height": "5em"}, continuous_update=False)
         self.use = make("Button", description="Use it", tooltip="put the settings of this text into the form", icon="check")
-        fold = make("Accordion", children=[make("VBox", children=[self.preset, self.use])], selected_index=None)
-        fold.titles = ["preset: text that reproduces this run"]
+        fold = Folds({"preset: text that reproduces this run": make("VBox", children=[self.preset, self.use])}).widget
         for name, control in form.controls.items():
             control.input.add_class(f"sparselab-{name}")
         self.widget = self._arranged(form, fold, title)
 
     def _arranged(self, form, fold, title):
         head = make("HTML", value=markup.STYLE + (markup.heading(title) if title else ""))
-        bar = make("HBox", children=list(self.buttons.values()))
+        bar = make("HBox", children=[*self.buttons.values(), self.speed])
         left = make("VBox", children=[form.widget, self.glance], layout={"flex": "0 0 305px", "width": "305px"})
-        right = self._views({"flex": "1 1 460px", "min_width": "460px", "width": "auto"}, "32px")
-        body = make("HBox", children=[left, right], layout={"flex_flow": "row wrap"})
+        right = self._views({"flex": "1 1 460px", "min_width": "min(460px, 100%)", "width": "auto"}, "32px")
+        body = make("HBox", children=[left, right])
         return make("VBox", "sparselab-panel", children=[head, bar, self.status, self.message, body, fold])
 
     def _views(self, layout, height):

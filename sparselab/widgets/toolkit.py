@@ -5,7 +5,7 @@ So a panel can be made, run and printed anywhere; only the screen is missing.
 
 from types import SimpleNamespace
 
-from . import markup
+from . import markup, pulse
 
 try:
     import ipywidgets
@@ -57,6 +57,38 @@ def make(kind, *classes, **traits):
     return widget
 
 
+class Folds:
+    """Pages {title: widget} that open and close by a button each, which the keyboard reaches; at most one is open.
+
+    selected_index: number of the open page, or None.
+    """
+
+    def __init__(self, pages, *classes, opened=None):
+        self.buttons = [make("ToggleButton", "sparselab-fold-head", description=title, value=False) for title in pages]
+        self.pages, self._index = list(pages.values()), None
+        rows = [make("VBox", "sparselab-fold", children=pair) for pair in zip(self.buttons, self.pages, strict=True)]
+        self.widget = make("VBox", *classes, children=rows)
+        for number, one in enumerate(self.buttons):
+            one.observe(lambda change, number=number: self._pressed(number, change["new"]), "value")
+        self.selected_index = opened
+
+    @property
+    def selected_index(self):
+        return self._index
+
+    @selected_index.setter
+    def selected_index(self, index):
+        self._index = index
+        for number, (one, page) in enumerate(zip(self.buttons, self.pages, strict=True)):
+            page.layout.display = "" if number == index else "none"
+            one.icon = "caret-down" if number == index else "caret-right"
+            one.value = number == index
+
+    def _pressed(self, number, opened):
+        if opened != (number == self._index):
+            self.selected_index = number if opened else None
+
+
 def guarded(message, action, *arguments):
     """Call action(*arguments) and show an exception in the HTML widget `message`: in a callback it would be seen nowhere."""
     try:
@@ -69,5 +101,7 @@ class Displayed:
     """An object that a notebook shows as `self.widget`, and as its text where there is no screen."""
 
     def _repr_mimebundle_(self, **options):
-        live = {} if ipywidgets is None else self.widget._repr_mimebundle_(**options)
-        return live | {"text/plain": repr(self)}
+        if ipywidgets is None:
+            return {"text/plain": repr(self)}
+        pulse.add_to(self.widget, make("HTML"))
+        return self.widget._repr_mimebundle_(**options) | {"text/plain": repr(self)}

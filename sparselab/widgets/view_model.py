@@ -36,11 +36,11 @@ class ViewModel:
         return self.replace_run(LiveRun(config, make=self.make, rules=self.rules, **options))
 
     def replace_run(self, run):
-        """Make `run` the current one; the one before is kept for the curves unless `run` repeats it."""
+        """Make `run` the current one; the one before is kept for the curves, but not what it had repeated."""
         before = self.current
-        if before.history and (before.config != run.config or before.changes):
+        if before.history:
             kept = SimpleNamespace(config=before.config, history=before.history, changes=before.changes)
-            self.earlier = [*self.earlier, kept][-EARLIER:]
+            self.earlier = [*self.others, kept][-EARLIER:]
         self.current = run
         return run
 
@@ -70,10 +70,10 @@ class ViewModel:
     def experiment(self):
         """The experiment that runs or ran, else an untrained one with the settings of the form, else None."""
         run = self.current
-        return run.experiment if run.experiment or run.active else self._untrained()
+        return run.experiment if run.experiment or run.active else self.untrained_experiment()
 
-    def _untrained(self):
-        """None where the settings are invalid, which Start will report, or the net is too large."""
+    def untrained_experiment(self):
+        """One with the settings of the form; None where they are invalid, which Start will report, or the net is too large."""
         with self.lock:
             try:
                 config = self.settings()
@@ -111,9 +111,24 @@ class ViewModel:
         return self.topologies[min(self.layer_number, len(self.topologies) - 1)] if self.topologies else None
 
     @property
+    def others(self):
+        """The earlier runs, without those that the current one has repeated to their end."""
+        return [one for one in self.earlier if not repeats(self.current, one)]
+
+    @property
+    def all_runs(self):
+        """The runs that have records: earlier ones, then the current one."""
+        return [*self.others, *([self.current] if self.current.history else [])]
+
+    @property
+    def common_data(self):
+        """The data that all runs have in common, for a title, or None."""
+        return self.data if len({self._key(run.config) for run in self.all_runs}) < 2 else None
+
+    @property
     def runs(self):
-        """{label: History} of the runs that have records: earlier ones, then the current one."""
-        runs = [*self.earlier, *([self.current] if self.current.history else [])]
+        """{label: History} of `all_runs`."""
+        runs = self.all_runs
         return dict(zip(labels(runs), (run.history for run in runs), strict=True))
 
     @property
@@ -133,3 +148,8 @@ class ViewModel:
             return record.fan_out[0]
         first = self.current.first or self.topologies
         return first[0].fan_out if first else None
+
+
+def repeats(run, one):
+    """Whether a run has come as far as another one with the same settings; one that was steered by hand repeats none."""
+    return run.config == one.config and not run.changes and not one.changes and len(run.history) >= len(one.history)

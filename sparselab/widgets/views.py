@@ -67,8 +67,13 @@ def curves(view_model, x="epoch"):
     """Loss and accuracy of this run and of earlier ones."""
     draw = figures.learning_curves  # looked up first, so that matplotlib is imported before Start is pressed
     runs = {label: sampled(history) for label, history in view_model.runs.items()}
-    figure = draw(worker_views.unnamed(runs), x=x, dataset=view_model.data) if runs else None
-    return figure and set_height(worker_views.marked(figure, view_model.current) if x == "epoch" else figure, 3.9)
+    figure = draw(worker_views.unnamed(runs), x=x, dataset=view_model.common_data) if runs else None
+    return figure and with_legend(worker_views.marked(figure, view_model.current) if x == "epoch" else figure)
+
+
+def with_legend(figure, height=3.9):
+    """Learning curves at least `height` inches high, and higher where a long legend needs it."""
+    return set_height(figure, max(height, figure.get_figheight()))
 
 
 def connectivity(view_model):

@@ -59,7 +59,7 @@ def average(view_model):
     """Accuracy of the shared net, of the workers' own nets and of their average, for each run."""
     runs = {label: list(history) for label, history in view_model.runs.items()}
     runs = {label: history for label, history in runs.items() if any(r.test_accuracy is not None for r in history)}
-    return set_height(figures.accuracy_by_phase(unnamed(runs), dataset=view_model.data), 3.9) if runs else None
+    return set_height(figures.accuracy_by_phase(unnamed(runs), dataset=view_model.common_data), 3.9) if runs else None
 
 
 def speed_up(view_model):

@@ -4,14 +4,13 @@ import dataclasses
 
 from ... import figures
 from ...experiments.run_labels import value
-from ...figures.style import set_height
 from .. import markup
 from ..gallery import DrawnViews
 from ..toolkit import make
-from ..views import View, sampled
+from ..views import View, sampled, with_legend
 from .run_list import RunList
 
-MOST = 8  # runs in one figure: more cannot be told apart
+MOST, NAME = 8, 16  # runs in one figure: more cannot be told apart; letters of a name in its legend
 WAITING = "Select two runs or more (Ctrl or Shift with a click or an arrow key)."
 
 
@@ -23,8 +22,8 @@ class CompareTab(DrawnViews):
         self.open_run, self.list = open_run, RunList(rows, height="84px")
         self.message, self.table = make("HTML", "sparselab-compare-message"), make("HTML", "sparselab-differences")
         self._redraw_with(self.list.list)
-        views = make("VBox", children=[self.gallery.tabs], layout={"flex": "0 0 580px", "min_width": "420px"})
-        table = make("VBox", children=[self.table], layout={"flex": "1 1 0", "overflow": "auto"})
+        views = make("VBox", children=[self.gallery.tabs], layout={"flex": "1 1 420px", "max_width": "640px"})
+        table = make("VBox", "sparselab-scroll", children=[self.table], layout={"flex": "1 1 220px", "max_height": "400px"})
         rows = [self.list.widget, self.message, make("HBox", children=[views, table])]
         self.widget = make("VBox", "sparselab-panel", "sparselab-compare", children=rows)
 
@@ -48,8 +47,20 @@ class CompareTab(DrawnViews):
 
 def curves(runs, x="epoch"):
     """Loss and accuracy of the runs that have records."""
-    found = {f"{run.name} {run.label}".strip(): sampled(run.history) for run in runs if run.history}
-    return set_height(figures.learning_curves(found, x=x), 3.9) if found else None
+    found = {entry: sampled(run.history) for entry, run in zip(entries(runs), runs, strict=True) if run.history}
+    return with_legend(figures.learning_curves(found, x=x)) if found else None
+
+
+def entries(runs):
+    """For each run what a legend says: its number, the name that the user gave it, and its seed where runs differ in it."""
+    several = len({run.config.seed for run in runs}) > 1
+    seeds = [f", seed {run.config.seed}" if several else "" for run in runs]
+    return [f"{number(run)} {run.label[:NAME]}".strip() + seed for run, seed in zip(runs, seeds, strict=True)]
+
+
+def number(run):
+    """The number with which the name of a saved run begins."""
+    return run.name.split("-")[0]
 
 
 def differences(runs):
@@ -61,7 +72,7 @@ def differences(runs):
         columns["steered"] = ["yes" if run.changes else "no" for run in runs]
     if not columns:
         return markup.note("The settings of these runs are the same.")
-    numbers = [f"{run.name.split('-')[0]} {run.label}".strip() for run in runs]  # the legend of the figure begins with them
+    numbers = [f"{number(run)} {run.label}".strip() for run in runs]  # the legend of the figure begins with them
     return markup.table(zip(numbers, *columns.values()), ("run", *columns))
 
 

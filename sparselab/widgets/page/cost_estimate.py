@@ -19,6 +19,7 @@ from ...nn.entry_costs import density_limit
 from ...nn.footprint import expected_links
 from ...nn.mlp import SparseMLP
 from ...training import estimate, loop
+from .. import markup
 
 MOST = 100_000  # a net with at most so many links is measured itself
 PROBE = (784, 500, 500, 10)  # widths of the net that is measured in place of a larger one
@@ -34,7 +35,7 @@ def cost_line(config, view_model):
     data = view_model.data_of(config)
     sizes = (data.n_features, *config.hidden, data.n_outputs)
     density = layer_densities(config, sizes)
-    links, dense = expected_links(sizes, density=density), expected_links(sizes, density=1.0)
+    links, dense = links_of(config, view_model, sizes), expected_links(sizes, density=1.0)
     share = data.X_train.nnz / np.prod(data.X_train.shape) if sparse.issparse(data.X_train) else None
     by_entries = share is not None and share < density_limit(sizes[0], links[0])
     flops, dense_flops = (training_flops(one) * data.n_train for one in (links, dense))
@@ -50,10 +51,28 @@ def cost_line(config, view_model):
         "" if share is None else f"samples {'by their entries' if by_entries else 'as dense tiles'}, density of X {share:.2%} · "
     )
     return (
-        way + f"{links.sum():,.0f} links ({links.sum() / dense.sum():.1%} of dense) · {summary.size(need.total)} · an epoch: "
-        f"{with_prefix(flops)}flop (dense {dense_flops / flops:.3g}×), {summary.duration(seconds)} · in total: "
-        f"{summary.duration(seconds * config.epochs)} (at {rate / 1e9:.2g} Gflop/s, {known})"
+        way + f"{links.sum():,.0f} links ({links.sum() / dense.sum():.1%} of dense) · {summary.size(bytes_of(sizes, links))} in "
+        f"training, with samples and buffers {summary.size(need.total)} · an epoch: {with_prefix(flops)}flop (dense "
+        f"{markup.times(dense_flops, flops)}), about {summary.duration(seconds)} · {config.epochs:,} epochs: about "
+        f"{summary.duration(seconds * config.epochs)} of training, without evaluation and drawing (at {rate / 1e9:.2g} Gflop/s, "
+        f"{known})"
     )
+
+
+def links_of(config, view_model, sizes):
+    """Links of each layer before training: counted where this net has been made, else expected."""
+    run = view_model.current
+    if run.config == config and run.first:
+        return np.array([one.nnz for one in run.first], float)
+    made = None if run.active else view_model.untrained_experiment()
+    if made is not None and made.config == config:
+        return np.array([layer.topology.nnz for layer in made.model.layers], float)
+    return expected_links(sizes, density=layer_densities(config, sizes))
+
+
+def bytes_of(sizes, links):
+    """Bytes in training as the tab of costs counts them: links and biases, velocities and gradients, the transposed index."""
+    return sum(summary.shape_bytes(*shape) for shape in zip(sizes, sizes[1:], map(int, links)))
 
 
 def rate_of(config, view_model, sizes, n_links):

@@ -5,7 +5,7 @@ from ...experiments.config import FIELDS, data_options
 from .. import markup
 from ..controls import DESCRIPTION
 from ..form import ConfigForm
-from ..toolkit import make
+from ..toolkit import Folds, make
 
 FIRST = ("learning_rate", "zeta", "epochs")  # always visible
 
@@ -91,7 +91,6 @@ class GroupedForm(ConfigForm):
                 self.fold_of[name] = list(groups).index(group)
                 if name == "dataset":
                     groups[group] += [self.own, self.own_error]
-        pages = [make("VBox", children=widgets) for widgets in groups.values()]
-        self.folds = make("Accordion", "sparselab-groups", children=pages, selected_index=0)
-        self.folds.titles = [title.capitalize() for title in groups]
-        yield self.folds
+        pages = {title.capitalize(): make("VBox", children=widgets) for title, widgets in groups.items()}
+        self.folds = Folds(pages, "sparselab-groups", opened=0)
+        yield self.folds.widget

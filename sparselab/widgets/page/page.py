@@ -9,6 +9,7 @@ from ...datasets import Dataset
 from ...datasets.coerce import given_dataset
 from ...experiments.config import ExperimentConfig
 from ...experiments.run_store import RunStore
+from ...utils import checks
 from .. import panels
 from ..toolkit import Displayed, make
 from .compare_tab import CompareTab
@@ -20,12 +21,10 @@ from .train_tab import TrainTab
 STYLE = """<style>
 .sparselab-page .sparselab-panel { padding: 0; }
 .sparselab-page .widget-tab-contents { padding: 4px 6px !important; }
-.sparselab-page .sparselab-form { max-height: 418px; overflow-y: auto; overflow-x: hidden; }
-.sparselab-page .sparselab-groups .jupyter-widget-Collapse-header { padding: 2px 6px !important; line-height: 20px; }
-.sparselab-page .sparselab-groups .jupyter-widget-Collapse-contents { padding: 2px !important; }
-.sparselab-page .sparselab-groups .jupyter-widget-Collapse { margin-top: 1px !important; }
-.sparselab-page img { max-height: 380px; object-fit: contain; }
-.sparselab-page .sparselab-compare img { max-height: 310px; }
+.sparselab-page .sparselab-panel .sparselab-form > .widget-vbox { max-height: 450px; }
+.sparselab-page .sparselab-panel .sparselab-groups { flex: 0 1 auto; min-height: 190px; overflow: hidden auto; }
+.sparselab-page .widget-image { max-height: 380px; object-fit: contain; }
+.sparselab-page .sparselab-compare .widget-image { max-height: 310px; }
 .sparselab-page .sparselab-runs select { font-family: monospace; font-size: 12px; }
 .sparselab-page table { font-size: 12px; }
 </style>"""
@@ -91,6 +90,11 @@ class Workbench(Displayed):
         for tab in (self.compare, self.runs):
             tab.list.refresh()
 
+    @property
+    def active(self) -> bool:
+        """Whether a training or a sweep is under way that was not told to stop."""
+        return self.train.active or (self.sweep.runner.active and not self.sweep.runner.stopping)
+
     def stop(self, timeout: float | None = 5.0) -> bool:
         """End the training and the sweep.
 
@@ -110,7 +114,9 @@ class Workbench(Displayed):
         return repr(self.train)
 
 
-def workbench(*, data: Dataset | None = None, folder: str | PathLike = "runs", **settings: Any) -> Workbench:
+def workbench(
+    *, data: Dataset | None = None, folder: str | PathLike = "runs", new: bool = False, **settings: Any,
+) -> Workbench:  # fmt: skip
     """Page of notebook 08, with everything on it.
 
     Parameters
@@ -119,13 +125,15 @@ def workbench(*, data: Dataset | None = None, folder: str | PathLike = "runs", *
         Data in place of the config's.
     folder : str or path, default "runs"
         Folder in which every run is saved.
+    new : bool, default False
+        Whether to make a page even while one with these settings, data and folder is training, which is stopped.
     **settings
         Fields of ExperimentConfig with which the form begins.
 
     Returns
     -------
     Workbench
-        The page; one that was made before stops training.
+        The page; the one before while it trains or sweeps with these settings, data and folder.
 
     Examples
     --------
@@ -133,4 +141,8 @@ def workbench(*, data: Dataset | None = None, folder: str | PathLike = "runs", *
     >>> workbench(dataset="digits", hidden=(10,)).train.state
     'ready'
     """
-    return panels.latest("workbench", lambda: Workbench(ExperimentConfig(**settings), data=data, folder=folder))
+    from joblib import hash as digest  # of the values: a cell that is run again loads its data again
+
+    config, data = ExperimentConfig(**settings), given_dataset(data)
+    asked = config, digest(data), checks.absolute("folder", checks.path("folder", folder))
+    return panels.latest("workbench", asked, lambda: Workbench(config, data=data, folder=folder), new)

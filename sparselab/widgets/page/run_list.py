@@ -26,7 +26,8 @@ class RunList:
             widget.observe(lambda change: self.show(), "value")
         bar = make("HBox", children=[self.filter.add_class("sparselab-filter"), self.sort, self.descending, self.count])
         head = make("HTML", value=markup.monospaced(line(head for head, _ in heads)))
-        self.widget = make("VBox", children=[bar, head, self.list.add_class("sparselab-runs")])
+        columns = make("VBox", children=[head, self.list.add_class("sparselab-runs")])
+        self.widget = make("VBox", children=[bar, make("VBox", "sparselab-scroll", children=[columns])])
 
     @property
     def selected(self):

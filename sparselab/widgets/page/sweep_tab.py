@@ -7,13 +7,12 @@ from ... import figures
 from ...experiments import sweep as sweeps
 from ...experiments.rules import rules_of
 from ...experiments.run_labels import value
-from ...figures.style import set_height
 from ...utils import checks
 from .. import markup
 from ..gallery import DrawnViews
 from ..screen import button
 from ..toolkit import guarded, make
-from ..views import View, sampled
+from ..views import View, sampled, with_legend
 from .sweep_form import SweepForm
 from .sweep_runner import SweepRunner
 
@@ -42,7 +41,7 @@ class SweepTab(DrawnViews):
         self.buttons["Stop"].on_click(lambda _: guarded(self.message, self.stop, 0))
         bar = make("HBox", children=[*self.buttons.values(), self.progress, self.status])
         left = make("VBox", children=[self.form.widget], layout={"flex": "0 0 320px", "width": "320px"})
-        right = make("VBox", children=[self.gallery.tabs], layout={"flex": "1 1 0", "min_width": "420px"})
+        right = make("VBox", children=[self.gallery.tabs], layout={"flex": "1 1 420px", "min_width": "min(420px, 100%)"})
         rows = [bar, self.message, make("HBox", children=[left, right]), self.table]
         self.widget = make("VBox", "sparselab-panel", children=rows)
         self._show_state()
@@ -106,7 +105,7 @@ def curves(sweep):
     """Mean and band of each label over its seeds."""
     runs = {label: [sampled(seed) for seed in seeds if seed] for label, seeds in sweep.histories.items()}
     runs = {label: seeds for label, seeds in runs.items() if seeds}
-    return set_height(figures.learning_curves(runs), 3.9) if runs else None
+    return with_legend(figures.learning_curves(runs)) if runs else None
 
 
 def lines(sweep):

@@ -25,14 +25,14 @@ class TrainScreen(Screen):
     """A Screen that needs no scrolling for curves and buttons: the form scrolls in its column, the table is at the bottom."""
 
     def _arranged(self, form, fold, title):
-        self.costs = make("HTML", "sparselab-price", value=markup.line(""))
+        self.costs = make("HTML", "sparselab-price", value=markup.note(""))
         hint, layout = "a name for the next run", {"width": "170px"}
         self.label = make("Text", "sparselab-label", placeholder=hint, continuous_update=False, layout=layout)
-        head = make("HBox", children=[*self.buttons.values(), self.label])
+        head = make("HBox", children=[*self.buttons.values(), self.speed, self.label])
         column = make("VBox", "sparselab-form", children=[form.widget], layout={"flex": "0 0 310px", "width": "310px"})
-        body = make("HBox", children=[column, self._views({"flex": "1 1 0", "min_width": "420px"}, "30px")])
+        body = make("HBox", children=[column, self._views({"flex": "1 1 420px", "min_width": "min(420px, 100%)"}, "30px")])
         rows = [make("HTML", value=markup.STYLE), head, self.status, self.message, self.costs, body]
-        return make("VBox", "sparselab-panel", children=[*rows, fold.add_class("sparselab-groups"), self.glance])
+        return make("VBox", "sparselab-panel", children=[*rows, fold, self.glance])
 
 
 class TrainTab(TrainingPanel):
@@ -99,9 +99,9 @@ class TrainTab(TrainingPanel):
     def _draw_costs(self):
         """The estimate for the settings in the form; nothing for invalid ones, whose error is shown beside the field."""
         try:
-            self.screen.costs.value = markup.line(cost_line(self.form.config, self.view_model))
+            self.screen.costs.value = markup.note(cost_line(self.form.config, self.view_model))
         except (TypeError, ValueError, OSError):
-            self.screen.costs.value = markup.line("")
+            self.screen.costs.value = markup.note("")
 
 
 def relevant(controls):

@@ -1,0 +1,91 @@
+"""A page that is reloaded in the middle of a training, in a real JupyterLab whose notebook is trusted, as `make lab` has it."""
+
+import json
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+from browsing import CURVE, browsing, open_notebook, serving, status, until
+
+NOTEBOOK = "00_start_here.ipynb"
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    """JupyterLab with a notebook whose panel trains for long."""
+    with serving(tmp_path, NOTEBOOK) as url:
+        path = tmp_path / "root/notebooks" / NOTEBOOK
+        path.write_text(json.dumps(with_long_training(json.loads(path.read_text(encoding="utf-8")))), encoding="utf-8")
+        monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "DATA"))
+        subprocess.run([sys.executable, "-m", "nbformat.sign", str(path)], check=True, capture_output=True)
+        yield SimpleNamespace(url=url, path=path)
+
+
+def with_long_training(notebook):
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"]).replace("= start_panel()", "= start_panel(epochs=100_000)")
+    return notebook
+
+
+@pytest.fixture
+def page(browser_path):
+    with browsing(browser_path) as page:
+        yield page
+
+
+def run_first_cell(page):
+    page.locator(".jp-CodeCell .cm-content").first.click()
+    page.keyboard.press("Shift+Enter")
+    page.locator(".sparselab-start").wait_for()
+
+
+def state(page):
+    return status(page).split()[1]
+
+
+def test_a_panel_whose_kernel_was_restarted_says_so(lab, page):
+    open_notebook(page, lab.url, NOTEBOOK)
+    page.add_style_tag(content=".sparselab-pulse div { animation-delay: 18s !important; }")  # more than between two signs of life
+    run_first_cell(page)
+    line = page.locator(".sparselab-pulse div").first
+    height = lambda: line.evaluate("line => line.getBoundingClientRect().height")
+    end = time.monotonic() + 25
+    while time.monotonic() < end:
+        assert height() == 0
+        time.sleep(0.5)
+    page.locator(".lm-MenuBar-itemLabel", has_text="Kernel").click()
+    page.locator('.lm-Menu-item[data-command="kernelmenu:restart"]').click()
+    page.locator(".jp-Dialog button", has_text="Restart").click()
+    until(lambda: height() > 10, "the line")
+    run_first_cell(page)
+    until(lambda: height() == 0, "the panel of the new kernel")
+
+
+def press(page, name, expected):
+    page.locator(f".sparselab-{name}").click()
+    until(lambda: state(page) == expected, expected)
+
+
+def test_a_reloaded_page_finds_the_training_that_is_under_way(lab, page):
+    open_notebook(page, lab.url, NOTEBOOK)
+    run_first_cell(page)
+    press(page, "start", "running")
+    page.reload()  # before anything was saved: the file has the text of a panel
+    page.locator(".jp-OutputArea", has_text="TrainingPanel: ").first.wait_for()
+    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
+    run_first_cell(page)
+    until(lambda: state(page) == "running", "the training")
+    press(page, "pause", "paused")
+    press(page, "pause", "running")
+
+    page.locator(".jp-CodeCell .cm-content").nth(1).click()
+    page.keyboard.press("Control+s")
+    until(lambda: "widget-view" in lab.path.read_text(encoding="utf-8"), "the saved notebook")
+    page.reload()
+    until(lambda: page.locator(".sparselab-status").count() and state(page) == "running", "the panel itself")
+    page.locator(CURVE).wait_for(state="visible")
+    press(page, "stop", "stopped")
