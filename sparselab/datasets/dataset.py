@@ -147,6 +147,11 @@ class Dataset:
         return "regression" if self.classes is None else "classification"
 
     @property
+    def has_labels(self) -> bool:
+        """Whether a sample may have several labels: whether y is a csr_array."""
+        return sparse.issparse(self.y_train)
+
+    @property
     def n_classes(self) -> int | None:
         """Number of classes; None for a regression."""
         return None if self.classes is None else len(self.classes)

@@ -19,7 +19,7 @@ from ..evolution.importance_pruning import FOLDS
 from ..evolution.new_values import INITIALIZER
 from ..evolution.new_values import NAMES as NEW_VALUES
 from ..evolution.timing import interval
-from ..nn import activations, initializers, torch_optimizers
+from ..nn import activations, initializers, losses, torch_optimizers
 from ..topology import starts
 from ..topology.layer_densities import densities
 from ..utils import checks
@@ -207,6 +207,10 @@ class ExperimentConfig:
     final_density: float = knob(
         0.0, "final density", "gmp, granet, chtss: density to which the net falls from that of the start; 0: other rules",
         low=0.0, high=1.0, step=0.01, group="evolution",
+    )  # fmt: skip
+    loss: str = knob(
+        "auto", "loss", "auto: cross-entropy of classes, binary cross-entropy of several labels, squared error of numbers",
+        choices=("auto", *losses.NAMES), group="training",
     )  # fmt: skip
 
     def __post_init__(self):
