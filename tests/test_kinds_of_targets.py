@@ -133,3 +133,41 @@ def test_a_table_with_a_number_to_predict_is_trained_on_the_page(tmp_path):
     r2, names = page.train.current.history[-1].test_r2, {row.get("r2") for row in page.store.rows()}
     assert r2 in names
     assert COLUMNS["r2"][2](r2) == f"{r2:.3f}"
+
+
+def test_several_columns_of_a_table_are_targets(tmp_path):
+    table = np.random.default_rng(0).standard_normal((40, 5)).round(3)
+    path = tmp_path / "two.csv"
+    path.write_text("a,b,c,d,e\n" + "\n".join(",".join(map(str, row)) for row in table))
+    read = lambda target, **options: Dataset.from_file(
+        path, target=target, task="regression", test_fraction=0, standardise=False, **options
+    )
+    for target in (["d", "b"], [3, 1], ("d", -4)):
+        data = read(target)
+        np.testing.assert_allclose(data.X_train, table[:, [0, 2, 4]], rtol=1e-6)
+        np.testing.assert_allclose(data.y_train, table[:, [3, 1]], rtol=1e-6)
+    np.testing.assert_allclose(read(["a", "e"], columns=["c"]).X_train, table[:, [2]], rtol=1e-6)
+    assert read(["d"]).y_train.shape == (40, 1)
+    experiment = sl.build(sl.ExperimentConfig(dataset=str(path), target="d, b", task="regression", **SMALL))
+    assert experiment.model.sizes == (3, 20, 2)
+    assert list(experiment.train())[-1].test_r2 is not None
+    for bad in (["d", "d"], [], ["d", "f"], list("abcde")):
+        with pytest.raises(ValueError, match="target"):
+            read(bad)
+    with pytest.raises(ValueError, match="columns"):
+        read(["a", "b"], columns=["b", "c"])
+    with pytest.raises(ValueError, match="target"):
+        sl.build(sl.ExperimentConfig(dataset=str(path), target="d, b", **SMALL))
+
+
+def test_cells_of_all_targets_are_checked(tmp_path):
+    path = tmp_path / "gap.csv"
+    path.write_text("a,b,c\n1,2.5,3.5\n2,,4.5\n3,1.5,5.5\n4,2.5,1.5\n")
+    with pytest.raises(ValueError, match="'b', line 3"):
+        Dataset.from_file(path, target=["b", "c"], task="regression")
+    found = Dataset.from_file(path, target=["c", "b"], task="regression", missing="drop", test_fraction=0)
+    assert found.y_train.tolist() == [[3.5, 2.5], [5.5, 1.5], [1.5, 2.5]]
+    path.write_text("a,b,c\n1,yes,3.5\n2,no,4.5\n3,no,5.5\n")
+    for target in (["b", "c"], ["c", "b"]):
+        with pytest.raises(ValueError, match="b"):
+            Dataset.from_file(path, target=target, task="regression")

@@ -150,7 +150,12 @@ class ExperimentConfig:
         1, "batches a push", "mini-batches whose gradients a worker adds up before it sends them", low=1, high=1000, step=1,
         group="parallel",
     )  # fmt: skip
-    target: str = knob("", "target", "in a table: name or position of the target's column; empty: the last one", group="data")
+    target: str = knob(
+        "",
+        "target",
+        "in a table: name or position of the target's column, for a regression several with commas; empty: the last one",
+        group="data",
+    )
     task: str = knob("classification", "task", "what the target in a file is for", choices=TASKS, group="data")
     separator: str = knob("", "separator", "in a table: character between cells, or tab or space; empty: found", group="data")
     header: str = knob(
@@ -350,9 +355,11 @@ FIELDS = {one.name: one for one in dataclasses.fields(ExperimentConfig)}  # name
 def data_options(config):
     """Keyword arguments for `datasets.load`: how the file of a config is read; ValueError where they are for no file."""
     column = lambda text: int(text) if re.fullmatch(r"[+-]?\d+", text) else text
-    chosen = [column(name.strip()) for name in next(csv.reader([config.columns]), []) if name.strip()]
+    listed = lambda text: [column(name.strip()) for name in next(csv.reader([text]), []) if name.strip()]
+    chosen, target = listed(config.columns), config.target.strip()
+    several = listed(target) if config.task == "regression" else []
     options = {
-        "target": column(config.target.strip()) if config.target.strip() else None,
+        "target": several if len(several) > 1 else column(target) if target else None,
         "columns": chosen or None,
         "separator": SEPARATORS.get(config.separator, config.separator),
         "header": HEADERS[config.header],
