@@ -88,10 +88,10 @@ def test_sequential_and_parallel_training_side_by_side(data):
     assert found.runs[1].history[-1].phase == "average"
 
 
-def test_regressions_are_compared_by_their_loss():
+def test_regressions_are_compared_by_their_r2():
     found = sl.sweep({"a": {}}, 2, data=models.dataset(100, 30, regression=True, classes=1), progress=False, **SMALL)
-    assert found.table.score["a"] == "loss"
-    assert found.table["mean"]["a"] == pytest.approx(found.frame.loss.mean())
+    assert found.table.score["a"] == "r2"
+    assert found.table["mean"]["a"] == pytest.approx(found.frame.r2.mean())
 
 
 def test_what_it_found_can_be_drawn(alone):

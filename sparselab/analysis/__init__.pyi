@@ -11,4 +11,5 @@ from .lifetimes import LinkTracker as LinkTracker
 from .meter import Meter as Meter
 from .paths import active_neurons as active_neurons
 from .paths import reachable as reachable
+from .rank_meter import RankMeter as RankMeter
 from .rule_meter import RuleMeter as RuleMeter

@@ -36,7 +36,7 @@ def gradient_norm_per_layer(
     y : array_like of shape (n,) or (n, outputs)
         Labels, or targets.
     loss : str or object, optional
-        By default "softmax_cross_entropy" for labels, else "mean_squared_error".
+        By default "softmax_cross_entropy" for labels, "binary_cross_entropy" for a sparse y, else "mean_squared_error".
     n_samples : int, default 1024
         The first so many rows are used, as one batch.
 
@@ -86,7 +86,7 @@ def effective_gradient_norm(
     y : array_like of shape (n,) or (n, outputs)
         Labels, or targets.
     loss : str or object, optional
-        By default "softmax_cross_entropy" for labels, else "mean_squared_error".
+        By default "softmax_cross_entropy" for labels, "binary_cross_entropy" for a sparse y, else "mean_squared_error".
     n_samples : int, default 1024
         The first so many rows are used, as one batch.
 
@@ -127,8 +127,7 @@ def _batch(model, X, y, loss, n_samples):
     """(loss, X, targets, samples): the first rows, checked, as one batch."""
     check_model(model)
     y, n = as_targets(y, model, loss), checks.integer("n_samples", n_samples)
-    labels = y.ndim == 1 and y.dtype.kind in "iu"
-    loss = losses.get(loss or ("softmax_cross_entropy" if labels else "mean_squared_error"))
+    loss = losses.get(loss, default=losses.usual(y))
     X, targets = as_features("X", X[:n], model), loss.targets(y[:n], model.sizes[-1], model.dtype)
     if len(targets) != X.shape[0] or not len(targets):
         raise ValueError(f"y has {len(targets)} entries: must be {X.shape[0]} (and at least 1), one for each row of X")

@@ -11,6 +11,7 @@ from .. import evolution
 from ..datasets.coerce import as_dataset, as_features
 from ..evolution import Evidence, importances
 from ..nn import losses
+from ..training.epoch_runner import loss_for
 from ..training.loop import check_model, predict, train
 from ..utils import checks
 from .timing import least_seconds
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..datasets.dataset import Dataset
     from ..nn.mlp import SparseMLP
     from ..nn.optimizers import Optimizer
+    from ..nn.protocols import Loss
 
 SAMPLES = 1024  # of the training data, whose mean activations replace the neurons that are removed
 AMOUNTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -54,6 +56,7 @@ def prune_curve(
     threads: int | None = None,
     repeats: int = 5,
     progress: bool = True,
+    loss: str | type | Loss | None = None,
 ) -> pandas.DataFrame:
     """Measure what is left of a trained net at different amounts of Importance Pruning; the net itself is not changed.
 
@@ -83,6 +86,8 @@ def prune_curve(
         Predictions of which the fastest is reported.
     progress : bool, default True
         Whether to show a progress bar.
+    loss : str or object, optional
+        The loss that is measured, and trained with; by default as in `train`.
 
     Returns
     -------
@@ -119,17 +124,24 @@ def prune_curve(
     repeats, batch_size = checks.integer("repeats", repeats), checks.integer("batch_size", batch_size)
     progress = checks.flag("progress", progress)
     amounts = [checks.fraction(f"amounts[{i}]", amount) for i, amount in enumerate(as_list("amounts", amounts))]
-    X_test, evidence = as_features("data.X_test", dataset.X_test, model), evidence_of(model, dataset, seed)
-    loss = loss_of(dataset)
-    targets = loss.targets(dataset.y_test, model.sizes[-1], model.dtype)
+    loss_function = loss_for(dataset, loss)
+    X_test, evidence = as_features("data.X_test", dataset.X_test, model), evidence_of(model, dataset, seed, loss_function)
+    targets = loss_function.targets(dataset.y_test, model.sizes[-1], model.dtype)
     nets = [_pruned(model, amount, importance, min_neurons, evidence) for amount in amounts]
     seconds, rows = least_seconds([partial(predict, net, X_test, threads=threads) for net in nets], repeats), []
     for amount, net, spent in zip(tqdm(amounts, disable=not progress, file=sys.stdout, leave=False, unit="net"), nets, seconds):
         row = {"amount": amount, "neurons": sum(net.sizes[1:-1]), "links": net.n_links, "bytes": net.nbytes}
-        scores = losses.scores(loss, predict(net, X_test, threads=threads), targets)
+        scores = losses.scores(loss_function, predict(net, X_test, threads=threads), targets)
         row |= dict(zip(("loss", "accuracy", "r2"), scores, strict=True)) | {"seconds": spent}
         if epochs:
-            options = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "threads": threads, "evaluate_every": epochs}
+            options = {
+                "epochs": epochs,
+                "batch_size": batch_size,
+                "seed": seed,
+                "threads": threads,
+                "evaluate_every": epochs,
+                "loss": loss,
+            }
             *_, last = train(net, dataset, optimizer=optimizer, **options)
             row |= {"tuned_loss": last.test_loss, "tuned_accuracy": last.test_accuracy}
         rows.append(row | {"widths": net.sizes})
@@ -143,15 +155,10 @@ def as_list(name, values):
     return values or checks.fail(name, values, "at least one share in [0, 1]")
 
 
-def loss_of(data):
-    """The default loss for a Dataset."""
-    return losses.get("softmax_cross_entropy" if data.n_classes else "mean_squared_error")
-
-
-def evidence_of(model, data, seed):
+def evidence_of(model, data, seed, loss=None):
     """The Evidence (activations and gradients) of SAMPLES training samples."""
     X = as_features("data.X_train", data.X_train, model)
-    loss = loss_of(data)
+    loss = loss_for(data, loss)
     targets = loss.targets(data.y_train, model.sizes[-1], model.dtype)
     samples = checks.generator("seed", seed).permutation(len(targets))[:SAMPLES]
     return Evidence(model, loss, X, targets, samples)

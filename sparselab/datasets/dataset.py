@@ -147,6 +147,11 @@ class Dataset:
         return "regression" if self.classes is None else "classification"
 
     @property
+    def has_labels(self) -> bool:
+        """Whether a sample may have several labels: whether y is a csr_array."""
+        return sparse.issparse(self.y_train)
+
+    @property
     def n_classes(self) -> int | None:
         """Number of classes; None for a regression."""
         return None if self.classes is None else len(self.classes)
@@ -243,7 +248,7 @@ class Dataset:
         cls,
         path: str | PathLike[str] | IO[Any],
         *,
-        target: int | str | None = None,
+        target: int | str | Sequence[int | str] | None = None,
         test_fraction: float = 0.2,
         seed: int = 0,
         standardise: bool | str = "auto",
@@ -268,8 +273,9 @@ class Dataset:
         ----------
         path : path-like or open file
             The file; an open one needs a `name`.
-        target : int or str, optional
-            Position or name of the target's column in a table; by default the last one.
+        target : int, str or sequence of them, optional
+            Position or name of the target's column in a table, by default the last one; or those of several targets of a
+            regression.
         test_fraction : float, default 0.2
             Share of rows for the test part, in (0, 1), or 0 for no test part; not used where the file has a test part.
         seed : int, default 0

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from ..utils.checks import fail, integer, non_negative, number
+from ..utils.checks import fail, fraction, integer, non_negative, number
 from .dataset import Dataset
 from .splits import rows_of_fraction
 
@@ -22,6 +22,7 @@ def many_labels(
     noise: float = 0.1,
     skew: float = 0.8,
     test_fraction: float = 0.2,
+    words: int = 0,
 ) -> Dataset:
     """Make artificial data of several labels a sample, in memory for the prototypes and the samples only.
 
@@ -29,6 +30,10 @@ def many_labels(
     has `labels_per_sample` different labels, drawn one after the other with a probability ∝ r^(−skew) for the r-th most frequent
     label, so that many labels are rare, as in real data; which label is how frequent is drawn, too. Its features are the sum of
     its labels' prototypes and of noise, divided by their common standard deviation.
+
+    With `words` each sample is a text of so many words, of which the features count how often they occur: log(1 + count), times
+    one number as by `Dataset.from_arrays` with standardise="auto". A word is one of those of the prototype of one of the sample's
+    labels, all equally probable; or, with the probability `noise`, any of them ∝ 1 / r for the r-th feature.
 
     Parameters
     ----------
@@ -43,16 +48,19 @@ def many_labels(
     seed : int, default 0
         Source of randomness.
     noise : float, default 0.1
-        Standard deviation of the noise of a feature, in [0, 1e6], where a prototype has the length 1.
+        Standard deviation of the noise of a feature, in [0, 1e6], where a prototype has the length 1; with `words` the share of
+        words that no label gave, in [0, 1].
     skew : float, default 0.8
         Exponent of the frequencies, >= 0; 0 makes all labels equally frequent.
     test_fraction : float, default 0.2
         Share of the samples that are for testing, in (0, 1).
+    words : int, default 0
+        Words of a sample; 0 for dense features.
 
     Returns
     -------
     Dataset
-        Dense features in float32, and labels as csr_arrays of 0 and 1; its source is "synthetic".
+        Features in float32, dense or, with `words`, csr_arrays; labels as csr_arrays of 0 and 1. Its source is "synthetic".
 
     Raises
     ------
@@ -71,15 +79,20 @@ def many_labels(
     each = integer("labels_per_sample", labels_per_sample)
     if each > n_labels // 2:
         fail("labels_per_sample", each, f"at most half of the {n_labels} labels")
-    noise, skew = number("noise", noise, "a number in [0, 1e6]", low=0, high=1e6), non_negative("skew", skew)
+    words, skew = integer("words", words, low=0), non_negative("skew", skew)
+    noise = fraction("noise", noise) if words else number("noise", noise, "a number in [0, 1e6]", low=0, high=1e6)
     n_test = rows_of_fraction("test_fraction", test_fraction, n_samples)
     streams = [np.random.default_rng(child) for child in np.random.SeedSequence(integer("seed", seed, low=0)).spawn(3)]
     labels = _drawn_labels(n_samples, n_labels, each, skew, streams[0])
     y = sparse.csr_array(
         (np.ones(labels.size, np.uint8), labels.ravel(), np.arange(n_samples + 1) * each), shape=(n_samples, n_labels)
     )
-    X = _features(labels, n_labels, n_features, noise, *streams[1:])
-    settings = {"name": "many_labels", "source": "synthetic", "task": "regression"}
+    X = (
+        _bags(labels, n_labels, n_features, words, noise, *streams[1:])
+        if words
+        else _features(labels, n_labels, n_features, noise, *streams[1:])
+    )
+    settings = {"name": "many_labels", "source": "synthetic", "task": "regression", "standardise": "auto" if words else False}
     return Dataset.from_arrays(X[:-n_test], y[:-n_test], X[-n_test:], y[-n_test:], **settings)
 
 
@@ -135,6 +148,21 @@ def _features(labels, n_labels, n_features, noise, of_prototypes, of_noise):
         for k in range(each):
             part[np.arange(len(own))[:, None], places[own[:, k]]] += values[own[:, k]]  # each place once
         part *= scale
+    return X
+
+
+def _bags(labels, n_labels, n_features, words, noise, of_prototypes, of_words):
+    """(n, n_features) csr_array float32: log(1 + count) of the words of each text."""
+    n, each = labels.shape
+    places = _different(n_labels, n_features, min(ACTIVE, n_features), of_prototypes)
+    shape = n, words
+    label = np.take_along_axis(labels, of_words.integers(0, each, shape), axis=1)
+    own = places[label, of_words.integers(0, places.shape[1], shape)]
+    common = np.minimum(np.float64(n_features) ** of_words.random(shape), n_features).astype(np.int32) - 1
+    drawn = np.where(of_words.random(shape) < noise, common, own)
+    X = sparse.csr_array((np.ones(drawn.size, np.float32), drawn.ravel(), np.arange(n + 1) * words), shape=(n, n_features))
+    X.sum_duplicates()
+    X.data = np.log1p(X.data)
     return X
 
 

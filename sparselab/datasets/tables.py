@@ -49,7 +49,7 @@ class Layout(NamedTuple):
 def read_table(
     path, target=-1, *, columns=None, missing="refuse", separator=None, header=None, decimal=None, encoding="utf-8"
 ):  # fmt: skip
-    """Read a text table as X (rows, features) float64 and y (rows,); for the arguments see Dataset.from_file.
+    """Read a text table as X (rows, features) float64 and y (rows,), or (rows, targets); for the arguments see Dataset.from_file.
 
     Raises ValueError naming line and column of the first cell that cannot be used.
     """
@@ -63,11 +63,11 @@ def read_table(
     names = layout.names or list(range(len(layout.first)))
     if len(names) < 2:
         fail("columns", names, f"at least one feature and the target; is separator={layout.separator!r} right?")
-    place = position("target", target, names)
+    place, *others = positions("target", target, names)
     if columns is None and layout.names and names[0] in ("", "Unnamed: 0") and place != 0:
         say(path, "the first column has no name and is left out, because it looks like an index of the rows; columns=[…] with "
             "its position, 0, keeps it")  # fmt: skip
-        columns = [i for i in range(1, len(names)) if i != place]
+        columns = [i for i in range(1, len(names)) if i not in (place, *others)]
     text = without_comments(path, text, layout, skipped, len(names))
     frame = parsed(path, text, layout, place, names)
     if frame.empty:
@@ -75,7 +75,7 @@ def read_table(
     if frame[place].dtype.kind in "if" and LEADING_ZERO.search(text):
         keep_spelling(path, frame, place, names, parsed(path, text, layout, place, names, usecols=[place], dtype=str)[place])
     cells = Cells(path, frame, names, lambda row, column: located(text, layout, skipped, row, column))
-    X, y = cells.split(place, columns, missing)
+    X, y = cells.split(place, columns, missing, others)
     if columns is None and counts_rows(X[:, 0]):
         first = names[1 if place == 0 else 0]
         say(path, f"column {first!r} counts the rows and is a feature all the same; columns=[…] leaves it out")
@@ -96,11 +96,12 @@ def read_arff(path, target=-1, *, columns=None, missing="refuse"):
     names = attributes.names()
     if len(names) < 2 or not len(table):
         refuse(path, "an ARFF file with at least two attributes and one row")
-    place, decode = position("target", target, names), lambda values: [v.decode("utf-8", "replace") for v in values]
+    (place, *others), decode = positions("target", target, names), lambda values: [v.decode("utf-8", "replace") for v in values]
     nominal = [kind == "nominal" for kind in attributes.types()]
     frame = pandas.DataFrame({i: decode(table[name]) if nominal[i] else table[name] for i, name in enumerate(names)})
     frame = frame.mask(frame == "?")
-    return Cells(path, frame, names, lambda row, column: (f"row {row}", str(frame[column][row]))).split(place, columns, missing)
+    cells = Cells(path, frame, names, lambda row, column: (f"row {row}", str(frame[column][row])))
+    return cells.split(place, columns, missing, others)
 
 
 def text_of(path, encoding):
@@ -246,6 +247,16 @@ def position(argument, column, names):
     return integer(argument, column, low=-len(names), high=len(names) - 1) % len(names)
 
 
+def positions(argument, target, names):
+    """The positions of one column, or of several that differ."""
+    if isinstance(target, str) or not isinstance(target, Iterable):
+        return [position(argument, target, names)]
+    found = [position(f"{argument}[{i}]", one, names) for i, one in enumerate(target)]
+    if not found or len(set(found)) < len(found):
+        fail(argument, target, "names or positions of columns that differ, at least one")
+    return found
+
+
 def without_comments(path, text, layout, skipped, n_columns):
     """The text with an empty line for each comment between the rows.
 
@@ -329,27 +340,39 @@ class Cells:
     def __init__(self, path, frame, names, locate):
         self.path, self.frame, self.names, self.locate = path, frame, names, locate
 
-    def split(self, target, columns, missing):
-        """X (rows, features) float64 and y (rows,); `target` is a position, for the others see Dataset.from_file."""
+    def split(self, target, columns, missing, others=()):
+        """X (rows, features) float64 and y (rows,), or with positions of other targets, numbers, (rows, targets).
+
+        `target` is a position, for the other arguments see Dataset.from_file.
+        """
         choice("missing", missing, ON_MISSING)
         if columns is None:
-            features = [i for i in range(len(self.names)) if i != target]
+            features = [i for i in range(len(self.names)) if i not in (target, *others)]
         else:
             columns = [columns] if isinstance(columns, str | int) else columns
             if not isinstance(columns, Iterable):
                 fail("columns", columns, "names or positions of columns", TypeError)
             columns = list(columns)
             features = [position(f"columns[{i}]", one, self.names) for i, one in enumerate(columns)]
-            if target in features or not features:
-                fail("columns", columns, f"at least one feature, without the target {self.names[target]!r}")
+            for one in (target, *others):
+                if one in features or not features:
+                    fail("columns", columns, f"at least one feature, without the target {self.names[one]!r}")
+        if not features:
+            fail("target", [self.names[i] for i in (target, *others)], "not all columns: at least one is a feature")
+        n, features = len(features), [*features, *others]
         X, y, unlabelled = self._numbers(features), *self._labels(target)
         if missing == "refuse":
             self._refuse_missing(X, features, target, unlabelled)
+        else:
+            kept = ~(np.isnan(X).any(axis=1) | unlabelled)
+            if not kept.any():
+                fail("missing", missing, '"refuse": every row has a missing cell; columns=[…] chooses the columns that are used')
+            X, y = X[kept], y[kept]
+        if not others:
             return X, y
-        kept = ~(np.isnan(X).any(axis=1) | unlabelled)
-        if not kept.any():
-            fail("missing", missing, '"refuse": every row has a missing cell; columns=[…] chooses the columns that are used')
-        return X[kept], y[kept]
+        if y.dtype.kind not in "biuf":
+            fail("target", [self.names[i] for i in (target, *others)], f"numbers: {self.names[target]!r} has labels")
+        return np.ascontiguousarray(X[:, :n]), np.column_stack([y, X[:, n:]])
 
     def _numbers(self, features):
         """The features, NaN where a cell is missing; ValueError where a column has cells that are no numbers."""

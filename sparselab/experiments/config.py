@@ -19,7 +19,7 @@ from ..evolution.importance_pruning import FOLDS
 from ..evolution.new_values import INITIALIZER
 from ..evolution.new_values import NAMES as NEW_VALUES
 from ..evolution.timing import interval
-from ..nn import activations, initializers, torch_optimizers
+from ..nn import activations, initializers, losses, torch_optimizers
 from ..topology import starts
 from ..topology.layer_densities import densities
 from ..utils import checks
@@ -150,7 +150,12 @@ class ExperimentConfig:
         1, "batches a push", "mini-batches whose gradients a worker adds up before it sends them", low=1, high=1000, step=1,
         group="parallel",
     )  # fmt: skip
-    target: str = knob("", "target", "in a table: name or position of the target's column; empty: the last one", group="data")
+    target: str = knob(
+        "",
+        "target",
+        "in a table: name or position of the target's column, for a regression several with commas; empty: the last one",
+        group="data",
+    )
     task: str = knob("classification", "task", "what the target in a file is for", choices=TASKS, group="data")
     separator: str = knob("", "separator", "in a table: character between cells, or tab or space; empty: found", group="data")
     header: str = knob(
@@ -207,6 +212,10 @@ class ExperimentConfig:
     final_density: float = knob(
         0.0, "final density", "gmp, granet, chtss: density to which the net falls from that of the start; 0: other rules",
         low=0.0, high=1.0, step=0.01, group="evolution",
+    )  # fmt: skip
+    loss: str = knob(
+        "auto", "loss", "auto: cross-entropy of classes, binary cross-entropy of several labels, squared error of numbers",
+        choices=("auto", *losses.NAMES), group="training",
     )  # fmt: skip
 
     def __post_init__(self):
@@ -346,9 +355,11 @@ FIELDS = {one.name: one for one in dataclasses.fields(ExperimentConfig)}  # name
 def data_options(config):
     """Keyword arguments for `datasets.load`: how the file of a config is read; ValueError where they are for no file."""
     column = lambda text: int(text) if re.fullmatch(r"[+-]?\d+", text) else text
-    chosen = [column(name.strip()) for name in next(csv.reader([config.columns]), []) if name.strip()]
+    listed = lambda text: [column(name.strip()) for name in next(csv.reader([text]), []) if name.strip()]
+    chosen, target = listed(config.columns), config.target.strip()
+    several = listed(target) if config.task == "regression" else []
     options = {
-        "target": column(config.target.strip()) if config.target.strip() else None,
+        "target": several if len(several) > 1 else column(target) if target else None,
         "columns": chosen or None,
         "separator": SEPARATORS.get(config.separator, config.separator),
         "header": HEADERS[config.header],

@@ -20,6 +20,12 @@ from ..utils import checks
 from .config import ExperimentConfig, data_options
 from .rules import rules_of
 
+LOSSES = {  # by the targets they fit
+    "classes": ("softmax_cross_entropy", "binary_cross_entropy", "squared_hinge", "mean_squared_error"),
+    "several labels a sample": ("binary_cross_entropy", "squared_hinge"),
+    "numbers to predict": ("mean_squared_error", "mean_absolute_error", "huber", "poisson", "quantile"),
+}
+
 
 @dataclass
 class Experiment:
@@ -59,7 +65,7 @@ class Experiment:
         c = self.config
         return {
             "optimizer": self.optimizer, "rules": self.rules, "epochs": c.epochs, "batch_size": c.batch_size, "seed": c.seed,
-            "threads": c.threads or None, "config": dataclasses.asdict(c),
+            "threads": c.threads or None, "loss": loss_of(c, self.data), "config": dataclasses.asdict(c),
         }  # fmt: skip
 
     @property
@@ -148,6 +154,7 @@ def build(config: ExperimentConfig, *, data: Dataset | None = None) -> Experimen
         checks.fail("config", config, "an ExperimentConfig", TypeError)
     rules, optimizer = rules_of(config), optimizer_of(config)  # before the data are loaded: settings may contradict each other
     data = datasets.load(config.dataset, **data_options(config)) if data is None else given_dataset(data)
+    loss_of(config, data)
     n_batches = -(-data.n_train // config.batch_size)
     if config.workers > n_batches:
         checks.fail("workers", config.workers, f"at most {n_batches}, the mini-batches of an epoch")
@@ -158,6 +165,14 @@ def build(config: ExperimentConfig, *, data: Dataset | None = None) -> Experimen
         topology=config.topology, dense_last=config.dense_last, data=data.X_train if config.topology == "csti" else None,
     )  # fmt: skip
     return Experiment(config, data, model, optimizer, rules)
+
+
+def loss_of(config, data):
+    """The name of the loss of a config, or None for the usual one; ValueError where it does not fit the targets of a Dataset."""
+    kind = "several labels a sample" if data.has_labels else "classes" if data.n_classes else "numbers to predict"
+    if config.loss not in ("auto", *LOSSES[kind]):
+        checks.fail("loss", config.loss, f"auto or one of {list(LOSSES[kind])}: {data.name} has {kind}")
+    return None if config.loss == "auto" else config.loss
 
 
 def initializer_of(config):

@@ -151,7 +151,7 @@ def last_of(history):
     found = {"epochs": len(history), "seconds": sum(record.seconds for record in history)}
     if history:
         last = history[-1]
-        found |= {"accuracy": last.test_accuracy, "loss": last.test_loss, "links": last.links}
+        found |= {"accuracy": last.test_accuracy, "r2": last.test_r2, "loss": last.test_loss, "links": last.links}
     return found
 
 

@@ -65,14 +65,21 @@ class Sweep:
         return pandas.DataFrame([row_of(run) for run in self.runs], columns=columns)
 
     @property
+    def score(self) -> str:
+        """What the runs are compared by: the accuracy, for regressions R², or the loss where there is neither."""
+        frame = self.frame
+        good = frame[frame["error"] == ""]
+        return next((name for name in ("accuracy", "r2") if good[name].notna().any()), "loss" if len(good) else "accuracy")
+
+    @property
     def table(self) -> "pandas.DataFrame":
-        """A row for each label: mean, standard deviation (n − 1), lowest and highest accuracy of n runs (loss, for regressions),
-        mean links and seconds, number of failed runs."""
+        """A row for each label: mean, standard deviation (n − 1), lowest and highest `score` of n runs, mean links and seconds,
+        number of failed runs."""
         import pandas
 
         frame = self.frame
         good = frame[frame["error"] == ""]
-        score = "accuracy" if good["accuracy"].notna().any() or not len(good) else "loss"
+        score = self.score
         table = {}
         for label in dict.fromkeys(frame["label"]):
             here = good[good["label"] == label]

@@ -21,6 +21,7 @@ from .phase_accuracy import accuracy_by_phase as accuracy_by_phase
 from .pixel_maps import input_map as input_map
 from .pixel_maps import input_maps as input_maps
 from .races import rule_race as rule_race
+from .ranking import label_ranking as label_ranking
 from .speedup import speed_up as speed_up
 from .staleness import dropped_entries as dropped_entries
 from .staleness import staleness_histogram as staleness_histogram

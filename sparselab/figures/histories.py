@@ -24,5 +24,5 @@ def _seeds(value, name):
 
 
 def column(records, name):
-    """Array (epochs,) of one field, NaN where it is None."""
-    return np.array([np.nan if (value := getattr(record, name)) is None else value for record in records], float)
+    """Array (epochs,) of one field, NaN where it is None or there is no such field."""
+    return np.array([np.nan if (value := getattr(record, name, None)) is None else value for record in records], float)

@@ -1,4 +1,4 @@
-"""Loss and accuracy of one or several runs over the epochs."""
+"""Loss and accuracy, or R², of one or several runs over the epochs."""
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -11,7 +11,8 @@ from .table_figure import TableFigure
 from .types import DatasetName, Runs
 
 X_LABELS = {"epoch": "epoch", "seconds": "training time (s), without evaluation"}
-METRICS = {"loss": "loss (mean over samples)", "accuracy": "accuracy (share correct)"}
+METRICS = {"loss": "loss (mean over samples)", "accuracy": "accuracy (share correct)", "r2": "R² (of test samples)"}
+SUBSET = "accuracy (share with all labels right)"
 BANDS = {"range": "mean, min to max over n seeds", "std": "mean ± 1 std over n seeds"}
 PARTS = {"train": "--", "test": "-"}
 
@@ -19,13 +20,13 @@ PARTS = {"train": "--", "test": "-"}
 def learning_curves(
     runs: Runs, *, x: str = "epoch", dataset: DatasetName = None, band: str = "range", title: str | None = None
 ) -> TableFigure:
-    """Draw loss and accuracy of runs: training dashed, test solid.
+    """Draw loss and accuracy, or R², of runs: training dashed, test solid.
 
     Parameters
     ----------
     runs : History, list of History, or dict
         A run; several runs that differ in their seeds only, of which the mean is drawn with a band; or ``{label: either}``.
-        Regressions have no accuracy, so only the loss is drawn.
+        Regressions have R² of the test samples in place of the accuracy.
     x : {"epoch", "seconds"}, default "epoch"
         The horizontal axis: epochs, or seconds of training without evaluation (mean over seeds).
     dataset : Dataset or str, optional
@@ -65,7 +66,9 @@ def learning_curves(
     for ax, metric in zip(axes.flat, metrics, strict=True):
         for number, table in enumerate(tables.values()):
             _draw(ax, table, x, metric, style.look(number))
-        style.label(ax, X_LABELS[x], METRICS[metric])
+        style.label(
+            ax, X_LABELS[x], SUBSET if metric == "accuracy" and getattr(dataset, "has_labels", False) else METRICS[metric]
+        )
         if x == "epoch":
             style.numbered(ax, [row["epoch"] for row in rows])
     _legend(figure, tables, band)

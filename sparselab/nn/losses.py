@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
+from scipy import sparse
 
 from ..kernels import elementwise
 from ..kernels import losses as formulas
@@ -244,6 +245,31 @@ def has_classes(targets: NDArray[Any]) -> bool:
     if targets.ndim != 2 or targets.shape[1] < 2:
         return False
     return checks.is_one_hot(targets)
+
+
+def usual(y: Any) -> str:
+    """Name the usual loss for targets.
+
+    Parameters
+    ----------
+    y : array or sparse matrix
+        Labels (samples,), whole numbers; a sparse matrix (samples, labels) of 0 and 1; or numbers to predict.
+
+    Returns
+    -------
+    str
+        "softmax_cross_entropy", "binary_cross_entropy" or "mean_squared_error".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparselab as sl
+    >>> sl.losses.usual(np.array([0, 2, 1])), sl.losses.usual(np.array([0.5, 2.0]))
+    ('softmax_cross_entropy', 'mean_squared_error')
+    """
+    if sparse.issparse(y):
+        return "binary_cross_entropy"
+    return "softmax_cross_entropy" if y.ndim == 1 and y.dtype.kind in "iu" else "mean_squared_error"
 
 
 def r_squared(

@@ -64,7 +64,7 @@ class EpochRunner:
     @classmethod
     def of(cls, model, data, optimizer, rules, loss=None, **options):
         """A runner for a Dataset, whose arrays are checked; its test samples are evaluated."""
-        loss = loss_functions.get(loss, default="softmax_cross_entropy" if data.n_classes else "mean_squared_error")
+        loss = loss_for(data, loss)
         parts = ((part, getattr(data, f"X_{part}"), getattr(data, f"y_{part}")) for part in ("train", "test"))
         train, test = (
             None if X is None else (as_features(f"data.X_{part}", X, model), loss.targets(y, model.sizes[-1], model.dtype))
@@ -196,6 +196,11 @@ class EpochRunner:
         with checks.usual_errors():
             scores = self.scores() if due else NOT_EVALUATED
         return epoch_record(self.model, state.totals, number, scores, time.perf_counter() - start, has_accuracy=self.has_accuracy)
+
+
+def loss_for(data, loss=None):
+    """The Loss that `loss` names or is; None: the usual one for the targets of a Dataset."""
+    return loss_functions.get(loss, default=loss_functions.usual(data.y_train))
 
 
 def epoch_record(model, totals, number, scores, seconds_evaluate, *, has_accuracy, **more):

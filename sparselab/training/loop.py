@@ -167,10 +167,10 @@ def steps(
     evaluate_every : int, default 1
         Epochs between two evaluations on the test samples; 0 for none.
     loss : str or object, optional
-        By default "softmax_cross_entropy" for labels, else "mean_squared_error". Of labels also
-        "binary_cross_entropy" and "squared_hinge" (one against the rest), which take two labels with one output and y of 0 and 1
-        (n, outputs), dense or sparse, too; of numbers "mean_absolute_error", "huber", "poisson" and "quantile"; or an object such
-        as HuberLoss(delta=0.5).
+        By default "softmax_cross_entropy" for labels, "binary_cross_entropy" for several labels a sample (a sparse y), else
+        "mean_squared_error". Of labels also "binary_cross_entropy" and "squared_hinge" (one against the rest), which take two
+        labels with one output and y of 0 and 1 (n, outputs), dense or sparse, too; of numbers "mean_absolute_error", "huber",
+        "poisson" and "quantile"; or an object such as HuberLoss(delta=0.5).
     pace : float, default 0.0
         Seconds of training between two StepRecords, at most 0.2 and at least one mini-batch.
     state : TrainingState, optional
@@ -307,7 +307,7 @@ def evaluate(
         Labels, which are those of `model.classes`; or the numbers of the outputs, such as a Dataset's `y_test`, where no label is
         another such number (else `data.decode(data.y_test)`); or the numbers of a regression.
     loss : str or object, optional
-        By default "softmax_cross_entropy" for labels, else "mean_squared_error".
+        By default "softmax_cross_entropy" for labels, "binary_cross_entropy" for a sparse y, else "mean_squared_error".
     threads : int, optional
         Threads that compute, by default all cores.
     sample_weight : array_like, optional
@@ -333,8 +333,7 @@ def evaluate(
     """
     check_model(model)
     wanted = as_targets(y, model, loss)
-    are_labels = wanted.ndim == 1 and wanted.dtype.kind in "iu"
-    loss_function = loss_functions.get(loss, default="softmax_cross_entropy" if are_labels else "mean_squared_error")
+    loss_function = loss_functions.get(loss, default=loss_functions.usual(wanted))
     targets = loss_function.targets(wanted, model.sizes[-1], model.dtype)
     weights = None if sample_weight is None else check_weights(sample_weight, len(targets))
     X = as_features("X", X, model)

@@ -1,6 +1,8 @@
 # Names that load on first use: `utils.lazy` reads them here, and type checkers do.
 
 from ..training.progress import watch as watch
+from .both_ends import BothEndsPanel as BothEndsPanel
+from .both_ends import both_ends_panel as both_ends_panel
 from .explorer import Explorer as Explorer
 from .extremes import ExtremePanel as ExtremePanel
 from .extremes import extreme_panel as extreme_panel

@@ -26,7 +26,10 @@ def status_line(run):
     elif run.state in ("running", "paused") and latest:
         parts += [f"loss {latest.loss:.3f}", f"learning rate {latest.learning_rate:.3g}"]
     if record and record.test_accuracy is not None:
-        parts.append(f"test accuracy {record.test_accuracy:.1%}")
+        labels = run.experiment is not None and run.experiment.data.has_labels
+        parts.append(f"{'all labels right in' if labels else 'test accuracy'} {record.test_accuracy:.1%}")
+    if record and record.test_r2 is not None:
+        parts.append(f"test R² {record.test_r2:.3f}")
     if run.state in ("stopped", "finished") and record:
         parts.append(f"{sum(r.seconds for r in run.history):.1f} s of training")
     if run.changes:

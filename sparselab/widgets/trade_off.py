@@ -32,12 +32,12 @@ class Curve:
         return self.importance is importance and (self.epoch == epoch or soon)
 
 
-def curve_of(model, data, epoch, importance, *, training=False, threads=None):
+def curve_of(model, data, epoch, importance, *, training=False, threads=None, loss=None):
     """The Curve of a net after this epoch or, while it is training, of a somewhat earlier one."""
     kept = _curves.get(model)
     if kept is None or not kept.usable(epoch, importance, training):
         start = time.monotonic()
-        options = {"importance": importance, "threads": threads, "repeats": 2, "progress": False}
+        options = {"importance": importance, "threads": threads, "repeats": 2, "progress": False, "loss": loss}
         table = prune_curve.prune_curve(consistent_copy(model), with_test_set(data), AMOUNTS, **options)
         ready = time.monotonic()
         _curves[model] = kept = Curve(table, epoch, importance, ready, ready - start)

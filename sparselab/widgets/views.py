@@ -12,14 +12,14 @@ from typing import Any
 
 from .. import figures
 from ..evolution import importances, widths_without
-from ..experiments.experiment import activation_of, build
+from ..experiments.experiment import activation_of, build, loss_of
 from ..figures.style import limit_height, set_height
 from . import worker_views
 from .costs import sparse_and_dense
 from .trade_off import curve_of
 
 POINTS = 300  # at most so many epochs of a curve are drawn: more cannot be seen and take long
-NO_EPOCHS = "Press Start: accuracy and loss appear here, epoch by epoch."
+NO_EPOCHS = "Press Start: loss and accuracy (R² of numbers) appear here, epoch by epoch."
 COMPARED = ("relu", "leaky_relu")  # activations beside the chosen one
 
 
@@ -152,7 +152,8 @@ def gradients(view_model):
     nets = {f"{name}, untrained": build(config.replace(activation=name), data=data).model for name in names}
     if run.history:
         nets[f"{run.config.activation}, after epoch {run.history[-1].epoch}"] = run.experiment.model
-    norm = lambda net: figures.gradient_norm_per_layer(net, data.X_train, data.y_train, n_samples=256)
+    options = {"loss": loss_of(run.config if run.history else config, data), "n_samples": 256}
+    norm = lambda net: figures.gradient_norm_per_layer(net, data.X_train, data.y_train, **options)
     return figures.gradient_norms({name: norm(net) for name, net in nets.items()}, dataset=data)
 
 
@@ -180,7 +181,8 @@ def trade_off(view_model):
         return None
     importance = importances.NAMES[view_model.settings().importance]
     threads = run.config.threads or None
-    curve = curve_of(model, data, run.history[-1].epoch, importance, training=run.active, threads=threads)
+    options = {"training": run.active, "threads": threads, "loss": loss_of(run.config, data)}
+    curve = curve_of(model, data, run.history[-1].epoch, importance, **options)
     on = "" if data.X_test is not None else ", on the training samples"
     return set_height(figures.trade_off(curve.table, title=f"pruned {when(curve.epoch)}{on}"), 4.5)
 

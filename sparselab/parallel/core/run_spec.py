@@ -6,6 +6,7 @@ from ...evolution import ImportancePruning, timing
 from ...nn import losses as loss_functions
 from ...nn import trained_activations
 from ...nn.weighted_loss import parts_of, with_weights
+from ...training.epoch_runner import loss_for
 from ...training.loop import check_model, check_optimizer, check_rules
 from ...utils import checks, resources
 from .worker import WorkerSpec
@@ -34,7 +35,7 @@ class RunSpec:
         self.synchronous = checks.flag("synchronous", synchronous)
         self.first_epochs = round(checks.fraction("async_fraction", async_fraction) * self.epochs)
         self.evaluate_every = checks.integer("evaluate_every", evaluate_every, low=0)
-        self.loss = loss_functions.get(loss, default="softmax_cross_entropy" if data.n_classes else "mean_squared_error")
+        self.loss = loss_for(data, loss)
         self.X, self.targets = self._samples("X_train", data.X_train, data.y_train)
         self.loss, self.augmentation = with_weights(self.loss, data.weights), data.augmentation
         self.has_accuracy = loss_functions.has_classes(self.targets)

@@ -5,7 +5,8 @@ from ..toolkit import make
 
 COLUMNS = {  # key of a row -> (head, width in characters, how it is written)
     "name": ("run", 25, str), "label": ("name", 16, str), "state": ("state", 11, str), "dataset": ("data", 19, str),
-    "epochs": ("epochs", 7, str), "accuracy": ("accuracy", 9, "{:.1%}".format), "loss": ("loss", 7, "{:.3f}".format),
+    "epochs": ("epochs", 7, str), "accuracy": ("accuracy", 9, "{:.1%}".format), "r2": ("R²", 6, "{:.3f}".format),
+    "loss": ("loss", 7, "{:.3f}".format),
     "links": ("links", 10, "{:,}".format), "seconds": ("time", 9, "{:.1f} s".format),
 }  # fmt: skip
 SPACE = "\N{NO-BREAK SPACE}"  # a browser would merge several ordinary spaces into one

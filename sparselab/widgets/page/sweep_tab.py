@@ -112,7 +112,7 @@ def lines(sweep):
     """Parallel coordinates: a line for each run through the fields that were varied and the score."""
     settings = [dataclasses.asdict(run.config) for run in sweep.runs]
     varied = [name for name in (settings[0] if settings else ()) if len({value(one[name]) for one in settings}) > 1]
-    scores = sweep.frame["accuracy" if sweep.frame["accuracy"].notna().any() else "loss"] if settings else None
+    scores = sweep.frame[sweep.score] if settings else None
     if not varied or scores.isna().all():
         return None
     plain = lambda setting: value(setting) if isinstance(setting, tuple) else setting  # widths as text

@@ -1,0 +1,187 @@
+"""An Explorer that trains: Start runs one training after the other in a thread, and the views are drawn from what they measure.
+
+Each training is a LiveRun. It waits for a figure, so that drawing does not distort its times.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+
+from . import costs, markup
+from .describe import status_line
+from .explorer import Explorer
+from .live_run import LiveRun
+from .presenter import STATUS_INTERVAL
+from .toolkit import make
+
+
+class Measured:
+    """An Experiment for a LiveRun whose records pass through a meter; its rules stay as they are."""
+
+    def __init__(self, experiment, meter):
+        self.experiment, self.meter, self.data = experiment, meter, experiment.data
+        self.rules, self.model, self.optimizer = [], experiment.model, experiment.optimizer
+
+    def steps(self, **options):
+        """The records of the training."""
+        return self.meter.watch(self.experiment.steps(**options), self.model)
+
+
+class Trainings(Explorer):
+    """What panels that train share. A subclass defines `_trainings` and, where it can, `_refused`."""
+
+    def __init__(self, controls, study, views, table, *, title, hint):
+        self.meters, self.dense, self.current = {}, None, None
+        self.thread, self.stopping, self.told, self.lock = None, False, 0.0, threading.Lock()
+        button = lambda name, css, style: make("Button", css, description=name, button_style=style, layout={"width": "110px"})
+        self.start_button = button("Start", "sparselab-start", "success")
+        self.stop_button = button("Stop", "sparselab-stop", "")
+        self.bar = make("IntProgress", value=0, min=0, max=1, layout={"width": "97%"})
+        self.status = make("HTML", "sparselab-status", value=markup.status("ready", f"· {hint}"))
+        self.notice = make("HTML")  # not `message`, which every drawing clears
+        super().__init__(controls, study, views, table, title=title)
+        self.start_button.on_click(lambda button: self.start())
+        self.stop_button.on_click(lambda button: self.stop())
+
+    def _trainings(self, values):
+        """{name: (ExperimentConfig, function that makes its Measured)}."""
+        raise NotImplementedError
+
+    def _refused(self, values):
+        """Why these values cannot be trained; empty where they can."""
+        return ""
+
+    def _left(self):
+        buttons = make("HBox", children=[self.start_button, self.stop_button])
+        return [*self.controls.values(), buttons, self.bar, self.status, self.notice, self.message]
+
+    def _arranged(self):
+        panel = super()._arranged()
+        panel.children = [*panel.children, self.glance]  # the table is too wide for the left column
+        return panel
+
+    @property
+    def active(self) -> bool:
+        """Whether trainings are under way that were not told to stop."""
+        return not self._ended() and not self.stopping
+
+    def start(self) -> bool:
+        """Train with the chosen settings, in a thread.
+
+        Returns
+        -------
+        bool
+            False if a training is under way, or the settings cannot be trained, which the panel shows.
+        """
+        with self.lock:
+            if not self._may_start():
+                return False
+            self.thread = threading.Thread(target=self._run, args=(self.values,), daemon=True, name="sparselab trainings")
+            self.thread.start()
+        return True
+
+    def run(self) -> None:
+        """Train with the chosen settings before returning; a second start at the same time does nothing."""
+        if self.start():
+            self.wait()
+
+    def stop(self, timeout: float | None = 0.0) -> bool:
+        """End the training after the step that is under way; what was measured stays.
+
+        Parameters
+        ----------
+        timeout : float or None, default 0.0
+            Seconds to wait for the end; None waits as long as it takes.
+
+        Returns
+        -------
+        bool
+            Whether the training has ended.
+        """
+        self.stopping = True
+        if self.current:
+            self.current.stop(0)
+        return self._ended(timeout)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the training has ended and everything is drawn.
+
+        Parameters
+        ----------
+        timeout : float or None, default None
+            Seconds to wait at most for each of the two.
+
+        Returns
+        -------
+        bool
+            Whether both have ended.
+        """
+        return self._ended(timeout) and super().wait(timeout)
+
+    def _ended(self, timeout=0.0):
+        if self.thread:
+            self.thread.join(timeout)
+        return not (self.thread and self.thread.is_alive())
+
+    def _may_start(self):
+        """Whether a training may start; if not, the panel says why, and if so, it forgets the one before."""
+        text = "" if self._ended() else "already running: press Stop first"
+        text = text or self._refused(self.values)
+        self.notice.value = markup.error_message(text) if text else ""
+        if not text:
+            self.meters, self.dense, self.stopping, self.bar.value = {}, None, False, 0
+            self.bar.max = sum(config.epochs for config, _ in self._trainings(self.values).values())
+        return not text
+
+    def _run(self, values):
+        state, trainings = "finished", self._trainings(values)
+        for number, (name, training) in enumerate(trainings.items()):
+            self.current = run = self._live_run(name, number, *training)
+            if self.stopping:
+                run.stop(0)
+            with suppress(Exception):  # run.error has it
+                run.pull()
+            state = run.state
+            if state != "finished":
+                break
+        if state == "finished":
+            self._measure_dense()
+        self.status.value = markup.status(state, self._done(trainings))
+        if self.current.error:
+            self.notice.value = markup.error_message(*self.current.error)
+        self._redraw()
+
+    def _done(self, trainings):
+        """What the status line says in the end."""
+        return status_line(self.current)
+
+    def _live_run(self, name, number, config, make_measured):
+        def measured(config):
+            made = make_measured()
+            self.meters[name] = made.meter
+            return made
+
+        run = LiveRun(config, make=measured)
+        run.changed = lambda: self._changed(run, name, number)
+        return run
+
+    def _changed(self, run, name, number):
+        """After each record and change of state, on the thread that trains."""
+        now = time.monotonic()
+        if run.state != "running" or now - self.told > STATUS_INTERVAL:
+            self.told = now
+            self.status.value = markup.status(run.state, f"{name and '· '}{name} {status_line(run)}")
+        self.bar.value = number * run.config.epochs + len(run.history)
+        if run.history and self.painter.due:
+            self._redraw()
+            self.painter.wait(unless=lambda: self.stopping)
+
+    def _measure_dense(self):
+        """Measure a dense net of the same widths, once for all trainings."""
+        self.dense = costs.measured(self.current.experiment.model, self.current.history, self.current.config.batch_size)[1]
+
+    def _redraw(self):
+        self.studied = None  # what was measured has changed, not the controls
+        self.painter.request()
