@@ -170,7 +170,9 @@ class Trainings(Explorer):
     def _changed(self, run, name, number):
         """After each record and change of state, on the thread that trains."""
         now = time.monotonic()
-        if run.state != "running" or now - self.told > STATUS_INTERVAL:
+        if run.active and (
+            run.state != "running" or now - self.told > STATUS_INTERVAL
+        ):  # `_run` tells the end, after all is done
             self.told = now
             self.status.value = markup.status(run.state, f"{name and '· '}{name} {status_line(run)}")
         self.bar.value = number * run.config.epochs + len(run.history)
@@ -180,6 +182,7 @@ class Trainings(Explorer):
 
     def _measure_dense(self):
         """Measure a dense net of the same widths, once for all trainings."""
+        self.status.value = markup.status("running", "· measuring the dense net")
         self.dense = costs.measured(self.current.experiment.model, self.current.history, self.current.config.batch_size)[1]
 
     def _redraw(self):
