@@ -50,8 +50,15 @@ def check_before_sklearn(X):
     return check_features(X, dtype=np.float64 if is_wide(X) else np.float32)
 
 
+def check_form(scaler, X):
+    """Refuse sparse X for a scaler that subtracts means."""
+    if sparse.issparse(X) and getattr(scaler, "with_mean", False):
+        checks.fail("X", X, "dense, as the samples that the scaling was fitted to: their means are subtracted")
+
+
 def updated(scaler, X):
     """A scaler that has seen X, too; with the same mean and deviation where X changes them by rounding only."""
+    check_form(scaler, X)
     with checks.usual_errors():
         new = deepcopy(scaler).partial_fit(X)
     if isinstance(new, CommonScale):
@@ -160,11 +167,13 @@ class SparseMLPEstimator(BaseEstimator):
 
     def _outputs(self, X):
         """Outputs of the net for samples, (n, outputs) in float64."""
-        return predict(self.model_, self._inputs(X), threads=threads_of(self.n_jobs)).astype(np.float64)
+        X = self._inputs(X)  # first of all: it refuses estimators that are not fitted
+        return predict(self.model_, X, threads=threads_of(self.n_jobs)).astype(np.float64)
 
     def _best_outputs(self, X, k):
         """(which, outputs) of the k largest outputs of the net for samples, both (n, k)."""
-        return predict_topk(self.model_, self._inputs(X), k, threads=threads_of(self.n_jobs))
+        X = self._inputs(X)
+        return predict_topk(self.model_, X, k, threads=threads_of(self.n_jobs))
 
     def _inputs(self, X):
         """Samples, checked and scaled."""
@@ -183,9 +192,8 @@ class SparseMLPEstimator(BaseEstimator):
         """X as float32, standardised if that is wanted."""
         if self.scaler_ is None:
             return X
-        if isinstance(self.scaler_, StandardScaler) and (
-            X.dtype == np.float32 or (sparse.issparse(X) and self.scaler_.with_mean)
-        ):
+        check_form(self.scaler_, X)
+        if isinstance(self.scaler_, StandardScaler) and X.dtype == np.float32:
             with config_context(transform_output="default"):  # a net reads arrays, whatever the user's pipelines return
                 return self.scaler_.transform(X)
         if isinstance(self.scaler_, CommonScale):
