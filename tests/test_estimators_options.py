@@ -307,3 +307,17 @@ def test_validation_rows_that_do_not_fit_are_named_before_anything_is_trained(ki
     assert not seen
     assert not hasattr(estimator, "model_")
     assert not hasattr(estimator, "n_features_in_")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sparse_samples_for_an_estimator_of_dense_ones_are_named(kind):
+    X, y = rows()
+    fitted = make(kind, warm_start=True, epochs=1).fit(X, y)
+    calls = [
+        lambda: fitted.predict(csr_array(X)), lambda: fitted.partial_fit(csr_array(X), y), lambda: fitted.fit(csr_array(X), y),
+        lambda: make(kind).fit(X, y, validation=(csr_array(X), y)),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(ValueError, match="X = .*: must be dense, as the samples that the scaling was fitted to"):
+            call()
+    assert make(kind, epochs=1).fit(csr_array(X), y).predict(X).shape == (len(X),)

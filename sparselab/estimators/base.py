@@ -50,8 +50,15 @@ def check_before_sklearn(X):
     return check_features(X, dtype=np.float64 if is_wide(X) else np.float32)
 
 
+def check_form(scaler, X):
+    """Refuse sparse X for a scaler that subtracts means."""
+    if sparse.issparse(X) and getattr(scaler, "with_mean", False):
+        checks.fail("X", X, "dense, as the samples that the scaling was fitted to: their means are subtracted")
+
+
 def updated(scaler, X):
     """A scaler that has seen X, too; with the same mean and deviation where X changes them by rounding only."""
+    check_form(scaler, X)
     with checks.usual_errors():
         new = deepcopy(scaler).partial_fit(X)
     if isinstance(new, CommonScale):
@@ -180,9 +187,8 @@ class SparseMLPEstimator(BaseEstimator):
         """X as float32, standardised if that is wanted."""
         if self.scaler_ is None:
             return X
-        if isinstance(self.scaler_, StandardScaler) and (
-            X.dtype == np.float32 or (sparse.issparse(X) and self.scaler_.with_mean)
-        ):
+        check_form(self.scaler_, X)
+        if isinstance(self.scaler_, StandardScaler) and X.dtype == np.float32:
             with config_context(transform_output="default"):  # a net reads arrays, whatever the user's pipelines return
                 return self.scaler_.transform(X)
         if isinstance(self.scaler_, CommonScale):
