@@ -44,6 +44,7 @@ def command(port, folder):
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
         "--IdentityProvider.token=", "--ServerApp.password=", f"--ServerApp.root_dir={folder / 'root'}",
         f"--LabApp.app_settings_dir={settings}", f"--LabApp.workspaces_dir={folder / 'workspaces'}",
+        "--LabApp.expose_app_in_browser=True",
     ]  # fmt: skip
 
 

@@ -197,6 +197,39 @@ def test_nothing_is_cut_off(page, width):
         page.set_viewport_size(SIZE)
 
 
+# Words whose colour has a contrast below 4.5 : 1 to what is behind them (WCAG 2.1, 1.4.3); what is switched off does not count.
+FAINT = """page => {
+    const numbers = colour => { const n = colour.match(/[\\d.]+/g).map(Number); return n.length < 4 ? [...n, 1] : n; };
+    const over = (top, below) => [0, 1, 2].map(i => top[i] * top[3] + below[i] * (1 - top[3]));
+    const ground = one => one ? over(numbers(getComputedStyle(one).backgroundColor), ground(one.parentElement)) : [255, 255, 255];
+    const linear = v => v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
+    const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+    const contrast = one => {
+        const below = ground(one), word = over(numbers(getComputedStyle(one).color), below);
+        const [a, b] = [light(word), light(below)].sort((x, y) => y - x);
+        return (a + 0.05) / (b + 0.05);
+    };
+    const words = one => [...one.childNodes].some(node => node.nodeType == 3 && node.textContent.trim());
+    const off = one => one.closest(":disabled, [aria-hidden], option, style") || !one.getBoundingClientRect().height;
+    return [...page.querySelectorAll("*")].filter(one => words(one) && !off(one) && contrast(one) < 4.5)
+        .map(one => [one.className, one.textContent.trim(), contrast(one)]);
+}"""
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Dark High Contrast", "JupyterLab Light"])
+def test_words_can_be_read_in_every_theme(page, theme):
+    page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+    time.sleep(1)
+    for tab in ("Sweep", "Compare", "Runs", "Train"):
+        go_to(page, tab)
+        time.sleep(0.3)
+        assert page.locator(".sparselab-page").evaluate(FAINT) == [], tab
+    start(page)
+    assert page.locator(".sparselab-page").evaluate(FAINT) == []
+    stop(page)
+    shot(page, theme.split()[-1].lower())
+
+
 def test_the_keyboard_opens_a_fold_and_the_first_sliders_keep_their_height(page):
     heights = lambda: [page.locator(f".sparselab-{name}").first.bounding_box()["height"] for name in FIRST]
     before = heights()

@@ -20,6 +20,9 @@ STYLE = """<style>
 .sparselab-panel .widget-html-content { overflow-x: auto; }
 .sparselab-panel .widget-html-content td + td { white-space: nowrap; }
 .sparselab-panel .widget-button { flex-shrink: 0; overflow: visible; }
+.sparselab-panel .lm-TabBar-tabLabel { color: var(--jp-ui-font-color1, #333); }
+[data-jp-theme-light="true"] .sparselab-panel .mod-success { background: #2E7D32; }
+[data-jp-theme-light="true"] .sparselab-panel .mod-warning { background: #B45309; }
 .sparselab-panel .sparselab-scroll { overflow-x: auto; }
 .sparselab-panel .sparselab-scroll > .widget-vbox { min-width: 890px; }
 .sparselab-panel img { margin: 0; height: auto; background: white; border-radius: 4px; }
@@ -36,7 +39,7 @@ CELL = "padding:0 .55em 0 0;text-align:right"
 
 def status(state, text):
     """The status line: a coloured dot, the state, details."""
-    dot = f'<span style="color:{COLOURS.get(state, "#777777")};font-size:130%">●</span>'
+    dot = f'<span aria-hidden="true" style="color:{COLOURS.get(state, "#777777")};font-size:130%">●</span>'
     return f'<span style="line-height:1.4">{dot} <b>{escape(state)}</b> {escape(text)}</span>'
 
 

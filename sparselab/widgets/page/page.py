@@ -20,6 +20,7 @@ from .train_tab import TrainTab
 
 STYLE = """<style>
 .sparselab-page .sparselab-panel { padding: 0; }
+.sparselab-page .lm-TabBar-tabLabel { color: var(--jp-ui-font-color1, #333); }
 .sparselab-page .widget-tab-contents { padding: 4px 6px !important; }
 .sparselab-page .sparselab-panel .sparselab-form > .widget-vbox { max-height: 450px; }
 .sparselab-page .sparselab-panel .sparselab-groups { flex: 0 1 auto; min-height: 190px; overflow: hidden auto; }
