@@ -176,7 +176,7 @@ def words(figure):
 def test_the_race_is_labelled_and_its_table_is_what_was_measured(meters):
     figure = figures.rule_race(meters, title="a race", dataset="digits")
     said = words(figure)
-    for text in (*meters, "test accuracy", "ITOP rate, %", "idle neurons, %", "time an event (ms, log scale)", "no events"):
+    for text in (*meters, "test accuracy", "ITOP rate, %", "idle neurons, %", "time per event (ms, log scale)", "no events"):
         assert text in said
     table = figures.to_frame(figure)
     rows = table[(table.rule == "GMP") & (table.seed == 1)]
