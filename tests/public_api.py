@@ -113,8 +113,13 @@ def is_public(name):
 
 
 def described_member(kind, name):
-    """A method with its parameters, or an attribute (properties and values look alike from outside)."""
+    """A method with its parameters, or an attribute (properties and values look alike from outside).
+
+    A method that is there under a condition (scikit-learn's `available_if`) is an attribute with parameters.
+    """
     found = inspect.getattr_static(kind, name)
+    if callable(getattr(found, "check", None)) and inspect.isfunction(getattr(found, "fn", None)):
+        return {"kind": "attribute", "parameters": parameters_of(found.fn)}
     if type(found) in METHODS or inspect.isfunction(found):
         return {"kind": METHODS.get(type(found), "method"), "parameters": parameters_of(getattr(kind, name))}
     return {"kind": "attribute"}
@@ -196,7 +201,8 @@ def changes_of(old, new):
     """What has changed of one name."""
     if new is None:
         return ["is gone"]
-    if new["kind"] != old["kind"] or new.get("type") != old.get("type"):
+    conditional = old["kind"] == "method" and new["kind"] == "attribute" and "parameters" in new
+    if (new["kind"] != old["kind"] and not conditional) or new.get("type") != old.get("type"):
         return [f"is a {new['kind']} {new.get('type', '')}, was a {old['kind']} {old.get('type', '')}"]
     lines = changed_parameters(old.get("parameters"), new.get("parameters"))
     lines += [f"has no {key!r} any more" for key in missing(old.get("keys", []), new.get("keys", []))]

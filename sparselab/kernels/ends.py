@@ -109,8 +109,7 @@ LABELS, NUMBERS, BITS, LISTS = np.int64, np.float32, np.uint8, np.int32  # one a
 
 def loss_by_outputs(code, kind):
     """The kernel of a loss of losses.by_outputs, for targets (n_rows, …) of this kind."""
-    one, listed = kind is LABELS, kind is LISTS
-    formula = by_logistic if code in (losses.BINARY, losses.BINARY_OF_LISTS) else by_outputs
+    one, listed, logarithmic = kind is LABELS, kind is LISTS, code in (losses.BINARY, losses.BINARY_OF_LISTS)
 
     @native(LOSS)
     def loss(Z, n_out, width, targets, n_rows, samples, first, count, scale, hits, settings, weights):
@@ -120,7 +119,9 @@ def loss_by_outputs(code, kind):
         elif listed:
             columns = np.int64(array_at(settings, (2,), np.float64)[1])
         wanted = array_at(targets, (n_rows, columns), kind)
-        return formula(code, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
+        if logarithmic:
+            return by_logistic(code, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
+        return by_outputs(code, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
 
     return loss
 

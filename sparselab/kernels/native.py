@@ -33,6 +33,9 @@ class Native:
     def __init__(self, function, signature):
         if len(signature.args) != len(inspect.signature(function).parameters):
             raise TypeError(f"{function.__qualname__}: the signature has {len(signature.args)} arguments")
+        around = inspect.getclosurevars(function).nonlocals
+        if others := [name for name, value in around.items() if not isinstance(value, int | float | type)]:
+            raise TypeError(f"{function.__qualname__}: {others} of the function around it, which would not be found in the cache")
         self.function, self.signature = function, signature
         self._lock, self._compiler, self._called = threading.Lock(), None, None
 
