@@ -193,14 +193,17 @@ def test_load_of_the_users_files(own, monkeypatch):
         dataclasses.replace(data, label_names=["one"])
 
 
-def test_training_on_several_labels_needs_their_loss(own, monkeypatch):
+def test_several_labels_are_trained_with_their_loss(own, monkeypatch):
     *parts, _ = read_mulan(*folder_of(own / "bibtex", stem="bibtex"))
     monkeypatch.setitem(published.ENTRIES, "bibtex", entries_digest(*parts))
     data, model = load("bibtex"), sl.SparseMLP.create((3, 4, 3), seed=0)
     with pytest.raises(TypeError, match='several labels a sample.*loss="binary_cross_entropy"'):
-        next(iter(sl.train(model, data, epochs=1, seed=0)))
-    (record,) = sl.train(model, data, epochs=1, seed=0, loss="binary_cross_entropy")
+        next(iter(sl.train(model, data, epochs=1, seed=0, loss="softmax_cross_entropy")))
+    (record,), (named,) = (
+        sl.train(model.copy(), data, epochs=1, seed=0, **loss) for loss in ({}, {"loss": "binary_cross_entropy"})
+    )
     assert np.isfinite(record.test_loss)
+    assert record.test_loss == named.test_loss
 
 
 def test_a_web_page_in_place_of_a_label_file_is_refused(own):

@@ -527,10 +527,10 @@ def test_parallel_regressions_have_no_accuracy(synchronous):
             assert record.accuracy is None
 
 
-def test_a_sweep_of_regressions_is_scored_by_its_loss():
+def test_a_sweep_of_regressions_is_scored_by_r2():
     base = sl.ExperimentConfig(dataset="digits", hidden=(8,), epochs=1, epsilon=4, threads=1)
     found = sl.sweep([base, base.replace(epochs=2)], data=plane(2), progress=False)
-    assert set(found.table["score"]) == {"loss"}
+    assert set(found.table["score"]) == {"r2"}
     assert found.frame["accuracy"].isna().all()
     assert found.frame["r2"].notna().all()
 

@@ -16,6 +16,7 @@ from ..utils import checks
 
 def labels(y: ArrayLike, n_out: int, loss: str) -> NDArray[np.int64]:
     """Whole numbers in [0, n_out) as int64; TypeError or ValueError for anything else."""
+    check_dense(y, "labels")
     y = np.ascontiguousarray(y)
     if y.ndim != 1 or y.dtype.kind not in "iu":
         checks.fail("y", y, f"a 1-D array of labels 0 … {n_out - 1} for {loss}", TypeError)
@@ -24,15 +25,16 @@ def labels(y: ArrayLike, n_out: int, loss: str) -> NDArray[np.int64]:
     return y.astype(np.int64, copy=False)
 
 
+def check_dense(y, what):
+    """TypeError for a sparse y."""
+    if sparse.issparse(y):
+        others = 'several labels a sample, as a sparse matrix, need loss="binary_cross_entropy"'
+        checks.fail("y", y, f"an array of {what}; {others}", TypeError)
+
+
 def numbers(y: ArrayLike, n_out: int, dtype: DTypeLike) -> NDArray[np.floating]:
     """Finite numbers (n, n_out) of this dtype; TypeError or ValueError for anything else."""
-    if sparse.issparse(y):
-        checks.fail(
-            "y",
-            y,
-            'an array of numbers; several labels a sample, as a sparse matrix, need loss="binary_cross_entropy"',
-            TypeError,
-        )
+    check_dense(y, "numbers")
     y = np.asarray(y)
     if y.ndim == 0 or y.dtype.kind not in "iufb" or not np.isfinite(y).all():
         checks.fail("y", y, f"finite numbers of shape (n, {n_out})", TypeError if y.ndim == 0 else ValueError)

@@ -131,7 +131,8 @@ def options():
     """Choices of `from_file` that do not exist, or that the file does not have."""
     wrong = {
         "target": {"unknown": "lable", "empty": "", "too far": 3, "too far back": -4, "10^30": 10**30, "fraction": 1.5,
-            "whole float": 1.0, "bool": True, "list": ["label"], "object": object(), "bytes": b"label", "NaN": np.nan},
+            "whole float": 1.0, "bool": True, "list with an unknown name": ["label", "lable"], "object": object(),
+            "bytes": b"label", "NaN": np.nan},
         "columns": {"unknown": ["a", "c"], "none": [], "the target": ["a", "label"], "too far": [0, 3], "fraction": [0.5],
             "number of none": [None], "nested": [["a"]], "bool": [True, False], "dict": {}, "object": object(),
             "number text": "0"},
