@@ -172,6 +172,8 @@ def test_bad_input_is_shown_beside_the_field_and_nothing_starts(page):
     shot(page, "fault")
     widths.fill("50, 50")
     widths.press("Enter")
+    field.fill("")
+    field.press("Enter")
 
 
 CUT_OFF = """page => [...page.querySelectorAll("*")].filter(one => {

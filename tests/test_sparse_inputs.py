@@ -227,13 +227,13 @@ def test_weights_in_order_are_made_where_many_samples_read_them_and_forgotten_in
 
 
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=20), st.data())
-def test_a_fingerprint_tells_words_and_places(words, data):
-    found = kernels.entries.fingerprint(np.array(words, np.uint64))
+def test_a_hash_tells_words_and_places(words, data):
+    found = kernels.entries.hash64(np.array(words, np.uint64))
     mix = lambda x: x ^ (x >> 32)
     golden, factor, all_bits = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 2**64 - 1
     assert found == sum(mix((word + k * golden) * factor & all_bits) for k, word in enumerate(words)) & all_bits
     other = data.draw(st.permutations(words))
-    assert (found == kernels.entries.fingerprint(np.array(other, np.uint64))) == (other == words)
+    assert (found == kernels.entries.hash64(np.array(other, np.uint64))) == (other == words)
 
 
 # the same bits

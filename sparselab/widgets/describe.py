@@ -23,8 +23,8 @@ def status_line(run):
     parts = [f"epoch {latest.epoch if latest else 0} of {config.epochs}"]
     if run.state in ("running", "paused") and local:
         parts.append("each worker trains its own net, their average comes at the end")
-    elif run.state in ("running", "paused") and latest:
-        parts += [f"loss {latest.loss:.3f}", f"learning rate {latest.learning_rate:.3g}"]
+    elif run.state in ("running", "paused") and run.last:
+        parts += [f"loss {run.last.loss:.3f}", f"learning rate {run.last.learning_rate:.3g}"]
     if record and record.test_accuracy is not None:
         labels = run.experiment is not None and run.experiment.data.has_labels
         parts.append(f"{'all labels right in' if labels else 'test accuracy'} {record.test_accuracy:.1%}")

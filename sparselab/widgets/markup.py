@@ -8,8 +8,10 @@ from ..nn import summary
 COLOURS = {"running": "#009E73", "paused": "#E69F00", "preparing": "#0072B2", "failed": "#D55E00"}
 # Colours are those of JupyterLab's theme, with a grey for pages that have none. Rows wrap where the window is narrow, and only
 # what is said to scroll has scroll bars; figures have a white ground in every theme.
-WORDS, NOTES, ERRORS = "var(--jp-ui-font-color1, #333)", "var(--jp-ui-font-color2, #666)", "var(--jp-error-color1, #B00020)"
+WORDS, NOTES = "var(--jp-ui-font-color1, #333)", "var(--jp-ui-font-color2, #666)"
+ERRORS = "var(--sparselab-error, var(--jp-error-color1, #B00020))"  # dark themes have no red of their own
 STYLE = """<style>
+body[data-jp-theme-light="false"] { --sparselab-error: var(--jp-error-color2, #E57373); }
 .sparselab-panel .widget-tab-contents { padding: 4px !important; }
 .sparselab-panel .sparselab-tabs .lm-TabBar-content { flex-wrap: wrap; }
 .sparselab-panel .sparselab-tabs .lm-TabBar-tab { flex: 0 0 auto !important; min-width: 0 !important; padding: 0 8px !important; }
