@@ -6,12 +6,14 @@
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 from browsing import CURVE, ROOT, SIZE, browsing, open_notebook, serving, source, status, until
 
+playwright = pytest.importorskip("playwright.sync_api")
 NOTEBOOK = "08_workbench.ipynb"
 FIRST = ("learning_rate", "zeta", "epochs")  # controls above the folds
 
@@ -59,6 +61,16 @@ def to_top(page):
 
 def go_to(page, tab):
     page.locator(".sparselab-pages > .lm-TabBar .lm-TabBar-tab", has_text=tab).click()
+
+
+def open_fold(page, title, inside):
+    """Open a fold with this part in it. The kernel answers the click, and may be busy with the page that it has just made."""
+    for _ in range(3):  # a click that comes before the page listens is lost
+        page.locator(".sparselab-groups .sparselab-fold-head", has_text=title).click()
+        with suppress(playwright.TimeoutError):
+            page.locator(inside).wait_for(state="visible", timeout=30_000)
+            return
+    raise AssertionError(f"the fold {title!r} did not open")
 
 
 def shot(page, name):
@@ -161,7 +173,7 @@ def test_bad_input_is_shown_beside_the_field_and_nothing_starts(page):
     fault = page.locator(".sparselab-own-fault")
     fault.get_by_text("existing file").wait_for()
     assert fault.locator("b").count() == 0
-    page.locator(".sparselab-groups .sparselab-fold-head", has_text="Net").click()
+    open_fold(page, "Net", ".sparselab-hidden input")
     widths = page.locator(".sparselab-hidden input")
     widths.fill("100, -3")
     widths.press("Enter")
@@ -302,7 +314,7 @@ def kernels():
 @pytest.mark.slow
 def test_a_restart_of_the_kernel_leaves_nothing(page):
     go_to(page, "Train")
-    page.locator(".sparselab-groups .sparselab-fold-head", has_text="Parallel").click()
+    open_fold(page, "Parallel", ".sparselab-workers")
     workers = page.locator(".sparselab-workers .noUi-handle")
     workers.focus()
     page.keyboard.press("ArrowRight")
