@@ -78,7 +78,9 @@ class Trainings(Explorer):
         with self.lock:
             if not self._may_start():
                 return False
-            self.thread = threading.Thread(target=self._run, args=(self.values,), daemon=True, name="sparselab trainings")
+            trainings = self._trainings(self.values)
+            self.bar.max = sum(config.epochs for config, _ in trainings.values())
+            self.thread = threading.Thread(target=self._run, args=(trainings,), daemon=True, name="sparselab trainings")
             self.thread.start()
         return True
 
@@ -132,11 +134,10 @@ class Trainings(Explorer):
         self.notice.value = markup.error_message(text) if text else ""
         if not text:
             self.meters, self.dense, self.stopping, self.bar.value = {}, None, False, 0
-            self.bar.max = sum(config.epochs for config, _ in self._trainings(self.values).values())
         return not text
 
-    def _run(self, values):
-        state, trainings = "finished", self._trainings(values)
+    def _run(self, trainings):
+        state = "finished"
         for number, (name, training) in enumerate(trainings.items()):
             self.current = run = self._live_run(name, number, *training)
             if self.stopping:
