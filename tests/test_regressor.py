@@ -20,8 +20,8 @@ import sparselab as sl
 from sparselab import SparseMLPRegressor
 
 CHECKED = [
-    SparseMLPRegressor((20,), learning_rate=0.001, epochs=60),
-    SparseMLPRegressor((30,), zeta=0, activation="tanh", early_stopping=True, loss="mean_absolute_error"),
+    SparseMLPRegressor((20,), learning_rate=0.001, epochs=60, random_state=0),
+    SparseMLPRegressor((30,), zeta=0, activation="tanh", early_stopping=True, loss="mean_absolute_error", random_state=0),
 ]
 
 

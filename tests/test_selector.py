@@ -29,11 +29,11 @@ from sparselab.datasets import Augmentation
 from sparselab.datasets.embedded import madelon_like_relevant
 from sparselab.estimators.selector import AUTOENCODER, SETTINGS, ranks
 
-FAST = SparseMLPClassifier((20,), epochs=5)
+FAST = SparseMLPClassifier((20,), epochs=5, random_state=0)
 CHECKED = [
-    SparseFeatureSelector(),
+    SparseFeatureSelector(random_state=0),
     SparseFeatureSelector(FAST, n_features_to_select=0.7, random_state=0, n_jobs=1),
-    SparseFeatureSelector(SparseMLPRegressor((20,), epochs=5, learning_rate=0.001), sum_over_epochs=True),
+    SparseFeatureSelector(SparseMLPRegressor((20,), epochs=5, learning_rate=0.001), sum_over_epochs=True, random_state=0),
 ]
 
 
