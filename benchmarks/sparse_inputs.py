@@ -6,6 +6,7 @@ what NumPy allocated in a fit of ours (tracemalloc, not timed). Ours computes on
 """
 
 import argparse
+import itertools
 import tracemalloc
 import warnings
 
@@ -75,8 +76,10 @@ def main():
     given = parser.parse_args()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn: one epoch does not converge
-        rows = [row_of(features, epsilon, given.rounds) for features in given.features for epsilon in given.epsilon]
-    emit("sparse_inputs", rows, key=("features", "epsilon"))
+        rows = []
+        for features, epsilon in itertools.product(given.features, given.epsilon):
+            rows.append(row_of(features, epsilon, given.rounds))
+            emit("sparse_inputs", rows[-1:], key=("features", "epsilon"))
     print(table(rows, list(rows[0])))
     print(*(line for row in rows for line in verdicts(row)), sep="\n")
 
