@@ -45,7 +45,7 @@ class Listening(dask.Cluster):
 
     def _start(self, line, name, *arguments):
         if name == "gradient":
-            snapshot, links, values, _, _ = arguments
+            snapshot, links, values, *_ = arguments
             self.sent.append((line.number, snapshot.generation, links is not None, values.nbytes))
         return super()._start(line, name, *arguments)
 
@@ -156,9 +156,9 @@ def test_what_rounding_takes_from_a_gradient_comes_with_the_next():
     snapshot, sums = sl.parallel.Snapshot(0, 0, None), [0.0, 0.0]
     for round_ in range(50):
         for i, (tasks, sent) in enumerate(((exact, values), (lossy, dask_worker.rounded(values)))):
-            update = tasks.gradient(snapshot, None if round_ else links, sent, dtype, round_)
-            vector, lengths, _ = update.dw
-            assert sum(lengths) == len(values)
+            update = tasks.gradient(snapshot, None if round_ else links, sent, dtype, round_, None)
+            vector, _ = update.dw
+            assert len(vector) == len(values)
             sums[i] = sums[i] + dask_worker.widened(vector, dtype).astype(np.float64)
     one = 2.0**-7 * np.abs(sums[0] / 50)
     assert (np.abs(sums[0] - sums[1]) <= one + 1e-6).all()
@@ -169,8 +169,8 @@ def test_what_rounding_takes_from_a_gradient_comes_with_the_next():
 )
 def test_steps_per_push_from_measured_times(compute, way, steps):
     """The way of a push takes a quarter of its computation at most, if the epoch has as many mini-batches."""
-    timed = SimpleNamespace(backend=None, warm_up=lambda n, snapshot: [(compute, way)] * n)
-    phase = ServerPhase(SimpleNamespace(n_batches=13, n_workers=2), None, SimpleNamespace(view=None), timed)
+    timed = SimpleNamespace(backend=None, warm_up=lambda numbers, snapshot: [(compute, compute + way) for _ in numbers])
+    phase = ServerPhase(SimpleNamespace(n_batches=13, n_workers=2, synchronous=False), None, SimpleNamespace(view=None), timed)
     assert phase._steps_that_pay() == steps
 
 

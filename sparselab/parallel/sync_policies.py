@@ -59,15 +59,16 @@ class SyncPolicy:
 
 
 class Asynchronous(SyncPolicy):
-    """Each worker pulls, computes, pushes; none waits for another (WASAP)."""
+    """Each pusher pulls, computes, pushes; none waits for another (WASAP). pushers: numbers of workers, or of the first of each
+    team."""
 
     name = "asynchronous"
 
-    def __init__(self, run, state):
-        per_epoch, share = -(-run.n_batches // run.steps_per_push), -(-run.n_batches // (run.n_workers * run.steps_per_push))
+    def __init__(self, run, state, pushers):
+        per_epoch, share = -(-run.n_batches // run.steps_per_push), -(-run.n_batches // (len(pushers) * run.steps_per_push))
         super().__init__(run, state, per_epoch, state.epoch * share)
         self.left = max(0, run.first_epochs - state.epoch) * per_epoch  # pulls that are still wanted
-        self.idle = list(range(run.n_workers))
+        self.idle = list(pushers)
 
     def next_tasks(self):
         """(worker, round) of the tasks that start now."""

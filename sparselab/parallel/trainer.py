@@ -179,7 +179,7 @@ def _check_of(server, trusted):
 
     def check(result):
         if isinstance(result, GradientUpdate):
-            server.check(result.generation, result.dw, result.db, finite=not trusted)
+            server.check(result.generation, result.dw, result.db, finite=not trusted, optimizer=result.optimizer)
         elif not trusted:
             check_state(result.optimizer, server.model.copy().load(result.parameters))
             if not all(checks.all_finite(a) for a in (*result.parameters.weights, *result.parameters.biases)):

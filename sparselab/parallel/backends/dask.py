@@ -18,14 +18,12 @@ from concurrent.futures import BrokenExecutor, Future
 from contextlib import suppress
 from dataclasses import replace
 
-import numpy as np
-
 from ...utils import checks
 from ...utils.interrupts import defer_interrupts
 from ...utils.version import __version__
 from ..core.worker import GradientUpdate
 from .base import THREADS, first_of, outcome, packed, without_interrupts
-from .dask_worker import attend, decoded, encoded, rounded, split, widened
+from .dask_worker import attend, decoded, encoded, filled, flat, hollow, rounded, widened
 
 CONNECT = 10  # seconds that a scheduler has to answer
 START_UP = 60  # seconds that workers have to come
@@ -49,7 +47,7 @@ class Cluster:
         if compression is not None:
             checks.choice("compression", compression, ["bfloat16"])
         self.address, self.compression, self.client, self.cluster, self.listener = address, compression, None, None, None
-        self.data, self.lines, self.avoided, self.serving = None, {}, set(), set()
+        self.data, self.lines, self.teams, self.avoided, self.serving = None, {}, {}, set(), set()
 
     def open(self, spec, X, targets):
         """Connect or start, send the samples to every worker, and wait until all workers have connected to this process."""
@@ -66,15 +64,18 @@ class Cluster:
                     f"backend = {checks.shown(self.address or self.name)}: must have workers that can connect to this process at "
                     f"{self.listener.contact_address} ({error or type(error).__name__})"
                 ) from error
+        self.teams = self._teams()
 
     def gradient(self, number, snapshot, round_):
         """Send the snapshot, without its links where the worker has them, and start the round."""
         p, line = snapshot.parameters, self.lines[number]
         links = None if line.generation == snapshot.generation else (p.topologies, p.neurons)
-        line.generation = snapshot.generation
-        values = np.concatenate([*p.weights, *p.biases])  # a copy: the server goes on
+        line.generation, line.topologies = snapshot.generation, p.topologies
+        values = flat(p.weights, p.biases, snapshot.optimizer)
         values = rounded(values) if self.compression else values
-        return self._start(line, "gradient", replace(snapshot, parameters=None), links, values, p.weights[0].dtype, round_)
+        head = replace(snapshot, parameters=None, optimizer=hollow(snapshot.optimizer))
+        numbers = None if snapshot.rates is None else self.teams[number]
+        return self._start(line, "gradient", head, links, values, p.weights[0].dtype, round_, numbers)
 
     def local(self, number, parameters, kept, epoch):
         """Start an epoch of a worker on its own."""
@@ -88,9 +89,8 @@ class Cluster:
         """The task's result, or its exception."""
         answer = outcome(future)
         if isinstance(answer, GradientUpdate) and not answer.failed:
-            gradients, lengths, dtype = answer.dw
-            parts = split(widened(gradients, dtype), lengths)
-            return replace(answer, dw=parts[: len(parts) // 2], db=parts[len(parts) // 2 :])
+            (dw, db), state = filled(widened(*answer.dw), self.lines[answer.number].topologies, answer.optimizer)
+            return replace(answer, dw=list(dw), db=list(db), optimizer=state)
         return answer
 
     def restart(self, numbers):
@@ -212,6 +212,14 @@ class Cluster:
             )  # fmt: skip
             line.remote.add_done_callback(lambda remote, line=line, loop=self.client.loop: ended(line, remote, loop))
 
+    def _teams(self):
+        """{number: workers} of the teams, each of the workers at a Dask worker of several threads, by the number of the first;
+        none where no Dask worker has two workers and two threads."""
+        threads, found = self.client.nthreads(), {}
+        for number, line in sorted(self.lines.items()):
+            found.setdefault(line.address if threads.get(line.address, 1) > 1 else number, []).append(number)
+        return {team[0]: team for team in found.values()} if len(found) < self.n_workers else {}
+
     def _send(self):
         """The samples to all workers, where they are not in the cluster. Some may be dying just now."""
         limit = time.monotonic() + START_UP
@@ -258,13 +266,13 @@ class Line:
     loop changes it.
 
     remote: Dask's Future of the task; serving: our task that serves the connection; future: of what the worker does now;
-    generation: of the links that it has.
+    generation, topologies: the links that it has.
     """
 
     def __init__(self, number, address, done):
         self.number, self.address, self.done, self.token = number, address, done, uuid.uuid4().hex
         self.tasks, self.connected, self.error = asyncio.Queue(), Future(), None
-        self.remote = self.serving = self.future = self.generation = None
+        self.remote = self.serving = self.future = self.generation = self.topologies = None
 
     def start(self, future, message):
         """Have a task sent."""

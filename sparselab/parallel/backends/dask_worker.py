@@ -8,8 +8,10 @@ import cloudpickle
 import numpy as np
 
 from ...nn.mlp import Parameters
+from ...nn.optimizers import LayerState
 from ...utils.version import __version__
 from .process_worker import WorkerTasks, attempt
+from .team import Team
 
 CONNECT = 20  # seconds that the driver has to answer
 
@@ -45,37 +47,62 @@ async def serve(driver, greeting, security, tasks):
     except CommClosedError:
         return
     finally:
+        tasks.close()
         comm.abort()
 
 
 class Tasks(WorkerTasks):
-    """What a worker of a cluster can be asked for. lost: what the gradients of now have lost by rounding."""
+    """What a worker of a cluster, or the first of a team, can be asked for.
 
-    lost = 0.0
+    lost: what the gradients of now have lost by rounding.
+    """
 
-    def gradient(self, snapshot, links, values, dtype, round_):
-        """The GradientUpdate of a round; its dw is (the vector of all gradients, their lengths, dtype).
+    lost, team = 0.0, None
 
-        snapshot: without parameters; links: (topologies, neurons), or None where they are those of the task before; values:
-        weights, then biases, of this dtype, or rounded: then the gradients are, too.
+    def gradient(self, snapshot, links, values, dtype, round_, numbers):
+        """The GradientUpdate of a round; its dw is (the vector of all gradients, and of the optimizer's state, dtype).
+
+        snapshot: without arrays (see `hollow`); links: (topologies, neurons), or None where they are those of the task before;
+        values: its arrays in one vector of this dtype, or rounded: then the gradients are, too; numbers: of the team's workers.
         """
         if links is not None:
             self.topologies, self.neurons = links
             self.lost = 0.0
         is_rounded, values = values.dtype != dtype, widened(values, dtype)
-        n, worker = len(self.topologies), self.take_worker()
-        parts = split(values, [*(one.nnz for one in self.topologies), *(one.n_out for one in self.topologies)])
-        parameters = Parameters(self.topologies, tuple(parts[:n]), tuple(parts[n:]), self.neurons)
-        worker.load(replace(snapshot, parameters=parameters))
-        update = worker.gradient(round_)
+        (weights, biases), optimizer = filled(values, self.topologies, snapshot.optimizer)
+        snapshot = replace(snapshot, parameters=Parameters(self.topologies, weights, biases, self.neurons), optimizer=optimizer)
+        update = self._alone(snapshot, round_) if numbers is None else self._together(numbers, snapshot, round_)
         if not update.failed:
-            vector, lengths = np.concatenate([*update.dw, *update.db]), [len(one) for one in (*update.dw, *update.db)]
-            if is_rounded:
-                whole = vector + self.lost
-                vector = rounded(whole)
-                self.lost = whole - widened(vector, dtype)
-            update = replace(update, dw=(vector, lengths, dtype), db=None)
+            vector, n = flat(update.dw, update.db, update.optimizer), sum(map(len, weights + biases))
+            if is_rounded:  # the state is not added up: it needs no correction
+                vector[:n] += self.lost
+                whole, vector = vector[:n], rounded(vector)
+                self.lost = whole - widened(vector[:n], dtype)
+            update = replace(update, dw=(vector, dtype), db=None, optimizer=hollow(update.optimizer))
+        return update
+
+    def close(self):
+        """End the threads of the team."""
+        team, self.team = self.team, None
+        if team is not None:
+            team.close()
+
+    def _alone(self, snapshot, round_):
+        worker = self.take_worker()
+        worker.load(snapshot)
+        update = worker.gradient(round_)
         self.worker = worker
+        return update
+
+    def _together(self, numbers, snapshot, round_):
+        """The update of the team, a new one after an error."""
+        self.team = self.team or Team(self.spec, numbers, self.X, self.targets)
+        update = None
+        try:
+            update = self.team.train(self.number, snapshot, round_)
+        finally:
+            if update is None or update.failed:
+                self.close()
         return update
 
     def local(self, parameters, kept, epoch):
@@ -103,10 +130,31 @@ def decoded(head, *buffers):
     return pickle.loads(head, buffers=buffers)
 
 
-def split(vector, lengths):
-    """Views of consecutive parts of a vector."""
-    ends = np.cumsum(lengths)
-    return [vector[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+def flat(of_links, of_neurons, optimizer):
+    """Vectors of each layer, and those of the optimizer's state (None: there is none), one behind the other: a copy."""
+    return np.concatenate([*of_links, *of_neurons, *(v for s in optimizer or () for v in (*s.links, *s.neurons))])
+
+
+def hollow(optimizer):
+    """An optimizer's state with numbers of vectors in their place."""
+    return optimizer and [LayerState(len(s.links), len(s.neurons), s.count) for s in optimizer]
+
+
+def filled(vector, shapes, optimizer):
+    """((vectors of links, of neurons), the optimizer's state) out of `flat` and `hollow`, as views; shapes: the topologies."""
+    taken = 0
+
+    def take(n):
+        nonlocal taken
+        taken += n
+        return vector[taken - n : taken]
+
+    arrays = tuple(take(one.nnz) for one in shapes), tuple(take(one.n_out) for one in shapes)
+    states = [
+        LayerState([take(one.nnz) for _ in range(s.links)], [take(one.n_out) for _ in range(s.neurons)], s.count)
+        for one, s in zip(shapes, optimizer or ())
+    ]
+    return arrays, states or None
 
 
 def rounded(vector):

@@ -7,6 +7,7 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...checkpoints.state import TrainingState
 from ...engines import select
@@ -14,6 +15,7 @@ from ...engines.augmented import rows_of
 from ...engines.base import Outcome
 from ...engines.fused import FusedEngine
 from ...nn.mlp import Parameters, SparseMLP
+from ...nn.optimizers import LayerState
 from ...training.epoch_runner import MAX_PACE, EpochRunner
 from .shards import Batches, shard_of, worker_seeds
 
@@ -54,6 +56,10 @@ class Snapshot:
         Whether the worker may compute with these very arrays, which belong to it until it answers. Else it copies them.
     steps : int, default 1
         Mini-batches whose gradients the worker adds to one.
+    rates : ndarray of shape (steps,), optional
+        Learning rates of the steps, which a team of workers takes by itself then. Default: it is no team.
+    optimizer : list of LayerState, optional
+        The state of the optimizer, for a team.
 
     Examples
     --------
@@ -68,13 +74,16 @@ class Snapshot:
     parameters: Parameters
     lent: bool = False
     steps: int = 1
+    rates: NDArray[np.float64] | None = None
+    optimizer: list[LayerState] | None = None
 
 
 @dataclass
 class GradientUpdate:
     """The gradient of one round: Σ loss and hits over its samples, dw and db of each layer, and what it was computed with.
 
-    failed: something was not finite, and there is no gradient. seconds: of the computation.
+    failed: something was not finite, and there is no gradient. seconds: of the computation, summed over workers. optimizer: its
+    state after the steps of a team; then dw and db are what these have changed.
     """
 
     number: int
@@ -88,6 +97,7 @@ class GradientUpdate:
     db: list
     failed: bool
     seconds: float = 0.0
+    optimizer: list | None = None
 
     def owned(self):
         """The same with gradients of its own, which the engine does not write over."""
