@@ -60,11 +60,45 @@ def what_is_left(client):
     return tasks + attending + [*global_manager.listeners][3:]
 
 
-@pytest.mark.parametrize("n_jobs", [2, 3])
+@pytest.mark.parametrize("n_jobs", [2, 5])
 def test_synchronous_runs_have_the_bits_of_the_serial_backend(client, n_jobs):
-    """Also where there are more workers than threads."""
+    """Also where there are more workers than threads, and where these add up their gradients among themselves."""
     options = {"synchronous": True, "n_jobs": n_jobs}
     assert run(client, **options)[1] == run("serial", **options)[1]
+
+
+def test_workers_that_cannot_reach_each_other_send_all_to_the_driver(client, monkeypatch):
+    options, asked = {"synchronous": True, "n_jobs": 4, "epochs": 2, "async_fraction": 1.0}, []
+
+    async def out_of_reach(self, address, attempt):
+        asked.append(address)
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(dask_worker.Peers, "_ask", out_of_reach)
+    monkeypatch.setattr(dask, "CLOSING", 0.5)
+    backend = dask.Cluster(client)
+    assert run(backend, **options)[1] == run("serial", **options)[1]
+    assert len(asked) == 2  # workers 0 and 2, once
+    assert not backend.can_meet
+
+
+def test_what_a_lost_worker_had_kept_is_computed_again(client):
+    """A worker that goes when all have answered, before their sum."""
+    options, lost = {"synchronous": True, "n_jobs": 4, "epochs": 3, "async_fraction": 1.0}, []
+
+    class Losing(dask.Cluster):
+        def sum_kept(self):
+            if self.attempt == 3:
+                line = self.lines[2]
+                self.client.loop.add_callback(line.serving.cancel)
+            found = super().sum_kept()
+            lost.append(found[0])
+            return found
+
+    records, fingerprint = run(Losing(client), **options)
+    assert fingerprint == run("serial", **options)[1]
+    assert [one for one in lost if one] == [[2]]
+    assert records[-1].workers.restarts == 1
 
 
 def test_links_are_sent_once_after_each_evolution_and_nothing_is_left(client):
@@ -112,6 +146,24 @@ def test_strangers_are_not_unpickled(client):
     asyncio.run(visit())
     assert [record.epoch for record in records] == [2, 3, 4]
     assert not read
+
+
+@pytest.mark.slow
+def test_a_synchronous_run_whose_process_is_killed_has_the_same_bits():
+    from distributed import Client, LocalCluster
+
+    place = {"processes": True, "dashboard_address": None, "host": "127.0.0.1"}
+    options = {"n_jobs": 4, "synchronous": True, "batch_size": 8, "seed": 5, "epochs": 6, "async_fraction": 1.0}
+    with LocalCluster(n_workers=4, threads_per_worker=1, **place) as cluster, Client(cluster, set_as_default=False) as client:
+        backend, model, data = dask.Cluster(client), models.net(dropout=0.3), models.dataset(400, 50)
+        for record in sl.train_parallel(model, data, backend=backend, rules=[sl.SET(0.3)], **options):
+            if record.epoch in (2, 4):
+                address = backend.lines[record.epoch - 2].address
+                client.run(lambda: __import__("os")._exit(1), workers=[address], wait=False)
+    assert record.workers.restarts > 1
+    other = models.net(dropout=0.3)
+    list(sl.train_parallel(other, data, backend="serial", rules=[sl.SET(0.3)], **options))
+    assert models.fingerprint(model) == models.fingerprint(other)
 
 
 # fewer bytes, fewer pushes

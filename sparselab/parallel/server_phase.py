@@ -18,6 +18,7 @@ from .core.worker_stats import Workers
 from .sync_policies import Asynchronous, Synchronous
 
 WAY, MOST_STEPS = 0.25, 32  # of steps_per_push="auto": seconds of a push's way for each of computation; mini-batches at most
+TREE = 4  # workers from which synchronous ones add up their gradients among themselves: fewer save no time by it
 MEASURED = 3  # pushes of each worker that are timed for it
 
 
@@ -25,7 +26,8 @@ class ServerPhase:
     """The first phase of a run: its epochs, and what is counted in each. Its SyncPolicy says which worker computes when.
 
     pushers: the workers that push to the server; each is the first of a team where the backend has teams, of `team` workers at
-    most: these share the mini-batches of a push, and train a copy of the net together with them.
+    most: these share the mini-batches of a push, and train a copy of the net together with them. kept: whether synchronous
+    workers keep their gradients, which the backend adds up among them.
     """
 
     def __init__(self, run, state, server, supervisor, checkpointer=None, pace=None):
@@ -34,6 +36,7 @@ class ServerPhase:
         self.in_process = getattr(supervisor.backend, "in_process", False)
         self.pulled = {}  # worker -> the generation it computes with
         teams = {} if run.synchronous else getattr(supervisor.backend, "teams", {})
+        self.kept = run.synchronous and run.n_workers >= TREE and hasattr(supervisor.backend, "sum_kept")
         self.pushers, self.team = [*(teams or range(run.n_workers))], max(map(len, teams.values()), default=0)
 
     def records(self):
@@ -96,7 +99,7 @@ class ServerPhase:
     def _snapshot(self):
         """What a worker or a team computes with; before the first update, a mini-batch for each worker, at no learning rate."""
         steps = self.run.steps_per_push if self.policy else max(1, self.team)
-        snapshot = replace(self.server.view(), steps=steps)
+        snapshot = replace(self.server.view(), steps=steps, kept=self.kept)
         if not self.team:
             return snapshot
         rates = [self.policy.rate(self.updates + step / steps) if self.policy else 0.0 for step in range(steps)]
@@ -111,6 +114,8 @@ class ServerPhase:
     def _handle(self, number, update):
         """What the server does with an answer; False where the epoch is over or a record is due."""
         combined = self.policy.combine(update)
+        if combined is not None and self.kept and not combined.failed:
+            combined = self._with_sums(combined)
         if combined is None:
             return True
         self._apply(combined)
@@ -118,6 +123,15 @@ class ServerPhase:
             return False
         self._start_tasks()
         return True
+
+    def _with_sums(self, update):
+        """The update of all workers with the mean of the gradients that they have kept; None where some were lost meanwhile:
+        these are computed again."""
+        n = self.run.n_workers
+        lost, dw, db = self.supervisor.backend.sum_kept()
+        for number, round_ in self.policy.take_back(lost):
+            self.supervisor.submit(number, "gradient", self._snapshot, round_)
+        return None if lost else replace(update, dw=[a / a.dtype.type(n) for a in dw], db=[a / a.dtype.type(n) for a in db])
 
     def _apply(self, update):
         """One update of the server's net; Ctrl-C is held back meanwhile."""

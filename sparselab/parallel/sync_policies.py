@@ -107,15 +107,19 @@ class Synchronous(SyncPolicy):
 
     def next_tasks(self):
         """(worker, round) of the tasks that start now."""
+        self.updates = []
         return self._start(range(self.run.n_workers))
 
     def combine(self, update):
         """The GradientUpdate of all workers, None until all have answered."""
         self.updates.append(update)
-        if len(self.updates) < self.run.n_workers:
-            return None
-        updates, self.updates = sorted(self.updates, key=lambda one: one.number), []
-        return averaged(updates)
+        self.updates.sort(key=lambda one: one.number)
+        return averaged(self.updates) if len(self.updates) == self.run.n_workers else None
+
+    def take_back(self, numbers):
+        """Forget the updates of these workers; returns their tasks."""
+        self.updates = [one for one in self.updates if one.number not in numbers]
+        return [(number, self.rounds[number] - 1) for number in numbers]
 
     def turns_ahead(self, most):
         """How many turns workers may take by themselves: none where some have answered in Python already."""

@@ -152,7 +152,7 @@ def _records(run, state, server, backend, limits, checkpointer, pace):
             yield from finished
             if state.epoch < run.epochs:
                 opened = True
-                check = _check_of(server, trusted=getattr(backend, "in_process", False))
+                check = _check_of(server, backend)
                 supervisor = Supervisor(backend, run.worker(state.seeds), run.X, run.targets, check=check, **limits)
                 close_at_exit(backend)
                 records = _phases(run, state, server, supervisor, checkpointer, pace)
@@ -171,14 +171,15 @@ def _phases(run, state, server, supervisor, checkpointer, pace):
     yield from LocalPhase(run, state, supervisor, local, checkpointer).records()
 
 
-def _check_of(server, trusted):
-    """Function that raises ValueError where a worker's result does not fit the net.
-
-    trusted: whether workers are objects of this process; what comes from another one must be finite too.
-    """
+def _check_of(server, backend):
+    """Function that raises ValueError where a worker's result does not fit the net; what comes from another process must be
+    finite too."""
+    trusted = getattr(backend, "in_process", False)
 
     def check(result):
         if isinstance(result, GradientUpdate):
+            if result.dw is None and hasattr(backend, "sum_kept"):  # the server looks at the sum
+                return
             server.check(result.generation, result.dw, result.db, finite=not trusted, optimizer=result.optimizer)
         elif not trusted:
             check_state(result.optimizer, server.model.copy().load(result.parameters))

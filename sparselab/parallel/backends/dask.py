@@ -14,14 +14,14 @@ import threading
 import time
 import uuid
 from collections import Counter
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import BrokenExecutor, Future, wait
 from contextlib import suppress
 from dataclasses import replace
 
 from ...utils import checks
 from ...utils.interrupts import defer_interrupts
 from ...utils.version import __version__
-from ..core.worker import GradientUpdate
+from ..core.worker import GradientUpdate, partners, summed
 from .base import THREADS, first_of, outcome, packed, without_interrupts
 from .dask_worker import attend, decoded, encoded, filled, flat, hollow, rounded, widened
 
@@ -48,6 +48,7 @@ class Cluster:
             checks.choice("compression", compression, ["bfloat16"])
         self.address, self.compression, self.client, self.cluster, self.listener = address, compression, None, None, None
         self.data, self.lines, self.teams, self.avoided, self.serving = None, {}, {}, set(), set()
+        self.secret, self.attempt, self.can_meet = uuid.uuid4().hex, 0, True
 
     def open(self, spec, X, targets):
         """Connect or start, send the samples to every worker, and wait until all workers have connected to this process."""
@@ -88,10 +89,37 @@ class Cluster:
     def result(self, future):
         """The task's result, or its exception."""
         answer = outcome(future)
-        if isinstance(answer, GradientUpdate) and not answer.failed:
+        if isinstance(answer, GradientUpdate) and not answer.failed and answer.dw is not None:
             (dw, db), state = filled(widened(*answer.dw), self.lines[answer.number].topologies, answer.optimizer)
             return replace(answer, dw=list(dw), db=list(db), optimizer=state)
         return answer
+
+    def sum_kept(self):
+        """(workers that were lost, dw, db): the sums of the gradients that all workers have kept, or None where some were lost.
+
+        Each worker gets from its partners what they have summed. Where workers cannot reach each other, all is summed here.
+        """
+        lines, n = [self.lines[number] for number in range(self.n_workers)], self.n_workers
+        self.attempt += 1
+        futures = []
+        for line in lines:
+            peers = [lines[one].peer for one in partners(line.number, n)] if self.can_meet else []
+            futures.append(self._start(line, "sum_kept", self.attempt, peers, line.number == 0 or not self.can_meet))
+        done, _ = wait(futures, START_UP)
+        lost = [line.number for line, one in zip(lines, futures, strict=True) if one not in done]
+        if not lost and any(one.exception() for one in futures):
+            limit = time.monotonic() + CLOSING
+            while not (lost := [line.number for line in lines if line.error]) and time.monotonic() < limit:
+                time.sleep(0.01)  # it may be known a little later that a connection is closed
+            if not lost and self.can_meet:
+                self.can_meet = False
+                return self.sum_kept()
+            lost = lost or [line.number for line, one in zip(lines, futures, strict=True) if one.exception()]
+        if lost:
+            return lost, None, None
+        total = summed([one.result() for one in futures[: 1 if self.can_meet else n]])
+        (dw, db), _ = filled(total, lines[0].topologies, None)
+        return [], dw, db
 
     def restart(self, numbers):
         """New long tasks for these workers. A process that hangs is killed if it is ours, else it gets no more tasks; samples
@@ -178,11 +206,11 @@ class Cluster:
         task, line = asyncio.current_task(), None
         self.serving.add(task)
         try:
-            token, address = await comm.read()
+            token, address, peer = await comm.read()
             line = next((one for one in [*self.lines.values()] if one.token == token and one.serving is None), None)
             if line is None:  # of a worker that was given up, or a stranger
                 return
-            line.serving, line.address, comm.deserialize = task, address, True
+            line.serving, line.address, line.peer, comm.deserialize = task, address, peer, True
             line.connected.set_result(None)
             while True:
                 await comm.write(await line.tasks.get())
@@ -207,7 +235,7 @@ class Cluster:
             address = min(usable, key=lambda one: (load[one] + 1) / usable[one], default=None)  # noqa: B023 (called at once)
             line = self.lines[number] = Line(number, address, self.done)
             line.remote = self.client.submit(
-                attend, self.listener.contact_address, line.token, number, __version__, self.data,
+                attend, self.listener.contact_address, line.token, self.secret, number, __version__, self.data,
                 workers=address and [address], allow_other_workers=address is not None, pure=False,
             )  # fmt: skip
             line.remote.add_done_callback(lambda remote, line=line, loop=self.client.loop: ended(line, remote, loop))
@@ -265,12 +293,12 @@ class Line:
     """The long task of a worker at the Dask worker with this address, and its connection to us. Only the thread of Dask's event
     loop changes it.
 
-    remote: Dask's Future of the task; serving: our task that serves the connection; future: of what the worker does now;
-    generation, topologies: the links that it has.
+    peer: where the worker listens to others; remote: Dask's Future of the task; serving: our task that serves the connection;
+    future: of what the worker does now; generation, topologies: the links that it has.
     """
 
     def __init__(self, number, address, done):
-        self.number, self.address, self.done, self.token = number, address, done, uuid.uuid4().hex
+        self.number, self.address, self.done, self.token, self.peer = number, address, done, uuid.uuid4().hex, None
         self.tasks, self.connected, self.error = asyncio.Queue(), Future(), None
         self.remote = self.serving = self.future = self.generation = self.topologies = None
 

@@ -14,9 +14,10 @@ from .process_worker import WorkerTasks, attempt
 from .team import Team
 
 CONNECT = 20  # seconds that the driver has to answer
+NEIGHBOUR = 5  # seconds that another worker has to answer
 
 
-def attend(driver, token, number, version, samples):
+def attend(driver, token, secret, number, version, samples):
     """Connect to the driver and do its tasks, one after the other, until it closes the connection."""
     from distributed import get_worker, secede
 
@@ -25,7 +26,8 @@ def attend(driver, token, number, version, samples):
     worker = get_worker()
     secede()  # the thread pool has room for others' tasks
     spec, X, targets = samples
-    asyncio.run(serve(driver, [token, worker.address], worker.security, Tasks(number, spec, X, targets)))
+    tasks = Tasks(number, spec, X, targets, Peers(secret, worker.security))
+    asyncio.run(serve(driver, [token, worker.address], worker.security, tasks))
 
 
 async def serve(driver, greeting, security, tasks):
@@ -34,10 +36,13 @@ async def serve(driver, greeting, security, tasks):
 
     comm = await connect(driver, timeout=CONNECT, **security.get_connection_args("worker"))
     try:
-        await comm.write(greeting)
+        await comm.write([*greeting, await tasks.peers.listen(driver)])
         while True:
             name, arguments = decoded(*await comm.read())
             answer = attempt(lambda: getattr(tasks, name)(*arguments))  # noqa: B023 (called at once)
+            if asyncio.iscoroutine(answer[1]):
+                answer = (await asyncio.gather(answer[1], return_exceptions=True))[0]
+                answer = not isinstance(answer, BaseException), answer
             try:
                 message = encoded(answer)
             except Exception as error:
@@ -51,13 +56,79 @@ async def serve(driver, greeting, security, tasks):
         comm.abort()
 
 
+class Peers:
+    """The other workers of a run, which get from this one what it has summed. Who does not know the secret is sent away."""
+
+    def __init__(self, secret, security):
+        self.secret, self.security, self.listener, self.comms = secret, security, None, {}
+        self.attempt = self.total = self.summed = None
+
+    async def listen(self, driver):
+        """Listen on the way to the driver, and give the address. What comes from others is not unpickled."""
+        from distributed.comm import get_local_address_for, listen
+
+        self.summed, place = asyncio.Condition(), get_local_address_for(driver)
+        self.listener = listen(place, self.answer, deserialize=False, **self.security.get_listen_args("worker"))
+        await self.listener.start()
+        return self.listener.contact_address
+
+    async def answer(self, comm):
+        """Send another worker the sums of the attempts that it names, each as soon as it is there."""
+        try:
+            while (await comm.read())[0] == self.secret:
+                attempt = (await comm.read())[0]
+                async with self.summed:
+                    await self.summed.wait_for(lambda: self.attempt == attempt)  # noqa: B023 (waited for at once)
+                await comm.write(encoded(self.total))
+        except Exception:  # it is gone, or a stranger
+            return
+        finally:
+            comm.abort()
+
+    async def sum(self, attempt, vector, addresses):
+        """The sum of this vector and those of the peers at these addresses, one after the other."""
+        for address in addresses:
+            vector = vector + await self._ask(address, attempt)
+        async with self.summed:
+            self.attempt, self.total = attempt, vector
+            self.summed.notify_all()
+        return vector
+
+    async def _ask(self, address, attempt):
+        from distributed.comm import connect
+
+        comm = self.comms.pop(address, None)
+        if comm is None:
+            comm = await connect(address, timeout=NEIGHBOUR, **self.security.get_connection_args("worker"))
+        try:
+            await comm.write([self.secret])
+            await comm.write([attempt])
+            total = decoded(*await comm.read())
+        except BaseException:
+            comm.abort()
+            raise
+        self.comms[address] = comm
+        return total
+
+    def close(self):
+        """Close the connections."""
+        if self.listener is not None:
+            self.listener.stop()
+        for comm in self.comms.values():
+            comm.abort()
+
+
 class Tasks(WorkerTasks):
     """What a worker of a cluster, or the first of a team, can be asked for.
 
     lost: what the gradients of now have lost by rounding.
     """
 
-    lost, team = 0.0, None
+    lost, team, kept = 0.0, None, None
+
+    def __init__(self, number, spec, X, targets, peers=None):
+        super().__init__(number, spec, X, targets)
+        self.peers = peers
 
     def gradient(self, snapshot, links, values, dtype, round_, numbers):
         """The GradientUpdate of a round; its dw is (the vector of all gradients, and of the optimizer's state, dtype).
@@ -78,11 +149,25 @@ class Tasks(WorkerTasks):
                 vector[:n] += self.lost
                 whole, vector = vector[:n], rounded(vector)
                 self.lost = whole - widened(vector[:n], dtype)
-            update = replace(update, dw=(vector, dtype), db=None, optimizer=hollow(update.optimizer))
+            self.kept = vector if snapshot.kept else None
+            sent = None if snapshot.kept else (vector, dtype)
+            update = replace(update, dw=sent, db=None, optimizer=hollow(update.optimizer))
         return update
 
+    async def sum_kept(self, attempt, addresses, is_wanted):
+        """Add what the peers at these addresses have summed to the gradient that was kept; gives it where it is wanted."""
+        if self.kept is None:
+            raise LookupError("this worker has no gradient")
+        total = await self.peers.sum(attempt, self.kept, addresses)
+        return total if is_wanted else None
+
     def close(self):
-        """End the threads of the team."""
+        """End the threads of the team, and the connections to others."""
+        if self.peers is not None:
+            self.peers.close()
+        self._end_team()
+
+    def _end_team(self):
         team, self.team = self.team, None
         if team is not None:
             team.close()
@@ -102,7 +187,7 @@ class Tasks(WorkerTasks):
             update = self.team.train(self.number, snapshot, round_)
         finally:
             if update is None or update.failed:
-                self.close()
+                self._end_team()
         return update
 
     def local(self, parameters, kept, epoch):
