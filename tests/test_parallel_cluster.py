@@ -41,13 +41,18 @@ class Listening(dask.Cluster):
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self.sent = []
+        self.sent, self.came = [], []
 
     def _start(self, line, name, *arguments):
         if name == "gradient":
             snapshot, links, values, *_ = arguments
             self.sent.append((line.number, snapshot.generation, links is not None, values.nbytes))
         return super()._start(line, name, *arguments)
+
+    def result(self, future):
+        answer = super().result(future)
+        self.came.append(sum(int(np.count_nonzero(g)) for g in (*answer.dw, *answer.db)))
+        return answer
 
 
 def what_is_left(client):
@@ -182,6 +187,30 @@ def test_compressed_runs_send_half_learn_and_say_so(client):
         dask.Cluster(client, "zip")
 
 
+def test_of_each_gradient_the_largest_entries_are_sent_and_records_say_it(client):
+    backend = Listening(client, "top-k", 0.2)
+    records, _ = run(backend, epochs=8, async_fraction=1.0)
+    floats = sum(layer.topology.nnz + layer.topology.n_out for layer in models.net().layers)
+    assert {n for *_, n in backend.sent} == {4 * floats}
+    assert max(backend.came) == round(0.2 * floats)
+    assert {record.workers.compression for record in records} == {"top-k 0.2"}
+    assert records[-1].train_loss < 0.9 * records[0].train_loss
+    with pytest.raises(ValueError, match=r"^compression = 'top-k 0\.2': must be None in a synchronous run"):
+        run(dask.Cluster(client, "top-k", 0.2), synchronous=True)
+    for share in (0, 1.5, float("nan")):
+        with pytest.raises(ValueError, match="^share"):
+            dask.Cluster(client, "top-k", share)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_largest_entries_are_restored_and_the_rest_is_0(dtype):
+    vector = np.random.default_rng(0).standard_normal(110).astype(dtype)
+    found = dask_worker.restored(dask_worker.largest(vector, 100, 0.07), np.dtype(dtype))
+    bound = sorted(abs(vector[:100]))[-7]
+    wanted = [*np.where(abs(vector[:100]) >= bound, vector[:100], 0), *vector[100:]]
+    np.testing.assert_array_equal(found, np.array(wanted, dtype))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_rounded_numbers_are_the_nearest_of_bfloat16(dtype):
     values = np.random.default_rng(0).standard_normal(1000).astype(dtype) * 10.0 ** np.arange(-20, 20).repeat(25)
@@ -194,8 +223,9 @@ def test_rounded_numbers_are_the_nearest_of_bfloat16(dtype):
     assert (found[-5:] == values[-5:]).all()
 
 
-def test_what_rounding_takes_from_a_gradient_comes_with_the_next():
-    """Over many pushes at the same parameters the sums differ by no more than one rounding, not by as many as there were."""
+@pytest.mark.parametrize("share", [None, 0.1])
+def test_what_compression_takes_from_a_gradient_comes_with_the_next(share):
+    """Over many pushes at the same parameters the sums differ by what the last one has lost: by no more than one rounding."""
     model, data = models.net(), models.dataset(64, 10)
     spec = WorkerSpec(
         model.activation, 0.0, model.initializer, sl.SoftmaxCrossEntropy(), sl.MomentumSGD(), (), 64, np.random.SeedSequence(1), 1
@@ -207,13 +237,14 @@ def test_what_rounding_takes_from_a_gradient_comes_with_the_next():
     values = dask_worker.widened(dask_worker.rounded(values), dtype)  # both at the same parameters
     snapshot, sums = sl.parallel.Snapshot(0, 0, None), [0.0, 0.0]
     for round_ in range(50):
-        for i, (tasks, sent) in enumerate(((exact, values), (lossy, dask_worker.rounded(values)))):
-            update = tasks.gradient(snapshot, None if round_ else links, sent, dtype, round_, None)
-            vector, _ = update.dw
+        for i, (tasks, sent) in enumerate(((exact, values), (lossy, values if share else dask_worker.rounded(values)))):
+            update = tasks.gradient(snapshot, None if round_ else links, sent, dtype, round_, None, share if i else None)
+            vector = dask_worker.restored(*update.dw)
             assert len(vector) == len(values)
-            sums[i] = sums[i] + dask_worker.widened(vector, dtype).astype(np.float64)
-    one = 2.0**-7 * np.abs(sums[0] / 50)
-    assert (np.abs(sums[0] - sums[1]) <= one + 1e-6).all()
+            sums[i] = sums[i] + vector.astype(np.float64)
+    np.testing.assert_allclose(sums[0] - sums[1], lossy.lost, atol=1e-4)
+    if not share:
+        assert (np.abs(sums[0] - sums[1]) <= 2.0**-7 * np.abs(sums[0] / 50) + 1e-6).all()
 
 
 @pytest.mark.parametrize(

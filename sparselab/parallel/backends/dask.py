@@ -23,7 +23,7 @@ from ...utils.interrupts import defer_interrupts
 from ...utils.version import __version__
 from ..core.worker import GradientUpdate, partners, summed
 from .base import THREADS, first_of, outcome, packed, without_interrupts
-from .dask_worker import attend, decoded, encoded, filled, flat, hollow, rounded, widened
+from .dask_worker import attend, decoded, encoded, filled, flat, hollow, restored, rounded
 
 CONNECT = 10  # seconds that a scheduler has to answer
 START_UP = 60  # seconds that workers have to come
@@ -37,16 +37,20 @@ class Cluster:
     """The backend "dask". address: None for a cluster of this machine, or "tcp://host:port" or "tls://…" of a scheduler (then
     Dask's configuration decides whether the connection is encrypted), or a distributed.Client.
 
-    compression: "bfloat16" halves what is sent. Parameters arrive rounded; what a gradient loses by it, its worker adds to its
-    next one. Default: nothing is lost.
+    compression: "bfloat16" halves what is sent: parameters arrive rounded, too. "top-k" sends of each gradient the entries of
+    largest magnitude only, `share` of all, in (0, 1] (Stich, Cordonnier, Jaggi 2018, "Sparsified SGD with memory"). What a
+    gradient loses by either, its worker adds to its next one. Default: nothing is lost.
     """
 
     name = "dask"
 
-    def __init__(self, address=None, compression=None):
+    def __init__(self, address=None, compression=None, share=0.01):
         if compression is not None:
-            checks.choice("compression", compression, ["bfloat16"])
-        self.address, self.compression, self.client, self.cluster, self.listener = address, compression, None, None, None
+            checks.choice("compression", compression, ["bfloat16", "top-k"])
+        share = checks.number("share", share, "a number in (0, 1]", low=0, high=1, open_low=True)
+        self.share = share if compression == "top-k" else None
+        self.compression = f"top-k {share:g}" if self.share else compression  # for the records
+        self.address, self.client, self.cluster, self.listener = address, None, None, None
         self.data, self.lines, self.teams, self.avoided, self.serving = None, {}, {}, set(), set()
         self.secret, self.attempt, self.can_meet = uuid.uuid4().hex, 0, True
 
@@ -73,10 +77,10 @@ class Cluster:
         links = None if line.generation == snapshot.generation else (p.topologies, p.neurons)
         line.generation, line.topologies = snapshot.generation, p.topologies
         values = flat(p.weights, p.biases, snapshot.optimizer)
-        values = rounded(values) if self.compression else values
+        values = rounded(values) if self.compression == "bfloat16" else values
         head = replace(snapshot, parameters=None, optimizer=hollow(snapshot.optimizer))
         numbers = None if snapshot.rates is None else self.teams[number]
-        return self._start(line, "gradient", head, links, values, p.weights[0].dtype, round_, numbers)
+        return self._start(line, "gradient", head, links, values, p.weights[0].dtype, round_, numbers, self.share)
 
     def local(self, number, parameters, kept, epoch):
         """Start an epoch of a worker on its own."""
@@ -90,7 +94,7 @@ class Cluster:
         """The task's result, or its exception."""
         answer = outcome(future)
         if isinstance(answer, GradientUpdate) and not answer.failed and answer.dw is not None:
-            (dw, db), state = filled(widened(*answer.dw), self.lines[answer.number].topologies, answer.optimizer)
+            (dw, db), state = filled(restored(*answer.dw), self.lines[answer.number].topologies, answer.optimizer)
             return replace(answer, dw=list(dw), db=list(db), optimizer=state)
         return answer
 

@@ -130,11 +130,12 @@ class Tasks(WorkerTasks):
         super().__init__(number, spec, X, targets)
         self.peers = peers
 
-    def gradient(self, snapshot, links, values, dtype, round_, numbers):
+    def gradient(self, snapshot, links, values, dtype, round_, numbers, share):
         """The GradientUpdate of a round; its dw is (the vector of all gradients, and of the optimizer's state, dtype).
 
         snapshot: without arrays (see `hollow`); links: (topologies, neurons), or None where they are those of the task before;
-        values: its arrays in one vector of this dtype, or rounded: then the gradients are, too; numbers: of the team's workers.
+        values: its arrays in one vector of this dtype, or rounded: then the gradients are, too; numbers: of the team's workers;
+        share: of the gradients that are sent, the largest ones (None: all).
         """
         if links is not None:
             self.topologies, self.neurons = links
@@ -145,10 +146,10 @@ class Tasks(WorkerTasks):
         update = self._alone(snapshot, round_) if numbers is None else self._together(numbers, snapshot, round_)
         if not update.failed:
             vector, n = flat(update.dw, update.db, update.optimizer), sum(map(len, weights + biases))
-            if is_rounded:  # the state is not added up: it needs no correction
+            if is_rounded or share:  # the state is not added up: it needs no correction
                 vector[:n] += self.lost
-                whole, vector = vector[:n], rounded(vector)
-                self.lost = whole - widened(vector[:n], dtype)
+                whole, vector = vector[:n], rounded(vector) if is_rounded else largest(vector, n, share)
+                self.lost = whole - restored(vector, dtype)[:n]
             self.kept = vector if snapshot.kept else None
             sent = None if snapshot.kept else (vector, dtype)
             update = replace(update, dw=sent, db=None, optimizer=hollow(update.optimizer))
@@ -246,6 +247,23 @@ def rounded(vector):
     """The nearest numbers of bfloat16, as uint16: the upper halves of float32."""
     bits = vector.astype(np.float32, copy=False).view(np.uint32)
     return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
+
+
+def largest(vector, n, share):
+    """(places, values, all behind, n): this share of the first n entries of a vector, those of largest magnitude."""
+    k = max(1, round(share * n))
+    places = np.sort(np.argpartition(np.abs(vector[:n]), n - k)[n - k :]).astype(np.uint32)
+    return places, vector[places], vector[n:], n
+
+
+def restored(sent, dtype):
+    """The vector of this dtype out of what was `rounded`, or of the `largest`, with 0 elsewhere; any other one as it is."""
+    if not isinstance(sent, tuple):
+        return widened(sent, dtype)
+    places, values, behind, n = sent
+    first = np.zeros(n, dtype)
+    first[places] = values
+    return np.append(first, behind)
 
 
 def widened(vector, dtype):
