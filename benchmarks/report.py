@@ -55,6 +55,7 @@ PLAN = [
     ("python -m benchmarks.parallel --only cifar --workers 2 --epochs 3 --rounds 5 --cifar FILE", 10, "FILE of JPEG images"),
     ("python -m benchmarks.parallel --only traffic accuracy", 10, "FashionMNIST"),
     ("python -m benchmarks.simulation", 20, ""),
+    ("python -m benchmarks.machines", 3, ""),
     ("python -m benchmarks.scale --figure docs/images/scale.png", 10, "11 GiB of memory"),
     ("python -m benchmarks.record", 10, "18 GiB of memory"),
     ("python -m benchmarks.interrupts", 20, "11 GiB of memory, 4 GB of disk"),
