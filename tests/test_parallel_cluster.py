@@ -128,6 +128,33 @@ def test_a_worker_of_another_version_is_refused_before_any_work(client, monkeypa
         run(client)
 
 
+def test_a_worker_without_the_package_is_refused_before_any_work(client, monkeypatch):
+    monkeypatch.setattr(dask, "attend", lambda *arguments: __import__("a_package_that_is_not_there"))
+    with pytest.raises(ValueError, match=r"^backend = .*must have workers with sparselab .*a_package_that_is_not_there"):
+        run(client)
+
+
+@pytest.mark.parametrize("certificates", ["none", "others"])
+def test_a_scheduler_with_other_certificates_is_named(certificates, monkeypatch, tmp_path):
+    import dask as dask_library
+    from distributed import LocalCluster
+    from distributed.security import Security
+
+    place = {"processes": False, "dashboard_address": None, "n_workers": 1, "threads_per_worker": 1}
+    configured = {}
+    if certificates == "others":
+        other = Security.temporary()
+        for name, text in (("ca-file", other.tls_ca_file), ("key", other.tls_client_key), ("cert", other.tls_client_cert)):
+            path = tmp_path / name
+            path.write_text(text)
+            configured["distributed.comm.tls.ca-file" if name == "ca-file" else f"distributed.comm.tls.client.{name}"] = str(path)
+    monkeypatch.setattr(dask, "CONNECT", 1)
+    with LocalCluster(**place, security=Security.temporary(), protocol="tls://") as cluster:
+        address = cluster.scheduler_address
+        with dask_library.config.set(configured), pytest.raises(ValueError, match="^backend = 'tls://.*certificates"):
+            run(address)
+
+
 def test_strangers_are_not_unpickled(client):
     """Whoever does not know the token is sent away; what it sends stays a message that is not read."""
     from distributed.comm import connect

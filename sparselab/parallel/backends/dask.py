@@ -66,8 +66,8 @@ class Cluster:
                 line.connected.result(START_UP)
             except Exception as error:
                 raise ValueError(
-                    f"backend = {checks.shown(self.address or self.name)}: must have workers that can connect to this process at "
-                    f"{self.listener.contact_address} ({error or type(error).__name__})"
+                    f"backend = {checks.shown(self.address or self.name)}: must have workers with sparselab {__version__} that "
+                    f"can connect to this process at {self.listener.contact_address} ({error or type(error).__name__})"
                 ) from error
         self.teams = self._teams()
 
@@ -179,9 +179,10 @@ class Cluster:
         else:
             try:
                 self.client = distributed.Client(address, timeout=CONNECT, set_as_default=False)
-            except OSError as error:
+            except (OSError, TypeError, ValueError) as error:  # TypeError: tls:// without certificates
                 raise ValueError(
-                    f"backend = {checks.shown(address)}: must be the address of a scheduler that answers ({error})"
+                    f"backend = {checks.shown(address)}: must be the address of a scheduler that answers, to the certificates "
+                    f"of Dask's configuration where it is tls:// ({error})"
                 ) from None
         self.client.wait_for_workers(1 if self.cluster is None else self.n_workers, timeout=START_UP)
 

@@ -14,7 +14,7 @@ from .process_worker import WorkerTasks, attempt
 from .team import Team
 
 CONNECT = 20  # seconds that the driver has to answer
-NEIGHBOUR = 5  # seconds that another worker has to answer
+NEIGHBOUR, PATIENCE = 5, 30  # seconds that another worker has to answer, and to send its sum
 
 
 def attend(driver, token, secret, number, version, samples):
@@ -87,12 +87,16 @@ class Peers:
 
     async def sum(self, attempt, vector, addresses):
         """The sum of this vector and those of the peers at these addresses, one after the other."""
-        for address in addresses:
-            vector = vector + await self._ask(address, attempt)
-        async with self.summed:
-            self.attempt, self.total = attempt, vector
-            self.summed.notify_all()
-        return vector
+        total = None
+        try:
+            for address in addresses:
+                vector = vector + await self._ask(address, attempt)
+            total = vector
+        finally:
+            async with self.summed:
+                self.attempt, self.total = attempt, total
+                self.summed.notify_all()
+        return total
 
     async def _ask(self, address, attempt):
         from distributed.comm import connect
@@ -103,11 +107,13 @@ class Peers:
         try:
             await comm.write([self.secret])
             await comm.write([attempt])
-            total = decoded(*await comm.read())
+            total = decoded(*await asyncio.wait_for(comm.read(), PATIENCE))
         except BaseException:
             comm.abort()
             raise
         self.comms[address] = comm
+        if total is None:
+            raise ConnectionError(f"{address} could not add up its part")
         return total
 
     def close(self):
