@@ -203,3 +203,50 @@ def test_a_team_whose_process_is_killed_is_set_up_elsewhere():
         assert epochs == [*range(1, 9)]
         assert record.workers.restarts > 0
         assert models.is_finite(model)
+
+
+# the server on a worker
+
+
+def test_the_server_may_live_on_a_worker(node, tmp_path):
+    options = {"n_jobs": 2, "synchronous": True, "epochs": 5, "batch_size": 32, "seed": 5, "rules": [sl.SET(0.3)]}
+    there, here, data = models.net(dropout=0.3), models.net(dropout=0.3), models.dataset(400, 50)
+    backend = sl.parallel.backends.Cluster(node, server="worker")
+    seen = []
+    for record in sl.train_parallel(there, data, backend=backend, checkpoint=tmp_path, **options):
+        seen.append((record.epoch, record.phase, there.n_links))
+    wanted = [(r.epoch, r.phase, here.n_links) for r in sl.train_parallel(here, data, backend="serial", **options)]
+    assert seen == wanted
+    assert models.fingerprint(there) == models.fingerprint(here)
+    with pytest.raises(ValueError, match="^server = 'here'"):
+        sl.parallel.backends.Cluster(node, server="here")
+
+
+def test_errors_of_a_server_on_a_worker_arrive(node):
+    model, data = models.net(), models.dataset(400, 50)
+    model.layers[0].w[:] = 1e30
+    backend = sl.parallel.backends.Cluster(node, server="worker")
+    with pytest.raises(sl.DivergedError):
+        list(sl.train_parallel(model, data, backend=backend, n_jobs=2, epochs=3, batch_size=32))
+
+
+@pytest.mark.slow
+def test_a_server_whose_process_is_killed_loses_no_epoch():
+    from distributed import Client, LocalCluster
+
+    place = {"processes": True, "dashboard_address": None, "host": "127.0.0.1"}
+    options = {"n_jobs": 2, "synchronous": True, "epochs": 6, "batch_size": 32, "seed": 5, "async_fraction": 1.0}
+    there, here, data, epochs = models.net(), models.net(), models.dataset(400, 50), []
+
+    def places(dask_scheduler):
+        return [worker.address for task in dask_scheduler.tasks.values() if task.actor for worker in task.who_has]
+
+    with LocalCluster(n_workers=2, threads_per_worker=2, **place) as cluster, Client(cluster, set_as_default=False) as client:
+        backend = sl.parallel.backends.Cluster(client, server="worker")
+        for record in sl.train_parallel(there, data, backend=backend, rules=[sl.SET(0.3)], **options):
+            epochs.append(record.epoch)
+            if record.epoch == 3:
+                client.run(lambda: __import__("os")._exit(1), workers=client.run_on_scheduler(places), wait=False)
+    assert epochs == [*range(1, 7)]
+    list(sl.train_parallel(here, data, backend="serial", rules=[sl.SET(0.3)], **options))
+    assert models.fingerprint(there) == models.fingerprint(here)

@@ -16,12 +16,14 @@ from ..nn.optimizers import check_state
 from ..utils import checks
 from ..utils.forks import in_one_process
 from .backends import registry
+from .backends.dask import Cluster
 from .backends.shutdown import close_at_exit
 from .core.run_spec import RunSpec
 from .core.server import ParameterServer
 from .core.worker import GradientUpdate
 from .local_checkpoints import LocalCheckpoints
 from .local_phase import LocalPhase
+from .remote_server import records_from_afar
 from .server_phase import ServerPhase
 from .supervisor import Supervisor
 
@@ -152,7 +154,12 @@ def _records(run, state, server, backend, limits, checkpointer, pace):
         with checkpointer.open_run(run, state, run.epochs) if checkpointer else nullcontext([]) as finished:
             server.resume(state.optimizer)
             yield from finished
-            if state.epoch < run.epochs:
+            if state.epoch < run.epochs and getattr(backend, "server", "driver") == "worker":
+                opened, of_server = True, {"max_staleness": server.max_staleness, "damping": server.damping}
+                client, more = backend.connect(run.n_workers), (backend.options, of_server, limits, pace)
+                records = records_from_afar(run, state, client, _records_there, more, limits["max_restarts"])
+                yield from checkpointer.saving(records) if checkpointer else records
+            elif state.epoch < run.epochs:
                 opened = True
                 check = _check_of(server, backend)
                 supervisor = Supervisor(backend, run.worker(state.seeds), run.X, run.targets, check=check, **limits)
@@ -162,6 +169,12 @@ def _records(run, state, server, backend, limits, checkpointer, pace):
     finally:
         if opened and os.getpid() == owner:  # the workers of a forked process are its parent's
             backend.close()
+
+
+def _records_there(run, state, client, of_backend, of_server, limits, pace):
+    """The records of a run whose server is in this process, a worker of the cluster that this client is connected to."""
+    server = ParameterServer(run.model, run.optimizer, state=state.optimizer, **of_server)
+    return _records(run, state, server, Cluster(client, **of_backend), limits, None, pace)
 
 
 def _phases(run, state, server, supervisor, checkpointer, pace):

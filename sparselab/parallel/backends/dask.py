@@ -40,15 +40,19 @@ class Cluster:
     compression: "bfloat16" halves what is sent: parameters arrive rounded, too. "top-k" sends of each gradient the entries of
     largest magnitude only, `share` of all, in (0, 1] (Stich, Cordonnier, Jaggi 2018, "Sparsified SGD with memory"). What a
     gradient loses by either, its worker adds to its next one. Default: nothing is lost.
+
+    server: "driver", this process, or "worker", one of the cluster, which the others can connect to where they cannot connect to
+    this process. Its net comes here with each record; if it is lost, another one goes on from there.
     """
 
     name = "dask"
 
-    def __init__(self, address=None, compression=None, share=0.01):
+    def __init__(self, address=None, compression=None, share=0.01, server="driver"):
         if compression is not None:
             checks.choice("compression", compression, ["bfloat16", "top-k"])
         share = checks.number("share", share, "a number in (0, 1]", low=0, high=1, open_low=True)
-        self.share = share if compression == "top-k" else None
+        self.share, self.server = share if compression == "top-k" else None, checks.choice("server", server, ["driver", "worker"])
+        self.options = {"compression": compression, "share": share}  # of a server elsewhere
         self.compression = f"top-k {share:g}" if self.share else compression  # for the records
         self.address, self.client, self.cluster, self.listener = address, None, None, None
         self.data, self.lines, self.teams, self.avoided, self.serving = None, {}, {}, set(), set()
@@ -56,9 +60,8 @@ class Cluster:
 
     def open(self, spec, X, targets):
         """Connect or start, send the samples to every worker, and wait until all workers have connected to this process."""
-        self.n_workers, self.done = spec.n_workers, queue.SimpleQueue()
-        self.samples = packed(spec), X, targets
-        self._connect()
+        self.done, self.samples = queue.SimpleQueue(), (packed(spec), X, targets)
+        self.connect(spec.n_workers)
         self.client.sync(self._listen, next(iter(self._usable())), callback_timeout=CONNECT)
         self._place(range(self.n_workers))
         for line in self.lines.values():
@@ -157,9 +160,10 @@ class Cluster:
             ending.start()
             ending.join(CLOSING)
 
-    def _connect(self):
+    def connect(self, n_workers):
+        """The client of the cluster, which is started here if there is no address."""
         distributed = imported()
-        address = self.address
+        address, self.n_workers = self.address, n_workers
         if address is None:
             import multiprocessing.resource_tracker
 
@@ -185,6 +189,7 @@ class Cluster:
                     f"of Dask's configuration where it is tls:// ({error})"
                 ) from None
         self.client.wait_for_workers(1 if self.cluster is None else self.n_workers, timeout=START_UP)
+        return self.client
 
     def _check_scheduler(self):
         if self.client is None or self.client.status != "running":
