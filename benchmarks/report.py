@@ -48,8 +48,9 @@ PLAN = [
     ("python -m benchmarks.parallel --only times --workers 2 --epochs 5 --rounds 5", 8, "FashionMNIST"),
     ("python -m benchmarks.parallel --only times --workers 2 --epochs 5 --backends dask dask-tcp", 5, "the extra [cluster]"),
     (
-        "python -m benchmarks.parallel --only times --workers 2 --epochs 5 --backends dask --kinds WASAP --steps-per-push auto",
-        3,
+        "python -m benchmarks.parallel --only times --workers 2 --epochs 5 --backends dask dask-team --kinds WASAP"
+        " --steps-per-push auto",
+        5,
         "the extra [cluster]",
     ),
     ("python -m benchmarks.parallel --only cifar --workers 2 --epochs 3 --rounds 5 --cifar FILE", 10, "FILE of JPEG images"),
