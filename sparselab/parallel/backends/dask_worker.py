@@ -75,8 +75,10 @@ class Peers:
     async def answer(self, comm):
         """Send another worker the sums of the attempts that it names, each as soon as it is there."""
         try:
-            while (await comm.read())[0] == self.secret:
-                attempt = (await comm.read())[0]
+            while True:
+                secret, attempt = await comm.read()
+                if secret != self.secret:
+                    return
                 async with self.summed:
                     await self.summed.wait_for(lambda: self.attempt == attempt)  # noqa: B023 (waited for at once)
                 await comm.write(encoded(self.total))
@@ -89,6 +91,8 @@ class Peers:
         """The sum of this vector and those of the peers at these addresses, one after the other."""
         total = None
         try:
+            if vector is None:
+                raise LookupError("this worker has no gradient")
             for address in addresses:
                 vector = vector + await self._ask(address, attempt)
             total = vector
@@ -105,8 +109,7 @@ class Peers:
         if comm is None:
             comm = await connect(address, timeout=NEIGHBOUR, **self.security.get_connection_args("worker"))
         try:
-            await comm.write([self.secret])
-            await comm.write([attempt])
+            await comm.write([self.secret, attempt])
             total = decoded(*await asyncio.wait_for(comm.read(), PATIENCE))
         except BaseException:
             comm.abort()
@@ -163,8 +166,6 @@ class Tasks(WorkerTasks):
 
     async def sum_kept(self, attempt, addresses, is_wanted):
         """Add what the peers at these addresses have summed to the gradient that was kept; gives it where it is wanted."""
-        if self.kept is None:
-            raise LookupError("this worker has no gradient")
         total = await self.peers.sum(attempt, self.kept, addresses)
         return total if is_wanted else None
 
