@@ -11,7 +11,7 @@ source "stand-in"). traffic: bytes and server time of a push by net size, and th
 import argparse
 import io
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 from tqdm import tqdm
@@ -22,7 +22,8 @@ from benchmarks.kept import spread
 from sparselab.parallel.core.server import ParameterServer
 
 STANDARD, CIFAR = (784, 1000, 1000, 1000, 10), (3072, 4000, 1000, 4000, 10)
-BACKENDS, ADDRESSED = ("threads", "processes", "dask"), ("dask-tcp",)  # a local cluster without TLS: as an address has it
+BACKENDS = ("threads", "processes", "dask")
+ADDRESSED = {"dask-tcp": False, "dask-team": True}  # local clusters without TLS, as an address has it; whether of one Dask worker
 TIMED = ("job", "backend", "workers", "kind", "steps_per_push")  # a run replaces the rows that say the same of these
 
 
@@ -150,20 +151,21 @@ def cifar(path):
 @contextmanager
 def started(backends, workers):
     """{name: what train_parallel is given} of the backends; a cluster that is addressed is started here, and ended."""
-    if "dask-tcp" not in backends:
-        yield {name: name for name in backends}
-        return
-    from distributed import Client, LocalCluster
+    place, found = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}, {name: name for name in backends}
+    with ExitStack() as stack:
+        for name in ADDRESSED.keys() & found:
+            from distributed import Client, LocalCluster
 
-    place = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
-    with LocalCluster(n_workers=workers, **place) as cluster, Client(cluster, set_as_default=False) as client:
-        yield {name: client if name == "dask-tcp" else name for name in backends}
+            n_processes, n_threads = (1, workers) if ADDRESSED[name] else (workers, 1)
+            cluster = stack.enter_context(LocalCluster(n_workers=n_processes, threads_per_worker=n_threads, **place))
+            found[name] = stack.enter_context(Client(cluster, set_as_default=False))
+        yield found
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", default=["times", "traffic", "accuracy"])
-    parser.add_argument("--backends", nargs="*", default=["threads", "processes"], choices=BACKENDS + ADDRESSED)
+    parser.add_argument("--backends", nargs="*", default=["threads", "processes"], choices=[*BACKENDS, *ADDRESSED])
     parser.add_argument("--workers", nargs="*", type=int, default=[1, 2])
     parser.add_argument("--kinds", nargs="*", default=["WASAP", "WASSP"], choices=["WASAP", "WASSP"])
     parser.add_argument("--epochs", type=int, default=10)

@@ -49,13 +49,15 @@ PLAN = [
     ("python -m benchmarks.parallel --only times --workers 2 --epochs 5 --rounds 5", 8, "FashionMNIST"),
     ("python -m benchmarks.parallel --only times --workers 2 --epochs 5 --backends dask dask-tcp", 5, "the extra [cluster]"),
     (
-        "python -m benchmarks.parallel --only times --workers 2 --epochs 5 --backends dask --kinds WASAP --steps-per-push auto",
-        3,
+        "python -m benchmarks.parallel --only times --workers 2 --epochs 5 --backends dask dask-team --kinds WASAP"
+        " --steps-per-push auto",
+        5,
         "the extra [cluster]",
     ),
     ("python -m benchmarks.parallel --only cifar --workers 2 --epochs 3 --rounds 5 --cifar FILE", 10, "FILE of JPEG images"),
     ("python -m benchmarks.parallel --only traffic accuracy", 10, "FashionMNIST"),
     ("python -m benchmarks.simulation", 20, ""),
+    ("python -m benchmarks.machines", 3, ""),
     ("python -m benchmarks.scale --figure docs/images/scale.png", 10, "11 GiB of memory"),
     ("python -m benchmarks.record", 10, "18 GiB of memory"),
     ("python -m benchmarks.interrupts", 20, "11 GiB of memory, 4 GB of disk"),

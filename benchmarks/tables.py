@@ -110,6 +110,11 @@ COLUMNS = {
         "workers": "d", "phase 1": ("first phase", ""), "damping": ".1f", "accuracy": ".3f",
         "staleness": ".1f", "speed-up": ".1f", "server busy": ".2f", "note": ("", ""),
     },
+    "machines": {
+        "net": "", "Gbit/s": "d", "sent": "", "MB a push": ("MB a push, both ways", ".2f"), "steps": ("steps a push", "d"),
+        "server ms": ".2f", "one machine": ("speed of one machine", ".1f"), "machines": ("machines that pay", ".0f"),
+        "speed-up": ("their speed", ".0f"),
+    },
     "selection: hits of 20": {"ranked by": "", **SELECTION, "noise / the 20": ".3f"},
     "selection: accuracy": {"features": "", "trained": "", **SELECTION},
     "selection: missed": {

@@ -14,6 +14,7 @@ from sparselab.experiments.config import PAPER, SCHEDULES
 from sparselab.experiments.random_search import random_configs
 from sparselab.nn import schedules, summary
 from sparselab.widgets import live_values
+from sparselab.widgets.controls import Control
 
 SMALL = {"dataset": "digits", "hidden": (30, 20), "epochs": 2}
 BAD = [
@@ -21,6 +22,7 @@ BAD = [
     ("hidden", (10, 1.5)), ("activation", "relo"), ("dataset", "fashon"), ("rule", None), ("batch_size", 0), ("epochs", True),
     ("seed", -1), ("workers", -1), ("workers", 65), ("workers", 1.5), ("backend", "thread"), ("backend", "serial"),
     ("async_fraction", 1.01), ("async_fraction", "most"), ("synchronous", 1), ("steps_per_push", 0),
+    ("steps_per_push", "often"), ("steps_per_push", 1.5),
     ("nesterov", 1), ("learning_rate", 0), ("dropout", 1), ("schedule", "linea"), ("initializer", "he"),
 ]  # fmt: skip
 
@@ -185,6 +187,20 @@ def test_the_config_s_parallel_run_is_train_parallel():
     one = sl.build(config.replace(workers=1, steps_per_push=1))
     alone = sl.build(config.replace(workers=0))
     assert [r.train_loss for r in one.train()] == [r.train_loss for r in alone.train()]
+
+
+def test_steps_per_push_may_be_measured():
+    config = sl.ExperimentConfig(**SMALL, workers=2, steps_per_push="auto")
+    assert sl.ExperimentConfig.from_json(config.to_json()) == config
+    assert sl.build(config).parallel_options["steps_per_push"] == "auto"
+    control = Control("steps_per_push", 1)
+    for shown, read in (("auto", "auto"), ("12", 12)):
+        control.input.value = shown
+        assert (control.read(), control.check()) == (read, "")
+    control.write(3)
+    assert control.input.value == "3"
+    control.input.value = "often"
+    assert "must be a whole number in [1, 1000], or one of ['auto']" in control.check()
 
 
 def test_more_workers_than_mini_batches_are_refused_before_training():

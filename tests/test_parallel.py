@@ -11,6 +11,7 @@ from sparselab import evolution
 from sparselab.checkpoints.records import EpochRecord
 from sparselab.evolution import SET, ImportancePruning
 from sparselab.parallel.backends import local, registry
+from sparselab.parallel.core import worker
 from sparselab.parallel.core.server import ParameterServer
 
 BACKENDS = ["serial", "threads", pytest.param("processes", marks=pytest.mark.slow), pytest.param("dask", marks=pytest.mark.slow)]
@@ -49,6 +50,27 @@ def test_wassp_with_two_workers_has_one_hash(backend, two_workers):
     assert found == two_workers
     assert model.nnz == records[0].nnz
     assert all(record.staleness == 0 for record in records[:4])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 8, 11])
+def test_gradients_of_workers_are_summed_by_pairs(n):
+    """Of two halves, the first the largest power of two below n; in a worker's own steps, too; numbers show the order."""
+    values = (np.random.default_rng(n).standard_normal((n, 7)) * 10.0 ** np.arange(7)).astype(np.float32)
+
+    def halves(part):
+        if len(part) == 1:
+            return part[0]
+        half = 2 ** ((len(part) - 1).bit_length() - 1)
+        return halves(part[:half]) + halves(part[half:])
+
+    np.testing.assert_array_equal(worker.summed(values), halves(values))
+    added = [partner for number in range(n) for partner in worker.partners(number, n)]
+    assert sorted(added) == [*range(1, n)]
+
+
+def test_wassp_with_five_workers_has_one_hash():
+    wanted = run(backend="serial", n_jobs=5, synchronous=True)[1]
+    assert run(backend="threads", n_jobs=5, synchronous=True)[1] == wanted
 
 
 class SevenMethods:

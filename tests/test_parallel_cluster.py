@@ -41,13 +41,18 @@ class Listening(dask.Cluster):
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self.sent = []
+        self.sent, self.came = [], []
 
     def _start(self, line, name, *arguments):
         if name == "gradient":
-            snapshot, links, values, _, _ = arguments
+            snapshot, links, values, *_ = arguments
             self.sent.append((line.number, snapshot.generation, links is not None, values.nbytes))
         return super()._start(line, name, *arguments)
+
+    def result(self, future):
+        answer = super().result(future)
+        self.came.append(sum(int(np.count_nonzero(g)) for g in (*answer.dw, *answer.db)))
+        return answer
 
 
 def what_is_left(client):
@@ -60,11 +65,45 @@ def what_is_left(client):
     return tasks + attending + [*global_manager.listeners][3:]
 
 
-@pytest.mark.parametrize("n_jobs", [2, 3])
+@pytest.mark.parametrize("n_jobs", [2, 5])
 def test_synchronous_runs_have_the_bits_of_the_serial_backend(client, n_jobs):
-    """Also where there are more workers than threads."""
+    """Also where there are more workers than threads, and where these add up their gradients among themselves."""
     options = {"synchronous": True, "n_jobs": n_jobs}
     assert run(client, **options)[1] == run("serial", **options)[1]
+
+
+def test_workers_that_cannot_reach_each_other_send_all_to_the_driver(client, monkeypatch):
+    options, asked = {"synchronous": True, "n_jobs": 4, "epochs": 2, "async_fraction": 1.0}, []
+
+    async def out_of_reach(self, address, attempt):
+        asked.append(address)
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(dask_worker.Peers, "_ask", out_of_reach)
+    monkeypatch.setattr(dask, "CLOSING", 0.5)
+    backend = dask.Cluster(client)
+    assert run(backend, **options)[1] == run("serial", **options)[1]
+    assert len(asked) == 2  # workers 0 and 2, once
+    assert not backend.can_meet
+
+
+def test_what_a_lost_worker_had_kept_is_computed_again(client):
+    """A worker that goes when all have answered, before their sum."""
+    options, lost = {"synchronous": True, "n_jobs": 4, "epochs": 3, "async_fraction": 1.0}, []
+
+    class Losing(dask.Cluster):
+        def sum_kept(self):
+            if self.attempt == 3:
+                line = self.lines[2]
+                self.client.loop.add_callback(line.serving.cancel)
+            found = super().sum_kept()
+            lost.append(found[0])
+            return found
+
+    records, fingerprint = run(Losing(client), **options)
+    assert fingerprint == run("serial", **options)[1]
+    assert [one for one in lost if one] == [[2]]
+    assert records[-1].workers.restarts == 1
 
 
 def test_links_are_sent_once_after_each_evolution_and_nothing_is_left(client):
@@ -87,6 +126,33 @@ def test_a_worker_of_another_version_is_refused_before_any_work(client, monkeypa
     monkeypatch.setattr(dask, "__version__", "0.0.0")
     with pytest.raises(ValueError, match=r"^backend = .*0\.0\.0 here: install the same everywhere"):
         run(client)
+
+
+def test_a_worker_without_the_package_is_refused_before_any_work(client, monkeypatch):
+    monkeypatch.setattr(dask, "attend", lambda *arguments: __import__("a_package_that_is_not_there"))
+    with pytest.raises(ValueError, match=r"^backend = .*must have workers with sparselab .*a_package_that_is_not_there"):
+        run(client)
+
+
+@pytest.mark.parametrize("certificates", ["none", "others"])
+def test_a_scheduler_with_other_certificates_is_named(certificates, monkeypatch, tmp_path):
+    import dask as dask_library
+    from distributed import LocalCluster
+    from distributed.security import Security
+
+    place = {"processes": False, "dashboard_address": None, "n_workers": 1, "threads_per_worker": 1}
+    configured = {}
+    if certificates == "others":
+        other = Security.temporary()
+        for name, text in (("ca-file", other.tls_ca_file), ("key", other.tls_client_key), ("cert", other.tls_client_cert)):
+            path = tmp_path / name
+            path.write_text(text)
+            configured["distributed.comm.tls.ca-file" if name == "ca-file" else f"distributed.comm.tls.client.{name}"] = str(path)
+    monkeypatch.setattr(dask, "CONNECT", 1)
+    with LocalCluster(**place, security=Security.temporary(), protocol="tls://") as cluster:
+        address = cluster.scheduler_address
+        with dask_library.config.set(configured), pytest.raises(ValueError, match="^backend = 'tls://.*certificates"):
+            run(address)
 
 
 def test_strangers_are_not_unpickled(client):
@@ -114,6 +180,24 @@ def test_strangers_are_not_unpickled(client):
     assert not read
 
 
+@pytest.mark.slow
+def test_a_synchronous_run_whose_process_is_killed_has_the_same_bits():
+    from distributed import Client, LocalCluster
+
+    place = {"processes": True, "dashboard_address": None, "host": "127.0.0.1"}
+    options = {"n_jobs": 4, "synchronous": True, "batch_size": 8, "seed": 5, "epochs": 6, "async_fraction": 1.0}
+    with LocalCluster(n_workers=4, threads_per_worker=1, **place) as cluster, Client(cluster, set_as_default=False) as client:
+        backend, model, data = dask.Cluster(client), models.net(dropout=0.3), models.dataset(400, 50)
+        for record in sl.train_parallel(model, data, backend=backend, rules=[sl.SET(0.3)], **options):
+            if record.epoch in (2, 4):
+                address = backend.lines[record.epoch - 2].address
+                client.run(lambda: __import__("os")._exit(1), workers=[address], wait=False)
+    assert record.workers.restarts > 1
+    other = models.net(dropout=0.3)
+    list(sl.train_parallel(other, data, backend="serial", rules=[sl.SET(0.3)], **options))
+    assert models.fingerprint(model) == models.fingerprint(other)
+
+
 # fewer bytes, fewer pushes
 
 
@@ -130,6 +214,30 @@ def test_compressed_runs_send_half_learn_and_say_so(client):
         dask.Cluster(client, "zip")
 
 
+def test_of_each_gradient_the_largest_entries_are_sent_and_records_say_it(client):
+    backend = Listening(client, "top-k", 0.2)
+    records, _ = run(backend, epochs=8, async_fraction=1.0)
+    floats = sum(layer.topology.nnz + layer.topology.n_out for layer in models.net().layers)
+    assert {n for *_, n in backend.sent} == {4 * floats}
+    assert max(backend.came) == round(0.2 * floats)
+    assert {record.workers.compression for record in records} == {"top-k 0.2"}
+    assert records[-1].train_loss < 0.9 * records[0].train_loss
+    with pytest.raises(ValueError, match=r"^compression = 'top-k 0\.2': must be None in a synchronous run"):
+        run(dask.Cluster(client, "top-k", 0.2), synchronous=True)
+    for share in (0, 1.5, float("nan")):
+        with pytest.raises(ValueError, match="^share"):
+            dask.Cluster(client, "top-k", share)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_largest_entries_are_restored_and_the_rest_is_0(dtype):
+    vector = np.random.default_rng(0).standard_normal(110).astype(dtype)
+    found = dask_worker.restored(dask_worker.largest(vector, 100, 0.07), np.dtype(dtype))
+    bound = sorted(abs(vector[:100]))[-7]
+    wanted = [*np.where(abs(vector[:100]) >= bound, vector[:100], 0), *vector[100:]]
+    np.testing.assert_array_equal(found, np.array(wanted, dtype))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_rounded_numbers_are_the_nearest_of_bfloat16(dtype):
     values = np.random.default_rng(0).standard_normal(1000).astype(dtype) * 10.0 ** np.arange(-20, 20).repeat(25)
@@ -142,8 +250,9 @@ def test_rounded_numbers_are_the_nearest_of_bfloat16(dtype):
     assert (found[-5:] == values[-5:]).all()
 
 
-def test_what_rounding_takes_from_a_gradient_comes_with_the_next():
-    """Over many pushes at the same parameters the sums differ by no more than one rounding, not by as many as there were."""
+@pytest.mark.parametrize("share", [None, 0.1])
+def test_what_compression_takes_from_a_gradient_comes_with_the_next(share):
+    """Over many pushes at the same parameters the sums differ by what the last one has lost: by no more than one rounding."""
     model, data = models.net(), models.dataset(64, 10)
     spec = WorkerSpec(
         model.activation, 0.0, model.initializer, sl.SoftmaxCrossEntropy(), sl.MomentumSGD(), (), 64, np.random.SeedSequence(1), 1
@@ -155,13 +264,14 @@ def test_what_rounding_takes_from_a_gradient_comes_with_the_next():
     values = dask_worker.widened(dask_worker.rounded(values), dtype)  # both at the same parameters
     snapshot, sums = sl.parallel.Snapshot(0, 0, None), [0.0, 0.0]
     for round_ in range(50):
-        for i, (tasks, sent) in enumerate(((exact, values), (lossy, dask_worker.rounded(values)))):
-            update = tasks.gradient(snapshot, None if round_ else links, sent, dtype, round_)
-            vector, lengths, _ = update.dw
-            assert sum(lengths) == len(values)
-            sums[i] = sums[i] + dask_worker.widened(vector, dtype).astype(np.float64)
-    one = 2.0**-7 * np.abs(sums[0] / 50)
-    assert (np.abs(sums[0] - sums[1]) <= one + 1e-6).all()
+        for i, (tasks, sent) in enumerate(((exact, values), (lossy, values if share else dask_worker.rounded(values)))):
+            update = tasks.gradient(snapshot, None if round_ else links, sent, dtype, round_, None, share if i else None)
+            vector = dask_worker.restored(*update.dw)
+            assert len(vector) == len(values)
+            sums[i] = sums[i] + vector.astype(np.float64)
+    np.testing.assert_allclose(sums[0] - sums[1], lossy.lost, atol=1e-4)
+    if not share:
+        assert (np.abs(sums[0] - sums[1]) <= 2.0**-7 * np.abs(sums[0] / 50) + 1e-6).all()
 
 
 @pytest.mark.parametrize(
@@ -169,8 +279,8 @@ def test_what_rounding_takes_from_a_gradient_comes_with_the_next():
 )
 def test_steps_per_push_from_measured_times(compute, way, steps):
     """The way of a push takes a quarter of its computation at most, if the epoch has as many mini-batches."""
-    timed = SimpleNamespace(backend=None, warm_up=lambda n, snapshot: [(compute, way)] * n)
-    phase = ServerPhase(SimpleNamespace(n_batches=13, n_workers=2), None, SimpleNamespace(view=None), timed)
+    timed = SimpleNamespace(backend=None, warm_up=lambda numbers, snapshot: [(compute, compute + way) for _ in numbers])
+    phase = ServerPhase(SimpleNamespace(n_batches=13, n_workers=2, synchronous=False), None, SimpleNamespace(view=None), timed)
     assert phase._steps_that_pay() == steps
 
 

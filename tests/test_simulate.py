@@ -234,6 +234,26 @@ def test_saturation():
     assert saturation(Costs(0.9, push=0.08, pull=0.02)) == pytest.approx(10)
     assert saturation(Costs(0.9, push=0.1), Network(0.05, 1000), n_bytes=500) == pytest.approx((0.9 + 0.1 + 0.5) / 0.1 + 1)
     assert saturation(Costs(1.0)) == math.inf
+    shared = Network(0.05, 1000, shared=True)
+    assert saturation(Costs(0.9, push=0.1), shared, n_bytes=500) == pytest.approx((0.9 + 0.1) / (0.1 + 0.5) + 1)
+    team = Costs(0.75, push=0.25).of_team(2, 3, server=0.5)
+    assert team.compute * 6 == pytest.approx(3 * 1.0 + 0.375)  # the threads compute at once, and wait half a gradient
+    assert Costs(0.25, push=0.75).of_team(2, 4).compute * 8 == pytest.approx(4 * 1.5 + 0.125)  # one pushes after the other
+    assert saturation(team, steps_per_push=6) == pytest.approx(3.375 / 0.5 + 1)
+
+
+@pytest.mark.parametrize("n", [1, 3, 12])
+def test_the_line_of_the_server_is_used_by_one_message_at_a_time(n):
+    """Then the server is busy for at least the bytes of all messages, and one worker alone takes as long as with its own line."""
+    floats = sum(layer.topology.nnz + layer.topology.n_out for layer in models.net().layers)
+    lines = [Network(0.01, 4.0 * floats, shared=shared) for shared in (False, True)]  # a second a message, if links stay there
+    own, shared = (simulate(n, costs=Costs(2.0, push=0.1), network=one, rules=[])[0] for one in lines)
+    updates = sum(len(record.workers.staleness) for record in shared)
+    assert shared[-1].workers.clock >= updates * 2.1
+    if n == 1:
+        assert shared[-1].workers.clock == pytest.approx(own[-1].workers.clock)
+    else:
+        assert shared[-1].workers.clock > own[-1].workers.clock
     busy = [simulate(n, costs=Costs(0.4, push=0.1), rules=[])[0][-1].workers.server_utilisation for n in (4, 5, 6)]
     assert busy[0] < 0.99
     assert busy[1:] == pytest.approx([1, 1])

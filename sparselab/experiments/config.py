@@ -32,6 +32,7 @@ BACKENDS = ("threads", "processes", "dask")
 HEADERS = {"auto": None, "yes": True, "no": False}
 DECIMALS = {"auto": None, ".": ".", ",": ","}
 MAX_TEXT = 1000  # characters of a field
+NUMBER_OR_NAME = int | str  # the type of a field that takes a whole number, or one of its choices
 SEPARATORS = {"": None, "tab": "\t", "\\t": "\t", "space": r"\s+", " ": r"\s+"}  # as they are typed
 
 
@@ -146,9 +147,9 @@ class ExperimentConfig:
     synchronous: bool = knob(
         False, "synchronous", "first phase: workers wait for each other (WASSP-SGD) or not (WASAP-SGD)", group="parallel"
     )
-    steps_per_push: int = knob(
-        1, "batches a push", "mini-batches whose gradients a worker adds up before it sends them", low=1, high=1000, step=1,
-        group="parallel",
+    steps_per_push: NUMBER_OR_NAME = knob(
+        1, "batches a push", "mini-batches of a worker before it sends what they give; auto: by measured times, if asynchronous",
+        low=1, high=1000, step=1, choices=("auto",), group="parallel",
     )  # fmt: skip
     target: str = knob(
         "",
@@ -382,8 +383,9 @@ def layer_densities(config, sizes):
 
 def documented(one):
     """The lines of a field in the docstring of ExperimentConfig."""
-    m, names = one.metadata, {tuple: "tuple of int"}
-    kind = f"{{{', '.join(map(repr, m['choices']))}}}" if m["choices"] else names.get(one.type, one.type.__name__)
+    m, names = one.metadata, {tuple: "tuple of int", NUMBER_OR_NAME: "int or "}
+    kind = names.get(one.type) or ("" if m["choices"] else one.type.__name__)
+    kind += f"{{{', '.join(map(repr, m['choices']))}}}" if m["choices"] else ""
     bounds = "" if m["low"] is None else f", in [{m['low']}, {m['high']}]"
     return f"{one.name} : {kind}, default {one.default!r}\n        {m['help'][0].upper()}{m['help'][1:]}{bounds}."
 
@@ -411,10 +413,12 @@ def checked(one, value):
         if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
             checks.fail(name, value, "a sequence of whole numbers", TypeError)
         return tuple(checks.integer(f"{name}[{i}]", n, low=m["low"], high=m["high"]) for i, n in enumerate(value))
-    if one.type is int:
+    if one.type is int or (one.type == NUMBER_OR_NAME and not isinstance(value, str)):
         return checks.integer(name, value, low=m["low"], high=m["high"])
     if one.type is float:
         return checks.number(name, value, f"a number in [{m['low']:g}, {m['high']:g}]", low=m["low"], high=m["high"])
+    if one.type == NUMBER_OR_NAME and value not in m["choices"]:
+        checks.fail(name, value, f"a whole number in [{m['low']}, {m['high']}], or one of {list(m['choices'])}")
     if m["choices"]:
         return checks.choice(name, value, m["choices"])
     if name == "dataset":

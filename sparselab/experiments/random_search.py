@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..utils import checks
-from .config import FIELDS
+from .config import FIELDS, NUMBER_OR_NAME
 
 
 def random_configs(space, base, n, seed=0):
@@ -27,7 +27,7 @@ def random_configs(space, base, n, seed=0):
 
 def check_range(name, ends):
     """ValueError unless these are two numbers, the lower one first."""
-    if FIELDS[name].type not in (int, float):
+    if FIELDS[name].type not in (int, float, NUMBER_OR_NAME):
         checks.fail(name, ends, "a list of values, not a range, because the field is not a number")
     if ends[0] >= ends[1]:
         checks.fail(name, ends, "a range from low to high")
@@ -38,7 +38,7 @@ def draw(field, values, rng):
     if not isinstance(values, tuple):
         return values[rng.integers(len(values))]
     low, high = values
-    if field.type is int:
+    if field.type is not float:
         return int(rng.integers(low, high + 1))
     if field.metadata["log"]:
         return min(high, max(low, float(f"{np.exp(rng.uniform(np.log(low), np.log(high))):.3g}")))

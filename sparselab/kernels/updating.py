@@ -57,6 +57,19 @@ def sum_chunk(places, l, n, begin, end):
         add_gradients(total, vector(places[g, l], n), begin, end)
 
 
+@jit
+def sum_pairs(places, l, n, begin, end):
+    """Add the gradients of layer l of the other groups to those of the first, on [begin, end): pairs, pairs of pairs, and so on.
+
+    The sums of the others change, too.
+    """
+    step = 1
+    while step < places.shape[0]:
+        for g in range(0, places.shape[0] - step, 2 * step):
+            add_gradients(vector(places[g, l], n), vector(places[g + step, l], n), begin, end)
+        step *= 2
+
+
 def applied(numbers_of, change):
     """The update of a net by one optimizer.
 
@@ -66,11 +79,11 @@ def applied(numbers_of, change):
 
     @jit
     def apply(thread, threads, table, dw, db, rate, settings, step, divisor, factor, source=None, copy=None):
-        """This thread's share of the links and biases: gradients of all groups, in order, by `divisor`, then the update.
+        """This thread's share of the links and biases: gradients of all groups by `divisor`, then the update.
 
-        factor: multiplies the first vector before. Both float32, and 1 for nothing. source: table of the net before the update,
-        where `table` is that of another net, which takes its place; copy: table of a net that gets the new weights and biases as
-        well.
+        Groups are summed in order; with a divisor they are those of workers, and are summed by pairs. factor: multiplies the
+        first vector before. Both float32, and 1 for nothing. source: table of the net before the update, where `table` is that
+        of another net, which takes its place; copy: table of a net that gets the new weights and biases as well.
         """
         numbers = numbers_of(rate, settings, step)
         for l in range(table.shape[0]):
@@ -80,10 +93,12 @@ def applied(numbers_of, change):
                 for begin in range(n * thread // threads, n * (thread + 1) // threads, CHUNK):
                     end = min(begin + CHUNK, n * (thread + 1) // threads)
                     places = db if kind else dw
-                    sum_chunk(places, l, n, begin, end)
                     total = vector(places[0, l], n)
                     if divisor != 1:
+                        sum_pairs(places, l, n, begin, end)
                         divide(total, begin, end, divisor)
+                    else:
+                        sum_chunk(places, l, n, begin, end)
                     if source is not None:
                         if source[l, value] != table[l, value]:
                             copy_values(vector(source[l, value], n), values, begin, end)

@@ -10,5 +10,6 @@ from .simulation.calibration import saturation as saturation
 from .simulation.events import Failures as Failures
 from .simulation.events import Network as Network
 from .simulation.simulate import simulate_parallel as simulate_parallel
+from .split import train_split as train_split
 from .supervisor import WorkerLostError as WorkerLostError
 from .trainer import train_parallel as train_parallel

@@ -18,17 +18,26 @@ from .core.worker_stats import Workers
 from .sync_policies import Asynchronous, Synchronous
 
 WAY, MOST_STEPS = 0.25, 32  # of steps_per_push="auto": seconds of a push's way for each of computation; mini-batches at most
+TREE = 4  # workers from which synchronous ones add up their gradients among themselves: fewer save no time by it
 MEASURED = 3  # pushes of each worker that are timed for it
 
 
 class ServerPhase:
-    """The first phase of a run: its epochs, and what is counted in each. Its SyncPolicy says which worker computes when."""
+    """The first phase of a run: its epochs, and what is counted in each. Its SyncPolicy says which worker computes when.
+
+    pushers: the workers that push to the server; each is the first of a team where the backend has teams, of `team` workers at
+    most: these share the mini-batches of a push, and train a copy of the net together with them. kept: whether synchronous
+    workers keep their gradients, which the backend adds up among them.
+    """
 
     def __init__(self, run, state, server, supervisor, checkpointer=None, pace=None):
         self.run, self.state, self.server, self.supervisor = run, state, server, supervisor
         self.checkpointer, self.pace, self.policy = checkpointer, pace, None
         self.in_process = getattr(supervisor.backend, "in_process", False)
         self.pulled = {}  # worker -> the generation it computes with
+        teams = {} if run.synchronous else getattr(supervisor.backend, "teams", {})
+        self.kept = run.synchronous and run.n_workers >= TREE and hasattr(supervisor.backend, "sum_kept")
+        self.pushers, self.team = [*(teams or range(run.n_workers))], max(map(len, teams.values()), default=0)
 
     def records(self):
         """The records of the epochs that are left; StepRecords too, where there is a pace."""
@@ -36,10 +45,13 @@ class ServerPhase:
             return
         if not self.in_process:
             with defer_interrupts:
-                self.supervisor.warm_up(self.run.n_workers, self.server.view)
+                self.supervisor.warm_up(self.pushers, self._snapshot)
                 if self.run.auto_steps and not hasattr(self.supervisor.backend, "handoff"):
                     self.run.steps_per_push = self._steps_that_pay()
-        self.policy = (Synchronous if self.run.synchronous else Asynchronous)(self.run, self.state)
+        self.run.steps_per_push *= max(1, self.team)
+        self.policy = (
+            Synchronous(self.run, self.state) if self.run.synchronous else Asynchronous(self.run, self.state, self.pushers)
+        )
         handoff = self._handoff()
         exclusive = nullcontext if handoff is None else handoff.paused
         while self.state.epoch < self.run.first_epochs:
@@ -78,12 +90,20 @@ class ServerPhase:
 
     def _steps_that_pay(self):
         """How many mini-batches a push must have, so that its way takes little beside their computation."""
-        run, spent = self.run, [self.supervisor.warm_up(self.run.n_workers, self.server.view) for _ in range(MEASURED)]
-        compute, way = np.median([one for each in spent for one in each], axis=0)
+        run, spent = self.run, [self.supervisor.warm_up(self.pushers, self._snapshot) for _ in range(MEASURED)]
+        compute, whole = np.median([one for each in spent for one in each], axis=0)
+        compute /= max(1, self.team)
+        way = max(0.0, whole - compute) + compute / 2 * (self.team > 0)  # a team's workers wait for each other at the end
         return int(np.clip(np.ceil(way / (WAY * compute)), 1, max(1, min(MOST_STEPS, run.n_batches // run.n_workers))))
 
     def _snapshot(self):
-        return replace(self.server.view(), steps=self.run.steps_per_push)
+        """What a worker or a team computes with; before the first update, a mini-batch for each worker, at no learning rate."""
+        steps = self.run.steps_per_push if self.policy else max(1, self.team)
+        snapshot = replace(self.server.view(), steps=steps, kept=self.kept)
+        if not self.team:
+            return snapshot
+        rates = [self.policy.rate(self.updates + step / steps) if self.policy else 0.0 for step in range(steps)]
+        return replace(snapshot, rates=np.array(rates), optimizer=self.server.state)
 
     def _start_tasks(self):
         """Give tasks to the workers that are to compute now."""
@@ -94,6 +114,8 @@ class ServerPhase:
     def _handle(self, number, update):
         """What the server does with an answer; False where the epoch is over or a record is due."""
         combined = self.policy.combine(update)
+        if combined is not None and self.kept and not combined.failed:
+            combined = self._with_sums(combined)
         if combined is None:
             return True
         self._apply(combined)
@@ -101,6 +123,15 @@ class ServerPhase:
             return False
         self._start_tasks()
         return True
+
+    def _with_sums(self, update):
+        """The update of all workers with the mean of the gradients that they have kept; None where some were lost meanwhile:
+        these are computed again."""
+        n = self.run.n_workers
+        lost, dw, db = self.supervisor.backend.sum_kept()
+        for number, round_ in self.policy.take_back(lost):
+            self.supervisor.submit(number, "gradient", self._snapshot, round_)
+        return None if lost else replace(update, dw=[a / a.dtype.type(n) for a in dw], db=[a / a.dtype.type(n) for a in db])
 
     def _apply(self, update):
         """One update of the server's net; Ctrl-C is held back meanwhile."""
@@ -111,7 +142,11 @@ class ServerPhase:
         rate, factor = self.policy.next_rate(self.updates)
         if factor != 1:
             self.server.scale_velocity(factor)
-        self.server.push(update, update.dw, update.db, rate, checked=self.in_process or not run.synchronous)
+        checked = self.in_process or not run.synchronous
+        if update.optimizer is None:
+            self.server.push(update, update.dw, update.db, rate, checked=checked)
+        else:
+            self.server.merge(update, checked=checked)
         self.computed += update.seconds
         self._count(update.losses, update.hits, update.n_samples, self.supervisor.queue_length, rate)
 

@@ -68,18 +68,18 @@ class Supervisor:
             self.tasks[number] = kind, arguments
             self._start(number)
 
-    def warm_up(self, n, snapshot):
-        """Let n workers compute once, and discard the gradients. Kernels are loaded in each process then: else the first worker
-        that is ready does all the work at first, and the others' first gradients come dozens of versions late.
+    def warm_up(self, numbers, snapshot):
+        """Let these workers compute once, and discard the gradients. Kernels are loaded in each process then: else the first
+        worker that is ready does all the work at first, and the others' first gradients come dozens of versions late.
 
-        Returns of each task the seconds of its computation, and those of its way to the worker and back.
+        Returns of each task the seconds of its computation, and those from its start to its answer.
         """
-        for number in range(n):
+        for number in numbers:
             self.submit(number, "gradient", snapshot, 0)
         ready = []
-        self.serve(lambda _, update: ready.append(update.seconds) or len(ready) < n)
+        self.serve(lambda _, update: ready.append(update.seconds) or len(ready) < len(numbers))
         tasks, self.timeline = self.timeline, []
-        return [(seconds, end - begun - seconds) for seconds, (_, begun, end) in zip(ready, tasks, strict=True)]
+        return [(seconds, end - begun) for seconds, (_, begun, end) in zip(ready, tasks, strict=True)]
 
     def serve(self, handle, exclusive=nullcontext):
         """Give every result to handle(number, result) until it returns False; failed tasks are done again before.

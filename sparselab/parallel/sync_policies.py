@@ -59,15 +59,16 @@ class SyncPolicy:
 
 
 class Asynchronous(SyncPolicy):
-    """Each worker pulls, computes, pushes; none waits for another (WASAP)."""
+    """Each pusher pulls, computes, pushes; none waits for another (WASAP). pushers: numbers of workers, or of the first of each
+    team."""
 
     name = "asynchronous"
 
-    def __init__(self, run, state):
-        per_epoch, share = -(-run.n_batches // run.steps_per_push), -(-run.n_batches // (run.n_workers * run.steps_per_push))
+    def __init__(self, run, state, pushers):
+        per_epoch, share = -(-run.n_batches // run.steps_per_push), -(-run.n_batches // (len(pushers) * run.steps_per_push))
         super().__init__(run, state, per_epoch, state.epoch * share)
         self.left = max(0, run.first_epochs - state.epoch) * per_epoch  # pulls that are still wanted
-        self.idle = list(range(run.n_workers))
+        self.idle = list(pushers)
 
     def next_tasks(self):
         """(worker, round) of the tasks that start now."""
@@ -106,15 +107,19 @@ class Synchronous(SyncPolicy):
 
     def next_tasks(self):
         """(worker, round) of the tasks that start now."""
+        self.updates = []
         return self._start(range(self.run.n_workers))
 
     def combine(self, update):
         """The GradientUpdate of all workers, None until all have answered."""
         self.updates.append(update)
-        if len(self.updates) < self.run.n_workers:
-            return None
-        updates, self.updates = sorted(self.updates, key=lambda one: one.number), []
-        return averaged(updates)
+        self.updates.sort(key=lambda one: one.number)
+        return averaged(self.updates) if len(self.updates) == self.run.n_workers else None
+
+    def take_back(self, numbers):
+        """Forget the updates of these workers; returns their tasks."""
+        self.updates = [one for one in self.updates if one.number not in numbers]
+        return [(number, self.rounds[number] - 1) for number in numbers]
 
     def turns_ahead(self, most):
         """How many turns workers may take by themselves: none where some have answered in Python already."""

@@ -16,12 +16,14 @@ from ..nn.optimizers import check_state
 from ..utils import checks
 from ..utils.forks import in_one_process
 from .backends import registry
+from .backends.dask import Cluster
 from .backends.shutdown import close_at_exit
 from .core.run_spec import RunSpec
 from .core.server import ParameterServer
 from .core.worker import GradientUpdate
 from .local_checkpoints import LocalCheckpoints
 from .local_phase import LocalPhase
+from .remote_server import records_from_afar
 from .server_phase import ServerPhase
 from .supervisor import Supervisor
 
@@ -69,9 +71,11 @@ def train_parallel(
     evaluate_every : int, default 1
         Epochs between test scores; 0: never.
     steps_per_push : int or "auto", default 1
-        Mini-batches whose gradients are added before they are sent. "auto", which a synchronous run refuses, measures how long
-        gradients and parameters are on their way: as many that this takes at most a quarter as long as the computation, up to 32;
-        1 with workers of this machine, which send nothing. `workers.steps_per_push` of the records has the number.
+        Mini-batches of a worker whose gradients are added before they are sent. Workers of one Dask worker with several threads
+        are a team: in between they train a copy of the net together, and send what they have changed. "auto", which a
+        synchronous run refuses, measures how long gradients and parameters are on their way: as many that this takes at most a
+        quarter as long as the computation, up to 32; 1 with workers of this machine, which send nothing.
+        `workers.steps_per_push` of the records has the mini-batches of a push.
     max_staleness : int, optional
         See `ParameterServer`.
     damping : float, default 0
@@ -150,9 +154,14 @@ def _records(run, state, server, backend, limits, checkpointer, pace):
         with checkpointer.open_run(run, state, run.epochs) if checkpointer else nullcontext([]) as finished:
             server.resume(state.optimizer)
             yield from finished
-            if state.epoch < run.epochs:
+            if state.epoch < run.epochs and getattr(backend, "server", "driver") == "worker":
+                opened, of_server = True, {"max_staleness": server.max_staleness, "damping": server.damping}
+                client, more = backend.connect(run.n_workers), (backend.options, of_server, limits, pace)
+                records = records_from_afar(run, state, client, _records_there, more, limits["max_restarts"])
+                yield from checkpointer.saving(records) if checkpointer else records
+            elif state.epoch < run.epochs:
                 opened = True
-                check = _check_of(server, trusted=getattr(backend, "in_process", False))
+                check = _check_of(server, backend)
                 supervisor = Supervisor(backend, run.worker(state.seeds), run.X, run.targets, check=check, **limits)
                 close_at_exit(backend)
                 records = _phases(run, state, server, supervisor, checkpointer, pace)
@@ -160,6 +169,12 @@ def _records(run, state, server, backend, limits, checkpointer, pace):
     finally:
         if opened and os.getpid() == owner:  # the workers of a forked process are its parent's
             backend.close()
+
+
+def _records_there(run, state, client, of_backend, of_server, limits, pace):
+    """The records of a run whose server is in this process, a worker of the cluster that this client is connected to."""
+    server = ParameterServer(run.model, run.optimizer, state=state.optimizer, **of_server)
+    return _records(run, state, server, Cluster(client, **of_backend), limits, None, pace)
 
 
 def _phases(run, state, server, supervisor, checkpointer, pace):
@@ -171,15 +186,16 @@ def _phases(run, state, server, supervisor, checkpointer, pace):
     yield from LocalPhase(run, state, supervisor, local, checkpointer).records()
 
 
-def _check_of(server, trusted):
-    """Function that raises ValueError where a worker's result does not fit the net.
-
-    trusted: whether workers are objects of this process; what comes from another one must be finite too.
-    """
+def _check_of(server, backend):
+    """Function that raises ValueError where a worker's result does not fit the net; what comes from another process must be
+    finite too."""
+    trusted = getattr(backend, "in_process", False)
 
     def check(result):
         if isinstance(result, GradientUpdate):
-            server.check(result.generation, result.dw, result.db, finite=not trusted)
+            if result.dw is None and hasattr(backend, "sum_kept"):  # the server looks at the sum
+                return
+            server.check(result.generation, result.dw, result.db, finite=not trusted, optimizer=result.optimizer)
         elif not trusted:
             check_state(result.optimizer, server.model.copy().load(result.parameters))
             if not all(checks.all_finite(a) for a in (*result.parameters.weights, *result.parameters.biases)):

@@ -7,7 +7,7 @@ import math
 import re
 
 from .. import datasets
-from ..experiments.config import FIELDS, ExperimentConfig
+from ..experiments.config import FIELDS, NUMBER_OR_NAME, ExperimentConfig
 from ..utils import checks
 from . import markup
 from .toolkit import make
@@ -31,9 +31,9 @@ def widget_of(one, value, span=None):
     choices = dict.fromkeys([*datasets.names(), value]) if one.name == "dataset" else m["choices"]
     if one.type is bool:
         return make("Checkbox", value=value, indent=True, **common)
-    if choices:
+    if choices and one.type is str:
         return make("Dropdown", options=list(choices), value=value, **common)
-    if one.type in (str, tuple) or (one.type is int and high > EXACT):
+    if one.type in (str, tuple, NUMBER_OR_NAME) or (one.type is int and high > EXACT):
         return make("Text", value=text_of(value), continuous_update=False, **common)
     if one.type is int and (span is None or high - low > MAX_STEPS * step):
         return make("IntText", value=value, **common)
@@ -66,7 +66,7 @@ class Control:
         value = self.input.value
         if isinstance(value, str) and self.field.type is tuple:
             return widths(value)
-        if isinstance(value, str) and self.field.type is int:
+        if isinstance(value, str) and self.field.type in (int, NUMBER_OR_NAME):
             return int(value) if re.fullmatch(r"\s*[+-]?\d+\s*", value) else value
         return self._exact(value) if isinstance(value, float) and hasattr(self.input, "readout_format") else value
 

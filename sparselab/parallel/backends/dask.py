@@ -14,18 +14,16 @@ import threading
 import time
 import uuid
 from collections import Counter
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import BrokenExecutor, Future, wait
 from contextlib import suppress
 from dataclasses import replace
-
-import numpy as np
 
 from ...utils import checks
 from ...utils.interrupts import defer_interrupts
 from ...utils.version import __version__
-from ..core.worker import GradientUpdate
+from ..core.worker import GradientUpdate, partners, summed
 from .base import THREADS, first_of, outcome, packed, without_interrupts
-from .dask_worker import attend, decoded, encoded, rounded, split, widened
+from .dask_worker import attend, decoded, encoded, filled, flat, hollow, restored, rounded
 
 CONNECT = 10  # seconds that a scheduler has to answer
 START_UP = 60  # seconds that workers have to come
@@ -39,23 +37,31 @@ class Cluster:
     """The backend "dask". address: None for a cluster of this machine, or "tcp://host:port" or "tls://…" of a scheduler (then
     Dask's configuration decides whether the connection is encrypted), or a distributed.Client.
 
-    compression: "bfloat16" halves what is sent. Parameters arrive rounded; what a gradient loses by it, its worker adds to its
-    next one. Default: nothing is lost.
+    compression: "bfloat16" halves what is sent: parameters arrive rounded, too. "top-k" sends of each gradient the entries of
+    largest magnitude only, `share` of all, in (0, 1] (Stich, Cordonnier, Jaggi 2018, "Sparsified SGD with memory"). What a
+    gradient loses by either, its worker adds to its next one. Default: nothing is lost.
+
+    server: "driver", this process, or "worker", one of the cluster, which the others can connect to where they cannot connect to
+    this process. Its net comes here with each record; if it is lost, another one goes on from there.
     """
 
     name = "dask"
 
-    def __init__(self, address=None, compression=None):
+    def __init__(self, address=None, compression=None, share=0.01, server="driver"):
         if compression is not None:
-            checks.choice("compression", compression, ["bfloat16"])
-        self.address, self.compression, self.client, self.cluster, self.listener = address, compression, None, None, None
-        self.data, self.lines, self.avoided, self.serving = None, {}, set(), set()
+            checks.choice("compression", compression, ["bfloat16", "top-k"])
+        share = checks.number("share", share, "a number in (0, 1]", low=0, high=1, open_low=True)
+        self.share, self.server = share if compression == "top-k" else None, checks.choice("server", server, ["driver", "worker"])
+        self.options = {"compression": compression, "share": share}  # of a server elsewhere
+        self.compression = f"top-k {share:g}" if self.share else compression  # for the records
+        self.address, self.client, self.cluster, self.listener = address, None, None, None
+        self.data, self.lines, self.teams, self.avoided, self.serving = None, {}, {}, set(), set()
+        self.secret, self.attempt, self.can_meet = uuid.uuid4().hex, 0, True
 
     def open(self, spec, X, targets):
         """Connect or start, send the samples to every worker, and wait until all workers have connected to this process."""
-        self.n_workers, self.done = spec.n_workers, queue.SimpleQueue()
-        self.samples = packed(spec), X, targets
-        self._connect()
+        self.done, self.samples = queue.SimpleQueue(), (packed(spec), X, targets)
+        self.connect(spec.n_workers)
         self.client.sync(self._listen, next(iter(self._usable())), callback_timeout=CONNECT)
         self._place(range(self.n_workers))
         for line in self.lines.values():
@@ -63,18 +69,21 @@ class Cluster:
                 line.connected.result(START_UP)
             except Exception as error:
                 raise ValueError(
-                    f"backend = {checks.shown(self.address or self.name)}: must have workers that can connect to this process at "
-                    f"{self.listener.contact_address} ({error or type(error).__name__})"
+                    f"backend = {checks.shown(self.address or self.name)}: must have workers with sparselab {__version__} that "
+                    f"can connect to this process at {self.listener.contact_address} ({error or type(error).__name__})"
                 ) from error
+        self.teams = self._teams()
 
     def gradient(self, number, snapshot, round_):
         """Send the snapshot, without its links where the worker has them, and start the round."""
         p, line = snapshot.parameters, self.lines[number]
         links = None if line.generation == snapshot.generation else (p.topologies, p.neurons)
-        line.generation = snapshot.generation
-        values = np.concatenate([*p.weights, *p.biases])  # a copy: the server goes on
-        values = rounded(values) if self.compression else values
-        return self._start(line, "gradient", replace(snapshot, parameters=None), links, values, p.weights[0].dtype, round_)
+        line.generation, line.topologies = snapshot.generation, p.topologies
+        values = flat(p.weights, p.biases, snapshot.optimizer)
+        values = rounded(values) if self.compression == "bfloat16" else values
+        head = replace(snapshot, parameters=None, optimizer=hollow(snapshot.optimizer))
+        numbers = None if snapshot.rates is None else self.teams[number]
+        return self._start(line, "gradient", head, links, values, p.weights[0].dtype, round_, numbers, self.share)
 
     def local(self, number, parameters, kept, epoch):
         """Start an epoch of a worker on its own."""
@@ -87,11 +96,37 @@ class Cluster:
     def result(self, future):
         """The task's result, or its exception."""
         answer = outcome(future)
-        if isinstance(answer, GradientUpdate) and not answer.failed:
-            gradients, lengths, dtype = answer.dw
-            parts = split(widened(gradients, dtype), lengths)
-            return replace(answer, dw=parts[: len(parts) // 2], db=parts[len(parts) // 2 :])
+        if isinstance(answer, GradientUpdate) and not answer.failed and answer.dw is not None:
+            (dw, db), state = filled(restored(*answer.dw), self.lines[answer.number].topologies, answer.optimizer)
+            return replace(answer, dw=list(dw), db=list(db), optimizer=state)
         return answer
+
+    def sum_kept(self):
+        """(workers that were lost, dw, db): the sums of the gradients that all workers have kept, or None where some were lost.
+
+        Each worker gets from its partners what they have summed. Where workers cannot reach each other, all is summed here.
+        """
+        lines, n = [self.lines[number] for number in range(self.n_workers)], self.n_workers
+        self.attempt += 1
+        futures = []
+        for line in lines:
+            peers = [lines[one].peer for one in partners(line.number, n)] if self.can_meet else []
+            futures.append(self._start(line, "sum_kept", self.attempt, peers, line.number == 0 or not self.can_meet))
+        done, _ = wait(futures, START_UP)
+        lost = [line.number for line, one in zip(lines, futures, strict=True) if one not in done]
+        if not lost and any(one.exception() for one in futures):
+            limit = time.monotonic() + CLOSING
+            while not (lost := [line.number for line in lines if line.error]) and time.monotonic() < limit:
+                time.sleep(0.01)  # it may be known a little later that a connection is closed
+            if not lost and self.can_meet:
+                self.can_meet = False
+                return self.sum_kept()
+            lost = lost or [line.number for line, one in zip(lines, futures, strict=True) if one.exception()]
+        if lost:
+            return lost, None, None
+        total = summed([one.result() for one in futures[: 1 if self.can_meet else n]])
+        (dw, db), _ = filled(total, lines[0].topologies, None)
+        return [], dw, db
 
     def restart(self, numbers):
         """New long tasks for these workers. A process that hangs is killed if it is ours, else it gets no more tasks; samples
@@ -125,9 +160,10 @@ class Cluster:
             ending.start()
             ending.join(CLOSING)
 
-    def _connect(self):
+    def connect(self, n_workers):
+        """The client of the cluster, which is started here if there is no address."""
         distributed = imported()
-        address = self.address
+        address, self.n_workers = self.address, n_workers
         if address is None:
             import multiprocessing.resource_tracker
 
@@ -147,11 +183,13 @@ class Cluster:
         else:
             try:
                 self.client = distributed.Client(address, timeout=CONNECT, set_as_default=False)
-            except OSError as error:
+            except (OSError, TypeError, ValueError) as error:  # TypeError: tls:// without certificates
                 raise ValueError(
-                    f"backend = {checks.shown(address)}: must be the address of a scheduler that answers ({error})"
+                    f"backend = {checks.shown(address)}: must be the address of a scheduler that answers, to the certificates "
+                    f"of Dask's configuration where it is tls:// ({error})"
                 ) from None
         self.client.wait_for_workers(1 if self.cluster is None else self.n_workers, timeout=START_UP)
+        return self.client
 
     def _check_scheduler(self):
         if self.client is None or self.client.status != "running":
@@ -178,11 +216,11 @@ class Cluster:
         task, line = asyncio.current_task(), None
         self.serving.add(task)
         try:
-            token, address = await comm.read()
+            token, address, peer = await comm.read()
             line = next((one for one in [*self.lines.values()] if one.token == token and one.serving is None), None)
             if line is None:  # of a worker that was given up, or a stranger
                 return
-            line.serving, line.address, comm.deserialize = task, address, True
+            line.serving, line.address, line.peer, comm.deserialize = task, address, peer, True
             line.connected.set_result(None)
             while True:
                 await comm.write(await line.tasks.get())
@@ -207,10 +245,18 @@ class Cluster:
             address = min(usable, key=lambda one: (load[one] + 1) / usable[one], default=None)  # noqa: B023 (called at once)
             line = self.lines[number] = Line(number, address, self.done)
             line.remote = self.client.submit(
-                attend, self.listener.contact_address, line.token, number, __version__, self.data,
+                attend, self.listener.contact_address, line.token, self.secret, number, __version__, self.data,
                 workers=address and [address], allow_other_workers=address is not None, pure=False,
             )  # fmt: skip
             line.remote.add_done_callback(lambda remote, line=line, loop=self.client.loop: ended(line, remote, loop))
+
+    def _teams(self):
+        """{number: workers} of the teams, each of the workers at a Dask worker of several threads, by the number of the first;
+        none where no Dask worker has two workers and two threads."""
+        threads, found = self.client.nthreads(), {}
+        for number, line in sorted(self.lines.items()):
+            found.setdefault(line.address if threads.get(line.address, 1) > 1 else number, []).append(number)
+        return {team[0]: team for team in found.values()} if len(found) < self.n_workers else {}
 
     def _send(self):
         """The samples to all workers, where they are not in the cluster. Some may be dying just now."""
@@ -257,14 +303,14 @@ class Line:
     """The long task of a worker at the Dask worker with this address, and its connection to us. Only the thread of Dask's event
     loop changes it.
 
-    remote: Dask's Future of the task; serving: our task that serves the connection; future: of what the worker does now;
-    generation: of the links that it has.
+    peer: where the worker listens to others; remote: Dask's Future of the task; serving: our task that serves the connection;
+    future: of what the worker does now; generation, topologies: the links that it has.
     """
 
     def __init__(self, number, address, done):
-        self.number, self.address, self.done, self.token = number, address, done, uuid.uuid4().hex
+        self.number, self.address, self.done, self.token, self.peer = number, address, done, uuid.uuid4().hex, None
         self.tasks, self.connected, self.error = asyncio.Queue(), Future(), None
-        self.remote = self.serving = self.future = self.generation = None
+        self.remote = self.serving = self.future = self.generation = self.topologies = None
 
     def start(self, future, message):
         """Have a task sent."""

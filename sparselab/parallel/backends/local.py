@@ -31,7 +31,7 @@ class Local:
     def open(self, spec, X, targets):
         """Make the workers."""
         self.spec, self.X, self.targets = spec, X, targets
-        self.workers = [self._worker(number) for number in range(spec.n_workers)]
+        self.workers = {number: self._worker(number) for number in self._numbers()}
 
     def gradient(self, number, snapshot, round_):
         """Start a round of a worker with these parameters."""
@@ -51,6 +51,9 @@ class Local:
         for number in numbers:
             self.workers[number] = self._worker(number)
         return numbers
+
+    def _numbers(self):
+        return range(self.spec.n_workers)
 
     def _worker(self, number):
         return Worker(self.spec, number, self.X, self.targets)
@@ -101,7 +104,7 @@ class Threads(Local):
     name = "threads"
 
     def __init__(self):
-        self.receive, self.shared, self.workers, self.threads = lambda future: False, None, [], []
+        self.receive, self.shared, self.workers, self.threads = lambda future: False, None, {}, []
         self.done, self.tasks, self.under_way = queue.SimpleQueue(), {}, {}
 
     def deliver_to(self, receive):
@@ -110,12 +113,12 @@ class Threads(Local):
 
     def open(self, spec, X, targets):
         super().open(spec, X, targets)
-        self.threads = [self._thread(number) for number in range(spec.n_workers)]
+        self.threads = [self._thread(number) for number in self.workers]
 
     def handoff(self, run, server, phase):
         """From now on workers push by themselves where the Handoff lets them."""
         self.shared = Handoff(server, run.n_workers, run.synchronous, phase)
-        for worker in self.workers:
+        for worker in self.workers.values():
             worker.connect(self.shared.client(worker.number))
         return self.shared
 
@@ -150,7 +153,7 @@ class Threads(Local):
 
     def close(self):
         """End the threads, after the mini-batches that they compute now."""
-        for worker in self.workers:
+        for worker in self.workers.values():
             worker.stop()
         for tasks in self.tasks.values():
             tasks.put(None)

@@ -20,7 +20,7 @@ from ...nn.mlp import Parameters, SparseMLP, check_model
 from ...nn.optimizers import LayerState, MomentumSGD, check_state, update_layers
 from ...nn.torch_optimizers import TorchOptimizer
 from ...utils import checks
-from .worker import Snapshot
+from .worker import GradientUpdate, Snapshot
 
 Gradients = list[NDArray[np.floating]]  # an array for each layer
 
@@ -150,6 +150,42 @@ class ParameterServer:
         self._count(staleness, self._apply(dw, db, float(rate), staleness))
         return staleness
 
+    def merge(self, update: GradientUpdate, *, checked: bool = False) -> int:
+        """Add what a team of workers has changed in its copy of the net, and take over the state of its optimizer.
+
+        Parameters
+        ----------
+        update : GradientUpdate
+            The team's; its `optimizer` is not None.
+        checked : bool, default False
+            As for `push`.
+
+        Returns
+        -------
+        int
+            The staleness: updates of the server since the team's copy.
+
+        Raises
+        ------
+        ValueError
+            If the changes do not fit that copy or are not finite: nothing is changed then.
+        """
+        staleness = self.version - update.version
+        if not checked:
+            self.check(update.generation, update.dw, update.db, optimizer=update.optimizer)
+        factor = push_pull.push_rate(1.0, staleness, float(self.damping), self._bound())
+        dw, db = self.moved(update.generation, update.dw, update.db)
+        if factor >= 0:
+            for layer, *changes in zip(self.model.layers, dw, db, strict=True):
+                for values, change in zip((layer.w, layer.b), changes, strict=True):
+                    values += change * change.dtype.type(factor)
+            for own, theirs, rewiring in zip(self.state, update.optimizer, self._rewirings_from(update.generation), strict=True):
+                carry, carry_rows = (rewiring.carry, rewiring.carry_rows) if rewiring else (np.array, np.array)
+                own.links, own.neurons = [*map(carry, theirs.links)], [*map(carry_rows, theirs.neurons)]
+                own.count = theirs.count
+        self._count(staleness, factor >= 0)
+        return staleness
+
     def settings(self) -> NDArray[np.float64]:
         """Give the numbers of the optimizer, the damping and the bound of the staleness, as compiled code wants them.
 
@@ -158,8 +194,7 @@ class ParameterServer:
         ndarray of shape (SERVER_SETTINGS,)
             See kernels.push_pull.
         """
-        bound = np.inf if self.max_staleness is None else self.max_staleness
-        return np.append(settings_of(self.optimizer), (self.damping, bound))
+        return np.append(settings_of(self.optimizer), (self.damping, self._bound()))
 
     def scale_velocity(self, factor: float) -> None:
         """Multiply the velocity, in place, where the optimizer keeps the learning rate inside it.
@@ -282,7 +317,9 @@ class ParameterServer:
         taken, self.traffic = self.traffic, Traffic()
         return taken
 
-    def check(self, generation: int, dw: Gradients, db: Gradients, finite: bool = True) -> None:
+    def check(
+        self, generation: int, dw: Gradients, db: Gradients, finite: bool = True, optimizer: list[LayerState] | None = None
+    ) -> None:  # fmt: skip
         """Raise ValueError unless these are gradients of the net of a generation.
 
         Parameters
@@ -293,6 +330,8 @@ class ParameterServer:
             As for `push`.
         finite : bool, default True
             Whether every value is looked at.
+        optimizer : list of LayerState, optional
+            The state of a team's optimizer.
 
         Raises
         ------
@@ -307,6 +346,14 @@ class ParameterServer:
         for l, (nnz, n_out) in enumerate(shapes):
             check_gradient(f"dw[{l}]", dw[l], nnz, self.model.dtype, finite)
             check_gradient(f"db[{l}]", db[l], n_out, self.model.dtype, finite)
+        if optimizer is None:
+            return
+        found, wanted = ([(len(s.links), len(s.neurons)) for s in state] for state in (optimizer, self.state))
+        if found != wanted:
+            checks.fail("optimizer", found, f"states with as many vectors as the server's, {wanted}")
+        for l, (state, (nnz, n_out)) in enumerate(zip(optimizer, shapes, strict=True)):
+            for vector, n in [(v, nnz) for v in state.links] + [(v, n_out) for v in state.neurons]:
+                check_gradient(f"optimizer[{l}]", vector, n, self.model.dtype, finite)
 
     def _apply(self, dw, db, rate, staleness):
         """Whether the gradients were applied: not where they are too stale."""
@@ -315,12 +362,15 @@ class ParameterServer:
             arrays = [[np.ascontiguousarray(a) for a in part] for part in (dw, db)]
             places = [np.array([[*map(address, part)]], np.int64) for part in arrays]
             return push_pull.push(0, 1, self.table.rows, *places, 1, rate, 1.0, staleness, self.settings())
-        bound = np.inf if self.max_staleness is None else self.max_staleness
-        rate = push_pull.push_rate(rate, staleness, float(self.damping), float(bound))
+        rate = push_pull.push_rate(rate, staleness, float(self.damping), self._bound())
         if rate < 0:
             return False
         update_layers(self.optimizer, self.model, self.state, dw, db, rate)
         return True
+
+    def _bound(self):
+        """The largest staleness that is accepted, a float."""
+        return np.inf if self.max_staleness is None else float(self.max_staleness)
 
     def _count(self, staleness, applied):
         self.traffic.staleness.append(staleness)
@@ -329,6 +379,8 @@ class ParameterServer:
 
     def _rewirings_from(self, generation):
         """A Rewiring (or None) a layer from a generation to now."""
+        if generation == self.generation:
+            return [None] * len(self.model.layers)
         if generation not in self.to_now:
             rewirings = self.rewirings[generation]
             for later in range(generation + 1, self.generation):

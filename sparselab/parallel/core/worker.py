@@ -7,6 +7,7 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...checkpoints.state import TrainingState
 from ...engines import select
@@ -14,6 +15,7 @@ from ...engines.augmented import rows_of
 from ...engines.base import Outcome
 from ...engines.fused import FusedEngine
 from ...nn.mlp import Parameters, SparseMLP
+from ...nn.optimizers import LayerState
 from ...training.epoch_runner import MAX_PACE, EpochRunner
 from .shards import Batches, shard_of, worker_seeds
 
@@ -54,6 +56,12 @@ class Snapshot:
         Whether the worker may compute with these very arrays, which belong to it until it answers. Else it copies them.
     steps : int, default 1
         Mini-batches whose gradients the worker adds to one.
+    rates : ndarray of shape (steps,), optional
+        Learning rates of the steps, which a team of workers takes by itself then. Default: it is no team.
+    optimizer : list of LayerState, optional
+        The state of the optimizer, for a team.
+    kept : bool, default False
+        Whether the worker keeps its gradient, which the backend will ask for in the sum of all.
 
     Examples
     --------
@@ -68,13 +76,17 @@ class Snapshot:
     parameters: Parameters
     lent: bool = False
     steps: int = 1
+    rates: NDArray[np.float64] | None = None
+    optimizer: list[LayerState] | None = None
+    kept: bool = False
 
 
 @dataclass
 class GradientUpdate:
     """The gradient of one round: Σ loss and hits over its samples, dw and db of each layer, and what it was computed with.
 
-    failed: something was not finite, and there is no gradient. seconds: of the computation.
+    failed: something was not finite, and there is no gradient. seconds: of the computation, summed over workers. optimizer: its
+    state after the steps of a team; then dw and db are what these have changed. dw and db are None where the worker keeps them.
     """
 
     number: int
@@ -88,6 +100,7 @@ class GradientUpdate:
     db: list
     failed: bool
     seconds: float = 0.0
+    optimizer: list | None = None
 
     def owned(self):
         """The same with gradients of its own, which the engine does not write over."""
@@ -234,9 +247,28 @@ def added(total, update):
 
 
 def averaged(updates):
-    """Updates of all workers as one, with the mean of their gradients; that of one update is its own."""
-    if len(updates) == 1 or any(one.failed for one in updates):
+    """Updates of all workers as one, with the mean of their gradients; that of one update is its own, and of kept ones there is
+    none."""
+    if len(updates) == 1 or updates[0].dw is None or any(one.failed for one in updates):
         return merged(updates, updates[0].dw, updates[0].db)
-    mean = lambda arrays: sum(arrays[1:], arrays[0].copy()) / arrays[0].dtype.type(len(arrays))
+    mean = lambda arrays: summed(arrays) / arrays[0].dtype.type(len(arrays))
     dw, db = ([mean(arrays) for arrays in zip(*(getattr(one, name) for one in updates), strict=True)] for name in ("dw", "db"))
     return merged(updates, dw, db)
+
+
+def partners(number, n):
+    """The workers whose sums worker `number` of n adds to its gradient, one after the other, where all are summed by pairs.
+
+    Worker 0 adds 1, 2, 4, …: it has the sum of all at last. In kernels.updating this order is `sum_pairs`.
+    """
+    steps = (2**k for k in range(max(1, n).bit_length()))
+    return [number + step for step in steps if number % (2 * step) == 0 and number + step < n]
+
+
+def summed(arrays):
+    """The sum of arrays by pairs."""
+    parts = [*arrays]
+    for number in reversed(range(len(parts))):  # those that a worker adds have larger numbers
+        for partner in partners(number, len(parts)):
+            parts[number] = parts[number] + parts[partner]
+    return parts[0]

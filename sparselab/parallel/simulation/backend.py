@@ -108,7 +108,7 @@ class Simulator(Local):
         if not self.waiting:
             return None
         task = self.queue.next()
-        future, work = self.waiting.pop(id(task))
+        future, work, received = self.waiting.pop(id(task))
         if task.lost:
             self.lost += 1
             self.known.pop(task.number, None)
@@ -119,6 +119,7 @@ class Simulator(Local):
         except Exception as error:
             future.set_exception(error)
             return future
+        self.idle += self._serve(received)
         if isinstance(result, GradientUpdate):
             self.waited.append(task.served - task.arrival)
             self.idle += task.served - task.arrival
@@ -161,12 +162,12 @@ class Simulator(Local):
 
     def _ask(self, number, work, serve, down, compute, up):
         """Put a task into the queue; returns its Future. down, up: bytes, or None for no message."""
-        ways = [0.0 if n is None else self.network.seconds(n) for n in (down, up)]
+        (sent, there), (received, back) = [(0.0, 0.0) if n is None else self.network.parts(n) for n in (down, up)]
         before = self.queue.now
-        task, future = self.queue.ask(number, serve, ways[0], compute, ways[1]), Future()
+        task, future = self.queue.ask(number, serve + sent, there, compute, back), Future()
         self.idle += self.queue.now - before
         self.computing.append((number, task.begin, task.end))
-        self.waiting[id(task)] = future, work
+        self.waiting[id(task)] = future, work, received
         return future
 
     def _serve(self, seconds):

@@ -77,6 +77,37 @@ class Costs:
         """Seconds of a mini-batch in the local phase."""
         return Times("compute", self.compute).mean() + Times("push", self.push).mean() if self.step is None else self.step
 
+    def of_team(self, threads: int, steps: int, server: float = 0.0) -> "Costs":
+        """Give the costs where each worker is a team: the threads of a machine, with these costs, and a copy of the net.
+
+        Its threads push to the copy one after the other, and wait for each other before the team pushes to the server. A model,
+        not a measurement: the threads do not slow each other down otherwise.
+
+        Parameters
+        ----------
+        threads : int
+            Threads of the team.
+        steps : int
+            Mini-batches of each thread between two pushes of the team.
+        server : float, default 0
+            The server's work on a push of a team.
+
+        Returns
+        -------
+        Costs
+            For `saturation` and `simulate_parallel` with ``steps_per_push=threads * steps``; compute is that of one mini-batch.
+
+        Examples
+        --------
+        >>> import sparselab as sl
+        >>> sl.parallel.Costs(compute=0.75, push=0.25).of_team(2, 3).compute
+        0.5625
+        """
+        threads, steps = checks.integer("threads", threads), checks.integer("steps", steps)
+        compute, push = Times("compute", self.compute).mean(), Times("push", self.push).mean() + self.pull
+        together = steps * max(compute + push, threads * push) + compute / 2 * (threads > 1)
+        return Costs(together / (threads * steps), checks.non_negative("server", server))
+
 
 def calibrate(
     model: SparseMLP, data: Any, batch_size: int = 128, *, n_batches: int = 48, n_jobs: int = 1, rules: Any = None, seed: Any = 0,
@@ -181,10 +212,10 @@ def short(model, data, batch_size, n_batches, **options):
     return meter, list(records), model
 
 
-def saturation(costs: Costs, network: Network | None = None, n_bytes: float = 0) -> float:
+def saturation(costs: Costs, network: Network | None = None, n_bytes: float = 0, steps_per_push: int = 1) -> float:
     """Give the number of workers from which the server is busy all the time.
 
-    (compute + network) / server + 1: a model, not a measurement.
+    (compute + network) / server + 1: a model, not a measurement. A network that is shared is the server's own time.
 
     Parameters
     ----------
@@ -194,6 +225,8 @@ def saturation(costs: Costs, network: Network | None = None, n_bytes: float = 0)
         Default none.
     n_bytes : float, default 0
         Bytes of a snapshot and a push together.
+    steps_per_push : int, default 1
+        Mini-batches of a push.
 
     Returns
     -------
@@ -207,8 +240,9 @@ def saturation(costs: Costs, network: Network | None = None, n_bytes: float = 0)
     5.0
     """
     network = Network() if network is None else network
-    server = Times("push", costs.push).mean() + costs.pull
-    away = Times("compute", costs.compute).mean() + 2 * network.seconds(n_bytes / 2)
+    busy, way = network.parts(n_bytes / 2)
+    server = Times("push", costs.push).mean() + costs.pull + 2 * busy
+    away = checks.integer("steps_per_push", steps_per_push) * Times("compute", costs.compute).mean() + 2 * way
     return away / server + 1 if server > 0 else math.inf
 
 

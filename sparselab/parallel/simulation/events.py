@@ -22,6 +22,9 @@ class Network:
         Seconds a message, at least 0.
     bandwidth : float, default inf
         Bytes a second, above 0.
+    shared : bool, default False
+        Whether all messages go through one line of the server, one after the other, as with machines whose server has one
+        network card. Default: a line for each worker.
 
     Examples
     --------
@@ -32,11 +35,29 @@ class Network:
 
     latency: float = 0.0
     bandwidth: float = float("inf")
+    shared: bool = False
 
     def __post_init__(self) -> None:
         checks.non_negative("latency", self.latency)
         if self.bandwidth != float("inf"):
             checks.positive("bandwidth", self.bandwidth)
+        checks.flag("shared", self.shared)
+
+    def parts(self, n_bytes: float) -> tuple[float, float]:
+        """Give the time that a message takes, in two parts.
+
+        Parameters
+        ----------
+        n_bytes : float
+            Its size.
+
+        Returns
+        -------
+        tuple of float
+            Seconds in which the server is busy with it, and those in which it is not.
+        """
+        seconds = self.seconds(n_bytes)
+        return (seconds - self.latency, self.latency) if self.shared else (0.0, seconds)
 
     def seconds(self, n_bytes: float) -> float:
         """Give the time that a message takes.

@@ -1,0 +1,265 @@
+"""A net whose layers are split by rows between processes: a first step towards nets that are larger than a machine.
+
+Each process has a share of the neurons of each layer: their incoming links and biases, the optimizer's state of both, and their
+activations. Forward, every process gets the activations of all neurons of a layer from the others; backward, it gets the parts of
+the gradients by its own activations, and adds them up. No process but the caller's ever has all links.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from itertools import combinations
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from types import SimpleNamespace
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import scipy.sparse
+
+from ..checkpoints.records import EpochRecord
+from ..checkpoints.state import EpochTotals
+from ..nn import optimizers, trained_activations
+from ..nn.linear import SparseLinear
+from ..nn.mlp import SparseMLP, behind
+from ..topology.topology import Topology
+from ..training.epoch_runner import NOT_EVALUATED, epoch_record
+from ..utils import checks
+from ..utils.interrupts import defer_interrupts
+from .backends.base import THREADS, without_interrupts
+from .backends.process_worker import end_with
+from .core.run_spec import RunSpec
+from .core.shards import Batches
+from .supervisor import WorkerLostError
+
+MAIN = "import sys; sys.path[:] = {}; from sparselab.parallel.split import main; main({}, {})"
+
+
+def train_split(
+    model: SparseMLP, data: Any, *, n_jobs: int = 2, optimizer: Any = None, epochs: int = 10, batch_size: int = 128,
+    seed: int | np.random.SeedSequence | np.random.Generator | None = None, loss: Any = None,
+) -> Iterator[EpochRecord]:  # fmt: skip
+    """Train a model in place with its layers split by rows between processes of this machine.
+
+    The losses are those of `train` up to rounding. Experimental: without dropout, rules, test scores and repairs; the mini-batch
+    is one tile.
+
+    Parameters
+    ----------
+    model : SparseMLP
+        The net, without dropout. It holds the result at the end.
+    data : Dataset or tuple of array
+        As for `train`; every process has all samples.
+    n_jobs : int, default 2
+        Processes; at most the smallest number of neurons of a layer.
+    optimizer : Any, optional
+        As for `train`, without `clip_norm`; default ``MomentumSGD()``.
+    epochs, batch_size : int, default 10 and 128
+        As for `train`.
+    seed : int, SeedSequence, Generator or None, optional
+        As for `train`.
+    loss : str or object, optional
+        As for `train`.
+
+    Returns
+    -------
+    generator of EpochRecord
+        After each epoch its record.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument, before any work starts.
+    WorkerLostError
+        If a process ends before the training does.
+
+    Examples
+    --------
+    >>> import numpy as np, sparselab as sl
+    >>> X, y = np.random.default_rng(0).standard_normal((64, 8), dtype=np.float32), np.arange(64) % 2
+    >>> model = sl.SparseMLP.create((8, 16, 2), density=0.5, seed=0)
+    >>> [record.epoch for record in sl.parallel.train_split(model, (X, y), epochs=2, batch_size=16, seed=0)]
+    [1, 2]
+    """
+    run = RunSpec(
+        model, data, n_jobs=1, async_fraction=1.0, synchronous=True, optimizer=optimizer, rules=(), epochs=epochs,
+        batch_size=batch_size, loss=loss, evaluate_every=0, steps_per_push=1,
+    )  # fmt: skip
+    n_jobs = checks.integer("n_jobs", n_jobs, high=min(model.sizes[1:]))
+    if model.dropout:
+        checks.fail("model.dropout", model.dropout, "0 where layers are split")
+    if getattr(run.optimizer, "clip_norm", None) is not None:
+        checks.fail("optimizer.clip_norm", run.optimizer.clip_norm, "None where layers are split")
+    return _records(run, n_jobs, checks.seed_sequence("seed", seed))
+
+
+def _records(run, n, seeds):
+    """The records; in the end the processes are gone."""
+    ends = [bounds(size, n) for size in run.model.sizes]
+    parts = []
+    for k in range(n):
+        layers = [rows_of(layer, *of[k : k + 2]) for layer, of in zip(run.model.layers, ends[1:], strict=True)]
+        parts.append((k, layers, ends, run.model.activation, run.loss, run.optimizer, run.X, run.targets))
+    processes = []
+    try:
+        with defer_interrupts, without_interrupts():
+            processes = begin(parts)
+        batches = Batches(seeds, len(run.targets), run.batch_size)
+        for epoch in range(run.epochs):
+            start, order, totals = time.perf_counter(), batches.order(epoch), EpochTotals(n_samples=len(run.targets))
+            for step in range(batches.per_epoch):
+                samples = order[step * run.batch_size : (step + 1) * run.batch_size]
+                totals.learning_rate = run.optimizer.rate(epoch + step / batches.per_epoch)
+                losses = ask(processes, "step", samples, totals.learning_rate)
+                totals.losses.append(losses[0][0])
+                totals.hits += losses[0][1]
+            if epoch + 1 == run.epochs:
+                collect(run.model, ask(processes, "values"))
+            totals.seconds["all"] = time.perf_counter() - start
+            yield epoch_record(run.model, totals, epoch + 1, NOT_EVALUATED, 0.0, has_accuracy=run.has_accuracy, phase="split")
+    finally:
+        for process, connection in processes:
+            process.kill()
+            process.wait()
+            connection.close()
+
+
+def bounds(n, parts):
+    """(parts + 1,) where the shares of n neurons begin and end."""
+    return [n * k // parts for k in range(parts + 1)]
+
+
+def rows_of(layer, begin, end):
+    """The outputs begin … end − 1 of a layer, with their links."""
+    t = layer.topology
+    first, last = t.indptr[[begin, end]]
+    topology = Topology(end - begin, t.n_in, t.indptr[begin : end + 1] - first, t.indices[first:last].copy())
+    return SparseLinear(topology, layer.w[first:last].copy(), layer.b[begin:end].copy())
+
+
+def collect(model, parts):
+    """Write the weights and biases of all parts into the model; parts: (w, b) of each layer."""
+    for layer, of in zip(model.layers, zip(*parts, strict=True), strict=True):
+        layer.w[:], layer.b[:] = (np.concatenate(arrays) for arrays in zip(*of, strict=True))
+
+
+def begin(parts):
+    """[(process, connection)] of processes with these parts, each connected to all others."""
+    n, lines = len(parts), [Pipe() for _ in parts]
+    between = {k: [None] * n for k in range(n)}
+    for a, b in combinations(range(n), 2):
+        between[a][b], between[b][a] = Pipe()
+    processes = []
+    for k, (ours, theirs) in enumerate(lines):
+        fds = [theirs.fileno(), *(one and one.fileno() for one in between[k])]
+        process = subprocess.Popen(
+            [sys.executable, "-c", MAIN.format([*map(str, sys.path)], fds, os.getpid())], stdin=subprocess.DEVNULL,
+            pass_fds=[fd for fd in fds if fd is not None], env=os.environ | THREADS,
+        )  # fmt: skip
+        processes.append((process, ours))
+    for one in [theirs for _, theirs in lines] + [one for of in between.values() for one in of if one]:
+        one.close()
+    for (_, connection), part in zip(processes, parts, strict=True):
+        connection.send_bytes(cloudpickle.dumps(part))
+    return processes
+
+
+def ask(processes, name, *arguments):
+    """The answers of all processes; their error, or WorkerLostError where one has ended."""
+    try:
+        for _, connection in processes:
+            connection.send((name, arguments))
+        answers = [connection.recv() for _, connection in processes]
+    except (EOFError, OSError) as error:
+        raise WorkerLostError("a process with a part of the net has ended") from error
+    for good, answer in answers:
+        if not good:
+            raise answer
+    return [answer for _, answer in answers]
+
+
+# in the processes
+
+
+def main(fds, driver):
+    """Do what the driver asks for, until it is gone."""
+    threading.Thread(target=end_with, args=(driver,), daemon=True).start()
+    line, *peers = [None if fd is None else Connection(fd) for fd in fds]
+    part = Part(*pickle.loads(line.recv_bytes()), peers)
+    while True:
+        name, arguments = line.recv()
+        try:
+            line.send((True, getattr(part, name)(*arguments)))
+        except Exception as error:
+            line.send((False, error))
+
+
+class Part:
+    """The share of process `number`. ends: of each level, the bounds of all shares; peers: connections to the others."""
+
+    def __init__(self, number, layers, ends, activation, loss, optimizer, X, targets, peers):
+        trained_activations.refuse(activation, "its values are not split")
+        self.number, self.layers, self.ends, self.peers = number, layers, ends, peers
+        self.functions, self.loss, self.optimizer = behind(activation, len(layers)), loss, optimizer
+        self.state, self.X, self.targets = optimizer.init(SimpleNamespace(layers=layers)), X, targets
+
+    def step(self, samples, rate):
+        """(Σ loss, hits) of a mini-batch, after which weights and biases are updated."""
+        X = self.X[samples]
+        A = [np.ascontiguousarray((X.toarray() if scipy.sparse.issparse(X) else X).T)]
+        Z = []
+        for level, (layer, f) in enumerate(zip(self.layers, self.functions, strict=True), 1):
+            Z.append(layer.forward(A[-1]))
+            A.append(self._all_rows(f.forward(Z[-1]), level))
+        out, n = A.pop(), len(samples)
+        loss, hits = self.loss.on_tile(out, self.targets, samples, 0, n, out.dtype.type(1) / out.dtype.type(n), out)
+        dZ = out[self._share(len(self.layers))]
+        for l in reversed(range(len(self.layers))):
+            layer = self.layers[l]
+            dX, dw, db = layer.backward(A[l], dZ)
+            if l:
+                dZ = self._own_rows(dX, l) * self.functions[l - 1].gradient(Z[l - 1])
+            optimizers.update(self.optimizer, layer, self.state[l], dw, db, layer.values, rate)
+        return float(loss), int(hits)
+
+    def values(self):
+        """[(w, b)] of the layers."""
+        return [(layer.w, layer.b) for layer in self.layers]
+
+    def _share(self, level, number=None):
+        number = self.number if number is None else number
+        return slice(*self.ends[level][number : number + 2])
+
+    def _all_rows(self, own, level):
+        """The activations of all neurons of a level, of which these are ours."""
+        whole = np.empty((self.ends[level][-1], own.shape[1]), own.dtype)
+        whole[self._share(level)] = own
+        own = np.ascontiguousarray(own)
+        for number, peer in self._others():
+            exchange(peer, self.number < number, own, whole[self._share(level, number)])
+        return whole
+
+    def _own_rows(self, parts, level):
+        """The sum of all processes' gradients by our neurons of a level; parts: ours by all neurons."""
+        total, into = parts[self._share(level)].copy(), np.empty_like(parts[self._share(level)])
+        for number, peer in self._others():
+            exchange(peer, self.number < number, parts[self._share(level, number)], into)
+            total += into
+        return total
+
+    def _others(self):
+        return [(number, peer) for number, peer in enumerate(self.peers) if peer is not None]
+
+
+def exchange(peer, first, array, into):
+    """Send an array and receive another one; one side sends first."""
+    for sends in (first, not first):
+        if sends:
+            peer.send_bytes(array)
+        else:
+            peer.recv_bytes_into(memoryview(into).cast("B"))
