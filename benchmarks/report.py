@@ -34,6 +34,7 @@ PLAN = [
     ("python -m benchmarks.both_ends --choose --folder FOLDER", 20, "FOLDER of the .npz files that it names"),
     ("python -m benchmarks.large_outputs", 15, "4 GiB of memory"),
     ("python -m benchmarks.torch_layers --figure docs/images/torch_break_even.png", 30, "PyTorch, a compiler for C++"),
+    ("python -m benchmarks.torch_training", 20, "PyTorch"),
     ("python -m benchmarks.startup", 1, ""),
     ("python -m benchmarks.defaults", 5, ""),
     ("python -m benchmarks.evolution", 2, ""),

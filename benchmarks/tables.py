@@ -83,6 +83,14 @@ COLUMNS = {
     "torch_layers": {"shape": "", "rows": ",d", **TORCH_LAYER},
     "torch_layers: feed-forward": TORCH_LAYER,
     "torch_layers: break-even": {"shape": "", "rows": ",d", "nn.Linear": "", "masked": "", "torch CSR": "", "SparseProp": ""},
+    "torch_training": {
+        "density": "g", "sparse ms": ("sparse, ms a step", ".0f"), "dense ms": ("dense, ms a step", ".0f"), "times faster": ".2f",
+        "sparse parameters": ("parameters, sparse", ",d"), "dense parameters": ("parameters, dense", ",d"),
+    },
+    "torch_training: accuracy": {
+        "data": "", "epochs": "d", "density": "g", "model": "", "n": ("seeds", "d"), "accuracy %": ("test accuracy %", ""),
+        "mean %": ("", ".2f"), "seconds": ("s an epoch", ".1f"), "links": ",d", "MiB": ("MiB in training", ".1f"),
+    },
     "evolution": {
         "net": "", "links": ",d", "make": ("making s", ".3f"), "make / 10^7": ("a 10^7 links", ".2f"),
         "evolve": ("evolution s", ".3f"), "min": ".3f", "evolve / 10^7": ("a 10^7 links", ".2f"),

@@ -2,7 +2,18 @@
 
 from dataclasses import asdict
 
-from benchmarks import both_ends, growth, importance, kept, peer_report, questions, repertoire, scale, torch_layers
+from benchmarks import (
+    both_ends,
+    growth,
+    importance,
+    kept,
+    peer_report,
+    questions,
+    repertoire,
+    scale,
+    torch_layers,
+    torch_training,
+)
 from benchmarks.paper import claims
 from benchmarks.paper import views as paper
 
@@ -140,6 +151,7 @@ VIEWS = {
     "torch_layers": layer_rows,
     "torch_layers: feed-forward": lambda: layer_rows(shape="768x3072", rows=1024),
     "torch_layers: break-even": lambda: torch_layers.break_even_rows(layer_rows()),
+    "torch_training: accuracy": lambda: torch_training.accuracy_rows(kept.Kept("torch_training: accuracy")),
     "peers: standard": lambda: peer_rows("standard"),
     "peers: 1 sample": lambda: peer_rows("inference", samples=1),
     "peers: 10,000 samples": lambda: peer_rows("inference", samples=10_000),
