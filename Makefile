@@ -37,7 +37,7 @@ test: $(VENV)/.installed-test ## lint, architecture, types, tests, notebooks (PY
 	$(BIN)/pytest $(PARALLEL) $(PYTEST_ARGS)
 	SPARSELAB_FAST=1 $(BIN)/pytest $(PARALLEL) -p nbval --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks/
 
-test-slow: $(VENV)/.installed-test ## the tests marked slow
+test-slow: $(VENV)/.installed-test-slow ## the tests marked slow, those with PyTorch among them (installs it)
 	$(BIN)/pytest -m slow $(PARALLEL) $(PYTEST_ARGS)
 
 reliability: $(VENV)/.installed-test ## measure every promise of docs/reliability.md (RELIABILITY_ARGS="--stress=quick")
@@ -89,6 +89,10 @@ $(VENV)/.installed: $(REQUIREMENTS) | $(BIN)/pip
 $(VENV)/.installed-test: $(REQUIREMENTS) | $(BIN)/pip
 	$(INSTALL) -e ".[test]"
 	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-test-slow: $(REQUIREMENTS) | $(BIN)/pip
+	$(INSTALL) -e ".[test,torch,bench]" # bench: the one version of PyTorch that results are compared with
+	@touch $(VENV)/.installed $(VENV)/.installed-test $@
 
 $(VENV)/.installed-bench: $(REQUIREMENTS) | $(BIN)/pip
 	$(INSTALL) -e ".[bench]"

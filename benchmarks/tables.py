@@ -32,6 +32,10 @@ QUESTIONS = {
     "to the first": ("difference to the first", ""), "each": "",
 }  # fmt: skip
 SELECTION = {"n": ("seeds", "d"), "mean": ".1f", "deviation": ".2f", "each": ""}
+TORCH_LAYER = {
+    "density": "g", "ours ms": ".1f", "nn.Linear ms": ".1f", "times nn.Linear": ".1f", "times masked": ".1f",
+    "times torch CSR": ".1f", "times SparseProp": ".1f",
+}  # fmt: skip
 EXTREME = {
     "neurons": ("hidden neurons", ",d"), "links": ",d", "init_seconds": ("init s", ".3g"),
     "step_seconds": ("step s", ".3g"), "evolve_seconds": ("evolution s", ".3g"), "peak_gib": ("peak GiB", ".2f"),
@@ -77,9 +81,16 @@ COLUMNS = {
         "top 5 ms": ("top 5, ms a sample", ".2f"), "peak GiB": ".2f", "dense weights GiB": ("dense weights, GiB", ".2f"),
         "P@1 %": ".1f", "P@5 %": ".1f", "PSP@5 %": ".1f",
     },
-    "torch_layers": {
-        "shape": "", "rows": "d", "density": "g", "ours ms": ".2f", "nn.Linear ms": ".1f", "times nn.Linear": ".1f",
-        "times masked": ".1f", "times torch CSR": ".1f",
+    "torch_layers": {"shape": "", "rows": ",d", **TORCH_LAYER},
+    "torch_layers: feed-forward": TORCH_LAYER,
+    "torch_layers: break-even": {"shape": "", "rows": ",d", "nn.Linear": "", "masked": "", "torch CSR": "", "SparseProp": ""},
+    "torch_training": {
+        "density": "g", "sparse ms": ("sparse, ms a step", ".0f"), "dense ms": ("dense, ms a step", ".0f"), "times faster": ".2f",
+        "sparse parameters": ("parameters, sparse", ",d"), "dense parameters": ("parameters, dense", ",d"),
+    },
+    "torch_training: accuracy": {
+        "data": "", "epochs": "d", "density": "g", "model": "", "n": ("seeds", "d"), "accuracy %": ("test accuracy %", ""),
+        "mean %": ("", ".2f"), "seconds": ("s an epoch", ".1f"), "links": ",d", "MiB": ("MiB in training", ".1f"),
     },
     "evolution": {
         "net": "", "links": ",d", "make": ("making s", ".3f"), "make / 10^7": ("a 10^7 links", ".2f"),

@@ -2,7 +2,18 @@
 
 from dataclasses import asdict
 
-from benchmarks import both_ends, growth, importance, kept, peer_report, questions, repertoire, scale
+from benchmarks import (
+    both_ends,
+    growth,
+    importance,
+    kept,
+    peer_report,
+    questions,
+    repertoire,
+    scale,
+    torch_layers,
+    torch_training,
+)
 from benchmarks.paper import claims
 from benchmarks.paper import views as paper
 
@@ -107,6 +118,12 @@ def interrupt_extremes():
     return [{"tries": len(found), "slowest": max(row["seconds"] for row in found), "whole": whole}] if found else []
 
 
+def layer_rows(**where):
+    """The rows of layers in PyTorch with these values, by shape, rows and density."""
+    found = [row for row in raw("torch_layers") if all(row[name] == value for name, value in where.items())]
+    return sorted(found, key=lambda row: (row["shape"], row["rows"], -row["density"]))
+
+
 VIEWS = {
     "importance: higgs": lambda: importance_rows("higgs", "test"),
     "importance: fashion_mnist": lambda: importance_rows("fashion_mnist", "test"),
@@ -131,6 +148,10 @@ VIEWS = {
     "growth: slopes": growth_slopes,
     "scale": scale_rows,
     "scale: slopes": scale_slopes,
+    "torch_layers": layer_rows,
+    "torch_layers: feed-forward": lambda: layer_rows(shape="768x3072", rows=1024),
+    "torch_layers: break-even": lambda: torch_layers.break_even_rows(layer_rows()),
+    "torch_training: accuracy": lambda: torch_training.accuracy_rows(kept.Kept("torch_training: accuracy")),
     "peers: standard": lambda: peer_rows("standard"),
     "peers: 1 sample": lambda: peer_rows("inference", samples=1),
     "peers: 10,000 samples": lambda: peer_rows("inference", samples=10_000),

@@ -33,6 +33,11 @@ LONG = (
 )  # fmt: skip
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Tests of PyTorch are slow ones: where these are not asked for, its import, which takes seconds, is saved."""
+    return True if collection_path.name.startswith("test_torch_") and config.option.markexpr == "not slow" else None
+
+
 def pytest_collection_modifyitems(items):
     places = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path.name, len(LONG)))

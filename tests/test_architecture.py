@@ -3,6 +3,8 @@
 import ast
 import importlib
 import re
+import subprocess
+import sys
 import tomllib
 
 import import_graph as graph
@@ -145,3 +147,14 @@ def test_public_modules_keep_their_spelling():
     assert sparselab.losses.__spec__.name == "sparselab.nn.losses"
     with pytest.raises(ModuleNotFoundError):
         import sparselab.nowhere  # noqa: F401
+
+
+def test_nothing_but_sparselab_torch_imports_torch():
+    code = "import sys, sparselab as sl; sl.SET, sl.SparseLinear; assert not {'torch', 'sparselab.torch'} & {*sys.modules}"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_without_torch_the_extra_is_named():
+    code = "import sys; sys.modules['torch'] = None\ntry: import sparselab.torch\nexcept ImportError as error: print(error)"
+    out = subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True, text=True).stdout
+    assert "[torch]" in out

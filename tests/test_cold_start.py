@@ -1,5 +1,7 @@
 """The first training of a new machine: what is compiled, what is said meanwhile, and what `warm` leaves to compile."""
 
+from importlib.util import find_spec
+
 import pytest
 from stress.processes import run
 
@@ -13,6 +15,10 @@ def train(kind):
     X, y = np.random.default_rng(0).random((300, 20), np.float32), np.arange(300) % 4
     net = lambda **options: sl.SparseMLP.create((20, 30, 30, 4), epsilon=3, seed=0, **options)
     options = {"rules": [sl.SET(0.3)], "epochs": 2, "seed": 0}
+    if kind == "torch":
+        import torch, sparselab.torch
+        layer = sparselab.torch.SparseLinear(20, 30, density=0.5)
+        return [layer(torch.from_numpy(X[:n]).requires_grad_()).sum().backward() for n in (1, 10, 20, 300)]
     if kind == "workers":
         return list(sl.train_parallel(net(), (X, y), epochs=2, n_jobs=2, batch_size=64, seed=0))
     if kind == "csr":
@@ -22,7 +28,7 @@ def train(kind):
     data = (X, y, X, y)
     return list(sl.train(net(activation="tanh" if kind == "layerwise" else "all_relu"), data, batch_size=64, **options))
 """
-KINDS = "dense", "csr", "regression", "layerwise", "workers"
+KINDS = "dense", "csr", "regression", "layerwise", "workers", *(["torch"] if find_spec("torch") else [])
 
 
 def test_nothing_is_left_to_compile_after_warm(tmp_path):

@@ -345,12 +345,12 @@ def test_the_room_is_one_name_of_the_package():
     assert set(export.__all__) == {f"{way}_{kind}" for way in ("to", "from") for kind in ("scipy", "dense", "torch", "npz")}
 
 
-# torch: these run where it is installed (the extra `bench`)
+# torch: `make test-slow` installs it
 
 
 @pytest.fixture(scope="module")
 def torch():
-    return pytest.importorskip("torch", reason="PyTorch is in the extra `bench`")
+    return pytest.importorskip("torch", reason="`make test-slow` installs PyTorch")
 
 
 pytestmark = pytest.mark.filterwarnings("ignore:Sparse (CSR|invariant):UserWarning")
@@ -364,6 +364,7 @@ def outputs(torch, module, X):
 @pytest.mark.parametrize("layout", ["dense", "csr"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=repr)
+@pytest.mark.slow
 def test_torch_gives_the_same_logits_and_the_same_net_back(torch, activation, dtype, layout):
     model, (X, _) = net(activation=activation, dtype=dtype, dropout=0.25), models.rows(dtype=dtype)
     before = torch.random.get_rng_state()
@@ -378,6 +379,7 @@ def test_torch_gives_the_same_logits_and_the_same_net_back(torch, activation, dt
     assert not close(dropped, sl.predict(model, np.tile(X, (20, 1))), dtype)
 
 
+@pytest.mark.slow
 def test_torch_modules_are_torchs_own_where_it_has_them(torch):
     names = lambda activation, **options: [type(part).__name__ for part in export.to_torch(net(activation=activation), **options)]
     assert names("relu") == ["Linear", "ReLU", "Linear", "ReLU", "Linear"]
@@ -389,6 +391,7 @@ def test_torch_modules_are_torchs_own_where_it_has_them(torch):
 
 
 @given(model=nets(), layout=st.sampled_from(["dense", "csr"]))
+@pytest.mark.slow
 def test_any_net_goes_to_torch(torch, model, layout):
     X = np.random.default_rng(0).standard_normal((5, model.sizes[0])).astype(model.dtype)
     module = export.to_torch(model, layout)
@@ -399,6 +402,7 @@ def test_any_net_goes_to_torch(torch, model, layout):
 
 
 @pytest.mark.parametrize("layout", ["dense", "csr"])
+@pytest.mark.slow
 def test_torch_modules_can_be_trained_saved_and_moved(torch, tmp_path, layout):
     model, (X, _) = net(), models.rows()
     module = export.to_torch(model, layout)
@@ -415,6 +419,7 @@ def test_torch_modules_can_be_trained_saved_and_moved(torch, tmp_path, layout):
     assert export.from_torch(module).dtype == np.float64
 
 
+@pytest.mark.slow
 def test_csr_gradients_are_those_of_the_dense_net_on_the_links(torch):
     model, (X, _) = net(dtype=np.float64), models.rows(dtype=np.float64)
     dense, sparse = export.to_torch(model), export.to_torch(model, "csr")
@@ -425,6 +430,7 @@ def test_csr_gradients_are_those_of_the_dense_net_on_the_links(torch):
         assert close(b.values.grad.numpy(), on_links, np.float64)
 
 
+@pytest.mark.slow
 def test_a_pruned_module_comes_over_with_its_mask(torch):
     from torch.nn.utils import prune
 
@@ -451,6 +457,7 @@ def test_a_pruned_module_comes_over_with_its_mask(torch):
     assert export.from_torch(module).nnz == (71, 36)
 
 
+@pytest.mark.slow
 def test_sparse_weights_and_half_precision_come_over(torch):
     W = torch.tensor([[0.0, 2.0, 0.0], [1.0, 0.0, 0.0]])
     for made in (W.to_sparse_csr(), W.to_sparse_coo(), W.to_sparse_csc()):
@@ -465,6 +472,7 @@ def test_sparse_weights_and_half_precision_come_over(torch):
     assert not model.layers[0].b.any()
 
 
+@pytest.mark.slow
 def test_what_stands_between_layers_is_read_or_replaced(torch):
     nn = torch.nn
     inner = nn.Sequential(nn.Linear(4, 4), nn.Identity(), nn.Dropout(0.2))
@@ -521,6 +529,7 @@ TORCH_CASES = [
 
 
 @pytest.mark.parametrize("case", TORCH_CASES)
+@pytest.mark.slow
 def test_modules_that_cannot_come_over_are_named(torch, case):
     cases = torch_cases(torch.nn)
     assert list(cases) == TORCH_CASES
@@ -530,6 +539,7 @@ def test_modules_that_cannot_come_over_are_named(torch, case):
     assert words in str(caught.value)
 
 
+@pytest.mark.slow
 def test_torch_bad_arguments(torch, monkeypatch):
     part = torch.nn.Linear(2, 2)
     for options, words in (({"tolerance": -1}, "tolerance = -1"), ({"activation": "relo"}, "activation = 'relo'")):

@@ -239,6 +239,7 @@ def test_a_checkpoint_that_is_loaded_into_a_net_gives_it_its_labels(tmp_path):
     assert other.classes.tolist() == ["no", "yes"]
 
 
+@pytest.mark.slow
 def test_modules_of_pytorch_carry_labels():
     pytest.importorskip("torch")
     model = trained(separable(("no", "yes")), epochs=1)

@@ -77,9 +77,10 @@ def test_steps_are_those_that_torch_took(name):
     np.testing.assert_allclose(by_us(name)[9::10], kept, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_steps_are_those_of_the_torch_that_is_installed(name):
-    torch = pytest.importorskip("torch", reason="PyTorch is in the extra `bench`")
+    torch = pytest.importorskip("torch", reason="`make test-slow` installs PyTorch")
     np.testing.assert_allclose(by_us(name), by_torch(name, torch), rtol=1e-12, atol=1e-12)
 
 

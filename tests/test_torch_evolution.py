@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 import sparselab.torch as st  # noqa: E402
 
 nn = torch.nn
+pytestmark = pytest.mark.slow  # `make test-slow` installs PyTorch
 torch.set_num_threads(1)  # threads of OpenMP spin, which a machine that runs other tests pays for
 BATCH, N_BATCHES = 32, 10
 
@@ -283,7 +284,6 @@ def test_values_that_the_rule_leaves_to_the_layer(new_values):
     assert not callable(new_values) or (values == 2).all()
 
 
-@pytest.mark.slow
 def test_compiled_models_evolve():
     torch.manual_seed(0)
     model = nn.Sequential(st.SparseLinear(20, 60, density=0.2), nn.ReLU(), st.SparseLinear(60, 4, density=0.5))

@@ -10,6 +10,7 @@ import sparselab as sl
 torch = pytest.importorskip("torch")
 import sparselab.torch as st  # noqa: E402
 
+pytestmark = pytest.mark.slow  # `make test-slow` installs PyTorch
 torch.set_num_threads(1)  # threads of OpenMP spin, which a machine that runs other tests pays for
 
 

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 import sparselab.torch as st  # noqa: E402
 
 nn = torch.nn
+pytestmark = pytest.mark.slow  # `make test-slow` installs PyTorch
 torch.set_num_threads(1)  # threads of OpenMP spin, which a machine that runs other tests pays for
 
 

@@ -9,6 +9,7 @@ import test_public_surface as surface
 torch = pytest.importorskip("torch")
 import sparselab.torch as st  # noqa: E402
 
+pytestmark = pytest.mark.slow  # `make test-slow` installs PyTorch
 torch.set_num_threads(1)  # threads of OpenMP spin, which a machine that runs other tests pays for
 PUBLIC = {surface.full_name(value): value for value in (getattr(st, name) for name in st.__all__)}
 PUBLIC |= {name: one for kind in [*PUBLIC.values()] if isinstance(kind, type) for name, one in surface.members(kind).items()}

@@ -431,6 +431,7 @@ def test_average_of_nets():
         sl.average([first, net("taaf")])
 
 
+@pytest.mark.slow
 def test_torch_has_prelu():
     torch = pytest.importorskip("torch")
     model = moved(net("prelu"))

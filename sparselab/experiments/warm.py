@@ -1,16 +1,20 @@
 """Compiles kernels ahead of time, by training tiny nets of every kind that the workbench offers."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import scipy.sparse
 from tqdm.auto import tqdm
 
 from ..datasets import Augmentation, Dataset
+from ..engines import row_passes
 from ..evolution import SET, ImportancePruning, PruneRegrow, criteria, regrowths
-from ..kernels import cache
+from ..kernels import WIDTHS, cache
 from ..nn.losses import SoftmaxCrossEntropy
 from ..nn.mlp import SparseMLP
 from ..nn.torch_optimizers import SGD, Adam
 from ..parallel.trainer import train_parallel
+from ..topology.random_graph import erdos_renyi
 from ..training.loop import predict, train
 
 SIZES, N = (8, 32, 32, 4), 128  # neurons of the nets, and samples
@@ -114,6 +118,19 @@ def workers():
         list(train_parallel(model, (X, y), n_jobs=2, synchronous=synchronous, epochs=2, batch_size=16, seed=0))
 
 
+def single_layers():
+    """The passes of `sparselab.torch`, for every number of samples; nothing where PyTorch is not installed."""
+    if find_spec("torch") is None:
+        return
+    topology = erdos_renyi(16, 16, density=0.5, seed=0)
+    w, b = np.ones(topology.nnz, np.float32), np.zeros(16, np.float32)
+    for n in (*WIDTHS, 16 * WIDTHS[-1]):  # the last one: several groups of tiles, whose sums are added up
+        X, Y, dw, db = np.ones((n, 16), np.float32), np.empty((n, 16), np.float32), np.empty_like(w), np.empty_like(b)
+        row_passes.forward(topology, w, b, X, Y, 1)
+        for wanted in ((np.empty_like(X), dw, db), (np.empty_like(X), None, None), (None, dw, db)):
+            row_passes.backward(topology, w, X, Y, *wanted, 1)
+
+
 def layerwise():
     """Nets that the fast engine does not run."""
     X, y = samples()
@@ -122,5 +139,6 @@ def layerwise():
 
 
 TASKS = (
-    as_usual, small_batches, pruning, csr, regression, workers, layerwise, other_rules, optimizers, images, other_losses,
+    as_usual, small_batches, pruning, csr, regression, workers, single_layers, layerwise, other_rules, optimizers, images,
+    other_losses,
 )  # fmt: skip

@@ -36,4 +36,5 @@ from .topology_snapshots import topology_stages as topology_stages
 from .tradeoff import trade_off as trade_off
 from .training_curves import learning_curves as learning_curves
 from .turnover import links_and_neurons as links_and_neurons
+from .twin_trainings import twin_curves as twin_curves
 from .weights import weights_histogram as weights_histogram

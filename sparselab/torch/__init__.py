@@ -13,7 +13,9 @@ from .evolution import Event, Evolution
 from .linear import SparseLinear
 from .mlp import SparseMLP
 from .neurons import prune_neurons
+from .twin_training import Epoch, twins
 
 __all__ = [
-    "Event", "Evolution", "SparseLinear", "SparseMLP", "densify", "prune_neurons", "sparse_layers", "sparsify", "to_masks",
+    "Epoch", "Event", "Evolution", "SparseLinear", "SparseMLP", "densify", "prune_neurons", "sparse_layers", "sparsify",
+    "to_masks", "twins",
 ]  # fmt: skip

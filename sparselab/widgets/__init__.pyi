@@ -21,5 +21,7 @@ from .panels import start_panel as start_panel
 from .race import RacePanel as RacePanel
 from .race import race_panel as race_panel
 from .threshold import threshold_panel as threshold_panel
+from .twins import TwinsPanel as TwinsPanel
+from .twins import twins_panel as twins_panel
 from .views import VIEWS as VIEWS
 from .views import View as View
