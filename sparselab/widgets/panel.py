@@ -295,8 +295,9 @@ class TrainingPanel(Displayed):
             on_click(screen.buttons[name], action)
         screen.speed.observe(lambda change: setattr(self.current, "speed", change["new"]), "value")
         on_click(screen.use, lambda: self.use(screen.preset.value))
-        for widget, trait in ((screen.gallery.tabs, "selected_index"), (screen.timeline, "value"), (screen.layers, "value")):
-            widget.observe(redraw, trait)
+        screen.gallery.observe(redraw)
+        for widget in (screen.timeline, screen.layers):
+            widget.observe(redraw, "value")
         self.form.observe(lambda name: guarded(screen.message, self._form_changed))
 
     def _form_changed(self):

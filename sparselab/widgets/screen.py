@@ -51,7 +51,7 @@ class Screen:
 
     def _views(self, layout, height):
         """The tabs, with epoch slider and layer menu below."""
-        below = make("HBox", children=[self.timeline, self.layers], layout={"min_height": height})
+        below = make("HBox", children=[self.timeline, self.layers, *self.gallery.downloads], layout={"min_height": height})
         return make("VBox", children=[self.gallery.tabs, below], layout=layout)
 
     def show_state(self, state, text):
