@@ -112,7 +112,7 @@ def test_points_are_records_as_they_are_and_a_span_shows_all_of_its_own(record):
 
 def test_the_summary_names_the_last_scores(record):
     value = curves.content({"a": history_of(record, 3), "b": history_of(record, 4)}, {}, "seconds")
-    assert "seconds of training" in value["summary"]
+    assert "against training time (s)" in value["summary"]
     assert "b after epoch 4: train loss 0." in value["summary"]
     assert value["runs"] == ["a", "b"]
 

@@ -21,12 +21,13 @@ from sparselab.experiments.config import PAPER, knob
 from sparselab.experiments.experiment import build
 from sparselab.experiments.run_labels import labels
 from sparselab.figures import style
+from sparselab.nn import summary
 from sparselab.nn.mlp import SparseMLP
 from sparselab.training.progress import watch
 from sparselab.widgets import VIEWS, ConfigForm, Explorer, Run, TrainingPanel, View, markup
 from sparselab.widgets.controls import Control, widget_of, widths
 from sparselab.widgets.painter import Painter
-from sparselab.widgets.views import sampled
+from sparselab.widgets.views import by_bytes, sampled
 
 EVIL = "<img src=x onerror=alert(1)></script>"
 
@@ -921,3 +922,69 @@ def test_a_regression_without_test_samples_has_empty_columns():
     file = io.StringIO()
     watch(build(config(epochs=1), data=data).train(), file=file)
     assert "%" not in file.getvalue()
+
+
+# --- the dense twin
+
+
+def twins(**changes):
+    panel = panel_of(**changes)
+    panel.screen.twin.value = True
+    return panel
+
+
+def test_a_dense_twin_and_its_run_train_as_each_of_them_alone():
+    panel, alone = twins(), panel_of()
+    panel.run()
+    twin = panel.current.twin
+    assert twin.state == "finished"
+    assert twin.experiment.model.n_links == panel.model.n_dense
+    assert list(panel.history) == list(alone.run())
+    dense = build(twin.config, data=blobs())
+    assert list(twin.history) == list(dense.train())
+    assert list(panel.view_model.runs) == ["this run", "dense twin"]
+    panel.screen.twin.value = False
+    panel.run()
+    assert panel.current.twin is None
+
+
+def test_a_twin_follows_a_live_value_and_a_stop():
+    panel = twins(epochs=100_000)
+    panel.start()
+    until(lambda: panel.current.twin is not None and panel.current.twin.history)
+    move(panel, "learning_rate", 0.025)
+    twin = panel.current.twin
+    until(lambda: twin.experiment.optimizer.learning_rate == pytest.approx(0.025))
+    assert panel.stop(20)
+    assert twin.state == "stopped"
+    assert abs(len(twin.history) - len(panel.history)) <= 1
+
+
+def test_a_twin_that_fails_leaves_the_run_alone():
+    panel = twins()
+    make = panel.view_model.make
+
+    def refuse_dense(config):
+        if config.density == 1:
+            raise MemoryError("too large")
+        return make(config)
+
+    panel.view_model.make = refuse_dense
+    panel.run()
+    assert panel.state == "finished"
+    assert panel.current.twin.state == "failed"
+    assert "no dense twin: MemoryError: too large" in panel.screen.status.value
+
+
+def test_bytes_that_steps_went_through_are_counted_for_both():
+    panel = twins(panel={"views": ("bytes",)})
+    panel.run()
+    assert show(panel, "bytes").startswith(DRAWN)
+    records = by_bytes(panel.view_model)
+    sparse, dense = (np.array([record.seconds for record in records[name]]) for name in ("sparse", "dense twin"))
+    steps = math.ceil(240 / 16)
+    total = summary.rows(panel.current.twin.experiment.model)[-1]
+    assert dense == pytest.approx(steps * total["training_bytes"] / 1e9, rel=0.01)
+    assert (sparse < dense).all()
+    name, data = panel.screen.gallery.file("csv")
+    assert b"gigabytes" in data.splitlines()[0]

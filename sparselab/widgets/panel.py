@@ -264,6 +264,8 @@ class TrainingPanel(Displayed):
             run = self.view_model.new_run(config, pace=self.pace, **self._checkpoint_options(config))
             run.changed, run.state = lambda: self.presenter.changed(run), "preparing"
             run.speed = self.screen.speed.value
+            if self.screen.twin.value:
+                run.twin = self.view_model.dense_twin(config, pace=self.pace)
             self.screen.preset.value = self.preset
             return run
 

@@ -6,6 +6,7 @@ or a View passed to the panel.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +17,7 @@ from ..evolution import importances, widths_without
 from ..experiments.experiment import activation_of, build, loss_of
 from ..figures.style import limit_height, set_height
 from . import worker_views
-from .costs import sparse_and_dense
+from .costs import STEPPED, sparse_and_dense, stepped_gigabytes
 from .pictures import cells
 from .pictures import curves as curve_data
 from .pictures.picture import in_browser
@@ -93,6 +94,35 @@ def curves_in_browser(view_model, choices, x="epoch"):
     split = worker_views.split_of(view_model.current) if x == "epoch" else None
     marks = [] if split is None else [(split, "end of phase 1")]
     return curve_data.content(runs, choices, x, dataset=view_model.common_data, marks=marks)
+
+
+def by_bytes(view_model):
+    """{label: records} of the current run and its dense twin, with gigabytes (`costs.STEPPED`) in place of the seconds."""
+    run = view_model.current
+    runs = {"sparse": run} | ({"dense twin": run.twin} if run.twin is not None else {})
+    return {
+        label: [replace(record, seconds=float(n)) for record, n in zip(list(one.history), stepped_gigabytes(one))]
+        for label, one in runs.items()
+        if one.history and one.experiment
+    }
+
+
+def bytes_curves(view_model):
+    """Loss and accuracy of a run and of its dense twin against the bytes that their steps went through."""
+    runs = by_bytes(view_model)
+    if not runs:
+        return None
+    figure = figures.learning_curves(runs, x="seconds", dataset=view_model.data)
+    for ax in figure.axes:
+        ax.set_xlabel(textwrap.fill(STEPPED, 40))
+    figure.data["gigabytes"] = figure.data.pop("seconds")
+    return with_legend(figure)
+
+
+def bytes_in_browser(view_model, choices):
+    """The same for the browser."""
+    runs = by_bytes(view_model)
+    return curve_data.content(runs, choices, "seconds", axis=(STEPPED, "GB"), dataset=view_model.data) if runs else None
 
 
 def with_legend(figure, height=3.9):
@@ -235,6 +265,7 @@ def trade_off(view_model):
 VIEWS = {
     "curves": View("learning curves", curves, empty=NO_EPOCHS, data=curves_in_browser),
     "clock": View("wall clock", partial(curves, x="seconds"), empty=NO_EPOCHS, data=partial(curves_in_browser, x="seconds")),
+    "bytes": View("bytes", bytes_curves, empty=NO_EPOCHS, data=bytes_in_browser),
     "connectivity": View("connectivity", connectivity, layers=True, data=links_in_browser),
     "input": View("input map", input_map, timeline=True, empty="Only for images whose links are known.", data=pixels_in_browser),
     "degrees": View("degrees", degrees, timeline=True, layers=True),

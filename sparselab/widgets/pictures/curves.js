@@ -172,7 +172,7 @@ KINDS.curves = (root, model) => {
         const here = places.reduce((best, place) => (Math.abs(place - at) < Math.abs(best - at) ? place : best));
         cursor = { plot: number, at: here };
         const marks = [svg("line", { x1: plot.toX(here), x2: plot.toX(here), y1: SIZE.top, y2: plot.bottom })];
-        const texts = [`${value.whole ? "epoch" : "seconds"} ${exact(here)}`];
+        const texts = [`${value.unit} ${exact(here)}`];
         for (const line of lines) {
             const i = nearest(line.x, here);
             const place = { cx: plot.toX(line.x[i]), cy: plot.toY(line.y[i]), r: 4, fill: colour(value.colours, line.run) };

@@ -10,10 +10,11 @@ POINTS = 8000  # of all curves together: 16 bytes each
 LEAST = 40  # of each curve
 
 
-def content(runs, choices, x="epoch", *, dataset=None, marks=()):
+def content(runs, choices, x="epoch", *, axis=None, dataset=None, marks=()):
     """The value of a Picture for {label: History}.
 
-    choices: {"span": (lowest, highest) x that is seen, "smoothing": weight of the past}. marks: (x, text) of vertical lines.
+    choices: {"span": (lowest, highest) x that is seen, "smoothing": weight of the past}. axis: (label, unit) of x in place of
+    those of epochs or seconds. marks: (x, text) of vertical lines.
     """
     histories = [list(history) for history in runs.values()]
     lines = [line for number, history in enumerate(histories) for line in lines_of(number, history, x)]
@@ -22,11 +23,13 @@ def content(runs, choices, x="epoch", *, dataset=None, marks=()):
     most = max(LEAST, POINTS // len(lines) // (2 if weight else 1))
     named = METRICS | ({"accuracy": SUBSET} if getattr(dataset, "has_labels", False) else {})
     known = {line["metric"] for line in lines}
+    label, unit = axis or (X_LABELS[x], x)
     return {
         "kind": "curves",
         "title": "" if dataset is None else f"{dataset.name} (source: {dataset.source})",
-        "summary": summary(dict(zip(runs, histories)), x),
-        "x": X_LABELS[x],
+        "summary": summary(dict(zip(runs, histories)), label),
+        "x": label,
+        "unit": unit,
         "whole": x == "epoch",
         "ends": [float(places.min()), float(places.max())],
         "metrics": [[name, text] for name, text in named.items() if name in known],
@@ -89,9 +92,9 @@ def smoothed(y, weight):
     return pandas.Series(y).ewm(alpha=1 - weight).mean().to_numpy()
 
 
-def summary(runs, x):
-    """What the curves say, in words."""
-    parts = [f"Learning curves against {'epochs' if x == 'epoch' else 'seconds of training'}."]
+def summary(runs, label):
+    """What the curves against this axis say, in words."""
+    parts = [f"Learning curves against {label}."]
     for label, history in runs.items():
         last = history[-1]
         scores = [f"{part} {metric} {value:.4g}" for metric in METRICS for part in PARTS
