@@ -1,6 +1,7 @@
 """Pictures that the browser draws: their data against slow twins, their size, and the files that matplotlib makes of them."""
 
 import dataclasses
+import io
 import subprocess
 import sys
 import time
@@ -10,12 +11,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from shown import PNG
 
 import sparselab as sl
 from sparselab.widgets import TrainingPanel
-from sparselab.widgets.pictures import cells, curves
+from sparselab.widgets.pictures import cells, curves, stages
 from sparselab.widgets.pictures.picture import text
+from sparselab.widgets.stages import Stages
 
 MOST_BYTES = 200_000
 numbers = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=300).map(np.array)
@@ -24,7 +27,7 @@ numbers = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=300).map(np.array)
 @pytest.fixture(scope="module")
 def panel():
     config = sl.ExperimentConfig(dataset="digits", hidden=(30, 20), epochs=3, threads=1)
-    made = TrainingPanel(config, views=("curves", "input", "connectivity", "neurons"))
+    made = TrainingPanel(config, views=("curves", "input", "connectivity", "neurons", "topology"))
     made.run()
     return made
 
@@ -178,6 +181,72 @@ def test_pixels_are_summed_over_the_channels():
     assert "21 at row 1, column 2" in value["summary"]
 
 
+# --- stages
+
+
+def topologies(n=5):
+    """Stages of a net 64-30-10."""
+    layer = lambda n_out, n_in, epoch: sl.erdos_renyi(n_out, n_in, density=0.2, seed=epoch)
+    return [(epoch, (layer(30, 64, epoch), layer(10, 30, epoch))) for epoch in range(n)]
+
+
+def links_of(topology):
+    ends = topology.indptr
+    return {(row, int(column)) for row in range(topology.n_out) for column in topology.indices[ends[row] : ends[row + 1]]}
+
+
+@pytest.mark.parametrize(("number", "shape"), [(0, (8, 8)), (0, None), (1, (8, 8))])
+def test_what_went_and_came_is_what_sets_of_links_say(number, shape):
+    known = topologies()
+    value = stages.content(known, number, {"stage": 3}, shape)
+    old, new = (links_of(known[index][1][number]) for index in (2, 3))
+    codes = np.frombuffer(value["codes"], np.uint8).reshape(value["tiles"])
+    flat = codes.reshape(len(codes), -1) if number == 0 and shape else codes[0]
+    for (row, column), code in np.ndenumerate(flat):
+        kinds = {(True, True): 1, (False, True): 2, (True, False): 3, (False, False): 0}
+        assert code == kinds[(row, column) in old, (row, column) in new]
+    assert f"{len(old - new)} pruned, {len(new - old)} grown" in value["title"]
+    assert value["map"] == ([8, 8] if number == 0 and shape else [])
+    assert size(value) < MOST_BYTES
+
+
+def test_the_last_stage_is_shown_unless_one_is_chosen_and_none_lies_outside():
+    known = topologies()
+    index = lambda **choices: stages.content(known, 0, choices, (8, 8))["index"]
+    assert [index(), index(stage=None), index(stage=2), index(stage=99), index(stage=-5)] == [4, 4, 2, 4, 0]
+    assert "before training" in stages.content(known, 0, {"stage": 0})["title"]
+
+
+def test_layers_that_lose_neurons_are_shown_without_comparison():
+    known = [topologies(1)[0], (1, (sl.erdos_renyi(20, 64, density=0.2, seed=0),))]
+    value = stages.content(known, 0, {}, (8, 8))
+    assert "64 → 20 neurons" in value["title"]
+    assert set(value["codes"]) == {0, 1}
+
+
+def test_a_gif_has_a_frame_for_each_stage():
+    known = topologies(7)
+    image = Image.open(io.BytesIO(stages.gif(known, 0, (8, 8))))
+    assert (image.format, image.n_frames) == ("GIF", 7)
+    corner = Image.open(io.BytesIO(stages.gif(known, 1)))
+    assert corner.n_frames == 7
+
+
+def test_stages_need_no_more_than_their_share_of_memory(monkeypatch):
+    monkeypatch.setattr("sparselab.widgets.stages.MOST_BYTES", 20_000)
+    kept = Stages()
+    for epoch, layers in topologies(60):
+        kept.add(epoch, layers)
+        assert kept.n_bytes <= 20_000
+        assert kept[0][0] == 0
+        assert kept[-1][0] == epoch
+    assert len(kept) > 3
+    same = Stages()
+    for epoch in range(100):
+        same.add(epoch, layers)  # static: these are the same
+    assert len(same) == 100
+
+
 # --- in a panel
 
 
@@ -192,7 +261,7 @@ def test_what_was_chosen_in_a_picture_changes_its_data(panel):
     image.choices = {}
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(5))
 def test_every_picture_is_saved_as_a_file(panel, number):
     gallery = panel.screen.gallery
     gallery.tabs.selected_index = number
@@ -203,6 +272,11 @@ def test_every_picture_is_saved_as_a_file(panel, number):
         assert data.startswith(start)
     with pytest.raises(ValueError, match="suffix = 'exe'"):
         gallery.file("exe")
+    if gallery.visible == "topology":
+        assert gallery.file("gif")[1].startswith(b"GIF8")
+        assert gallery.downloads[0].suffixes == ["png", "pdf", "csv", "gif"]
+    else:
+        assert gallery.downloads[0].suffixes == ["png", "pdf", "csv"]
 
 
 def test_a_download_is_answered_with_a_file_or_with_what_is_wrong(panel, monkeypatch):
@@ -217,7 +291,7 @@ def test_a_download_is_answered_with_a_file_or_with_what_is_wrong(panel, monkeyp
 
 
 def test_the_scripts_are_whole_and_need_no_network():
-    script = text("common.js", "curves.js", "cells.js", "picture.js")
+    script = text("common.js", "curves.js", "cells.js", "stages.js", "picture.js")
     assert script.count("export default") == 1
     addresses = [word for word in script.split() if "//" in word and "http" in word]
     assert addresses == ['document.createElementNS("http://www.w3.org/2000/svg",']

@@ -10,7 +10,7 @@ from .pictures.picture import in_browser
 from .toolkit import make
 
 HIDDEN, SHOWN = "none", ""
-SUFFIXES = ("png", "pdf", "csv")  # of the files of a picture
+SUFFIXES = ("png", "pdf", "csv")  # of the files of every picture
 
 
 class Gallery:
@@ -29,7 +29,7 @@ class Gallery:
             pages.append(make("VBox", children=[self.hints[name], image], layout=layout))
         titles = [view.title for view in views.values()]
         self.tabs = make("Tab", "sparselab-tabs", children=pages, titles=titles, selected_index=0)
-        self.downloads = [make("Downloads", file=self.file)] if in_browser() else []
+        self.downloads = [make("Downloads", file=self.file, suffixes=list(SUFFIXES))] if in_browser() else []
 
     @property
     def visible(self):
@@ -45,17 +45,24 @@ class Gallery:
 
     def file(self, suffix):
         """(name, bytes) of the visible picture as a file, drawn by matplotlib; ValueError where there is nothing to see."""
-        checks.choice("suffix", suffix, SUFFIXES)
-        name = self.visible
-        found = b"" if self.shown is None else file_bytes(lambda: self.views[name].draw(self.shown), suffix)
+        name, view = self.visible, self.views[self.visible]
+        checks.choice("suffix", suffix, self._suffixes)
+        make_file = lambda: view.gif(self.shown) if suffix == "gif" else file_bytes(lambda: view.draw(self.shown), suffix)
+        found = b"" if self.shown is None else make_file()
         if not found:
             raise ValueError("there is no picture yet")
         return f"{name.replace(' ', '_')}.{suffix}", found
+
+    @property
+    def _suffixes(self):
+        return [*SUFFIXES, *(["gif"] if self.views[self.visible].gif else [])]
 
     def draw(self, shown):
         """Draw the visible view of `shown`; an exception is shown in its place and goes no further."""
         name, self.shown = self.visible, shown
         view = self.views[name]
+        for one in self.downloads:
+            one.suffixes = self._suffixes
         if name not in self.drawn:  # only the first time: a hint at every redraw would flicker
             self.drawn.add(name)
             self.hints[name].value = markup.note("drawing …")

@@ -18,6 +18,7 @@ from ..experiments.config import ExperimentConfig
 from ..experiments.experiment import Experiment, build
 from ..kernels import native
 from .live_values import LIVE, apply, with_live_zeta
+from .stages import Stages
 
 MAX_CHECKPOINTS = 100  # each holds all records, so one an epoch would cost the square of the epochs
 ACTIVE = ("preparing", "running", "paused")
@@ -57,6 +58,8 @@ class LiveRun:
         The latest mini-batch.
     first : tuple of Topology
         The topologies before training.
+    stages : list of (int, tuple of Topology)
+        The topologies before training and after each epoch, or after some of them where they are large.
     experiment : Experiment or None
         What is trained.
     speed : float
@@ -91,6 +94,7 @@ class LiveRun:
         self.notifying = False  # whether `changed` is being told of a new state
         self.compiling = None  # (number, of how many) of the kernel that is being compiled, once per machine
         self.experiment, self.last, self.error, self.first = None, None, None, ()
+        self.stages = Stages()
         self.history, self.changes, self.condition = History(), [], threading.Condition()
 
     @property
@@ -242,6 +246,7 @@ class LiveRun:
         rules = experiment.rules if self.rules is None else list(self.rules)
         experiment.rules = [with_live_zeta(rule, self) for rule in rules]
         self.first = tuple(layer.topology for layer in experiment.model.layers)
+        self.stages.add(0, self.first)
         with self.condition:
             self.experiment = experiment
             apply({name for _, name, _ in self.changes}, experiment.optimizer, self.now)
@@ -256,6 +261,7 @@ class LiveRun:
             if isinstance(record, EpochRecord):
                 self.history.append(record)
                 thin(self.history)
+                self.stages.add(record.epoch, tuple(layer.topology for layer in self.experiment.model.layers))
             else:
                 self.last = record
             if self.request == "go" and self.state != "running":  # not earlier: the first record waits for the compiler

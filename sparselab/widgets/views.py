@@ -20,6 +20,7 @@ from . import worker_views
 from .costs import STEPPED, sparse_and_dense, stepped_gigabytes
 from .pictures import cells
 from .pictures import curves as curve_data
+from .pictures import stages as stage_data
 from .pictures.picture import in_browser
 from .trade_off import curve_of
 
@@ -48,6 +49,8 @@ class View:
     data : callable, optional
         Gets the same, and {option: value} of what was chosen in the picture, and returns what the browser draws itself (see
         `sparselab.widgets.pictures`), or None. `draw` is then used for files, and where there is no anywidget.
+    gif : callable, optional
+        Gets what the panel shows and returns the bytes of an animated GIF, or none.
 
     Examples
     --------
@@ -64,6 +67,7 @@ class View:
     layers: bool = False
     empty: str = "Nothing to see yet: press Start."
     data: Callable[[Any, dict], dict | None] | None = None
+    gif: Callable[[Any], bytes] | None = None
 
 
 def sampled(history):
@@ -162,6 +166,37 @@ def pixels_in_browser(view_model, choices):
     now = view_model.model is not None and epoch == (history[-1].epoch if history else 0)
     strength = view_model.model.layers[0].strength_out() if now else None
     return cells.input_content(fan_out, view_model.data, title=when(epoch), strength=strength)
+
+
+def layer_stages(view_model):
+    """(stages of the current run, number of the layer in the menu, shape of the images if it is the first one)."""
+    number = min(view_model.layer_number, max(0, len(view_model.topologies) - 1))
+    return list(view_model.current.stages), number, getattr(view_model.data, "image_shape", None) if number == 0 else None
+
+
+def stages_figure(view_model):
+    """The links of a layer at up to four of its stages, or its links now where it has no images."""
+    stages, number, shape = layer_stages(view_model)
+    if not stages:
+        return None
+    first = stages[0][1][number]
+    same = {epoch: topologies[number] for epoch, topologies in stages if topologies[number].shape == first.shape}
+    if shape is None or len(same) < 2:
+        return figures.connectivity(stages[-1][1][number], bins=128)
+    epochs = [list(same)[i] for i in sorted({round(part * (len(same) - 1)) for part in (0, 1 / 3, 2 / 3, 1)})]
+    return figures.topology_stages({epoch: same[epoch] for epoch in epochs}, dataset=view_model.data)
+
+
+def stages_in_browser(view_model, choices):
+    """Links that go and come, event by event, for the browser."""
+    stages, number, shape = layer_stages(view_model)
+    return stage_data.content(stages, number, choices, shape) if stages else None
+
+
+def stages_gif(view_model):
+    """The same as an animated GIF."""
+    stages, number, shape = layer_stages(view_model)
+    return stage_data.gif(stages, number, shape) if stages else b""
 
 
 def degrees(view_model):
@@ -267,6 +302,14 @@ VIEWS = {
     "clock": View("wall clock", partial(curves, x="seconds"), empty=NO_EPOCHS, data=partial(curves_in_browser, x="seconds")),
     "bytes": View("bytes", bytes_curves, empty=NO_EPOCHS, data=bytes_in_browser),
     "connectivity": View("connectivity", connectivity, layers=True, data=links_in_browser),
+    "topology": View(
+        "topology",
+        stages_figure,
+        layers=True,
+        data=stages_in_browser,
+        gif=stages_gif,
+        empty="Press Start: links that go and come appear here, event by event.",
+    ),
     "input": View("input map", input_map, timeline=True, empty="Only for images whose links are known.", data=pixels_in_browser),
     "degrees": View("degrees", degrees, timeline=True, layers=True),
     "neurons": View("links & neurons", neurons),

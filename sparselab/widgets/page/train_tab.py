@@ -16,7 +16,7 @@ from .grouped_form import GroupedForm
 
 TITLES = {
     "curves": "curves", "clock": "clock", "bytes": "bytes", "neurons": "links", "connectivity": "connectivity",
-    "input": "input map", "phases": "phases", "costs": "costs",
+    "topology": "topology", "input": "input map", "phases": "phases", "costs": "costs",
 }  # fmt: skip
 SPANS = {"zeta": (0.0, 0.9, 0.05), "dropout": (0.0, 0.9, 0.05), "workers": (0, 8, 1)}
 

@@ -1,11 +1,6 @@
 // A matrix or an image as coloured cells: what a cell holds is read under the pointer; links are zoomed into by dragging.
-const COLOURS = {
-    viridis: ["440154", "482475", "414487", "355f8d", "2a788e", "21918c", "22a884", "44bf70", "7ad151", "bddf26", "fde725"],
-    blues: ["f7fbff", "deebf7", "c6dbef", "9ecae1", "6baed6", "4292c6", "2171b5", "08519c", "08306b"],
-};
-
-function shade(name, share) {
-    const stops = COLOURS[name];
+// The colour of a share in [0, 1], between hexadecimal stops.
+function shade(stops, share) {
     const place = share * (stops.length - 1);
     const low = Math.min(stops.length - 2, Math.floor(place));
     const part = (text, i) => parseInt(text.slice(2 * i, 2 * i + 2), 16);
@@ -86,7 +81,7 @@ KINDS.cells = (root, model) => {
     }
 
     function drawScale() {
-        const stops = COLOURS[value.colours].map((stop) => `#${stop}`).join(", ");
+        const stops = value.colours.map((stop) => `#${stop}`).join(", ");
         const bar = html("div", { class: "sparselab-scale-bar", style: `background: linear-gradient(to right, ${stops})` });
         const most = `${value.more ? "≥ " : ""}${short(value.top)}`;
         scale.replaceChildren(value.unit, bar, html("div", { class: "sparselab-scale-ends" }, html("span", {}, "0"), html("span", {}, most)));

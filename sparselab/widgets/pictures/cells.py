@@ -4,6 +4,7 @@ import numpy as np
 
 from ...figures.link_density import CELLS, density, typical_top
 from ...figures.pixel_maps import image_of, shape_of
+from .colours import BLUES, VIRIDIS
 
 BINS = 128  # most cells along each side of a connectivity picture
 
@@ -23,7 +24,7 @@ def input_content(fan_out, dataset, *, title, strength=None):
     )
     return {
         "kind": "cells", "key": "input", "title": f"{title} · {dataset.name}", "summary": summary, "unit": "links per pixel",
-        "colours": "viridis", "top": float(max(1, image.max())), "more": False, "square": True, "zoom": False, "zoomed": False,
+        "colours": VIRIDIS, "top": float(max(1, image.max())), "more": False, "square": True, "zoom": False, "zoomed": False,
         "cells": named(cells), "rows": axis("row", image.shape[0]), "columns": axis("column", image.shape[1]),
     }  # fmt: skip
 
@@ -47,7 +48,7 @@ def link_content(topology, weights, key, choices):
         "kind": "cells", "key": key, "title": f"{key}: {topology.n_in:,} → {topology.n_out:,}, {topology.nnz:,} links",
         "summary": f"Connectivity of {key}: {links.sum():,} of {possible.sum():,} possible links"
         + ("." if whole else f" from inputs {columns.start} to {columns.stop - 1} to outputs {rows.start} to {rows.stop - 1}."),
-        "unit": "1: a link" if single else "links per possible link", "colours": "blues", "top": float(top),
+        "unit": "1: a link" if single else "links per possible link", "colours": BLUES, "top": float(top),
         "more": bool(share.max() > top), "square": single and 1 / 3 <= share.shape[0] / share.shape[1] <= 3, "zoom": True,
         "zoomed": not whole, "cells": named(cells),
         "rows": axis("output neuron", rows.stop, rows.start, steps[0], {"fan-in": topology.fan_in}),

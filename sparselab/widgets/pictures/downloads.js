@@ -1,13 +1,13 @@
 // Links that save the picture above as a file, which the kernel draws for paper.
-const TYPES = { png: "image/png", pdf: "application/pdf", csv: "text/csv" };
-const NAMES = { png: "PNG", pdf: "PDF", csv: "CSV" };
+const TYPES = { png: "image/png", pdf: "application/pdf", csv: "text/csv", gif: "image/gif" };
 
 export default {
     render({ model, el }) {
         el.classList.add("sparselab-downloads");
         const message = document.createElement("span");
         message.setAttribute("role", "status");
-        const buttons = Object.entries(NAMES).map(([suffix, name]) => {
+        const buttonOf = (suffix) => {
+            const name = suffix.toUpperCase();
             const button = document.createElement("button");
             button.type = "button";
             button.textContent = name;
@@ -18,7 +18,8 @@ export default {
                 model.send({ suffix });
             });
             return button;
-        });
+        };
+        const draw = () => el.replaceChildren("save: ", ...model.get("suffixes").map(buttonOf), message);
         const receive = (content, buffers) => {
             message.textContent = content.error ?? "";
             if (!buffers?.length) return;
@@ -29,7 +30,11 @@ export default {
             setTimeout(() => URL.revokeObjectURL(address), 10000);
         };
         model.on("msg:custom", receive);
-        el.append("save: ", ...buttons, message);
-        return () => model.off("msg:custom", receive);
+        model.on("change:suffixes", draw);
+        draw();
+        return () => {
+            model.off("msg:custom", receive);
+            model.off("change:suffixes", draw);
+        };
     },
 };

@@ -24,7 +24,7 @@ if anywidget is not None:
     class Picture(anywidget.AnyWidget):
         """A picture drawn in the browser. value: its data, whose "kind" names the script; choices: what was chosen there."""
 
-        _esm = text("common.js", "curves.js", "cells.js", "picture.js")
+        _esm = text("common.js", "curves.js", "cells.js", "stages.js", "picture.js")
         _css = text("style.css")
         value = traitlets.Dict().tag(sync=True)
         choices = traitlets.Dict().tag(sync=True)
@@ -34,6 +34,7 @@ if anywidget is not None:
 
         _esm = text("downloads.js")
         _css = text("style.css")
+        suffixes = traitlets.List().tag(sync=True)
 
         def __init__(self, *, file, **traits):
             super().__init__(**traits)
