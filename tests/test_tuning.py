@@ -3,6 +3,7 @@
 import pytest
 
 import sparselab as sl
+from sparselab.experiments import tuning
 from sparselab.experiments.tuning import rounds
 
 SMALL = {"hidden": (12,), "epsilon": 4.0, "threads": 1, "progress": False}
@@ -51,12 +52,18 @@ def test_a_grid_and_random_draws_train_to_the_end(data):
     assert all(0.0005 <= run.config.learning_rate <= 0.2 and run.config.zeta in (0.1, 0.3) for run in drawn.runs)
 
 
-def test_a_run_that_fails_does_not_stop_the_others(data):
-    found = sl.tune({"learning_rate": [0.01, 1e9]}, method="grid", epochs=2, data=data, **SMALL)
-    assert ["DivergedError" in run.error for run in found.runs] == [False, True]
-    assert found.best.learning_rate == 0.01
-    with pytest.raises(ValueError, match="all runs failed"):
-        sl.tune({"learning_rate": [1e9]}, method="grid", epochs=2, data=data, **SMALL).best  # noqa: B018
+def test_a_run_that_fails_does_not_stop_the_others(data, monkeypatch):
+    def failing(config, **options):
+        if config.zeta > 0.3:
+            raise ArithmeticError("too much")
+        return sl.build(config, **options)
+
+    monkeypatch.setattr(tuning, "build", failing)
+    found = sl.tune({"zeta": [0.4, 0.3]}, method="grid", epochs=2, data=data, **SMALL)
+    assert [run.error for run in found.runs] == ["ArithmeticError: too much", ""]
+    assert found.best.zeta == 0.3
+    with pytest.raises(ValueError, match="all runs failed, the first one with: ArithmeticError"):
+        sl.tune({"zeta": [0.5]}, 3, epochs=9, data=data, **SMALL).best  # noqa: B018
 
 
 @pytest.mark.parametrize(("epochs", "factor", "least", "wanted"), [

@@ -145,7 +145,10 @@ def groups_of(store):
     found = {}
     for row in reversed(store.rows()):
         if row["state"] == "finished":
-            run = store.open(row["name"])
+            try:
+                run = store.open(row["name"])
+            except (OSError, ValueError):  # its records are damaged
+                continue
             key = json.dumps([run.own_data, asdict(run.config) | {"seed": None}])
             if run.history and not run.changes:
                 found.setdefault(key, {})[run.config.seed] = run  # of equal runs the latest

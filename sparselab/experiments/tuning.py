@@ -134,7 +134,7 @@ def tune(
                 run.history, run.error = outcome
                 bar.update()
             good = sorted((i for i in alive if not runs[i].error), key=lambda i: score_of(runs[i]), reverse=True)
-            alive = good[: max(1, len(good) // factor)]
+            alive = good[: max(1, len(good) // factor)]  # none where all have failed
     return Tuning(runs)
 
 
@@ -142,6 +142,8 @@ def configs_to_try(space, n, method, seed, settings):
     """{label: ExperimentConfig}, all checked."""
     if not isinstance(space, dict) or not space:
         checks.fail("space", space, "a dict {field: values} with at least one field", TypeError)
+    for name in settings:
+        checks.choice("field", name, FIELDS)
     for name, values in space.items():
         checks.choice("field", name, FIELDS)
         is_range = isinstance(values, tuple) and len(values) == 2 and method != "grid"
@@ -150,7 +152,7 @@ def configs_to_try(space, n, method, seed, settings):
             checks.fail(f"space[{name!r}]", values, wanted, TypeError)
     if method == "grid":
         return configs_of(space, settings)
-    return random_configs(space, configs_of({"": {}}, settings)[""], checks.integer("n", n), seed)
+    return random_configs(space, ExperimentConfig().replace(**settings), checks.integer("n", n), seed)
 
 
 def rounds(epochs, method, factor, min_epochs):
