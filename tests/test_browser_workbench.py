@@ -217,6 +217,41 @@ def test_links_and_pixels_tell_what_they_are(page):
     page.locator(".lm-TabBar-tab", has_text="curves").click()
 
 
+@pytest.mark.slow
+def test_links_go_and_come_when_they_are_played(page):
+    page.locator(".sparselab-pages .lm-TabBar-tab", has_text="topology").click()
+    picture = page.locator(".sparselab-view-topology")
+    title = picture.locator(".sparselab-picture-title")
+    playwright.expect(title).to_contain_text(re.compile(r"after epoch .*[1-9]\d* pruned, [1-9]\d* grown"))
+    scrub = picture.get_by_role("slider", name="event of evolution")
+    scrub.focus()
+    page.keyboard.press("Home")
+    playwright.expect(title).to_contain_text("before training")
+    picture.get_by_role("button", name="Play").click()
+    playwright.expect(title).to_contain_text("after epoch 2: ")
+    picture.get_by_role("button", name="Pause").click()
+    shot(page, "topology")
+    with page.expect_download() as download:
+        page.locator(".sparselab-downloads").get_by_role("button", name="as GIF").click()
+    assert Path(download.value.path()).read_bytes()[:4] == b"GIF8"
+    page.locator(".lm-TabBar-tab", has_text="curves").click()
+
+
+@pytest.mark.slow
+def test_the_dense_twin_is_trained_and_drawn_beside_the_net(page):
+    switch = page.locator(".sparselab-twin input").first
+    switch.check()
+    start(page)
+    twin = page.locator(CURVE).get_by_role("button", name="dense twin")
+    playwright.expect(twin).to_be_visible()
+    page.locator(".lm-TabBar-tab", has_text="bytes").click()
+    playwright.expect(page.locator(".sparselab-view-bytes").get_by_role("button", name="dense twin")).to_be_visible()
+    stop(page)
+    shot(page, "bytes")
+    switch.uncheck()
+    page.locator(".lm-TabBar-tab", has_text="curves").click()
+
+
 def test_sliders_have_names_and_values_for_screen_readers(page):
     slider = page.get_by_role("slider", name="learning rate")
     playwright.expect(slider).to_have_attribute("aria-valuetext", re.compile(r"\d"))

@@ -77,6 +77,7 @@ def test_rounds(epochs, factor, least, wanted):
 @pytest.mark.parametrize(("changes", "error", "text"), [
     ({"space": {}}, TypeError, "space"), ({"space": {"nonsense": [1]}}, ValueError, "field = 'nonsense'"),
     ({"space": {"zeta": 0.3}}, TypeError, "zeta"), ({"space": {"zeta": (0.3, 0.1)}}, ValueError, "range"),
+    ({"space": {"epochs": [2, 3]}}, ValueError, "without epochs"),
     ({"space": {"zeta": (0.1, 0.3)}, "method": "grid"}, TypeError, "a list of values"),
     ({"method": "best"}, ValueError, "method = 'best'"), ({"factor": 1}, ValueError, "factor = 1"),
     ({"min_epochs": 30}, ValueError, "min_epochs = 30"), ({"validation": 1.5}, ValueError, "validation = 1.5"),

@@ -144,6 +144,8 @@ def configs_to_try(space, n, method, seed, settings):
         checks.fail("space", space, "a dict {field: values} with at least one field", TypeError)
     for name in settings:
         checks.choice("field", name, FIELDS)
+    if "epochs" in space:
+        checks.fail("space", space, "without epochs, which all runs have in common")
     for name, values in space.items():
         checks.choice("field", name, FIELDS)
         is_range = isinstance(values, tuple) and len(values) == 2 and method != "grid"

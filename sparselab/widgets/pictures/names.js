@@ -32,7 +32,7 @@ export default {
         const observer = new MutationObserver(soon);
         requestAnimationFrame(() => {
             const page = el.closest(".sparselab-page, .sparselab-panel");
-            const what = { childList: true, subtree: true, characterData: true, attributeFilter: ["class", "aria-valuenow"] };
+            const what = { childList: true, subtree: true, characterData: true, attributeFilter: ["class", "aria-valuetext"] };
             if (page) observer.observe(page, what);
             soon();
         });
