@@ -65,7 +65,7 @@ KINDS.cells = (root, model) => {
         mark(left, { top: "calc(100% + 2px)", left: "0" });
         mark(right, { top: "calc(100% + 2px)", right: "0" });
         mark(value.columns.name, { top: "calc(100% + 2px)", left: "50%", transform: "translateX(-50%)" });
-        mark(value.rows.name, { right: "calc(100% + 4px)", top: "50%", writingMode: "sideways-lr", transform: "translateY(-50%)" });
+        mark(value.rows.name, { right: "calc(100% + 4px)", top: "50%", writingMode: "vertical-rl", transform: "translateY(-50%) rotate(180deg)" });
         outline(cell, at && [at[0], at[0] + 1, at[1], at[1] + 1]);
     }
 

@@ -19,10 +19,14 @@ KINDS.curves = (root, model) => {
     const tools = html("div", { class: "sparselab-picture-tools" }, title, html("label", {}, "smoothing ", smooth), log, all);
     const canvas = svg("svg", { class: "sparselab-curves", tabindex: "0", role: "img", height: SIZE.height, width: "100%" });
     const legend = html("div", { class: "sparselab-picture-legend", role: "group", "aria-label": "legend: show or hide" });
-    root.append(tools, canvas, legend);
+    const frame = html("div", {}, canvas);
+    root.append(tools, frame, legend);
     const words = readout(root);
 
-    const span = () => model.get("choices").span ?? value.ends;
+    const span = () => {
+        const chosen = model.get("choices").span;
+        return chosen && chosen[0] < value.ends[1] ? chosen : value.ends; // a shorter run has begun
+    };
     const logarithmic = () => Boolean(model.get("choices").log);
     const zoom = (to) => choose(model, { span: to });
     const visible = (line) => !hidden.has(`run ${value.runs[line.run]}`) && !hidden.has(line.part);
@@ -135,7 +139,7 @@ KINDS.curves = (root, model) => {
         log.setAttribute("aria-pressed", logarithmic());
         all.disabled = !model.get("choices").span;
         smooth.value = model.get("choices").smoothing ?? 0;
-        if (cursor) point(cursor.plot, cursor.at, null, false);
+        if (cursor) point(cursor.plot, cursor.at, cursor.y, false);
     }
 
     function entry(key, text, mark) {
@@ -170,7 +174,7 @@ KINDS.curves = (root, model) => {
         if (!lines.length) return words.hide();
         const places = lines.map((line) => line.x[nearest(line.x, at)]);
         const here = places.reduce((best, place) => (Math.abs(place - at) < Math.abs(best - at) ? place : best));
-        cursor = { plot: number, at: here };
+        cursor = { plot: number, at: here, y };
         const marks = [svg("line", { x1: plot.toX(here), x2: plot.toX(here), y1: SIZE.top, y2: plot.bottom })];
         const texts = [`${value.unit} ${exact(here)}`];
         for (const line of lines) {
@@ -181,7 +185,7 @@ KINDS.curves = (root, model) => {
             texts.push(`${[value.runs[line.run], line.part].filter(Boolean).join(", ")}: ${exact(line.y[i])}${elsewhere}`);
         }
         canvas.querySelector(".sparselab-cursor")?.replaceChildren(...marks);
-        words.show(texts, plot.toX(here), canvas.offsetTop + (y ?? SIZE.top + 10), speak);
+        words.show(texts, plot.toX(here), frame.offsetTop + (y ?? SIZE.top + 10), speak);
         return undefined;
     }
 
@@ -258,7 +262,7 @@ KINDS.curves = (root, model) => {
     };
     const KEYS = {
         ArrowLeft: () => step(-1), ArrowRight: () => step(1), ArrowUp: () => other(-1), ArrowDown: () => other(1),
-        "+": () => zoom(scaled(0.5, middle())), "-": () => zoom(scaled(2, middle())), 0: () => zoom(null), Escape: away,
+        "+": () => zoom(scaled(0.5, middle())), "=": () => zoom(scaled(0.5, middle())), "-": () => zoom(scaled(2, middle())), 0: () => zoom(null), Escape: away,
     };
     canvas.addEventListener("keydown", (event) => {
         if (!KEYS[event.key] || !value || event.ctrlKey || event.metaKey || event.altKey) return;

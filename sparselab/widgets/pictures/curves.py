@@ -20,6 +20,8 @@ def content(runs, choices, x="epoch", *, axis=None, dataset=None, marks=()):
     lines = [line for number, history in enumerate(histories) for line in lines_of(number, history, x)]
     places = np.concatenate([line["x"] for line in lines])
     weight = min(float(choices.get("smoothing") or 0), 0.999)
+    span = choices.get("span")
+    span = span if span and span[0] < places.max() else None  # a shorter run has begun
     most = max(LEAST, POINTS // len(lines) // (2 if weight else 1))
     named = METRICS | ({"accuracy": SUBSET} if getattr(dataset, "has_labels", False) else {})
     known = {line["metric"] for line in lines}
@@ -34,7 +36,7 @@ def content(runs, choices, x="epoch", *, axis=None, dataset=None, marks=()):
         "ends": [float(places.min()), float(places.max())],
         "metrics": [[name, text] for name, text in named.items() if name in known],
         "runs": [str(label) for label in runs],
-        "lines": [sent(line, choices.get("span"), weight, most) for line in lines],
+        "lines": [sent(line, span, weight, most) for line in lines],
         "marks": [list(mark) for mark in marks],
         "colours": list(COLOURS),
     }
