@@ -33,7 +33,7 @@ function logTicks(low, high) {
     const found = [];
     const factors = Math.log10(high / low) > 2.5 ? [1] : [1, 2, 5];
     for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) {
-        for (const factor of factors) found.push(factor * 10 ** power);
+        for (const factor of factors) found.push(Number(`${factor}e${power}`));
     }
     return found.filter((tick) => tick >= low && tick <= high);
 }
