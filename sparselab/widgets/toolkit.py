@@ -68,7 +68,7 @@ class Folds:
     def __init__(self, pages, *classes, opened=None):
         self.buttons = [make("ToggleButton", "sparselab-fold-head", description=title, value=False) for title in pages]
         self._index = None
-        rows = [make("VBox", "sparselab-fold", children=pair) for pair in zip(self.buttons, self.pages, strict=True)]
+        rows = [make("VBox", "sparselab-fold", children=pair) for pair in zip(self.buttons, pages.values(), strict=True)]
         self.widget = make("VBox", *classes, children=rows)
         for number, one in enumerate(self.buttons):
             one.observe(lambda change, number=number: self._pressed(number, change["new"]), "value")
