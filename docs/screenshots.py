@@ -137,7 +137,8 @@ def train(panel):
 
 def calm(panel):
     """Wait until no picture changes any more, and none is announced."""
-    pictures = lambda: panel.locator("img").evaluate_all("images => images.map(image => image.src).join()")
+    versions = "images => images.map(image => image.dataset.version ?? image.src).join()"
+    pictures = lambda: panel.locator("img, [data-version]").evaluate_all(versions)
     before, since = pictures(), time.monotonic()
     end = since + PATIENCE
     while time.monotonic() - since < CALM and time.monotonic() < end:

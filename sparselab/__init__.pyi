@@ -44,7 +44,11 @@ from .evolution import importances as importances
 from .evolution import regrowths as regrowths
 from .experiments.config import ExperimentConfig as ExperimentConfig
 from .experiments.experiment import build as build
+from .experiments.run_report import run_report as run_report
+from .experiments.run_table import run_histories as run_histories
+from .experiments.run_table import runs as runs
 from .experiments.sweep import sweep as sweep
+from .experiments.tuning import tune as tune
 from .nn import activations as activations
 from .nn import initializers as initializers
 from .nn import losses as losses

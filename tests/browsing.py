@@ -128,8 +128,9 @@ def status(page):
     return page.locator(".sparselab-status").inner_text()
 
 
-def source(page):
-    return page.locator(CURVE).get_attribute("src")
+def source(page, picture=CURVE):
+    """What changes whenever this picture is drawn anew, by the browser or as an image."""
+    return page.locator(picture).evaluate("one => one.dataset.version ?? one.src")
 
 
 def until(condition, what, timeout=30.0):

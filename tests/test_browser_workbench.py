@@ -5,8 +5,8 @@
 
 import json
 import os
+import re
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -64,13 +64,9 @@ def go_to(page, tab):
 
 
 def open_fold(page, title, inside):
-    """Open a fold with this part in it. The kernel answers the click, and may be busy with the page that it has just made."""
-    for _ in range(3):  # a click that comes before the page listens is lost
-        page.locator(".sparselab-groups .sparselab-fold-head", has_text=title).click()
-        with suppress(playwright.TimeoutError):
-            page.locator(inside).wait_for(state="visible", timeout=30_000)
-            return
-    raise AssertionError(f"the fold {title!r} did not open")
+    """Open a fold with this part in it."""
+    page.locator(".sparselab-groups .sparselab-fold-head", has_text=title).click()
+    page.locator(inside).wait_for(state="visible")
 
 
 def shot(page, name):
@@ -148,15 +144,131 @@ def test_pause_step_stop(page):
 
 def test_the_epoch_slider_changes_the_image(page):
     page.locator(".lm-TabBar-tab", has_text="input map").click()
-    image = page.locator(".sparselab-view-input-map")
-    image.wait_for(state="visible")
-    first = image.get_attribute("src")
+    image = ".sparselab-view-input-map"
+    page.locator(f"{image} canvas").wait_for(state="visible")
+    first = source(page, image)
     page.locator(".sparselab-timeline .noUi-handle").focus()
     page.keyboard.press("ArrowLeft")
-    spent = until(lambda: image.get_attribute("src") != first, "the map of another epoch")
+    spent = until(lambda: source(page, image) != first, "the map of another epoch")
     print(f"\nseconds until the picture of another epoch: {spent:.2f}")
     shot(page, "input")
     page.locator(".lm-TabBar-tab", has_text="curves").click()
+
+
+@pytest.mark.slow
+def test_a_curve_tells_its_values_and_is_zoomed_by_keys_and_by_the_mouse(page):
+    curves, told = page.locator(f"{CURVE} svg.sparselab-curves"), page.locator(f"{CURVE} .sparselab-readout")
+    assert "test accuracy" in curves.get_attribute("aria-label")
+    curves.focus()
+    page.keyboard.press("ArrowRight")
+    playwright.expect(told).to_contain_text(re.compile(r"epoch \d.*train: \d.*test: \d"))
+    see_all = page.locator(CURVE).get_by_role("button", name="all", exact=True)
+    playwright.expect(see_all).to_be_disabled()
+    page.keyboard.press("+")
+    playwright.expect(see_all).to_be_enabled()
+    see_all.click()
+    playwright.expect(see_all).to_be_disabled()
+    box = curves.bounding_box()
+    page.mouse.move(box["x"] + 80, box["y"] + 100)
+    playwright.expect(told).to_contain_text("test")
+    page.mouse.down()
+    page.mouse.move(box["x"] + 160, box["y"] + 100)
+    page.mouse.up()
+    playwright.expect(see_all).to_be_enabled()
+    shot(page, "zoom")
+    page.locator(CURVE).get_by_role("button", name="log").click()
+    page.locator(CURVE).get_by_label("smoothing").select_option("much")
+    playwright.expect(page.locator(f"{CURVE} .sparselab-behind").first).to_be_attached()
+    page.locator(CURVE).get_by_role("button", name="train").click()
+    playwright.expect(page.locator(f"{CURVE} .sparselab-behind")).to_have_count(2)  # test loss and test accuracy
+    page.locator(CURVE).get_by_role("button", name="train").click()
+    page.locator(CURVE).get_by_label("smoothing").select_option("none")
+    page.locator(CURVE).get_by_role("button", name="log").click()
+    see_all.click()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", ["png", "pdf", "csv"])
+def test_a_picture_is_saved_as_a_file(page, suffix):
+    with page.expect_download() as download:
+        page.locator(".sparselab-downloads").get_by_role("button", name=f"as {suffix.upper()}").first.click()
+    assert download.value.suggested_filename == f"curves.{suffix}"
+    start = Path(download.value.path()).read_bytes()[:4]
+    assert start == {"png": b"\x89PNG", "pdf": b"%PDF", "csv": b"run,"}[suffix]
+
+
+@pytest.mark.slow
+def test_links_and_pixels_tell_what_they_are(page):
+    page.locator(".lm-TabBar-tab", has_text="input map").click()
+    pixels = page.locator(".sparselab-view-input-map")
+    pixels.locator("canvas").hover()
+    playwright.expect(pixels.locator(".sparselab-readout")).to_contain_text(re.compile(r"row 1[34], column 1[34]links: "))
+    page.locator(".lm-TabBar-tab", has_text="connectivity").click()
+    links = page.locator(".sparselab-view-connectivity")
+    links.locator("canvas").focus()
+    page.keyboard.press("ArrowDown")
+    for _ in range(3):
+        before = source(page, ".sparselab-view-connectivity")
+        page.keyboard.press("+")
+        until(lambda before=before: source(page, ".sparselab-view-connectivity") != before, "fewer links")
+    page.keyboard.press("ArrowRight")
+    playwright.expect(links.locator(".sparselab-readout")).to_contain_text(re.compile("output neuron .*fan-in: .*fan-out: "))
+    shot(page, "links")
+    page.locator(".lm-TabBar-tab", has_text="curves").click()
+
+
+@pytest.mark.slow
+def test_links_go_and_come_when_they_are_played(page):
+    page.locator(".sparselab-pages .lm-TabBar-tab", has_text="topology").click()
+    picture = page.locator(".sparselab-view-topology")
+    title = picture.locator(".sparselab-picture-title")
+    playwright.expect(title).to_contain_text(re.compile(r"after epoch .*[1-9]\d* pruned, [1-9]\d* grown"))
+    scrub = picture.get_by_role("slider", name="event of evolution")
+    scrub.focus()
+    page.keyboard.press("Home")
+    playwright.expect(title).to_contain_text("before training")
+    picture.get_by_role("button", name="Play").click()
+    playwright.expect(title).to_contain_text("after epoch 2: ")
+    picture.get_by_role("button", name="Pause").click()
+    shot(page, "topology")
+    with page.expect_download() as download:
+        page.locator(".sparselab-downloads").get_by_role("button", name="as GIF").click()
+    assert Path(download.value.path()).read_bytes()[:4] == b"GIF8"
+    page.locator(".lm-TabBar-tab", has_text="curves").click()
+
+
+@pytest.mark.slow
+def test_the_dense_twin_is_trained_and_drawn_beside_the_net(page):
+    switch = page.locator(".sparselab-twin input").first
+    switch.check()
+    start(page)
+    twin = page.locator(CURVE).get_by_role("button", name="dense twin")
+    playwright.expect(twin).to_be_visible()
+    page.locator(".lm-TabBar-tab", has_text="bytes").click()
+    playwright.expect(page.locator(".sparselab-view-bytes").get_by_role("button", name="dense twin")).to_be_visible()
+    stop(page)
+    shot(page, "bytes")
+    switch.uncheck()
+    page.locator(".lm-TabBar-tab", has_text="curves").click()
+
+
+def test_sliders_have_names_and_values_for_screen_readers(page):
+    slider = page.get_by_role("slider", name="learning rate")
+    playwright.expect(slider).to_have_attribute("aria-valuetext", re.compile(r"\d"))
+    assert page.locator(".sparselab-learning_rate .widget-readout").first.inner_text() == slider.get_attribute("aria-valuetext")
+    unnamed = "page => [...page.querySelectorAll('.noUi-handle')].filter(one => !one.ariaLabel).length"
+    until(lambda: page.locator(".sparselab-page").evaluate(unnamed) == 0, "names of all sliders")
+    for role, name in (("combobox", "speed"), ("slider", "epoch"), ("img", re.compile("^Learning curves"))):
+        assert page.get_by_role(role, name=name).count() > 0, (role, name)
+
+
+def test_a_fold_opens_before_the_kernel_knows(page):
+    press = "head => { head.click(); return getComputedStyle(head.nextElementSibling).display; }"  # nothing comes in between
+    head = page.locator(".sparselab-groups .sparselab-fold-head", has_text="Parallel")
+    assert head.evaluate(press) != "none"
+    playwright.expect(head).to_have_attribute("aria-expanded", "true")
+    assert head.evaluate(press) == "none"
+    playwright.expect(head).to_have_attribute("aria-expanded", "false")
 
 
 def test_two_starts_at_once(page):

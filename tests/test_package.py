@@ -70,7 +70,9 @@ def test_the_wheel_holds_every_module_and_nothing_of_the_tests(wheel):
     assert modules <= names
     assert {name.partition("/")[0] for name in names} == {"sparselab"}
     others = {name.removeprefix("sparselab/") for name in names - modules if "/share/" not in name}
-    assert others == {"py.typed", "datasets/data/README.md", "datasets/data/fashion_mnist_small.npz"}
+    pictures = {f"widgets/pictures/{path.name}" for path in (ROOT / "sparselab/widgets/pictures").glob("*.[jc]s*")}
+    assert len(pictures) > 4
+    assert others == {"py.typed", "datasets/data/README.md", "datasets/data/fashion_mnist_small.npz"} | pictures
     assert {f"sparselab/share/notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")} <= names
 
 

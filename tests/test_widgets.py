@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+from shown import DRAWN, bytes_of
 
 from sparselab import ExperimentConfig, History, PruneRegrow, figures
 from sparselab.checkpoints.records import thin
@@ -20,14 +21,14 @@ from sparselab.experiments.config import PAPER, knob
 from sparselab.experiments.experiment import build
 from sparselab.experiments.run_labels import labels
 from sparselab.figures import style
+from sparselab.nn import summary
 from sparselab.nn.mlp import SparseMLP
 from sparselab.training.progress import watch
-from sparselab.widgets import VIEWS, ConfigForm, Explorer, Run, TrainingPanel, View
+from sparselab.widgets import VIEWS, ConfigForm, Explorer, Run, TrainingPanel, View, markup
 from sparselab.widgets.controls import Control, widget_of, widths
 from sparselab.widgets.painter import Painter
-from sparselab.widgets.views import sampled
+from sparselab.widgets.views import by_bytes, sampled
 
-PNG = b"\x89PNG\r\n\x1a\n"
 EVIL = "<img src=x onerror=alert(1)></script>"
 
 
@@ -70,7 +71,7 @@ def until(condition, timeout=20.0):
 
 
 def picture(panel, name):
-    return bytes(panel.screen.gallery.images[name].value)
+    return bytes_of(panel.screen.gallery.images[name])
 
 
 def show(panel, name):
@@ -176,7 +177,7 @@ def test_run_in_the_cell_draws_the_visible_view_only(panel):
     assert isinstance(history, History)
     assert [record.epoch for record in history] == [1, 2]
     assert panel.state == "finished"
-    assert picture(panel, "curves").startswith(PNG)
+    assert picture(panel, "curves").startswith(DRAWN)
     assert not any(picture(panel, name) for name in panel.views if name != "curves")
     assert "test accuracy" in panel.screen.status.value
 
@@ -193,7 +194,7 @@ def test_every_view_is_drawn_before_and_after_a_run(name):
         assert show(panel, name) == b""
         panel.form.load(panel.form.config.replace(workers=1))
         panel.run(epochs=2)
-    assert show(panel, name).startswith(PNG), html(panel)
+    assert show(panel, name).startswith(DRAWN), html(panel)
 
 
 @pytest.mark.slow
@@ -205,7 +206,7 @@ def test_views_need_no_test_set_no_image_and_no_classes():
     panel.run()
     for name in VIEWS:
         drawn = show(panel, name)
-        assert drawn.startswith(PNG) or name in ("input", "average"), (name, html(panel))  # of images; of classes
+        assert drawn.startswith(DRAWN) or name in ("input", "average"), (name, html(panel))  # of images; of classes
     assert "cannot draw" not in html(panel)
 
 
@@ -214,7 +215,7 @@ def test_start_runs_in_a_thread_and_ends(panel):
     assert panel.wait(30)
     assert panel.state == "finished"
     assert len(panel.history) == 3
-    assert picture(panel, "curves").startswith(PNG)
+    assert picture(panel, "curves").startswith(DRAWN)
     assert not panel.screen.buttons["Start"].disabled
     assert panel.screen.buttons["Stop"].disabled
 
@@ -530,7 +531,7 @@ def test_whatever_is_pressed_in_whatever_order_the_panel_survives(endless):
     endless.reset()
     move(endless, "epochs", 2)
     assert len(endless.run()) == 2
-    assert show(endless, "curves").startswith(PNG)
+    assert show(endless, "curves").startswith(DRAWN)
 
 
 # --- faults
@@ -582,7 +583,7 @@ def test_an_error_of_drawing_stands_in_its_tab_and_stops_nothing():
     panel.run()
     assert panel.state == "finished"
     assert "division by zero" in panel.screen.gallery.hints["broken"].value
-    assert show(panel, "curves").startswith(PNG)
+    assert show(panel, "curves").startswith(DRAWN)
 
 
 def test_names_are_text_and_never_html():
@@ -630,7 +631,7 @@ def test_the_timeline_shows_the_map_of_an_earlier_epoch(panel):
     assert (slider.value, slider.max) == (3, 3)
     slider.value = 0
     first = show(panel, "input")
-    assert first.startswith(PNG)
+    assert first.startswith(DRAWN)
     assert first != last
     assert panel.view_model.shown_epoch == (0, None)
     slider.value = 2
@@ -706,7 +707,7 @@ def test_rules_and_views_may_be_ones_own():
     mine = View("mine", lambda shown: figures.memory(shown.model))
     panel = panel_of(panel={"rules": [PruneRegrow(0.3, criterion=keep_all)], "views": (mine,)})
     assert panel.run()[-1].grown == (0, 0, 0)
-    assert picture(panel, "mine").startswith(PNG)
+    assert picture(panel, "mine").startswith(DRAWN)
 
 
 def python(code):
@@ -752,7 +753,7 @@ def test_each_notebook_has_its_panel(name):
     panel = getattr(widgets, name)(epochs=2, hidden=(20, 20), dataset="digits", batch_size=64)
     panel.run()
     for view in panel.views:
-        assert show(panel, view).startswith(PNG), html(panel)
+        assert show(panel, view).startswith(DRAWN), html(panel)
 
 
 LONG = {"hidden": (20, 20), "dataset": "digits", "epochs": 100_000}
@@ -815,13 +816,13 @@ def test_one_fold_is_open_at_most():
     from sparselab.widgets.toolkit import Folds, make
 
     folds = Folds({name: make("VBox") for name in "abc"}, opened=1)
-    shown = lambda: [page.layout.display != "none" for page in folds.pages]
-    assert shown() == [False, True, False]
+    pressed = lambda: [button.value for button in folds.buttons]  # a style shows the page below a pressed button
+    assert pressed() == [False, True, False]
     folds.buttons[2].value = True  # a click
-    assert (folds.selected_index, shown()) == (2, [False, False, True])
-    assert [button.value for button in folds.buttons] == [False, False, True]
+    assert (folds.selected_index, pressed()) == (2, [False, False, True])
     folds.buttons[2].value = False
-    assert (folds.selected_index, shown()) == (None, [False] * 3)
+    assert (folds.selected_index, pressed()) == (None, [False] * 3)
+    assert ".sparselab-fold > .widget-toggle-button:not(.mod-active) + * { display: none; }" in markup.STYLE
 
 
 def test_depth_sets_the_hidden_widths():
@@ -837,19 +838,19 @@ def test_the_layer_panel_follows_its_controls():
 
     panel = layer_panel(30, 40, epsilon=2.0)
     assert panel.wait(30)
-    first, table = bytes(panel.gallery.images["connectivity"].value), panel.glance.value
-    assert first.startswith(PNG)
+    first, table = bytes_of(panel.gallery.images["connectivity"]), panel.glance.value
+    assert first.startswith(DRAWN)
     assert "sparselab" in table
     panel.controls["given"].value = "density"
     panel.controls["density"].value = 0.5
     assert panel.wait(30)
-    assert bytes(panel.gallery.images["connectivity"].value) != first
+    assert bytes_of(panel.gallery.images["connectivity"]) != first
     assert panel.result.model.density == pytest.approx(0.5, abs=0.05)
     assert panel.controls["epsilon"].disabled
     for number in range(len(panel.gallery.views)):
         panel.gallery.tabs.selected_index = number
         assert panel.wait(30)
-    assert all(bytes(image.value).startswith(PNG) for image in panel.gallery.images.values())
+    assert all(bytes_of(image).startswith(DRAWN) for image in panel.gallery.images.values())
     assert "n_in = 30" in repr(panel)
 
 
@@ -923,3 +924,69 @@ def test_a_regression_without_test_samples_has_empty_columns():
     file = io.StringIO()
     watch(build(config(epochs=1), data=data).train(), file=file)
     assert "%" not in file.getvalue()
+
+
+# --- the dense twin
+
+
+def twins(**changes):
+    panel = panel_of(**changes)
+    panel.screen.twin.value = True
+    return panel
+
+
+def test_a_dense_twin_and_its_run_train_as_each_of_them_alone():
+    panel, alone = twins(), panel_of()
+    panel.run()
+    twin = panel.current.twin
+    assert twin.state == "finished"
+    assert twin.experiment.model.n_links == panel.model.n_dense
+    assert list(panel.history) == list(alone.run())
+    dense = build(twin.config, data=blobs())
+    assert list(twin.history) == list(dense.train())
+    assert list(panel.view_model.runs) == ["this run", "dense twin"]
+    panel.screen.twin.value = False
+    panel.run()
+    assert panel.current.twin is None
+
+
+def test_a_twin_follows_a_live_value_and_a_stop():
+    panel = twins(epochs=100_000)
+    panel.start()
+    until(lambda: panel.current.twin is not None and panel.current.twin.history)
+    move(panel, "learning_rate", 0.025)
+    twin = panel.current.twin
+    until(lambda: twin.experiment.optimizer.learning_rate == pytest.approx(0.025))
+    assert panel.stop(20)
+    assert twin.state == "stopped"
+    assert abs(len(twin.history) - len(panel.history)) <= 1
+
+
+def test_a_twin_that_fails_leaves_the_run_alone():
+    panel = twins()
+    make = panel.view_model.make
+
+    def refuse_dense(config):
+        if config.density == 1:
+            raise MemoryError("too large")
+        return make(config)
+
+    panel.view_model.make = refuse_dense
+    panel.run()
+    assert panel.state == "finished"
+    assert panel.current.twin.state == "failed"
+    assert "no dense twin: MemoryError: too large" in panel.screen.status.value
+
+
+def test_bytes_that_steps_went_through_are_counted_for_both():
+    panel = twins(panel={"views": ("bytes",)})
+    panel.run()
+    assert show(panel, "bytes").startswith(DRAWN)
+    records = by_bytes(panel.view_model)
+    sparse, dense = (np.array([record.seconds for record in records[name]]) for name in ("sparse", "dense twin"))
+    steps = math.ceil(240 / 16)
+    total = summary.rows(panel.current.twin.experiment.model)[-1]
+    assert dense == pytest.approx(steps * total["training_bytes"] / 1e9, rel=0.01)
+    assert (sparse < dense).all()
+    name, data = panel.screen.gallery.file("csv")
+    assert b"gigabytes" in data.splitlines()[0]

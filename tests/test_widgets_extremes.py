@@ -86,3 +86,25 @@ def test_rows_of_earlier_runs_are_points_too():
     panel = extreme_panel(4000, layers=2, features=16, measured=rows)
     assert panel.wait(60)
     assert "measured at 2,000 neurons" in panel.glance.value
+
+
+def test_a_panel_that_is_made_again_is_the_one_that_runs(monkeypatch):
+    reached, go_on, real = threading.Event(), threading.Event(), extreme.make_data
+
+    def slow(what):
+        reached.set()
+        assert go_on.wait(60)
+        return real(what)
+
+    monkeypatch.setattr(extreme, "make_data", slow)
+    panel = extreme_panel(4000, layers=2, features=16)
+    panel.start()
+    try:
+        assert reached.wait(60)
+        assert extreme_panel(4000, layers=2, features=16, measured=[]) is panel
+        assert panel.active
+        assert extreme_panel(4000, layers=2, features=16, new=True) is not panel
+        assert not panel.active
+    finally:
+        go_on.set()
+    assert panel.wait(60)

@@ -12,6 +12,7 @@ import models
 import numpy as np
 import psutil
 import pytest
+from shown import DRAWN, bytes_of
 
 import sparselab as sl
 from sparselab import ExperimentConfig, figures
@@ -19,7 +20,6 @@ from sparselab.experiments import studies
 from sparselab.widgets import Run, describe, parallel_panel, plans, worker_views
 from sparselab.widgets.live_values import with_live_zeta, zeta_at
 
-PNG = b"\x89PNG\r\n\x1a\n"
 SETTINGS = {"dataset": "digits", "hidden": (40, 30), "epochs": 6, "batch_size": 64, "threads": 1}
 LONG = SETTINGS | {"epochs": 5000, "async_fraction": 1.0}
 
@@ -31,7 +31,7 @@ def made(**changes):
 def show(panel, name):
     panel.screen.gallery.tabs.selected_index = list(panel.views).index(name)
     assert panel.wait(60)
-    return bytes(panel.screen.gallery.images[name].value)
+    return bytes_of(panel.screen.gallery.images[name])
 
 
 def move(panel, name, value):
@@ -71,7 +71,7 @@ def test_start_trains_in_phases_and_every_view_is_drawn(trained):
     assert [history["phase"][0] for history in trained.view_model.runs.values()] == ["asynchronous", "sequential", "synchronous"]
     assert len(trained.history[-1].workers.accuracies) == 2
     for name in trained.views:
-        assert show(trained, name).startswith(PNG), trained.screen.gallery.hints[name].value
+        assert show(trained, name).startswith(DRAWN), trained.screen.gallery.hints[name].value
     no_worker_is_left()
 
 
@@ -87,7 +87,7 @@ def test_views_that_have_nothing_to_show_say_so():
     for name, word in (("workers", "worker"), ("staleness", "pushes"), ("dropped", "pushes"), ("speed-up", "0 workers")):
         assert show(panel, name) == b""
         assert word in panel.screen.gallery.hints[name].value
-    assert show(panel, "average").startswith(PNG)
+    assert show(panel, "average").startswith(DRAWN)
 
 
 def test_speed_up_compares_only_what_had_the_same_work(trained):
@@ -223,7 +223,7 @@ def test_processes_train_and_go():
     panel.start()
     assert panel.wait(180)
     assert panel.state == "finished", panel.current.error
-    assert show(panel, "workers").startswith(PNG)
+    assert show(panel, "workers").startswith(DRAWN)
     running, others = parallel_panel(**LONG | {"backend": "processes"}), children()  # others: left by earlier tests
     running.start()
     until(lambda: running.history, "the first epoch", 120)

@@ -6,6 +6,7 @@ import time
 import models
 import numpy as np
 import pytest
+from shown import DRAWN, bytes_of
 
 import sparselab as sl
 from sparselab.analysis.prune_curve import prune
@@ -17,7 +18,6 @@ from sparselab.widgets import pruning_panel, threshold_panel, trade_off
 from sparselab.widgets.painter import INTERVAL, Painter
 from sparselab.widgets.plans import pruning_plan
 
-PNG = b"\x89PNG\r\n\x1a\n"
 SETTINGS = {
     "dataset": "digits", "hidden": (40, 30), "epochs": 5, "batch_size": 64, "threads": 1, "pruning_start": 2, "pruning_stop": 3,
     "pruning_every": 1,
@@ -31,7 +31,7 @@ def made(**changes):
 def show(panel, name):
     panel.screen.gallery.tabs.selected_index = list(panel.views).index(name)
     assert panel.wait(30)
-    return bytes(panel.screen.gallery.images[name].value)
+    return bytes_of(panel.screen.gallery.images[name])
 
 
 def move(panel, name, value):
@@ -62,7 +62,7 @@ def test_start_prunes_as_planned_and_every_view_is_drawn(trained):
     assert "40-30 → 16-12" in trained.plan.value
     assert [sum(record.neurons_pruned) for record in trained.history][2:4] != [0, 0]
     for name in trained.views:
-        assert show(trained, name).startswith(PNG), trained.screen.gallery.hints[name].value
+        assert show(trained, name).startswith(DRAWN), trained.screen.gallery.hints[name].value
 
 
 def test_the_dense_equivalent_is_that_of_the_original_widths(trained):
@@ -78,7 +78,7 @@ def test_other_kinds_of_pruning_run_too(kind):
     assert panel.model.sizes == (64, 40, 30, 10)
     assert any(sum(record.neurons_pruned) for record in panel.history) == (kind == "links")
     for name in ("strength", "trade-off"):
-        assert show(panel, name).startswith(PNG), panel.screen.gallery.hints[name].value
+        assert show(panel, name).startswith(DRAWN), panel.screen.gallery.hints[name].value
 
 
 def test_only_controls_that_count_are_shown():
@@ -175,7 +175,7 @@ def test_without_test_samples_and_without_hidden_layers_there_is_still_a_panel()
     panel = made(hidden=(12,))
     panel.view_model.given = Dataset.from_arrays(X, y)
     panel.run()
-    assert show(panel, "trade-off").startswith(PNG)
+    assert show(panel, "trade-off").startswith(DRAWN)
     flat = made(hidden=())
     flat.run()
     for name in ("strength", "trade-off"):
@@ -191,13 +191,13 @@ def pictures(panel):
     for number, name in enumerate(panel.gallery.views):
         panel.gallery.tabs.selected_index = number
         assert panel.wait(30)
-        found[name] = bytes(panel.gallery.images[name].value)
+        found[name] = bytes_of(panel.gallery.images[name])
     return found
 
 
 def test_dragging_the_threshold_moves_mark_cut_and_table(threshold, trained):
     first, table = pictures(threshold), threshold.glance.value
-    assert all(picture.startswith(PNG) for picture in first.values())
+    assert all(picture.startswith(DRAWN) for picture in first.values())
     threshold.controls["amount"].value = 0.73
     second = pictures(threshold)
     assert all(second[name] != first[name] for name in first)
@@ -258,7 +258,7 @@ def test_a_regression_without_test_samples_has_a_threshold():
     assert panel.wait(30)
     assert panel.message.value == ""
     assert "loss" in panel.glance.value
-    assert all(picture.startswith(PNG) for picture in pictures(panel).values())
+    assert all(picture.startswith(DRAWN) for picture in pictures(panel).values())
 
 
 def test_bad_input_of_the_threshold(trained):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy import sparse
+from shown import DRAWN, PNG, bytes_of
 
 from sparselab import ExperimentConfig, datasets
 from sparselab.checkpoints.run_dir import RunDir
@@ -18,7 +19,6 @@ from sparselab.widgets.costs import sparse_and_dense
 from sparselab.widgets.page import cost_estimate
 from sparselab.widgets.page.compare_tab import entries
 
-PNG = b"\x89PNG\r\n\x1a\n"
 EVIL = "<img src=x onerror=alert(1)></script>"
 SMALL = {"dataset": "digits", "hidden": (20, 10), "epsilon": 4.0, "epochs": 2, "threads": 1}
 
@@ -59,7 +59,7 @@ def test_every_field_has_a_control_and_every_view_a_picture(page):
     for number, name in enumerate(page.train.views):
         page.train.screen.gallery.tabs.selected_index = number
         assert page.train.wait(20)
-        assert bytes(page.train.screen.gallery.images[name].value).startswith(PNG)
+        assert bytes_of(page.train.screen.gallery.images[name]).startswith(DRAWN)
 
 
 def test_two_starts_at_once_are_one_run(page):
@@ -308,7 +308,7 @@ def test_four_runs_and_their_pictures(page):
     for number, name in enumerate(page.sweep.gallery.images):
         page.sweep.gallery.tabs.selected_index = number
         assert page.sweep.wait(20)
-        assert bytes(page.sweep.gallery.images[name].value).startswith(PNG)
+        assert bytes_of(page.sweep.gallery.images[name]).startswith(DRAWN)
     assert "4 of 4 runs" in page.sweep.status.value
     assert "epsilon=6.0" in page.sweep.table.value
 
@@ -423,7 +423,7 @@ def test_the_list_filters_and_sorts(two):
 def test_two_runs_are_overlaid_and_what_differs_is_listed(two):
     two.compare.choose(["0002-digits", "0001-digits"])
     assert two.compare.wait(20)
-    assert bytes(two.compare.gallery.images["compared"].value).startswith(PNG)
+    assert bytes_of(two.compare.gallery.images["compared"]).startswith(DRAWN)
     assert "epsilon" in two.compare.table.value
     assert "momentum" not in two.compare.table.value
     assert "<img" not in html(two)

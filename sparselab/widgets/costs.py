@@ -3,9 +3,12 @@
 The equivalent has the original widths: importance pruning narrows a sparse net, but the dense one would not have been pruned.
 """
 
+import numpy as np
+
 from ..experiments import studies
 from ..nn import footprint, summary
 
+STEPPED = "GB of weights and optimizer state that the steps went through"
 AT_ONCE = 256 * 2**20  # a dense net of at most so many bytes is measured while the training waits, a larger one after it
 ONCE = 64 * 2**20  # a dense net of more bytes is measured once, not twice
 _seconds = {}  # (sizes, samples, batch size) -> seconds per epoch of the dense net
@@ -20,6 +23,15 @@ def sparse_and_dense(view_model):
     total = summary.rows(model)[-1]
     sparse = {"links": total["links"], "bytes": total["training_bytes"], "seconds": None}
     return sparse, {"links": footprint.dense_links(sizes), "bytes": footprint.dense_bytes(sizes), "seconds": None}
+
+
+def stepped_gigabytes(run):
+    """(epochs,) of each epoch of a LiveRun: its mini-batches times the bytes of links, biases and what training adds to them."""
+    model = run.experiment.model
+    widths, links = np.array(model.neurons.sizes), np.array([record.nnz for record in run.history], float)
+    size = summary.shape_bytes(widths[:-1], widths[1:], links, model.dtype.itemsize).sum(axis=1)
+    steps = np.ceil(np.array([record.n_samples for record in run.history]) / run.config.batch_size)
+    return steps * size / 1e9
 
 
 def measured(model, history, batch_size):

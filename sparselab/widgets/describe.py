@@ -32,6 +32,8 @@ def status_line(run):
         parts.append(f"test R² {record.test_r2:.3f}")
     if run.state in ("stopped", "finished") and record:
         parts.append(f"{sum(r.seconds for r in run.history):.1f} s of training")
+    if run.twin is not None and run.twin.error:
+        parts.append(f"no dense twin: {run.twin.error[0]}")
     if run.changes:
         parts.append("steered by hand: the preset alone does not reproduce it")
     return "· " + " · ".join(parts)

@@ -14,6 +14,7 @@ from ..training import memory
 from ..utils import resources
 from . import markup
 from .explorer import Explorer, control
+from .panels import latest
 from .toolkit import make
 from .views import View
 
@@ -114,9 +115,14 @@ class ExtremePanel(Explorer):
         what = extreme.Extreme(**values, features=self.features, steps=3, steps_after=1)
         return Request(what, tuple(self.results), resources.available())
 
+    @property
+    def active(self) -> bool:
+        """Whether a run is under way that was not told to stop."""
+        return not self._ended() and not self.stopping
+
     def start(self) -> None:
         """Train a few steps, evolve, and train one more step, in a thread; a second start does nothing."""
-        if self.thread and self.thread.is_alive():
+        if not self._ended():
             self.status.value = markup.status("running", "already running: press Stop first")
             return
         what = self._request(self.values).what
@@ -124,9 +130,21 @@ class ExtremePanel(Explorer):
         self.thread = threading.Thread(target=self._run, args=(what,), daemon=True, name="sparselab extreme")
         self.thread.start()
 
-    def stop(self) -> None:
-        """End the run after the phase that is under way."""
+    def stop(self, timeout: float | None = 0.0) -> bool:
+        """End the run after the phase that is under way.
+
+        Parameters
+        ----------
+        timeout : float or None, default 0.0
+            Seconds to wait for the end; None waits as long as it takes.
+
+        Returns
+        -------
+        bool
+            Whether the run has ended.
+        """
         self.stopping = True
+        return self._ended(timeout)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the run has ended and everything is drawn.
@@ -141,9 +159,12 @@ class ExtremePanel(Explorer):
         bool
             Whether both have ended.
         """
+        return self._ended(timeout) and super().wait(timeout)
+
+    def _ended(self, timeout=0.0):
         if self.thread:
             self.thread.join(timeout)
-        return not (self.thread and self.thread.is_alive()) and super().wait(timeout)
+        return not (self.thread and self.thread.is_alive())
 
     def _run(self, what):
         try:
@@ -171,7 +192,7 @@ class ExtremePanel(Explorer):
 
 def extreme_panel(
     neurons: float = 1e6, layers: int = 10, *, epsilon: float = 1.0, batch: int = 32, features: int = 65_536,
-    measured: Iterable[dict[str, Any]] = (),
+    measured: Iterable[dict[str, Any]] = (), new: bool = False,
 ) -> ExtremePanel:  # fmt: skip
     """Panel of very large nets: memory by part and by plan, whether it fits, and a button that trains a few steps.
 
@@ -189,11 +210,13 @@ def extreme_panel(
         Number of inputs.
     measured : iterable of dict, default ()
         Results of `extreme.run`, from whose rates the time of a step is estimated.
+    new : bool, default False
+        Whether to make a panel even while one with these settings is running, which is stopped.
 
     Returns
     -------
     ExtremePanel
-        The panel.
+        The panel; the one before while it is running with these settings, whatever was measured.
 
     Examples
     --------
@@ -202,7 +225,8 @@ def extreme_panel(
     >>> panel.wait(30), sorted(panel.values)
     (True, ['batch', 'epsilon', 'layers', 'neurons'])
     """
-    return ExtremePanel(neurons, layers, epsilon, batch, features, measured)
+    settings = neurons, layers, epsilon, batch, features
+    return latest("extreme", settings, lambda: ExtremePanel(*settings, measured), new)
 
 
 def table(request):

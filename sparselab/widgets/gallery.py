@@ -1,48 +1,91 @@
-"""Views as tabs: each shows an image, or a line of text where there is nothing to see or drawing failed."""
+"""Views as tabs: each shows a picture, or a line of text where there is nothing to see or drawing failed.
 
+A picture is drawn by the browser where the view has data for it, else it is an image that matplotlib draws.
+"""
+
+from ..utils import checks
 from . import markup
-from .painter import Painter, png
+from .painter import Painter, file_bytes, png
+from .pictures.picture import in_browser
 from .toolkit import make
 
 HIDDEN, SHOWN = "none", ""
+SUFFIXES = ("png", "pdf", "csv")  # of the files of every picture
 
 
 class Gallery:
-    """Tabs for {name: View}; `draw(shown)` draws the visible one."""
+    """Tabs for {name: View}; `draw(shown)` draws the visible one. downloads: widgets to put below, which save its picture."""
 
     def __init__(self, views, min_height="405px"):
-        self.views, self.drawn = views, set()
+        self.views, self.drawn, self.shown = views, set(), None
         self.images, self.hints, pages = {}, {}, []
         for name, view in views.items():
-            image = make(
-                "Image", f"sparselab-view-{name.replace(' ', '-')}", format="png", value=b"",
-                layout={"max_width": "100%", "display": HIDDEN},
-            )  # fmt: skip
+            css = f"sparselab-view-{name.replace(' ', '-')}"
+            own = view.data and in_browser()
+            kind, traits, width = ("Picture", {}, "width") if own else ("Image", {"format": "png", "value": b""}, "max_width")
+            image = make(kind, css, layout={width: "100%", "display": HIDDEN}, **traits)
             self.images[name], self.hints[name] = image, make("HTML", value=markup.note(view.empty))
             layout = {"min_height": min_height, "align_items": "center"}
             pages.append(make("VBox", children=[self.hints[name], image], layout=layout))
         titles = [view.title for view in views.values()]
         self.tabs = make("Tab", "sparselab-tabs", children=pages, titles=titles, selected_index=0)
+        self.downloads = [make("Downloads", file=self.file, suffixes=list(SUFFIXES))] if in_browser() else []
 
     @property
     def visible(self):
         """Name of the view whose tab is open."""
         return list(self.views)[self.tabs.selected_index or 0]
 
+    def observe(self, redraw):
+        """Call redraw(change) when a tab is opened, and when the user asks a picture for other data."""
+        self.tabs.observe(redraw, "selected_index")
+        for image in self.images.values():
+            if is_data(image):
+                image.observe(redraw, "choices")
+
+    def file(self, suffix):
+        """(name, bytes) of the visible picture as a file, drawn by matplotlib; ValueError where there is nothing to see."""
+        name, view = self.visible, self.views[self.visible]
+        checks.choice("suffix", suffix, self._suffixes)
+        make_file = lambda: view.gif(self.shown) if suffix == "gif" else file_bytes(lambda: view.draw(self.shown), suffix)
+        found = b"" if self.shown is None else make_file()
+        if not found:
+            raise ValueError("there is no picture yet")
+        return f"{name.replace(' ', '_')}.{suffix}", found
+
+    @property
+    def _suffixes(self):
+        return [*SUFFIXES, *(["gif"] if self.views[self.visible].gif else [])]
+
     def draw(self, shown):
         """Draw the visible view of `shown`; an exception is shown in its place and goes no further."""
-        name = self.visible
+        name, self.shown = self.visible, shown
         view = self.views[name]
+        for one in self.downloads:
+            one.suffixes = self._suffixes
         if name not in self.drawn:  # only the first time: a hint at every redraw would flicker
             self.drawn.add(name)
             self.hints[name].value = markup.note("drawing …")
         try:
-            picture = png(lambda: view.draw(shown))
+            picture = self._value(name, shown)
             hint = "" if picture else markup.note(view.empty)
         except Exception as error:
-            picture, hint = b"", markup.exception(error, "cannot draw this")
+            picture, hint = self._nothing(name), markup.exception(error, "cannot draw this")
         for widget, value in ((self.images[name], picture), (self.hints[name], hint)):
             widget.value, widget.layout.display = value, SHOWN if value else HIDDEN
+
+    def _value(self, name, shown):
+        """What the widget of a view shows: data for the browser, or the bytes of an image; empty for nothing yet."""
+        view, image = self.views[name], self.images[name]
+        return (view.data(shown, image.choices) if is_data(image) else png(lambda: view.draw(shown))) or self._nothing(name)
+
+    def _nothing(self, name):
+        return {} if is_data(self.images[name]) else b""
+
+
+def is_data(image):
+    """Whether this widget shows data that the browser draws, not an image."""
+    return hasattr(image, "choices")
 
 
 class DrawnViews:
@@ -50,7 +93,7 @@ class DrawnViews:
 
     def __init__(self, views, *, limited=True, **options):
         self.gallery, self.painter = Gallery(views, **options), Painter(self._draw, limited=limited)
-        self._redraw_with(self.gallery.tabs, "selected_index")
+        self.gallery.observe(lambda change: self.painter.request())
 
     def _redraw_with(self, widget, trait="value"):
         """Redraw whenever a widget changes."""

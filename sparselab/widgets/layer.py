@@ -11,6 +11,7 @@ from ..nn import summary
 from ..nn.mlp import SparseMLP
 from . import markup
 from .explorer import Explorer, control
+from .pictures import cells
 from .views import View
 
 BATCH = 64
@@ -92,8 +93,14 @@ def table(layer):
     return markup.note(f"{about}update of {BATCH} samples.") + markup.table(rows, ("", "in training", "a step"))
 
 
+def links_in_browser(layer, choices):
+    """The data of the connectivity picture."""
+    (first,) = layer.model.layers
+    return cells.link_content(first.topology, first.w, "the layer", choices)
+
+
 VIEWS = {
-    "connectivity": View("connectivity", lambda layer: figures.connectivity(layer.model, bins=128)),
+    "connectivity": View("connectivity", lambda layer: figures.connectivity(layer.model, bins=128), data=links_in_browser),
     "degrees": View("degrees", lambda layer: figures.degree_histograms(layer.model)),
     "memory": View("memory", lambda layer: limit_height(figures.memory(layer.model))),
     "against dense": View("against dense", lambda layer: figures.compare_costs(layer.of("sparselab"), layer.of("dense"))),

@@ -18,6 +18,7 @@ from ..experiments.config import ExperimentConfig
 from ..experiments.experiment import Experiment, build
 from ..kernels import native
 from .live_values import LIVE, apply, with_live_zeta
+from .stages import Stages
 
 MAX_CHECKPOINTS = 100  # each holds all records, so one an epoch would cost the square of the epochs
 ACTIVE = ("preparing", "running", "paused")
@@ -57,10 +58,15 @@ class LiveRun:
         The latest mini-batch.
     first : tuple of Topology
         The topologies before training.
+    stages : list of (int, tuple of Topology)
+        The topologies before training and after each epoch, or after some of them where they are large.
     experiment : Experiment or None
         What is trained.
     speed : float
         Epochs per second at most, so that a short training can be watched; 0 for as fast as possible.
+    twin : LiveRun or None
+        A second training, such as that of the dense net: one epoch of it follows each epoch of this one, with the same live
+        values. If it fails, this one goes on.
     error : tuple of str or None
         Headline and traceback of the exception that ended the run.
 
@@ -84,10 +90,11 @@ class LiveRun:
         every = max(1, config.epochs // MAX_CHECKPOINTS)
         self.checkpoint_options = {"checkpoint": checkpoint, "resume": resume, "every": every}
         self.state, self.request, self.steps_allowed = "ready", "go", 0
-        self.speed = 0
+        self.speed, self.twin, self.stream = 0, None, None
         self.notifying = False  # whether `changed` is being told of a new state
         self.compiling = None  # (number, of how many) of the kernel that is being compiled, once per machine
         self.experiment, self.last, self.error, self.first = None, None, None, ()
+        self.stages = Stages()
         self.history, self.changes, self.condition = History(), [], threading.Condition()
 
     @property
@@ -114,7 +121,46 @@ class LiveRun:
             raise
         finally:
             native.progress.reset(told)
+            if self.twin is not None:
+                self.twin.close(end)
             self._enter(end)
+
+    def advance(self, go_on: Callable[[], bool]) -> None:
+        """Train as the twin of another run: until the end of the next epoch.
+
+        Parameters
+        ----------
+        go_on : callable
+            Asked before each mini-batch whether to go on.
+        """
+        try:
+            if self.state == "ready":
+                self.state = "running"
+                self._prepare()
+                self.stream = self.experiment.steps(pace=self.pace)
+            while self.state == "running" and go_on():
+                record = next(self.stream, None)
+                if record is None:
+                    return
+                if isinstance(record, EpochRecord):
+                    self.history.append(record)
+                    thin(self.history)
+                    return
+                self.last = record
+        except Exception as error:
+            self.state, self.error = "failed", (f"{type(error).__name__}: {error}", traceback.format_exc())
+
+    def close(self, state: str) -> None:
+        """End a twin.
+
+        Parameters
+        ----------
+        state : str
+            State of the run whose twin it is.
+        """
+        if self.stream is not None:
+            self.stream.close()
+        self.state = self.state if self.state == "failed" else state
 
     def pause(self) -> None:
         """Wait after the step that is under way."""
@@ -183,6 +229,8 @@ class LiveRun:
                 self.changes = [one for one in self.changes if one[:2] != (epoch, name)] + [(epoch, name, value)]
             if self.experiment:
                 apply(new, self.experiment.optimizer, self.now)
+        if self.twin is not None:
+            self.twin.set_live(config)
         return True
 
     def _pull_quietly(self):
@@ -198,6 +246,7 @@ class LiveRun:
         rules = experiment.rules if self.rules is None else list(self.rules)
         experiment.rules = [with_live_zeta(rule, self) for rule in rules]
         self.first = tuple(layer.topology for layer in experiment.model.layers)
+        self.stages.add(0, self.first)
         with self.condition:
             self.experiment = experiment
             apply({name for _, name, _ in self.changes}, experiment.optimizer, self.now)
@@ -212,6 +261,7 @@ class LiveRun:
             if isinstance(record, EpochRecord):
                 self.history.append(record)
                 thin(self.history)
+                self.stages.add(record.epoch, tuple(layer.topology for layer in self.experiment.model.layers))
             else:
                 self.last = record
             if self.request == "go" and self.state != "running":  # not earlier: the first record waits for the compiler
@@ -219,9 +269,16 @@ class LiveRun:
             else:
                 self.changed()
             if isinstance(record, EpochRecord):
+                if self.twin is not None:
+                    self.twin.advance(self._wait_for_twin)
                 self._wait_for_speed(began)
                 began = time.monotonic()
         return "stopped"
+
+    def _wait_for_twin(self):
+        """Whether the twin may train its next mini-batch."""
+        self.changed()
+        return self._wait_while_paused()
 
     def _wait_for_speed(self, began):
         """Wait until the epoch that began then has taken as long as `speed` says, which may change meanwhile."""

@@ -34,6 +34,9 @@ body[data-jp-theme-light="false"] { --sparselab-error: var(--jp-error-color2, #E
     border: 1px solid var(--jp-border-color1, #BBB); box-shadow: none;
 }
 .sparselab-panel .sparselab-fold > .widget-toggle-button:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976D2); }
+.sparselab-panel .sparselab-fold > .widget-toggle-button::before { content: "▸"; display: inline-block; width: 1.2em; }
+.sparselab-panel .sparselab-fold > .widget-toggle-button.mod-active::before { content: "▾"; }
+.sparselab-panel .sparselab-fold > .widget-toggle-button:not(.mod-active) + * { display: none; }
 .sparselab-panel .sparselab-fold > .widget-vbox { border: 1px solid var(--jp-border-color1, #BBB); border-top: 0; }
 </style>"""
 CELL = "padding:0 .55em 0 0;text-align:right"

@@ -3,9 +3,11 @@
 The training waits for a figure (so that drawing does not distort its times), but a Stop never does.
 """
 
+import tempfile
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from .. import figures
 
@@ -18,6 +20,14 @@ def png(make):
     with _MATPLOTLIB:
         figure = make()
         return b"" if figure is None else figures.png_bytes(figure)
+
+
+def file_bytes(make, suffix):
+    """The bytes of the .png, .pdf or .csv file of the figure that `make()` returns; b"" for None."""
+    with _MATPLOTLIB, tempfile.TemporaryDirectory() as folder:
+        figure = make()
+        paths = [] if figure is None else figures.save_figure(figure, Path(folder, "picture"))
+        return b"".join(path.read_bytes() for path in paths if path.suffix == f".{suffix}")
 
 
 class Painter:

@@ -264,6 +264,8 @@ class TrainingPanel(Displayed):
             run = self.view_model.new_run(config, pace=self.pace, **self._checkpoint_options(config))
             run.changed, run.state = lambda: self.presenter.changed(run), "preparing"
             run.speed = self.screen.speed.value
+            if self.screen.twin.value:
+                run.twin = self.view_model.dense_twin(config, pace=self.pace)
             self.screen.preset.value = self.preset
             return run
 
@@ -295,8 +297,9 @@ class TrainingPanel(Displayed):
             on_click(screen.buttons[name], action)
         screen.speed.observe(lambda change: setattr(self.current, "speed", change["new"]), "value")
         on_click(screen.use, lambda: self.use(screen.preset.value))
-        for widget, trait in ((screen.gallery.tabs, "selected_index"), (screen.timeline, "value"), (screen.layers, "value")):
-            widget.observe(redraw, trait)
+        screen.gallery.observe(redraw)
+        for widget in (screen.timeline, screen.layers):
+            widget.observe(redraw, "value")
         self.form.observe(lambda name: guarded(screen.message, self._form_changed))
 
     def _form_changed(self):

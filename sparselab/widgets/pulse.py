@@ -24,12 +24,12 @@ STYLE = f"""<style>
 _lines, _lock, _threads = weakref.WeakSet(), threading.Lock(), []
 
 
-def add_to(box, line):
-    """Put an HTML widget as the line on top of a box that has none."""
+def add_to(box, line, *others):
+    """Put an HTML widget as the line on top of a box that has none, and other widgets below it."""
     if not any("sparselab-pulse" in getattr(child, "_dom_classes", ()) for child in box.children):
         line.add_class("sparselab-pulse")
         beat(line, 0)
-        box.children = (line, *box.children)
+        box.children = (line, *others, *box.children)
         with _lock:
             _lines.add(line)
             if not _threads:

@@ -34,6 +34,10 @@ class Screen:
             "Dropdown", "sparselab-speed", options=SPEEDS, value=0, description="speed", layout={"width": "165px"},
             style={"description_width": "50px"}, tooltip="slower, so that there is time to watch and to move a slider",
         )  # fmt: skip
+        self.twin = make(
+            "Checkbox", "sparselab-twin", value=False, description="dense twin", indent=False, layout={"width": "105px"},
+            tooltip="from the next Start on, train a net of density 1 (same widths, data and seed) in turn with the sparse one",
+        )  # fmt: skip
         self.preset = make("Textarea", value="", layout={"width": "98%", "height": "5em"}, continuous_update=False)
         self.use = make("Button", description="Use it", tooltip="put the settings of this text into the form", icon="check")
         fold = Folds({"preset: text that reproduces this run": make("VBox", children=[self.preset, self.use])}).widget
@@ -43,7 +47,7 @@ class Screen:
 
     def _arranged(self, form, fold, title):
         head = make("HTML", value=markup.STYLE + (markup.heading(title) if title else ""))
-        bar = make("HBox", children=[*self.buttons.values(), self.speed])
+        bar = make("HBox", children=[*self.buttons.values(), self.speed, self.twin])
         left = make("VBox", children=[form.widget, self.glance], layout={"flex": "0 0 305px", "width": "305px"})
         right = self._views({"flex": "1 1 460px", "min_width": "min(460px, 100%)", "width": "auto"}, "32px")
         body = make("HBox", children=[left, right])
@@ -51,7 +55,7 @@ class Screen:
 
     def _views(self, layout, height):
         """The tabs, with epoch slider and layer menu below."""
-        below = make("HBox", children=[self.timeline, self.layers], layout={"min_height": height})
+        below = make("HBox", children=[self.timeline, self.layers, *self.gallery.downloads], layout={"min_height": height})
         return make("VBox", children=[self.gallery.tabs, below], layout=layout)
 
     def show_state(self, state, text):

@@ -6,6 +6,7 @@ So a panel can be made, run and printed anywhere; only the screen is missing.
 from types import SimpleNamespace
 
 from . import markup, pulse
+from .pictures import picture
 
 try:
     import ipywidgets
@@ -45,13 +46,13 @@ class StandIn:
 
 
 def make(kind, *classes, **traits):
-    """A widget by its ipywidgets name, with these CSS classes; layout may be a dict."""
+    """A widget by its name in ipywidgets or `pictures.picture`, with these CSS classes; layout may be a dict."""
     if kind == "HTML":
         traits.setdefault("value", "")
     if ipywidgets is None:
         traits["layout"] = SimpleNamespace(**traits.get("layout", {}))
         return StandIn(**traits)
-    widget = getattr(ipywidgets, kind)(**traits)
+    widget = (picture.KINDS.get(kind) or getattr(ipywidgets, kind))(**traits)
     for name in classes:
         widget.add_class(name)
     return widget
@@ -60,13 +61,14 @@ def make(kind, *classes, **traits):
 class Folds:
     """Pages {title: widget} that open and close by a button each, which the keyboard reaches; at most one is open.
 
+    A style shows the page of a pressed button, so that a busy kernel delays nothing but the closing of another one.
     selected_index: number of the open page, or None.
     """
 
     def __init__(self, pages, *classes, opened=None):
         self.buttons = [make("ToggleButton", "sparselab-fold-head", description=title, value=False) for title in pages]
-        self.pages, self._index = list(pages.values()), None
-        rows = [make("VBox", "sparselab-fold", children=pair) for pair in zip(self.buttons, self.pages, strict=True)]
+        self._index = None
+        rows = [make("VBox", "sparselab-fold", children=pair) for pair in zip(self.buttons, pages.values(), strict=True)]
         self.widget = make("VBox", *classes, children=rows)
         for number, one in enumerate(self.buttons):
             one.observe(lambda change, number=number: self._pressed(number, change["new"]), "value")
@@ -79,9 +81,7 @@ class Folds:
     @selected_index.setter
     def selected_index(self, index):
         self._index = index
-        for number, (one, page) in enumerate(zip(self.buttons, self.pages, strict=True)):
-            page.layout.display = "" if number == index else "none"
-            one.icon = "caret-down" if number == index else "caret-right"
+        for number, one in enumerate(self.buttons):
             one.value = number == index
 
     def _pressed(self, number, opened):
@@ -103,5 +103,5 @@ class Displayed:
     def _repr_mimebundle_(self, **options):
         if ipywidgets is None:
             return {"text/plain": repr(self)}
-        pulse.add_to(self.widget, make("HTML"))
+        pulse.add_to(self.widget, make("HTML"), *([make("Names")] if picture.in_browser() else []))
         return self.widget._repr_mimebundle_(**options) | {"text/plain": repr(self)}

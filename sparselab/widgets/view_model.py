@@ -14,6 +14,7 @@ from .live_run import LiveRun
 SMALL = ("digits", "fashion_mnist_small", "madelon_like")  # loaded without being asked for: no download, no long wait
 LINKS = 5_000_000  # an untrained net with more links than this is not built just to be shown
 EARLIER = 5  # number of earlier runs that are kept for the curves
+DENSE = {"density": 1.0, "topology": "er", "rule": "static", "final_density": 0.0, "pruning": "none", "workers": 0}
 
 
 class ViewModel:
@@ -43,6 +44,10 @@ class ViewModel:
             self.earlier = [*self.others, kept][-EARLIER:]
         self.current = run
         return run
+
+    def dense_twin(self, config, **options):
+        """A LiveRun of the dense net with the widths, data, seed and other settings of a config."""
+        return LiveRun(config.replace(**DENSE), make=self.make, **options)
 
     def make(self, config):
         """The experiment of a config, with the given or loaded data."""
@@ -127,9 +132,10 @@ class ViewModel:
 
     @property
     def runs(self):
-        """{label: History} of `all_runs`."""
-        runs = self.all_runs
-        return dict(zip(labels(runs), (run.history for run in runs), strict=True))
+        """{label: History} of `all_runs`, and of the dense twin of the current one."""
+        runs, twin = self.all_runs, self.current.twin
+        found = dict(zip(labels(runs), (run.history for run in runs), strict=True))
+        return found | ({"dense twin": twin.history} if twin is not None and twin.history else {})
 
     @property
     def shown_epoch(self):

@@ -6,8 +6,10 @@ or a View passed to the panel.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from .. import figures
@@ -15,10 +17,14 @@ from ..evolution import importances, widths_without
 from ..experiments.experiment import activation_of, build, loss_of
 from ..figures.style import limit_height, set_height
 from . import worker_views
-from .costs import sparse_and_dense
+from .costs import STEPPED, sparse_and_dense, stepped_gigabytes
+from .pictures import cells
+from .pictures import curves as curve_data
+from .pictures import stages as stage_data
+from .pictures.picture import in_browser
 from .trade_off import curve_of
 
-POINTS = 300  # at most so many epochs of a curve are drawn: more cannot be seen and take long
+POINTS = 300  # at most so many epochs of a curve are drawn by matplotlib while a training runs
 NO_EPOCHS = "Press Start: loss and accuracy (R² of numbers) appear here, epoch by epoch."
 COMPARED = ("relu", "leaky_relu")  # activations beside the chosen one
 
@@ -40,6 +46,11 @@ class View:
         Whether the view follows the layer menu.
     empty : str, optional
         Text in place of the figure where `draw` returns None.
+    data : callable, optional
+        Gets the same, and {option: value} of what was chosen in the picture, and returns what the browser draws itself (see
+        `sparselab.widgets.pictures`), or None. `draw` is then used for files, and where there is no anywidget.
+    gif : callable, optional
+        Gets what the panel shows and returns the bytes of an animated GIF, or none.
 
     Examples
     --------
@@ -55,6 +66,8 @@ class View:
     timeline: bool = False
     layers: bool = False
     empty: str = "Nothing to see yet: press Start."
+    data: Callable[[Any, dict], dict | None] | None = None
+    gif: Callable[[Any], bytes] | None = None
 
 
 def sampled(history):
@@ -63,12 +76,57 @@ def sampled(history):
     return history[::-1][::step][::-1]
 
 
+def drawn(history):
+    """The records that matplotlib draws: all where it only writes files."""
+    return history if in_browser() else sampled(history)
+
+
 def curves(view_model, x="epoch"):
     """Loss and accuracy of this run and of earlier ones."""
     draw = figures.learning_curves  # looked up first, so that matplotlib is imported before Start is pressed
-    runs = {label: sampled(history) for label, history in view_model.runs.items()}
+    runs = {label: drawn(history) for label, history in view_model.runs.items()}
     figure = draw(worker_views.unnamed(runs), x=x, dataset=view_model.common_data) if runs else None
     return figure and with_legend(worker_views.marked(figure, view_model.current) if x == "epoch" else figure)
+
+
+def curves_in_browser(view_model, choices, x="epoch"):
+    """The same for the browser."""
+    runs = view_model.runs
+    if not runs:
+        return None
+    runs = runs if len(runs) > 1 else {"": next(iter(runs.values()))}
+    split = worker_views.split_of(view_model.current) if x == "epoch" else None
+    marks = [] if split is None else [(split, "end of phase 1")]
+    return curve_data.content(runs, choices, x, dataset=view_model.common_data, marks=marks)
+
+
+def by_bytes(view_model):
+    """{label: records} of the current run and its dense twin, with gigabytes (`costs.STEPPED`) in place of the seconds."""
+    run = view_model.current
+    runs = {"sparse": run} | ({"dense twin": run.twin} if run.twin is not None else {})
+    return {
+        label: [replace(record, seconds=float(n)) for record, n in zip(list(one.history), stepped_gigabytes(one))]
+        for label, one in runs.items()
+        if one.history and one.experiment
+    }
+
+
+def bytes_curves(view_model):
+    """Loss and accuracy of a run and of its dense twin against the bytes that their steps went through."""
+    runs = by_bytes(view_model)
+    if not runs:
+        return None
+    figure = figures.learning_curves(runs, x="seconds", dataset=view_model.data)
+    for ax in figure.axes:
+        ax.set_xlabel(textwrap.fill(STEPPED, 40))
+    figure.data["gigabytes"] = figure.data.pop("seconds")
+    return with_legend(figure)
+
+
+def bytes_in_browser(view_model, choices):
+    """The same for the browser."""
+    runs = by_bytes(view_model)
+    return curve_data.content(runs, choices, "seconds", axis=(STEPPED, "GB"), dataset=view_model.data) if runs else None
 
 
 def with_legend(figure, height=3.9):
@@ -81,12 +139,64 @@ def connectivity(view_model):
     return view_model.topology and figures.connectivity(view_model.topology, bins=128)
 
 
+def links_in_browser(view_model, choices):
+    """The same for the browser, with the weights of single links."""
+    topologies, number = view_model.topologies, view_model.layer_number
+    if not topologies:
+        return None
+    number = min(number, len(topologies) - 1)
+    layer = view_model.model.layers[number]
+    return cells.link_content(layer.topology, layer.w, f"layer {number + 1}", choices)
+
+
 def input_map(view_model):
     """Links of each pixel after the epoch at the slider."""
     fan_out = view_model.fan_out
     if fan_out is None or getattr(view_model.data, "image_shape", None) is None:
         return None
     return figures.input_map(fan_out, title=when(view_model.shown_epoch[0]), dataset=view_model.data)
+
+
+def pixels_in_browser(view_model, choices):
+    """The same for the browser, with the strength of each pixel in the net as it is now."""
+    fan_out = view_model.fan_out
+    if fan_out is None or getattr(view_model.data, "image_shape", None) is None:
+        return None
+    history, (epoch, _) = view_model.current.history, view_model.shown_epoch
+    now = view_model.model is not None and epoch == (history[-1].epoch if history else 0)
+    strength = view_model.model.layers[0].strength_out() if now else None
+    return cells.input_content(fan_out, view_model.data, title=when(epoch), strength=strength)
+
+
+def layer_stages(view_model):
+    """(stages of the current run, number of the layer in the menu, shape of the images if it is the first one)."""
+    number = min(view_model.layer_number, max(0, len(view_model.topologies) - 1))
+    return list(view_model.current.stages), number, getattr(view_model.data, "image_shape", None) if number == 0 else None
+
+
+def stages_figure(view_model):
+    """The links of a layer at up to four of its stages, or its links now where it has no images."""
+    stages, number, shape = layer_stages(view_model)
+    if not stages:
+        return None
+    first = stages[0][1][number]
+    same = {epoch: topologies[number] for epoch, topologies in stages if topologies[number].shape == first.shape}
+    if shape is None or len(same) < 2:
+        return figures.connectivity(stages[-1][1][number], bins=128)
+    epochs = [list(same)[i] for i in sorted({round(part * (len(same) - 1)) for part in (0, 1 / 3, 2 / 3, 1)})]
+    return figures.topology_stages({epoch: same[epoch] for epoch in epochs}, dataset=view_model.data)
+
+
+def stages_in_browser(view_model, choices):
+    """Links that go and come, event by event, for the browser."""
+    stages, number, shape = layer_stages(view_model)
+    return stage_data.content(stages, number, choices, shape) if stages else None
+
+
+def stages_gif(view_model):
+    """The same as an animated GIF."""
+    stages, number, shape = layer_stages(view_model)
+    return stage_data.gif(stages, number, shape) if stages else b""
 
 
 def degrees(view_model):
@@ -188,10 +298,19 @@ def trade_off(view_model):
 
 
 VIEWS = {
-    "curves": View("learning curves", curves, empty=NO_EPOCHS),
-    "clock": View("wall clock", lambda view_model: curves(view_model, "seconds"), empty=NO_EPOCHS),
-    "connectivity": View("connectivity", connectivity, layers=True),
-    "input": View("input map", input_map, timeline=True, empty="Only for images whose links are known."),
+    "curves": View("learning curves", curves, empty=NO_EPOCHS, data=curves_in_browser),
+    "clock": View("wall clock", partial(curves, x="seconds"), empty=NO_EPOCHS, data=partial(curves_in_browser, x="seconds")),
+    "bytes": View("bytes", bytes_curves, empty=NO_EPOCHS, data=bytes_in_browser),
+    "connectivity": View("connectivity", connectivity, layers=True, data=links_in_browser),
+    "topology": View(
+        "topology",
+        stages_figure,
+        layers=True,
+        data=stages_in_browser,
+        gif=stages_gif,
+        empty="Press Start: links that go and come appear here, event by event.",
+    ),
+    "input": View("input map", input_map, timeline=True, empty="Only for images whose links are known.", data=pixels_in_browser),
     "degrees": View("degrees", degrees, timeline=True, layers=True),
     "neurons": View("links & neurons", neurons),
     "strength": View("neuron strength", strengths),

@@ -15,14 +15,20 @@ SAME = (  # fields that decide the work to do
 )  # fmt: skip
 
 
+def split_of(run):
+    """Where the first phase of a run ended on an axis of epochs; None where it did not."""
+    split = first_phase(run.config)
+    return split + 0.5 if run.config.workers and 0 < split < run.config.epochs and len(run.history) > split else None
+
+
 def marked(figure, run):
     """Learning curves with a dotted line where the first phase of `run` ends."""
-    split = first_phase(run.config)
-    if run.config.workers and 0 < split < run.config.epochs and len(run.history) > split:
+    split = split_of(run)
+    if split is not None:
         for ax in figure.axes:
-            ax.axvline(split + 0.5, color="0.35", linestyle=":", linewidth=1.2)
+            ax.axvline(split, color="0.35", linestyle=":", linewidth=1.2)
         where = {"xycoords": ("data", "axes fraction"), "ha": "right"}
-        ax.annotate("end of phase 1 ", (split + 0.5, 0.02), **where, fontsize=8, color="0.35")
+        ax.annotate("end of phase 1 ", (split, 0.02), **where, fontsize=8, color="0.35")
     return figure
 
 

@@ -1,13 +1,15 @@
 """The tab Compare: selected runs in one figure, and a table of the settings in which they differ."""
 
 import dataclasses
+from functools import partial
 
 from ... import figures
 from ...experiments.run_labels import value
 from .. import markup
 from ..gallery import DrawnViews
+from ..pictures import curves as curve_data
 from ..toolkit import make
-from ..views import View, sampled, with_legend
+from ..views import View, drawn, with_legend
 from .run_list import RunList
 
 MOST, NAME = 8, 16  # runs in one figure: more cannot be told apart; letters of a name in its legend
@@ -22,7 +24,9 @@ class CompareTab(DrawnViews):
         self.open_run, self.list = open_run, RunList(rows, height="84px")
         self.message, self.table = make("HTML", "sparselab-compare-message"), make("HTML", "sparselab-differences")
         self._redraw_with(self.list.list)
-        views = make("VBox", children=[self.gallery.tabs], layout={"flex": "1 1 420px", "max_width": "640px"})
+        views = make(
+            "VBox", children=[self.gallery.tabs, *self.gallery.downloads], layout={"flex": "1 1 420px", "max_width": "640px"}
+        )
         table = make("VBox", "sparselab-scroll", children=[self.table], layout={"flex": "1 1 220px", "max_height": "400px"})
         rows = [self.list.widget, self.message, make("HBox", children=[views, table])]
         self.widget = make("VBox", "sparselab-panel", "sparselab-compare", children=rows)
@@ -47,8 +51,14 @@ class CompareTab(DrawnViews):
 
 def curves(runs, x="epoch"):
     """Loss and accuracy of the runs that have records."""
-    found = {entry: sampled(run.history) for entry, run in zip(entries(runs), runs, strict=True) if run.history}
+    found = {entry: drawn(run.history) for entry, run in zip(entries(runs), runs, strict=True) if run.history}
     return with_legend(figures.learning_curves(found, x=x)) if found else None
+
+
+def curves_in_browser(runs, choices, x="epoch"):
+    """The same for the browser."""
+    found = {entry: run.history for entry, run in zip(entries(runs), runs, strict=True) if run.history}
+    return curve_data.content(found, choices, x) if found else None
 
 
 def entries(runs):
@@ -77,6 +87,8 @@ def differences(runs):
 
 
 VIEWS = {
-    "compared": View("epochs", curves, empty=WAITING),
-    "compared-clock": View("wall clock", lambda runs: curves(runs, "seconds"), empty=WAITING),
+    "compared": View("epochs", curves, empty=WAITING, data=curves_in_browser),
+    "compared-clock": View(
+        "wall clock", partial(curves, x="seconds"), empty=WAITING, data=partial(curves_in_browser, x="seconds")
+    ),
 }

@@ -41,7 +41,8 @@ class SweepTab(DrawnViews):
         self.buttons["Stop"].on_click(lambda _: guarded(self.message, self.stop, 0))
         bar = make("HBox", children=[*self.buttons.values(), self.progress, self.status])
         left = make("VBox", children=[self.form.widget], layout={"flex": "0 0 320px", "width": "320px"})
-        right = make("VBox", children=[self.gallery.tabs], layout={"flex": "1 1 420px", "min_width": "min(420px, 100%)"})
+        layout = {"flex": "1 1 420px", "min_width": "min(420px, 100%)"}
+        right = make("VBox", children=[self.gallery.tabs, *self.gallery.downloads], layout=layout)
         rows = [bar, self.message, make("HBox", children=[left, right]), self.table]
         self.widget = make("VBox", "sparselab-panel", children=rows)
         self._show_state()

@@ -15,8 +15,8 @@ from .cost_estimate import cost_line
 from .grouped_form import GroupedForm
 
 TITLES = {
-    "curves": "curves", "clock": "clock", "neurons": "links", "connectivity": "connectivity", "input": "input map",
-    "phases": "phases", "costs": "costs",
+    "curves": "curves", "clock": "clock", "bytes": "bytes", "neurons": "links", "connectivity": "connectivity",
+    "topology": "topology", "input": "input map", "phases": "phases", "costs": "costs",
 }  # fmt: skip
 SPANS = {"zeta": (0.0, 0.9, 0.05), "dropout": (0.0, 0.9, 0.05), "workers": (0, 8, 1)}
 
@@ -28,7 +28,7 @@ class TrainScreen(Screen):
         self.costs = make("HTML", "sparselab-price", value=markup.note(""))
         hint, layout = "a name for the next run", {"width": "170px"}
         self.label = make("Text", "sparselab-label", placeholder=hint, continuous_update=False, layout=layout)
-        head = make("HBox", children=[*self.buttons.values(), self.speed, self.label])
+        head = make("HBox", children=[*self.buttons.values(), self.speed, self.twin, self.label])
         column = make("VBox", "sparselab-form", children=[form.widget], layout={"flex": "0 0 310px", "width": "310px"})
         body = make("HBox", children=[column, self._views({"flex": "1 1 420px", "min_width": "min(420px, 100%)"}, "30px")])
         rows = [make("HTML", value=markup.STYLE), head, self.status, self.message, self.costs, body]

@@ -1,0 +1,310 @@
+"""Pictures that the browser draws: their data against slow twins, their size, and the files that matplotlib makes of them."""
+
+import dataclasses
+import io
+import re
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from shown import PNG
+
+import sparselab as sl
+from sparselab.widgets import TrainingPanel
+from sparselab.widgets.pictures import cells, curves, stages
+from sparselab.widgets.pictures.picture import text
+from sparselab.widgets.stages import Stages
+
+MOST_BYTES = 200_000
+numbers = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=300).map(np.array)
+
+
+@pytest.fixture(scope="module")
+def panel():
+    config = sl.ExperimentConfig(dataset="digits", hidden=(30, 20), epochs=3, threads=1)
+    made = TrainingPanel(config, views=("curves", "input", "connectivity", "neurons", "topology"))
+    made.run()
+    return made
+
+
+@pytest.fixture(scope="module")
+def record(panel):
+    return panel.history[-1]
+
+
+def history_of(record, n):
+    rng = np.random.default_rng(0)
+    scores = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
+    new = lambda epoch: dataclasses.replace(record, epoch=epoch, seconds=0.1, **dict(zip(scores, rng.random(4).tolist())))
+    return sl.History(new(epoch) for epoch in range(1, n + 1))
+
+
+def size(value):
+    """Bytes that are sent for a value."""
+    if isinstance(value, dict):
+        return sum(len(key) + size(one) for key, one in value.items())
+    return (
+        sum(map(size, value)) if isinstance(value, list | tuple) else len(value) if isinstance(value, bytes) else len(str(value))
+    )
+
+
+def array(data, kind="<f8"):
+    return np.frombuffer(data, kind)
+
+
+# --- curves
+
+
+@given(numbers, st.integers(4, 60))
+def test_thinned_values_keep_ends_and_extremes_of_every_part(y, most):
+    kept = curves.thinned(y, most)
+    assert len(kept) <= max(most, len(y) if len(y) <= most else 0)
+    assert (np.diff(kept) > 0).all()
+    assert (kept[0], kept[-1]) == (0, len(y) - 1)
+    assert (y[kept].min(), y[kept].max()) == (y.min(), y.max())
+    if len(y) <= most:
+        assert len(kept) == len(y)
+
+
+@given(st.integers(1, 40), st.floats(0, 45), st.floats(0, 45))
+def test_a_span_has_its_records_and_a_neighbour_on_each_side(n, one, other):
+    x, (low, high) = np.arange(1.0, n + 1), sorted((one, other))
+    seen = x[curves.within(x, [low, high])].tolist()
+    inside = [value for value in x if low <= value < high]
+    before, after = [value for value in x if value < low][-1:], [value for value in x if value >= high][:1]
+    assert seen == [*before, *inside, *after]
+    assert x[curves.within(x, None)].tolist() == x.tolist()
+
+
+@pytest.mark.parametrize("weight", [0.6, 0.97])
+def test_smoothing_is_a_mean_with_falling_weights(weight):
+    y = np.random.default_rng(0).random(50)
+    naive = []
+    for i in range(len(y)):
+        weights = [weight ** (i - j) for j in range(i + 1)]
+        naive.append(sum(w * v for w, v in zip(weights, y)) / sum(weights))
+    np.testing.assert_allclose(curves.smoothed(y, weight), naive, rtol=1e-10)
+
+
+@pytest.mark.parametrize(("runs", "choices"), [(1, {}), (6, {}), (8, {"smoothing": 0.9}), (2, {"span": [100, 400]})])
+def test_ten_thousand_records_are_few_bytes_and_soon_ready(record, runs, choices):
+    history = history_of(record, 10_000 // runs)
+    start = time.process_time()
+    value = curves.content({f"run {i}": history for i in range(runs)}, choices)
+    assert time.process_time() - start < 1
+    assert size(value) < MOST_BYTES
+    assert len(value["lines"]) == 4 * runs
+    assert value["ends"] == [1.0, 10_000 // runs]
+
+
+def test_points_are_records_as_they_are_and_a_span_shows_all_of_its_own(record):
+    history = history_of(record, 5000)
+    scores = {(r.epoch, r.test_loss) for r in history}
+    whole, near = (curves.content({"": history}, choices)["lines"] for choices in ({}, {"span": [1000, 1500]}))
+    loss = lambda lines: next(line for line in lines if (line["metric"], line["part"]) == ("loss", "test"))
+    for lines in (whole, near):
+        assert set(zip(array(loss(lines)["x"]), array(loss(lines)["y"]))) <= scores
+    assert len(array(loss(whole)["x"])) < 5000
+    assert set(range(1000, 1501)) <= set(array(loss(near)["x"]).astype(int))
+
+
+def test_the_summary_names_the_last_scores(record):
+    value = curves.content({"a": history_of(record, 3), "b": history_of(record, 4)}, {}, "seconds")
+    assert "against training time (s)" in value["summary"]
+    assert "b after epoch 4: train loss 0." in value["summary"]
+    assert value["runs"] == ["a", "b"]
+
+
+def test_a_regression_has_r2_and_no_accuracy(record):
+    record = dataclasses.replace(record, train_accuracy=None, test_accuracy=None, test_r2=0.5)
+    value = curves.content({"": [record]}, {})
+    assert [name for name, _ in value["metrics"]] == ["loss", "r2"]
+
+
+# --- cells
+
+
+def dense_of(topology, weights):
+    found = np.full(topology.shape, np.nan)
+    for row in range(topology.n_out):
+        for slot in range(topology.indptr[row], topology.indptr[row + 1]):
+            found[row, topology.indices[slot]] = weights[slot]
+    return found
+
+
+@pytest.mark.parametrize(("shape", "window"), [
+    ((30, 20), None), ((30, 20), [3, 17, 2, 19]), ((300, 500), [5, 290, 7, 333]), ((300, 500), None),
+    ((300, 500), [100, 164, 30, 94]),
+])  # fmt: skip
+def test_links_are_counted_as_a_loop_counts_them(shape, window):
+    topology = sl.erdos_renyi(*shape, density=0.1, seed=0)
+    weights = np.random.default_rng(1).normal(size=topology.nnz).astype(np.float32)
+    value = cells.link_content(topology, weights, "layer 1", {"window": window, "of": "layer 1"})
+    dense, found, fan_in = (
+        dense_of(topology, weights),
+        {name: array(data, "<f4") for name, data in value["cells"]},
+        topology.fan_in,
+    )
+    top, bottom, left, right = window or (0, shape[0], 0, shape[1])
+    rows, columns = value["rows"], value["columns"]
+    ranges = lambda axis: [range(i, min(axis["end"], i + axis["step"])) for i in range(axis["first"], axis["end"], axis["step"])]
+    assert (rows["first"], rows["end"], columns["first"], columns["end"]) == (top, bottom, left, right)
+    links = [[int((~np.isnan(dense[np.ix_(r, c)])).sum()) for c in ranges(columns)] for r in ranges(rows)]
+    assert found["links"].reshape(rows["count"], columns["count"]).tolist() == links
+    np.testing.assert_allclose(
+        array(rows["details"][0][1], "<f4"), [np.mean([fan_in[i] for i in r]) for r in ranges(rows)], rtol=1e-6
+    )
+    assert ("weight" in found) == (rows["step"] == columns["step"] == 1)
+    if "weight" in found:
+        np.testing.assert_array_equal(found["weight"].reshape(bottom - top, right - left), dense[top:bottom, left:right])
+    assert size(value) < MOST_BYTES
+
+
+def test_a_window_of_another_layer_and_one_outside_do_not_hold():
+    topology = sl.erdos_renyi(30, 20, density=0.2, seed=0)
+    end = lambda choices: cells.link_content(topology, np.zeros(topology.nnz), "layer 2", choices)["rows"]["end"]
+    assert end({"window": [0, 5, 0, 5], "of": "layer 1"}) == 30
+    assert end({"window": [0, 5, 0, 5], "of": "layer 2"}) == 5
+    assert end({"window": [28, 500, -7, 5], "of": "layer 2"}) == 30
+    assert end({"window": [99, 500, 99, 500], "of": "layer 2"}) == 30
+
+
+def test_pixels_are_summed_over_the_channels():
+    data = SimpleNamespace(name="colours", image_shape=(2, 3, 2))
+    value = cells.input_content(np.arange(12), data, title="before training", strength=np.ones(12))
+    assert [array(data, "<f4").tolist() for _, data in value["cells"]] == [[1, 5, 9, 13, 17, 21], [2] * 6]
+    assert "21 at row 1, column 2" in value["summary"]
+
+
+# --- stages
+
+
+def topologies(n=5):
+    """Stages of a net 64-30-10."""
+    layer = lambda n_out, n_in, epoch: sl.erdos_renyi(n_out, n_in, density=0.2, seed=epoch)
+    return [(epoch, (layer(30, 64, epoch), layer(10, 30, epoch))) for epoch in range(n)]
+
+
+def links_of(topology):
+    ends = topology.indptr
+    return {(row, int(column)) for row in range(topology.n_out) for column in topology.indices[ends[row] : ends[row + 1]]}
+
+
+@pytest.mark.parametrize(("number", "shape"), [(0, (8, 8)), (0, None), (1, (8, 8))])
+def test_what_went_and_came_is_what_sets_of_links_say(number, shape):
+    known = topologies()
+    value = stages.content(known, number, {"stage": 3}, shape)
+    old, new = (links_of(known[index][1][number]) for index in (2, 3))
+    codes = np.frombuffer(value["codes"], np.uint8).reshape(value["tiles"])
+    flat = codes.reshape(len(codes), -1) if number == 0 and shape else codes[0]
+    for (row, column), code in np.ndenumerate(flat):
+        kinds = {(True, True): 1, (False, True): 2, (True, False): 3, (False, False): 0}
+        assert code == kinds[(row, column) in old, (row, column) in new]
+    assert f"{len(old - new)} pruned, {len(new - old)} grown" in value["title"]
+    assert value["map"] == ([8, 8] if number == 0 and shape else [])
+    assert size(value) < MOST_BYTES
+
+
+def test_the_last_stage_is_shown_unless_one_is_chosen_and_none_lies_outside():
+    known = topologies()
+    index = lambda **choices: stages.content(known, 0, choices, (8, 8))["index"]
+    assert [index(), index(stage=None), index(stage=2), index(stage=99), index(stage=-5)] == [4, 4, 2, 4, 0]
+    assert "before training" in stages.content(known, 0, {"stage": 0})["title"]
+
+
+def test_layers_that_lose_neurons_are_shown_without_comparison():
+    known = [topologies(1)[0], (1, (sl.erdos_renyi(20, 64, density=0.2, seed=0),))]
+    value = stages.content(known, 0, {}, (8, 8))
+    assert "64 → 20 neurons" in value["title"]
+    assert set(value["codes"]) == {0, 1}
+
+
+def test_a_gif_has_a_frame_for_each_stage():
+    known = topologies(7)
+    image = Image.open(io.BytesIO(stages.gif(known, 0, (8, 8))))
+    assert (image.format, image.n_frames) == ("GIF", 7)
+    corner = Image.open(io.BytesIO(stages.gif(known, 1)))
+    assert corner.n_frames == 7
+
+
+def test_stages_need_no_more_than_their_share_of_memory(monkeypatch):
+    monkeypatch.setattr("sparselab.widgets.stages.MOST_BYTES", 20_000)
+    kept = Stages()
+    for epoch, layers in topologies(60):
+        kept.add(epoch, layers)
+        assert kept.n_bytes <= 20_000
+        assert kept[0][0] == 0
+        assert kept[-1][0] == epoch
+    assert len(kept) > 3
+    same = Stages()
+    for epoch in range(100):
+        same.add(epoch, layers)  # static: these are the same
+    assert len(same) == 100
+
+
+# --- in a panel
+
+
+def test_what_was_chosen_in_a_picture_changes_its_data(panel):
+    image = panel.screen.gallery.images["curves"]
+    panel.screen.gallery.tabs.selected_index = 0
+    assert panel.wait(20)
+    assert all(line["smooth"] == [] for line in image.value["lines"])
+    image.choices = {"smoothing": 0.9}
+    assert panel.wait(20)
+    assert all(len(line["smooth"]) == 1 for line in image.value["lines"])
+    image.choices = {}
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_every_picture_is_saved_as_a_file(panel, number):
+    gallery = panel.screen.gallery
+    gallery.tabs.selected_index = number
+    assert panel.wait(20)
+    for suffix, start in (("png", PNG), ("pdf", b"%PDF"), ("csv", (b"run,", b"row,", b"layer,", b"epoch,"))):
+        name, data = gallery.file(suffix)
+        assert name == f"{gallery.visible}.{suffix}"
+        assert data.startswith(start)
+    with pytest.raises(ValueError, match="suffix = 'exe'"):
+        gallery.file("exe")
+    if gallery.visible == "topology":
+        assert gallery.file("gif")[1].startswith(b"GIF8")
+        assert gallery.downloads[0].suffixes == ["png", "pdf", "csv", "gif"]
+    else:
+        assert gallery.downloads[0].suffixes == ["png", "pdf", "csv"]
+
+
+def test_a_download_is_answered_with_a_file_or_with_what_is_wrong(panel, monkeypatch):
+    (downloads,), sent = panel.screen.gallery.downloads, []
+    monkeypatch.setattr(downloads, "send", lambda content, buffers=(): sent.append((content, buffers)))
+    for message in ({"suffix": "csv"}, {"suffix": "exe"}):
+        downloads._handle_custom_msg(message, [])
+    (good, [data]), (bad, _) = sent
+    assert good["name"].endswith(".csv")
+    assert data.count(b"\n") > 1
+    assert "exe" in bad["error"]
+
+
+def test_the_scripts_are_whole_and_need_no_network():
+    script = text("common.js", "curves.js", "cells.js", "stages.js", "picture.js")
+    assert script.count("export default") == 1
+    assert re.findall(r"\w+://[^\"]*", script) == ["http://www.w3.org/2000/svg"]  # a name, which is not fetched
+    assert "import(" not in script + text("downloads.js", "names.js", "style.css")
+
+
+@pytest.mark.slow
+def test_without_anywidget_matplotlib_draws():
+    code = (
+        "import sys; sys.modules['anywidget'] = None\n"
+        "from sparselab.widgets import layer_panel\n"
+        "panel = layer_panel(20, 30); panel.wait(60)\n"
+        "print(bytes(panel.gallery.images['connectivity'].value)[1:4], panel.gallery.downloads)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "b'PNG' []", done.stderr
