@@ -17,7 +17,7 @@ SHOTS ?=
 PEERS_ARGS ?= --figure docs/images/break_even.png
 
 .DEFAULT_GOAL := help
-.PHONY: help lab env test test-slow reliability demo bench peers notebooks pictures screenshots constraints clean
+.PHONY: help lab env test test-slow reliability docs demo bench peers notebooks pictures screenshots constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test-slow: $(VENV)/.installed-test-slow ## the tests marked slow, those with PyT
 reliability: $(VENV)/.installed-test ## measure every promise of docs/reliability.md (RELIABILITY_ARGS="--stress=quick")
 	$(BIN)/pytest tests/stress -n 1 --stress=full $(RELIABILITY_ARGS)
 
+docs: $(VENV)/.installed-docs ## build the site in out/site; a warning, a failing example or a broken link is an error
+	$(BIN)/python -m sphinx -W --keep-going -q -j 2 -c docs -d out/doctrees . out/site
+
 demo: $(VENV)/.installed ## a short run without a notebook; figures and tables go to out/
 	$(BIN)/python -m sparselab demo --out out/
 
@@ -66,13 +69,13 @@ screenshots: $(VENV)/.installed-test ## photograph every notebook's panel in Jup
 constraints: ## pin the newest versions our bounds allow, in constraints.txt
 	@set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	$(PYTHON) -m venv "$$fresh"; \
-	"$$fresh/bin/python" -m pip --disable-pip-version-check install -q -e ".[test,voila]"; \
+	"$$fresh/bin/python" -m pip --disable-pip-version-check install -q -e ".[test,voila,docs]"; \
 	{ sed -n '/^#/p' constraints.txt; "$$fresh/bin/python" -m pip freeze --all --exclude pip --exclude-editable; } > "$$fresh/pins"; \
 	cp "$$fresh/pins" constraints.txt
 	@echo "constraints.txt is new: look at the diff, then run make test"
 
 clean: ## remove caches and build leftovers (never .venv, data/ or runs/)
-	rm -rf build dist out *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache .benchmarks
+	rm -rf build dist out docs/gallery docs/reference/pages docs/reference/names *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache .benchmarks
 	find benchmarks notebooks sparselab tests \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 # pip is the last thing `venv` makes: a half-made environment (Debian without python3-venv) is made again.
@@ -93,6 +96,10 @@ $(VENV)/.installed-test: $(REQUIREMENTS) | $(BIN)/pip
 $(VENV)/.installed-test-slow: $(REQUIREMENTS) | $(BIN)/pip
 	$(INSTALL) -e ".[test,torch,bench]" # bench: the one version of PyTorch that results are compared with
 	@touch $(VENV)/.installed $(VENV)/.installed-test $@
+
+$(VENV)/.installed-docs: $(REQUIREMENTS) | $(BIN)/pip
+	$(INSTALL) -e ".[docs]"
+	@touch $(VENV)/.installed $@
 
 $(VENV)/.installed-bench: $(REQUIREMENTS) | $(BIN)/pip
 	$(INSTALL) -e ".[bench]"

@@ -5,6 +5,7 @@ from . import datasets as datasets
 from . import evolution as evolution
 from . import export as export
 from . import figures as figures
+from . import testing as testing
 from . import widgets as widgets
 from .analysis.prune_curve import prune_curve as prune_curve
 from .checkpoints.checkpoint import Checkpoint as Checkpoint

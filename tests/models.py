@@ -12,9 +12,8 @@ from sparselab.engines import select
 from sparselab.engines.layerwise import LayerwiseEngine
 from sparselab.engines.tiling import tile_width
 from sparselab.nn.activations import slopes
-from sparselab.nn.linear import SparseLinear
 from sparselab.nn.mlp import SparseMLP
-from sparselab.topology.topology import Topology
+from sparselab.testing import net_from_masks as from_masks  # noqa: F401
 from sparselab.training.loop import TrainingState, steps
 
 SIZES = (20, 33, 18, 4)
@@ -96,17 +95,3 @@ def masks(model):
 def twin(model):
     """The dense twin of a net: same weights, gradients masked to the links."""
     return naive.DenseMLP(dense(model), [a.b for a in model.layers], [slopes(f) for f in model.hidden], masks(model))
-
-
-def from_masks(patterns, *, activation="all_relu", dtype=np.float64, seed=0, **options):
-    """A net with links at these places (one bool matrix a layer) and normal weights and biases."""
-    random, layers = np.random.default_rng(seed), []
-    for pattern in patterns:
-        pattern = np.asarray(pattern, bool)
-        topology = Topology.from_links(*pattern.shape, *np.nonzero(pattern))
-        layers.append(
-            SparseLinear(
-                topology, random.standard_normal(topology.nnz).astype(dtype), random.standard_normal(len(pattern)).astype(dtype)
-            )
-        )
-    return SparseMLP(layers, activation, **options)

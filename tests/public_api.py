@@ -24,7 +24,7 @@ import sparselab as sl
 MODULES = (
     "activations", "analysis", "criteria", "datasets", "estimators", "evolution", "evolution.criteria", "evolution.importances",
     "evolution.regrowths", "export", "figures", "importances", "initializers", "losses", "metrics", "parallel", "regrowths",
-    "schedules", "starts", "widgets",
+    "schedules", "starts", "testing", "widgets",
 )  # fmt: skip
 COMMANDS = ("train", "demo", "extreme", "info")
 SPECIAL = {"__call__", "__getitem__", "__iter__", "__len__"}  # methods that users reach without a name

@@ -14,7 +14,7 @@ import sparselab as sl
 from sparselab.utils import lazy, moved
 
 KNOWN = graph.modules()
-ROOT = {"__init__.py", "__main__.py", "cli.py"}
+ROOT = {"__init__.py", "__main__.py", "cli.py", "testing.py"}
 # Slow, optional or platform-bound packages: the only ones that may be imported inside a function.
 LAZY = {
     "cloudpickle", "dask", "distributed", "importlib", "ipywidgets", "joblib", "loky", "multiprocessing", "pandas", "pooch",

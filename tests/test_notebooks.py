@@ -96,7 +96,7 @@ def missing(text):
 
 
 def test_files_that_documents_name_exist():
-    documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs/guide").glob("*.md")]
     assert {path.name: found for path in documents if (found := missing(path.read_text(encoding="utf-8")))} == {}
     assert missing("`sparselab/widgets/panel.py`, sparselab/widgets/ and sparselab/panel.py") == ["sparselab/panel.py"]
 

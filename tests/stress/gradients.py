@@ -3,14 +3,11 @@
 from itertools import product
 
 import numpy as np
-from models import from_masks
 
-from sparselab.engines.layerwise import LayerwiseEngine
 from sparselab.nn import activations, losses
+from sparselab.testing import H, gradient_errors, kink_distances, net_from_masks
 
-H = 1e-5
 MOST = 1e-7  # ‖g − n‖ / (‖g‖ + ‖n‖)
-ROUNDING = 4 * np.finfo(np.float64).eps / H  # of a difference quotient, for a loss of 1
 KEY = np.uint64(2**63 + 12345)
 N = 11
 
@@ -77,50 +74,13 @@ def targets_for(loss, n=N):
     return loss.targets(made.get(type(loss).__name__, numbers), 3, np.float64)
 
 
-def nearest_kink(model, X, targets, loss, key):
-    """The smallest |pre-activation| of a hidden neuron, 0 where a slope jumps nearby; inputs of layers are the engine's own."""
-    watch, n = [], len(X)
-    LayerwiseEngine(model, loss, 8, 1).batch_gradient(X, targets, np.arange(n), key, watch=watch)
-    found = np.inf
-    for l, (layer, f) in enumerate(zip(model.layers[:-1], model.hidden, strict=True)):
-        inputs = np.concatenate([tile[l][0] for tile in watch], axis=1)[:, :n]
-        Z = layer.to_scipy() @ inputs + layer.b[:, None]
-        jumps = abs(f.gradient(Z + 10 * H) - f.gradient(Z - 10 * H)).max() > 1e-2
-        found = min(found, 0.0 if jumps else abs(Z).min())
-    return found
-
-
 def away_from_kinks(make, loss, key, n=N):
     """(model, X) in which no pre-activation is so close to 0 that the difference quotient could step over it."""
     for seed in range(200):
         model, X = make(seed), np.random.default_rng(seed).standard_normal((n, 6))
-        if nearest_kink(model, X, targets_for(loss, n), loss, key) > 10 * H:
+        if kink_distances(model, X, targets_for(loss, n), loss, key).min() > 10 * H:
             return model, X
     raise AssertionError("no draw without a kink nearby")
-
-
-def relative_errors(model, X, targets, loss, key):
-    """‖g − n‖ / (‖g‖ + ‖n‖) of every layer's dw, db and dv, less what rounding alone does to a difference quotient."""
-    engine, samples = LayerwiseEngine(model, loss, 8, 1), np.random.default_rng(0).permutation(len(X))
-    value = lambda: engine.batch_gradient(X, targets, samples, key)[0] / len(X)
-    _, _, dw, db = engine.batch_gradient(X, targets, samples, key)
-    gradients = [(layer.w, g.copy()) for layer, g in zip(model.layers, dw, strict=True)]
-    gradients += [(layer.b, g.copy()) for layer, g in zip(model.layers, db, strict=True)]
-    trained = zip(model.layers, engine.gradients[0].dv, strict=True)
-    gradients += [(row, g.copy()) for layer, dv in trained for row, g in zip(layer.values, dv, strict=True)]
-    errors = []
-    for array, gradient in gradients:
-        numeric = np.empty_like(array)
-        for k, old in enumerate(array.tolist()):
-            array[k] = old + H
-            up = value()
-            array[k] = old - H
-            numeric[k] = (up - value()) / (2 * H)
-            array[k] = old
-        rounding = ROUNDING * max(1.0, abs(value())) * np.sqrt(len(array))
-        difference, size = np.linalg.norm(gradient - numeric), np.linalg.norm(gradient) + np.linalg.norm(numeric)
-        errors.append(0.0 if difference <= rounding else (difference - rounding) / size)
-    return errors
 
 
 def worst(activation, loss, pattern, dropout, n_seeds=1):
@@ -130,13 +90,13 @@ def worst(activation, loss, pattern, dropout, n_seeds=1):
     for first in range(n_seeds):
 
         def make(seed, first=first):
-            model = from_masks(masks(pattern), activation=ACTIVATIONS[activation], seed=1000 * first + seed, dropout=dropout)
+            model = net_from_masks(masks(pattern), activation=ACTIVATIONS[activation], seed=1000 * first + seed, dropout=dropout)
             if type(loss).__name__ == "PoissonLoss":  # its exponential is too steep for difference quotients elsewhere
                 for layer in model.layers:
                     layer.w *= 0.1
             return model
 
-        found = max(found, *relative_errors(*away_from_kinks(make, loss, key), targets_for(loss), loss, key))
+        found = max(found, *gradient_errors(*away_from_kinks(make, loss, key), targets_for(loss), loss, key).values())
     return found
 
 

@@ -1,0 +1,50 @@
+"""What a built site must hold: links that lead somewhere, and every public name. It needs no network.
+
+Every link and every source in every page must lead to a file of the site, and every anchor to an id in it; addresses elsewhere
+are not asked.
+"""
+
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+
+class Page(HTMLParser):
+    """The ids of a page, and its links and sources."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.ids, self.links = set(), []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        for name, value in attributes:
+            if name == "id" or (name == "name" and tag == "a"):
+                self.ids.add(value)
+            elif name in ("href", "src") and value:
+                self.links.append(value)
+
+
+def broken(folder):
+    """A line for each link that leads nowhere."""
+    folder = Path(folder).resolve()
+    pages = {path: Page(path) for path in sorted(folder.rglob("*.html"))}
+    lines = []
+    for path, page in pages.items():
+        for link in dict.fromkeys(page.links):
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            target = target / "index.html" if target.is_dir() else target
+            if not target.is_file() or folder not in target.parents:
+                lines.append(f"{path.relative_to(folder)}: {link}: no such file")
+            elif parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].ids:
+                lines.append(f"{path.relative_to(folder)}: {link}: no such anchor")
+    return lines
+
+
+def undescribed(folder, names):
+    """Those of the names that no page has as an id."""
+    ids = {one for path in Path(folder).rglob("*.html") for one in Page(path).ids}
+    return [name for name in names if name not in ids]

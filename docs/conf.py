@@ -1,0 +1,115 @@
+"""How Sphinx builds the site: `make docs`.
+
+The source folder is the repository itself, not this folder, so that links between documents, notebooks and pictures lead to the
+same places on the site as in a clone, and no text is copied: `sphinx-build -c docs . out/site`. Nothing generated is committed.
+"""
+
+import os
+import shutil
+import sys
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
+
+from sphinx.errors import ExtensionError
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "docs"), str(ROOT / "tests")]
+
+import check_site  # noqa: E402
+import reference_pages  # noqa: E402
+
+project = author = "sparselab"
+copyright = "The sparselab developers, MIT licence"
+release = version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+
+root_doc = "docs/index"
+include_patterns = [
+    "docs/**", "notebooks/*.ipynb", "benchmarks/README.md", "data/README.md", "sparselab/datasets/data/README.md", "CHANGELOG.md",
+    "CONTRIBUTING.md",
+]  # fmt: skip
+# The first ones are folders that need not be walked through; the gallery's notebooks are downloads, not pages.
+exclude_patterns = [".*", "out", "build", "runs", "tests", "data/[!R]*", "docs/gallery/*.ipynb", "**/.ipynb_checkpoints"]
+extensions = [
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.githubpages",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+]
+nitpicky = True
+# Bases that are not part of the public surface, and those of other packages.
+nitpick_ignore_regex = [("py:.*", r"sparselab\..*"), ("py:.*", r"(torch|sklearn|numpy|pandas|matplotlib|ipywidgets)\..*")]
+
+# pages of Markdown and notebooks
+nb_execution_mode = "off"  # notebooks are committed with their outputs, which `make test` checks
+myst_enable_extensions = ["dollarmath", "substitution"]
+myst_heading_anchors = 3
+repository = os.environ.get("GITHUB_REPOSITORY")  # known to the workflow that publishes the site
+binder = f"[Binder](https://mybinder.org/v2/gh/{repository}/HEAD?labpath=notebooks/00_start_here.ipynb)"
+myst_substitutions = {"binder": binder if repository else "Binder (by a link that stands here once the site is published)"}
+
+# the reference
+templates_path = ["templates"]
+autosummary_generate = True
+autodoc_typehints = "none"  # the docstrings say it in words
+autodoc_mock_imports = [] if find_spec("torch") else ["torch"]
+maximum_signature_line_length = 100
+numpydoc_show_class_members = False
+toc_object_entries_show_parents = "hide"
+
+# the gallery: an example that fails stops the build, which names it
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "docs/gallery",
+    "filename_pattern": r"/plot_",
+    "doc_module": ("sparselab",),
+    "reference_url": {"sparselab": None},
+    "backreferences_dir": "docs/gallery/backreferences",
+    "image_scrapers": ("matplotlib",),
+    "remove_config_comments": True,
+    "show_memory": False,
+    "write_computation_times": False,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "sparselab"
+html_extra_path = ["site"]  # index.html, which leads to docs/index.html
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_copy_source = html_show_sourcelink = False
+html_theme_options = {
+    "logo": {"text": "sparselab"},
+    "navbar_align": "left",
+    "header_links_before_dropdown": 7,
+    "show_prev_next": False,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+copybutton_prompt_text = ">>> |... "
+copybutton_prompt_is_regexp = False
+copybutton_only_copy_prompt_lines = True
+
+
+def write_reference(app, config):
+    """Write the pages of the reference anew, and remove those of names that are gone."""
+    for folder in ("pages", "names"):
+        shutil.rmtree(ROOT / "docs/reference" / folder, ignore_errors=True)
+    reference_pages.write(ROOT / "docs/reference/pages", autodoc_mock_imports)
+
+
+def check(app, exception):
+    """After a build: an error that names every broken link, and every public name that is on no page."""
+    if exception is None and app.builder.name == "html":
+        names = check_site.undescribed(app.outdir, reference_pages.public(autodoc_mock_imports))
+        faults = check_site.broken(app.outdir) + [f"{name}: on no page of the reference" for name in names]
+        if faults:
+            raise ExtensionError("\n".join(["the site is not complete:", *faults]))
+
+
+def setup(app):
+    """What Sphinx calls first."""
+    app.connect("config-inited", write_reference)  # before Sphinx looks for documents
+    app.connect("build-finished", check, priority=900)
