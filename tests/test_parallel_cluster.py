@@ -140,7 +140,7 @@ def test_a_scheduler_with_other_certificates_is_named(certificates, monkeypatch,
     from distributed import LocalCluster
     from distributed.security import Security
 
-    place = {"processes": False, "dashboard_address": None, "n_workers": 1, "threads_per_worker": 1}
+    place = {"processes": False, "dashboard_address": "127.0.0.1:0", "n_workers": 1, "threads_per_worker": 1}
     configured = {}
     if certificates == "others":
         other = Security.temporary()
