@@ -200,7 +200,7 @@ def test_a_team_whose_process_is_killed_is_set_up_elsewhere():
             epochs.append(record.epoch)
             if record.epoch == 2:
                 assert len(backend.teams) == 2
-                client.run(lambda: __import__("os")._exit(1), workers=[backend.lines[0].address], wait=False)
+                models.kill_worker(client, backend.lines[0].address)
         assert epochs == [*range(1, 9)]
         assert record.workers.restarts > 0
         assert models.is_finite(model)
@@ -247,7 +247,7 @@ def test_a_server_whose_process_is_killed_loses_no_epoch():
         for record in sl.train_parallel(there, data, backend=backend, rules=[sl.SET(0.3)], **options):
             epochs.append(record.epoch)
             if record.epoch == 3:
-                client.run(lambda: __import__("os")._exit(1), workers=client.run_on_scheduler(places), wait=False)
+                models.kill_worker(client, *client.run_on_scheduler(places))
     assert epochs == [*range(1, 7)]
     list(sl.train_parallel(here, data, backend="serial", rules=[sl.SET(0.3)], **options))
     assert models.fingerprint(there) == models.fingerprint(here)

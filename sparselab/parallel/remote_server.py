@@ -54,10 +54,11 @@ def records_from_afar(run, state, client, work, more, max_restarts):
     try:
         while True:
             try:
-                if future is None:
-                    future, given = begin(client, cloudpickle.dumps((run, state, *more)), work), 0
-                    actor = future.result(START_UP)
-                content = actor.next(given).result()
+                with client.as_current():  # which actors look for
+                    if future is None:
+                        future, given = begin(client, cloudpickle.dumps((run, state, *more)), work), 0
+                        actor = future.result(START_UP)
+                    content = actor.next(given).result()
             except OSError as error:
                 future, restarts = None, restarts + 1
                 if restarts > max_restarts:
@@ -77,7 +78,7 @@ def records_from_afar(run, state, client, work, more, max_restarts):
                 yield record
     finally:
         if future is not None:
-            with suppress(Exception):
+            with suppress(Exception), client.as_current():
                 actor.end().result(CLOSING)
 
 
