@@ -1,6 +1,8 @@
 """Small nets, small data and ways to compare whole trainings, for every test that trains."""
 
 import hashlib
+import os
+import signal
 from contextlib import contextmanager
 
 import naive
@@ -53,6 +55,11 @@ def fingerprint(model, state=None):
         for array in arrays:
             found.update(str((array.dtype, array.shape)).encode() + array.tobytes())
     return found.hexdigest()
+
+
+def kill_worker(client, address):
+    """Kill the process of a Dask worker."""
+    os.kill(client.run(os.getpid, workers=[address])[address], signal.SIGKILL)
 
 
 def is_finite(model):

@@ -140,7 +140,7 @@ def test_a_scheduler_with_other_certificates_is_named(certificates, monkeypatch,
     from distributed import LocalCluster
     from distributed.security import Security
 
-    place = {"processes": False, "dashboard_address": None, "n_workers": 1, "threads_per_worker": 1}
+    place = {"processes": False, "dashboard_address": "127.0.0.1:0", "n_workers": 1, "threads_per_worker": 1}
     configured = {}
     if certificates == "others":
         other = Security.temporary()
@@ -190,8 +190,7 @@ def test_a_synchronous_run_whose_process_is_killed_has_the_same_bits():
         backend, model, data = dask.Cluster(client), models.net(dropout=0.3), models.dataset(400, 50)
         for record in sl.train_parallel(model, data, backend=backend, rules=[sl.SET(0.3)], **options):
             if record.epoch in (2, 4):
-                address = backend.lines[record.epoch - 2].address
-                client.run(lambda: __import__("os")._exit(1), workers=[address], wait=False)
+                models.kill_worker(client, backend.lines[record.epoch - 2].address)
     assert record.workers.restarts > 1
     other = models.net(dropout=0.3)
     list(sl.train_parallel(other, data, backend="serial", rules=[sl.SET(0.3)], **options))

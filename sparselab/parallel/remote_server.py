@@ -50,15 +50,17 @@ def records_from_afar(run, state, client, work, more, max_restarts):
 
     work: function (run, state, client, *more) that gives the records there.
     """
-    epoch, restarts, actor = state.epoch, 0, None
+    epoch, restarts, future = state.epoch, 0, None  # the actor lives as long as its Future
     try:
         while True:
             try:
-                if actor is None:
-                    actor, given = begin(client, cloudpickle.dumps((run, state, *more)), work), 0
-                content = actor.next(given).result()
+                with client.as_current():  # which actors look for
+                    if future is None:
+                        future, given = begin(client, cloudpickle.dumps((run, state, *more)), work), 0
+                        actor = future.result(START_UP)
+                    content = actor.next(given).result()
             except OSError as error:
-                actor, restarts = None, restarts + 1
+                future, restarts = None, restarts + 1
                 if restarts > max_restarts:
                     raise WorkerLostError(f"the server was lost {restarts} times: {error}") from error
                 continue
@@ -75,12 +77,12 @@ def records_from_afar(run, state, client, work, more, max_restarts):
                     epoch, restarts = record.epoch, 0
                 yield record
     finally:
-        if actor is not None:
-            with suppress(Exception):
+        if future is not None:
+            with suppress(Exception), client.as_current():
                 actor.end().result(CLOSING)
 
 
 def begin(client, content, work):
-    """A RemoteServer on a worker of the cluster."""
+    """Dask's Future of a RemoteServer on a worker of the cluster."""
     content = client.scatter([content], hash=False)[0]
-    return client.submit(RemoteServer, content, __version__, work, actor=True, pure=False).result(START_UP)
+    return client.submit(RemoteServer, content, __version__, work, actor=True, pure=False)
