@@ -18,6 +18,7 @@ from .core.worker_stats import Workers
 from .sync_policies import Asynchronous, Synchronous
 
 WAY, MOST_STEPS = 0.25, 32  # of steps_per_push="auto": seconds of a push's way for each of computation; mini-batches at most
+FEW_STEPS = 4  # the same where several push: each moves the net by all that its own samples ask for, and more overshoots
 TREE = 4  # workers from which synchronous ones add up their gradients among themselves: fewer save no time by it
 MEASURED = 3  # pushes of each worker that are timed for it
 
@@ -36,6 +37,8 @@ class ServerPhase:
         self.in_process = getattr(supervisor.backend, "in_process", False)
         self.pulled = {}  # worker -> the generation it computes with
         teams = {} if run.synchronous else getattr(supervisor.backend, "teams", {})
+        if len(teams) == run.n_workers and run.steps_per_push == 1 and not run.auto_steps:  # each alone, and with one gradient
+            teams = {}
         self.kept = run.synchronous and run.n_workers >= TREE and hasattr(supervisor.backend, "sum_kept")
         self.pushers, self.team = [*(teams or range(run.n_workers))], max(map(len, teams.values()), default=0)
 
@@ -93,8 +96,9 @@ class ServerPhase:
         run, spent = self.run, [self.supervisor.warm_up(self.pushers, self._snapshot) for _ in range(MEASURED)]
         compute, whole = np.median([one for each in spent for one in each], axis=0)
         compute /= max(1, self.team)
-        way = max(0.0, whole - compute) + compute / 2 * (self.team > 0)  # a team's workers wait for each other at the end
-        return int(np.clip(np.ceil(way / (WAY * compute)), 1, max(1, min(MOST_STEPS, run.n_batches // run.n_workers))))
+        way = max(0.0, whole - compute) + compute / 2 * (self.team > 1)  # a team's workers wait for each other at the end
+        most = MOST_STEPS if len(self.pushers) == 1 else FEW_STEPS // max(1, self.team)
+        return int(np.clip(np.ceil(way / (WAY * compute)), 1, max(1, min(most, run.n_batches // run.n_workers))))
 
     def _snapshot(self):
         """What a worker or a team computes with; before the first update, a mini-batch for each worker, at no learning rate."""

@@ -71,11 +71,11 @@ def train_parallel(
     evaluate_every : int, default 1
         Epochs between test scores; 0: never.
     steps_per_push : int or "auto", default 1
-        Mini-batches of a worker whose gradients are added before they are sent. Workers of one Dask worker with several threads
-        are a team: in between they train a copy of the net together, and send what they have changed. "auto", which a
-        synchronous run refuses, measures how long gradients and parameters are on their way: as many that this takes at most a
-        quarter as long as the computation, up to 32; 1 with workers of this machine, which send nothing.
-        `workers.steps_per_push` of the records has the mini-batches of a push.
+        Mini-batches of a worker whose gradients are added before they are sent. Workers of a cluster take a step after each of
+        them in a copy of the net instead, and send what has changed; those of one Dask worker with several threads train it
+        together, a team. "auto", which a synchronous run refuses, measures how long gradients and parameters are on their way: as
+        many that this takes at most a quarter as long as the computation, up to 4, or 32 where one team trains alone; 1 with
+        workers of this machine, which send nothing. `workers.steps_per_push` of the records has the mini-batches of a push.
     max_staleness : int, optional
         See `ParameterServer`.
     damping : float, default 0

@@ -251,12 +251,11 @@ class Cluster:
             line.remote.add_done_callback(lambda remote, line=line, loop=self.client.loop: ended(line, remote, loop))
 
     def _teams(self):
-        """{number: workers} of the teams, each of the workers at a Dask worker of several threads, by the number of the first;
-        none where no Dask worker has two workers and two threads."""
+        """{number: workers} of the teams, each of the workers at a Dask worker of several threads, by the number of the first."""
         threads, found = self.client.nthreads(), {}
         for number, line in sorted(self.lines.items()):
             found.setdefault(line.address if threads.get(line.address, 1) > 1 else number, []).append(number)
-        return {team[0]: team for team in found.values()} if len(found) < self.n_workers else {}
+        return {team[0]: team for team in found.values()}
 
     def _send(self):
         """The samples to all workers, where they are not in the cluster. Some may be dying just now."""
