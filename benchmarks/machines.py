@@ -74,7 +74,7 @@ def rows_of(name, threads, hidden=None):
     """The rows of a net."""
     model, data, batch_size = net_of(name, hidden)
     costs = calibrate(model, data, batch_size)
-    compute, alone = costs.compute, costs.local_step
+    compute, alone = costs.compute, costs.compute + costs.push  # of one thread without workers: it copies no net
     for sent in SENT:
         work, n_bytes = work_of_server(model, sent)
         for link in LINKS:

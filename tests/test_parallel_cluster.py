@@ -134,6 +134,17 @@ def test_a_worker_without_the_package_is_refused_before_any_work(client, monkeyp
         run(client)
 
 
+def test_a_driver_that_workers_cannot_reach_is_refused_before_any_work(client, monkeypatch):
+    class OutOfReach(dask.Cluster):
+        async def _listen(self, worker):
+            await super()._listen(worker)
+            self.listener.stop()
+
+    monkeypatch.setattr(dask_worker, "CONNECT", 0.3)
+    with pytest.raises(ValueError, match=r"^backend = .*must have workers .* that can connect to this process at inproc://"):
+        run(OutOfReach(client))
+
+
 @pytest.mark.parametrize("certificates", ["none", "others"])
 def test_a_scheduler_with_other_certificates_is_named(certificates, monkeypatch, tmp_path):
     import dask as dask_library

@@ -49,6 +49,7 @@ def test_what_cannot_be_split_is_named(change, name):
         sl.parallel.train_split(models.net(dropout=0.3), models.dataset(100))
 
 
+@pytest.mark.slow
 def test_a_process_that_ends_is_named():
     records = sl.parallel.train_split(models.net(), models.dataset(100), epochs=50, batch_size=32)
     next(records)
