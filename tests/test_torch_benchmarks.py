@@ -102,6 +102,6 @@ def test_a_step_and_an_accuracy_are_measured(monkeypatch):
     assert found["times faster"] == pytest.approx(found["dense ms"] / found["sparse ms"])
     data = example.sl.datasets.load("fashion_mnist_small")
     few = type(data).from_arrays(data.X_train[:200], data.y_train[:200], data.X_test[:100], data.y_test[:100])
-    monkeypatch.setattr(example.sl.datasets, "load", lambda name: few)
+    monkeypatch.setattr(example.sl.datasets, "load", lambda name, **options: few)
     for name in torch_training.NAMES:
         assert 0 <= torch_training.accuracy_row(name, "fashion_mnist_small", 0.1, 1, 0)["accuracy %"] <= 100

@@ -43,7 +43,7 @@ def main(arguments=None):
     parser.add_argument("--small", action="store_true", help="a tiny model, for a few seconds")
     small = parser.parse_args(arguments).small
     torch.manual_seed(0)
-    data, n = sl.datasets.load("fashion_mnist_small"), 1_000 if small else None
+    data, n = sl.datasets.load("fashion_mnist_small", standardise="published"), 1_000 if small else None
     X, y = data.X_train[:n], data.y_train[:n]
     model = transformer(*(64, 128, 1) if small else ())
     samples = patches(X), y, patches(data.X_test), data.y_test
