@@ -27,7 +27,7 @@ def patches(X):
 def transformer(width=384, feed_forward=1536, blocks=2):
     """The dense model, which gives ten logits."""
     heads = max(1, width // 64)
-    block = nn.TransformerEncoderLayer(width, heads, feed_forward, dropout=0.1, batch_first=True, norm_first=True)
+    block = nn.TransformerEncoderLayer(width, heads, feed_forward, dropout=0.0, batch_first=True, norm_first=True)
     encoder = nn.TransformerEncoder(block, blocks, norm=nn.LayerNorm(width), enable_nested_tensor=False)
     return nn.Sequential(nn.Linear(SIDE**2 + PLACES, width), encoder, nn.Flatten(), nn.Linear(PLACES * width, 10))
 
