@@ -54,7 +54,7 @@ def accuracy_row(name, data, density, epochs, seed):
     import sparselab.torch
     from examples.torch.transformer import feed_forward, patches, transformer
 
-    found = sl.datasets.load(data)
+    found = sl.datasets.load(data, standardise="published")
     torch.manual_seed(seed)
     samples = patches(found.X_train), found.y_train, patches(found.X_test), found.y_test
     options = {"density": density, "layers": feed_forward, "epochs": epochs, "batch_size": BATCH, "seed": seed}

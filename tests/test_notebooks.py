@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[01]*.ipynb"))
 MOST_LINES, MOST_BYTES = 60, 1_000_000
 MOST_IN_A_CELL = 5  # without comments and blank lines
-LESSONS = {"00", "01", "02", "03", "04", "05", "06", "07", "09", "10"}  # those that teach one thing, from by hand to real size
+LESSONS = {"00", "01", "02", "03", "04", "05", "06", "07", "09", "10", "11"}  # those that teach one thing, up to real size
 PLUG_INS = {"02_sparse_evolution": {"by_gradient"}}  # the one definition that is typed in a notebook
 PATHS = re.compile(r"(?<![\w.:/])/(?:home|root|work|tmp|Users|usr|opt)/[\w.-]+")
 
@@ -109,7 +109,7 @@ def test_one_cell_holds_the_sizes_and_fast_shrinks_them(notebook):
 
 def test_by_hand_cells_are_checked_and_do_not_depend_on_sizes(notebook, path):
     sizes = {"fast", "EPOCHS", "SEEDS", "HIDDEN", "LONG", "N_IN", "N_OUT", "HUGE", "DEEP", "NAMES"}
-    sizes |= {"TUNE", "START", "STOP", "EVERY", "WHEN", "MANY", "WORDS", "LABELS", "N", "SMALL"}
+    sizes |= {"TUNE", "START", "STOP", "EVERY", "WHEN", "MANY", "WORDS", "LABELS", "N", "SMALL", "WIDTH", "WIDE", "HEADS"}
     assert len(checked(notebook)) >= (2 if path.stem[:2] in LESSONS else 1)
     for cell in checked(notebook):
         names = {node.id for node in ast.walk(ast.parse("".join(cell["source"]))) if isinstance(node, ast.Name)}
@@ -140,7 +140,7 @@ def test_the_panel_is_in_its_notebook(notebook, path):
     panels = {
         "00": "start_panel", "01": "layer_panel", "02": "evolution_panel", "03": "activation_panel", "04": "pruning_panel",
         "05": "parallel_panel", "07": "race_panel", "08": "workbench",
-        "09": "both_ends_panel", "10": "paper_panel",
+        "09": "both_ends_panel", "10": "paper_panel", "11": "twins_panel",
     }  # fmt: skip
     name = panels.get(path.stem[:2])
     if name is None:

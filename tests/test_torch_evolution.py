@@ -138,13 +138,13 @@ def test_evidence_is_kept_only_for_an_event():
     kept = []
     for _ in range(6):
         layer(torch.randn(4, 12)).sum().backward()
-        kept.append(layer.links.flow is not None)
+        kept.append(bool(layer.links.passes.rows))
         optimizer.step()
         evolution.step()
     assert kept == [False, False, True, False, False, True]
     quiet = st.Evolution(layer, optimizer, sl.SET(0.25), every=1)
     layer(torch.randn(4, 12)).sum().backward()
-    assert layer.links.flow is None
+    assert layer.links.passes.rows == []
     quiet.step()
 
 
@@ -158,12 +158,13 @@ def test_evidence_is_kept_also_where_the_layer_is_loaded_or_cast_before_the_even
     assert len(evolution.events) == 1
 
 
-def test_a_run_that_is_resumed_goes_on_with_the_same_bits():
+@pytest.mark.parametrize("n_batches", [1, 3])
+def test_a_run_that_is_resumed_goes_on_with_the_same_bits(n_batches):
     def start():
         torch.manual_seed(0)
         model = nn.Sequential(st.SparseLinear(20, 60, density=0.2), nn.ReLU(), st.SparseLinear(60, 4, density=0.5))
         optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-        return model, optimizer, st.Evolution(model, optimizer, sl.RigL(0.3), every=4, seed=1)
+        return model, optimizer, st.Evolution(model, optimizer, sl.RigL(0.3, n_batches=n_batches), every=4, seed=1)
 
     whole = start()
     trained(*whole, 14)
@@ -178,7 +179,9 @@ def test_a_run_that_is_resumed_goes_on_with_the_same_bits():
         part.load_state_dict(state)
     trained(*second, 7, first=7)
     assert same(whole[0], second[0])
-    assert [event[:-1] for event in whole[2].events] == [event[:-1] for event in second[2].events]
+    assert whole[2].events == second[2].events
+    for event, other in zip(whole[2].events, second[2].events, strict=True):
+        assert all(map(np.array_equal, event.fan_in + event.fan_out, other.fan_in + other.fan_out))
 
 
 def test_events_say_what_changed():
@@ -194,6 +197,10 @@ def test_events_say_what_changed():
     event = evolution.events[0]
     assert (event.links, event.pruned, event.grown) == ((240,), event.grown, event.pruned)
     assert 240 < event.tried[0] <= 240 + event.grown[0]
+    assert event.fan_in[0].sum() == event.fan_out[0].sum() == 240
+    now = evolution.events[-1]
+    assert np.array_equal(now.fan_in[0], model[0].topology.fan_in)
+    assert np.array_equal(now.fan_out[0], model[0].topology.fan_out)
     assert evolution.events[2].tried[0] > event.tried[0]
 
 
@@ -241,7 +248,7 @@ def returning(change):
         (lambda: evolution_of(every=0), ValueError, "every = 0"),
         (lambda: evolution_of(rule=3), TypeError, "rule = 3"),
         (lambda: evolution_of(sl.DeepR(0.1)), TypeError, "no optimizer itself"),
-        (lambda: evolution_of(sl.RigL(0.3, n_batches=2)), ValueError, "rule.n_batches = 2"),
+        (lambda: evolution_of(copies=nn.Linear(3, 3)), ValueError, "copies = 'Linear': must be models with a sparse layer '0'"),
         (lambda: st.Evolution(two()[0], 3, every=1), TypeError, "a torch.optim.Optimizer"),
         (lambda: evolution_of(sl.RigL(0.3)).step(), ValueError, "asks for gradients of '0', and none were kept"),
         (lambda: evolution_of(lambda *_: [None]).step(), ValueError, "returned 1 changes"),

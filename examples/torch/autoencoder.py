@@ -22,20 +22,19 @@ def main(arguments=None):
     parser.add_argument("--small", action="store_true", help="a tiny model, for a few seconds")
     small = parser.parse_args(arguments).small
     torch.manual_seed(0)
-    data, n, width = sl.datasets.load("fashion_mnist_small"), 2_000 if small else None, 128 if small else 512
-    scale = data.X_train.max()
-    X, X_test = (torch.from_numpy(part / scale) for part in (data.X_train[:n], data.X_test))
+    data, n, width = sl.datasets.load("fashion_mnist_small", standardise=False), 3_000 if small else None, 128 if small else 512
+    X, X_test = (torch.from_numpy(part / data.X_train.max()) for part in (data.X_train[:n], data.X_test))
     model = nn.Sequential(
         nn.Linear(784, width), nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, CODE),
         nn.Linear(CODE, width), nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, 784),
     )  # fmt: skip
     st.sparsify(model, density=0.3, layers=["0", "2", "7", "9"])
-    optimizer, epochs = torch.optim.Adam(model.parameters(), 2e-3), 20 if small else 40
-    steps = epochs * -(-len(X) // 64)
+    optimizer, epochs = torch.optim.Adam(model.parameters(), 3e-3), 25 if small else 40
+    steps = epochs * -(-len(X) // 32)
     rule = sl.GMP(density=sl.schedules.Cubic(0.3, 0.1, start=0, stop=15))  # its epochs are events
     evolution = st.Evolution(model, optimizer, rule, every=steps // 20, stop=steps, seed=0)
     for epoch in range(epochs):
-        for rows in torch.randperm(len(X)).split(64):
+        for rows in torch.randperm(len(X)).split(32):
             optimizer.zero_grad()
             (model(X[rows]) - X[rows]).square().mean().backward()
             optimizer.step()

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,11 +22,13 @@ from ..nn.linear import SparseLinear as Layer
 from ..nn.optimizers import LayerState
 from ..topology.rewiring import Rewiring, union
 from ..topology.topology import Topology
+from ..training.memory import DEGREES_UP_TO
 from ..utils import checks
 from ..utils.seeds import child
 from .convert import sparse_layers
 from .linear import generator
 from .optimizer_state import moved, vectors
+from .passes import Passes
 
 WITHOUT = [  # parts of rules that ask for no gradients
     criteria.magnitude, criteria.magnitude_within_sign, criteria.random, regrowths.uniform, regrowths.keep_fan_in,
@@ -33,7 +36,8 @@ WITHOUT = [  # parts of rules that ask for no gradients
 ]  # fmt: skip
 
 
-class Event(NamedTuple):
+@dataclass(frozen=True)
+class Event:
     """One change of topologies; values for each layer are tuples in the order of `Evolution.names`.
 
     Parameters
@@ -46,12 +50,15 @@ class Event(NamedTuple):
         Links removed and added.
     tried : tuple of int
         Places that have had a link so far; divided by all places it is the ITOP rate.
-    seconds : float
-        Time it took.
+    seconds : float, default 0.0
+        Time it took; equality leaves it out.
+    fan_in, fan_out : tuple of ndarray, default ()
+        Links of each output and of each input after it, arrays (out_features,) and (in_features,); () where the layers have more
+        than 200,000 of them; equality leaves them out.
 
     Examples
     --------
-    >>> from sparselab.torch.evolution import Event
+    >>> from sparselab.torch import Event
     >>> Event(100, (50,), (15,), (15,), (65,), 0.001).links
     (50,)
     """
@@ -61,23 +68,46 @@ class Event(NamedTuple):
     pruned: tuple[int, ...]
     grown: tuple[int, ...]
     tried: tuple[int, ...]
-    seconds: float
+    seconds: float = field(default=0.0, compare=False)
+    fan_in: tuple[np.ndarray, ...] = field(default=(), compare=False, repr=False)
+    fan_out: tuple[np.ndarray, ...] = field(default=(), compare=False, repr=False)
 
 
 class KeptEvidence(Evidence):
-    """What the layers have kept of the last backward pass: inputs and output gradients of its rows."""
+    """What was kept of the last steps. steps: for each, the last one first, the rows of each layer's Passes."""
 
-    def __init__(self, view: SimpleNamespace, flows: Callable[[], list[Flow]]) -> None:
-        self._arguments, self._flows, self.memory = (view,), flows, {}
+    def __init__(self, view, names, steps, epochs=None, weights=(1.0,)):
+        self._arguments, self._names, self._steps, self._weights = (view,), names, steps, weights
+        self.memory, self.epochs = {}, epochs
 
-    @property
+    @cached_property
     def flows(self) -> list[Flow]:
-        """The Flow of each layer; FloatingPointError where a number is not finite."""
-        return self._flows()
+        """The Flow of each layer; ValueError where none was kept, FloatingPointError where a number is not finite."""
+        flows = []
+        for number, name in enumerate(self._names):
+            passes = [(X, dY, w) for step, w in zip(self._steps, self._weights) for X, dY in step[number]]
+            if not passes:
+                raise ValueError(
+                    f"rule: asks for gradients of {name!r}, and none were kept: it had no backward pass since the last step"
+                )
+            X = np.concatenate([X for X, _, _ in passes]).T
+            dZ = np.concatenate([dY if w == 1 else np.multiply(dY, w, dtype=dY.dtype) for _, dY, w in passes]).T
+            flows.append(Flow(np.ascontiguousarray(X), np.ascontiguousarray(dZ)))
+        if not all(is_finite(part) for flow in flows for part in flow):
+            raise FloatingPointError(NOT_FINITE)
+        return flows
 
     def average(self, n_batches: int, decay: float = 1.0) -> Evidence:
-        """Refuse: one batch is kept."""
-        raise ValueError(f"n_batches = {n_batches}: must be 1 in torch, where the last backward pass is all that is kept")
+        """Return the evidence of the last `n_batches` steps, or of those there were; the k-th before the last weighs decay^k."""
+        n_batches, decay = checks.integer("n_batches", n_batches), checks.fraction("decay", decay)
+        if n_batches > len(self._steps):
+            names = f"{len(self._steps)}, the steps that were kept for this rule (its own n_batches)"
+            checks.fail("n_batches", n_batches, f"at most {names}")
+        weights = decay ** np.arange(n_batches) * [any(step) for step in self._steps[:n_batches]]  # none before the first step
+        weights = weights / weights.sum() if weights.any() else weights
+        several = KeptEvidence(*self._arguments, self._names, self._steps, self.epochs, weights)
+        several.memory = self.memory
+        return several
 
     def input_gradient(self) -> Any:
         """Refuse: a torch model may have several first layers."""
@@ -103,7 +133,8 @@ class Evolution:
     rule : callable, optional
         A rule, by default `sl.SET(0.3)`. Its `timing` is not used. "hidden" layers are all of these layers, but the last one of a
         `sparselab.torch.SparseMLP`. What it calls an epoch is `every` steps. A rule that asks for gradients sees those of the
-        last backward pass before the event.
+        step before the event, all its backward passes together; with `n_batches`, averages over so many steps, whose inputs and
+        output gradients are kept.
     every : int
         Steps from one event to the next.
     start : int, default 0
@@ -112,6 +143,9 @@ class Evolution:
         Step from which on there are no more events; rules that need the length of a training need it.
     layers : iterable of str, optional
         Names of the layers that change, as in `model.named_modules()`; by default all sparse layers.
+    copies : iterable of torch.nn.Module, default ()
+        Models with the same sparse layers, such as a torch.optim.swa_utils.AveragedModel of this one, whose links change as this
+        one's do; their values move with the links, and new links have the values that they have in this one.
     seed : int, optional
         Source of randomness; by default it is drawn from torch's.
 
@@ -156,6 +190,7 @@ class Evolution:
         start: int = 0,
         stop: int | None = None,
         layers: Iterable[str] | None = None,
+        copies: Iterable[nn.Module] = (),
         seed: int | None = None,
     ) -> None:
         found = dict(sparse_layers(model))
@@ -167,12 +202,16 @@ class Evolution:
             raise ValueError(f"model: the {type(model).__name__} has no SparseLinear")
         self._layers = [found[name] for name in self.names]
         check_optimizer(optimizer, dict(zip(self.names, self._layers)))
+        copies = [copies] if isinstance(copies, nn.Module) else copies
+        self._copies = list(zip(*(copied_layers(one, self.names) for one in copies))) or [()] * len(self.names)
         self.optimizer, self.every, self.start = optimizer, checks.integer("every", every), checks.integer("start", start, low=0)
         self.stop = None if stop is None else checks.integer("stop", stop)
         self.rule = self._checked(SET(0.3) if rule is None else rule, getattr(model, "has_output_layer", False))
         self.seed = int(generator().integers(2**62)) if seed is None else checks.integer("seed", seed, low=0)
         self.steps, self.events, self._memory = 0, [], {}
         self._tried = [layer.topology for layer in self._layers]
+        self._passes = [Passes(layer.weight) for layer in self._layers]
+        self._past = []  # rows of each layer's passes in the last steps, the latest first
         self._ask()
 
     def _checked(self, rule, has_output_layer):
@@ -181,8 +220,6 @@ class Evolution:
         if isinstance(rule, OptimizingRule):
             checks.fail("rule", rule, "a rule that is no optimizer itself: torch's updates the links", TypeError)
         if isinstance(rule, PruneRegrow):
-            if rule.n_batches != 1:
-                checks.fail("rule.n_batches", rule.n_batches, "1 in torch, where the last backward pass is all that is kept")
             if rule.layers == "hidden" and not has_output_layer:
                 rule = replace(rule, layers="all")
         if hasattr(rule, "prepare"):
@@ -195,12 +232,19 @@ class Evolution:
     def _due(self, step):
         return step > 0 and step % self.every == 0 and step >= self.start and (self.stop is None or step < self.stop)
 
+    @property
+    def _n_steps(self):
+        """Number of steps whose passes the rule may ask for."""
+        return getattr(self.rule, "n_batches", 1)
+
     def _ask(self):
-        """Let the layers keep the flow of the next backward pass, if an event follows it."""
-        wanted = self._due(self.steps + 1) and may_ask(self.rule)
-        for layer in self._layers:
-            layer.links.wanted = wanted
-            layer.links.flow = None
+        """Let the layers keep the passes of the next step, if an event that may ask for them follows soon enough."""
+        wanted = may_ask(self.rule) and any(self._due(self.steps + soon) for soon in range(1, self._n_steps + 1))
+        if not wanted:
+            self._past = []
+        for layer, passes in zip(self._layers, self._passes, strict=True):
+            passes.wanted, passes.rows = wanted, []
+            layer.links.passes = passes
 
     def step(self) -> None:
         """Count a step of the optimizer, and change the topologies if an event is due; call it after `optimizer.step()`.
@@ -213,11 +257,12 @@ class Evolution:
             If the rule asks for gradients and they are not finite.
         """
         self.steps += 1
+        before, self._past = self._past, [[passes.rows for passes in self._passes], *self._past][: self._n_steps]
         if self._due(self.steps):
             try:
                 self._evolve()
             except BaseException:
-                self.steps -= 1
+                self.steps, self._past = self.steps - 1, before
                 raise
         self._ask()
 
@@ -225,12 +270,16 @@ class Evolution:
         began = time.perf_counter()
         view, event = self._view(), self.steps // self.every
         rng = np.random.default_rng(child(np.random.SeedSequence(self.seed), EVOLUTION, event))
-        evidence = KeptEvidence(view, self._flows)
+        shapes, epochs = [layer.topology.shape for layer in self._layers], self.stop and -(-self.stop // self.every)
+        steps = [[fitting(*each) for each in zip(step, shapes, strict=True)] for step in self._past]
+        steps += [[[] for _ in shapes]] * (self._n_steps - len(steps))
+        evidence = KeptEvidence(view, self.names, steps, epochs)
         evidence.memory = plain(self._memory, "memory")  # a copy: an event that fails leaves no trace
         changes = list(self.rule(event, view, [self._state(layer) for layer in self._layers], evidence, rng))
         if len(changes) != len(self._layers):
             raise ValueError(f"rule: returned {len(changes)} changes, must be one for each of the {len(self._layers)} layers")
-        plans = [self._plan(*each, rng) for each in zip(self.names, self._layers, view.layers, changes, strict=True)]
+        whole = zip(self.names, self._layers, self._copies, view.layers, changes, strict=True)
+        plans = [self._plan(*each, rng) for each in whole]
         tried = [
             with_links(with_links(past, layer.topology), plan[0].topology) if plan else past
             for past, layer, plan in zip(self._tried, self._layers, plans, strict=True)
@@ -238,9 +287,11 @@ class Evolution:
         self._memory = plain(evidence.memory, f"evidence.memory of {checks.shown(self.rule)}")
         for layer, plan in zip(self._layers, plans, strict=True):
             if plan:
-                rewiring, weight, state = plan
+                rewiring, weight, state, copied = plan
                 layer.set_links(rewiring.topology, weight)
                 self.optimizer.state[layer.weight].update(state)
+                for other, own in copied:
+                    other.set_links(rewiring.topology, own)
         self._tried = tried
         changed = [plan[0] if plan else None for plan in plans]
         self.events.append(
@@ -248,7 +299,7 @@ class Evolution:
                 self.steps, tuple(len(layer.weight) for layer in self._layers),
                 tuple(0 if rewiring is None else rewiring.n_pruned for rewiring in changed),
                 tuple(0 if rewiring is None else len(rewiring.grown) for rewiring in changed),
-                tuple(topology.nnz for topology in tried), time.perf_counter() - began,
+                tuple(topology.nnz for topology in tried), time.perf_counter() - began, *self._degrees(),
             )
         )  # fmt: skip
 
@@ -262,8 +313,8 @@ class Evolution:
         kept = [None if one is None else vectors(self.optimizer, one).values() for one in (layer.weight, layer.bias)]
         return LayerState(*([values(tensor) for tensor in each or ()] for each in kept))
 
-    def _plan(self, name, layer, view, rewiring, rng):
-        """(rewiring, weight, the optimizer's tensors) of a change, or None; ValueError where it does not fit."""
+    def _plan(self, name, layer, copies, view, rewiring, rng):
+        """(rewiring, weight, the optimizer's tensors, [(copy, its weight)]) of a change, or None; ValueError if it is wrong."""
         if rewiring is None:
             return None
         if not isinstance(rewiring, Rewiring) or rewiring.n_before != len(layer.weight):
@@ -272,19 +323,19 @@ class Evolution:
             raise ValueError(f"rule: changes the widths of {name!r}: neurons go by sparselab.torch.prune_neurons")
         drawn = getattr(self.rule, "new_values", None) == "initializer"
         weight = carried_links(rewiring, view.w, lambda topology, grown: layer._grown_values(topology, grown, rng, drawn))
-        return rewiring, weight, moved(self.optimizer, layer.weight, rewiring.origin)
+        copied = []
+        for other in copies:
+            if other.topology != layer.topology:
+                raise ValueError(f"copies: one has other links in {name!r} than the model: make it of the model as it is now")
+            copied.append((other, carried_links(rewiring, values(other.weight), lambda topology, grown: weight[grown])))
+        return rewiring, weight, moved(self.optimizer, layer.weight, rewiring.origin), copied
 
-    def _flows(self):
-        flows = [layer.links.flow for layer in self._layers]
-        for name, flow in zip(self.names, flows, strict=True):
-            if flow is None:
-                raise ValueError(
-                    f"rule: asks for gradients of {name!r}, and none were kept: it had no backward pass since the last step"
-                )
-        flows = [Flow(*(np.ascontiguousarray(part.T) for part in flow)) for flow in flows]
-        if not all(is_finite(part) for flow in flows for part in flow):
-            raise FloatingPointError(NOT_FINITE)
-        return flows
+    def _degrees(self):
+        """(fan_in, fan_out) of an Event."""
+        topologies = [layer.topology for layer in self._layers]
+        if sum(map(sum, (topology.shape for topology in topologies))) > DEGREES_UP_TO:
+            return (), ()
+        return tuple(topology.fan_in for topology in topologies), tuple(topology.fan_out for topology in topologies)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` needs to go on as if nothing had happened; the topologies are in the model's.
@@ -294,10 +345,10 @@ class Evolution:
         dict
             Plain values and tensors.
         """
-        tried = [(torch.from_numpy(np.array(t.indptr)), torch.from_numpy(np.array(t.indices))) for t in self._tried]
         return {
-            "names": self.names, "steps": self.steps, "seed": self.seed, "memory": self._memory, "tried": tried,
-            "events": [tuple(event) for event in self.events],
+            "names": self.names, "steps": self.steps, "seed": self.seed, "memory": self._memory,
+            "tried": tensors([(topology.indptr, topology.indices) for topology in self._tried]), "past": tensors(self._past),
+            "events": tensors([tuple(vars(event).values()) for event in self.events]),
         }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -316,11 +367,21 @@ class Evolution:
         if state["names"] != self.names:
             checks.fail("state", state["names"], f"that of the layers {checks.few(self.names)}")
         shapes = [layer.topology.shape for layer in self._layers]
-        arrays = [[part.numpy() for part in parts] for parts in state["tried"]]
-        tried = [Topology(*shape, *pair) for shape, pair in zip(shapes, arrays, strict=True)]
+        tried = [Topology(*shape, *pair) for shape, pair in zip(shapes, arrays(state["tried"]), strict=True)]
         self._tried, self._memory, self.seed = tried, plain(state["memory"], "memory"), state["seed"]
-        self.steps, self.events = state["steps"], [Event(*event) for event in state["events"]]
+        self.steps, self.events = state["steps"], [Event(*event) for event in arrays(state["events"])]
+        self._past = arrays(state["past"])
         self._ask()
+
+
+def copied_layers(module, names):
+    """The sparse layers of a copy of the model, in which the model may be the attribute `module`."""
+    found = dict(sparse_layers(module))
+    for name in names:
+        layer = found.get(name) or found.get(f"module.{name}".rstrip("."))
+        if layer is None:
+            checks.fail("copies", type(module).__name__, f"models with a sparse layer {name!r}, as the model has")
+        yield layer
 
 
 def check_optimizer(optimizer, layers):
@@ -342,9 +403,28 @@ def may_ask(rule):
     return not (rule.criterion in WITHOUT and rule.regrowth in WITHOUT and rule.new_values in WITHOUT)
 
 
+def fitting(rows, shape):
+    """Those of a layer's kept rows that have its widths; prune_neurons may have made it narrower since."""
+    return [(X, dY) for X, dY in rows if (dY.shape[1], X.shape[1]) == shape]
+
+
 def with_links(tried, topology):
     """The places tried so far and those of a topology; these alone where the layer has become narrower."""
     return union([tried, topology])[0] if tried.shape == topology.shape else topology
+
+
+def tensors(kept):
+    """Lists and tuples as they are, with tensors for the arrays in them; both are copies."""
+    if isinstance(kept, np.ndarray):
+        return torch.from_numpy(kept.copy())
+    return type(kept)(map(tensors, kept)) if isinstance(kept, list | tuple) else kept
+
+
+def arrays(kept):
+    """The way back from `tensors`."""
+    if isinstance(kept, torch.Tensor):
+        return kept.numpy().copy()
+    return type(kept)(map(arrays, kept)) if isinstance(kept, list | tuple) else kept
 
 
 def values(tensor):

@@ -119,11 +119,11 @@ class SparseLinear(nn.Module):
 
     def _note(self, topology=None):
         """Keep the Links of the present buffers; none on devices whose memory is not this process's."""
-        wanted = self.links is not None and self.links.wanted
+        passes = None if self.links is None else self.links.passes
         here = self.indices.device.type == "cpu"
         self.links = Links(self.indptr, self.indices, self.in_features, topology) if here else None
         if here:
-            self.links.wanted = wanted
+            self.links.passes = passes
 
     def _grown_values(self, topology, slots, rng, drawn):
         """The values of links that have grown in these slots of a topology. drawn: the rule asks for the initializer's."""

@@ -19,13 +19,13 @@ SECOND = "SparseLinear has no second derivatives: do not differentiate gradients
 class Links:
     """The topology in a pair of index tensors. A layer keeps its own, so that it lives as long as the layer has these tensors.
 
-    wanted: whether the next backward pass is to leave its inputs and output gradients in `flow`, (X, dY), copies in rows.
+    passes: the Passes to which backward passes add their rows, or None.
     """
 
     def __init__(self, indptr, indices, n_in, topology=None):
         self.tensors, self.versions = (indptr, indices), versions(indptr, indices)
         self.topology = topology or Topology(len(indptr) - 1, n_in, indptr.numpy(), indices.numpy())
-        self.wanted, self.flow = False, None
+        self.passes = None
         known[key(indptr, indices, n_in)] = self
 
 
@@ -82,8 +82,8 @@ def linear_backward(
     dw, db = (X.new_empty(n if of_links else 0) for n in (links.topology.nnz, links.topology.n_out))
     results = [tensor.numpy() if wanted else None for tensor, wanted in ((dX, of_input), (dw, of_links), (db, of_links))]
     row_passes.backward(links.topology, array(weight), given, gradient, *results, torch.get_num_threads())
-    if links.wanted:
-        links.flow = given.copy(), gradient.copy()
+    if of_links and links.passes is not None:
+        links.passes.add(given, gradient)
     return dX, dw, db
 
 

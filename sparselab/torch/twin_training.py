@@ -176,6 +176,6 @@ def size(model, optimizer):
     parameters = list(model.parameters())
     links = sum(len(layer.weight) for layer in sparse) + sum(one.numel() for one in parameters if one.dim() > 1)
     kept = [one for state in optimizer.state.values() for one in state.values() if isinstance(one, Tensor)]
-    tensors = [*parameters, *(one.grad for one in parameters if one.grad is not None), *model.buffers(), *kept]
+    tensors = [*parameters, *(one for one in parameters if one.requires_grad), *model.buffers(), *kept]  # and gradients
     turned = [part for layer in sparse for part in vars(layer.topology.transposed).values()]  # the links by input
     return links, sum(one.nbytes for one in tensors) + sum(part.nbytes for part in turned)
