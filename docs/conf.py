@@ -49,9 +49,10 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
+default_role = "literal"  # `x` in docstrings is code
 nitpicky = True
-# Bases that are not public or of other packages, and attributes that stand in a docstring alone.
-nitpick_ignore_regex = [("py:class", r"(sparselab|torch|sklearn|numpy|pandas|matplotlib|ipywidgets)\..*"), ("py:obj", r"\w+")]
+# Attributes that stand in a docstring alone, and a base that is not public.
+nitpick_ignore_regex = [("py:obj", r"\w+"), ("py:class", r"sparselab\.widgets\.live_run\.LiveRun")]
 
 # pages of Markdown and notebooks
 nb_execution_mode = "off"  # notebooks are committed with their outputs, which `make test` checks
