@@ -51,8 +51,8 @@ extensions = [
 ]
 default_role = "literal"  # `x` in docstrings is code
 nitpicky = True
-# Attributes that stand in a docstring alone, and a base that is not public.
-nitpick_ignore_regex = [("py:obj", r"\w+"), ("py:class", r"sparselab\.widgets\.live_run\.LiveRun")]
+# Attributes that stand in a docstring alone.
+nitpick_ignore_regex = [("py:obj", r"\w+")]
 
 # pages of Markdown and notebooks
 nb_execution_mode = "off"  # notebooks are committed with their outputs, which `make test` checks

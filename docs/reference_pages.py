@@ -79,6 +79,8 @@ def section_of(module, homes):
         else:
             homes[id(value)] = f"{module.__name__}.{name}"
             names.append(name)
+            if inspect.isclass(value):
+                value.__name__ = name  # autodoc has no text for a class under another name than its own
     return Section("", names, elsewhere, others)
 
 
