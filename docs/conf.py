@@ -105,9 +105,12 @@ copybutton_only_copy_prompt_lines = True
 
 
 def write_reference(app, config):
-    """Write the pages of the reference anew, and remove those of names that are gone."""
+    """Write the pages of the reference anew, and remove those of names and examples that are gone."""
     for folder in ("pages", "names"):
         shutil.rmtree(ROOT / "docs/reference" / folder, ignore_errors=True)
+    for page in (ROOT / "docs/gallery").glob("plot_*.rst"):
+        if not (ROOT / "examples" / page.name).with_suffix(".py").exists():
+            page.unlink()
     reference_pages.write(ROOT / "docs/reference/pages", autodoc_mock_imports)
 
 
