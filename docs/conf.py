@@ -4,6 +4,7 @@ The source folder is the repository itself, not this folder, so that links betwe
 same places on the site as in a clone, and no text is copied: `sphinx-build -c docs . out/site`. Nothing generated is committed.
 """
 
+import inspect
 import os
 import shutil
 import sys
@@ -124,6 +125,14 @@ def skip(app, what, name, obj, skip, options):
     return True if not (getattr(obj, "__module__", None) or "sparselab").startswith("sparselab") else None
 
 
+def signature(app, what, name, obj, options, text, returns):
+    """The arguments of a class whose base, a module of torch, is not there to tell them; None: as they are."""
+    if what == "class" and text == "(*args, **kwargs)":
+        _, *parameters = inspect.signature(obj.__init__).parameters.values()
+        return str(inspect.Signature([one.replace(annotation=one.empty) for one in parameters])), returns
+    return None
+
+
 def check(app, exception):
     """After a build: an error that names every broken link, and every public name that is on no page."""
     if exception is None and app.builder.name == "html":
@@ -138,5 +147,6 @@ def setup(app):
     """What Sphinx calls first."""
     app.connect("config-inited", write_reference)  # before Sphinx looks for documents
     app.connect("autodoc-process-docstring", escape, priority=400)  # before numpydoc
+    app.connect("autodoc-process-signature", signature)
     app.connect("autodoc-skip-member", skip)
     app.connect("build-finished", check, priority=900)

@@ -50,7 +50,7 @@ def sections(mocked=()):
             homes[id(value)] = f"sparselab.{name}"
     found["sparselab"] = sl, [Section(heading, root[heading], [], []) for heading in HEADINGS]
     with mock(mocked):
-        for spelling in (*public_api.MODULES, *MORE):
+        for spelling in sorted((*public_api.MODULES, *MORE), key=lambda name: name.count(".")):
             module = public_api.module_of(spelling)
             if module not in [other for other, _ in found.values()]:
                 found[f"sparselab.{spelling}"] = module, [section_of(module, homes)]
