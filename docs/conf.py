@@ -4,6 +4,7 @@ The source folder is the repository itself, not this folder, so that links betwe
 same places on the site as in a clone, and no text is copied: `sphinx-build -c docs . out/site`. Nothing generated is committed.
 """
 
+import inspect
 import os
 import shutil
 import sys
@@ -29,7 +30,17 @@ include_patterns = [
     "CONTRIBUTING.md",
 ]  # fmt: skip
 # The first ones are folders that need not be walked through; the gallery's notebooks are downloads, not pages.
-exclude_patterns = [".*", "out", "build", "runs", "tests", "data/[!R]*", "docs/gallery/*.ipynb", "**/.ipynb_checkpoints"]
+exclude_patterns = [
+    ".*",
+    "out",
+    "build",
+    "runs",
+    "tests",
+    "data/[!R]*",
+    "docs/gallery/*.ipynb",
+    "docs/templates",
+    "**/.ipynb_checkpoints",
+]
 extensions = [
     "myst_nb",
     "numpydoc",
@@ -39,9 +50,10 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
+default_role = "literal"  # `x` in docstrings is code
 nitpicky = True
-# Bases that are not part of the public surface, and those of other packages.
-nitpick_ignore_regex = [("py:.*", r"sparselab\..*"), ("py:.*", r"(torch|sklearn|numpy|pandas|matplotlib|ipywidgets)\..*")]
+# Attributes that stand in a docstring alone.
+nitpick_ignore_regex = [("py:obj", r"\w+")]
 
 # pages of Markdown and notebooks
 nb_execution_mode = "off"  # notebooks are committed with their outputs, which `make test` checks
@@ -52,7 +64,7 @@ binder = f"[Binder](https://mybinder.org/v2/gh/{repository}/HEAD?labpath=noteboo
 myst_substitutions = {"binder": binder if repository else "Binder (by a link that stands here once the site is published)"}
 
 # the reference
-templates_path = ["templates"]
+templates_path = [str(ROOT / "docs/templates")]
 autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings say it in words
 autodoc_mock_imports = [] if find_spec("torch") else ["torch"]
@@ -94,15 +106,37 @@ copybutton_only_copy_prompt_lines = True
 
 
 def write_reference(app, config):
-    """Write the pages of the reference anew, and remove those of names that are gone."""
+    """Write the pages of the reference anew, and remove those of names and examples that are gone."""
     for folder in ("pages", "names"):
         shutil.rmtree(ROOT / "docs/reference" / folder, ignore_errors=True)
+    for page in (ROOT / "docs/gallery").glob("plot_*.rst"):
+        if not (ROOT / "examples" / page.name).with_suffix(".py").exists():
+            page.unlink()
     reference_pages.write(ROOT / "docs/reference/pages", autodoc_mock_imports)
+
+
+def escape(app, what, name, obj, options, lines):
+    """Docstrings are plain text."""
+    lines[:] = reference_pages.escaped(lines)
+
+
+def skip(app, what, name, obj, skip, options):
+    """Leave out methods that scikit-learn, matplotlib and others add to a class of ours; None: as it would be."""
+    return True if not (getattr(obj, "__module__", None) or "sparselab").startswith("sparselab") else None
+
+
+def signature(app, what, name, obj, options, text, returns):
+    """The arguments of a class whose base, a module of torch, is not there to tell them; None: as they are."""
+    if what == "class" and text == "(*args, **kwargs)":
+        _, *parameters = inspect.signature(obj.__init__).parameters.values()
+        return str(inspect.Signature([one.replace(annotation=one.empty) for one in parameters])), returns
+    return None
 
 
 def check(app, exception):
     """After a build: an error that names every broken link, and every public name that is on no page."""
     if exception is None and app.builder.name == "html":
+        shutil.copytree(ROOT / "docs/images", app.outdir / "docs/images", dirs_exist_ok=True)  # for HTML within notebooks
         names = check_site.undescribed(app.outdir, reference_pages.public(autodoc_mock_imports))
         faults = check_site.broken(app.outdir) + [f"{name}: on no page of the reference" for name in names]
         if faults:
@@ -112,4 +146,7 @@ def check(app, exception):
 def setup(app):
     """What Sphinx calls first."""
     app.connect("config-inited", write_reference)  # before Sphinx looks for documents
+    app.connect("autodoc-process-docstring", escape, priority=400)  # before numpydoc
+    app.connect("autodoc-process-signature", signature)
+    app.connect("autodoc-skip-member", skip)
     app.connect("build-finished", check, priority=900)

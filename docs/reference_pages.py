@@ -1,16 +1,18 @@
 """The pages of the reference: every public name under one heading, in tables from which autosummary makes its page."""
 
 import inspect
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 import public_api
-from sphinx.ext.autodoc.mock import mock
+from sphinx.ext.autodoc.mock import _MockObject, mock
 
 import sparselab as sl
 from sparselab.utils import lazy
 
+_MockObject.__or__ = _MockObject.__ror__ = lambda self, other: self  # `torch.Tensor | None`, where torch is not installed
 PACKAGE = Path(sl.__file__).parent
 # Names of `sparselab` itself: heading -> the modules they come from. A name of another module is an error.
 HEADINGS = {
@@ -48,7 +50,7 @@ def sections(mocked=()):
             homes[id(value)] = f"sparselab.{name}"
     found["sparselab"] = sl, [Section(heading, root[heading], [], []) for heading in HEADINGS]
     with mock(mocked):
-        for spelling in (*public_api.MODULES, *MORE):
+        for spelling in sorted((*public_api.MODULES, *MORE), key=lambda name: name.count(".")):
             module = public_api.module_of(spelling)
             if module not in [other for other, _ in found.values()]:
                 found[f"sparselab.{spelling}"] = module, [section_of(module, homes)]
@@ -71,13 +73,31 @@ def section_of(module, homes):
         if isinstance(value, ModuleType):
             continue
         if not (inspect.isroutine(value) or inspect.isclass(value)):
-            others.append(f"``{name}``: " + ", ".join(f'``"{key}"``' for key in value))
+            others.append(f"``{name}``: {shown(value)}")
         elif id(value) in homes:
             elsewhere.append(homes[id(value)])
         else:
             homes[id(value)] = f"{module.__name__}.{name}"
             names.append(name)
+            if inspect.isclass(value):
+                value.__name__ = name  # autodoc has no text for a class under another name than its own
     return Section("", names, elsewhere, others)
+
+
+def escaped(lines):
+    """Lines of a docstring as reStructuredText: they are plain text, in which |w| is a size and x_ a name."""
+    found = []
+    for line in lines:
+        parts = re.split(r"(``.*?``|`[^`]*`)", line)
+        if not re.match(r"\s*(>>>|\.\.\. )", line):
+            parts[::2] = [re.sub(r"\||(?<=\w)_(?!\w)", lambda match: "\\" + match[0], part) for part in parts[::2]]
+        found.append("".join(parts))
+    return found
+
+
+def shown(value):
+    """An object that is neither a function nor a class: the keys of a table, or what makes it."""
+    return ", ".join(f'``"{key}"``' for key in value) if isinstance(value, dict) else f"``{value!r}``"
 
 
 def public(mocked=()):
@@ -88,7 +108,8 @@ def public(mocked=()):
 def page(spelling, module, parts):
     """A page of tables, as reStructuredText."""
     title = spelling if spelling == module.__name__ else f"{spelling} ({module.__name__})"
-    lines = [title, "=" * len(title), "", f".. currentmodule:: {module.__name__}", ""]
+    summary = inspect.getdoc(module).partition("\n\n")[0]
+    lines = [title, "=" * len(title), "", f".. module:: {module.__name__}", "", *escaped(summary.splitlines()), ""]
     for part in parts:
         if part.heading:
             lines += [part.heading, "-" * len(part.heading), ""]

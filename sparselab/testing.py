@@ -251,7 +251,7 @@ def _events(rule, model, name, epochs, seed):
     X, y = random.standard_normal((n, n_in)).astype(model.dtype), np.arange(n) % n_out
     loss = losses.SoftmaxCrossEntropy()
     targets, order = loss.targets(y, n_out, model.dtype), np.arange(n)
-    optimizer: Any = rule if hasattr(rule, "update") else MomentumSGD(0.01)
+    optimizer = rule if hasattr(rule, "update") else MomentumSGD(0.01)
     state, memory, course = optimizer.init(model), {}, []
     if hasattr(rule, "prepare"):
         _attempt(f"{name}, prepare", lambda: rule.prepare(model, epochs))
