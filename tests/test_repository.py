@@ -38,8 +38,8 @@ GENERATORS = {"default_rng", "Generator", "BitGenerator", "SeedSequence", "PCG64
 UNSAFE_FLAGS = {"fast", "nnan", "ninf"}
 TOP = {
     ".ci", ".github", ".gitignore", ".pre-commit-config.yaml", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE",
-    "MANIFEST.in", "Makefile", "README.md", "benchmarks", "constraints.txt", "data", "docs", "environment.yml", "notebooks",
-    "pyproject.toml", "setup.py", "sparselab", "tests",
+    "MANIFEST.in", "Makefile", "README.md", "benchmarks", "constraints.txt", "data", "docs", "environment.yml", "examples",
+    "notebooks", "pyproject.toml", "setup.py", "sparselab", "tests",
 }  # fmt: skip
 MOST_LINES = 400
 
