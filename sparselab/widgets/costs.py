@@ -8,7 +8,7 @@ import numpy as np
 from ..experiments import studies
 from ..nn import footprint, summary
 
-STEPPED = "GB of weights and optimizer state that the steps went through"
+STEPPED = "steps × bytes in training (GB)"
 AT_ONCE = 256 * 2**20  # a dense net of at most so many bytes is measured while the training waits, a larger one after it
 ONCE = 64 * 2**20  # a dense net of more bytes is measured once, not twice
 _seconds = {}  # (sizes, samples, batch size) -> seconds per epoch of the dense net

@@ -101,4 +101,5 @@ def cost_rows(ours, dense):
 
 def monospaced(text):
     """A line in a monospaced font, so that columns are aligned."""
-    return f'<pre style="margin:0;font-size:12px;line-height:1.3;color:{WORDS};padding-left:4px">{escape(text)}</pre>'
+    style = f"margin:0;white-space:pre;font-size:12px;line-height:1.3;color:{WORDS};padding-left:4px"
+    return f'<pre style="{style}">{escape(text)}</pre>'

@@ -6,7 +6,6 @@ or a View passed to the panel.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -118,7 +117,7 @@ def bytes_curves(view_model):
         return None
     figure = figures.learning_curves(runs, x="seconds", dataset=view_model.data)
     for ax in figure.axes:
-        ax.set_xlabel(textwrap.fill(STEPPED, 40))
+        ax.set_xlabel(STEPPED)
     figure.data["gigabytes"] = figure.data.pop("seconds")
     return with_legend(figure)
 

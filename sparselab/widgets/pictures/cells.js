@@ -8,7 +8,7 @@ function shade(stops, share) {
 }
 
 KINDS.cells = (root, model) => {
-    const [WIDTH, HEIGHT] = [430, 280];
+    const [WIDTH, HEIGHT] = [440, 316];
     let value = null;
     let at = null; // [row, column] of the cell that is read
     let pressed = null;

@@ -3,7 +3,7 @@ const SMOOTHING = { none: 0, some: 0.6, much: 0.9, most: 0.97 };
 const HELP = "Drag to zoom, Shift and drag to move, double-click to see all. Keys: ← → values, ↑ ↓ other axes, + − zoom, 0 all.";
 
 KINDS.curves = (root, model) => {
-    const SIZE = { height: 268, left: 54, right: 12, top: 22, bottom: 36 };
+    const SIZE = { height: 316, left: 54, right: 12, top: 22, bottom: 36 };
     const id = `sparselab-clip-${(pictures += 1)}`;
     const hidden = new Set(); // entries of the legend that are switched off
     let value = null;
@@ -167,18 +167,26 @@ KINDS.curves = (root, model) => {
         legend.replaceChildren(...runs, ...parts);
     }
 
+    // Index of the record nearest to `at` among those inside the axes; null where there is none.
+    function nearestSeen(line, at, plot) {
+        const i = nearest(line.x, Math.min(plot.to, Math.max(plot.from, at)));
+        const inside = (j) => line.x[j] >= plot.from && line.x[j] <= plot.to;
+        return [i, i + 1, i - 1].find(inside) ?? null;
+    }
+
     // Show the values of the records nearest to `at`; y: where the pointer is, null for the top.
     function point(number, at, y, speak) {
         const plot = plots[number];
-        const lines = plot ? plot.lines.filter((line) => line.x.length) : [];
+        const seen = (line) => nearestSeen(line, at, plot) !== null;
+        const lines = plot ? plot.lines.filter(seen) : [];
         if (!lines.length) return words.hide();
-        const places = lines.map((line) => line.x[nearest(line.x, at)]);
+        const places = lines.map((line) => line.x[nearestSeen(line, at, plot)]);
         const here = places.reduce((best, place) => (Math.abs(place - at) < Math.abs(best - at) ? place : best));
         cursor = { plot: number, at: here, y };
         const marks = [svg("line", { x1: plot.toX(here), x2: plot.toX(here), y1: SIZE.top, y2: plot.bottom })];
         const texts = [`${value.unit} ${exact(here)}`];
         for (const line of lines) {
-            const i = nearest(line.x, here);
+            const i = nearestSeen(line, here, plot);
             const place = { cx: plot.toX(line.x[i]), cy: plot.toY(line.y[i]), r: 4, fill: colour(value.colours, line.run) };
             if (Number.isFinite(place.cy)) marks.push(svg("circle", place));
             const elsewhere = line.x[i] === here ? "" : ` (at ${exact(line.x[i])})`;
@@ -250,10 +258,10 @@ KINDS.curves = (root, model) => {
 
     function step(by) {
         const number = cursor?.plot ?? 0;
-        const line = plots[number]?.lines.find((one) => one.x.length);
+        const line = plots[number]?.lines.find((one) => nearestSeen(one, plots[number].to, plots[number]) !== null);
         if (!line) return;
-        const last = line.x.length - 1;
-        const index = cursor ? Math.min(last, Math.max(0, nearest(line.x, cursor.at) + by)) : last;
+        const now = nearestSeen(line, cursor?.at ?? plots[number].to, plots[number]);
+        const index = cursor ? Math.min(line.x.length - 1, Math.max(0, now + by)) : now;
         point(number, line.x[index], null, true);
     }
     const middle = () => cursor?.at ?? (span()[0] + span()[1]) / 2;
