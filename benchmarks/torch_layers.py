@@ -1,7 +1,7 @@
 """One layer in PyTorch, forward and backward: torch.nn.Linear, one with a mask, torch CSR, SparseProp, and ours.
 
 `python -m benchmarks.torch_layers [--shapes N_INxN_OUT …] [--rows N …] [--densities D …] [--rounds N] [--figure PNG]`: float32,
-gradients of inputs, weights and biases; in turn, on torch's threads; medians of one run beside the GOALS. A row is kept when it
+gradients of inputs, weights and biases; five passes of each in turn, on torch's threads; medians of one run beside the GOALS. A row is kept when it
 is measured. torch CSR gets activations as (neurons, batch), which it needs, so that it has nothing to turn. SparseProp is timed
 where it is installed, which needs a compiler for C++: `pip install scipy setuptools wheel pybind11`, then
 `pip install --no-build-isolation sparseprop==0.1.14`. --figure draws all kept rows.
@@ -22,7 +22,8 @@ SHAPES = "768x3072", "3072x768", "256x1024", "256x256", "4096x4096"
 ROWS = 1024, 128, 4096
 DENSITIES = 0.1, 0.05, 0.01, 0.2, 0.02, 0.3, 0.005, 0.5
 LARGEST = 10**11  # multiply-adds of the dense layer in a forward and a backward pass; larger jobs are left out
-REST = 0.02  # seconds after each call, so that no waiting threads of torch run beside the next one
+IN_A_ROW = 5  # passes of a sample, as in a training loop: a pass after a rest would find caches that others have used
+REST = 0.02  # seconds between samples, so that no waiting threads of torch run beside the next one
 OURS, DENSE, MASKED, CSR, SPARSEPROP = "ours", "nn.Linear", "masked", "torch CSR", "SparseProp"
 OTHERS = DENSE, MASKED, CSR, SPARSEPROP
 GOALS = {("768x3072", 1024, density): times for density, times in ((0.1, 3), (0.05, 6), (0.01, 12))}  # nn.Linear's time over ours
@@ -70,7 +71,9 @@ def calls_of(n_in, n_out, rows, density):
 def row_of(shape, rows, density, rounds):
     """The row of one setting: milliseconds of each, and how many times faster ours is."""
     calls = calls_of(*map(int, shape.split("x")), rows, density)
-    seconds = {name: float(np.median(found)) for name, found in interleaved(calls, repeats=rounds, rest=REST).items()}
+    seconds = {
+        name: float(np.median(found)) for name, found in interleaved(calls, repeats=rounds, inner=IN_A_ROW, rest=REST).items()
+    }
     times = {f"times {name}": seconds[name] / seconds[OURS] if name in seconds else None for name in OTHERS}
     return {"shape": shape, "rows": rows, "density": density} | {f"{name} ms": 1e3 * s for name, s in seconds.items()} | times
 
