@@ -1,9 +1,9 @@
 """One layer in PyTorch, forward and backward: torch.nn.Linear, one with a mask, torch CSR, SparseProp, and ours.
 
 `python -m benchmarks.torch_layers [--shapes N_INxN_OUT …] [--rows N …] [--densities D …] [--rounds N] [--figure PNG]`: float32,
-gradients of inputs, weights and biases; five passes of each in turn, on torch's threads; medians of one run beside the GOALS. A row is kept when it
-is measured. torch CSR gets activations as (neurons, batch), which it needs, so that it has nothing to turn. SparseProp is timed
-where it is installed, which needs a compiler for C++: `pip install scipy setuptools wheel pybind11`, then
+gradients of inputs, weights and biases; five passes of each in turn, on torch's threads; medians of one run beside the GOALS. A
+row is kept when it is measured. torch CSR gets activations as (neurons, batch), which it needs, so that it has nothing to turn.
+SparseProp is timed where it is installed, which needs a compiler for C++: `pip install scipy setuptools wheel pybind11`, then
 `pip install --no-build-isolation sparseprop==0.1.14`. --figure draws all kept rows.
 """
 

@@ -289,7 +289,7 @@ def test_what_compression_takes_from_a_gradient_comes_with_the_next(share):
     [(1, 0.01, 0.0, 1), (1, 0.01, 0.002, 1), (1, 0.01, 0.011, 5), (1, 0.01, 9, 13), (2, 0.01, 0.01, 4), (2, 0.01, 0.011, 4)],
 )
 def test_steps_per_push_from_measured_times(workers, compute, way, steps):
-    """The way of a push takes a quarter of its computation at most, if the epoch has as many mini-batches or 4 where several push."""
+    """The way of a push takes a quarter of its computation at most, within the epoch; few steps where several push."""
     timed = SimpleNamespace(backend=None, warm_up=lambda numbers, snapshot: [(compute, compute + way) for _ in numbers])
     run = SimpleNamespace(n_batches=13, n_workers=workers, synchronous=False, steps_per_push=1, auto_steps=True)
     phase = ServerPhase(run, None, SimpleNamespace(view=None), timed)
