@@ -148,7 +148,7 @@ def node():
     """A client of a cluster of one Dask worker with two threads."""
     from distributed import Client, LocalCluster
 
-    place = {"processes": False, "dashboard_address": None, "silence_logs": False}
+    place = {"processes": False, "dashboard_address": "127.0.0.1:0", "silence_logs": False}
     with LocalCluster(n_workers=1, threads_per_worker=2, **place) as cluster, Client(cluster, set_as_default=False) as client:
         yield client
 
@@ -187,11 +187,28 @@ def test_a_team_chooses_its_steps_and_a_synchronous_run_has_none(node):
     assert models.fingerprint(run(node, synchronous=True)[1]) == models.fingerprint(run("serial", synchronous=True)[1])
 
 
+@pytest.mark.parametrize("n_jobs", [3, 4])
+def test_machines_of_several_cores_are_as_many_asynchronous_workers(n_jobs):
+    """Also where a team has fewer workers than the other: it pushes as many mini-batches."""
+    from distributed import Client, LocalCluster
+
+    place = {"processes": False, "dashboard_address": "127.0.0.1:0", "silence_logs": False}
+    with LocalCluster(n_workers=2, threads_per_worker=2, **place) as cluster, Client(cluster, set_as_default=False) as client:
+        backend = sl.parallel.backends.Cluster(client)
+        records, model = run(backend, n_jobs=n_jobs, damping=1.0, async_fraction=1.0, epochs=8)
+    assert sorted(len(team) for team in backend.teams.values()) == [n_jobs - 2, 2]
+    assert {number for record in records for number, *_ in record.workers.timeline} == set(backend.teams)
+    assert [len(record.workers.staleness) for record in records] == [7] * 8  # 13 mini-batches in pushes of 2
+    assert max(s for record in records for s in record.workers.staleness) > 0
+    assert records[-1].train_loss < 0.8 * records[0].train_loss
+    assert models.is_finite(model)
+
+
 @pytest.mark.slow
 def test_a_team_whose_process_is_killed_is_set_up_elsewhere():
     from distributed import Client, LocalCluster
 
-    place = {"processes": True, "dashboard_address": None, "host": "127.0.0.1"}
+    place = {"processes": True, "dashboard_address": "127.0.0.1:0", "host": "127.0.0.1"}
     with LocalCluster(n_workers=2, threads_per_worker=2, **place) as cluster, Client(cluster, set_as_default=False) as client:
         backend = sl.parallel.backends.Cluster(client)
         model, data, epochs = models.net(dropout=0.3), models.dataset(400, 50), []
@@ -235,7 +252,7 @@ def test_errors_of_a_server_on_a_worker_arrive(node):
 def test_a_server_whose_process_is_killed_loses_no_epoch():
     from distributed import Client, LocalCluster
 
-    place = {"processes": True, "dashboard_address": None, "host": "127.0.0.1"}
+    place = {"processes": True, "dashboard_address": "127.0.0.1:0", "host": "127.0.0.1"}
     options = {"n_jobs": 2, "synchronous": True, "epochs": 6, "batch_size": 32, "seed": 5, "async_fraction": 1.0}
     there, here, data, epochs = models.net(), models.net(), models.dataset(400, 50), []
 
