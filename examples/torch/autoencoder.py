@@ -29,7 +29,7 @@ def main(arguments=None):
         nn.Linear(CODE, width), nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, 784),
     )  # fmt: skip
     st.sparsify(model, density=0.3, layers=["0", "2", "7", "9"])
-    optimizer, epochs = torch.optim.Adam(model.parameters(), 3e-3), 25 if small else 40
+    optimizer, epochs = torch.optim.Adam(model.parameters(), 3e-3), 15 if small else 40
     steps = epochs * -(-len(X) // 32)
     rule = sl.GMP(density=sl.schedules.Cubic(0.3, 0.1, start=0, stop=15))  # its epochs are events
     evolution = st.Evolution(model, optimizer, rule, every=steps // 20, stop=steps, seed=0)
