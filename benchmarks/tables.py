@@ -61,6 +61,7 @@ COLUMNS = {
         "what": "", "how": "", "microseconds": ("µs", ",.0f"), "min": ",.0f",
         "times ours": ("times the first", ".2f"),
     },
+    "rule_speed": {"what": "", "seconds": ".3f", "value": ("beside its goal", ".3g"), "unit": "", "goal": ("goal: at most", "g")},
     "sparse_inputs": {
         "features": ",d", "epsilon": ("ε", ""), "links": ",d", "fit s": ".3f", "fit s, scikit-learn": ".2f",
         "fit, times faster": ".0f", "predict s": ".4f", "predict s, scikit-learn": ".4f", "predict, times faster": ".1f",

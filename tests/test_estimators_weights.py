@@ -171,6 +171,14 @@ def test_balanced_labels_are_balanced_as_two_classes_each(labels, loss):
     assert same(found, make(class_weight="balanced", loss=loss).fit(X, sparse.csr_array(Y)))
 
 
+def test_balanced_labels_count_a_weight_as_so_many_samples(labels):
+    X, Y = labels
+    times = np.random.default_rng(0).integers(0, 4, len(X))
+    each = [compute_class_weight("balanced", classes=np.arange(2), y=column) for column in np.repeat(Y, times, axis=0).T]
+    by_hand = sl.BinaryCrossEntropy(output_weights=[w[0] for w in each], positive_weights=[w[1] / w[0] for w in each])
+    assert same(make(class_weight="balanced").fit(X, Y, times), make(loss=by_hand).fit(X, Y, times))
+
+
 def test_a_rare_label_is_found_with_balanced_weights():
     X = np.random.default_rng(0).standard_normal((400, 4))
     Y = np.stack([X[:, 0] > 0, X[:, 1] + X[:, 2] / 2 > 1.8, np.ones(400), np.zeros(400)], axis=1).astype(int)

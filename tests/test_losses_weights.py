@@ -140,6 +140,14 @@ def test_balanced_classes_are_those_of_scikit_learn():
     np.testing.assert_allclose(found, sklearn.utils.class_weight.compute_sample_weight("balanced", codes))
 
 
+def test_balanced_classes_count_a_weight_as_so_many_samples():
+    times = np.array([3, 1, 0, 2])
+    data = sl.datasets.Dataset.from_arrays(np.eye(4), ["no", "yes", "no", "yes"])
+    repeated = sl.datasets.Dataset.from_arrays(np.repeat(np.eye(4), times, axis=0), np.repeat(["no", "yes", "no", "yes"], times))
+    found, wanted = data.with_weights(times, "balanced").weights, repeated.with_weights(None, "balanced").weights
+    np.testing.assert_allclose(found, [sum(wanted[:3]), wanted[3], 0, sum(wanted[4:])])
+
+
 def test_weights_of_classes_and_samples_are_multiplied():
     data = sl.datasets.Dataset.from_arrays(np.eye(4), ["no", "yes", "no", "yes"])
     both = data.with_weights([1, 2, 3, 4], {"yes": 0.5})

@@ -14,10 +14,10 @@ import pytest
 import sparselab
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[01]*.ipynb"))
 MOST_LINES, MOST_BYTES = 60, 1_000_000
 MOST_IN_A_CELL = 5  # without comments and blank lines
-LESSONS = {"00", "01", "02", "03", "04", "05", "06", "07", "09"}  # those that teach one thing, from by hand to real size
+LESSONS = {"00", "01", "02", "03", "04", "05", "06", "07", "09", "10"}  # those that teach one thing, from by hand to real size
 PLUG_INS = {"02_sparse_evolution": {"by_gradient"}}  # the one definition that is typed in a notebook
 PATHS = re.compile(r"(?<![\w.:/])/(?:home|root|work|tmp|Users|usr|opt)/[\w.-]+")
 
@@ -140,7 +140,7 @@ def test_the_panel_is_in_its_notebook(notebook, path):
     panels = {
         "00": "start_panel", "01": "layer_panel", "02": "evolution_panel", "03": "activation_panel", "04": "pruning_panel",
         "05": "parallel_panel", "07": "race_panel", "08": "workbench",
-        "09": "both_ends_panel",
+        "09": "both_ends_panel", "10": "paper_panel",
     }  # fmt: skip
     name = panels.get(path.stem[:2])
     if name is None:

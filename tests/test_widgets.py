@@ -770,7 +770,9 @@ def test_making_another_panel_stops_the_one_before(other):
     assert second.state == "ready"
 
 
-@pytest.mark.parametrize("name", ["start_panel", "evolution_panel", "activation_panel", "pruning_panel", "parallel_panel"])
+@pytest.mark.parametrize(
+    "name", ["start_panel", "evolution_panel", "activation_panel", "pruning_panel", "parallel_panel", "paper_panel"]
+)
 def test_a_cell_that_is_run_again_finds_the_training_that_is_under_way(name):
     from sparselab import widgets
 

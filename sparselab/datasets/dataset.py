@@ -536,8 +536,8 @@ class Dataset:
         sample_weight : array_like, optional
             A number >= 0 for each training row, not 0 for all.
         class_weight : {"balanced"} or dict, optional
-            A number >= 0 for each label, 1 for those left out; "balanced": rows / (classes · rows of the class). It is multiplied
-            by `sample_weight`.
+            A number >= 0 for each label, 1 for those left out; "balanced": rows / (classes · rows of the class), where a row
+            with a weight is so many rows. It is multiplied by `sample_weight`.
 
         Returns
         -------
@@ -558,7 +558,7 @@ class Dataset:
         """
         weights = None if sample_weight is None else check_weights(sample_weight, self.n_train)
         if class_weight is not None:
-            of_classes = weights_of_classes(class_weight, self.y_train, self.classes)
+            of_classes = weights_of_classes(class_weight, self.y_train, self.classes, weights)
             weights = check_weights(of_classes if weights is None else of_classes * weights, self.n_train, "class_weight")
         return replace(self, weights=weights)
 

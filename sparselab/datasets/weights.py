@@ -29,16 +29,17 @@ def check_weights(weights, n_samples, name="sample_weight"):
     return found
 
 
-def weights_of_classes(class_weight, codes, classes):
+def weights_of_classes(class_weight, codes, classes, sample_weight=None):
     """The weight of each sample's class, (n,) float64.
 
     class_weight: "balanced", n / (classes that occur · samples of the class), or a dict {label: weight}, 1 for labels left out.
-    classes: the labels, by code; None for a regression, which is refused.
+    classes: the labels, by code; None for a regression, which is refused. sample_weight: so many samples each one is, for
+    "balanced".
     """
     if classes is None:
         checks.fail("class_weight", class_weight, "None where the targets are no classes")
     if isinstance(class_weight, str) and class_weight == "balanced":
-        return balanced(np.bincount(codes, minlength=len(classes)))[codes]
+        return balanced(np.bincount(codes, sample_weight, minlength=len(classes)))[codes]
     return given(class_weight, np.asarray(classes).tolist())[codes]
 
 
@@ -46,7 +47,7 @@ def weights_of_labels(class_weight, counts, n_samples):
     """(weights of not having a label, weights of having it), each (labels,) float64, where a sample may have several labels.
 
     class_weight: "balanced", each label as two classes by itself, or a dict {label: weight of having it}, 1 for labels left out.
-    counts: how many of the samples have each label.
+    counts: how many of the n_samples have each label; a sample with a weight is so many.
     """
     if isinstance(class_weight, str) and class_weight == "balanced":
         without, having = balanced(np.stack([n_samples - counts, counts], axis=1)).T
@@ -60,7 +61,7 @@ def weights_of_labels(class_weight, counts, n_samples):
 def balanced(counts):
     """n / (classes that occur · samples of the class) by the counts (…, classes); 1 for classes that do not occur."""
     occurring = np.count_nonzero(counts, axis=-1, keepdims=True)
-    return np.where(counts > 0, counts.sum(axis=-1, keepdims=True) / (occurring * np.maximum(counts, 1)), 1.0)
+    return np.where(counts > 0, counts.sum(axis=-1, keepdims=True) / (occurring * np.where(counts > 0, counts, 1)), 1.0)
 
 
 def given(class_weight, labels):

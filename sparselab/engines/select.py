@@ -4,6 +4,8 @@
 optimizer, and JIT (`is_fusable`). `layerwise` runs any plug-in and dtype. Where both can run they give the same bits.
 """
 
+from contextlib import contextmanager
+
 import numpy as np
 
 from ..kernels import JIT
@@ -21,8 +23,9 @@ WORTH_THREADS = 2 * 10**7  # links × samples of a prediction from which it is w
 KEEP = 2**24  # bytes of model and buffers up to which the model keeps the engine of its last prediction
 
 
-def outputs(model, X, threads, k=None):
-    """The net's outputs for validated samples X, without dropout: (n, n_out); of k: (places, outputs) of the k largest, (n, k).
+@contextmanager
+def predicting(model, X, threads):
+    """An engine for validated samples X, without dropout.
 
     Small predictions run on one thread. The model keeps their engine, so that the next prediction need not allocate buffers and
     tables. One caller at a time reuses it; others get a new one.
@@ -39,12 +42,24 @@ def outputs(model, X, threads, k=None):
         key = key if small and is_value(model.activation) else None
     engine.index = not entries or has_room_for_index(first)
     try:
-        return engine.outputs(X) if k is None else engine.best_outputs(X, k)
+        yield engine
     finally:
         if key:
             model._idle = key, engine
         else:
             engine.close()
+
+
+def outputs(model, X, threads):
+    """The net's outputs (n, n_out) for validated samples X, without dropout."""
+    with predicting(model, X, threads) as engine:
+        return engine.outputs(X)
+
+
+def best_outputs(model, X, threads, k):
+    """(places, outputs) of the k largest outputs of each of the validated samples X, (n, k), without dropout."""
+    with predicting(model, X, threads) as engine:
+        return engine.best_outputs(X, k)
 
 
 def scores(model, X, threads, loss, targets, weights=None):

@@ -119,9 +119,10 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
         Where the links are at the start: a name such as "small_world", an object of `sl.starts` or a function, as for
         `SparseMLP.create`. "csti" uses the training samples.
     class_weight : dict or "balanced", default=None
-        A weight >= 0 for each label, 1 for labels left out; "balanced": samples / (classes · samples of the class). It is
-        multiplied by `sample_weight`. Of several labels a sample it is the weight in the loss of a label of the samples that have
-        this label; "balanced" then takes each label as two classes, samples with and without it.
+        A weight >= 0 for each label, 1 for labels left out; "balanced": samples / (classes · samples of the class), where a
+        sample with a weight is so many samples. It is multiplied by `sample_weight`. Of several labels a sample it is the weight
+        in the loss of a label of the samples that have this label; "balanced" then takes each label as two classes, samples with
+        and without it.
     loss : str or object, default=None
         "softmax_cross_entropy" for classes; "binary_cross_entropy" or "squared_hinge" for classes (one against the rest; two
         classes have one output) and for several labels a sample; or an object such as SoftmaxCrossEntropy(label_smoothing=0.1).
@@ -425,8 +426,8 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
             return loss
         if not isinstance(loss, BinaryLoss):
             checks.fail("class_weight", self.class_weight, "None with a loss of your own for several labels a sample")
-        counts = np.asarray(data.y_train.sum(axis=0, dtype=np.int64)).ravel()
-        without, having = weights_of_labels(self.class_weight, counts, data.n_train)
+        each = np.ones(data.n_train) if data.weights is None else data.weights
+        without, having = weights_of_labels(self.class_weight, each @ data.y_train, each.sum())
         return loss.with_factors(without, having / without)
 
     def _store(self, model, state, history, best):

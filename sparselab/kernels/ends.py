@@ -90,10 +90,8 @@ def by_outputs(code, wanted, Z, n_out, width, n_rows, samples, first, count, sca
 
 @jit
 def by_logistic(code, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights):
-    """The same of the cross-entropy of the logistic function, faster unless targets of 1 have factors of their own."""
+    """The same of the cross-entropy of the logistic function, faster."""
     n_factors = np.int64(array_at(settings, (3,), np.float64)[2])
-    if n_factors > n_out:
-        return by_outputs(code, wanted, Z, n_out, width, n_rows, samples, first, count, scale, hits, settings, weights)
     tile, rows = array_at(Z, (n_out, width), np.float32), array_at(samples, (first + count,), np.int64)
     factors = array_at(settings + 24, (n_factors,), np.float64)
     of_samples = array_at(weights, (n_rows if weights else 0,), np.float64)

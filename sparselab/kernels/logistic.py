@@ -82,31 +82,42 @@ if not JIT:
     exp, log1p = np.exp, np.log1p
 
 
-@jit
-def turn_signs(dZ, targets, listed, samples, first, count, begin, end):
-    """Change the sign of outputs [begin, end) whose targets are 1."""
-    for c in range(count):
-        sample = samples[first + c]
-        if listed:
-            for place in range(targets.shape[1]):
-                q = targets[sample, place]
-                if begin <= q < end:
-                    dZ[q, c] = -dZ[q, c]
-        else:
-            for q in range(begin, end):
-                if targets[sample, q]:
-                    dZ[q, c] = -dZ[q, c]
+@jit(inline="always")
+def loss_of(z):
+    """log(1 + e^z)."""
+    return (z if z > 0 else 0.0) + log1p(exp(-abs(z)))
 
 
 @jit
-def note_zeros(dZ, targets, listed, samples, first, count, begin, end, wrong):
-    """wrong[c] += 1 for an output of 0 in [begin, end) whose target is 1; those of other wrong signs are found later."""
+def turn(dZ, targets, listed, samples, first, count, begin, end, factors, total, wrong):
+    """Change the sign of outputs [begin, end) whose targets are 1, and note what the others, taken for targets of 0, do not tell.
+
+    total[c]: plus what their losses count more than those of targets of 0. wrong[c]: plus 1 for each that is 0.
+    """
+    n = dZ.shape[0]
     for c in range(count):
         sample = samples[first + c]
         for place in range(targets.shape[1] if listed else end - begin):
             q = np.int64(targets[sample, place]) if listed else begin + place
-            if begin <= q < end and dZ[q, c] == 0 and (listed or targets[sample, q]):
-                wrong[c] += 1
+            if begin <= q < end and (listed or targets[sample, q]):
+                wrong[c] += 1 if dZ[q, c] == 0 else 0
+                dZ[q, c] = -dZ[q, c]
+                if len(factors) > n:
+                    total[c] += (factors[n + q] - factors[q]) * loss_of(np.float64(dZ[q, c]))
+
+
+@jit
+def turn_back(dZ, targets, listed, samples, first, count, begin, end, factors):
+    """Change the sign of slopes [begin, end) whose targets are 1, and let their own factors scale them."""
+    n = dZ.shape[0]
+    for c in range(count):
+        sample = samples[first + c]
+        for place in range(targets.shape[1] if listed else end - begin):
+            q = np.int64(targets[sample, place]) if listed else begin + place
+            if begin <= q < end and (listed or targets[sample, q]):
+                dZ[q, c] = -dZ[q, c]
+                if len(factors) > n:
+                    dZ[q, c] *= factors[n + q] / factors[q] if factors[q] else 0.0
 
 
 @jit
@@ -114,7 +125,7 @@ def binary(dZ, targets, listed, samples, first, count, scale, factors, weights, 
     """(Σ loss, hits) of outputs in dZ (outputs, W), which their slopes · scale overwrite: `losses.by_outputs` of BINARY.
 
     The loss of an output z with target 1 is that of −z with target 0, log(1 + e^z). listed: whether the targets are lists of
-    labels. sums (SUMS, W): scratch.
+    labels. factors: of the outputs, and behind them of those with target 1 where these have others. sums (SUMS, W): scratch.
     """
     n, width = dZ.shape
     total, wrong = sums[0], sums[1]
@@ -122,8 +133,7 @@ def binary(dZ, targets, listed, samples, first, count, scale, factors, weights, 
     wrong[:] = 0
     for begin in range(0, n, ROWS):
         end = min(begin + ROWS, n)
-        note_zeros(dZ, targets, listed, samples, first, count, begin, end, wrong)
-        turn_signs(dZ, targets, listed, samples, first, count, begin, end)
+        turn(dZ, targets, listed, samples, first, count, begin, end, factors, total, wrong)
         for q in range(begin, end):
             factor = factors[q] if len(factors) else 1.0
             scaled = factor * scale
@@ -139,7 +149,7 @@ def binary(dZ, targets, listed, samples, first, count, scale, factors, weights, 
                 weight = weights[samples[first + c]]
                 for q in range(begin, end):
                     dZ[q, c] *= weight
-        turn_signs(dZ, targets, listed, samples, first, count, begin, end)
+        turn_back(dZ, targets, listed, samples, first, count, begin, end, factors)
     dZ[:, count:width] = 0
     loss, hits = 0.0, 0
     for c in range(count):

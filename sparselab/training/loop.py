@@ -424,4 +424,4 @@ def predict_topk(
     k = checks.integer("k", k, high=model.sizes[-1])
     threads = cores() if threads is None else checks.integer("threads", threads)
     with checks.usual_errors():
-        return select.outputs(model, X, threads, k)
+        return select.best_outputs(model, X, threads, k)

@@ -14,6 +14,7 @@ from .page.page import workbench as workbench
 from .panel import TrainingPanel as TrainingPanel
 from .panels import activation_panel as activation_panel
 from .panels import evolution_panel as evolution_panel
+from .panels import paper_panel as paper_panel
 from .panels import parallel_panel as parallel_panel
 from .panels import pruning_panel as pruning_panel
 from .panels import start_panel as start_panel

@@ -15,7 +15,7 @@ from .controls import DESCRIPTION
 from .panel import TrainingPanel
 from .toolkit import make
 
-__all__ = ["activation_panel", "evolution_panel", "parallel_panel", "pruning_panel", "start_panel"]
+__all__ = ["activation_panel", "evolution_panel", "paper_panel", "parallel_panel", "pruning_panel", "start_panel"]
 DIGITS = {"dataset": "digits", "hidden": (300, 300), "epsilon": 5.0, "weight_decay": 2e-4, "epochs": 300}
 PRUNING = {"epochs": 60, "pruning": "shrink", "pruning_start": 10, "pruning_stop": 30, "pruning_every": 5}
 PARALLEL = {"epochs": 30, "workers": 2, "threads": 1}  # one thread for the baseline, too, since a worker has one
@@ -185,6 +185,45 @@ def parallel_panel(*, new: bool = False, **settings: Any) -> TrainingPanel:
         views=("curves", "workers", "staleness", "dropped", "average", "speed-up", "costs"),
         spans={"zeta": (0.0, 0.9, 0.05), "workers": (0, 8, 1)},
         complete=lambda panel: plans.attach(panel, plans.worker_plan, plans.relevant_for_workers),
+    )
+
+
+def paper_panel(name: str = "madelon", *, new: bool = False, **settings: Any) -> TrainingPanel:
+    """Panel of notebook 10: one of the paper's nets with the paper's settings, to run a cell of its table 2 again.
+
+    Parameters
+    ----------
+    name : {"fashion_mnist", "cifar10", "madelon", "higgs", "leukemia"}, default "madelon"
+        The experiment of the paper, as in `ExperimentConfig.paper`.
+    new : bool, default False
+        Whether to make a panel even while one with these settings is training, which is stopped.
+    **settings
+        Fields of ExperimentConfig with which the form begins, in place of the paper's; `dataset` for a stand-in of its data.
+
+    Returns
+    -------
+    TrainingPanel
+        The panel; the one before while it is training with these settings.
+
+    Raises
+    ------
+    ValueError
+        If the paper has no experiment of this name.
+
+    Examples
+    --------
+    >>> from sparselab.widgets import paper_panel
+    >>> paper_panel("madelon", dataset="madelon_like", epochs=10).form.config.hidden
+    (400, 100, 400)
+    """
+    return opened(
+        "paper",
+        ExperimentConfig.paper(name, **settings),
+        new,
+        controls=("activation", "alpha", "pruning", "pruning_percentile", "pruning_start", "pruning_every", "seed", "epochs"),
+        views=("curves", "neurons", "costs"),
+        spans={"pruning_start": (1, 300, 1), "pruning_every": (1, 50, 1)},
+        complete=lambda panel: plans.attach(panel, plans.pruning_plan, plans.relevant_for_pruning),
     )
 
 
