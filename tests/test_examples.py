@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").rglob("plot_*.py"))
 MOST_LINES = 80
 FIELDS = ("Source", "Claim", "Measured")
-NUMBER = r"[-−]?\d+(?:,\d{3})*(?:\.\d+)?"
+NUMBER = r"[-+−]?\d+(?:,\d{3})*(?:\.\d+)?"
 RUN = """
 import runpy, sys
 import matplotlib.pyplot as plt
@@ -58,7 +58,7 @@ def disagreements(stated, printed):
 
 
 def test_the_gallery_has_examples_and_a_header():
-    assert len(EXAMPLES) >= 7
+    assert len(EXAMPLES) >= 14
     title, line, *_ = (ROOT / "examples" / "README.rst").read_text(encoding="utf-8").splitlines()
     assert title
     assert set(line) == {"="}
