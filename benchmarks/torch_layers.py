@@ -3,8 +3,8 @@
 `python -m benchmarks.torch_layers [--shapes N_INxN_OUT …] [--rows N …] [--densities D …] [--rounds N] [--figure PNG]`: float32,
 gradients of inputs, weights and biases; five passes of each in turn, on torch's threads; medians of one run beside the GOALS. A
 row is kept when it is measured, without those whose pass takes two seconds or longer. torch CSR gets activations as
-(neurons, batch), which it needs, so that it has nothing to turn. SparseProp is timed where it is installed, which needs a compiler
-for C++: `pip install scipy setuptools wheel pybind11`, then `pip install --no-build-isolation sparseprop==0.1.14`. --figure draws
+(neurons, batch), which it needs, so that it has nothing to turn. SparseProp is timed where it is installed, which needs a C++
+compiler: `pip install scipy setuptools wheel pybind11` and `pip install --no-build-isolation sparseprop==0.1.14`. --figure draws
 all kept rows.
 """
 

@@ -1,4 +1,7 @@
-"""A page that is reloaded in the middle of a training, in a real JupyterLab whose notebook is trusted, as `make lab` has it."""
+"""A page that is reloaded in the middle of a training, in a real JupyterLab whose notebook is trusted, as `make lab` has it.
+
+And one whose notebook trains in another cell, after Run all.
+"""
 
 import json
 import subprocess
@@ -28,6 +31,7 @@ def lab(tmp_path, monkeypatch):
 def with_long_training(notebook):
     for cell in notebook["cells"]:
         cell["source"] = "".join(cell["source"]).replace("= start_panel()", "= start_panel(epochs=100_000)")
+        cell["source"] = cell["source"].replace("else (40, ", "else (100_000, ")
     return notebook
 
 
@@ -89,3 +93,15 @@ def test_a_reloaded_page_finds_the_training_that_is_under_way(lab, page):
     until(lambda: page.locator(".sparselab-status").count() and state(page) == "running", "the panel itself")
     page.locator(CURVE).wait_for(state="visible")
     press(page, "stop", "stopped")
+
+
+def test_a_panel_answers_while_another_cell_trains(lab, page):
+    open_notebook(page, lab.url, NOTEBOOK)
+    page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
+    page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
+    busy = page.locator(".jp-CodeCell", has_text="experiment.train())").locator(".jp-InputPrompt", has_text="[*]")
+    page.locator(".jp-OutputArea", has_text="in training (with velocity").first.wait_for()  # of the cell before it
+    busy.wait_for()
+    press(page, "start", "running")
+    press(page, "stop", "stopped")
+    assert busy.count() == 1

@@ -466,6 +466,7 @@ def test_an_export_has_everything(two):
         assert archive.read("curves_epoch.png").startswith(PNG)
         assert len(archive.read("history.csv").splitlines()) == 3
         assert "checkpoint.npz" in archive.namelist()
+        assert b"<h1>Run 0001-digits</h1>" in archive.read("report.html")
 
 
 def test_nothing_is_deleted_by_one_click(two):

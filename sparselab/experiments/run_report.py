@@ -55,15 +55,15 @@ def run_report(run: str | os.PathLike[str], path: str | os.PathLike[str] | None 
     """
     folder = Path(checks.absolute("run", checks.path("run", run)))
     path = folder / "report.html" if path is None else Path(checks.path("path", path))
-    kept, about = RunStore(folder.parent).open(folder.name), read_about(folder / ABOUT)
+    text = report_text(RunStore(folder.parent).open(folder.name))
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.write_whole(path, document(kept, about.get("environment", {})).encode())
+    files.write_whole(path, text.encode())
     return path
 
 
-def document(kept, environment):
+def report_text(kept):
     """The HTML text of a KeptRun."""
-    default = asdict(ExperimentConfig())
+    default, environment = asdict(ExperimentConfig()), read_about(kept.folder / ABOUT).get("environment", {})
     settings = [
         (name, value(one), "" if one == default[name] else "not the default") for name, one in asdict(kept.config).items()
     ]

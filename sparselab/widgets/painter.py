@@ -24,10 +24,16 @@ def png(make):
 
 def file_bytes(make, suffix):
     """The bytes of the .png, .pdf or .csv file of the figure that `make()` returns; b"" for None."""
-    with _MATPLOTLIB, tempfile.TemporaryDirectory() as folder:
+    with _MATPLOTLIB:
         figure = make()
-        paths = [] if figure is None else figures.save_figure(figure, Path(folder, "picture"))
-        return b"".join(path.read_bytes() for path in paths if path.suffix == f".{suffix}")
+        if figure is None:
+            return b""
+        if suffix == "png":
+            return figures.png_bytes(figure, dpi=150)
+        if suffix == "csv":
+            return figures.to_frame(figure).to_csv(index=False).encode()
+        with tempfile.TemporaryDirectory() as folder:
+            return figures.save_figure(figure, Path(folder, "picture"))[0].read_bytes()
 
 
 class Painter:

@@ -5,6 +5,7 @@ import zipfile
 from ... import figures
 from ...checkpoints import checkpoint
 from ...checkpoints.run_dir import RunDir
+from ...experiments import run_report
 from ...experiments.run_store import ENDED
 from ..live_run import LiveRun
 from .compare_tab import curves
@@ -63,9 +64,10 @@ class RunActions:
         return saved
 
     def _zip(self, saved):
-        """Write config.json, history.csv, figures and the newest checkpoint of a run into one file; returns its path."""
+        """Write report, config.json, history.csv, figures and the newest checkpoint of a run into one file; returns its path."""
         path = self.store.folder / f"{saved.name}.zip"
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("report.html", run_report.report_text(saved))
             archive.writestr("config.json", saved.config.to_json())
             archive.writestr("history.csv", saved.history.to_frame().to_csv(index=False))
             for clock in ("epoch", "seconds") if saved.history else ():

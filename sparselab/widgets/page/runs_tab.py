@@ -9,7 +9,7 @@ BUTTONS = {  # name: (icon, tooltip)
     "Open": ("folder-open", "put its settings into the form of Train, and show its curves beside those of the next run"),
     "Resume": ("play", "continue where it stopped"),
     "Run again": ("repeat", "the same settings and seed, as a new run"),
-    "Export": ("download", "config, history, figures and checkpoint as one .zip beside the folder"),
+    "Export": ("download", "report, config, history, figures and checkpoint as one .zip beside the folder"),
     "Delete": ("trash", "asks for confirmation"),
     "Refresh": ("refresh", "read the folder again"),
 }
