@@ -262,7 +262,7 @@ def test_what_was_chosen_in_a_picture_changes_its_data(panel):
     image.choices = {}
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in (1, 2, 3)), 4])
 def test_every_picture_is_saved_as_a_file(panel, number):
     gallery = panel.screen.gallery
     gallery.tabs.selected_index = number
