@@ -235,6 +235,8 @@ def test_inputs_that_are_not_contiguous():
     [
         (lambda layer: layer(torch.ones(3, 20, dtype=torch.int64)), TypeError, "input is of torch.int64"),
         (lambda layer: layer(torch.ones(3, 20, dtype=torch.float64)), TypeError, "must be torch.float32"),
+        (lambda layer: layer(np.ones((3, 20), np.float32)), TypeError, "input is a ndarray: must be a torch.Tensor"),
+        (lambda layer: layer(torch.ones(3, 20).to_sparse()), TypeError, "must be dense; use .to_dense()"),
         (lambda layer: layer(torch.ones(3, 21)), ValueError, "must be (…, 20)"),
         (lambda layer: layer(torch.ones(())), ValueError, "must be (…, 20)"),
         (lambda layer: shortened(layer)(torch.ones(3, 20)), ValueError, "weight has the shape (7,): must be (180,)"),

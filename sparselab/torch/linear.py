@@ -188,9 +188,13 @@ class SparseLinear(nn.Module):
         return out.reshape(*input.shape[:-1], self.out_features).to(self.weight.dtype)
 
     def _check(self, input):
+        if not isinstance(getattr(input, "device", None), torch.device):
+            raise TypeError(f"input is a {type(input).__name__}: must be a torch.Tensor")
         for name, tensor in (("input", input), ("weight", self.weight)):
             if tensor.device.type not in ("cpu", "meta"):
                 raise ValueError(f"{name} is on {tensor.device}: SparseLinear runs on CPUs only; use .to('cpu'), or densify")
+        if input.layout != torch.strided:
+            raise TypeError(f"input has the layout {input.layout}: must be dense; use .to_dense()")
         if input.dtype != self.weight.dtype and input.dtype not in HALF:
             raise TypeError(f"input is of {input.dtype}: must be {self.weight.dtype}, as the layer, or a half precision")
         if input.dim() == 0 or input.shape[-1] != self.in_features:
