@@ -9,7 +9,7 @@ reinforcement learning without gradients. Do many neurons with few links learn m
 :Claim: Sparse nets perform better than dense ones with the same number of parameters. (There they are trained by gradients.)
 :Measured: 5 seeds, reward a step in the last five generations by hidden neurons: 10 + 10, dense -2.1 ± 1.1; 20 + 20, sparse
     -3.0 ± 0.9; 40 + 40, sparser -5.0 ± 0.6. The claim does not hold for this search: the sparser the actor, the slower it
-    learns. Most neurons of the widest one have one or two links.
+    learns.
 """
 
 # %%
@@ -66,7 +66,7 @@ def search(seed, width, *densities):  # the return of the mean actor in each gen
 found = {name: np.array([search(seed, *net) for seed in range(SEEDS)]) for name, net in NETS.items()}
 
 # %%
-# A reward of 0 would be a pendulum that stands from the start. Bars are standard deviations over the seeds.
+# A reward of 0 would be a pendulum that always stands. Bars are standard deviations over the seeds.
 
 figure, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
 style.decorate(ax)
