@@ -28,8 +28,8 @@ NETS = {"10 + 10, dense": (10, 1, 1, 1), "20 + 20, sparse": (20, 0.6, 0.21, 0.9)
 
 def blocks(topology):  # the topology of the whole population: one block for each actor
     (n_out, n_in), actor = topology.shape, np.arange(POPULATION)[:, None]
-    rows, columns = topology.rows + n_out * actor, topology.indices + n_in * actor
-    return sl.Topology.from_links(POPULATION * n_out, POPULATION * n_in, rows.ravel(), columns.ravel())
+    links = (topology.rows + n_out * actor).ravel(), (topology.indices + n_in * actor).ravel()
+    return sl.Topology.from_links(POPULATION * n_out, POPULATION * n_in, *links)
 
 
 def returns(layers, rng):  # mean reward a step of each actor, from the same starts and with the same random torques
@@ -63,11 +63,10 @@ def search(seed, width, *densities):  # the return of the mean actor in each gen
     return curve
 
 
-found = {name: np.array([search(seed, *net) for seed in range(SEEDS)]) for name, net in NETS.items()}
-
 # %%
 # A reward of 0 would be a pendulum that always stands. Bars are standard deviations over the seeds.
 
+found = {name: np.array([search(seed, *net) for seed in range(SEEDS)]) for name, net in NETS.items()}
 figure, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
 style.decorate(ax)
 for number, (name, values) in enumerate(found.items()):
@@ -77,5 +76,5 @@ style.label(ax, "generation", "reward a step of the mean actor")
 ax.legend(title="neurons, 150 links each", frameon=False)
 plt.show()
 last = {name: values[:, -5:].mean(1) for name, values in found.items()}
-told = "; ".join(f"{name} {v.mean():.1f} ± {v.std(ddof=1):.1f}" for name, v in last.items())
-print(f"measured: {SEEDS} seeds, reward a step in the last five generations by hidden neurons: {told}.")
+said = [f"{name} {values.mean():.1f} ± {values.std(ddof=1):.1f}" for name, values in last.items()]
+print(f"measured: {SEEDS} seeds, reward a step in the last five generations by hidden neurons: {'; '.join(said)}.")
