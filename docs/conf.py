@@ -65,7 +65,6 @@ myst_substitutions = {"binder": binder if repository else "Binder (by a link tha
 
 # the reference
 templates_path = [str(ROOT / "docs/templates")]
-autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings say it in words
 autodoc_mock_imports = [] if find_spec("torch") else ["torch"]
 maximum_signature_line_length = 100
@@ -113,6 +112,7 @@ def write_reference(app, config):
         if not (ROOT / "examples" / page.name).with_suffix(".py").exists():
             page.unlink()
     reference_pages.write(ROOT / "docs/reference/pages", autodoc_mock_imports)
+    config.autosummary_generate = [str(page) for page in sorted((ROOT / "docs/reference/pages").glob("*.rst"))]
 
 
 def escape(app, what, name, obj, options, lines):
