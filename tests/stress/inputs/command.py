@@ -86,7 +86,7 @@ def fields():
                 name, option(name), WHOLE | {"zero": "0", "negative": "-1", "2^31": str(2**31), "10^400": "1" + "0" * 400}, **how
             )
             yield from refusals(name, option(name), {"zero among others": ["10", "0"], "text among others": ["10", "x"]}, **how)
-        elif one.type is int:
+        elif one.type in (int, int | str):
             beyond = {"below the lowest": str(m["low"] - 1), "above the highest": str(m["high"] + 1)}
             yield from refusals(name, option(name), WHOLE | beyond, **how)
         elif one.type is float:

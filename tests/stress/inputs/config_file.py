@@ -75,7 +75,7 @@ def fields():
                 "bool in it": "[true]",
                 "NaN in it": "[NaN]",
             }
-        elif one.type is int:
+        elif one.type in (int, int | str):
             faults = WHOLE | {"below the lowest": json.dumps(m["low"] - 1), "above the highest": json.dumps(m["high"] + 1)}
         elif one.type is float:
             faults = NUMBERS | {"below the lowest": json.dumps(m["low"] - 1), "above the highest": json.dumps(m["high"] * 1.01)}

@@ -135,7 +135,7 @@ def config():
                 "bools": (True,),
                 "object": object(),
             }
-        elif one.type is int:
+        elif one.type in (int, int | str):
             faults = not_whole() | {"below the lowest": m["low"] - 1, "above the highest": m["high"] + 1}
         elif one.type is float:
             faults = not_a_number() | {"below the lowest": m["low"] - 1, "above the highest": m["high"] * 1.01}
