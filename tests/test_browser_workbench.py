@@ -17,7 +17,7 @@ playwright = pytest.importorskip("playwright.sync_api")
 NOTEBOOK = "08_workbench.ipynb"
 FIRST = ("learning_rate", "zeta", "epochs")  # controls above the folds
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,6 @@ def test_the_epoch_slider_changes_the_image(page):
     page.locator(".lm-TabBar-tab", has_text="curves").click()
 
 
-@pytest.mark.slow
 def test_a_curve_tells_its_values_and_is_zoomed_by_keys_and_by_the_mouse(page):
     curves, told = page.locator(f"{CURVE} svg.sparselab-curves"), page.locator(f"{CURVE} .sparselab-readout")
     assert "test accuracy" in curves.get_attribute("aria-label")
@@ -187,7 +186,6 @@ def test_a_curve_tells_its_values_and_is_zoomed_by_keys_and_by_the_mouse(page):
     see_all.click()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["png", "pdf", "csv"])
 def test_a_picture_is_saved_as_a_file(page, suffix):
     with page.expect_download() as download:
@@ -197,7 +195,6 @@ def test_a_picture_is_saved_as_a_file(page, suffix):
     assert start == {"png": b"\x89PNG", "pdf": b"%PDF", "csv": b"run,"}[suffix]
 
 
-@pytest.mark.slow
 def test_links_and_pixels_tell_what_they_are(page):
     page.locator(".lm-TabBar-tab", has_text="input map").click()
     pixels = page.locator(".sparselab-view-input-map")
@@ -217,7 +214,6 @@ def test_links_and_pixels_tell_what_they_are(page):
     page.locator(".lm-TabBar-tab", has_text="curves").click()
 
 
-@pytest.mark.slow
 def test_links_go_and_come_when_they_are_played(page):
     page.locator(".sparselab-pages .lm-TabBar-tab", has_text="topology").click()
     picture = page.locator(".sparselab-view-topology")
@@ -237,7 +233,6 @@ def test_links_go_and_come_when_they_are_played(page):
     page.locator(".lm-TabBar-tab", has_text="curves").click()
 
 
-@pytest.mark.slow
 def test_the_dense_twin_is_trained_and_drawn_beside_the_net(page):
     switch = page.locator(".sparselab-twin input").first
     switch.check()
@@ -424,7 +419,6 @@ def kernels():
     return [one for one in psutil.Process().children(recursive=True) if "ipykernel" in " ".join(one.cmdline())]
 
 
-@pytest.mark.slow
 def test_a_restart_of_the_kernel_leaves_nothing(page):
     go_to(page, "Train")
     open_fold(page, "Parallel", ".sparselab-workers")
