@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -86,6 +87,54 @@ class Explorer(DrawnViews, Displayed):
         settings = ", ".join(f"{name} = {value}" for name, value in self.values.items())
         views = ", ".join(view.title for view in self.gallery.views.values())
         return f"{self.title or 'Explorer'}: {settings}\n  views: {views}\n  In JupyterLab this is a panel with sliders."
+
+
+class BackgroundExplorer(Explorer):
+    """An Explorer whose work is done in a thread until it is told to stop; a subclass sets `thread` and looks at `stopping`."""
+
+    thread: threading.Thread | None = None
+    stopping = False
+
+    @property
+    def active(self) -> bool:
+        """Whether work is under way that was not told to stop."""
+        return not self._ended() and not self.stopping
+
+    def stop(self, timeout: float | None = 0.0) -> bool:
+        """End the work after the step or phase that is under way; what was measured stays.
+
+        Parameters
+        ----------
+        timeout : float or None, default 0.0
+            Seconds to wait for the end; None waits as long as it takes.
+
+        Returns
+        -------
+        bool
+            Whether the work has ended.
+        """
+        self.stopping = True
+        return self._ended(timeout)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the work has ended and everything is drawn.
+
+        Parameters
+        ----------
+        timeout : float or None, default None
+            Seconds to wait at most for each of the two.
+
+        Returns
+        -------
+        bool
+            Whether both have ended.
+        """
+        return self._ended(timeout) and super().wait(timeout)
+
+    def _ended(self, timeout=0.0):
+        if self.thread:
+            self.thread.join(timeout)
+        return not (self.thread and self.thread.is_alive())
 
 
 def control(kind, description, **traits):

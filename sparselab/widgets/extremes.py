@@ -13,7 +13,7 @@ from ..nn import footprint, summary
 from ..training import memory
 from ..utils import resources
 from . import markup
-from .explorer import Explorer, control
+from .explorer import BackgroundExplorer, control
 from .panels import latest
 from .toolkit import make
 from .views import View
@@ -56,7 +56,7 @@ class Request:
         return extreme.gathered_bytes(self.what.expected_links, self.what.batch) / rate
 
 
-class ExtremePanel(Explorer):
+class ExtremePanel(BackgroundExplorer):
     """Panel of very large nets; `extreme_panel` makes one.
 
     Parameters
@@ -115,11 +115,6 @@ class ExtremePanel(Explorer):
         what = extreme.Extreme(**values, features=self.features, steps=3, steps_after=1)
         return Request(what, tuple(self.results), resources.available())
 
-    @property
-    def active(self) -> bool:
-        """Whether a run is under way that was not told to stop."""
-        return not self._ended() and not self.stopping
-
     def start(self) -> None:
         """Train a few steps, evolve, and train one more step, in a thread; a second start does nothing."""
         if not self._ended():
@@ -129,42 +124,6 @@ class ExtremePanel(Explorer):
         self.stopping = False
         self.thread = threading.Thread(target=self._run, args=(what,), daemon=True, name="sparselab extreme")
         self.thread.start()
-
-    def stop(self, timeout: float | None = 0.0) -> bool:
-        """End the run after the phase that is under way.
-
-        Parameters
-        ----------
-        timeout : float or None, default 0.0
-            Seconds to wait for the end; None waits as long as it takes.
-
-        Returns
-        -------
-        bool
-            Whether the run has ended.
-        """
-        self.stopping = True
-        return self._ended(timeout)
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the run has ended and everything is drawn.
-
-        Parameters
-        ----------
-        timeout : float or None, default None
-            Seconds to wait at most for each of the two.
-
-        Returns
-        -------
-        bool
-            Whether both have ended.
-        """
-        return self._ended(timeout) and super().wait(timeout)
-
-    def _ended(self, timeout=0.0):
-        if self.thread:
-            self.thread.join(timeout)
-        return not (self.thread and self.thread.is_alive())
 
     def _run(self, what):
         try:

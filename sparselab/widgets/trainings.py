@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from . import costs, markup
 from .describe import status_line
-from .explorer import Explorer
+from .explorer import BackgroundExplorer
 from .live_run import LiveRun
 from .presenter import STATUS_INTERVAL
 from .toolkit import make
@@ -29,7 +29,7 @@ class Measured:
         return self.meter.watch(self.experiment.steps(**options), self.model)
 
 
-class Trainings(Explorer):
+class Trainings(BackgroundExplorer):
     """What panels that train share. A subclass defines `_trainings` and, where it can, `_refused`."""
 
     def __init__(self, controls, study, views, table, *, title, hint):
@@ -61,11 +61,6 @@ class Trainings(Explorer):
         panel = super()._arranged()
         panel.children = [*panel.children, self.glance]  # the table is too wide for the left column
         return panel
-
-    @property
-    def active(self) -> bool:
-        """Whether trainings are under way that were not told to stop."""
-        return not self._ended() and not self.stopping
 
     def start(self) -> bool:
         """Train with the chosen settings, in a thread.
@@ -105,27 +100,7 @@ class Trainings(Explorer):
         self.stopping = True
         if self.current:
             self.current.stop(0)
-        return self._ended(timeout)
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the training has ended and everything is drawn.
-
-        Parameters
-        ----------
-        timeout : float or None, default None
-            Seconds to wait at most for each of the two.
-
-        Returns
-        -------
-        bool
-            Whether both have ended.
-        """
-        return self._ended(timeout) and super().wait(timeout)
-
-    def _ended(self, timeout=0.0):
-        if self.thread:
-            self.thread.join(timeout)
-        return not (self.thread and self.thread.is_alive())
+        return super().stop(timeout)
 
     def _may_start(self):
         """Whether a training may start; if not, the panel says why, and if so, it forgets the one before."""

@@ -13,7 +13,7 @@ from .. import figures
 from ..nn import summary
 from ..utils import checks
 from . import markup
-from .explorer import Explorer, control
+from .explorer import BackgroundExplorer, control
 from .panels import latest
 from .presenter import STATUS_INTERVAL
 from .toolkit import make
@@ -30,7 +30,7 @@ class Twins:
     records: dict[str, list[Any]]
 
 
-class TwinsPanel(Explorer):
+class TwinsPanel(BackgroundExplorer):
     """Panel of trainings side by side; `twins_panel` makes one.
 
     Parameters
@@ -85,11 +85,6 @@ class TwinsPanel(Explorer):
         panel.children = [*panel.children, self.glance]  # the table is too wide for the left column
         return panel
 
-    @property
-    def active(self) -> bool:
-        """Whether trainings are under way that were not told to stop."""
-        return not self._ended() and not self.stopping
-
     def start(self) -> bool:
         """Train with the chosen values, in a thread.
 
@@ -111,42 +106,6 @@ class TwinsPanel(Explorer):
         """Train with the chosen values before returning; a second start at the same time does nothing."""
         if self.start():
             self.wait()
-
-    def stop(self, timeout: float | None = 0.0) -> bool:
-        """End the trainings after the steps that are under way; what was measured stays.
-
-        Parameters
-        ----------
-        timeout : float or None, default 0.0
-            Seconds to wait for the end; None waits as long as it takes.
-
-        Returns
-        -------
-        bool
-            Whether the trainings have ended.
-        """
-        self.stopping = True
-        return self._ended(timeout)
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the trainings have ended and everything is drawn.
-
-        Parameters
-        ----------
-        timeout : float or None, default None
-            Seconds to wait at most for each of the two.
-
-        Returns
-        -------
-        bool
-            Whether both have ended.
-        """
-        return self._ended(timeout) and super().wait(timeout)
-
-    def _ended(self, timeout=0.0):
-        if self.thread:
-            self.thread.join(timeout)
-        return not (self.thread and self.thread.is_alive())
 
     def _run(self, values):
         self.bar.value = 0.0
