@@ -281,6 +281,7 @@ def test_a_moved_control_does_not_wait_for_a_picture(endless):
 
 def test_a_control_moved_as_the_figure_is_begun_does_not_wait(endless, monkeypatch):
     drawn, painter, request = threading.Event(), endless.presenter.painter, endless.presenter.painter.request
+    until(lambda: not painter.busy)
     painter.draw = lambda: drawn.wait(60)
 
     def request_and_move():
@@ -291,6 +292,8 @@ def test_a_control_moved_as_the_figure_is_begun_does_not_wait(endless, monkeypat
     monkeypatch.setattr(painter, "request", request_and_move)
     endless.start()
     until(lambda: endless.state == "running" and abs(endless.current.last.learning_rate - 0.02) < 1e-9)
+    epochs = len(endless.history)
+    until(lambda: len(endless.history) > epochs + 5)  # nor does it wait for that figure later
     assert not drawn.is_set()
     drawn.set()
 

@@ -49,8 +49,8 @@ class Painter:
 
     @property
     def due(self):
-        """Whether enough time has passed since the last figure."""
-        return time.monotonic() - self.last >= max(INTERVAL, self.cost / SHARE)
+        """Whether nothing is being drawn and enough time has passed since the last figure."""
+        return not self.busy and time.monotonic() - self.last >= max(INTERVAL, self.cost / SHARE)
 
     def request(self):
         """Have it drawn soon; all requests that come while it draws become one more figure."""
