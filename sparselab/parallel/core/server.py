@@ -145,7 +145,7 @@ class ParameterServer:
         """
         staleness = self.version - snapshot.version
         if not checked:
-            self.check(snapshot.generation, dw, db)
+            self.check(snapshot.generation, dw, db, version=snapshot.version)
         dw, db = self.moved(snapshot.generation, dw, db)
         self._count(staleness, self._apply(dw, db, float(rate), staleness))
         return staleness
@@ -172,7 +172,7 @@ class ParameterServer:
         """
         staleness = self.version - update.version
         if not checked:
-            self.check(update.generation, update.dw, update.db, optimizer=update.optimizer)
+            self.check(update.generation, update.dw, update.db, optimizer=update.optimizer, version=update.version)
         factor = push_pull.push_rate(1.0, staleness, float(self.damping), self._bound())
         dw, db = self.moved(update.generation, update.dw, update.db)
         if factor >= 0:
@@ -318,7 +318,8 @@ class ParameterServer:
         return taken
 
     def check(
-        self, generation: int, dw: Gradients, db: Gradients, finite: bool = True, optimizer: list[LayerState] | None = None
+        self, generation: int, dw: Gradients, db: Gradients, finite: bool = True, optimizer: list[LayerState] | None = None,
+        version: int | None = None,
     ) -> None:  # fmt: skip
         """Raise ValueError unless these are gradients of the net of a generation.
 
@@ -332,6 +333,8 @@ class ParameterServer:
             Whether every value is looked at.
         optimizer : list of LayerState, optional
             The state of a team's optimizer.
+        version : int, optional
+            The version; by default it is not looked at.
 
         Raises
         ------
@@ -340,6 +343,8 @@ class ParameterServer:
         """
         if generation != self.generation and generation not in self.rewirings:
             checks.fail("generation", generation, f"one of {[*self.rewirings, self.generation]}")
+        if version is not None:
+            checks.integer("version", version, low=0, high=self.version)
         shapes = self._shapes() if generation == self.generation else self.shapes[generation]
         if len(dw) != len(shapes) or len(db) != len(shapes):
             checks.fail("gradients", (len(dw), len(db)), f"{len(shapes)} arrays each, one a layer")
