@@ -188,7 +188,7 @@ def test_events_say_what_changed():
     torch.manual_seed(0)
     model = st.sparsify(nn.Sequential(nn.Linear(20, 60), nn.ReLU(), nn.Linear(60, 4)), density=0.2)
     optimizer = torch.optim.Adam(model.parameters())
-    evolution = st.Evolution(model, optimizer, every=2, start=4, stop=9, layers=["0"], seed=0)
+    evolution = st.Evolution(model, optimizer, every=2, start=4, stop=9, layers=["0", "0"], seed=0)
     last = model[2].topology
     trained(model, optimizer, evolution, 12)
     assert [event.step for event in evolution.events] == [4, 6, 8]
@@ -300,3 +300,14 @@ def test_compiled_models_evolve():
         trained(call, optimizer, st.Evolution(one, optimizer, sl.RigL(0.3), every=4, seed=1), 10)
     for a, b in zip(model.state_dict().values(), other.state_dict().values(), strict=True):
         assert torch.allclose(a.float(), b.float(), atol=1e-5)
+
+
+@pytest.mark.parametrize("rule", [sl.SET(0.3), sl.PruneRegrow(0.3, density=0.05)])
+def test_a_backward_pass_through_links_that_are_gone_is_an_error(rule):
+    model = nn.Sequential(st.SparseLinear(20, 4, density=0.3))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    evolution = st.Evolution(model, optimizer, rule, every=1, seed=0)
+    loss = model(torch.ones(3, 20, requires_grad=True)).sum()
+    evolution.step()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()

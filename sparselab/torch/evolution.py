@@ -194,7 +194,7 @@ class Evolution:
         seed: int | None = None,
     ) -> None:
         found = dict(sparse_layers(model))
-        self.names = list(found) if layers is None else [layers] if isinstance(layers, str) else list(layers)
+        self.names = list(found) if layers is None else [layers] if isinstance(layers, str) else list(dict.fromkeys(layers))
         for name in self.names:
             if name not in found:
                 checks.fail("layers", name, f"names of sparse layers: {checks.few(list(found)) if found else 'none here'}")

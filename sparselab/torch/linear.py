@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import increment_version
 
 from ..nn.initializers import HeUniform, Initializer
 from ..topology.random_graph import erdos_renyi
@@ -156,6 +157,7 @@ class SparseLinear(nn.Module):
         if bias is not None and bias.shape != (topology.n_out,):
             checks.fail("bias", f"tensor of shape {tuple(bias.shape)}", f"of shape ({topology.n_out},), one for each output")
         self.out_features, self.in_features = topology.shape
+        increment_version(self.weight)  # a backward pass through links that are gone is an error
         self.weight.grad, self.weight.data = None, weight.detach().clone()
         if self.bias is not None and bias is not self.bias:
             self.bias.grad, self.bias.data = None, bias.detach().clone()
