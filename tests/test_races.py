@@ -96,6 +96,17 @@ def test_idle_neurons_are_those_that_a_loop_finds(seed):
     assert [found.tolist() for found in analysis.health.idle(model, X)] == expected
 
 
+def test_finished_epochs_of_a_resumed_run_are_not_measured(tmp_path):
+    data, options = models.dataset(), {"rules": [sl.SET(0.3)], "batch_size": 16, "seed": 2, "checkpoint": tmp_path}
+    list(sl.train(models.net(), data, epochs=2, **options))
+    meter, model = analysis.RuleMeter(data.X_train), models.net()
+    records = list(meter.watch(sl.train(model, data, epochs=4, **options), model))
+    assert [record.epoch for record in records] == [record.epoch for record in meter.history] == [1, 2, 3, 4]
+    table = meter.to_frame()
+    assert table["epoch"].tolist() == [3, 4]
+    assert table["idle"].iloc[-1] == sum(map(np.count_nonzero, analysis.health.idle(model, data.X_train)))
+
+
 def test_a_meter_refuses_what_is_no_training():
     meter, model = analysis.RuleMeter(models.dataset().X_train), models.net()
     with pytest.raises(TypeError, match="model"):
