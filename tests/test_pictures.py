@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from playwright._impl._driver import compute_driver_executable
 from shown import PNG
 
 import sparselab as sl
@@ -125,6 +127,8 @@ def test_a_regression_has_r2_and_no_accuracy(record):
     record = dataclasses.replace(record, train_accuracy=None, test_accuracy=None, test_r2=0.5)
     value = curves.content({"": [record]}, {})
     assert [name for name, _ in value["metrics"]] == ["loss", "r2"]
+    unknown = {f"{part}_{name}": None for part in ("train", "test") for name in ("loss", "accuracy")} | {"test_r2": None}
+    assert curves.content({"": [dataclasses.replace(record, **unknown)]}, {}) is None
 
 
 # --- cells
@@ -173,6 +177,7 @@ def test_a_window_of_another_layer_and_one_outside_do_not_hold():
     assert end({"window": [0, 5, 0, 5], "of": "layer 2"}) == 5
     assert end({"window": [28, 500, -7, 5], "of": "layer 2"}) == 30
     assert end({"window": [99, 500, 99, 500], "of": "layer 2"}) == 30
+    assert end({"window": [-9, -3, 0, 5], "of": "layer 2"}) == 1
 
 
 def test_pixels_are_summed_over_the_channels():
@@ -296,6 +301,20 @@ def test_the_scripts_are_whole_and_need_no_network():
     assert script.count("export default") == 1
     assert re.findall(r"\w+://[^\"]*", script) == ["http://www.w3.org/2000/svg"]  # a name, which is not fetched
     assert "import(" not in script + text("downloads.js", "names.js", "style.css")
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-3.0, 12.0), (2.3, 2.3 + 4e-16), (-1e17, -1e17 + 16), (7.0, 7.0)])
+def test_an_axis_has_few_ticks_in_ascending_order(low, high):
+    """Also where its ends are neighbouring numbers, as of a loss that does not move but for rounding."""
+    script = f"{text('common.js')}\nconsole.log(JSON.stringify(ticks({low!r}, {high!r}, 6)));"
+    node, _ = compute_driver_executable()
+    said = subprocess.run([node, "-e", script], capture_output=True, text=True, timeout=20, check=True).stdout
+    found = [float(tick) for tick in json.loads(said)]
+    assert len(found) <= 16
+    assert found == sorted(found)
+    if high - low > 0.1:
+        assert len(found) >= 3
+        assert low <= min(found) <= max(found) <= high
 
 
 @pytest.mark.slow
