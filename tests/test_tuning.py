@@ -81,6 +81,11 @@ def test_rounds(epochs, factor, least, wanted):
     ({"space": {"zeta": (0.1, 0.3)}, "method": "grid"}, TypeError, "a list of values"),
     ({"method": "best"}, ValueError, "method = 'best'"), ({"factor": 1}, ValueError, "factor = 1"),
     ({"min_epochs": 30}, ValueError, "min_epochs = 30"), ({"validation": 1.5}, ValueError, "validation = 1.5"),
+    ({"seed": -1}, ValueError, "seed = -1"), ({"seed": "one"}, TypeError, "seed = 'one'"),
+    ({"space": {"learning_rate": (0.0, 0.1)}}, ValueError, "learning_rate = 0.0"),
+    ({"space": {"zeta": ("low", "high")}}, TypeError, "zeta = 'low'"),
+    ({"space": {"batch_size": (0.5, 8)}}, TypeError, "batch_size = 0.5"),
+    ({"space": {"steps_per_push": (1, "auto")}}, ValueError, r"steps_per_push = \(1, 'auto'\): must be a range"),
     ({"space": {"dataset": ["digits", "fashion_mnist_small"]}, "data": None}, ValueError, "data set"),
 ])  # fmt: skip
 def test_bad_arguments_are_named_before_anything_runs(data, changes, error, text):

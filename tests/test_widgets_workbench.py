@@ -18,6 +18,7 @@ from sparselab.widgets import Workbench, workbench
 from sparselab.widgets.costs import sparse_and_dense
 from sparselab.widgets.page import cost_estimate
 from sparselab.widgets.page.compare_tab import entries
+from sparselab.widgets.page.sweep_form import value_of
 
 EVIL = "<img src=x onerror=alert(1)></script>"
 SMALL = {"dataset": "digits", "hidden": (20, 10), "epsilon": 4.0, "epochs": 2, "threads": 1}
@@ -374,6 +375,12 @@ def test_random_draws_are_within_their_ranges_and_repeat(page):
         random_configs({"epsilon": (8.0, 2.0)}, ExperimentConfig(**SMALL), 8)
     with pytest.raises(ValueError, match="activation"):
         random_configs({"activation": ("relu", "tanh")}, ExperimentConfig(**SMALL), 8)
+
+
+def test_a_field_that_takes_a_number_or_a_name_can_be_varied():
+    assert [value_of("steps_per_push", text) for text in ("3", "auto")] == [3, "auto"]
+    with pytest.raises(ValueError, match="steps_per_push = 'often'"):
+        value_of("steps_per_push", "often")
 
 
 # --- Runs and Compare

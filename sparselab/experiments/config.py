@@ -394,6 +394,11 @@ if ExperimentConfig.__doc__:  # python -OO removes docstrings
     ExperimentConfig.__doc__ %= "\n    ".join(documented(one) for one in FIELDS.values())
 
 
+def number_or_name(text):
+    """The text as a field of type NUMBER_OR_NAME: a whole number, or as it is, which the config may refuse."""
+    return int(text) if text.isdecimal() else text
+
+
 def once(pairs):
     """A JSON object as a dict; ValueError if a key occurs twice, because one value would be lost."""
     found = {}

@@ -114,8 +114,9 @@ def tune(
     >>> sorted(len(run.history) for run in found.runs)
     [1, 1, 2, 4]
     """
+    seed, n_jobs = checks.integer("seed", seed, low=0), jobs("n_jobs", n_jobs)
     configs = configs_to_try(space, n, checks.choice("method", method, METHODS), seed, settings)
-    n_jobs, threads = jobs("n_jobs", n_jobs), max(1, cores() // jobs("n_jobs", n_jobs))
+    threads = max(1, cores() // n_jobs)
     checks.choice("backend", backend, BACKENDS)
     checks.flag("progress", progress)
     checks.number("validation", validation, "a fraction in (0, 1)", low=0, high=1, open_low=True, open_high=True)
