@@ -39,6 +39,7 @@ class KeptRun:
     error: str = ""
     started: str = ""
     history: History = field(default_factory=History)
+    environment: dict = field(default_factory=dict)
 
 
 class RunStore:
@@ -87,8 +88,11 @@ class RunStore:
         state = about.get("state", "")
         state = state if state in ENDED else "running" if busy(path) else "interrupted"
         texts = {key: str(about.get(key, "")) for key in ("own_data", "label", "error", "started")}
-        changes = [tuple(change) for change in about.get("changes", [])]
-        return KeptRun(name, path, config, state=state, changes=changes, history=history, **texts)
+        changes, machine = about.get("changes", []), about.get("environment", {})
+        if not (isinstance(machine, dict) and isinstance(changes, list) and all(isinstance(one, list) for one in changes)):
+            raise ValueError(f"{path / ABOUT}: its changes or its environment are not those of a run")
+        more = {"changes": [*map(tuple, changes)], "history": history, "environment": machine}
+        return KeptRun(name, path, config, state=state, **more, **texts)
 
     def check_same_data(self, run):
         """ValueError for a KeptRun that was trained on data given by hand, unless they are given here, too (or the reverse)."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..checkpoints.records import History
 from ..utils import checks
 from .config import ExperimentConfig
-from .run_labels import labels
+from .run_labels import differing, labels
 from .run_store import ABOUT, RunStore, config_in, read_about
 
 if TYPE_CHECKING:
@@ -126,18 +126,16 @@ def row_of(store, row):
     found = {"run": row["name"]} | empty | {"state": row["state"]}
     if row["state"] == "damaged":
         return found
-    about = read_about(store.path(row["name"]) / ABOUT)
-    config = config_in(about, ABOUT)
+    try:
+        about = read_about(store.path(row["name"]) / ABOUT)
+        config = config_in(about, ABOUT)
+    except ValueError as error:
+        return found | {"state": "damaged", "error": str(error)}
     found |= {name: row.get(name) for name in (*SCORES, "label", "links", "seconds")}
     done = int(row["epochs"].split("/")[0])
     return found | {
         "data": row["dataset"], "seed": config.seed, "epochs_done": done, "started": about.get("started", ""), "config": config
     }  # fmt: skip
-
-
-def differing(settings):
-    """Names of the settings that are not the same in all dicts."""
-    return [name for name in (settings[0] if settings else ()) if len({repr(one[name]) for one in settings}) > 1]
 
 
 def groups_of(store):

@@ -4,7 +4,7 @@ import dataclasses
 from functools import partial
 
 from ... import figures
-from ...experiments.run_labels import value
+from ...experiments.run_labels import differing, value
 from .. import markup
 from ..gallery import DrawnViews
 from ..pictures import curves as curve_data
@@ -76,8 +76,7 @@ def number(run):
 def differences(runs):
     """HTML: one row for each run with the fields of the configs that are not the same in all runs."""
     settings = [dataclasses.asdict(run.config) for run in runs]
-    columns = {name: [value(one[name]) for one in settings] for name in settings[0]}
-    columns = {name: texts for name, texts in columns.items() if len(set(texts)) > 1}
+    columns = {name: [value(one[name]) for one in settings] for name in differing(settings)}
     if any(run.changes for run in runs):
         columns["steered"] = ["yes" if run.changes else "no" for run in runs]
     if not columns:
