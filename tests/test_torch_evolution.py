@@ -245,6 +245,8 @@ def returning(change):
         (lambda: evolution_of(model=two()[0]), ValueError, "does not have the weight of '0'"),
         (lambda: evolution_of(model=nn.Linear(3, 3)), ValueError, "has no SparseLinear"),
         (lambda: evolution_of(layers=["2"]), ValueError, "layers = '2'"),
+        (lambda: evolution_of(layers=3), TypeError, "layers = 3"),
+        (lambda: evolution_of(copies=3), TypeError, "copies = 3"),
         (lambda: evolution_of(every=0), ValueError, "every = 0"),
         (lambda: evolution_of(rule=3), TypeError, "rule = 3"),
         (lambda: evolution_of(sl.DeepR(0.1)), TypeError, "no optimizer itself"),
@@ -264,6 +266,24 @@ def test_what_does_not_fit_is_named(wrong, error, said):
     with pytest.raises(error) as found:
         wrong()
     assert said in str(found.value)
+
+
+@pytest.mark.parametrize(
+    "wrong, error",
+    [
+        (lambda state: 3, ValueError), (lambda state: {}, ValueError), (lambda state: {"names": state["names"]}, ValueError),
+        (lambda state: state | {"names": ["2"]}, ValueError), (lambda state: state | {"steps": "many"}, TypeError),
+        (lambda state: state | {"seed": -1}, ValueError), (lambda state: state | {"tried": []}, ValueError),
+        (lambda state: state | {"events": [(1,)]}, ValueError),
+    ],
+)  # fmt: skip
+def test_a_state_that_is_none_is_refused_and_nothing_is_changed(wrong, error):
+    evolution = evolution_of()
+    evolution.step()
+    before = evolution.state_dict()
+    with pytest.raises(error, match="^state"):
+        evolution.load_state_dict(wrong(before | {"steps": 7}))
+    assert (evolution.steps, evolution.seed, len(evolution.events)) == (1, before["seed"], 1)
 
 
 def test_a_failed_event_changes_nothing():

@@ -177,6 +177,9 @@ def test_a_state_of_another_topology_takes_its_place(assign):
     assert assign or layer.weight is parameter
     layer(X).sum().backward()
     assert layer.weight.grad.shape == (60,)
+    empty = layer_of().to("meta")
+    empty.load_state_dict(other.state_dict(), assign=True)
+    assert torch.equal(empty(X), other(X))
 
 
 @pytest.mark.parametrize(
@@ -244,6 +247,7 @@ def test_inputs_that_are_not_contiguous():
         (lambda layer: operator_of(layer, weight=torch.ones(7)), ValueError, "weight is of torch.float32 and shape (7,)"),
         (lambda layer: operator_of(layer, bias=torch.ones(30).double()), ValueError, "bias is of torch.float64 and shape (30,)"),
         (lambda layer: operator_of(layer, X=torch.ones(3, 20).half()), ValueError, "X is of torch.float16"),
+        (lambda layer: layer.set_links(3, torch.ones(3)), TypeError, "topology = 3"),
         (lambda layer: layer.set_links(layer.topology, torch.ones(3)), ValueError, "must be of shape (180,)"),
         (lambda layer: st.SparseLinear(20, 30), ValueError, "exactly one"),
         (lambda layer: st.SparseLinear(20, 30, density=0.1, epsilon=1), ValueError, "exactly one"),

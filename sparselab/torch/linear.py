@@ -147,13 +147,15 @@ class SparseLinear(nn.Module):
 
         Raises
         ------
-        ValueError
-            If a length does not fit.
+        TypeError, ValueError
+            If `topology` is none, or a length does not fit.
         """
-        weight = torch.as_tensor(weight).to(self.weight.dtype)
+        if not isinstance(topology, Topology):
+            checks.fail("topology", topology, "a sparselab.Topology", TypeError)
+        weight = torch.as_tensor(weight).to(self.weight)  # on the "meta" device, too
         if weight.shape != (topology.nnz,):
             checks.fail("weight", f"tensor of shape {tuple(weight.shape)}", f"of shape ({topology.nnz},), a value for each link")
-        bias = self.bias if bias is None else torch.as_tensor(bias).to(self.weight.dtype)
+        bias = self.bias if bias is None else torch.as_tensor(bias).to(self.weight)
         if bias is not None and bias.shape != (topology.n_out,):
             checks.fail("bias", f"tensor of shape {tuple(bias.shape)}", f"of shape ({topology.n_out},), one for each output")
         self.out_features, self.in_features = topology.shape
