@@ -216,7 +216,7 @@ def check_rule(rule: Rule, model: SparseMLP | None = None, *, epochs: int = 4, s
     Traceback (most recent call last):
     AssertionError: a usual net, event before epoch 2: the rule changed weights of layer 1 itself; it must return Rewirings
     """
-    if not callable(rule):
+    if not callable(rule) or isinstance(rule, type):
         checks.fail("rule", rule, "a function (epoch, model, state, evidence, rng)", TypeError)
     epochs, seed = checks.integer("epochs", epochs, low=2), checks.integer("seed", seed, low=0)
     if model is not None:
@@ -366,7 +366,7 @@ def check_gradients(
     Traceback (most recent call last):
     AssertionError: weights of layer 1: relative error ... of the gradient, must be at most 1e-07
     """
-    X, y = _features(model, X), checks.as_array(y)
+    X, y, most = _features(model, X), checks.as_array(y), checks.non_negative("most", most)
     loss = losses.get(loss, losses.usual(y))
     targets = loss.targets(y, model.sizes[-1], model.dtype)
     checks.one_for_each_row(targets, len(X))
@@ -417,6 +417,8 @@ def gradient_errors(
     """
     X = _features(model, X)
     checks.one_for_each_row(targets, len(X))
+    if isinstance(loss, tuple(losses.NAMES.values())):  # whose kernels do not look
+        targets = loss.targets(targets, model.sizes[-1], model.dtype)
     engine, samples = LayerwiseEngine(model, loss, 8, 1), np.random.default_rng(0).permutation(len(X))
     value: Callable[[], float] = lambda: engine.batch_gradient(X, targets, samples, key)[0] / len(X)
     _, _, dw, db = engine.batch_gradient(X, targets, samples, key)

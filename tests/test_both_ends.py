@@ -119,6 +119,8 @@ def test_the_meter_names_what_it_refuses(data):
             analysis.RankMeter(bad)
     with pytest.raises(ValueError, match="data"):
         analysis.RankMeter(classes)
+    with pytest.raises(TypeError, match="ks = 3"):
+        analysis.RankMeter(data, ks=3)
     for bad in ({"ks": ()}, {"ks": (0,)}, {"ks": (61,)}, {"n_samples": 0}):
         with pytest.raises(ValueError, match=next(iter(bad))):
             analysis.RankMeter(data, **bad)

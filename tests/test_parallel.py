@@ -335,6 +335,19 @@ def test_an_unknown_generation_is_refused():
         server.push(old, *gradients(model), 0.1)
 
 
+def test_a_server_names_a_rate_that_is_no_number_and_what_is_no_optimizer():
+    model = models.net()
+    server, before = ParameterServer(model), models.fingerprint(model)
+    for rate in (float("nan"), float("inf"), "much"):
+        with pytest.raises((ValueError, TypeError), match="^rate"):
+            server.push(server.pull(), *gradients(model), rate)
+    assert models.fingerprint(model) == before
+    with pytest.raises(TypeError, match="^optimizer = 3"):
+        ParameterServer(model, 3)
+    with pytest.raises(TypeError, match="^n_links = 3"):
+        sl.average([model], 3)
+
+
 @pytest.mark.parametrize("version", [2, -1, 0.5])
 def test_a_version_that_the_server_never_had_is_refused(version):
     """Its staleness would be negative, and a damped learning rate larger than the given one, or no number."""
@@ -401,6 +414,8 @@ def test_averages_of_shrunk_nets_keep_their_ids():
         ({"async_fraction": 1.5}, "async_fraction"),
         ({"synchronous": "yes"}, "synchronous"),
         ({"epochs": 0}, "epochs"),
+        ({"schedule": 5, "backend": "serial"}, "schedule"),
+        ({"schedule": ["one"], "backend": "serial"}, "schedule"),
         ({"steps_per_push": 0}, "steps_per_push"),
         ({"steps_per_push": 8}, "steps_per_push"),
         ({"max_staleness": -1}, "max_staleness"),

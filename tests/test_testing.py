@@ -110,7 +110,7 @@ def test_the_net_itself_is_not_changed():
     assert models.fingerprint(model) == before
 
 
-@pytest.mark.parametrize("arguments", [(3,), (sl.SET(0.3), "net")])
+@pytest.mark.parametrize("arguments", [(3,), (sl.SET,), (sl.SET(0.3), "net")])
 def test_arguments_of_another_kind_are_refused(arguments):
     with pytest.raises(TypeError):
         check_rule(*arguments)
@@ -217,6 +217,9 @@ def test_gradients_need_float64_and_samples_away_from_kinks():
         (lambda model, X, y: check_gradients(model, X, y[:10]), "y has 10 entries: must be 11"),
         (lambda model, X, y: gradient_errors(model, X[:, :5], y, sl.SoftmaxCrossEntropy()), "X has 5 features: must be 6"),
         (lambda model, X, y: gradient_errors(model, X, y[:10], sl.SoftmaxCrossEntropy()), "y has 10 entries: must be 11"),
+        (lambda model, X, y: gradient_errors(model, X, y + 50_000, sl.SoftmaxCrossEntropy()), "labels in"),
+        (lambda model, X, y: gradient_errors(model, X, X, sl.MeanSquaredError()), "3"),
+        (lambda model, X, y: check_gradients(model, X, y, most=-1), "most = -1"),
         (lambda model, X, y: net_from_masks([[1, 0, 1]]), r"masks\[0\] = \[1, 0, 1\]: must be a bool array of shape"),
         (lambda model, X, y: net_from_masks([[[1, 0, 1]]], seed=-1), "seed = -1"),
         (lambda model, X, y: check_rule(sl.SET(0.3), seed=-1), "seed = -1"),

@@ -76,7 +76,7 @@ class RankMeter:
             checks.fail("data", data, "a Dataset", TypeError)
         if data.X_test is None or not sparse.issparse(data.y_train):
             checks.fail("data", data, "with test samples and several labels a sample, a sparse y")
-        ks = [checks.integer(f"ks[{i}]", k, high=data.n_outputs) for i, k in enumerate(ks)]
+        ks = [checks.integer(f"ks[{i}]", k, high=data.n_outputs) for i, k in enumerate(checks.whole_array("ks", ks))]
         self.metrics = {k: precision_at(k) for k in sorted(set(ks))} or checks.fail("ks", ks, "at least one number")
         n, self.threads = checks.integer("n_samples", n_samples), threads
         self.X, self.y = data.X_test[:n], data.y_test[:n]

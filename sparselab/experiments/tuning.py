@@ -121,6 +121,7 @@ def tune(
     checks.flag("progress", progress)
     checks.number("validation", validation, "a fraction in (0, 1)", low=0, high=1, open_low=True, open_high=True)
     base = next(iter(configs.values()))
+    ends = rounds(base.epochs, method, factor, min_epochs)
     if data is None and len({(one.dataset, repr(data_options(one))) for one in configs.values()}) > 1:
         checks.fail("space", space, "of fields that do not change the data set")
     data = datasets.load(base.dataset, **data_options(base)) if data is None else given_dataset(data)
@@ -128,7 +129,7 @@ def tune(
     runs = [SweepRun(label, config.seed, config) for label, config in configs.items()]
     with tempfile.TemporaryDirectory() as folder, tqdm(disable=not progress, file=sys.stdout, leave=False, unit="run") as bar:
         alive = list(range(len(runs)))
-        for epochs in rounds(base.epochs, method, factor, min_epochs):
+        for epochs in ends:
             tasks = [(runs[i].config, data, threads, Path(folder, str(i)), epochs) for i in alive]
             for number, outcome in finished(advanced, tasks, n_jobs, backend):
                 run = runs[alive[number]]

@@ -19,6 +19,7 @@ from ...nn import trained_activations
 from ...nn.mlp import Parameters, SparseMLP, check_model
 from ...nn.optimizers import LayerState, MomentumSGD, check_state, update_layers
 from ...nn.torch_optimizers import TorchOptimizer
+from ...training.loop import check_optimizer
 from ...utils import checks
 from .worker import GradientUpdate, Snapshot
 
@@ -84,7 +85,7 @@ class ParameterServer:
     ) -> None:  # fmt: skip
         check_model(model)
         trained_activations.refuse(model.activation, "workers push gradients of links and biases only")
-        self.model, self.optimizer = model, MomentumSGD() if optimizer is None else optimizer
+        self.model, self.optimizer = model, check_optimizer(optimizer)
         self.state = self.optimizer.init(model) if state is None else state
         check_state(self.state, model)
         plain = type(self.optimizer) is MomentumSGD and self.optimizer.clip_norm is None
@@ -143,11 +144,11 @@ class ParameterServer:
         ValueError
             If the gradients do not fit that snapshot or are not finite: nothing is applied then.
         """
-        staleness = self.version - snapshot.version
+        staleness, rate = self.version - snapshot.version, checks.number("rate", rate, "a finite number")
         if not checked:
             self.check(snapshot.generation, dw, db, version=snapshot.version)
         dw, db = self.moved(snapshot.generation, dw, db)
-        self._count(staleness, self._apply(dw, db, float(rate), staleness))
+        self._count(staleness, self._apply(dw, db, rate, staleness))
         return staleness
 
     def merge(self, update: GradientUpdate, *, checked: bool = False) -> int:
