@@ -1,5 +1,8 @@
 """Tuning: halving trains as a run that was never interrupted, scores come from validation samples, the best one is found."""
 
+import math
+from types import SimpleNamespace
+
 import pytest
 
 import sparselab as sl
@@ -64,6 +67,15 @@ def test_a_run_that_fails_does_not_stop_the_others(data, monkeypatch):
     assert found.best.zeta == 0.3
     with pytest.raises(ValueError, match="all runs failed, the first one with: ArithmeticError"):
         sl.tune({"zeta": [0.5]}, 3, epochs=9, data=data, **SMALL).best  # noqa: B018
+
+
+def test_a_score_that_is_no_number_is_the_worst():
+    """A step that was too long may be the last one: then the training has not diverged, but the test loss has."""
+    record = lambda **scores: SimpleNamespace(**{"test_accuracy": None, "test_r2": None, "test_loss": None} | scores)
+    bad = [record(), record(test_loss=math.nan), record(test_r2=math.nan, test_loss=math.nan), record(test_loss=math.inf)]
+    runs = [tuning.SweepRun(str(n), 0, sl.ExperimentConfig(seed=n), [one]) for n, one in enumerate([*bad, record(test_loss=9.0)])]
+    assert [tuning.score_of(run) for run in runs] == [-math.inf] * 4 + [-9.0]
+    assert tuning.Tuning(runs).best.seed == 4
 
 
 @pytest.mark.parametrize(("epochs", "factor", "least", "wanted"), [

@@ -1,5 +1,6 @@
 """Search for good settings: a grid, random draws, or successive halving, by the score on a part of the training samples."""
 
+import math
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -185,7 +186,8 @@ def advanced(config, data, threads, folder, epochs):
 
 
 def score_of(run):
-    """The last score of a run on its test samples: accuracy, R², or the loss, negative."""
+    """The last score of a run on its test samples: accuracy, R², or the loss, negative; −∞ where it is no number."""
     last = run.history[-1]
     known = [last.test_accuracy, last.test_r2, None if last.test_loss is None else -last.test_loss]
-    return next((float(score) for score in known if score is not None), float("-inf"))
+    score = next((float(score) for score in known if score is not None), math.nan)
+    return -math.inf if math.isnan(score) else score
