@@ -102,6 +102,7 @@ def test_a_loss_that_is_not_finite_ends_the_training():
 def test_a_process_that_ends_is_named():
     records = sl.parallel.train_split(models.net(), models.dataset(100), epochs=50, batch_size=32)
     next(records)
+    assert records.gi_frame.f_locals["parts"] == []
     records.gi_frame.f_locals["processes"][1][0].kill()
     with pytest.raises(sl.WorkerLostError, match="has ended"):
         list(records)

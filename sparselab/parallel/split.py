@@ -116,6 +116,7 @@ def _records(run, n, seeds):
     try:
         with defer_interrupts, without_interrupts():
             begin(parts, processes)
+        parts.clear()  # a second copy of the net, which the processes have now
         batches = Batches(seeds, len(run.targets), run.batch_size)
         for epoch in range(run.epochs):
             start, order, totals = time.perf_counter(), batches.order(epoch), EpochTotals(n_samples=len(run.targets))
