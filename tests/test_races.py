@@ -14,7 +14,7 @@ from strategies import mask_of, seeds, topology_of
 
 import sparselab as sl
 from sparselab import analysis, figures
-from sparselab.experiments import races
+from sparselab.experiments import races, studies
 from sparselab.figures import link_moves
 from sparselab.widgets import race_panel
 
@@ -136,6 +136,13 @@ def test_every_rule_runs_and_ends_with_links_where_it_should():
     assert np.isnan(table.loc["static", "event_ms"])
     assert (table["event_ms"].drop("static") > 0).all()
     assert (table["accuracy"] > 0.2).all()
+
+
+@pytest.mark.parametrize("seeds", [["one"], [0, 0], 0])
+def test_seeds_are_checked_before_anything_runs(seeds):
+    for run in (lambda: races.run(["SET"], seeds=seeds), lambda: studies.compare({"a": {}}, seeds=seeds)):
+        with pytest.raises((TypeError, ValueError), match="^seeds"):
+            run()
 
 
 def test_the_table_holds_the_last_epoch_of_all_seeds(meters):
