@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from playwright._impl._driver import compute_driver_executable
+from playwright.sync_api import sync_playwright
 from shown import PNG
 
 import sparselab as sl
@@ -315,6 +316,58 @@ def test_an_axis_has_few_ticks_in_ascending_order(low, high):
     if high - low > 0.1:
         assert len(found) >= 3
         assert low <= min(found) <= max(found) <= high
+
+
+SHOW = """value => {
+    const data = (hex) => new DataView(Uint8Array.from(hex.match(/../g) ?? [], (two) => parseInt(two, 16)).buffer);
+    const decoded = (one) => {
+        if (Array.isArray(one)) return one.map(decoded);
+        if (!one || typeof one !== "object") return one;
+        return "hex" in one ? data(one.hex) : Object.fromEntries(Object.entries(one).map(([key, of]) => [key, decoded(of)]));
+    };
+    const state = window.state = { value: decoded(value), choices: {} };
+    const model = { get: (name) => state[name], set: (name, to) => { state[name] = to; }, save_changes() {}, on() {}, off() {} };
+    document.body.replaceChildren(document.createElement("div"));
+    window.picture.render({ model, el: document.body.firstChild });
+}"""
+
+
+def as_hex(value):
+    """A value as JSON can hold it."""
+    if isinstance(value, dict):
+        return {key: as_hex(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_hex(one) for one in value]
+    return {"hex": value.hex()} if isinstance(value, bytes) else value
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_drag_that_the_browser_takes_over_selects_nothing_and_a_single_stage_is_not_played(record, browser_path):
+    topology = sl.erdos_renyi(30, 20, density=0.2, seed=0)
+    shown = {
+        "canvas": cells.link_content(topology, np.ones(topology.nnz, np.float32), "layer 1", {}),
+        "svg.sparselab-curves": curves.content({"": history_of(record, 5)}, {}),
+    }
+    script = text("common.js", "curves.js", "cells.js", "stages.js", "picture.js").replace("export default", "window.picture =")
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=browser_path) as browser:
+        page = browser.new_page()
+        page.set_content("<body></body>")
+        page.add_script_tag(content=script)
+        for name, value in shown.items():
+            page.evaluate(SHOW, as_hex(value))
+            picture = page.locator(name).first
+            picture.wait_for()
+            box = picture.bounding_box()
+            x, y = box["x"] + box["width"] / 3, box["y"] + box["height"] / 3
+            page.mouse.move(x, y)
+            page.mouse.down()
+            picture.dispatch_event("pointercancel")
+            page.mouse.move(x + 60, y + 60)
+            page.mouse.up()
+            assert page.evaluate("state.choices") == {}, name
+        page.evaluate(SHOW, as_hex(stages.content([(0, [topology])], 0, {})))
+        assert page.locator(".sparselab-play").is_disabled()
 
 
 @pytest.mark.slow
