@@ -8,6 +8,7 @@ from typing import Any
 from ...datasets import Dataset
 from ...datasets.coerce import given_dataset
 from ...experiments.config import ExperimentConfig
+from ...experiments.deleted_runs import remove_left
 from ...experiments.run_store import RunStore
 from ...utils import checks
 from .. import panels
@@ -78,9 +79,11 @@ class Workbench(Displayed):
         data = given_dataset(data)
         self.store = RunStore(folder, "" if data is None else data.name)
         self.train = TrainTab(config, data=data, new_logger=self.store.new, on_end=self.refresh)
-        self.sweep = SweepTab(lambda: self.train.form.config, self.train.view_model.make, self.store.new, self.refresh)
+        remove_left(self.store.folder)
+        base, make_experiment = lambda: self.train.form.config, self.train.view_model.make
+        self.sweep = SweepTab(base, make_experiment, self.store.new, self.refresh, self._train)
         self.compare = CompareTab(self.store.rows, self.store.open)
-        self.runs = RunsTab(self.store.rows, RunActions(self.store, self.train))
+        self.runs = RunsTab(self.store.rows, RunActions(self.store, self.train, self._show_seeds))
         self.data = DataTab(self.train, self.store.folder / UPLOADS, lambda: self.show("Train")) if data is None else None
         parts = {"Data": self.data, "Train": self.train, "Sweep": self.sweep, "Compare": self.compare, "Runs": self.runs}
         parts = {title: part.widget for title, part in parts.items() if part is not None}
@@ -99,6 +102,19 @@ class Workbench(Displayed):
             Its title, such as "Train".
         """
         self.tabs.selected_index = list(self.tabs.titles).index(title)
+
+    def _train(self, config):
+        """Train a config in the tab Train; False where that says why not."""
+        self.train.check_idle()
+        self.train.form.load(config)
+        started = self.train.start()
+        self.show("Train")
+        return started
+
+    def _show_seeds(self, names):
+        """Show runs as mean and band in the tab Compare."""
+        self.compare.choose_seeds(names)
+        self.show("Compare")
 
     def refresh(self) -> None:
         """Read the folder of runs again."""
