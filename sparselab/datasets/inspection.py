@@ -79,6 +79,7 @@ class Inspection:
             self.frame = self.table.frame()
         self.said = tuple(str(one.message) for one in caught)
         self.names, self.n_rows, self.first = self.table.names, len(self.frame), self.table.first(5)
+        self.labels = {}  # by target
         self.columns = [column_of(i, name, self.frame[i]) for i, name in enumerate(self.names)]
         if self.table.has_index:
             self.columns[0] = Column(0, "", self.columns[0].kind, self.n_rows, left_out="no name: an index of the rows")
@@ -128,9 +129,11 @@ class Inspection:
 
     def _labels(self, target):
         """(y, whether each row has no label), as they are read for training."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return Cells(self.table, target, usecols=[target]).labels()
+        if target not in self.labels:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self.labels[target] = Cells(self.table, target, usecols=[target]).labels()
+        return self.labels[target]
 
     def _leaks(self, features, y, kept, task):
         """Positions of the features each of which tells y, the targets of the rows that are kept."""
@@ -139,8 +142,8 @@ class Inspection:
         rows = np.unique(np.linspace(0, len(y) - 1, SAMPLE).astype(np.int64))
         codes = np.unique(y[rows].astype(str), return_inverse=True)[1] if task == "classification" else y[rows]
         tells = are_separate if task == "classification" else is_correlated
-        sample = self.frame.iloc[np.flatnonzero(kept)[rows]]
-        return [i for i in features if tells(sample[i].to_numpy(np.float64), codes)]
+        sample = self.frame[list(features)].iloc[np.flatnonzero(kept)[rows]].to_numpy(np.float64)
+        return [i for i, values in zip(features, sample.T, strict=True) if tells(values, codes)]
 
 
 def column_of(place, name, cells):
