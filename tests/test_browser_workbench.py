@@ -433,7 +433,9 @@ def test_every_column_of_the_runs_is_seen_beside_the_file_browser(page):
     go_to(page, "Runs")
     runs = page.locator(".sparselab-kept .sparselab-runs select")
     notes = {name: page.locator(f".sparselab-run-{name} input") for name in ("group", "tags")}
+    until(lambda: "20/20" in runs.locator("option").first.inner_text(), "the run that was trained longer")
     runs.select_option(index=0)
+    until(lambda: notes["group"].is_enabled() and notes["group"].input_value() == "", "its notes")
     for one in notes.values():
         one.fill("a-name that is rather long")
         one.press("Enter")
@@ -453,6 +455,22 @@ def test_a_run_is_deleted_and_comes_back(page):
     until(lambda: runs.locator("option").count() == count - 1, "a line less")
     page.locator(".sparselab-run-undo").click()
     until(lambda: runs.locator("option").count() == count, "the line again")
+
+
+DROP = """tab => {
+    const data = new DataTransfer();
+    data.items.add(new File(["a;b;y\\n" + "1,5;2;u\\n2,5;4;v\\n".repeat(20)], "dropped.csv"));
+    for (const kind of ["dragover", "drop"])
+        tab.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
+}"""
+
+
+def test_a_file_is_dropped(page):
+    go_to(page, "Data")
+    page.locator(".sparselab-data").evaluate(DROP)
+    page.locator(".sparselab-data-about", has_text="40 rows, 3 columns").wait_for()
+    assert page.locator(".sparselab-data-file input").input_value().endswith("uploads/dropped.csv")
+    assert page.locator(".sparselab-over").count() == 0
 
 
 def test_from_a_messy_file_to_a_trained_net_in_four_actions(page, tmp_path):

@@ -12,6 +12,7 @@ from ...experiments.config import DECIMALS, FIELDS, HEADERS, SEPARATORS, columns
 from ...utils import files
 from .. import markup
 from ..controls import DESCRIPTION, Control
+from ..pictures.picture import in_browser
 from ..screen import button
 from ..toolkit import guarded, make
 from .grouped_form import checked_file
@@ -34,7 +35,7 @@ class DataTab:
         self.upload = make(
             "FileUpload", "sparselab-upload", description="choose a file", multiple=False, layout={"width": "150px"},
             accept=",".join([*datasets.FILES, ".gz", ".bz2", ".xz"]),
-            tooltip="a copy is kept beside the runs; of files larger than 10 MB, type the path",
+            tooltip="or drop one here: a copy is kept beside the runs; of files larger than 10 MB, type the path",
         )  # fmt: skip
         self.own = make(
             "Text", "sparselab-data-file", description="or its path", placeholder="table.csv", continuous_update=False,
@@ -198,7 +199,9 @@ class DataTab:
         layout = {"flex": "1 1 380px", "max_height": "440px"}
         right = make("VBox", "sparselab-scroll", children=[self.warnings, self.classes, self.left_out], layout=layout)
         below = make("VBox", "sparselab-scroll", children=[self.rows])
-        rows = [head, self.faults["file"], self.message, self.about, make("HBox", children=[left, right]), below]
+        take = lambda name, content: guarded(self.message, self._keep, [{"name": name, "content": content}])
+        dropped = [make("Dropped", take=take)] if in_browser() else []
+        rows = [head, self.faults["file"], self.message, self.about, make("HBox", children=[left, right]), below, *dropped]
         return make("VBox", "sparselab-panel", "sparselab-data", children=rows)
 
     def _connect(self):

@@ -31,6 +31,7 @@ STYLE = """<style>
 .sparselab-page .sparselab-compare .widget-image { max-height: 310px; }
 .sparselab-page .sparselab-runs select { font-family: monospace; font-size: 12px; }
 .sparselab-page table { font-size: 12px; }
+.sparselab-page .sparselab-over { outline: 2px dashed var(--jp-brand-color1, #1976D2); }
 </style>"""
 
 
