@@ -7,8 +7,9 @@ import pytest
 from messy_tables import FEATURES, write_messy
 
 from sparselab import ExperimentConfig, datasets
-from sparselab.widgets import ConfigForm, Workbench
+from sparselab.widgets import ConfigForm, Workbench, toolkit
 from sparselab.widgets.page.data_tab import kept_file
+from sparselab.widgets.pictures import picture
 
 EVIL = "<img src=x onerror=alert(1)></script>"
 SMALL = {"dataset": "digits", "hidden": (12,), "epsilon": 8.0, "epochs": 20, "threads": 1, "dropout": 0.0, "learning_rate": 0.05}
@@ -194,3 +195,20 @@ def test_who_observes_a_form_sees_no_mixture_of_two_configs():
     form.load(wanted)
     assert [name for name, _ in seen] == ["dataset", "hidden", "seed"]
     assert all(config == wanted for _, config in seen)
+
+
+def test_without_a_screen_a_file_is_trained_on_and_a_run_gets_its_notes(shop, tmp_path, monkeypatch):
+    monkeypatch.setattr(toolkit, "ipywidgets", None)
+    monkeypatch.setattr(picture, "KINDS", {})
+    page = Workbench(ExperimentConfig(**SMALL), folder=tmp_path / "runs")
+    page.data.own.value = str(shop)
+    page.data.start_button.click()
+    assert page.train.wait(60)
+    assert page.train.state == "finished"
+    (name,) = page.store.names()
+    page.runs.list.refresh()
+    page.runs.list.list.value = (name,)
+    page.runs.notes["tags"].value = "b, a"
+    page.runs.press("Delete")
+    page.runs.press("Undo")
+    assert page.store.rows()[0]["tags"] == "b, a"
