@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 import sparselab as sl
+from sparselab.experiments.run_labels import labels
 from sparselab.experiments.run_store import RunStore
 
 EVIL = "<script>alert(1)</script>"
@@ -99,3 +100,10 @@ def test_a_report_is_one_file_that_is_whole_and_harmless(folder, tmp_path):
 def test_what_is_no_run_has_no_report(folder, name):
     with pytest.raises(ValueError, match=r"run\.json|one of the runs"):
         sl.run_report(folder / name)
+
+
+def test_labels_say_how_a_file_was_read_only_where_the_file_is_the_same():
+    run = lambda **settings: SimpleNamespace(config=sl.ExperimentConfig(**settings), changes=())
+    shop = {"dataset": "a/shop.csv", "target": "size"}
+    assert labels([run(**shop, columns="a"), run(dataset="digits")]) == ["dataset = shop.csv", "dataset = digits"]
+    assert labels([run(**shop, columns="a"), run(**shop, columns="b")]) == ["columns = a", "columns = b"]

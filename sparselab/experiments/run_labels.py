@@ -3,7 +3,11 @@
 import dataclasses
 from pathlib import Path
 
+from .config import FIELDS
+
 LONGEST = 36  # letters of a label that every figure shows
+# How a file is read does not tell runs apart that were trained on different data.
+OF_FILES = {name for name, one in FIELDS.items() if one.metadata["group"] == "data" and name != "dataset"}
 
 
 def labels(runs):
@@ -12,6 +16,7 @@ def labels(runs):
         return ["this run" + changed(run) for run in runs]
     settings = [dataclasses.asdict(run.config) for run in runs]
     names = differing(settings)
+    names = [name for name in names if name not in OF_FILES or "dataset" not in names]
     texts = [", ".join(f"{name} = {short(name, s[name])}" for name in names) or "same" for s in settings]
     texts = [text + changed(run) for text, run in zip(texts, runs, strict=True)]
     seen = [text[:LONGEST] for text in texts]

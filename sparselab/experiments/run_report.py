@@ -10,6 +10,7 @@ from .. import figures
 from ..utils import checks, files
 from .config import ExperimentConfig
 from .run_labels import value
+from .run_notes import LONGEST
 from .run_store import RunStore
 
 STYLE = """body { font: 15px/1.5 sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; color: #222; background: #FFF; }
@@ -70,6 +71,7 @@ def report_text(kept):
     head = [
         ("state", kept.state),
         ("name", kept.label),
+        *((name, getattr(kept, name)) for name in LONGEST if getattr(kept, name)),
         ("started", kept.started),
         ("data", kept.own_data or kept.config.dataset),
     ]
