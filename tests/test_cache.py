@@ -3,6 +3,7 @@
 import gc
 import io
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -311,3 +312,29 @@ def test_what_cannot_be_kept_is_said_once(tmp_path, monkeypatch):
     with pytest.warns(RuntimeWarning, match="NUMBA_CACHE_DIR cannot be used") as caught:
         assert cache.find().parent == tmp_path
     assert len(caught) == 1
+
+
+TRAIN = """
+import sys
+import numpy as np
+import sparselab as sl
+X, y = np.random.default_rng(0).standard_normal((64, 8), dtype=np.float32), np.arange(64) % 2
+for name in sys.argv[1:]:
+    model = sl.SparseMLP.create((8, 16, 2), density=0.5, seed=0)
+    *_, record = sl.train(model, (X, y), optimizer=getattr(sl, name)(0.01), epochs=3, batch_size=16, seed=0, threads=1)
+    print(name, record.train_loss)
+"""
+
+
+@pytest.mark.slow
+def test_kernels_that_several_processes_have_compiled_are_told_apart(tmp_path):
+    """Numbered by process, the updates of two optimizers had one name in the cache, and who loaded both called either."""
+    train = lambda *names: set(
+        subprocess.run(
+            [sys.executable, "-c", TRAIN, *names], env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}, check=True,
+            capture_output=True, text=True,
+        ).stdout.splitlines()
+    )  # fmt: skip
+    alone = {name: train(name) for name in ("SGD", "MomentumSGD", "Adam")}  # each compiles what the others have not
+    assert train("MomentumSGD", "Adam") == alone["MomentumSGD"] | alone["Adam"]
+    assert train("SGD", "Adam", "MomentumSGD") == set.union(*alone.values())

@@ -6,6 +6,7 @@ C, turned into machine code and cached, although nothing calls it there. That to
 
 import contextlib
 import gc
+import uuid
 
 from numba.core import compiler, types, typing
 from numba.core.codegen import JITCodeLibrary
@@ -51,10 +52,19 @@ SKIPPED = {  # passes for closures, generators, array expressions, literals, …
 
 
 class Compiler(compiler.Compiler):
-    """numba's, with these Flags and without the passes SKIPPED."""
+    """numba's, with these Flags, without the passes SKIPPED, and with a name of its own for each function's machine code.
+
+    numba numbers functions as they are compiled, so that two processes may give one name to different functions of one source
+    line, such as the updates of two optimizers. Once both are in the cache, LLVM would call either by that name, whichever was
+    loaded first.
+    """
 
     def __init__(self, typing_context, target_context, library, args, return_type, flags, local_types):
         super().__init__(typing_context, target_context, library, args, return_type, Flags(flags), local_types)
+
+    def _compile_bytecode(self):
+        self.state.func_id.unique_id = uuid.uuid4().int
+        return super()._compile_bytecode()
 
     def define_pipelines(self):
         pipelines = super().define_pipelines()
