@@ -3,6 +3,7 @@
 A picture is drawn by the browser where the view has data for it, else it is an image that matplotlib draws.
 """
 
+from ..figures.style import limit_height
 from ..utils import checks
 from . import markup
 from .painter import Painter, file_bytes, png
@@ -11,13 +12,17 @@ from .toolkit import make
 
 HIDDEN, SHOWN = "none", ""
 SUFFIXES = ("png", "pdf", "csv")  # of the files of every picture
+LOW, FINE = 3.2, 200  # height and dots per inch of a figure on a whole screen, with words of 25 pixels
 
 
 class Gallery:
-    """Tabs for {name: View}; `draw(shown)` draws the visible one. downloads: widgets to put below, which save its picture."""
+    """Tabs for {name: View}; `draw(shown)` draws the visible one. downloads: widgets to put below, which save its picture.
+
+    large: whether figures are drawn for a whole screen.
+    """
 
     def __init__(self, views, min_height="405px"):
-        self.views, self.drawn, self.shown = views, set(), None
+        self.views, self.drawn, self.shown, self.large = views, set(), None, False
         self.images, self.hints, pages = {}, {}, []
         for name, view in views.items():
             css = f"sparselab-view-{name.replace(' ', '-')}"
@@ -77,7 +82,11 @@ class Gallery:
     def _value(self, name, shown):
         """What the widget of a view shows: data for the browser, or the bytes of an image; empty for nothing yet."""
         view, image = self.views[name], self.images[name]
-        return (view.data(shown, image.choices) if is_data(image) else png(lambda: view.draw(shown))) or self._nothing(name)
+        if is_data(image):
+            return view.data(shown, image.choices) or {}
+        if not self.large:
+            return png(lambda: view.draw(shown))
+        return png(lambda: (figure := view.draw(shown)) and limit_height(figure, LOW), FINE)
 
     def _nothing(self, name):
         return {} if is_data(self.images[name]) else b""

@@ -38,6 +38,20 @@ body[data-jp-theme-light="false"] { --sparselab-error: var(--jp-error-color2, #E
 .sparselab-panel .sparselab-fold > .widget-toggle-button.mod-active::before { content: "▾"; }
 .sparselab-panel .sparselab-fold > .widget-toggle-button:not(.mod-active) + * { display: none; }
 .sparselab-panel .sparselab-fold > .widget-vbox { border: 1px solid var(--jp-border-color1, #BBB); border-top: 0; }
+.sparselab-panel:not(.sparselab-lecture) .sparselab-go { display: none; }
+.sparselab-panel:fullscreen { background: var(--jp-layout-color0, white); overflow: auto; }
+.sparselab-panel.sparselab-lecture { padding: 12px 24px; }
+.sparselab-lecture .sparselab-aside, .sparselab-lecture .sparselab-tabs > .lm-TabBar,
+.sparselab-lecture .sparselab-bar > :not(.sparselab-go, .sparselab-lecture-button),
+.sparselab-lecture .sparselab-picture-tools:first-child > :not(.sparselab-picture-title) { display: none !important; }
+.sparselab-lecture :is(.widget-button, .widget-toggle-button) {
+    width: auto; height: 50px; padding: 0 22px; font-size: 26px; line-height: 50px;
+}
+.sparselab-lecture .widget-html-content { font-size: 26px; }
+.sparselab-lecture .sparselab-picture { zoom: 2.2; }
+.sparselab-page .sparselab-lecture img, .sparselab-lecture img {
+    width: 100% !important; max-width: 100% !important; height: calc(100vh - 150px); max-height: none; object-fit: contain;
+}
 </style>"""
 CELL = "padding:0 .55em 0 0;text-align:right"
 

@@ -48,13 +48,21 @@ if anywidget is not None:
             except Exception as error:
                 self.send({"error": str(error)})
 
+    class Lecture(anywidget.AnyWidget):
+        """A button that switches `value`, and the whole screen with it."""
+
+        _esm = text("lecture.js")
+        value = traitlets.Bool().tag(sync=True)
+        description = traitlets.Unicode().tag(sync=True)
+
     class Names(anywidget.AnyWidget):
         """Invisible: gives the sliders of the panel around it names that screen readers find."""
 
         _esm = text("names.js")
 
 
-KINDS = {} if anywidget is None else {kind.__name__: kind for kind in (Picture, Downloads, Names)}  # by name, for `toolkit.make`
+# By name, for `toolkit.make`.
+KINDS = {} if anywidget is None else {kind.__name__: kind for kind in (Picture, Downloads, Lecture, Names)}
 
 
 def in_browser():
