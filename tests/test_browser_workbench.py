@@ -142,6 +142,37 @@ def test_pause_step_stop(page):
     assert spent < 1
 
 
+LETTERS = """panel => [...panel.querySelectorAll("*")].filter(one =>
+    [...one.childNodes].some(child => child.nodeType === 3 && child.textContent.trim())
+    && one.checkVisibility({opacityProperty: true, visibilityProperty: true}) && !one.closest("style, .sparselab-pulse")
+).map(one => [one.textContent, parseFloat(getComputedStyle(one).fontSize) * one.currentCSSZoom])"""
+
+
+def test_a_lecture_has_one_picture_one_button_and_large_words(page):
+    lecture = page.locator(".sparselab-lecture")
+    page.locator(".sparselab-lecture-button button").click()
+    lecture.wait_for()
+    page.locator(".sparselab-go", has_text="Start").click()
+    until(lambda: state(page) == "running" and epoch(page) > 2, "the training")
+    page.locator(CURVE).wait_for(state="visible")
+    until(lambda: lecture.evaluate("panel => panel.querySelector('.sparselab-curves').currentCSSZoom > 2"), "large pictures")
+    assert lecture.locator(".widget-button:visible").all_inner_texts() == ["Pause", "Back"]
+    letters = lecture.evaluate(LETTERS)
+    assert {text for text, _ in letters} > {"Pause", "Back", "epoch"}
+    assert [text for text, pixels in letters if pixels < 24] == []
+    box = page.locator(CURVE).bounding_box()
+    assert box["width"] > 900
+    assert box["y"] + box["height"] <= 768
+    shot(page, "lecture")
+    page.locator(".sparselab-go", has_text="Pause").click()
+    until(lambda: state(page) == "paused", "the pause")
+    page.locator(".sparselab-lecture-button", has_text="Back").click()
+    lecture.wait_for(state="detached")
+    page.locator(".sparselab-groups").wait_for(state="visible")
+    assert state(page) == "paused"
+    stop(page)
+
+
 def test_the_epoch_slider_changes_the_image(page):
     page.locator(".lm-TabBar-tab", has_text="input map").click()
     image = ".sparselab-view-input-map"
