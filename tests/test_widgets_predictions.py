@@ -158,7 +158,8 @@ def test_in_a_lecture_one_button_starts_and_pauses_and_everything_stays(panel):
 
 
 def test_pictures_of_a_lecture_are_made_for_a_whole_screen():
-    panel = trained()
+    panel = panel_of(panel={"views": ("neuron", "neurons")})
+    panel.run()
     size = lambda name: Image.open(io.BytesIO(show(panel, name))).size
     before = size("neuron")
     panel.screen.lecture.value = True
@@ -166,6 +167,7 @@ def test_pictures_of_a_lecture_are_made_for_a_whole_screen():
     width, height = size("neuron")
     assert width > 1.5 * before[0]
     assert height == pytest.approx(640, abs=2)  # what a laptop's screen has room for
+    assert size("neurons")[1] > 800  # three rows, whose words would overlap
     panel.screen.lecture.value = False
     assert panel.wait(20)
     assert size("neuron") == before

@@ -12,7 +12,7 @@ from .toolkit import make
 
 HIDDEN, SHOWN = "none", ""
 SUFFIXES = ("png", "pdf", "csv")  # of the files of every picture
-LOW, FINE = 3.2, 200  # height and dots per inch of a figure on a whole screen, with words of 25 pixels
+LOW, ROW, FINE = 3.2, 1.15, 200  # height, least height of a row, dots per inch of a figure on a whole screen
 
 
 class Gallery:
@@ -86,10 +86,19 @@ class Gallery:
             return view.data(shown, image.choices) or {}
         if not self.large:
             return png(lambda: view.draw(shown))
-        return png(lambda: (figure := view.draw(shown)) and limit_height(figure, LOW), FINE)
+        return png(lambda: for_screen(view.draw(shown)), FINE)
 
     def _nothing(self, name):
         return {} if is_data(self.images[name]) else b""
+
+
+def for_screen(figure):
+    """A figure, if there is one, as low as a whole screen is, so that its words become large."""
+    if figure is None:
+        return None
+    places = [ax.get_subplotspec() for ax in figure.axes]
+    rows = max((place.get_gridspec().nrows for place in places if place is not None), default=1)
+    return limit_height(figure, max(LOW, 0.7 + ROW * rows))
 
 
 def is_data(image):

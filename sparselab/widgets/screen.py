@@ -45,7 +45,7 @@ class Screen:
             tooltip="from the next Start on, train a net of density 1 (same widths, data and seed) in turn with the sparse one",
         )  # fmt: skip
         kind = "Lecture" if in_browser() else "ToggleButton"
-        self.lecture = make(kind, "sparselab-lecture-button", value=False, description="Lecture")
+        self.lecture = make(kind, "sparselab-lecture-button", value=False, description="Lecture", layout={"width": "auto"})
         self.go = make("Button", "sparselab-go", description="Start", button_style="success")
         self.preset = make("Textarea", value="", layout={"width": "98%", "height": "5em"}, continuous_update=False)
         self.use = make("Button", description="Use it", tooltip="put the settings of this text into the form", icon="check")

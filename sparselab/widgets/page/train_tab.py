@@ -27,7 +27,7 @@ class TrainScreen(Screen):
 
     def _arranged(self, form, fold, title):
         self.costs = make("HTML", "sparselab-price", "sparselab-aside", value=markup.note(""))
-        hint, layout = "a name for the next run", {"width": "170px"}
+        hint, layout = "a name for the next run", {"width": "150px"}
         self.label = make("Text", "sparselab-label", placeholder=hint, continuous_update=False, layout=layout)
         head = [*self.buttons.values(), self.speed, self.twin, self.label, self.go, self.lecture]
         layout = {"flex": "0 0 310px", "width": "310px"}

@@ -50,7 +50,9 @@ KINDS.cells = (root, model) => {
         const [rows, columns] = [value.rows.count, value.columns.count];
         const labelled = Boolean(value.rows.labels);
         box.classList.toggle("sparselab-labelled", labelled);
-        const most = Math.min(440, root.clientWidth - (labelled ? 130 : 60));
+        const around = labelled ? 130 : 60;
+        // In a lecture the scale stands on the right, so that the height is the picture's.
+        const most = root.closest(".sparselab-lecture") ? root.clientWidth - around - 150 : Math.min(440, root.clientWidth - around);
         const high = heightOf(root) - (labelled ? 70 : 0);
         const side = Math.min(most / columns, high / rows);
         const [width, height] = value.square ? [side * columns, side * rows] : [most, high];

@@ -4,6 +4,7 @@ export default {
         const button = document.createElement("button");
         button.type = "button";
         button.className = "jupyter-button widget-button";
+        Object.assign(button.style, { width: "auto", margin: "2px" });
         button.title = "one large picture with one button, on the whole screen; Esc or Back returns";
         const panel = () => el.closest(".sparselab-panel");
         const choose = (on) => {
