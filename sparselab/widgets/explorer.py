@@ -64,7 +64,7 @@ class Explorer(DrawnViews, Displayed):
 
     def _arranged(self):
         title = make("HTML", value=markup.STYLE + (markup.heading(self.title) if self.title else ""))
-        left = make("VBox", "sparselab-aside", children=self._left(), layout={"flex": "0 0 345px", "width": "345px"})
+        left = make("VBox", children=self._left(), layout={"flex": "0 0 345px", "width": "345px"})
         layout = {"flex": "1 1 460px", "min_width": "min(460px, 100%)", "width": "auto"}
         body = make("HBox", children=[left, make("VBox", children=[self.gallery.tabs, *self.gallery.downloads], layout=layout)])
         return make("VBox", "sparselab-panel", children=[title, body])
