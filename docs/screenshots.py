@@ -86,7 +86,7 @@ def shots(page, number, name, out, views, ways):
     """The files of one panel: as it looks after its training, then each tab of the page, or (views) each view of a panel."""
     cell = page.locator(".jp-Notebook .jp-Cell").nth(number)
     panel = cell.locator(".sparselab-page, .sparselab-panel").first
-    panel.or_(cell.get_by_text("With PyTorch:")).first.wait_for(timeout=300_000)
+    panel.or_(cell.locator(".jp-OutputArea").get_by_text("With PyTorch:")).first.wait_for(timeout=300_000)
     if not panel.count():
         print(f"no {name}: it needs PyTorch")
         return []
