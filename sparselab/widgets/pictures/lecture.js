@@ -5,7 +5,7 @@ export default {
         button.type = "button";
         button.className = "jupyter-button widget-button";
         Object.assign(button.style, { width: "auto", margin: "2px" });
-        button.title = "one large picture with one button, on the whole screen; Esc or Back returns";
+        button.title = "one large picture with one button, on the whole screen";
         const panel = () => el.closest(".sparselab-panel");
         const choose = (on) => {
             model.set("value", on);

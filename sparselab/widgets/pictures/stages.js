@@ -12,13 +12,13 @@ KINDS.stages = (root, model) => {
     const neurons = html("div", {});
     const links = html("canvas", { role: "img", "aria-label": "links of single neurons" });
     const map = html("canvas", { role: "img", "aria-label": "links of each input pixel", class: "sparselab-pixels" });
-    const legend = html("div", { class: "sparselab-states" });
+    const legend = html("div", { class: "sparselab-states" }, neurons);
     legend.append(...STATES.slice(1).map((state) => html("span", { class: `sparselab-state-${state}` }, state)));
     const beside = html("div", {}, map, html("div", {}, "links of each input pixel"));
     root.append(
         html("div", { class: "sparselab-picture-tools" }, title),
         html("div", { class: "sparselab-picture-tools" }, play, scrub),
-        html("div", { class: "sparselab-cells-frame" }, html("div", {}, links, neurons, legend), beside),
+        html("div", { class: "sparselab-cells-frame" }, html("div", {}, links, legend), beside),
     );
     const words = readout(root);
 
