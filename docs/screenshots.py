@@ -96,7 +96,7 @@ def shots(page, number, name, out, views, ways):
     to_top(cell.locator(".jp-OutputArea").first)
     if name == "workbench":
         files = list(tabs_of_page(page, out, ways))
-        page.locator(".sparselab-pages > .lm-TabBar .lm-TabBar-tab").first.click()
+        page.locator(".sparselab-pages > .lm-TabBar .lm-TabBar-tab", has_text="Train").click()
         name = "workbench_train"
     else:
         files = [photo(panel, out / f"{name}{look}.png") for look in ways(page)]
@@ -138,6 +138,15 @@ def tabs_of_page(page, out, ways):
             yield photo(page, out / f"workbench_{tab.lower()}{look}.png")
 
 
+def own_data(page):
+    """A small table of one's own."""
+    file = Path(tempfile.mkdtemp()) / "flowers.csv"
+    file.write_text("petal,sepal,kind\n" + "".join(f"{i % 7}.5,{i % 5}.2,{'rose' if i % 3 else 'tulip'}\n" for i in range(90)))
+    page.locator(".sparselab-data-file input").fill(str(file))
+    page.keyboard.press("Enter")
+    page.locator(".sparselab-data-rows table").wait_for(state="visible")
+
+
 def sweep(page):
     """The sweep that stands in the form, to its end."""
     page.locator(".sparselab-sweep-start").click()
@@ -155,6 +164,7 @@ def compare(page):
 
 # Tab: (what is seen when it is open, what is done there before the picture)
 TABS = {
+    "Data": (".sparselab-data-start", own_data),
     "Train": (".sparselab-start", lambda page: None),
     "Sweep": (".sparselab-sweep-start", sweep),
     "Compare": (".sparselab-compare", compare),
