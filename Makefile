@@ -17,7 +17,7 @@ SHOTS ?=
 PEERS_ARGS ?= --figure docs/images/break_even.png
 
 .DEFAULT_GOAL := help
-.PHONY: help lab env test test-slow reliability docs demo bench peers notebooks pictures screenshots constraints clean
+.PHONY: help lab env test test-slow reliability docs demo bench peers notebooks pictures screenshots looks constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ pictures: $(VENV)/.installed ## draw docs/images/evolution.png, the README's ste
 
 screenshots: $(VENV)/.installed-test ## photograph every notebook's panel in JupyterLab, into docs/images (SHOTS="05 08")
 	$(BIN)/python docs/screenshots.py $(SHOTS)
+
+looks: $(VENV)/.installed-test ## photograph every view of every panel in both themes and three widths, into out/looks (SHOTS="05 08")
+	$(BIN)/python docs/screenshots.py --views --looks --out out/looks $(SHOTS)
 
 # A fresh venv holds what we ask for and nothing else, so its freeze is the list.
 constraints: ## pin the newest versions our bounds allow, in constraints.txt

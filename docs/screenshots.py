@@ -1,7 +1,9 @@
 """A picture of every panel in every notebook, as it looks after a run in JupyterLab on a laptop's screen (1366 × 768).
 
-`make screenshots`, or `python docs/screenshots.py [05 08] [--out docs/images] [--views]`. A notebook's panel is a cell that calls
-`…_panel(` or `workbench(`; the cells before it run at the sizes of the tests, the panel itself at its real size.
+`make screenshots`, or `python docs/screenshots.py [05 08] [--out docs/images] [--views] [--looks]`. A notebook's panel is a cell
+that calls `…_panel(` or `workbench(`; the cells before it run at the sizes of the tests, the panel itself at its real size.
+`make looks` photographs every view of every panel in both themes and three widths of the window, to be looked at; there panels
+have the sizes of the tests, too.
 """
 
 import argparse
@@ -22,11 +24,14 @@ from conftest import find_browser  # noqa: E402
 MAKES = re.compile(r"^(?!.*import).*?\b(\w+_panel|workbench)\(", re.MULTILINE)
 FULL = 'import os\n\nos.environ.pop("SPARSELAB_FAST", None)\nfast = False\n'
 LONGEST = 90  # seconds that a training is watched; one that takes longer is stopped
+WIDTHS = {900: 1200, 1366: 768, 1920: 1080}  # of the window, and its height
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+MOVED = 0.4  # seconds in which everything has its place in a window of another width
 CALM, PATIENCE = 1.5, 30  # seconds without a new picture: all is drawn; seconds that this is waited for
 
 
-def shortened(path):
-    """(notebook without text and outputs, {number of a cell: name of the panel it makes})."""
+def shortened(path, full):
+    """(notebook without text and outputs, {number of a cell: name of the panel it makes}); full: panels at their real size."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     sizes = next("".join(cell["source"]) for cell in cells if "parameters" in cell["metadata"].get("tags", []))
@@ -34,7 +39,7 @@ def shortened(path):
     for cell in cells:
         source = "".join(cell["source"])
         if found := MAKES.search(source):
-            made += [] if panels else [code(FULL + sizes)]
+            made += [code(FULL + sizes)] if full and not panels else []
             panels[len(made)] = found[1]
         made.append(code(source))
     last = max(panels, default=-1)
@@ -46,9 +51,9 @@ def code(source):
     return {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": source}
 
 
-def photograph(path, out, browser, views=False):
+def photograph(path, out, browser, views=False, looks=False):
     """Files with the panels of one notebook."""
-    notebook, panels = shortened(path)
+    notebook, panels = shortened(path, full=not looks)
     if not panels:
         return []
     with tempfile.TemporaryDirectory() as folder, browsing.serving(Path(folder), path.name) as lab:
@@ -57,29 +62,63 @@ def photograph(path, out, browser, views=False):
             browsing.open_notebook(page, lab, path.name)
             page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
             page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
-            return [file for number, name in panels.items() for file in shots(page, number, name, out, views)]
+            ways = every_look if looks else as_it_is
+            return [file for number, name in panels.items() for file in shots(page, number, name, out, views, ways)]
 
 
-def shots(page, number, name, out, views):
+def as_it_is(page):
+    """The look of a laptop: no change, and nothing in a file's name."""
+    yield ""
+
+
+def every_look(page):
+    """What is added to a file's name, after the window has been given each width and JupyterLab each theme."""
+    for theme, full_name in THEMES.items():
+        page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", full_name)
+        page.locator(f"body[data-jp-theme-light='{str(theme == 'light').lower()}']").wait_for(state="attached")
+        for width, height in WIDTHS.items():
+            page.set_viewport_size({"width": width, "height": height})
+            time.sleep(MOVED)
+            yield f"_{theme}_{width}"
+
+
+def shots(page, number, name, out, views, ways):
     """The files of one panel: as it looks after its training, then each tab of the page, or (views) each view of a panel."""
     cell = page.locator(".jp-Notebook .jp-Cell").nth(number)
     panel = cell.locator(".sparselab-page, .sparselab-panel").first
-    panel.wait_for(timeout=300_000)
+    panel.or_(cell.locator(".jp-OutputArea").get_by_text("With PyTorch:")).first.wait_for(timeout=300_000)
+    if not panel.count():
+        print(f"no {name}: it needs PyTorch")
+        return []
     if panel.locator(".sparselab-start").count():
         train(panel)
     calm(panel)
     to_top(cell.locator(".jp-OutputArea").first)
     if name == "workbench":
-        return list(tabs_of_page(page, out))
-    files = [out / f"{name}.png"]
-    panel.screenshot(path=str(files[0]))
+        files = list(tabs_of_page(page, out, ways))
+        page.locator(".sparselab-pages > .lm-TabBar .lm-TabBar-tab", has_text="Train").click()
+        name = "workbench_train"
+    else:
+        files = [photo(panel, out / f"{name}{look}.png") for look in ways(page)]
     tabs = panel.locator(".sparselab-tabs").first.locator(".lm-TabBar-tab")
     for i in range(tabs.count() if views else 0):
         tabs.nth(i).click()
         calm(panel)
-        files.append(out / f"{name}_{i}.png")
-        panel.screenshot(path=str(files[-1]))
+        files += [photo(panel, out / f"{name}_{i}{look}.png") for look in ways(page)]
+    lecture = panel.locator(".sparselab-lecture-button").first
+    if views and lecture.count():
+        lecture.click()
+        page.locator(".sparselab-lecture").wait_for()
+        calm(panel)
+        files += [photo(page, out / f"{name}_lecture{look}.png") for look in ways(page)]
+        lecture.click()
     return files
+
+
+def photo(shown, file):
+    """The file with the picture of a panel or of the whole window."""
+    shown.screenshot(path=str(file))
+    return file
 
 
 def to_top(element):
@@ -87,17 +126,25 @@ def to_top(element):
     element.evaluate("element => element.scrollIntoView({block: 'start'})")
 
 
-def tabs_of_page(page, out):
+def tabs_of_page(page, out, ways):
     """The page's tabs, each as the whole window: what is seen without scrolling."""
     for tab, (content, prepared) in TABS.items():
         page.locator(".sparselab-pages > .lm-TabBar .lm-TabBar-tab", has_text=tab).click()
         page.locator(content).wait_for(state="visible")
         prepared(page)
         calm(page.locator(".sparselab-page"))
-        to_top(page.locator(".sparselab-page"))
-        file = out / f"workbench_{tab.lower()}.png"
-        page.screenshot(path=str(file))
-        yield file
+        for look in ways(page):
+            to_top(page.locator(".sparselab-page"))
+            yield photo(page, out / f"workbench_{tab.lower()}{look}.png")
+
+
+def own_data(page):
+    """A small table of one's own."""
+    file = Path(tempfile.mkdtemp()) / "flowers.csv"
+    file.write_text("petal,sepal,kind\n" + "".join(f"{i % 7}.5,{i % 5}.2,{'rose' if i % 3 else 'tulip'}\n" for i in range(90)))
+    page.locator(".sparselab-data-file input").fill(str(file))
+    page.keyboard.press("Enter")
+    page.locator(".sparselab-data-rows table").wait_for(state="visible")
 
 
 def sweep(page):
@@ -117,6 +164,7 @@ def compare(page):
 
 # Tab: (what is seen when it is open, what is done there before the picture)
 TABS = {
+    "Data": (".sparselab-data-start", own_data),
     "Train": (".sparselab-start", lambda page: None),
     "Sweep": (".sparselab-sweep-start", sweep),
     "Compare": (".sparselab-compare", compare),
@@ -153,6 +201,7 @@ def main(arguments=None):
     parser.add_argument("numbers", nargs="*", help="notebooks by their number, such as 05; all if none is named")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/images", help="folder of the pictures")
     parser.add_argument("--views", action="store_true", help="every tab of every panel, too (to look at, not to keep)")
+    parser.add_argument("--looks", action="store_true", help="in both themes and three widths of the window, too")
     options = parser.parse_args(arguments)
     if not (browser := find_browser()):
         sys.exit("no browser on this machine: apt-get install chromium")
@@ -160,7 +209,7 @@ def main(arguments=None):
     os.environ["SPARSELAB_FAST"] = "1"  # for the cells before a panel
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         if not options.numbers or path.name[:2] in options.numbers:
-            for file in photograph(path, options.out, browser, options.views):
+            for file in photograph(path, options.out, browser, options.views, options.looks):
                 print(file, f"{file.stat().st_size / 1000:.0f} kB", flush=True)
 
 

@@ -125,6 +125,41 @@ def test_a_slider_arrives_in_the_running_training(page):
     assert spent < 1
 
 
+LETTERS = """panel => [...panel.querySelectorAll("*")].filter(one =>
+    [...one.childNodes].some(child => child.nodeType === 3 && child.textContent.trim())
+    && one.checkVisibility({opacityProperty: true, visibilityProperty: true}) && !one.closest("style, .sparselab-pulse")
+).map(one => [one.textContent, parseFloat(getComputedStyle(one).fontSize) * one.currentCSSZoom])"""
+
+
+def test_a_lecture_has_one_picture_one_button_and_large_words(page):
+    lecture = page.locator(".sparselab-lecture")
+    page.locator(".sparselab-lecture-button button").click()
+    lecture.wait_for()
+    page.locator(CURVE).wait_for(state="visible")
+    until(lambda: lecture.evaluate("panel => panel.querySelector('.sparselab-curves').currentCSSZoom > 2"), "large pictures")
+    assert lecture.locator(".widget-button:visible").all_inner_texts() == ["Pause", "Back"]
+    letters = lecture.evaluate(LETTERS)
+    assert {text for text, _ in letters} > {"Pause", "Back", "epoch"}
+    assert [text for text, pixels in letters if pixels < 24] == []
+    box = page.locator(CURVE).bounding_box()
+    assert box["width"] > 900
+    assert box["y"] + box["height"] <= 768
+    shot(page, "lecture")
+    page.locator(".sparselab-go", has_text="Pause").click()
+    until(lambda: state(page) == "paused", "the pause")
+    page.locator(".sparselab-lecture-button", has_text="Back").click()
+    lecture.wait_for(state="detached")
+    page.locator(".sparselab-groups").wait_for(state="visible")
+    page.locator(".sparselab-lecture-button button").click()
+    lecture.wait_for()
+    assert page.evaluate("document.fullscreenElement.classList.contains('sparselab-panel')")
+    page.evaluate("document.exitFullscreen()")  # as Esc does
+    lecture.wait_for(state="detached")
+    assert state(page) == "paused"
+    page.locator(".sparselab-pause").click()
+    until(lambda: state(page) == "running", "it goes on")
+
+
 def test_pause_step_stop(page):
     page.locator(".sparselab-pause").click()
     until(lambda: state(page) == "paused", "the pause")

@@ -93,6 +93,12 @@ def makers(model, history, norms, data):
         "scale": lambda: figures.scale(pandas.DataFrame(SCALE)),
         "loss_by_step": lambda: figures.loss_by_step({"a": [1.0, 0.5], "b": [1.1]}, dataset=data),
         "memory_plan": lambda: figures.memory_plan(sl.estimate_memory((100, 200, 2), epsilon=2), available=10**6),
+        "confusion_matrix": lambda: figures.confusion_matrix(data.y_test, data.y_test[::-1], dataset=data),
+        "confusion_matrix, many": lambda: figures.confusion_matrix(np.arange(30), np.arange(30)[::-1], title="after epoch 3"),
+        "predicted_numbers": lambda: figures.predicted_numbers(np.arange(9.0).reshape(3, 3), np.ones((3, 3)), dataset=data),
+        "predicted_images": lambda: figures.predicted_images(data.X_test, data.y_test, data.y_test[::-1], dataset=data),
+        "one_neuron": lambda: figures.one_neuron(model, 3, data.X_test, data.y_test, dataset=data),
+        "one_neuron, bars": lambda: figures.one_neuron(model, 3, data.X_test, title="after training"),
         "compare_costs": lambda: figures.compare_costs(cost, {"links": 12, "bytes": 50.0, "seconds": 3.0}),
     }
 

@@ -178,3 +178,15 @@ def test_definitions_are_seen():
     bad = {"cells": [{"cell_type": "code", "source": ["class A:\n", "    def f(self): pass"]}]}
     assert definitions(bad) == {"A", "f"}
     assert PATHS.findall("see /home/me/x and https://tmp/x and /usr/bin") == ["/home/me", "/usr/bin"]
+
+
+def test_the_panel_of_every_notebook_is_photographed(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import screenshots
+
+    found = {path.name[:2]: screenshots.shortened(path, full=True) for path in NOTEBOOKS}
+    assert set(found) >= LESSONS
+    for number, (notebook, panels) in found.items():
+        assert panels, number
+        for place, name in panels.items():
+            assert f"{name}(" in notebook["cells"][place]["source"]

@@ -20,7 +20,7 @@ from shown import PNG
 
 import sparselab as sl
 from sparselab.widgets import TrainingPanel
-from sparselab.widgets.pictures import cells, curves, stages
+from sparselab.widgets.pictures import cells, curves, predictions, stages
 from sparselab.widgets.pictures.picture import text
 from sparselab.widgets.stages import Stages
 
@@ -301,7 +301,7 @@ def test_the_scripts_are_whole_and_need_no_network():
     script = text("common.js", "curves.js", "cells.js", "stages.js", "picture.js")
     assert script.count("export default") == 1
     assert re.findall(r"\w+://[^\"]*", script) == ["http://www.w3.org/2000/svg"]  # a name, which is not fetched
-    assert "import(" not in script + text("downloads.js", "names.js", "style.css")
+    assert "import(" not in script + text("downloads.js", "lecture.js", "names.js", "style.css")
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-3.0, 12.0), (2.3, 2.3 + 4e-16), (-1e17, -1e17 + 16), (7.0, 7.0)])
@@ -380,3 +380,41 @@ def test_without_anywidget_matplotlib_draws():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "b'PNG' []", done.stderr
+
+
+# --- predictions
+
+
+@pytest.mark.parametrize("classes", [2, 12, 100])
+def test_confusions_are_counted_for_the_browser_as_a_loop_counts_them(classes):
+    rng = np.random.default_rng(0)
+    truth, found = rng.integers(0, classes, 500), rng.integers(0, classes, 500)
+    names = [f"a class with a long name, {i}" for i in range(classes)]
+    value = predictions.class_content(truth, found, names, "test samples")
+    counts = np.zeros((classes, classes))
+    for a, b in zip(truth, found):
+        counts[a, b] += 1
+    sent = {name: array(data, "<f4").reshape(classes, classes) for name, data in value["cells"]}
+    np.testing.assert_array_equal(sent["samples"], counts)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    np.testing.assert_allclose(sent["share of the true class"], share, atol=1e-4)
+    assert value["words"] == ([f"{n:.0f}" if n else "" for n in counts.ravel()] if classes <= 12 else [])
+    assert len(value["notes"]) == (0 if classes <= 12 else 11)
+    assert f"{np.trace(counts):.0f} of 500 right" in value["title"]
+    assert max(map(len, value["rows"]["labels"])) <= 13
+    assert size(value) < MOST_BYTES
+
+
+def test_numbers_lie_in_the_bins_of_both():
+    truth = np.array([[0.0], [1.0], [1.0], [4.0], [np.nan]])
+    found = np.array([[0.0], [1.1], [0.9], [np.inf], [1.0]])
+    value = predictions.number_content(truth, found, "test samples")
+    counts = array(value["cells"][0][1], "<f4").reshape(24, 24)
+    assert counts.sum() == 3
+    assert counts[-1, 0] == 1  # 0 and 0: bottom left
+    places = np.argwhere(counts).tolist()
+    centres = [(float(value["columns"]["labels"][column]), float(value["rows"]["labels"][row])) for row, column in places]
+    assert all(abs(a - b) < 0.15 for a, b in centres)
+    perfect = predictions.number_content(truth[:3], truth[:3], "x")
+    assert "R² 1.000" in perfect["title"]
+    assert np.count_nonzero(np.fliplr(array(perfect["cells"][0][1], "<f4").reshape(24, 24)).diagonal()) == 2

@@ -206,7 +206,7 @@ def test_views_need_no_test_set_no_image_and_no_classes():
     panel.run()
     for name in VIEWS:
         drawn = show(panel, name)
-        assert drawn.startswith(DRAWN) or name in ("input", "average"), (name, html(panel))  # of images; of classes
+        assert drawn.startswith(DRAWN) or name in ("input", "images", "average"), (name, html(panel))  # of images; of classes
     assert "cannot draw" not in html(panel)
 
 

@@ -11,7 +11,7 @@ from ..utils import checks
 from . import legends, style
 from .table_figure import TableFigure
 
-MOST, PLACES, COLUMNS = 16, 2400, 4  # largest number of rules, and of places of a layer; panels beside each other
+MOST, PLACES, COLUMNS = 16, 2400, 3  # largest number of rules, and of places of a layer; panels beside each other
 STATES = {
     "stays": ("#C4C4C4", "", style.INK),
     "goes": (style.COLOURS[1], "x", "white"),
@@ -52,7 +52,7 @@ def rule_events(changes: Mapping[str, tuple[Topology, Topology]], *, title: str 
     ['comes', 'goes', 'stays']
     """
     check(changes)
-    columns = min(COLUMNS, len(changes))
+    columns = 2 if len(changes) == 4 else min(COLUMNS, len(changes))
     lines, side = -(-len(changes) // columns), 1.9  # inches of a panel's width
     tallest = max(before.n_out / before.n_in for before, _ in changes.values())
     height = lines * (min(3.0, side * tallest) + 0.6) + (0.45 if title else 0.15)

@@ -73,9 +73,7 @@ def trade_off(
         ax.set_xlim(0, None)
     first = "unpruned" if all(one["amount"].iloc[0] == 0 for one in tables.values()) else "least pruned"
     for ax, text in zip(axes[1], COSTS.values(), strict=True):
-        style.label(
-            ax, "amount: share of hidden neurons pruned", f"{text} (% of {first})" if first != "unpruned" else f"{text} (%)"
-        )
+        style.label(ax, "share of hidden neurons pruned", f"{text} (% of {first})" if first != "unpruned" else f"{text} (%)")
         ax.set_ylim(0, max(108, ax.get_ylim()[1]))
     legends.below(figure, *_legend(tables, amount, first))
     whole = joined(tables)

@@ -3,6 +3,7 @@
 A picture is drawn by the browser where the view has data for it, else it is an image that matplotlib draws.
 """
 
+from ..figures.style import limit_height
 from ..utils import checks
 from . import markup
 from .painter import Painter, file_bytes, png
@@ -11,13 +12,17 @@ from .toolkit import make
 
 HIDDEN, SHOWN = "none", ""
 SUFFIXES = ("png", "pdf", "csv")  # of the files of every picture
+LOW, ROW, FINE = 3.2, 1.15, 200  # height, least height of a row, dots per inch of a figure on a whole screen
 
 
 class Gallery:
-    """Tabs for {name: View}; `draw(shown)` draws the visible one. downloads: widgets to put below, which save its picture."""
+    """Tabs for {name: View}; `draw(shown)` draws the visible one. downloads: widgets to put below, which save its picture.
+
+    large: whether figures are drawn for a whole screen.
+    """
 
     def __init__(self, views, min_height="405px"):
-        self.views, self.drawn, self.shown = views, set(), None
+        self.views, self.drawn, self.shown, self.large = views, set(), None, False
         self.images, self.hints, pages = {}, {}, []
         for name, view in views.items():
             css = f"sparselab-view-{name.replace(' ', '-')}"
@@ -77,10 +82,23 @@ class Gallery:
     def _value(self, name, shown):
         """What the widget of a view shows: data for the browser, or the bytes of an image; empty for nothing yet."""
         view, image = self.views[name], self.images[name]
-        return (view.data(shown, image.choices) if is_data(image) else png(lambda: view.draw(shown))) or self._nothing(name)
+        if is_data(image):
+            return view.data(shown, image.choices) or {}
+        if not self.large:
+            return png(lambda: view.draw(shown))
+        return png(lambda: for_screen(view.draw(shown)), FINE)
 
     def _nothing(self, name):
         return {} if is_data(self.images[name]) else b""
+
+
+def for_screen(figure):
+    """A figure, if there is one, as low as a whole screen is, so that its words become large."""
+    if figure is None:
+        return None
+    places = [ax.get_subplotspec() for ax in figure.axes]
+    rows = max((place.get_gridspec().nrows for place in places if place is not None), default=1)
+    return limit_height(figure, max(LOW, 0.7 + ROW * rows))
 
 
 def is_data(image):

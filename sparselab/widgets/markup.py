@@ -7,7 +7,8 @@ from ..nn import summary
 
 COLOURS = {"running": "#009E73", "paused": "#E69F00", "preparing": "#0072B2", "failed": "#D55E00"}
 # Colours are those of JupyterLab's theme, with a grey for pages that have none. Rows wrap where the window is narrow, and only
-# what is said to scroll has scroll bars; figures have a white ground in every theme.
+# what is said to scroll has scroll bars; where it is too narrow for two columns, pictures come before controls; figures have a
+# white ground in every theme.
 WORDS, NOTES = "var(--jp-ui-font-color1, #333)", "var(--jp-ui-font-color2, #666)"
 ERRORS = "var(--sparselab-error, var(--jp-error-color1, #B00020))"  # dark themes have no red of their own
 STYLE = """<style>
@@ -38,6 +39,23 @@ body[data-jp-theme-light="false"] { --sparselab-error: var(--jp-error-color2, #E
 .sparselab-panel .sparselab-fold > .widget-toggle-button.mod-active::before { content: "▾"; }
 .sparselab-panel .sparselab-fold > .widget-toggle-button:not(.mod-active) + * { display: none; }
 .sparselab-panel .sparselab-fold > .widget-vbox { border: 1px solid var(--jp-border-color1, #BBB); border-top: 0; }
+.sparselab-panel { container-type: inline-size; }
+@container (max-width: 729px) { .widget-hbox > .sparselab-aside { order: 1; } }
+.sparselab-panel:not(.sparselab-lecture) .sparselab-go { display: none; }
+.sparselab-panel:fullscreen { background: var(--jp-layout-color0, white); overflow: auto; }
+.sparselab-panel.sparselab-lecture { padding: 12px 24px; }
+.sparselab-lecture .sparselab-aside, .sparselab-lecture .sparselab-tabs > .lm-TabBar,
+.sparselab-lecture .sparselab-bar > :not(.sparselab-go, .sparselab-lecture-button),
+.sparselab-lecture .sparselab-picture-tools:first-child > :not(.sparselab-picture-title) { display: none !important; }
+.sparselab-lecture :is(.widget-button, .widget-toggle-button) {
+    width: auto; height: 50px; padding: 0 22px; font-size: 26px; line-height: 50px;
+}
+.sparselab-lecture .widget-html-content { font-size: 26px; }
+.sparselab-lecture .sparselab-picture { zoom: 2.2; }
+.sparselab-lecture .sparselab-cells-frame { flex-wrap: nowrap; }
+.sparselab-page .sparselab-lecture img, .sparselab-lecture img {
+    width: 100% !important; max-width: 100% !important; height: calc(100vh - 150px); max-height: none; object-fit: contain;
+}
 </style>"""
 CELL = "padding:0 .55em 0 0;text-align:right"
 

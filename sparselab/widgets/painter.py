@@ -15,11 +15,11 @@ INTERVAL, SHARE = 0.25, 0.4  # least seconds between two figures, and the larges
 _MATPLOTLIB = threading.Lock()  # matplotlib's text layout keeps tables that all threads share
 
 
-def png(make):
+def png(make, dpi=100):
     """The PNG bytes of the figure that `make()` returns; b"" for None."""
     with _MATPLOTLIB:
         figure = make()
-        return b"" if figure is None else figures.png_bytes(figure)
+        return b"" if figure is None else figures.png_bytes(figure, dpi=dpi)
 
 
 def file_bytes(make, suffix):

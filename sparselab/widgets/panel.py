@@ -295,12 +295,21 @@ class TrainingPanel(Displayed):
         actions = {"Start": self.start, "Pause": self.pause, "Step": self.step, "Stop": lambda: self.stop(0), "Reset": self.reset}
         for name, action in actions.items():
             on_click(screen.buttons[name], action)
+        on_click(screen.go, self._start_or_pause)
+        screen.lecture.observe(self._show_lecture, "value")
         screen.speed.observe(lambda change: setattr(self.current, "speed", change["new"]), "value")
         on_click(screen.use, lambda: self.use(screen.preset.value))
         screen.gallery.observe(redraw)
-        for widget in (screen.timeline, screen.layers):
+        for widget in (screen.timeline, screen.layers, screen.neuron):
             widget.observe(redraw, "value")
         self.form.observe(lambda name: guarded(screen.message, self._form_changed))
+
+    def _start_or_pause(self):
+        (self.pause if self.current.active else self.start)()
+
+    def _show_lecture(self, change):
+        self.screen.show_lecture(change["new"])
+        self.presenter.painter.request()
 
     def _form_changed(self):
         """Pass live values to the running training; other changes are seen in the untrained net."""

@@ -50,7 +50,7 @@ def start_panel(*, new: bool = False, **settings: Any) -> TrainingPanel:
         ExperimentConfig(**{"epochs": 60} | settings),
         new,
         controls=("learning_rate", "epsilon", "epochs"),
-        views=("curves", "connectivity", "input", "neurons", "costs"),
+        views=("curves", "predictions", "images", "connectivity", "input", "neurons", "costs"),
     )
 
 
@@ -81,7 +81,7 @@ def evolution_panel(*, new: bool = False, **settings: Any) -> TrainingPanel:
         ExperimentConfig(**DIGITS | settings),
         new,
         controls=("zeta", "learning_rate", "weight_decay", "rule", "epsilon", "epochs"),
-        views=("input", "topology", "curves", "degrees", "connectivity", "neurons"),
+        views=("input", "topology", "neuron", "curves", "degrees", "connectivity", "neurons"),
         spans={"zeta": (0.0, 0.9, 0.05), "weight_decay": (0.0, 0.002, 0.0001)},
     )
 

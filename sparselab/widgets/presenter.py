@@ -55,7 +55,8 @@ class Presenter:
         screen.show_epoch(history[-1].epoch if history else 0)
         if shown.model:
             screen.show_layers(shown.model.sizes)
-        shown.epoch, shown.layer_number = screen.timeline.value, screen.layers.value or 0
+        shown.epoch, shown.layer_number, shown.neuron = screen.timeline.value, screen.layers.value or 0, screen.neuron.value
+        shown.large = screen.gallery.large
         screen.gallery.draw(shown)
         if shown.model:
             screen.glance.value = self.glance()

@@ -44,6 +44,8 @@ class StandIn:
     def add_class(self, name):
         return self
 
+    remove_class = add_class
+
 
 def make(kind, *classes, **traits):
     """A widget by its name in ipywidgets or `pictures.picture`, with these CSS classes; layout may be a dict."""

@@ -20,12 +20,13 @@ DENSE = {"density": 1.0, "topology": "er", "rule": "static", "final_density": 0.
 class ViewModel:
     """current: a LiveRun; earlier: runs before it (config, history, changes). settings: () -> the config in the form.
 
-    epoch and layer_number: where the epoch slider and the layer menu stand.
+    epoch, layer_number and neuron: where the epoch slider, the layer menu and the neuron slider stand. large: whether pictures
+    are for a whole screen.
     """
 
     def __init__(self, settings, *, data=None, rules=None):
         self.settings, self.given, self.rules = settings, given_dataset(data), rules
-        self.lock, self.epoch, self.layer_number = threading.RLock(), 0, 0
+        self.lock, self.epoch, self.layer_number, self.neuron, self.large = threading.RLock(), 0, 0, 0, False
         self.clear()
 
     def clear(self):

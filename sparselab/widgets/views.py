@@ -1,7 +1,7 @@
 """Views: what a panel can show, each a function of what is shown (a ViewModel) that returns a Figure, or None for nothing yet.
 
-Views marked `timeline` or `layers` follow the epoch slider and the layer menu. A new view is a function and an entry in VIEWS,
-or a View passed to the panel.
+Views marked `timeline`, `layers` or `neurons` follow the epoch slider, the layer menu and the neuron slider. A new view is a
+function and an entry in VIEWS, or a View passed to the panel.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .. import figures
 from ..evolution import importances, widths_without
 from ..experiments.experiment import activation_of, build, loss_of
 from ..figures.style import limit_height, set_height
-from . import worker_views
+from . import prediction_views, worker_views
 from .costs import STEPPED, sparse_and_dense, stepped_gigabytes
 from .pictures import cells
 from .pictures import curves as curve_data
@@ -50,6 +50,8 @@ class View:
         `sparselab.widgets.pictures`), or None. `draw` is then used for files, and where there is no anywidget.
     gif : callable, optional
         Gets what the panel shows and returns the bytes of an animated GIF, or none.
+    neurons : bool, default False
+        Whether the view follows the neuron slider.
 
     Examples
     --------
@@ -67,6 +69,7 @@ class View:
     empty: str = "Nothing to see yet: press Start."
     data: Callable[[Any, dict], dict | None] | None = None
     gif: Callable[[Any], bytes] | None = None
+    neurons: bool = False
 
 
 def sampled(history):
@@ -310,6 +313,14 @@ VIEWS = {
         empty="Press Start: links that go and come appear here, event by event.",
     ),
     "input": View("input map", input_map, timeline=True, empty="Only for images whose links are known.", data=pixels_in_browser),
+    "predictions": View(
+        "predictions",
+        prediction_views.confusion,
+        data=prediction_views.confusion_in_browser,
+        empty=prediction_views.NO_PREDICTIONS,
+    ),
+    "images": View("test images", prediction_views.images, empty=prediction_views.NO_IMAGES),
+    "neuron": View("one neuron", prediction_views.neuron, neurons=True, empty=prediction_views.NO_NEURON),
     "degrees": View("degrees", degrees, timeline=True, layers=True),
     "neurons": View("links & neurons", neurons),
     "strength": View("neuron strength", strengths),

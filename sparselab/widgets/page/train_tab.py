@@ -16,7 +16,8 @@ from .grouped_form import GroupedForm
 
 TITLES = {
     "curves": "curves", "clock": "clock", "bytes": "bytes", "neurons": "links", "connectivity": "connectivity",
-    "topology": "topology", "input": "input map", "phases": "phases", "costs": "costs",
+    "topology": "topology", "input": "input map", "neuron": "neuron", "predictions": "predictions", "images": "images",
+    "phases": "phases", "costs": "costs",
 }  # fmt: skip
 SPANS = {"zeta": (0.0, 0.9, 0.05), "dropout": (0.0, 0.9, 0.05), "workers": (0, 8, 1)}
 
@@ -25,13 +26,15 @@ class TrainScreen(Screen):
     """A Screen that needs no scrolling for curves and buttons: the form scrolls in its column, the table is at the bottom."""
 
     def _arranged(self, form, fold, title):
-        self.costs = make("HTML", "sparselab-price", value=markup.note(""))
-        hint, layout = "a name for the next run", {"width": "170px"}
+        self.costs = make("HTML", "sparselab-price", "sparselab-aside", value=markup.note(""))
+        hint, layout = "a name for the next run", {"width": "150px"}
         self.label = make("Text", "sparselab-label", placeholder=hint, continuous_update=False, layout=layout)
-        head = make("HBox", children=[*self.buttons.values(), self.speed, self.twin, self.label])
-        column = make("VBox", "sparselab-form", children=[form.widget], layout={"flex": "0 0 310px", "width": "310px"})
+        head = [*self.buttons.values(), self.speed, self.twin, self.label, self.go, self.lecture]
+        layout = {"flex": "0 0 310px", "width": "310px"}
+        column = make("VBox", "sparselab-form", "sparselab-aside", children=[form.widget], layout=layout)
         body = make("HBox", children=[column, self._views({"flex": "1 1 420px", "min_width": "min(420px, 100%)"}, "30px")])
-        rows = [make("HTML", value=markup.STYLE), head, self.status, self.message, self.costs, body]
+        bar = make("HBox", "sparselab-bar", children=head)
+        rows = [make("HTML", value=markup.STYLE), bar, self.status, self.message, self.costs, body]
         return make("VBox", "sparselab-panel", children=[*rows, fold, self.glance])
 
 

@@ -8,7 +8,6 @@ function shade(stops, share) {
 }
 
 KINDS.cells = (root, model) => {
-    const [WIDTH, HEIGHT] = [440, 316];
     let value = null;
     let at = null; // [row, column] of the cell that is read
     let pressed = null;
@@ -29,6 +28,7 @@ KINDS.cells = (root, model) => {
     const digits = (one) => exact(Number(one.toPrecision(8))); // what a float32 holds
     const named = (axis, i) => {
         const [low, high] = range(axis, i);
+        if (axis.labels) return `${axis.name} ${axis.labels[i]}`;
         return `${axis.name} ${exact(low)}${high > low ? `–${exact(high)}` : ""}`;
     };
 
@@ -48,9 +48,14 @@ KINDS.cells = (root, model) => {
     function arrange() {
         if (!value || !root.clientWidth) return;
         const [rows, columns] = [value.rows.count, value.columns.count];
-        const most = Math.min(WIDTH, root.clientWidth - 60);
-        const side = Math.min(most / columns, HEIGHT / rows);
-        const [width, height] = value.square ? [side * columns, side * rows] : [most, HEIGHT];
+        const labelled = Boolean(value.rows.labels);
+        box.classList.toggle("sparselab-labelled", labelled);
+        const around = labelled ? 130 : 60;
+        // In a lecture the scale stands on the right, so that the height is the picture's.
+        const most = root.closest(".sparselab-lecture") ? root.clientWidth - around - 150 : Math.min(440, root.clientWidth - around);
+        const high = heightOf(root) - (labelled ? 70 : 0);
+        const side = Math.min(most / columns, high / rows);
+        const [width, height] = value.square ? [side * columns, side * rows] : [most, high];
         [box.style.width, box.style.height] = [`${width}px`, `${height}px`];
         box.querySelectorAll(".sparselab-tick").forEach((one) => one.remove());
         const mark = (text, place) => {
@@ -58,15 +63,40 @@ KINDS.cells = (root, model) => {
             Object.assign(one.style, place);
             box.append(one);
         };
+        const [below, beside] = labelled ? [76, 90] : [2, 4];
+        const turned = { writingMode: "vertical-rl", transform: "translateY(-50%) rotate(180deg)" };
+        mark(value.columns.name, { top: `calc(100% + ${below}px)`, left: "50%", transform: "translateX(-50%)" });
+        mark(value.rows.name, { right: `calc(100% + ${beside}px)`, top: "50%", ...turned });
+        if (labelled) writeNames(mark, width, height);
+        else writeEnds(mark);
+        outline(cell, at && [at[0], at[0] + 1, at[1], at[1] + 1]);
+    }
+
+    function writeEnds(mark) {
         const ends = (axis) => [short(axis.first), short(axis.end - 1)];
         const [[top, bottom], [left, right]] = [ends(value.rows), ends(value.columns)];
         mark(top, { right: "calc(100% + 4px)", top: "0" });
         mark(bottom, { right: "calc(100% + 4px)", bottom: "0" });
         mark(left, { top: "calc(100% + 2px)", left: "0" });
         mark(right, { top: "calc(100% + 2px)", right: "0" });
-        mark(value.columns.name, { top: "calc(100% + 2px)", left: "50%", transform: "translateX(-50%)" });
-        mark(value.rows.name, { right: "calc(100% + 4px)", top: "50%", writingMode: "vertical-rl", transform: "translateY(-50%) rotate(180deg)" });
-        outline(cell, at && [at[0], at[0] + 1, at[1], at[1] + 1]);
+    }
+
+    // The names of rows and columns, as many as have room, and what stands in the cells.
+    function writeNames(mark, width, height) {
+        const [rows, columns] = [value.rows.count, value.columns.count];
+        const middle = (i, count) => `${(100 * (i + 0.5)) / count}%`;
+        for (let i = 0; i < rows; i += Math.ceil((13 * rows) / height)) {
+            mark(value.rows.labels[i], { right: "calc(100% + 4px)", top: middle(i, rows), transform: "translateY(-50%)" });
+        }
+        for (let i = 0; i < columns; i += Math.ceil((13 * columns) / width)) {
+            const place = { top: "calc(100% + 4px)", left: middle(i, columns), transform: "translateX(-50%)" };
+            mark(value.columns.labels[i], { ...place, writingMode: "vertical-rl" });
+        }
+        value.words.forEach((text, i) => {
+            const place = { left: middle(i % columns, columns), top: middle(Math.floor(i / columns), rows) };
+            const color = value.cells[0][1][i] > 0.5 ? "white" : "#222";
+            mark(text, { ...place, color, transform: "translate(-50%, -50%)", pointerEvents: "none" });
+        });
     }
 
     function outline(one, window) {
@@ -84,7 +114,8 @@ KINDS.cells = (root, model) => {
         const stops = value.colours.map((stop) => `#${stop}`).join(", ");
         const bar = html("div", { class: "sparselab-scale-bar", style: `background: linear-gradient(to right, ${stops})` });
         const most = `${value.more ? "≥ " : ""}${short(value.top)}`;
-        scale.replaceChildren(value.unit, bar, html("div", { class: "sparselab-scale-ends" }, html("span", {}, "0"), html("span", {}, most)));
+        const numbered = html("div", { class: "sparselab-scale-ends" }, html("span", {}, "0"), html("span", {}, most));
+        scale.replaceChildren(value.unit, bar, numbered, ...(value.notes ?? []).map((line) => html("div", {}, line)));
     }
 
     function read(row, column, speak) {

@@ -59,6 +59,13 @@ function nearest(values, at) {
     return Math.abs(values[low] - at) <= Math.abs(values[high] - at) ? low : high;
 }
 
+// In a lecture a style sheet enlarges pictures: how many pixels of the window one of theirs is, and how high they may become.
+const zoomOf = (root) => Number(getComputedStyle(root).zoom) || 1;
+function heightOf(root) {
+    if (!root.closest(".sparselab-lecture")) return 316;
+    return Math.max(140, (window.innerHeight - 160) / zoomOf(root) - 60);
+}
+
 // Change what the user chose; the kernel answers with other data where it has to.
 function choose(model, changes) {
     model.set("choices", { ...model.get("choices"), ...changes });

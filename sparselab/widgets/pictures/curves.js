@@ -3,7 +3,7 @@ const SMOOTHING = { none: 0, some: 0.6, much: 0.9, most: 0.97 };
 const HELP = "Drag to zoom, Shift and drag to move, double-click to see all. Keys: ← → values, ↑ ↓ other axes, + − zoom, 0 all.";
 
 KINDS.curves = (root, model) => {
-    const SIZE = { height: 316, left: 54, right: 12, top: 22, bottom: 36 };
+    const SIZE = { left: 54, right: 12, top: 22, bottom: 36 };
     const id = `sparselab-clip-${(pictures += 1)}`;
     const hidden = new Set(); // entries of the legend that are switched off
     let value = null;
@@ -17,7 +17,7 @@ KINDS.curves = (root, model) => {
     smooth.append(...Object.entries(SMOOTHING).map(([name, weight]) => html("option", { value: weight }, name)));
     const title = html("span", { class: "sparselab-picture-title" });
     const tools = html("div", { class: "sparselab-picture-tools" }, title, html("label", {}, "smoothing ", smooth), log, all);
-    const canvas = svg("svg", { class: "sparselab-curves", tabindex: "0", role: "img", height: SIZE.height, width: "100%" });
+    const canvas = svg("svg", { class: "sparselab-curves", tabindex: "0", role: "img", width: "100%" });
     const legend = html("div", { class: "sparselab-picture-legend", role: "group", "aria-label": "legend: show or hide" });
     const frame = html("div", {}, canvas);
     root.append(tools, frame, legend);
@@ -58,7 +58,7 @@ KINDS.curves = (root, model) => {
         const lines = value.lines.filter((line) => line.metric === metric && visible(line));
         const left = number * width + SIZE.left;
         const right = (number + 1) * width - SIZE.right;
-        const bottom = SIZE.height - SIZE.bottom;
+        const bottom = canvas.clientHeight - SIZE.bottom;
         const [from, to] = span();
         const [low, high] = domain(lines);
         const height = logarithmic()
@@ -128,6 +128,7 @@ KINDS.curves = (root, model) => {
 
     function draw() {
         if (!value || !canvas.clientWidth) return;
+        canvas.style.height = `${heightOf(root)}px`;
         plots = value.metrics.map(plotOf);
         const parts = plots.flatMap((plot, number) => {
             const frame = { x: plot.left, y: SIZE.top - 3, width: Math.max(0, plot.right - plot.left), height: plot.bottom - SIZE.top + 6 };
@@ -205,9 +206,10 @@ KINDS.curves = (root, model) => {
 
     function place(event) {
         const box = canvas.getBoundingClientRect();
-        const x = event.clientX - box.left;
-        const number = Math.min(plots.length - 1, Math.max(0, Math.floor((x / box.width) * plots.length)));
-        return { x, y: event.clientY - box.top, number };
+        const scale = canvas.clientWidth / box.width;
+        const x = scale * (event.clientX - box.left);
+        const number = Math.min(plots.length - 1, Math.max(0, Math.floor((x / canvas.clientWidth) * plots.length)));
+        return { x, y: scale * (event.clientY - box.top), number };
     }
 
     canvas.addEventListener("pointerdown", (event) => {

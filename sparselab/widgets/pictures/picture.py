@@ -48,6 +48,13 @@ if anywidget is not None:
             except Exception as error:
                 self.send({"error": str(error)})
 
+    class Lecture(anywidget.AnyWidget):
+        """A button that switches `value`, and the whole screen with it."""
+
+        _esm = text("lecture.js")
+        value = traitlets.Bool().tag(sync=True)
+        description = traitlets.Unicode().tag(sync=True)
+
     class Names(anywidget.AnyWidget):
         """Invisible: gives the sliders of the panel around it names that screen readers find."""
 
@@ -63,9 +70,8 @@ if anywidget is not None:
             self.on_msg(lambda _, message, buffers: take(str(message.get("name")), bytes(buffers[0])))
 
 
-KINDS = (  # by name, for `toolkit.make`
-    {} if anywidget is None else {kind.__name__: kind for kind in (Picture, Downloads, Names, Dropped)}
-)
+# By name, for `toolkit.make`.
+KINDS = {} if anywidget is None else {kind.__name__: kind for kind in (Picture, Downloads, Lecture, Names, Dropped)}
 
 
 def in_browser():

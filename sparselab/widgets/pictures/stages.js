@@ -12,13 +12,13 @@ KINDS.stages = (root, model) => {
     const neurons = html("div", {});
     const links = html("canvas", { role: "img", "aria-label": "links of single neurons" });
     const map = html("canvas", { role: "img", "aria-label": "links of each input pixel", class: "sparselab-pixels" });
-    const legend = html("div", { class: "sparselab-states" });
+    const legend = html("div", { class: "sparselab-states" }, neurons);
     legend.append(...STATES.slice(1).map((state) => html("span", { class: `sparselab-state-${state}` }, state)));
     const beside = html("div", {}, map, html("div", {}, "links of each input pixel"));
     root.append(
         html("div", { class: "sparselab-picture-tools" }, title),
         html("div", { class: "sparselab-picture-tools" }, play, scrub),
-        html("div", { class: "sparselab-cells-frame" }, html("div", {}, links, neurons, legend), beside),
+        html("div", { class: "sparselab-cells-frame" }, html("div", {}, links, legend), beside),
     );
     const words = readout(root);
 
@@ -75,7 +75,9 @@ KINDS.stages = (root, model) => {
         if (!value) return;
         const [count, height, width] = value.tiles;
         const box = links.getBoundingClientRect();
-        const [x, y] = [(event.clientX - box.left) / side, (event.clientY - box.top) / side];
+        const scale = links.width / box.width;
+        const [left, top] = [scale * (event.clientX - box.left), scale * (event.clientY - box.top)];
+        const [x, y] = [left / side, top / side];
         const [across, down] = [Math.floor(x / (width + 1)), Math.floor(y / (height + 1))];
         const [column, row, tile] = [Math.floor(x % (width + 1)), Math.floor(y % (height + 1)), down * columns + across];
         if (column < 0 || row < 0 || column >= width || row >= height || across >= columns || tile >= count) {
@@ -84,7 +86,7 @@ KINDS.stages = (root, model) => {
         }
         const state = STATES[codes[(tile * height + row) * width + column]];
         const where = value.map.length ? `hidden neuron ${tile}, row ${row}, column ${column}` : `output ${row}, input ${column}`;
-        words.show([where, state], links.offsetLeft + event.clientX - box.left, links.offsetTop + event.clientY - box.top, false);
+        words.show([where, state], links.offsetLeft + left, links.offsetTop + top, false);
     });
     links.addEventListener("pointerleave", () => words.hide());
     play.addEventListener("click", () => run(!playing));
