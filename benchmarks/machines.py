@@ -9,7 +9,6 @@ it is sent, and back. By these `Costs.of_team` and `saturation` say how long a t
 
 import argparse
 import time
-from dataclasses import replace
 
 import numpy as np
 from tqdm import tqdm
@@ -19,7 +18,7 @@ from benchmarks.common import emit, table
 from sparselab.parallel import Network, calibrate, saturation
 from sparselab.parallel.backends import dask_worker
 from sparselab.parallel.core.worker import GradientUpdate
-from sparselab.parallel.server_phase import MOST_STEPS, WAY
+from sparselab.parallel.server_phase import FEW_STEPS, WAY
 
 NETS = ("fashion_mnist", "higgs", "cifar10")
 FEATURES = {"fashion_mnist": (784, 10), "higgs": (28, 2), "cifar10": (3072, 10)}
@@ -51,19 +50,18 @@ def median(function, repeats=9):
 def work_of_server(model, sent):
     """(seconds, bytes there and back) of a push of a team: the server's part."""
     server = sl.ParameterServer(model.copy())
-    layers, state = server.model.layers, server.state
+    layers = server.model.layers
     vectors = [layer.w for layer in layers], [layer.b for layer in layers]
     update = GradientUpdate(0, 0, 0, 0, [0.0], 0, 1, *([v * np.float32(0.01) for v in part] for part in vectors), False)
-    update = replace(update, optimizer=[one.copy() for one in state])
     n, topologies = sum(len(v) for part in vectors for v in part), [layer.topology for layer in layers]
-    whole = dask_worker.flat(update.dw, update.db, update.optimizer)
+    whole = dask_worker.flat(update.dw, update.db, None)
     share = float(sent.split()[1]) if sent.startswith("top-k") else None
     small = dask_worker.rounded if sent == "bfloat16" else lambda vector: vector
     back = dask_worker.largest(whole, n, share) if share else small(whole)
 
     def work():
-        small(dask_worker.flat(*vectors, state))
-        dask_worker.filled(dask_worker.restored(back, whole.dtype), topologies, dask_worker.hollow(state))
+        small(dask_worker.flat(*vectors, None))
+        dask_worker.filled(dask_worker.restored(back, whole.dtype), topologies, None)
         server.merge(update)
 
     there = small(whole).nbytes
@@ -80,7 +78,7 @@ def rows_of(name, threads, hidden=None):
         for link in LINKS:
             network = Network(LATENCY, link * 1e9 / 8, shared=True)
             way = work + 2 * sum(network.parts(n_bytes / 2)) + compute / 2
-            steps = int(np.clip(np.ceil(way / (WAY * compute)), 1, MOST_STEPS))  # as "auto" chooses them
+            steps = int(np.clip(np.ceil(way / (WAY * compute)), 1, max(1, FEW_STEPS // threads)))  # as "auto" chooses them
             team, each = costs.of_team(threads, steps, work), threads * steps
             machines = saturation(team, network, n_bytes, each)
             busy = work + n_bytes / network.bandwidth

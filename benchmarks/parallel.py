@@ -1,17 +1,19 @@
 """Parallel training against sequential training: workers × backend × {WASAP, WASSP}, both phases, evolution and average counted.
 
-`python -m benchmarks.parallel [--only times accuracy cifar traffic] [--epochs 10] [--rounds 3] [--seeds 3] [--cifar FILE]`.
+`python -m benchmarks.parallel [--only times accuracy cluster-accuracy cifar traffic] [--epochs 10] [--rounds 3] [--cifar FILE]`.
 times: complete FashionMNIST, 784-1000-1000-1000-10, ε = 20, batch 128, dropout .3, SET; evaluation off; ratios of wall time to
 sequential training on one thread just before, the median of some rounds; the start of processes and clusters, until the
-first gradient that counts, is listed separately. accuracy: 30
-epochs, several seeds. cifar: the paper's CIFAR-10 net (3072-4000-1000-4000-10, ε = 20) on images in FILE (.npz with JPEG bytes:
-source "stand-in"). traffic: bytes and server time of a push by net size, and the number of workers that keep one server busy.
+first gradient that counts, is listed separately. accuracy: 30 epochs, several seeds; cluster-accuracy: the same on a cluster of
+two single-threaded Dask workers, also with compression. cifar: the paper's CIFAR-10 net (3072-4000-1000-4000-10, ε = 20) on
+images in FILE (.npz with JPEG bytes: source "stand-in"). traffic: bytes and server time of a push by net size, and the number of
+workers that keep one server busy.
 """
 
 import argparse
 import io
 import time
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import numpy as np
 from tqdm import tqdm
@@ -78,13 +80,24 @@ def row_of(name, epochs, way, spent):
     }  # fmt: skip
 
 
-def accuracy(data, epochs, seeds):
-    """Rows: test accuracy % after `epochs`, sequential, WASAP and WASSP with 2 workers, and the workers of the average."""
+def accuracy(data, epochs, seeds, client=None):
+    """Rows: test accuracy % after `epochs`, sequential, WASAP and WASSP with 2 workers, and the workers of the average.
+
+    client: of a cluster, on which WASAP is trained too then, with pushes by "auto", without and with compression.
+    """
     ways = {
         "sequential": lambda **o: sl.train(threads=1, **o),
         "WASAP": lambda **o: sl.train_parallel(backend="threads", n_jobs=2, **o),
         "WASSP": lambda **o: sl.train_parallel(backend="threads", n_jobs=2, synchronous=True, **o),
     }
+    if client is not None:
+        on_cluster = lambda compression, **o: sl.train_parallel(
+            backend=sl.parallel.backends.Cluster(client, compression, 0.1), n_jobs=2, steps_per_push="auto", **o
+        )
+        names = {None: "", "bfloat16": ", bfloat16", "top-k": ", top-k 0.1"}
+        ways = {"sequential": ways["sequential"]} | {
+            f"WASAP, dask{text}": partial(on_cluster, compression) for compression, text in names.items()
+        }
     rows = []
     for name, train in ways.items():
         last = []
@@ -176,7 +189,7 @@ def main():
     given = parser.parse_args()
     ways = [(b, n, kind == "WASSP") for b in given.backends for n in given.workers for kind in given.kinds]
     more = {"steps_per_push": given.steps_per_push}
-    if {"times", "accuracy"} & set(given.only):
+    if {"times", "accuracy", "cluster-accuracy"} & set(given.only):
         data = sl.datasets.load("fashion_mnist")
     with started(given.backends, max(given.workers)) as backends:
         if "times" in given.only:
@@ -185,7 +198,10 @@ def main():
             images, name = cifar(given.cifar), "CIFAR-10 (JPEG stand-in)"
             show("times", times(images, CIFAR, given.epochs, given.rounds, ways, name, backends, **more), TIMED)
     if "accuracy" in given.only:
-        show("accuracy", accuracy(data, 30, given.seeds))
+        show("accuracy", accuracy(data, 30, given.seeds), ("way", "epochs"))
+    if "cluster-accuracy" in given.only:
+        with started(["dask-tcp"], 2) as backends:
+            show("accuracy", accuracy(data, 30, given.seeds, backends["dask-tcp"]), ("way", "epochs"))
     if "traffic" in given.only:
         show("traffic", traffic())
 

@@ -126,6 +126,14 @@ COLUMNS = {
         "server ms": ".2f", "one machine": ("speed of one machine", ".1f"), "machines": ("machines that pay", ".0f"),
         "speed-up": ("their speed", ".0f"),
     },
+    "throttled": {
+        "Mbit/s": "g", "ms a message": "g", "measured s": ("measured s an epoch", ".2f"),
+        "simulated s": ("simulated s an epoch", ".2f"), "ratio": ".2f",
+    },
+    "split_net": {
+        "neurons": ",d", "links": ",d", "batch": "d", "processes": "", "limit GiB": ("GiB each, at most", "g"),
+        "step s": ("s a step", ".1f"), "peak GiB": ("peak GiB", ""), "loss": ".6f", "refused": "",
+    },
     "selection: hits of 20": {"ranked by": "", **SELECTION, "noise / the 20": ".3f"},
     "selection: accuracy": {"features": "", "trained": "", **SELECTION},
     "selection: missed": {

@@ -16,7 +16,7 @@ def losses(records):
 
 @pytest.mark.parametrize("n_jobs, dtype", [(2, np.float32), pytest.param(3, np.float64, marks=pytest.mark.slow)])
 def test_the_losses_are_those_of_one_process(n_jobs, dtype):
-    data, options = models.dataset(150, 10, dtype=dtype), {"epochs": 3, "batch_size": 32, "seed": 5}
+    data, options = models.dataset(150, 10, dtype=dtype), {"epochs": 3, "batch_size": 80, "seed": 5}
     one, several = models.net(dtype=dtype), models.net(dtype=dtype)
     options["optimizer"] = sl.MomentumSGD(0.02, weight_decay=1e-3)
     wanted = list(sl.train(one, data, threads=1, evaluate_every=0, **options))

@@ -9,7 +9,7 @@ import pytest
 
 import sparselab as sl
 from sparselab.parallel.backends.team import Team
-from sparselab.parallel.core.worker import WorkerSpec
+from sparselab.parallel.core.worker import Worker, WorkerSpec
 
 pytestmark = pytest.mark.timeout(120)
 STEPS = 13  # mini-batches of 32 of 400 samples
@@ -29,7 +29,7 @@ def team_of(n, optimizer=None, dtype=np.float32):
 
 
 def snapshot_of(server, rate, steps=STEPS):
-    return replace(server.view(), steps=steps, rates=np.full(steps, rate), optimizer=server.state)
+    return replace(server.view(), steps=steps, rates=np.full(steps, rate), optimizer=server.state, state_wanted=True)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,33 @@ def test_a_team_of_one_does_what_sequential_training_does(optimizer, dtype):
     records = list(sl.train(alone, data, optimizer=optimizer, epochs=2, batch_size=32, seed=np.random.SeedSequence(5), threads=1))
     assert (n_samples, len(losses)) == (800, 2 * STEPS)
     assert sum(losses) / n_samples == pytest.approx(np.mean([record.train_loss for record in records]), rel=1e-4)
+    for mine, theirs in zip(server.model.layers, alone.layers, strict=True):
+        np.testing.assert_allclose(mine.w, theirs.w, atol=1e-5)
+        np.testing.assert_allclose(mine.b, theirs.b, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "optimizer, dtype",
+    [(sl.MomentumSGD(0.02), np.float32), (sl.SGD(0.02, momentum=0.9), np.float64), (sl.Adam(1e-3), np.float32)],
+)
+@pytest.mark.parametrize("kind", ["worker", "team"])
+def test_a_copy_goes_on_with_its_own_state(kind, optimizer, dtype):
+    """Two epochs in rounds that end anywhere: the state comes once, and goes back once."""
+    server, team = team_of(1, optimizer, dtype)
+    alone, data = server.model.copy(), models.dataset(400, 50, dtype=dtype)
+    targets = sl.SoftmaxCrossEntropy().targets(data.y_train, 4, dtype)
+    worker = Worker(spec_of(server.model, optimizer), 0, data.X_train, targets)
+    train = team.train if kind == "team" else lambda number, *round_: worker.advance(*round_)
+    sent = []
+    for round_ in range(STEPS):
+        snapshot = snapshot_of(server, optimizer.rate(0), 2)
+        snapshot = replace(snapshot, optimizer=None if round_ else server.state, state_wanted=round_ == STEPS - 1)
+        update = train(0, snapshot, round_)
+        sent.append(update.optimizer is not None)
+        server.merge(update)
+    team.close()
+    assert sent == [False] * (STEPS - 1) + [True]
+    list(sl.train(alone, data, optimizer=optimizer, epochs=2, batch_size=32, seed=np.random.SeedSequence(5), threads=1))
     for mine, theirs in zip(server.model.layers, alone.layers, strict=True):
         np.testing.assert_allclose(mine.w, theirs.w, atol=1e-5)
         np.testing.assert_allclose(mine.b, theirs.b, atol=1e-5)
@@ -202,6 +229,30 @@ def test_machines_of_several_cores_are_as_many_asynchronous_workers(n_jobs):
     assert max(s for record in records for s in record.workers.staleness) > 0
     assert records[-1].train_loss < 0.8 * records[0].train_loss
     assert models.is_finite(model)
+
+
+def test_the_optimizers_state_travels_at_the_begin_and_the_end_of_an_epoch_only(monkeypatch):
+    from distributed import Client, LocalCluster
+
+    asked, start = [], sl.parallel.backends.Cluster._start
+
+    def note(self, line, name, *arguments):
+        if name == "gradient":
+            head, links, values = arguments[:3]
+            asked.append((line.number, links is not None, head.optimizer is not None, len(values), head.state_wanted))
+        return start(self, line, name, *arguments)
+
+    monkeypatch.setattr(sl.parallel.backends.Cluster, "_start", note)
+    place = {"processes": False, "dashboard_address": "127.0.0.1:0", "silence_logs": False}
+    with LocalCluster(n_workers=2, threads_per_worker=1, **place) as cluster, Client(cluster, set_as_default=False) as client:
+        records, model = run(client, batch_size=16, steps_per_push=2, async_fraction=1.0, epochs=6)
+    assert records[-1].train_loss < 0.8 * records[0].train_loss
+    n = model.n_links + sum(model.sizes[1:])
+    for number in range(2):
+        mine = [one[1:] for one in asked if one[0] == number][2:]  # without the warm-up, and the first of all
+        assert {(length, links, state) for links, state, length, _ in mine} == {(n, False, False), (2 * n, True, True)}
+    wanted = [wanted for *_, wanted in asked]
+    assert 0 < sum(wanted) < len(wanted) / 2
 
 
 @pytest.mark.slow

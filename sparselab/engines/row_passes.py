@@ -25,17 +25,23 @@ KEPT = 2**24  # bytes of room to work in that a thread keeps between two calls
 AT_ONCE = 1024  # samples of a tile where passes are not compiled for rows
 
 
-class Room(threading.local):
-    """Memory in which one thread works: the tiles of a call, which are not allocated anew for each."""
+class Room:
+    """Memory in which threads work: the tiles of a call, which are not allocated anew for each.
 
-    floats = aligned((0,), np.float32)
+    It is found by the thread's number, since threads that Python has not started are new to it with each call.
+    """
+
+    def __init__(self):
+        self.floats = {}
 
     def cut(self, *shapes):
-        """Uninitialised float32 arrays of these shapes, each on a cache line of its own."""
-        sizes = [-(-math.prod(shape) // 16) * 16 for shape in shapes]
-        floats = self.floats if len(self.floats) >= sum(sizes) else aligned((sum(sizes),), np.float32)
+        """Uninitialised float32 arrays of these shapes for this thread, each on a cache line of its own."""
+        sizes, thread = [-(-math.prod(shape) // 16) * 16 for shape in shapes], threading.get_ident()
+        floats = self.floats.get(thread)
+        if floats is None or len(floats) < sum(sizes):
+            floats = aligned((sum(sizes),), np.float32)
         if floats.nbytes <= KEPT:
-            self.floats = floats
+            self.floats[thread] = floats
         begins = np.cumsum([0, *sizes])
         return [floats[begin : begin + math.prod(shape)].reshape(shape) for begin, shape in zip(begins, shapes)]
 
@@ -60,13 +66,7 @@ class Pool:
         if threads == 1:
             work(0, n)
             return
-        parts, others = min(n, TURNS * threads), []
-        turns = iter(range(parts))  # the interpreter's lock gives each number to one thread
-
-        def take_turns():
-            for part in turns:
-                work(n * part // parts, n * (part + 1) // parts)
-
+        take_turns, others = turns(work, n, threads), []
         with defer_interrupts:
             try:
                 for _ in range(threads - 1):
@@ -78,11 +78,26 @@ class Pool:
                         other.result()
 
 
+def turns(work, n, threads):
+    """A function that each of the threads calls: it does parts of work(0, n) until all are done."""
+    parts = min(n, TURNS * threads)
+    left = iter(range(parts))  # the interpreter's lock gives each number to one thread
+
+    def take_turns():
+        for part in left:
+            work(n * part // parts, n * (part + 1) // parts)
+
+    return take_turns
+
+
 room, pool = Room(), Pool()
 
 
-def forward(topology, w, b, X, Y, threads):
-    """Y = X Wᵀ + b. X (n, n_in), Y (n, n_out), w (nnz,), b (n_out,): C-contiguous, of one dtype."""
+def forward(topology, w, b, X, Y, threads, share_out=pool.run):
+    """Y = X Wᵀ + b. X (n, n_in), Y (n, n_out), w (nnz,), b (n_out,): C-contiguous, of one dtype.
+
+    share_out: how work is done by several threads, as in `Pool.run`.
+    """
     n, width = len(X), tile_width(len(X))
     if not vector.supports(X.dtype, width):
         layer = SparseLinear(topology, w, b)
@@ -96,10 +111,10 @@ def forward(topology, w, b, X, Y, threads):
         spaces = room.cut((t.n_in, width), (layer_passes.BLOCK, width))
         layer_passes.forward(begin, end, spmm, width, n, t.n_in, t.n_out, *places, *map(address, spaces))
 
-    pool.run(work, tiles_of(n, width), shares(topology, n, threads))
+    share_out(work, tiles_of(n, width), shares(topology, n, threads))
 
 
-def backward(topology, w, X, dY, dX, dw, db, threads):
+def backward(topology, w, X, dY, dX, dw, db, threads, share_out=pool.run):
     """dX = dY W, dw = dYᵀ X on the links, db = Σ dY; X, dX (n, n_in), dY (n, n_out). None for dX, or dw and db: not wanted."""
     n, width = len(X), tile_width(len(X))
     if n == 0 or not vector.supports(X.dtype, width):
@@ -112,7 +127,7 @@ def backward(topology, w, X, dY, dX, dw, db, threads):
     if dX is not None:
         back, w_by_input, no_bias = t.transposed, np.empty(t.nnz, np.float32), np.zeros(t.n_in, np.float32)
         inputs = tuple(map(address, (back.indptr, back.rows, w_by_input, no_bias)))
-        pool.run(lambda *part: layer_passes.take(*part, address(w), address(back.slots), address(w_by_input)), t.nnz, by_link)
+        share_out(lambda *part: layer_passes.take(*part, address(w), address(back.slots), address(w_by_input)), t.nnz, by_link)
         if wanted:
             both, indptr = both_gradients(width).address, np.zeros_like(indptr)
     sums = [(np.empty(t.nnz, np.float32), np.empty(t.n_out, np.float32)) if wanted else (None, None) for _ in range(groups)]
@@ -130,18 +145,19 @@ def backward(topology, w, X, dY, dX, dw, db, threads):
                 address(t.indices), *inputs, *data, *place, address(samples), *spaces,
             )  # fmt: skip
 
-    pool.run(work, groups, threads)
+    share_out(work, groups, threads)
     if wanted:
-        add_up([of_links for of_links, _ in sums], by_link)
-        add_up([of_biases for _, of_biases in sums], 1)
+        add_up([of_links for of_links, _ in sums], by_link, share_out)
+        add_up([of_biases for _, of_biases in sums], 1, share_out)
         if dX is not None:
-            pool.run(lambda *part: layer_passes.put(*part, address(sums[0][0]), address(back.slots), address(dw)), t.nnz, by_link)
+            places = address(sums[0][0]), address(back.slots), address(dw)
+            share_out(lambda *part: layer_passes.put(*part, *places), t.nnz, by_link)
 
 
-def add_up(vectors, threads):
+def add_up(vectors, threads, share_out):
     """The first vector += the others, in order."""
     places, n = np.array([*map(address, vectors)], np.int64), len(vectors[0])
-    pool.run(lambda begin, end: layer_passes.add_groups(begin, end, len(vectors), n, address(places)), n, threads)
+    share_out(lambda begin, end: layer_passes.add_groups(begin, end, len(vectors), n, address(places)), n, threads)
 
 
 def by_parts(layer, X, dY, dX, dw, db):

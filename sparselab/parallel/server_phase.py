@@ -18,8 +18,9 @@ from .core.worker_stats import Workers
 from .sync_policies import Asynchronous, Synchronous
 
 WAY, MOST_STEPS = 0.25, 32  # of steps_per_push="auto": seconds of a push's way for each of computation; mini-batches at most
-FEW_STEPS = 4  # the same where several push: each moves the net by all that its own samples ask for, and more overshoots
+FEW_STEPS = 8  # the same where several push: each moves the net by all that its own samples ask for, and more overshoots
 TREE = 4  # workers from which synchronous ones add up their gradients among themselves: fewer save no time by it
+LAST = 2  # pushes of each team at the end of an epoch that bring the optimizer's state, which an evolution or checkpoint needs
 MEASURED = 3  # pushes of each worker that are timed for it
 
 
@@ -107,7 +108,8 @@ class ServerPhase:
         if not self.team:
             return snapshot
         rates = [self.policy.rate(self.updates + step / steps) if self.policy else 0.0 for step in range(steps)]
-        return replace(snapshot, rates=np.array(rates), optimizer=self.server.state)
+        ends = self.policy is not None and self.updates >= self.policy.per_epoch - LAST * len(self.pushers)
+        return replace(snapshot, rates=np.array(rates), optimizer=self.server.state, state_wanted=ends)
 
     def _start_tasks(self):
         """Give tasks to the workers that are to compute now."""
@@ -147,10 +149,10 @@ class ServerPhase:
         if factor != 1:
             self.server.scale_velocity(factor)
         checked = self.in_process or not run.synchronous
-        if update.optimizer is None:
-            self.server.push(update, update.dw, update.db, rate, checked=checked)
-        else:
+        if self.team:
             self.server.merge(update, checked=checked)
+        else:
+            self.server.push(update, update.dw, update.db, rate, checked=checked)
         self.computed += update.seconds
         self._count(update.losses, update.hits, update.n_samples, self.supervisor.queue_length, rate)
 

@@ -1,8 +1,9 @@
 """A net whose layers are split by rows between processes: a first step towards nets that are larger than a machine.
 
 Each process has a share of the neurons of each layer: their incoming links and biases, the optimizer's state of both, and their
-activations. Forward, every process gets the activations of all neurons of a layer from the others; backward, it gets the parts of
-the gradients by its own activations, and adds them up. No process but the caller's ever has all links.
+activations. Forward, every process gets the activations of all neurons of a layer from the others; backward, it gets these again,
+and the parts of the gradients by its own activations, which it adds up. None keeps more than its own share of the activations, of
+a few samples at once, and no process but the caller's ever has all links.
 """
 
 import os
@@ -37,6 +38,7 @@ from .core.run_spec import RunSpec
 from .core.shards import Batches
 from .supervisor import WorkerLostError
 
+TILE = 32  # samples whose activations are kept at once
 MAIN = "import sys; sys.path[:] = {}; from sparselab.parallel.split import main; main({}, {})"
 
 
@@ -46,8 +48,7 @@ def train_split(
 ) -> Iterator[EpochRecord]:  # fmt: skip
     """Train a model in place with its layers split by rows between processes of this machine.
 
-    The losses are those of `train` up to rounding. Experimental: without dropout, rules, test scores and repairs; the mini-batch
-    is one tile.
+    The losses are those of `train` up to rounding. Experimental: without dropout, rules, test scores and repairs.
 
     Parameters
     ----------
@@ -210,22 +211,36 @@ class Part:
 
     def step(self, samples, rate):
         """(Σ loss, hits) of a mini-batch, after which weights and biases are updated."""
-        X = self.X[samples]
-        A = [np.ascontiguousarray((X.toarray() if scipy.sparse.issparse(X) else X).T)]
-        Z = []
-        for level, (layer, f) in enumerate(zip(self.layers, self.functions, strict=True), 1):
-            Z.append(layer.forward(A[-1]))
-            A.append(self._all_rows(f.forward(Z[-1]), level))
-        out, n = A.pop(), len(samples)
-        loss, hits = self.loss.on_tile(out, self.targets, samples, 0, n, out.dtype.type(1) / out.dtype.type(n), out)
-        dZ = out[self._share(len(self.layers))]
+        sums = [(np.zeros_like(layer.w), np.zeros_like(layer.b)) for layer in self.layers]
+        tiles = [self._tile(samples, first, sums) for first in range(0, len(samples), TILE)]
+        for layer, state, (dw, db) in zip(self.layers, self.state, sums, strict=True):
+            optimizers.update(self.optimizer, layer, state, dw, db, layer.values, rate)
+        loss, hits = map(sum, zip(*tiles, strict=True))
+        return float(loss), int(hits)
+
+    def _tile(self, samples, first, sums):
+        """(Σ loss, hits) of TILE samples from the first on; their gradients are added to the sums.
+
+        Kept are the pre-activations of our own neurons alone: those that others need to go back are exchanged once more.
+        """
+        count, Z = min(TILE, len(samples) - first), []
+        inputs = self.X[samples[first : first + count]]
+        inputs = A = np.ascontiguousarray((inputs.toarray() if scipy.sparse.issparse(inputs) else inputs).T)
+        activations = lambda level: self._all_rows(self.functions[level - 1].forward(Z[level - 1]), level)
+        for level, layer in enumerate(self.layers, 1):
+            Z.append(layer.forward(A))
+            A = activations(level)
+        scale = A.dtype.type(1) / A.dtype.type(len(samples))
+        loss, hits = self.loss.on_tile(A, self.targets, samples, first, count, scale, A)
+        dZ = A[self._share(len(self.layers))]
         for l in reversed(range(len(self.layers))):
-            layer = self.layers[l]
-            dX, dw, db = layer.backward(A[l], dZ)
+            dX, *gradients = self.layers[l].backward(activations(l) if l else inputs, dZ)
+            for total, one in zip(sums[l], gradients, strict=True):
+                total += one
             if l:
                 dZ = self._own_rows(dX, l) * self.functions[l - 1].gradient(Z[l - 1])
-            optimizers.update(self.optimizer, layer, self.state[l], dw, db, layer.values, rate)
-        return float(loss), int(hits)
+                Z.pop()
+        return loss, hits
 
     def values(self):
         """[(w, b)] of the layers."""

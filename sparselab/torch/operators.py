@@ -12,8 +12,12 @@ from torch import Tensor
 
 from ..engines import row_passes
 from ..topology.topology import Topology
+from .openmp import OpenMP
 
 SECOND = "SparseLinear has no second derivatives: do not differentiate gradients that were made with create_graph=True"
+
+
+threads = OpenMP()
 
 
 class Links:
@@ -62,7 +66,7 @@ def linear(X: Tensor, weight: Tensor, bias: Tensor, indptr: Tensor, indices: Ten
     """Y = X Wᵀ + b: X (n, n_in), weight (nnz,), bias (n_out,), of one dtype, float32 or float64."""
     topology = links_of(indptr, indices, X.shape[1]).topology
     Y = X.new_empty(X.shape[0], topology.n_out)
-    row_passes.forward(topology, array(weight), array(bias), array(X), Y.numpy(), torch.get_num_threads())
+    row_passes.forward(topology, array(weight), array(bias), array(X), Y.numpy(), torch.get_num_threads(), threads.run)
     return Y
 
 
@@ -81,7 +85,7 @@ def linear_backward(
     dX = X.new_empty(X.shape if of_input else 0)
     dw, db = (X.new_empty(n if of_links else 0) for n in (links.topology.nnz, links.topology.n_out))
     results = [tensor.numpy() if wanted else None for tensor, wanted in ((dX, of_input), (dw, of_links), (db, of_links))]
-    row_passes.backward(links.topology, array(weight), given, gradient, *results, torch.get_num_threads())
+    row_passes.backward(links.topology, array(weight), given, gradient, *results, torch.get_num_threads(), threads.run)
     if of_links and links.passes is not None:
         links.passes.add(given, gradient)
     return dX, dw, db

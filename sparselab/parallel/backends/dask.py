@@ -77,12 +77,13 @@ class Cluster:
     def gradient(self, number, snapshot, round_):
         """Send the snapshot, without its links where the worker has them, and start the round."""
         p, line = snapshot.parameters, self.lines[number]
-        links = None if line.generation == snapshot.generation else (p.topologies, p.neurons)
-        line.generation, line.topologies = snapshot.generation, p.topologies
-        values = flat(p.weights, p.biases, snapshot.optimizer)
+        has_links, goes_on = line.generation == snapshot.generation, round_ == line.round + 1
+        links, state = None if has_links else (p.topologies, p.neurons), None if has_links and goes_on else snapshot.optimizer
+        line.generation, line.topologies, line.round = snapshot.generation, p.topologies, round_
+        values = flat(p.weights, p.biases, state)
         values = rounded(values) if self.compression == "bfloat16" else values
-        head = replace(snapshot, parameters=None, optimizer=hollow(snapshot.optimizer))
-        numbers = None if snapshot.rates is None else self.teams[number]
+        head = replace(snapshot, parameters=None, optimizer=hollow(state))
+        numbers = () if snapshot.rates is None else self.teams[number]
         return self._start(line, "gradient", head, links, values, p.weights[0].dtype, round_, numbers, self.share)
 
     def local(self, number, parameters, kept, epoch):
@@ -303,13 +304,14 @@ class Line:
     loop changes it.
 
     peer: where the worker listens to others; remote: Dask's Future of the task; serving: our task that serves the connection;
-    future: of what the worker does now; generation, topologies: the links that it has.
+    future: of what the worker does now; generation, topologies: the links that it has; round: its last one.
     """
 
     def __init__(self, number, address, done):
         self.number, self.address, self.done, self.token, self.peer = number, address, done, uuid.uuid4().hex, None
         self.tasks, self.connected, self.error = asyncio.Queue(), Future(), None
         self.remote = self.serving = self.future = self.generation = self.topologies = None
+        self.round = -1
 
     def start(self, future, message):
         """Have a task sent."""

@@ -143,8 +143,8 @@ class Tasks(WorkerTasks):
         """The GradientUpdate of a round; its dw is (the vector of all gradients, and of the optimizer's state, dtype).
 
         snapshot: without arrays (see `hollow`); links: (topologies, neurons), or None where they are those of the task before;
-        values: its arrays in one vector of this dtype, or rounded: then the gradients are, too; numbers: of the team's workers;
-        share: of the gradients that are sent, the largest ones (None: all).
+        values: its arrays in one vector of this dtype, or rounded: then the gradients are, too; numbers: of the team's workers,
+        or (); share: of the gradients that are sent, the largest ones (None: all).
         """
         if links is not None:
             self.topologies, self.neurons = links
@@ -152,7 +152,7 @@ class Tasks(WorkerTasks):
         is_rounded, values = values.dtype != dtype, widened(values, dtype)
         (weights, biases), optimizer = filled(values, self.topologies, snapshot.optimizer)
         snapshot = replace(snapshot, parameters=Parameters(self.topologies, weights, biases, self.neurons), optimizer=optimizer)
-        update = self._alone(snapshot, round_) if numbers is None else self._together(numbers, snapshot, round_)
+        update = self._together(numbers, snapshot, round_) if len(numbers) > 1 else self._alone(snapshot, round_)
         if not update.failed:
             vector, n = flat(update.dw, update.db, update.optimizer), sum(map(len, weights + biases))
             if is_rounded or share:  # the state is not added up: it needs no correction
@@ -182,8 +182,11 @@ class Tasks(WorkerTasks):
 
     def _alone(self, snapshot, round_):
         worker = self.take_worker()
-        worker.load(snapshot)
-        update = worker.gradient(round_)
+        if snapshot.rates is None:
+            worker.load(snapshot)
+            update = worker.gradient(round_)
+        else:
+            update = worker.advance(snapshot, round_)
         self.worker = worker
         return update
 

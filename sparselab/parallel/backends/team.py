@@ -28,7 +28,8 @@ class Team(Threads):
     def train(self, number, snapshot, round_):
         """The GradientUpdate, as of worker `number`, of the `steps` mini-batches of a round: what they change in this snapshot.
 
-        Each worker goes on in its own samples, from where it was after the round before.
+        Each worker goes on in its own samples, from where it was after the round before; so does the optimizer, where the
+        snapshot has no state of it.
         """
         self._load(snapshot)
         if round_ != self.next_round:
@@ -54,7 +55,7 @@ class Team(Threads):
         dw, db = [layer.w - w for layer, w, _ in pairs], [layer.b - b for layer, _, b in pairs]
         return GradientUpdate(
             number, round_, snapshot.version, snapshot.generation, self.losses, self.hits, self.n_samples, dw, db, failed,
-            self.seconds, self.server.state,
+            self.seconds, self.server.state if snapshot.state_wanted else None,
         )  # fmt: skip
 
     def turns_ahead(self, most):
@@ -73,7 +74,8 @@ class Team(Threads):
 
     def _load(self, snapshot):
         """Make the copy of the server's net equal to it."""
-        layers, spec, state = snapshot.parameters.layers(), self.spec, [one.copy() for one in snapshot.optimizer]
+        layers, spec, state = snapshot.parameters.layers(), self.spec, snapshot.optimizer
+        state = None if state is None else [one.copy() for one in state]
         if self.server is None:
             model = SparseMLP(layers, spec.activation, dropout=spec.dropout, initializer=spec.initializer)
             self.server = ParameterServer(model, spec.optimizer, state=state)
@@ -82,7 +84,8 @@ class Team(Threads):
                 for worker in self.workers.values():
                     worker.connect(self.shared.client(worker.number))
         self.server.model.take_over(layers, "snapshot", snapshot.parameters.neurons)
-        self.server.resume(state)
+        if state is not None:
+            self.server.resume(state)
         self.server.generation = snapshot.generation
 
     def _begin(self, number):

@@ -151,12 +151,12 @@ class ParameterServer:
         return staleness
 
     def merge(self, update: GradientUpdate, *, checked: bool = False) -> int:
-        """Add what a team of workers has changed in its copy of the net, and take over the state of its optimizer.
+        """Add what a team of workers has changed in its copy of the net, and take over its optimizer's state, if that has come.
 
         Parameters
         ----------
         update : GradientUpdate
-            The team's; its `optimizer` is not None.
+            The team's.
         checked : bool, default False
             As for `push`.
 
@@ -179,6 +179,7 @@ class ParameterServer:
             for layer, *changes in zip(self.model.layers, dw, db, strict=True):
                 for values, change in zip((layer.w, layer.b), changes, strict=True):
                     values += change * change.dtype.type(factor)
+        if factor >= 0 and update.optimizer is not None:
             for own, theirs, rewiring in zip(self.state, update.optimizer, self._rewirings_from(update.generation), strict=True):
                 carry, carry_rows = (rewiring.carry, rewiring.carry_rows) if rewiring else (np.array, np.array)
                 own.links, own.neurons = [*map(carry, theirs.links)], [*map(carry_rows, theirs.neurons)]

@@ -59,7 +59,9 @@ class Snapshot:
     rates : ndarray of shape (steps,), optional
         Learning rates of the steps, which a team of workers takes by itself then. Default: it is no team.
     optimizer : list of LayerState, optional
-        The state of the optimizer, for a team.
+        The state of the optimizer, for a team. Default: it goes on with its own, from the round before.
+    state_wanted : bool, default False
+        Whether a team sends the state of its optimizer.
     kept : bool, default False
         Whether the worker keeps its gradient, which the backend will ask for in the sum of all.
 
@@ -78,6 +80,7 @@ class Snapshot:
     steps: int = 1
     rates: NDArray[np.float64] | None = None
     optimizer: list[LayerState] | None = None
+    state_wanted: bool = False
     kept: bool = False
 
 
@@ -86,7 +89,8 @@ class GradientUpdate:
     """The gradient of one round: Σ loss and hits over its samples, dw and db of each layer, and what it was computed with.
 
     failed: something was not finite, and there is no gradient. seconds: of the computation, summed over workers. optimizer: its
-    state after the steps of a team; then dw and db are what these have changed. dw and db are None where the worker keeps them.
+    state after the steps of a team, where it was wanted; dw and db of a team are what its steps have changed. dw and db are None
+    where the worker keeps them.
     """
 
     number: int
@@ -155,7 +159,7 @@ class Worker:
         self.batches = Batches(self.seeds, len(self.shard), min(spec.batch_size, len(self.shard)))
         self.net = net_of(self.batches.batch_size)
         self.version, self.steps, self.epoch, self.order, self.key = None, 1, None, None, None
-        self.client, self.runner, self.stopped = None, None, False
+        self.client, self.runner, self.stopped, self.state = None, None, False, None
 
     def connect(self, client):
         """From now on gradients are pushed with this CompiledClient where that is possible (None: never)."""
@@ -191,10 +195,42 @@ class Worker:
             total = added(total, self._gradient(round_ * steps + part))
         return total if steps == 1 else replace(total, round=round_)
 
-    def _gradient(self, batch):
+    def advance(self, snapshot, round_):
+        """The GradientUpdate of a round in which the worker takes the snapshot's `steps` steps by itself: what they change."""
+        self.load(snapshot)
+        engine, size, per_epoch = self.net.engine, self.batches.batch_size, self.batches.per_epoch
+        if snapshot.optimizer is not None:
+            self.state = [one.copy() for one in snapshot.optimizer]
+        batch, end, rates, outcomes = round_ * snapshot.steps, (round_ + 1) * snapshot.steps, snapshot.rates, []
+        while batch < end and not (outcomes and outcomes[-1].failed):
+            place = self._go_to(batch)
+            n = min(end - batch, per_epoch - place)
+            samples = self.order[place * size : (place + n) * size]
+            outcomes.append(Outcome.of(len(samples), size))
+            engine.run(
+                outcomes[-1], self.rows, self.targets, samples, size, rates[:n], self.spec.optimizer, self.state, self.key, place
+            )  # fmt: skip
+            batch, rates = batch + n, rates[n:]
+        losses, hits, sizes = (
+            np.concatenate([getattr(one, name)[: one.done] for one in outcomes]) for name in ("losses", "hits", "sizes")
+        )
+        parameters, layers = snapshot.parameters, self.net.model.layers
+        return GradientUpdate(
+            self.number, round_, snapshot.version, snapshot.generation, (losses * sizes).tolist(), int(hits.sum()),
+            int(sizes.sum()), [layer.w - old for layer, old in zip(layers, parameters.weights, strict=True)],
+            [layer.b - old for layer, old in zip(layers, parameters.biases, strict=True)], outcomes[-1].failed,
+            sum(sum(one.seconds.values()) for one in outcomes), self.state if snapshot.state_wanted else None,
+        )  # fmt: skip
+
+    def _go_to(self, batch):
+        """The place of this mini-batch in its epoch, which is the one of `order` and `key` from now on."""
         epoch, place = self.batches.place(batch)
         if epoch != self.epoch:
             self.epoch, self.order, self.key = epoch, self.shard[self.batches.order(epoch)], self.batches.dropout_key(epoch)
+        return place
+
+    def _gradient(self, batch):
+        place = self._go_to(batch)
         engine, size = self.net.engine, self.batches.batch_size
         client = self.client if isinstance(engine, FusedEngine) else None
         samples = self.order[place * size : (place + 1) * size if client is None else None]
