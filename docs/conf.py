@@ -102,6 +102,7 @@ html_theme_options = {
     "navbar_align": "left",
     "header_links_before_dropdown": 7,
     "show_prev_next": False,
+    "secondary_sidebar_items": {"**": ["page-toc"], "docs/recipes": [], "docs/paper_tables": []},  # wide tables
     "footer_start": ["copyright"],
     "footer_end": [],
 }
