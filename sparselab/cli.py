@@ -18,7 +18,7 @@ from .checkpoints import checkpoint, model_file
 from .checkpoints.run_dir import RunDir, RunDirBusyError
 from .engines.base import DivergedError
 from .experiments import environment, extreme, warm
-from .experiments.config import NUMBER_OR_NAME, PAPER, ExperimentConfig
+from .experiments.config import NUMBER_OR_NAME, PAPER, ExperimentConfig, number_or_name
 from .experiments.experiment import build
 from .kernels import cache
 from .nn import summary
@@ -128,11 +128,6 @@ def add_fields(command):
         else:
             kind = number_or_name if one.type == NUMBER_OR_NAME else one.type
             command.add_argument(flag, type=kind, metavar=one.name.upper(), help=text)
-
-
-def number_or_name(text):
-    """A whole number, or the text as it is, which the config may refuse."""
-    return int(text) if text.isdecimal() else text
 
 
 def config_of(options):

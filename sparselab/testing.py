@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from .datasets.coerce import as_features
 from .engines.layerwise import LayerwiseEngine
 from .evolution.apply import apply
 from .evolution.evidence import Evidence
@@ -69,9 +70,12 @@ def net_from_masks(
     >>> sl.testing.net_from_masks([[[1, 0, 1], [0, 0, 0]], [[1, 1]]]).nnz
     (2, 2)
     """
-    random, layers = np.random.default_rng(seed), []
-    for mask in masks:
-        mask = np.asarray(mask, bool)
+    random, layers = np.random.default_rng(checks.integer("seed", seed, low=0)), []
+    for number, given in enumerate(masks):
+        mask = checks.as_array(given)
+        if mask.ndim != 2:
+            checks.fail(f"masks[{number}]", given, "a bool array of shape (n_out, n_in)")
+        mask = mask.astype(bool)
         topology = Topology.from_links(*mask.shape, *np.nonzero(mask))
         values = (random.standard_normal(n).astype(dtype) for n in (topology.nnz, len(mask)))
         layers.append(SparseLinear(topology, *values))
@@ -212,9 +216,9 @@ def check_rule(rule: Rule, model: SparseMLP | None = None, *, epochs: int = 4, s
     Traceback (most recent call last):
     AssertionError: a usual net, event before epoch 2: the rule changed weights of layer 1 itself; it must return Rewirings
     """
-    if not callable(rule):
+    if not callable(rule) or isinstance(rule, type):
         checks.fail("rule", rule, "a function (epoch, model, state, evidence, rng)", TypeError)
-    epochs = checks.integer("epochs", epochs, low=2)
+    epochs, seed = checks.integer("epochs", epochs, low=2), checks.integer("seed", seed, low=0)
     if model is not None:
         check_model(model)
     for name, net in ({"the model": model} if model is not None else _odd_nets(seed)).items():
@@ -362,12 +366,10 @@ def check_gradients(
     Traceback (most recent call last):
     AssertionError: weights of layer 1: relative error ... of the gradient, must be at most 1e-07
     """
-    check_model(model)
-    if model.dtype != np.float64:
-        checks.fail("model.dtype", model.dtype, 'float64, as SparseMLP.create(…, dtype="float64") makes it')
-    X, y = checks.as_array(X).astype(np.float64), checks.as_array(y)
+    X, y, most = _features(model, X), checks.as_array(y), checks.non_negative("most", most)
     loss = losses.get(loss, losses.usual(y))
     targets = loss.targets(y, model.sizes[-1], model.dtype)
+    checks.one_for_each_row(targets, len(X))
     far = kink_distances(model, X, targets, loss) > 10 * H
     if not far.any():
         checks.fail("X", X, "samples of which at least one leaves every hidden neuron away from the kinks of its activation")
@@ -399,6 +401,11 @@ def gradient_errors(
     dict
         {"weights of layer 1": error, …}: ‖g − n‖ / (‖g‖ + ‖n‖) of the gradient g and the difference quotients n.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If model or samples are not valid, or there are more or fewer targets than samples.
+
     Examples
     --------
     >>> import numpy as np
@@ -408,6 +415,10 @@ def gradient_errors(
     >>> max(sl.testing.gradient_errors(model, X, targets, loss).values()) < 1e-7
     True
     """
+    X = _features(model, X)
+    checks.one_for_each_row(targets, len(X))
+    if isinstance(loss, tuple(losses.NAMES.values())):  # whose kernels do not look
+        targets = loss.targets(targets, model.sizes[-1], model.dtype)
     engine, samples = LayerwiseEngine(model, loss, 8, 1), np.random.default_rng(0).permutation(len(X))
     value: Callable[[], float] = lambda: engine.batch_gradient(X, targets, samples, key)[0] / len(X)
     _, _, dw, db = engine.batch_gradient(X, targets, samples, key)
@@ -415,9 +426,17 @@ def gradient_errors(
     for number, (layer, *own, dv) in enumerate(zip(model.layers, dw, db, engine.gradients[0].dv, strict=True), 1):
         for what, array, gradient in zip(("weights", "biases"), (layer.w, layer.b), own, strict=True):
             gradients[f"{what} of layer {number}"] = array, gradient.copy()
-        for row, gradient in zip(layer.values, dv, strict=True):
-            gradients[f"trained value {len(gradients)} of layer {number}"] = row, gradient.copy()
+        for k, (row, gradient) in enumerate(zip(layer.values, dv, strict=True), 1):
+            gradients[f"trained value {k} of layer {number}"] = row, gradient.copy()
     return {what: _relative_error(value, array, gradient) for what, (array, gradient) in gradients.items()}
+
+
+def _features(model, X):
+    """Checked samples for a net in float64."""
+    check_model(model)
+    if model.dtype != np.float64:
+        checks.fail("model.dtype", model.dtype, 'float64, as SparseMLP.create(…, dtype="float64") makes it')
+    return as_features("X", checks.as_array(X), model)
 
 
 def _relative_error(value, array, gradient):

@@ -303,7 +303,7 @@ def go_on_with_workbench(folder):
     """The button Resume of the tab Runs."""
     page = sl.widgets.Workbench(folder=folder)
     (name,) = page.store.names()
-    page.runs.actions["Resume"]([name])
+    page.runs.actions.resume([name])
     page.train.wait(120)
     if page.store.open(name).state != "finished":
         return f"not finished: {page.train.screen.message.value}"

@@ -82,6 +82,13 @@ def test_a_rank_meter_measures_the_net_as_it_is(data, ran):
     np.testing.assert_array_equal(meter.frequencies, data.y_train.toarray().sum(axis=0))
 
 
+def test_finished_epochs_of_a_resumed_run_are_not_measured(data, ran):
+    """Their records have no degrees."""
+    meter, records = analysis.RankMeter(data), [record.without_degrees() for record in ran[1].history]
+    assert list(meter.watch(records, ran[0].model)) == records == list(meter.history)
+    assert meter.to_frame().empty
+
+
 def test_watching_changes_nothing(data, ran):
     alone = both_ends.entered(data, 8, epochs=3, **SMALL)
     records = list(alone.train())
@@ -112,6 +119,8 @@ def test_the_meter_names_what_it_refuses(data):
             analysis.RankMeter(bad)
     with pytest.raises(ValueError, match="data"):
         analysis.RankMeter(classes)
+    with pytest.raises(TypeError, match="ks = 3"):
+        analysis.RankMeter(data, ks=3)
     for bad in ({"ks": ()}, {"ks": (0,)}, {"ks": (61,)}, {"n_samples": 0}):
         with pytest.raises(ValueError, match=next(iter(bad))):
             analysis.RankMeter(data, **bad)

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from browsing import CURVE, ROOT, SIZE, browsing, open_notebook, serving, source, status, until
+from messy_tables import FEATURES, write_messy
 
 playwright = pytest.importorskip("playwright.sync_api")
 NOTEBOOK = "08_workbench.ipynb"
@@ -310,7 +311,7 @@ CUT_OFF = """page => [...page.querySelectorAll("*")].filter(one => {
 def test_nothing_is_cut_off(page, width):
     page.set_viewport_size({"width": width, "height": 768})
     try:
-        for tab in ("Sweep", "Compare", "Runs", "Train"):
+        for tab in ("Data", "Sweep", "Compare", "Runs", "Train"):
             go_to(page, tab)
             time.sleep(0.3)
             assert page.locator(".sparselab-page").evaluate(CUT_OFF) == [], tab
@@ -352,7 +353,7 @@ def test_words_can_be_read_in_every_theme(page, theme):
 
     page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
     page.wait_for_function("theme => document.body.dataset.jpThemeName == theme", arg=theme)
-    for tab in ("Sweep", "Compare", "Runs", "Train"):
+    for tab in ("Data", "Sweep", "Compare", "Runs", "Train"):
         go_to(page, tab)
         none_is_faint()
     start(page)
@@ -404,15 +405,101 @@ def test_two_runs_are_compared(page):
     shot(page, "compare")
 
 
-def test_a_run_is_deleted_by_two_clicks(page):
+def test_mean_and_band_over_seeds_by_one_click(page):
+    go_to(page, "Runs")
+    page.locator(".sparselab-kept .sparselab-runs select").select_option(index=0)  # the last of the sweep, which has two seeds
+    page.locator(".sparselab-run-over-seeds").click()
+    page.locator(".sparselab-view-over-seeds").wait_for(state="visible")
+    shot(page, "seeds")
+
+
+def test_the_best_of_the_sweep_is_trained_longer(page):
+    go_to(page, "Sweep")
+    page.locator(".sparselab-longer").click()
+    page.locator(".sparselab-start").wait_for(state="visible")  # the tab Train
+    until(lambda: state(page) == "finished", "the end")  # what ran before was stopped
+
+
+# Width of the longest line of a list, and of the room for it.
+WIDTHS = """select => {
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = getComputedStyle(select.options[0]).font;
+    return [Math.max(...[...select.options].map(one => pen.measureText(one.text).width)), select.clientWidth];
+}"""
+
+
+def test_every_column_of_the_runs_is_seen_beside_the_file_browser(page):
+    assert page.locator(".jp-FileBrowser").is_visible()
+    go_to(page, "Runs")
+    runs = page.locator(".sparselab-kept .sparselab-runs select")
+    notes = {name: page.locator(f".sparselab-run-{name} input") for name in ("group", "tags")}
+    until(lambda: "20/20" in runs.locator("option").first.inner_text(), "the run that was trained longer")
+    runs.select_option(index=0)
+    until(lambda: notes["group"].is_enabled() and notes["group"].input_value() == "", "its notes")
+    for one in notes.values():
+        one.fill("a-name that is rather long")
+        one.press("Enter")
+    until(lambda: runs.locator("option").first.inner_text().count("a-name") == 2, "both in the list")
+    longest, room = runs.evaluate(WIDTHS)
+    print(f"\npixels of a line and of the list: {longest:.0f}, {room}")
+    assert longest < room - 4
+    shot(page, "runs")
+
+
+def test_a_run_is_deleted_and_comes_back(page):
     go_to(page, "Runs")
     runs = page.locator(".sparselab-kept .sparselab-runs select")
     count = runs.locator("option").count()
-    shot(page, "runs")
     runs.select_option(index=0)
     page.locator(".sparselab-run-delete").click()
-    page.locator(".sparselab-run-sure").click()
     until(lambda: runs.locator("option").count() == count - 1, "a line less")
+    page.locator(".sparselab-run-undo").click()
+    until(lambda: runs.locator("option").count() == count, "the line again")
+
+
+DROP = """tab => {
+    const data = new DataTransfer();
+    data.items.add(new File(["a;b;y\\n" + "1,5;2;u\\n2,5;4;v\\n".repeat(20)], "dropped.csv"));
+    for (const kind of ["dragover", "drop"])
+        tab.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
+}"""
+
+
+def test_a_file_is_dropped(page):
+    go_to(page, "Data")
+    page.locator(".sparselab-data").evaluate(DROP)
+    page.locator(".sparselab-data-about", has_text="40 rows, 3 columns").wait_for()
+    assert page.locator(".sparselab-data-file input").input_value().endswith("uploads/dropped.csv")
+    assert page.locator(".sparselab-over").count() == 0
+
+
+def test_from_a_messy_file_to_a_trained_net_in_four_actions(page, tmp_path):
+    path = write_messy(tmp_path / "shop.csv")
+    begin = time.monotonic()
+    go_to(page, "Data")  # 1
+    with page.expect_file_chooser() as chooser:
+        page.locator(".sparselab-upload").click()  # 2
+    chooser.value.set_files(path)  # 3
+    page.locator(".sparselab-data-classes", has_text="sick").wait_for()
+    assert page.locator(".sparselab-data-target select").evaluate("one => one.selectedOptions[0].text") == "result"
+    assert page.locator(".sparselab-data-features select").evaluate("one => one.selectedOptions.length") == len(FEATURES)
+    for reason in ("identifier", "dates", "constant"):
+        assert page.locator(".sparselab-data-left-out", has_text=reason).count() == 1
+    assert page.locator(".sparselab-page").evaluate(CUT_OFF) == []
+    shot(page, "data")
+    page.locator(".sparselab-data-start").click()  # 4
+    page.locator(".sparselab-glance", has_text="shop (source: local), 95 + 24 samples").wait_for()
+    until(lambda: state(page) == "finished", "the end")
+    print(f"\nseconds from the file to the trained net: {time.monotonic() - begin:.1f}")
+    shot(page, "data_trained")
+    go_to(page, "Data")
+    field = page.locator(".sparselab-data-file input")
+    field.fill("no/such/<b>file</b>.csv")
+    field.press("Enter")
+    fault = page.locator(".sparselab-data-fault-file")
+    fault.get_by_text("existing file").wait_for()
+    assert fault.locator("b").count() == 0
+    playwright.expect(page.locator(".sparselab-data-start")).to_be_disabled()
 
 
 def kernels():
@@ -420,6 +507,11 @@ def kernels():
 
 
 def test_a_restart_of_the_kernel_leaves_nothing(page):
+    go_to(page, "Runs")  # the settings of the first run, which was long
+    runs = page.locator(".sparselab-kept .sparselab-runs select")
+    runs.select_option(index=runs.locator("option").count() - 1)
+    page.locator(".sparselab-run-open").click()
+    page.locator(".sparselab-runs-message", has_text="is open").wait_for()
     go_to(page, "Train")
     open_fold(page, "Parallel", ".sparselab-workers")
     workers = page.locator(".sparselab-workers .noUi-handle")

@@ -7,6 +7,9 @@ import ast
 import base64
 import json
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -152,6 +155,23 @@ def test_the_panel_is_in_its_notebook(notebook, path):
 def test_the_newcomer_finds_the_panel_in_the_first_cell():
     notebook = json.loads(NOTEBOOKS[0].read_text(encoding="utf-8"))
     assert "start_panel()" in "".join(cells(notebook)[0]["source"])
+
+
+@pytest.mark.slow
+def test_a_note_on_stderr_is_no_difference_and_other_numbers_are(tmp_path):
+    """As the first note that kernels are compiled, where none of them is cached."""
+    source = "# NBVAL_CHECK_OUTPUT\nimport sys\nsys.stderr.write('compiling …')\nprint(1)"
+    cell = {"cell_type": "code", "execution_count": 1, "metadata": {}, "source": source}
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    for name, text in (("same", "1\n"), ("other", "2\n")):
+        cell |= {"outputs": [{"output_type": "stream", "name": "stdout", "text": text}]}
+        notebook = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 4}
+        (tmp_path / f"{name}.ipynb").write_text(json.dumps(notebook))
+    shutil.copy(ROOT / "notebooks/conftest.py", tmp_path)
+    command = [sys.executable, "-m", "pytest", "-p", "nbval", "--nbval-lax", "--nbval-current-env", "-rA", "."]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120).stdout
+    assert "PASSED same.ipynb" in said, said
+    assert "FAILED other.ipynb" in said, said
 
 
 def test_definitions_are_seen():

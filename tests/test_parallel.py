@@ -1,5 +1,6 @@
 """Training with workers: one suite for all backends, which must compute the same."""
 
+import dataclasses
 import sys
 
 import models
@@ -168,6 +169,15 @@ def test_several_mini_batches_a_push():
     assert two[-1].train_loss < two[0].train_loss
 
 
+@pytest.mark.parametrize(("n_jobs", "steps"), [(2, 1), (2, 3), (3, 2), (1, 13)])
+def test_a_synchronous_epoch_is_one_pass_whatever_a_push_has(n_jobs, steps):
+    options = {"backend": "serial", "synchronous": True, "async_fraction": 1.0, "optimizer": sl.MomentumSGD(0.01)}
+    records = run(n_jobs=n_jobs, steps_per_push=steps, **options)[0]
+    updates = -(-13 // (n_jobs * steps))
+    assert {len(record.workers.staleness) for record in records} == {updates}
+    assert 300 < records[0].n_samples <= updates * n_jobs * steps * 32
+
+
 def test_the_layerwise_engine_works_in_parallel_too():
     net, data = lambda: models.net(activation="tanh", dtype=np.float64), models.dataset(400, 50, dtype=np.float64)
     wanted = run(sl.train, model=net(), data=data)[1]
@@ -325,6 +335,32 @@ def test_an_unknown_generation_is_refused():
         server.push(old, *gradients(model), 0.1)
 
 
+def test_a_server_names_a_rate_that_is_no_number_and_what_is_no_optimizer():
+    model = models.net()
+    server, before = ParameterServer(model), models.fingerprint(model)
+    for rate in (float("nan"), float("inf"), "much"):
+        with pytest.raises((ValueError, TypeError), match="^rate"):
+            server.push(server.pull(), *gradients(model), rate)
+    assert models.fingerprint(model) == before
+    with pytest.raises(TypeError, match="^optimizer = 3"):
+        ParameterServer(model, 3)
+    with pytest.raises(TypeError, match="^n_links = 3"):
+        sl.average([model], 3)
+
+
+@pytest.mark.parametrize("version", [2, -1, 0.5])
+def test_a_version_that_the_server_never_had_is_refused(version):
+    """Its staleness would be negative, and a damped learning rate larger than the given one, or no number."""
+    model = models.net()
+    server = ParameterServer(model, damping=0.5)
+    snapshot, (dw, db) = server.pull(), gradients(model)
+    server.push(snapshot, dw, db, 0.1)
+    before = models.fingerprint(model)
+    with pytest.raises((ValueError, TypeError), match=f"^version = {version}"):
+        server.push(dataclasses.replace(snapshot, version=version), dw, db, 0.1)
+    assert models.fingerprint(model) == before
+
+
 # the average
 
 
@@ -378,7 +414,10 @@ def test_averages_of_shrunk_nets_keep_their_ids():
         ({"async_fraction": 1.5}, "async_fraction"),
         ({"synchronous": "yes"}, "synchronous"),
         ({"epochs": 0}, "epochs"),
+        ({"schedule": 5, "backend": "serial"}, "schedule"),
+        ({"schedule": ["one"], "backend": "serial"}, "schedule"),
         ({"steps_per_push": 0}, "steps_per_push"),
+        ({"steps_per_push": 8}, "steps_per_push"),
         ({"max_staleness": -1}, "max_staleness"),
         ({"damping": -1}, "damping"),
         ({"task_timeout": 0}, "task_timeout"),

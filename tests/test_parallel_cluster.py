@@ -260,20 +260,26 @@ def test_rounded_numbers_are_the_nearest_of_bfloat16(dtype):
     assert (found[-5:] == values[-5:]).all()
 
 
-@pytest.mark.parametrize("share", [None, 0.1])
-def test_what_compression_takes_from_a_gradient_comes_with_the_next(share):
-    """Over many pushes at the same parameters the sums differ by what the last one has lost: by no more than one rounding."""
+def tasks_and_values():
+    """(two Tasks of one worker, links and values of its net)."""
     model, data = models.net(), models.dataset(64, 10)
     spec = WorkerSpec(
         model.activation, 0.0, model.initializer, sl.SoftmaxCrossEntropy(), sl.MomentumSGD(), (), 64, np.random.SeedSequence(1), 1
     )
     targets = spec.loss.targets(data.y_train, 4, model.dtype)
-    exact, lossy = (dask_worker.Tasks(0, pickle.dumps(spec), data.X_train, targets) for _ in "12")
-    p, dtype = model.snapshot(), model.dtype
-    values, links = np.concatenate([*p.weights, *p.biases]), (p.topologies, p.neurons)
+    p = model.snapshot()
+    two = [dask_worker.Tasks(0, pickle.dumps(spec), data.X_train, targets) for _ in "12"]
+    return two, (p.topologies, p.neurons), np.concatenate([*p.weights, *p.biases])
+
+
+@pytest.mark.parametrize("share", [None, 0.1])
+def test_what_compression_takes_from_a_gradient_comes_with_the_next(share):
+    """Over many pushes at the same parameters the sums differ by what the last one has lost: by no more than one rounding."""
+    (exact, lossy), links, values = tasks_and_values()
+    dtype, sums = values.dtype, [0.0, 0.0]
     values = dask_worker.widened(dask_worker.rounded(values), dtype)  # both at the same parameters
-    snapshot, sums = sl.parallel.Snapshot(0, 0, None), [0.0, 0.0]
     for round_ in range(50):
+        snapshot = sl.parallel.Snapshot(round_, 0, None)
         for i, (tasks, sent) in enumerate(((exact, values), (lossy, values if share else dask_worker.rounded(values)))):
             update = tasks.gradient(snapshot, None if round_ else links, sent, dtype, round_, (), share if i else None)
             vector = dask_worker.restored(*update.dw)
@@ -282,6 +288,15 @@ def test_what_compression_takes_from_a_gradient_comes_with_the_next(share):
     np.testing.assert_allclose(sums[0] - sums[1], lossy.lost, atol=1e-4)
     if not share:
         assert (np.abs(sums[0] - sums[1]) <= 2.0**-7 * np.abs(sums[0] / 50) + 1e-6).all()
+
+
+def test_a_gradient_that_warms_up_leaves_nothing_for_the_first_push():
+    (warmed, fresh), links, values = tasks_and_values()
+    arguments = values, values.dtype, 0, (), 0.1
+    warmed.gradient(sl.parallel.Snapshot(0, 0, None), links, *arguments)
+    found = warmed.gradient(sl.parallel.Snapshot(0, 0, None), None, *arguments)
+    wanted = fresh.gradient(sl.parallel.Snapshot(0, 0, None), links, *arguments)
+    np.testing.assert_array_equal(*(dask_worker.restored(*one.dw) for one in (found, wanted)))
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 """Layers that are split by rows between processes: the same losses as in one process, up to rounding."""
 
+import subprocess
+import threading
+
 import models
 import numpy as np
 import pytest
 
 import sparselab as sl
+from sparselab.datasets import Augmentation
 from sparselab.parallel import split
 
 pytestmark = pytest.mark.timeout(120)
@@ -47,12 +51,58 @@ def test_what_cannot_be_split_is_named(change, name):
         sl.parallel.train_split(models.net(), models.dataset(100), **change)
     with pytest.raises(ValueError, match=r"^model\.dropout = 0\.3"):
         sl.parallel.train_split(models.net(dropout=0.3), models.dataset(100))
+    data = models.dataset(100).with_augmentation(Augmentation((4, 5), flip=True))
+    with pytest.raises(ValueError, match=r"^data\.augmentation = Augmentation"):
+        sl.parallel.train_split(models.net(), data)
+
+
+class FailsForMany:
+    """An activation that one of two processes cannot compute: that with 17 of 33 neurons. The other one waits for it."""
+
+    def forward(self, Z):
+        if len(Z) == 17:
+            raise ArithmeticError("seventeen")
+        return np.tanh(Z)
+
+    def gradient(self, Z):
+        return 1 - np.tanh(Z) ** 2
+
+
+def test_an_error_in_one_process_ends_all():
+    with pytest.raises(ArithmeticError, match="seventeen"):
+        list(sl.parallel.train_split(models.net(activation=FailsForMany()), models.dataset(100)))
+
+
+class Locked(FailsForMany):
+    """An activation that cannot be sent."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+
+def test_no_process_is_left_where_a_part_cannot_be_sent(monkeypatch):
+    started, begin = [], subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *args, **kwargs: started.append(begin(*args, **kwargs)) or started[-1])
+    with pytest.raises(TypeError, match="lock"):
+        list(sl.parallel.train_split(models.net(activation=Locked()), models.dataset(100)))
+    assert [process.poll() is None for process in started] == [False, False]
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_finite_ends_the_training():
+    model, data = models.net(), models.dataset(100)
+    model.layers[1].w[:] = 1e30
+    before = models.fingerprint(model)
+    with pytest.raises(sl.DivergedError, match="diverged in epoch"):
+        list(sl.parallel.train_split(model, data, epochs=2, seed=0))
+    assert models.fingerprint(model) == before
 
 
 @pytest.mark.slow
 def test_a_process_that_ends_is_named():
     records = sl.parallel.train_split(models.net(), models.dataset(100), epochs=50, batch_size=32)
     next(records)
+    assert records.gi_frame.f_locals["parts"] == []
     records.gi_frame.f_locals["processes"][1][0].kill()
     with pytest.raises(sl.WorkerLostError, match="has ended"):
         list(records)

@@ -1,5 +1,6 @@
 """Teams: workers of one process of a cluster, which train a copy of the net together between two pushes."""
 
+import pickle
 import time
 from dataclasses import replace
 
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 
 import sparselab as sl
+from sparselab.parallel.backends import dask, dask_worker
 from sparselab.parallel.backends.team import Team
 from sparselab.parallel.core.worker import Worker, WorkerSpec
+from sparselab.parallel.remote_server import RemoteServer
 
 pytestmark = pytest.mark.timeout(120)
 STEPS = 13  # mini-batches of 32 of 400 samples
@@ -96,12 +99,53 @@ def test_a_team_of_two_takes_as_many_steps_as_it_shall_and_learns(dtype):
     assert means[-1] < 0.7 * means[0]
 
 
+def test_seconds_of_compiled_turns_are_counted_once():
+    (server, team), updates, turns = team_of(2), [], []
+    result, record_turn = team.result, team.record_turn
+    team.result = lambda future: updates.append(result(future)) or updates[-1]
+    team.record_turn = lambda *turn: turns.append(turn) or record_turn(*turn)
+    update = team.train(0, snapshot_of(server, 0.02, 60), 0)
+    team.close()
+    assert len(updates) + len(turns) == 60
+    assert turns
+    assert update.seconds == pytest.approx(sum(one.seconds for one in updates))
+
+
 def test_fewer_steps_than_workers_and_a_gradient_that_is_not_finite():
     server, team = team_of(2)
     assert team.train(1, snapshot_of(server, 0.02, 1), 0).n_samples == 32
     server.model.layers[0].w[:] = np.nan
     assert team.train(1, snapshot_of(server, 0.02), 1).failed
     team.close()
+
+
+def test_a_team_ends_where_workers_go_on_alone():
+    server, team = team_of(2)
+    team.close()
+    tasks = dask_worker.Tasks(0, pickle.dumps(team.spec), team.X, team.targets)
+    p, state = server.view().parameters, server.state
+    head = replace(snapshot_of(server, 0.02, 4), parameters=None, optimizer=dask_worker.hollow(state))
+    values = dask_worker.flat(p.weights, p.biases, state)
+    tasks.gradient(head, (p.topologies, p.neurons), values, values.dtype, 0, [0, 1], None)
+    threads = tasks.team.threads
+    tasks.local(p, (state, []), 0)
+    assert tasks.team is None
+    assert not any(thread.is_alive() for thread in threads)
+    tasks.close()
+
+
+@pytest.mark.parametrize("version, rounds, sent", [(0, (0, 1), True), (1, (0, 1), False), (1, (1, 1), True), (1, (0, 2), True)])
+def test_a_state_is_sent_where_the_worker_has_not_got_it(version, rounds, sent):
+    """Before the first update of a run, which may be resumed at any round, a worker has a state that warmed it up."""
+    backend, line, states = dask.Cluster(), dask.Line(0, None, None), []
+    backend.lines, backend.teams = {0: line}, {0: [0]}
+    backend._start = lambda line, name, snapshot, *arguments: states.append(snapshot.optimizer)
+    server, team = team_of(1)
+    team.close()
+    for round_ in rounds:
+        backend.gradient(0, replace(snapshot_of(server, 0.02), version=version), round_)
+    assert states[0] is not None
+    assert (states[1] is not None) == sent
 
 
 # what the server does with it
@@ -289,6 +333,42 @@ def test_the_server_may_live_on_a_worker(node, tmp_path):
     assert models.fingerprint(there) == models.fingerprint(here)
     with pytest.raises(ValueError, match="^server = 'here'"):
         sl.parallel.backends.Cluster(node, server="here")
+
+
+WHOLE = {"n_jobs": 2, "synchronous": True, "epochs": 4, "batch_size": 32, "seed": 5, "async_fraction": 1.0}
+
+
+@pytest.fixture(scope="module")
+def fingerprint_of_whole():
+    model = models.net()
+    list(sl.train_parallel(model, models.dataset(400, 50), backend="serial", rules=[sl.SET(0.3)], **WHOLE))
+    return models.fingerprint(model)
+
+
+def test_a_server_that_is_lost_within_an_epoch_does_it_again_from_its_beginning(node, monkeypatch, fingerprint_of_whole):
+    lost, give = [], RemoteServer.next
+
+    def fails_once(self, given):
+        if given == 20 and not lost:  # an epoch has 7 steps and 8 records
+            lost.append(given)
+            raise OSError("gone")
+        return give(self, given)
+
+    monkeypatch.setattr(RemoteServer, "next", fails_once)
+    model, backend = models.net(), sl.parallel.backends.Cluster(node, server="worker")
+    list(sl.train_parallel(model, models.dataset(400, 50), backend=backend, rules=[sl.SET(0.3)], pace=0, **WHOLE))
+    assert lost
+    assert models.fingerprint(model) == fingerprint_of_whole
+
+
+def test_a_net_within_an_epoch_is_not_saved_as_that_of_its_beginning(node, tmp_path, fingerprint_of_whole):
+    backend, options = sl.parallel.backends.Cluster(node, server="worker"), WHOLE | {"checkpoint": tmp_path, "every": 3}
+    records = sl.train_parallel(models.net(), models.dataset(400, 50), backend=backend, rules=[sl.SET(0.3)], pace=0, **options)
+    next(record for record in records if record.epoch == 2)
+    records.close()
+    model = models.net()
+    list(sl.train_parallel(model, models.dataset(400, 50), backend="serial", rules=[sl.SET(0.3)], **options))
+    assert models.fingerprint(model) == fingerprint_of_whole
 
 
 def test_errors_of_a_server_on_a_worker_arrive(node):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 import re
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from playwright._impl._driver import compute_driver_executable
+from playwright.sync_api import sync_playwright
 from shown import PNG
 
 import sparselab as sl
@@ -125,6 +128,8 @@ def test_a_regression_has_r2_and_no_accuracy(record):
     record = dataclasses.replace(record, train_accuracy=None, test_accuracy=None, test_r2=0.5)
     value = curves.content({"": [record]}, {})
     assert [name for name, _ in value["metrics"]] == ["loss", "r2"]
+    unknown = {f"{part}_{name}": None for part in ("train", "test") for name in ("loss", "accuracy")} | {"test_r2": None}
+    assert curves.content({"": [dataclasses.replace(record, **unknown)]}, {}) is None
 
 
 # --- cells
@@ -173,6 +178,7 @@ def test_a_window_of_another_layer_and_one_outside_do_not_hold():
     assert end({"window": [0, 5, 0, 5], "of": "layer 2"}) == 5
     assert end({"window": [28, 500, -7, 5], "of": "layer 2"}) == 30
     assert end({"window": [99, 500, 99, 500], "of": "layer 2"}) == 30
+    assert end({"window": [-9, -3, 0, 5], "of": "layer 2"}) == 1
 
 
 def test_pixels_are_summed_over_the_channels():
@@ -296,6 +302,72 @@ def test_the_scripts_are_whole_and_need_no_network():
     assert script.count("export default") == 1
     assert re.findall(r"\w+://[^\"]*", script) == ["http://www.w3.org/2000/svg"]  # a name, which is not fetched
     assert "import(" not in script + text("downloads.js", "names.js", "style.css")
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-3.0, 12.0), (2.3, 2.3 + 4e-16), (-1e17, -1e17 + 16), (7.0, 7.0)])
+def test_an_axis_has_few_ticks_in_ascending_order(low, high):
+    """Also where its ends are neighbouring numbers, as of a loss that does not move but for rounding."""
+    script = f"{text('common.js')}\nconsole.log(JSON.stringify(ticks({low!r}, {high!r}, 6)));"
+    node, _ = compute_driver_executable()
+    said = subprocess.run([node, "-e", script], capture_output=True, text=True, timeout=20, check=True).stdout
+    found = [float(tick) for tick in json.loads(said)]
+    assert len(found) <= 16
+    assert found == sorted(found)
+    if high - low > 0.1:
+        assert len(found) >= 3
+        assert low <= min(found) <= max(found) <= high
+
+
+SHOW = """value => {
+    const data = (hex) => new DataView(Uint8Array.from(hex.match(/../g) ?? [], (two) => parseInt(two, 16)).buffer);
+    const decoded = (one) => {
+        if (Array.isArray(one)) return one.map(decoded);
+        if (!one || typeof one !== "object") return one;
+        return "hex" in one ? data(one.hex) : Object.fromEntries(Object.entries(one).map(([key, of]) => [key, decoded(of)]));
+    };
+    const state = window.state = { value: decoded(value), choices: {} };
+    const model = { get: (name) => state[name], set: (name, to) => { state[name] = to; }, save_changes() {}, on() {}, off() {} };
+    document.body.replaceChildren(document.createElement("div"));
+    window.picture.render({ model, el: document.body.firstChild });
+}"""
+
+
+def as_hex(value):
+    """A value as JSON can hold it."""
+    if isinstance(value, dict):
+        return {key: as_hex(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_hex(one) for one in value]
+    return {"hex": value.hex()} if isinstance(value, bytes) else value
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_drag_that_the_browser_takes_over_selects_nothing_and_a_single_stage_is_not_played(record, browser_path):
+    topology = sl.erdos_renyi(30, 20, density=0.2, seed=0)
+    shown = {
+        "canvas": cells.link_content(topology, np.ones(topology.nnz, np.float32), "layer 1", {}),
+        "svg.sparselab-curves": curves.content({"": history_of(record, 5)}, {}),
+    }
+    script = text("common.js", "curves.js", "cells.js", "stages.js", "picture.js").replace("export default", "window.picture =")
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=browser_path) as browser:
+        page = browser.new_page()
+        page.set_content("<body></body>")
+        page.add_script_tag(content=script)
+        for name, value in shown.items():
+            page.evaluate(SHOW, as_hex(value))
+            picture = page.locator(name).first
+            picture.wait_for()
+            box = picture.bounding_box()
+            x, y = box["x"] + box["width"] / 3, box["y"] + box["height"] / 3
+            page.mouse.move(x, y)
+            page.mouse.down()
+            picture.dispatch_event("pointercancel")
+            page.mouse.move(x + 60, y + 60)
+            page.mouse.up()
+            assert page.evaluate("state.choices") == {}, name
+        page.evaluate(SHOW, as_hex(stages.content([(0, [topology])], 0, {})))
+        assert page.locator(".sparselab-play").is_disabled()
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from strategies import mask_of, seeds, topology_of
 
 import sparselab as sl
 from sparselab import analysis, figures
-from sparselab.experiments import races
+from sparselab.experiments import races, studies
 from sparselab.figures import link_moves
 from sparselab.widgets import race_panel
 
@@ -96,6 +96,17 @@ def test_idle_neurons_are_those_that_a_loop_finds(seed):
     assert [found.tolist() for found in analysis.health.idle(model, X)] == expected
 
 
+def test_finished_epochs_of_a_resumed_run_are_not_measured(tmp_path):
+    data, options = models.dataset(), {"rules": [sl.SET(0.3)], "batch_size": 16, "seed": 2, "checkpoint": tmp_path}
+    list(sl.train(models.net(), data, epochs=2, **options))
+    meter, model = analysis.RuleMeter(data.X_train), models.net()
+    records = list(meter.watch(sl.train(model, data, epochs=4, **options), model))
+    assert [record.epoch for record in records] == [record.epoch for record in meter.history] == [1, 2, 3, 4]
+    table = meter.to_frame()
+    assert table["epoch"].tolist() == [3, 4]
+    assert table["idle"].iloc[-1] == sum(map(np.count_nonzero, analysis.health.idle(model, data.X_train)))
+
+
 def test_a_meter_refuses_what_is_no_training():
     meter, model = analysis.RuleMeter(models.dataset().X_train), models.net()
     with pytest.raises(TypeError, match="model"):
@@ -125,6 +136,13 @@ def test_every_rule_runs_and_ends_with_links_where_it_should():
     assert np.isnan(table.loc["static", "event_ms"])
     assert (table["event_ms"].drop("static") > 0).all()
     assert (table["accuracy"] > 0.2).all()
+
+
+@pytest.mark.parametrize("seeds", [["one"], [0, 0], 0])
+def test_seeds_are_checked_before_anything_runs(seeds):
+    for run in (lambda: races.run(["SET"], seeds=seeds), lambda: studies.compare({"a": {}}, seeds=seeds)):
+        with pytest.raises((TypeError, ValueError), match="^seeds"):
+            run()
 
 
 def test_the_table_holds_the_last_epoch_of_all_seeds(meters):

@@ -1,12 +1,14 @@
 """The folder of runs as a table, over seeds, as histories, and a run as one HTML file."""
 
 import json
+import shutil
 import statistics
 from types import SimpleNamespace
 
 import pytest
 
 import sparselab as sl
+from sparselab.experiments.run_labels import labels
 from sparselab.experiments.run_store import RunStore
 
 EVIL = "<script>alert(1)</script>"
@@ -58,6 +60,20 @@ def test_means_and_bands_over_seeds_are_those_of_the_runs(folder):
     assert "epsilon = 4 (n = 2)" in [text.get_text() for text in sl.figures.learning_curves(histories).legends[0].texts]
 
 
+@pytest.mark.parametrize("wrong", [{"config": {"epsilon": -1}}, {"changes": 5}, {"changes": [5]}, {"environment": [1]}])
+def test_a_description_that_is_no_run_s_does_not_affect_the_others(folder, tmp_path, wrong):
+    for name in ("0001-digits", "0002-digits"):
+        shutil.copytree(folder / name, tmp_path / name)
+    path = tmp_path / "0001-digits/run.json"
+    about = json.loads(path.read_text())
+    path.write_text(json.dumps(about | wrong | {"config": about["config"] | wrong.get("config", {})}))
+    assert len(sl.runs(tmp_path)) == 2
+    assert sl.runs(tmp_path, over_seeds=True)["n"].tolist() == [1]
+    assert [len(histories) for histories in sl.run_histories(tmp_path).values()] == [1]
+    with pytest.raises(ValueError, match=r"run\.json"):
+        sl.run_report(tmp_path / "0001-digits")
+
+
 def test_an_empty_folder_is_an_empty_table_and_none_is_refused(tmp_path):
     assert len(sl.runs(tmp_path)) == len(sl.runs(tmp_path, over_seeds=True)) == 0
     assert sl.run_histories(tmp_path) == {}
@@ -84,3 +100,10 @@ def test_a_report_is_one_file_that_is_whole_and_harmless(folder, tmp_path):
 def test_what_is_no_run_has_no_report(folder, name):
     with pytest.raises(ValueError, match=r"run\.json|one of the runs"):
         sl.run_report(folder / name)
+
+
+def test_labels_say_how_a_file_was_read_only_where_the_file_is_the_same():
+    run = lambda **settings: SimpleNamespace(config=sl.ExperimentConfig(**settings), changes=())
+    shop = {"dataset": "a/shop.csv", "target": "size"}
+    assert labels([run(**shop, columns="a"), run(dataset="digits")]) == ["dataset = shop.csv", "dataset = digits"]
+    assert labels([run(**shop, columns="a"), run(**shop, columns="b")]) == ["columns = a", "columns = b"]

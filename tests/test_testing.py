@@ -7,7 +7,7 @@ from strategies import places_of
 from test_hostile_rules import METHODS
 
 import sparselab as sl
-from sparselab.testing import check_gradients, check_rule, links, links_after, net_from_masks
+from sparselab.testing import check_gradients, check_rule, gradient_errors, links, links_after, net_from_masks
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -110,7 +110,7 @@ def test_the_net_itself_is_not_changed():
     assert models.fingerprint(model) == before
 
 
-@pytest.mark.parametrize("arguments", [(3,), (sl.SET(0.3), "net")])
+@pytest.mark.parametrize("arguments", [(3,), (sl.SET,), (sl.SET(0.3), "net")])
 def test_arguments_of_another_kind_are_refused(arguments):
     with pytest.raises(TypeError):
         check_rule(*arguments)
@@ -207,3 +207,31 @@ def test_gradients_need_float64_and_samples_away_from_kinks():
     model.layers[0].b[:] = 0
     with pytest.raises(ValueError, match="kinks"):
         check_gradients(model, np.zeros((4, 6)), [0, 1, 2, 0])
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda model, X, y: check_gradients(model, X[:, :5], y), "X has 5 features: must be 6"),
+        (lambda model, X, y: check_gradients(model, X[0], y), "^X"),
+        (lambda model, X, y: check_gradients(model, X, y[:10]), "y has 10 entries: must be 11"),
+        (lambda model, X, y: gradient_errors(model, X[:, :5], y, sl.SoftmaxCrossEntropy()), "X has 5 features: must be 6"),
+        (lambda model, X, y: gradient_errors(model, X, y[:10], sl.SoftmaxCrossEntropy()), "y has 10 entries: must be 11"),
+        (lambda model, X, y: gradient_errors(model, X, y + 50_000, sl.SoftmaxCrossEntropy()), "labels in"),
+        (lambda model, X, y: gradient_errors(model, X, X, sl.MeanSquaredError()), "3"),
+        (lambda model, X, y: check_gradients(model, X, y, most=-1), "most = -1"),
+        (lambda model, X, y: net_from_masks([[1, 0, 1]]), r"masks\[0\] = \[1, 0, 1\]: must be a bool array of shape"),
+        (lambda model, X, y: net_from_masks([[[1, 0, 1]]], seed=-1), "seed = -1"),
+        (lambda model, X, y: check_rule(sl.SET(0.3), seed=-1), "seed = -1"),
+    ],
+)
+def test_what_does_not_fit_is_named_before_a_kernel_sees_it(call, message):
+    model = net_from_masks([np.ones((7, 6)), np.ones((3, 7))], "tanh")
+    with pytest.raises(ValueError, match=message):
+        call(model, *samples(3))
+
+
+def test_errors_name_trained_values_by_their_number_in_the_layer():
+    model = net_from_masks([np.ones((7, 6)), np.ones((5, 7)), np.ones((3, 5))], "srelu")
+    names = [name for name in gradient_errors(model, *samples(3), sl.SoftmaxCrossEntropy()) if "value" in name]
+    assert names == [f"trained value {k} of layer {layer}" for layer in (1, 2) for k in (1, 2, 3, 4)]

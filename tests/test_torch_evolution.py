@@ -188,7 +188,7 @@ def test_events_say_what_changed():
     torch.manual_seed(0)
     model = st.sparsify(nn.Sequential(nn.Linear(20, 60), nn.ReLU(), nn.Linear(60, 4)), density=0.2)
     optimizer = torch.optim.Adam(model.parameters())
-    evolution = st.Evolution(model, optimizer, every=2, start=4, stop=9, layers=["0"], seed=0)
+    evolution = st.Evolution(model, optimizer, every=2, start=4, stop=9, layers=["0", "0"], seed=0)
     last = model[2].topology
     trained(model, optimizer, evolution, 12)
     assert [event.step for event in evolution.events] == [4, 6, 8]
@@ -245,6 +245,8 @@ def returning(change):
         (lambda: evolution_of(model=two()[0]), ValueError, "does not have the weight of '0'"),
         (lambda: evolution_of(model=nn.Linear(3, 3)), ValueError, "has no SparseLinear"),
         (lambda: evolution_of(layers=["2"]), ValueError, "layers = '2'"),
+        (lambda: evolution_of(layers=3), TypeError, "layers = 3"),
+        (lambda: evolution_of(copies=3), TypeError, "copies = 3"),
         (lambda: evolution_of(every=0), ValueError, "every = 0"),
         (lambda: evolution_of(rule=3), TypeError, "rule = 3"),
         (lambda: evolution_of(sl.DeepR(0.1)), TypeError, "no optimizer itself"),
@@ -264,6 +266,24 @@ def test_what_does_not_fit_is_named(wrong, error, said):
     with pytest.raises(error) as found:
         wrong()
     assert said in str(found.value)
+
+
+@pytest.mark.parametrize(
+    "wrong, error",
+    [
+        (lambda state: 3, ValueError), (lambda state: {}, ValueError), (lambda state: {"names": state["names"]}, ValueError),
+        (lambda state: state | {"names": ["2"]}, ValueError), (lambda state: state | {"steps": "many"}, TypeError),
+        (lambda state: state | {"seed": -1}, ValueError), (lambda state: state | {"tried": []}, ValueError),
+        (lambda state: state | {"events": [(1,)]}, ValueError),
+    ],
+)  # fmt: skip
+def test_a_state_that_is_none_is_refused_and_nothing_is_changed(wrong, error):
+    evolution = evolution_of()
+    evolution.step()
+    before = evolution.state_dict()
+    with pytest.raises(error, match="^state"):
+        evolution.load_state_dict(wrong(before | {"steps": 7}))
+    assert (evolution.steps, evolution.seed, len(evolution.events)) == (1, before["seed"], 1)
 
 
 def test_a_failed_event_changes_nothing():
@@ -300,3 +320,14 @@ def test_compiled_models_evolve():
         trained(call, optimizer, st.Evolution(one, optimizer, sl.RigL(0.3), every=4, seed=1), 10)
     for a, b in zip(model.state_dict().values(), other.state_dict().values(), strict=True):
         assert torch.allclose(a.float(), b.float(), atol=1e-5)
+
+
+@pytest.mark.parametrize("rule", [sl.SET(0.3), sl.PruneRegrow(0.3, density=0.05)])
+def test_a_backward_pass_through_links_that_are_gone_is_an_error(rule):
+    model = nn.Sequential(st.SparseLinear(20, 4, density=0.3))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    evolution = st.Evolution(model, optimizer, rule, every=1, seed=0)
+    loss = model(torch.ones(3, 20, requires_grad=True)).sum()
+    evolution.step()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()

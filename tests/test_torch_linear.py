@@ -177,6 +177,9 @@ def test_a_state_of_another_topology_takes_its_place(assign):
     assert assign or layer.weight is parameter
     layer(X).sum().backward()
     assert layer.weight.grad.shape == (60,)
+    empty = layer_of().to("meta")
+    empty.load_state_dict(other.state_dict(), assign=True)
+    assert torch.equal(empty(X), other(X))
 
 
 @pytest.mark.parametrize(
@@ -240,6 +243,11 @@ def test_inputs_that_are_not_contiguous():
         (lambda layer: layer(torch.ones(3, 21)), ValueError, "must be (…, 20)"),
         (lambda layer: layer(torch.ones(())), ValueError, "must be (…, 20)"),
         (lambda layer: shortened(layer)(torch.ones(3, 20)), ValueError, "weight has the shape (7,): must be (180,)"),
+        (lambda layer: shortened(layer, "bias")(torch.ones(3, 20)), ValueError, "bias is of torch.float32 and shape (7,)"),
+        (lambda layer: operator_of(layer, weight=torch.ones(7)), ValueError, "weight is of torch.float32 and shape (7,)"),
+        (lambda layer: operator_of(layer, bias=torch.ones(30).double()), ValueError, "bias is of torch.float64 and shape (30,)"),
+        (lambda layer: operator_of(layer, X=torch.ones(3, 20).half()), ValueError, "X is of torch.float16"),
+        (lambda layer: layer.set_links(3, torch.ones(3)), TypeError, "topology = 3"),
         (lambda layer: layer.set_links(layer.topology, torch.ones(3)), ValueError, "must be of shape (180,)"),
         (lambda layer: st.SparseLinear(20, 30), ValueError, "exactly one"),
         (lambda layer: st.SparseLinear(20, 30, density=0.1, epsilon=1), ValueError, "exactly one"),
@@ -257,9 +265,15 @@ def test_what_does_not_fit_is_named(wrong, error, said):
     assert said in str(found.value)
 
 
-def shortened(layer):
-    layer.weight.data = torch.zeros(7)
+def shortened(layer, name="weight"):
+    getattr(layer, name).data = torch.zeros(7)
     return layer
+
+
+def operator_of(layer, **other):
+    """The operator itself, with other tensors than those of the layer."""
+    tensors = {"X": torch.ones(3, 20), "weight": layer.weight, "bias": layer.bias} | other
+    return operators.linear(*tensors.values(), layer.indptr, layer.indices)
 
 
 def test_other_devices_are_refused_with_words():

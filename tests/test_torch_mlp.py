@@ -35,6 +35,14 @@ def test_outputs_are_the_same_there_and_back(activation, dtype):
     np.testing.assert_allclose(found, h.T, atol=1e-5)
 
 
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_a_module_in_half_precision_becomes_a_net_in_float32(half):
+    module = st.SparseMLP(sl.SparseMLP.create((20, 30, 4), density=0.3, activation="prelu", seed=0)).to(half)
+    back = module.to_sparselab()
+    assert {array.dtype for layer in back.layers for array in (layer.w, layer.b, layer.values)} == {np.dtype(np.float32)}
+    assert np.array_equal(back.layers[0].values[0], module.layers[1].weight.detach().float().numpy())
+
+
 def test_what_is_no_net_is_refused():
     with pytest.raises(TypeError):
         st.SparseMLP(3)

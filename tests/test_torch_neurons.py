@@ -87,6 +87,9 @@ def test_nothing_goes_where_nothing_is_to_go():
         (lambda m: st.prune_neurons(m[0], m[2], 1.5), ValueError, "share = 1.5"),
         (lambda m: st.prune_neurons(m[0], m[2], 0.5, importance=3), TypeError, "importance = 3"),
         (lambda m: st.prune_neurons(m[0], m[2], 0.5, importance=lambda *_: np.ones(3)), ValueError, "of shape (40,)"),
+        (lambda m: st.prune_neurons(m[0], m[2], 0.5, optimizer="adam"), TypeError, "must be a torch.optim.Optimizer"),
+        (lambda m: st.prune_neurons(m[0], m[2], 0.5, activation=3), TypeError, "activation = 3"),
+        (lambda m: st.prune_neurons(m[0], m[2], 0.5, activation=lambda b: torch.ones(3)), ValueError, "not the shape (3,)"),
         (
             lambda m: st.prune_neurons(m[0], st.SparseLinear(40, 5, density=0.4, bias=False), 0.5, activation=torch.relu),
             ValueError,

@@ -94,11 +94,14 @@ def test_bytes_are_those_of_all_that_is_kept():
         ({"batch_size": 0}, "batch_size = 0"),
         ({"pace": -1}, "pace = -1"),
         ({"layers": ["7"]}, "layers = '7'"),
+        ({"layers": 7}, "layers = 7"),
+        ({"data": samples()[:2]}, "must be (X, y, X_test, y_test)"),
+        ({"optimizer": 3}, "optimizer = 3"),
         ({"data": (np.zeros((3, 20), np.float32), np.zeros(2), *samples()[2:])}, "data: 3 samples and 2 classes"),
     ],
 )
 def test_what_does_not_fit_is_named(wrong, said):
-    with pytest.raises(ValueError) as found:
+    with pytest.raises((ValueError, TypeError)) as found:
         st.twins(model_of(), **({"data": samples(), "density": 0.1} | wrong))
     assert said in str(found.value)
 

@@ -1,5 +1,8 @@
 """Tuning: halving trains as a run that was never interrupted, scores come from validation samples, the best one is found."""
 
+import math
+from types import SimpleNamespace
+
 import pytest
 
 import sparselab as sl
@@ -66,6 +69,15 @@ def test_a_run_that_fails_does_not_stop_the_others(data, monkeypatch):
         sl.tune({"zeta": [0.5]}, 3, epochs=9, data=data, **SMALL).best  # noqa: B018
 
 
+def test_a_score_that_is_no_number_is_the_worst():
+    """A step that was too long may be the last one: then the training has not diverged, but the test loss has."""
+    record = lambda **scores: SimpleNamespace(**{"test_accuracy": None, "test_r2": None, "test_loss": None} | scores)
+    bad = [record(), record(test_loss=math.nan), record(test_r2=math.nan, test_loss=math.nan), record(test_loss=math.inf)]
+    runs = [tuning.SweepRun(str(n), 0, sl.ExperimentConfig(seed=n), [one]) for n, one in enumerate([*bad, record(test_loss=9.0)])]
+    assert [tuning.score_of(run) for run in runs] == [-math.inf] * 4 + [-9.0]
+    assert tuning.Tuning(runs).best.seed == 4
+
+
 @pytest.mark.parametrize(("epochs", "factor", "least", "wanted"), [
     (27, 3, 1, [1, 3, 9, 27]), (20, 2, 3, [3, 6, 12, 20]), (5, 3, 5, [5]),
 ])  # fmt: skip
@@ -81,6 +93,11 @@ def test_rounds(epochs, factor, least, wanted):
     ({"space": {"zeta": (0.1, 0.3)}, "method": "grid"}, TypeError, "a list of values"),
     ({"method": "best"}, ValueError, "method = 'best'"), ({"factor": 1}, ValueError, "factor = 1"),
     ({"min_epochs": 30}, ValueError, "min_epochs = 30"), ({"validation": 1.5}, ValueError, "validation = 1.5"),
+    ({"seed": -1}, ValueError, "seed = -1"), ({"seed": "one"}, TypeError, "seed = 'one'"),
+    ({"space": {"learning_rate": (0.0, 0.1)}}, ValueError, "learning_rate = 0.0"),
+    ({"space": {"zeta": ("low", "high")}}, TypeError, "zeta = 'low'"),
+    ({"space": {"batch_size": (0.5, 8)}}, TypeError, "batch_size = 0.5"),
+    ({"space": {"steps_per_push": (1, "auto")}}, ValueError, r"steps_per_push = \(1, 'auto'\): must be a range"),
     ({"space": {"dataset": ["digits", "fashion_mnist_small"]}, "data": None}, ValueError, "data set"),
 ])  # fmt: skip
 def test_bad_arguments_are_named_before_anything_runs(data, changes, error, text):

@@ -71,7 +71,7 @@ def test_stop_ends_within_an_epoch_and_start_begins_anew():
     assert panel.active
     assert twins_panel(endless, epochs=2) is panel
     assert not panel.start()
-    assert "press Stop first" in panel.status.value
+    assert "press Stop first" in panel.notice.value
     assert panel.stop(30)
     assert not panel.active
     assert panel.records == {"sparse": []}

@@ -1,4 +1,4 @@
-"""The page without a screen: its four tabs by their buttons, what is wrong beside the field, and nothing lost by an error."""
+"""The page without a screen: its tabs by their buttons, what is wrong beside the field, and nothing lost by an error."""
 
 import threading
 import time
@@ -10,14 +10,16 @@ import pytest
 from scipy import sparse
 from shown import DRAWN, PNG, bytes_of
 
-from sparselab import ExperimentConfig, datasets
+from sparselab import EpochRecord, ExperimentConfig, History, datasets
 from sparselab.checkpoints.run_dir import RunDir
 from sparselab.experiments.random_search import random_configs
+from sparselab.experiments.sweep import Sweep, SweepRun
 from sparselab.nn import summary
 from sparselab.widgets import Workbench, workbench
 from sparselab.widgets.costs import sparse_and_dense
-from sparselab.widgets.page import cost_estimate
+from sparselab.widgets.page import compare_tab, cost_estimate, run_list, sweep_tab
 from sparselab.widgets.page.compare_tab import entries
+from sparselab.widgets.page.sweep_form import value_of
 
 EVIL = "<img src=x onerror=alert(1)></script>"
 SMALL = {"dataset": "digits", "hidden": (20, 10), "epsilon": 4.0, "epochs": 2, "threads": 1}
@@ -313,6 +315,37 @@ def test_four_runs_and_their_pictures(page):
     assert "epsilon=6.0" in page.sweep.table.value
 
 
+def test_the_best_of_a_sweep_is_trained_longer(page):
+    swept(page, {"learning_rate": "0.000001, 0.05"})
+    assert page.sweep.wait(60)
+    result = page.sweep.runner.result
+    assert result.table["mean"].idxmax() == "learning_rate=0.05"
+    assert {row["group"] for row in page.store.rows()} == {page.sweep.group}
+    assert page.sweep.group.startswith("sweep ")
+    page.sweep.longer.value = 3
+    page.sweep.buttons["Longer"].click()
+    assert page.train.wait(60)
+    assert page.tabs.titles[page.tabs.selected_index] == "Train"
+    config = page.train.current.config
+    assert (config.learning_rate, config.seed, config.epochs, len(page.train.history)) == (0.05, 0, 3, 3)
+    best = next(run for run in result.runs if run.config.learning_rate == 0.05)
+    assert [record.train_loss for record in page.train.history[:2]] == [record.train_loss for record in best.history]
+    assert page.store.rows()[0]["group"] == ""
+
+
+def test_nothing_is_trained_longer_before_a_sweep(page):
+    assert page.sweep.buttons["Longer"].disabled
+    assert not page.sweep.train_longer()
+    assert "no run of the sweep" in page.sweep.message.value
+    assert page.train.state == "ready"
+
+
+def test_the_best_by_loss_has_the_lowest():
+    scored = lambda loss: EpochRecord(1, "sequential", 9.0, None, loss, None, (5,), (0,), (0,), (), 0.1, 10)
+    runs = [SweepRun(f"{loss}", 0, ExperimentConfig(epsilon=loss), History([scored(loss)])) for loss in (3.0, 1.0, 2.0)]
+    assert sweep_tab.best_of(Sweep(runs)).epsilon == 1.0
+
+
 BAD_SWEEPS = [
     ({"epsilon": "3, -1"}, "2", "epsilon = -1"),
     ({"epsilon": EVIL}, "2", "epsilon"),
@@ -374,6 +407,12 @@ def test_random_draws_are_within_their_ranges_and_repeat(page):
         random_configs({"epsilon": (8.0, 2.0)}, ExperimentConfig(**SMALL), 8)
     with pytest.raises(ValueError, match="activation"):
         random_configs({"activation": ("relu", "tanh")}, ExperimentConfig(**SMALL), 8)
+
+
+def test_a_field_that_takes_a_number_or_a_name_can_be_varied():
+    assert [value_of("steps_per_push", text) for text in ("3", "auto")] == [3, "auto"]
+    with pytest.raises(ValueError, match="steps_per_push = 'often'"):
+        value_of("steps_per_push", "often")
 
 
 # --- Runs and Compare
@@ -469,26 +508,94 @@ def test_an_export_has_everything(two):
         assert b"<h1>Run 0001-digits</h1>" in archive.read("report.html")
 
 
-def test_nothing_is_deleted_by_one_click(two):
+def test_deleted_runs_come_back_until_the_next_deletion(two):
+    assert "Undo" in press(two, "Delete", "0001-digits", "0002-digits")
+    assert rows(two) == {}
+    assert "back again" in press(two, "Undo")
+    assert list(rows(two)) == ["0002-digits", "0001-digits"]
     press(two, "Delete", "0001-digits")
-    two.runs.keep.click()
-    assert len(rows(two)) == 2
-    press(two, "Delete", "0001-digits")
-    two.runs.sure.click()
+    press(two, "Delete", "0002-digits")
+    press(two, "Undo")
     assert list(rows(two)) == ["0002-digits"]
-    two.runs.sure.click()
-    assert list(rows(two)) == ["0002-digits"]
+    assert "nothing was deleted" in press(two, "Undo")
 
 
 def test_a_locked_run_is_neither_deleted_nor_resumed(two):
     with RunDir(two.store.path("0001-digits")).locked():
-        assert "another training uses it" in press(two, "Delete", "0001-digits") + press_sure(two)
+        assert "another training uses it" in press(two, "Delete", "0001-digits", "0002-digits")
     assert len(rows(two)) == 2
 
 
-def press_sure(page):
-    page.runs.sure.click()
-    return page.runs.message.value
+def test_notes_are_of_the_selected_runs(two):
+    two.runs.list.list.value = ("0001-digits", "0002-digits")
+    two.runs.notes["group"].value = EVIL
+    two.runs.notes["tags"].value = "slow,  good, slow"
+    two.runs.list.list.value = ("0002-digits",)
+    two.runs.notes["notes"].value = "the second"
+    assert two.runs.notes["tags"].value == "slow, good"
+    two.runs.list.list.value = ("0002-digits", "0001-digits")
+    assert {name: one.value for name, one in two.runs.notes.items()} == {"group": EVIL, "tags": "slow, good", "notes": ""}
+    two.runs.list.list.value = ()
+    assert all(one.disabled and one.value == "" for one in two.runs.notes.values())
+    assert [rows(two)[f"000{i}-digits"]["notes"] for i in (1, 2)] == ["", "the second"]
+    two.runs.list.filter.value = "good second"
+    assert [name for _, name in two.runs.list.list.options] == ["0002-digits"]
+    assert "<img" not in html(two)
+
+
+def test_notes_are_saved_while_another_thread_refreshes_the_list(two):
+    """As a training does that ends: each refresh sends another list, which must not undo the selection."""
+    tab, times, done = two.runs, iter(range(10**9)), threading.Event()
+    tab.list.rows = lambda: [row | {"seconds": float(next(times))} for row in two.store.rows()]
+
+    def refresh():
+        while not done.is_set():
+            two.refresh()
+
+    tab.list.list.value = ("0001-digits",)
+    other = threading.Thread(target=refresh)
+    other.start()
+    try:
+        for i in range(30):
+            for name in ("group", "tags"):
+                tab.notes[name].value = f"{name} {i}"
+                assert rows(two)["0001-digits"][name] == f"{name} {i}"
+    finally:
+        done.set()
+        other.join()
+    assert tab.list.selected == ["0001-digits"]
+
+
+def test_the_list_has_room_for_any_texts(two):
+    one = {"state": "interrupted", "dataset": f"/a/{'d' * 80}.csv", "epochs": "99999/99999"}
+    known = [one | {"name": f"000{i}-{'n' * 24}"} for i in (1, 2)]
+    numbers = {"accuracy": 0.5, "r2": -0.123, "loss": 1.234567, "links": 10**9, "seconds": 123456.7}
+    texts = dict.fromkeys(("label", "group", "tags"), "w" * 90)
+    for some in ({}, texts, numbers, texts | numbers):
+        two.runs.list.rows = lambda some=some: [row | some for row in known]
+        two.runs.list.refresh()
+        lines = [text for text, _ in two.runs.list.list.options]
+        assert {len(line) for line in lines} == {max(map(len, lines))}
+        assert max(map(len, lines)) <= run_list.WIDEST
+        assert ("1,000,000,000" in lines[0]) == bool("links" in some)
+        assert ("accuracy" in two.runs.list.head.value) == bool("accuracy" in some)
+
+
+def test_mean_and_band_over_seeds_by_one_click(page):
+    for seed in (0, 1, 2):
+        page.train.form.controls["seed"].write(seed)
+        page.train.form.controls["epsilon"].write(4.0 if seed < 2 else 6.0)
+        page.train.run()
+    page.refresh()
+    press(page, "Over seeds", "0002-digits")
+    assert page.tabs.titles[page.tabs.selected_index] == "Compare"
+    assert set(page.compare.list.selected) == {"0001-digits", "0002-digits"}
+    assert page.compare.wait(20)
+    assert bytes_of(page.compare.gallery.images["over-seeds"]).startswith(PNG)
+    runs = [page.store.open(name) for name in page.store.names()]
+    lines = compare_tab.bands(runs).to_frame()
+    assert dict(lines.groupby("run")["n"].max()) == {"epsilon = 4": 2, "epsilon = 6": 1}
+    assert "no other finished run" in press(page, "Over seeds", "0003-digits")
 
 
 DAMAGES = {

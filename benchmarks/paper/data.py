@@ -14,6 +14,7 @@ import scipy.sparse
 
 import sparselab as sl
 from benchmarks import parallel
+from benchmarks.both_ends import four, read
 
 VARIABLE = "PAPER_NPZ"
 AUGMENTED = "cifar10_jpeg_augmented"
@@ -55,21 +56,8 @@ def load(name, *, standardise=True):
         changes = sl.datasets.Augmentation(shape=(32, 32, 3), rotation=10, shift=0.1, flip=True)
         return load("cifar10_jpeg").with_augmentation(changes)
     source = "stand-in" if name in STAND_INS else "local"
-    parts = arrays(folder() / f"{name}.npz")
+    parts = four(read(name, folder()))
     return sl.datasets.Dataset.from_arrays(*parts, name=name, source=source, standardise=standardise)
-
-
-def arrays(path):
-    """(X, y, X_test, y_test) of a .npz file of one of the three forms."""
-    with np.load(path, allow_pickle=False) as file:
-        if "x_train" in file:
-            return tuple(file[key] for key in ("x_train", "y_train", "x_test", "y_test"))
-        if "x_data" in file:
-            x = scipy.sparse.csr_array((file["x_data"], file["x_indices"], file["x_indptr"]), shape=tuple(file["x_shape"]))
-        else:
-            x = file["x"]
-        y, train, test = file["y"], file["train"], file["test"]
-        return x[train], y[train], x[test], y[test]
 
 
 def digest(data):

@@ -9,9 +9,8 @@ import numpy as np
 
 from ..topology.rewiring import between, union
 from ..training.loop import check_model
-from ..training.memory import DEGREES_UP_TO
 from ..utils import checks
-from .records import is_record, is_step
+from .records import is_of_now, is_record, is_step
 
 if TYPE_CHECKING:
     import pandas
@@ -126,7 +125,7 @@ class LinkTracker:
                 self._try(model)
             elif not is_record(record):
                 checks.fail("records", record, "EpochRecords and StepRecords only", TypeError)
-            elif len(record.fan_in) or sum(model.sizes) > DEGREES_UP_TO:
+            elif is_of_now(record, model):
                 self.observe(model, record.epoch)
             yield record
 

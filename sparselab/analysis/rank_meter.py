@@ -14,7 +14,7 @@ from ..datasets import Dataset
 from ..nn.metrics import precision_at
 from ..training.loop import check_model, predict_topk
 from ..utils import checks
-from .records import is_record
+from .records import is_of_now, is_record
 
 if TYPE_CHECKING:
     import pandas
@@ -76,7 +76,7 @@ class RankMeter:
             checks.fail("data", data, "a Dataset", TypeError)
         if data.X_test is None or not sparse.issparse(data.y_train):
             checks.fail("data", data, "with test samples and several labels a sample, a sparse y")
-        ks = [checks.integer(f"ks[{i}]", k, high=data.n_outputs) for i, k in enumerate(ks)]
+        ks = [checks.integer(f"ks[{i}]", k, high=data.n_outputs) for i, k in enumerate(checks.whole_array("ks", ks))]
         self.metrics = {k: precision_at(k) for k in sorted(set(ks))} or checks.fail("ks", ks, "at least one number")
         n, self.threads = checks.integer("n_samples", n_samples), threads
         self.X, self.y = data.X_test[:n], data.y_test[:n]
@@ -88,7 +88,7 @@ class RankMeter:
     def watch(
         self, records: Iterable[EpochRecord | StepRecord], model: SparseMLP
     ) -> Iterator[EpochRecord | StepRecord]:  # fmt: skip
-        """Pass on the records of a training and predict after each epoch.
+        """Pass on the records of a training and predict after each epoch but those that a resumed run had finished before.
 
         Parameters
         ----------
@@ -112,9 +112,10 @@ class RankMeter:
         self.links = (links(), links())
         for record in records:
             if is_record(record):
-                best, _ = predict_topk(model, self.X, max(self.metrics), threads=self.threads)
                 self.history.append(record)
                 thin(self.history)
+            if is_record(record) and is_of_now(record, model):
+                best, _ = predict_topk(model, self.X, max(self.metrics), threads=self.threads)
                 self.links = self.links[0], links()
                 row = {"epoch": record.epoch, "seconds": record.seconds, "links": record.links}
                 self._rows.append(row | {f"P@{k}": value for k, value in self._precisions(best).items()})

@@ -1,5 +1,6 @@
 """Checks of arguments: the records of a run, and the degree vectors in a record."""
 
+from ..training.memory import DEGREES_UP_TO
 from ..utils import checks
 
 SIDES = ("in", "out")
@@ -13,6 +14,14 @@ def is_record(value):
 def is_step(value):
     """Whether this looks like a StepRecord."""
     return hasattr(value, "epoch") and hasattr(value, "n_steps")
+
+
+def is_of_now(record, model):
+    """Whether the model is as it was at the end of this EpochRecord's epoch.
+
+    A resumed run yields the records of its finished epochs first, without degree vectors, which large nets never have.
+    """
+    return len(record.fan_in) > 0 or sum(model.sizes) > DEGREES_UP_TO
 
 
 def records_of(history, name="history"):

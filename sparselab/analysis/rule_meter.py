@@ -11,7 +11,7 @@ from ..checkpoints.records import History, thin
 from ..training.loop import check_model
 from .health import idle
 from .lifetimes import LinkTracker, Record
-from .records import is_record
+from .records import is_of_now, is_record
 
 if TYPE_CHECKING:
     import pandas
@@ -58,7 +58,7 @@ class RuleMeter:
         self._rows: list[dict[str, Any]] = []
 
     def watch(self, records: Iterable[Record], model: SparseMLP) -> Iterator[Record]:
-        """Pass on the records of a training and measure the net at each epoch.
+        """Pass on the records of a training and measure the net at each epoch but those that a resumed run had finished before.
 
         Parameters
         ----------
@@ -85,7 +85,8 @@ class RuleMeter:
             if is_record(record):
                 self.history.append(record)
                 thin(self.history)
-                self._rows.append(self._row(record, events))
+                if is_of_now(record, model):
+                    self._rows.append(self._row(record, events))
                 events = 0
             yield record
 

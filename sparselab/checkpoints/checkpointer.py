@@ -71,6 +71,8 @@ class Checkpointer:
                     self.history.append(record.without_degrees())
                     if self.state.epoch % self.every == 0 or self.state.epoch == self.epochs:
                         self.save()
+            elif not self.state.batch:  # of workers, in the middle of an epoch
+                self.skip(self.state.position)
             yield record
 
     def skip(self, position):

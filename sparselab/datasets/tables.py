@@ -9,19 +9,18 @@ import io
 import re
 import sys
 import warnings
-from collections.abc import Iterable
 from contextlib import suppress
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
-from ..utils.checks import choice, fail, few, integer, shown
+from ..utils.checks import fail, few, shown
+from .cells import MISSING, Cells, is_number, positions
 from .formats import content, refuse, shown_path
 
 SEPARATORS = ("\t", ";", "|", ",", r"\s+")  # in the order in which they are tried
-MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "none", "#N/A")
 NO_LABEL = ("", "?")  # in the target's column the other marks may be labels
-ON_MISSING = ("refuse", "drop")  # what happens to rows with missing cells
 COMMENT = ("#", "%")
 LOOKED_AT = 200  # lines from which the layout is found
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
@@ -29,7 +28,7 @@ DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 SEPARATOR_LINE = re.compile(r'[ \t]*"?sep=(.)"?[ \t]*(\r?\n|$)', re.IGNORECASE)  # for Excel
 COMMENT_LINE = re.compile(r"^[ \t]*[#%]", re.MULTILINE)
-LEADING_ZERO = re.compile(r"(?<![\w.,])0\d")
+LEADING_ZERO = re.compile(r"(?<![\w.])0\d")
 WORD = re.compile(r'"((?:[^"]|"")*)"|(\S+)')  # between white space
 
 
@@ -53,29 +52,14 @@ def read_table(
 
     Raises ValueError naming line and column of the first cell that cannot be used.
     """
-    text, skipped = without_preamble(text_of(path, encoding))
-    if for_excel := SEPARATOR_LINE.match(text):
-        text, more = without_preamble(text[for_excel.end() :])
-        skipped, separator = skipped + 1 + more, for_excel[1] if separator is None else separator
-    if not text.strip():
-        refuse(path, "a table with at least one line")
-    layout = find_layout(path, text, separator, header, decimal)
-    names = layout.names or list(range(len(layout.first)))
-    if len(names) < 2:
-        fail("columns", names, f"at least one feature and the target; is separator={layout.separator!r} right?")
+    table = TextTable(path, separator, header, decimal, encoding)
+    names, layout = table.names, table.layout
     place, *others = positions("target", target, names)
-    if columns is None and layout.names and names[0] in ("", "Unnamed: 0") and place != 0:
+    if columns is None and table.has_index and place != 0:
         say(path, "the first column has no name and is left out, because it looks like an index of the rows; columns=[…] with "
             "its position, 0, keeps it")  # fmt: skip
         columns = [i for i in range(1, len(names)) if i not in (place, *others)]
-    text = without_comments(path, text, layout, skipped, len(names))
-    frame = parsed(path, text, layout, place, names)
-    if frame.empty:
-        refuse(path, "a table with at least one line below its header")
-    if frame[place].dtype.kind in "if" and LEADING_ZERO.search(text):
-        keep_spelling(path, frame, place, names, parsed(path, text, layout, place, names, usecols=[place], dtype=str)[place])
-    cells = Cells(path, frame, names, lambda row, column: located(text, layout, skipped, row, column))
-    X, y = cells.split(place, columns, missing, others)
+    X, y = Cells(table, place).split(columns, missing, others)
     if columns is None and counts_rows(X[:, 0]):
         first = names[1 if place == 0 else 0]
         say(path, f"column {first!r} counts the rows and is a feature all the same; columns=[…] leaves it out")
@@ -86,22 +70,89 @@ def read_table(
 
 def read_arff(path, target=-1, *, columns=None, missing="refuse"):
     """The same for an ARFF file; nominal attributes can be the target only."""
-    import pandas
-    from scipy.io import arff
+    table = ArffTable(path)
+    place, *others = positions("target", target, table.names)
+    return Cells(table, place).split(columns, missing, others)
 
-    try:
-        table, attributes = arff.loadarff(io.StringIO(text_of(path, "utf-8")))
-    except (arff.ArffError, NotImplementedError, ValueError, IndexError, StopIteration) as error:
-        refuse(path, f"an ARFF file of numeric and nominal attributes ({str(error)[:160]})")
-    names = attributes.names()
-    if len(names) < 2 or not len(table):
-        refuse(path, "an ARFF file with at least two attributes and one row")
-    (place, *others), decode = positions("target", target, names), lambda values: [v.decode("utf-8", "replace") for v in values]
-    nominal = [kind == "nominal" for kind in attributes.types()]
-    frame = pandas.DataFrame({i: decode(table[name]) if nominal[i] else table[name] for i, name in enumerate(names)})
-    frame = frame.mask(frame == "?")
-    cells = Cells(path, frame, names, lambda row, column: (f"row {row}", str(frame[column][row])))
-    return cells.split(place, columns, missing, others)
+
+class TextTable:
+    """The text of a table whose Layout is known: `names` of its columns, which are numbers without a header."""
+
+    def __init__(self, path, separator=None, header=None, decimal=None, encoding="utf-8"):
+        text, skipped = without_preamble(text_of(path, encoding))
+        if for_excel := SEPARATOR_LINE.match(text):
+            text, more = without_preamble(text[for_excel.end() :])
+            skipped, separator = skipped + 1 + more, for_excel[1] if separator is None else separator
+        if not text.strip():
+            refuse(path, "a table with at least one line")
+        self.path, self.skipped, self.layout = path, skipped, find_layout(path, text, separator, header, decimal)
+        self.names = self.layout.names or list(range(len(self.layout.first)))
+        if len(self.names) < 2:
+            fail("columns", self.names, f"at least one feature and the target; is separator={self.layout.separator!r} right?")
+        self.text = without_comments(path, text, self.layout, skipped, len(self.names))
+
+    @property
+    def has_index(self):
+        """Whether the first column has no name, as an index of the rows."""
+        return bool(self.layout.names) and self.names[0] in ("", "Unnamed: 0")
+
+    def frame(self, target=None, **options):
+        """The data frame, whose columns are numbered; in the target's column, marks of missing cells may be labels."""
+        frame = parsed(self.path, self.text, self.layout, target, self.names, **options)
+        if frame.empty:
+            refuse(self.path, "a table with at least one line below its header")
+        if target is not None and frame[target].dtype.kind in "if" and LEADING_ZERO.search(self.text):
+            texts = parsed(self.path, self.text, self.layout, target, self.names, usecols=[target], dtype=str)[target]
+            keep_spelling(self.path, frame, target, self.names, texts)
+        return frame
+
+    def first(self, n):
+        """The cells of the first n rows as they are written."""
+        begin = int(self.layout.names is not None)
+        return list(islice((cells for _, cells in records(self.text, self.layout.separator) if cells), begin, begin + n))
+
+    def locate(self, row, column):
+        """("line n", the cell as text) of a row of the table, counted from 0 below the header."""
+        filled = ((line, cells) for line, cells in records(self.text, self.layout.separator) if cells)
+        for i, (line, cells) in enumerate(filled):
+            if i == row + (self.layout.names is not None):
+                return f"line {line + self.skipped}", cells[column] if column < len(cells) else ""
+        return f"row {row}", ""
+
+
+class ArffTable:
+    """An ARFF file as a TextTable."""
+
+    layout, has_index = None, False
+
+    def __init__(self, path):
+        import pandas
+        from scipy.io import arff
+
+        try:
+            table, attributes = arff.loadarff(io.StringIO(text_of(path, "utf-8")))
+        except (arff.ArffError, NotImplementedError, ValueError, IndexError, StopIteration) as error:
+            refuse(path, f"an ARFF file of numeric and nominal attributes ({str(error)[:160]})")
+        self.path, self.names = path, attributes.names()
+        if len(self.names) < 2 or not len(table):
+            refuse(path, "an ARFF file with at least two attributes and one row")
+        decode = lambda values: [v.decode("utf-8", "replace") for v in values]
+        nominal = [kind == "nominal" for kind in attributes.types()]
+        columns = {i: decode(table[name]) if nominal[i] else table[name] for i, name in enumerate(self.names)}
+        frame = pandas.DataFrame(columns)
+        self.cells = frame.mask(frame == "?")
+
+    def frame(self, target=None, usecols=None):
+        """The data frame, whose columns are numbered."""
+        return self.cells if usecols is None else self.cells[usecols]
+
+    def first(self, n):
+        """The cells of the first n rows as text."""
+        return self.cells[:n].astype(str).to_numpy().tolist()
+
+    def locate(self, row, column):
+        """("row n", the cell as text), counted from 0."""
+        return f"row {row}", str(self.cells[column][row])
 
 
 def text_of(path, encoding):
@@ -192,14 +243,6 @@ def uniformity(counts):
     return times.max() / len(counts)
 
 
-def is_number(cell, decimal="."):
-    """Whether a cell is a finite number."""
-    try:
-        return np.isfinite(float(cell.replace(",", ".") if decimal == "," else cell))
-    except ValueError:
-        return False
-
-
 def is_header(path, rows, decimal):
     """Whether the first line names the columns: no cell is a number, or one that is no number stands above numbers only.
 
@@ -236,25 +279,6 @@ def warn_of_first_line(path, layout, y):
     if y.dtype.kind in "OUSTiu" and repeated and not np.any(others == y[0]):
         say(path, f"the first line, {shown(layout.first)}, is taken as a sample, but its label {y[0]!r} occurs nowhere else; "
             "header=True makes it a header")  # fmt: skip
-
-
-def position(argument, column, names):
-    """The position of a column that is given by name or position, which may count from the end."""
-    if isinstance(column, str):
-        if names.count(column) > 1:
-            fail(argument, column, f"a position: several columns have this name, {names}")
-        return names.index(choice(argument, column, [name for name in names if isinstance(name, str)]))
-    return integer(argument, column, low=-len(names), high=len(names) - 1) % len(names)
-
-
-def positions(argument, target, names):
-    """The positions of one column, or of several that differ."""
-    if isinstance(target, str) or not isinstance(target, Iterable):
-        return [position(argument, target, names)]
-    found = [position(f"{argument}[{i}]", one, names) for i, one in enumerate(target)]
-    if not found or len(set(found)) < len(found):
-        fail(argument, target, "names or positions of columns that differ, at least one")
-    return found
 
 
 def without_comments(path, text, layout, skipped, n_columns):
@@ -323,115 +347,3 @@ def parsed(path, text, layout, place, names, **options):
         reason = str(error).strip().replace("Error tokenizing data. C error: ", "")[:160]
         hint = " header=True: the first line names all columns but the first" if layout.unnamed else ""
         refuse(path, f"a table with equally many cells in each line ({reason}); is separator={layout.separator!r} right?{hint}")
-
-
-def located(text, layout, skipped, row, column):
-    """("line n", the cell as text) of a row of the table, counted from 0 below the header."""
-    filled = ((line, cells) for line, cells in records(text, layout.separator) if cells)
-    for i, (line, cells) in enumerate(filled):
-        if i == row + (layout.names is not None):
-            return f"line {line + skipped}", cells[column] if column < len(cells) else ""
-    return f"row {row}", ""
-
-
-class Cells:
-    """The cells of a table, which become numbers and labels. locate(row, column) -> (place in the file, text of the cell)."""
-
-    def __init__(self, path, frame, names, locate):
-        self.path, self.frame, self.names, self.locate = path, frame, names, locate
-
-    def split(self, target, columns, missing, others=()):
-        """X (rows, features) float64 and y (rows,), or with positions of other targets, numbers, (rows, targets).
-
-        `target` is a position, for the other arguments see Dataset.from_file.
-        """
-        choice("missing", missing, ON_MISSING)
-        if columns is None:
-            features = [i for i in range(len(self.names)) if i not in (target, *others)]
-        else:
-            columns = [columns] if isinstance(columns, str | int) else columns
-            if not isinstance(columns, Iterable):
-                fail("columns", columns, "names or positions of columns", TypeError)
-            columns = list(columns)
-            features = [position(f"columns[{i}]", one, self.names) for i, one in enumerate(columns)]
-            for one in (target, *others):
-                if one in features or not features:
-                    fail("columns", columns, f"at least one feature, without the target {self.names[one]!r}")
-        if not features:
-            fail("target", [self.names[i] for i in (target, *others)], "not all columns: at least one is a feature")
-        n, features = len(features), [*features, *others]
-        X, y, unlabelled = self._numbers(features), *self._labels(target)
-        if missing == "refuse":
-            self._refuse_missing(X, features, target, unlabelled)
-        else:
-            kept = ~(np.isnan(X).any(axis=1) | unlabelled)
-            if not kept.any():
-                fail("missing", missing, '"refuse": every row has a missing cell; columns=[…] chooses the columns that are used')
-            X, y = X[kept], y[kept]
-        if not others:
-            return X, y
-        if y.dtype.kind not in "biuf":
-            fail("target", [self.names[i] for i in (target, *others)], f"numbers: {self.names[target]!r} has labels")
-        return np.ascontiguousarray(X[:, :n]), np.column_stack([y, X[:, n:]])
-
-    def _numbers(self, features):
-        """The features, NaN where a cell is missing; ValueError where a column has cells that are no numbers."""
-        import pandas
-
-        X, wrong = np.empty((len(self.frame), len(features))), {}
-        for at, column in enumerate(features):
-            cells = self.frame[column]
-            if cells.dtype.kind not in "biuf":
-                given = cells.notna()
-                cells = pandas.to_numeric(cells.astype(str).where(given), errors="coerce")
-                broken = (cells.isna() & given).to_numpy()
-                if broken.any():
-                    wrong[column] = int(np.argmax(broken))
-            X[:, at] = cells
-        if wrong:
-            column = next(iter(wrong))
-            more = f" (nor are columns {few([self.names[i] for i in wrong][1:])})" if len(wrong) > 1 else ""
-            self._fail(column, wrong[column], f"a finite number{more}; columns=[…] chooses the columns that are used")
-        return X
-
-    def _labels(self, column):
-        """(y, whether each row has no label); ValueError where a few labels are no numbers and all others are."""
-        cells = self.frame[column]
-        unlabelled = cells.isna().to_numpy(copy=True)
-        given = cells[~unlabelled]
-        if not len(given):
-            self._fail(column, 0, "a label: this column is empty; target=… chooses another one")
-        if given.dtype.kind in "biuf":
-            whole = given.dtype.kind == "f" and unlabelled.any() and bool((given == np.floor(given)).all())
-            values = np.zeros(len(cells), np.int64 if whole else given.dtype)
-            values[~unlabelled] = given
-            return values, unlabelled
-        numeric = np.array([is_number(str(cell)) for cell in given], dtype=bool)
-        marked = given.isin(MISSING).to_numpy()
-        if numeric.any() and (~numeric).any() and (numeric | marked).all():  # among numbers these marks are no labels
-            unlabelled[~unlabelled] = marked
-            values = np.zeros(len(cells), np.float64)
-            values[~unlabelled] = given[numeric & ~marked].astype(float)
-            whole = bool((values == np.floor(values)).all() and np.abs(values).max() < 2**53)
-            return (values.astype(np.int64) if whole else values), unlabelled
-        if numeric.any() and 0 < 100 * (~numeric).sum() < len(numeric):
-            row = int(np.flatnonzero(~unlabelled)[np.argmin(numeric)])
-            self._fail(column, row, "a number like the other labels: mend or remove this line")
-        values = np.full(len(cells), "", dtype=object)
-        values[~unlabelled] = given.astype(str).str.strip()
-        return values, unlabelled
-
-    def _refuse_missing(self, X, features, target, unlabelled):
-        """ValueError naming the first missing cell, if there is one."""
-        missing = np.isnan(X)
-        if missing.any():
-            rows = missing.any(axis=1)
-            row, some = int(np.argmax(rows)), few([self.names[features[i]] for i in np.flatnonzero(missing.any(axis=0))])
-            way_out = f'missing="drop" leaves out the {rows.sum()} rows with missing cells, columns=[…] can leave out {some}'
-            self._fail(features[int(np.argmax(missing[row]))], row, f"a finite number; {way_out}")
-        if unlabelled.any():
-            self._fail(target, int(np.argmax(unlabelled)), 'a label, not an empty cell; missing="drop" leaves such rows out')
-
-    def _fail(self, column, row, allowed):
-        place, cell = self.locate(row, column)
-        fail(f"{shown_path(self.path)}: column {self.names[column]!r}, {place}", cell, allowed)

@@ -13,7 +13,7 @@ from ..nn import activations, losses
 from ..nn.evaluation import scores_of
 from ..nn.footprint import WORTH_CHECKING
 from ..nn.weighted_loss import parts_of
-from ..utils import resources
+from ..utils import checks, resources
 from .entries import by_entries, links_read, tile_sizes
 from .fused import UPDATES, FusedEngine
 from .layerwise import LayerwiseEngine
@@ -64,8 +64,7 @@ def best_outputs(model, X, threads, k):
 
 def scores(model, X, threads, loss, targets, weights=None):
     """(loss, accuracy, R²) of the net on validated samples X, without dropout; weights: of the samples."""
-    if X.shape[0] != len(targets):
-        raise ValueError(f"y has {len(targets)} entries: must be {X.shape[0]}, one for each row of X")
+    checks.one_for_each_row(targets, X.shape[0])
     return scores_of(loss, lambda begin, end: outputs(model, X[begin:end], threads), targets, weights, model.sizes[-1])
 
 

@@ -7,12 +7,13 @@ import csv
 import dataclasses
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Self
 
 from .. import datasets
-from ..datasets.tables import ON_MISSING
+from ..datasets.cells import ON_MISSING
 from ..datasets.targets import TASKS
 from ..evolution import criteria, importances, regrowths
 from ..evolution.importance_pruning import FOLDS
@@ -32,6 +33,7 @@ BACKENDS = ("threads", "processes", "dask")
 HEADERS = {"auto": None, "yes": True, "no": False}
 DECIMALS = {"auto": None, ".": ".", ",": ","}
 MAX_TEXT = 1000  # characters of a field
+MAX_COLUMNS, LONG_NAMES = 10**7, 200  # of a range of positions; characters of a list of names
 NUMBER_OR_NAME = int | str  # the type of a field that takes a whole number, or one of its choices
 SEPARATORS = {"": None, "tab": "\t", "\\t": "\t", "space": r"\s+", " ": r"\s+"}  # as they are typed
 
@@ -164,7 +166,7 @@ class ExperimentConfig:
     )
     decimal: str = knob("auto", "decimal mark", "in a table: mark before decimals", choices=tuple(DECIMALS), group="data")
     columns: str = knob(
-        "", "columns", "in a table: names or positions of the features, with commas between them; empty: all but the target",
+        "", "columns", "in a table: names or positions of the features, as in size, 2, 5..9; empty: all but the target",
         group="data",
     )  # fmt: skip
     missing: str = knob(
@@ -355,12 +357,10 @@ FIELDS = {one.name: one for one in dataclasses.fields(ExperimentConfig)}  # name
 
 def data_options(config):
     """Keyword arguments for `datasets.load`: how the file of a config is read; ValueError where they are for no file."""
-    column = lambda text: int(text) if re.fullmatch(r"[+-]?\d+", text) else text
-    listed = lambda text: [column(name.strip()) for name in next(csv.reader([text]), []) if name.strip()]
-    chosen, target = listed(config.columns), config.target.strip()
-    several = listed(target) if config.task == "regression" else []
+    chosen, target = columns_in("columns", config.columns), config.target.strip()
+    several = columns_in("target", target) if config.task == "regression" else []
     options = {
-        "target": several if len(several) > 1 else column(target) if target else None,
+        "target": several if len(several) > 1 else column_in(target) if target else None,
         "columns": chosen or None,
         "separator": SEPARATORS.get(config.separator, config.separator),
         "header": HEADERS[config.header],
@@ -373,6 +373,35 @@ def data_options(config):
         name = next(iter(options))
         checks.fail(name, getattr(config, name), f"{FIELDS[name].default!r}: {config.dataset!r} is not a file")
     return options
+
+
+def column_in(text):
+    """The position, where a text is a whole number, or the name of a column."""
+    return int(text) if re.fullmatch(r"[+-]?\d+", text) else text
+
+
+def columns_in(field, text):
+    """Names and positions of columns in a text with commas between them; 2..4 stands for 2, 3, 4."""
+    found = []
+    for part in map(str.strip, next(csv.reader([text]), [])):
+        if ends := re.fullmatch(r"(\d{1,7})\.\.(\d+)", part):
+            first, last = map(int, ends.groups())
+            found += range(first, 1 + checks.integer(field, last, low=first, high=MAX_COLUMNS))
+        elif part:
+            found.append(column_in(part))
+    return found
+
+
+def columns_text(places, names):
+    """The text from which `columns_in` makes these columns, in order: names, or where these are long or odd, positions."""
+    text = ", ".join(str(names[place]) for place in places)
+    with suppress(ValueError):
+        found = columns_in("columns", text) if len(text) <= LONG_NAMES and text.isprintable() else []
+        if found == [names[place] for place in places]:
+            return text
+    chosen = set(places)
+    ends = ([place for place in places if place + step not in chosen] for step in (-1, 1))
+    return ", ".join(f"{first}..{last}" if first < last else str(first) for first, last in zip(*ends, strict=True))
 
 
 def layer_densities(config, sizes):
@@ -392,6 +421,11 @@ def documented(one):
 
 if ExperimentConfig.__doc__:  # python -OO removes docstrings
     ExperimentConfig.__doc__ %= "\n    ".join(documented(one) for one in FIELDS.values())
+
+
+def number_or_name(text):
+    """The text as a field of type NUMBER_OR_NAME: a whole number, or as it is, which the config may refuse."""
+    return int(text) if text.isdecimal() else text
 
 
 def once(pairs):

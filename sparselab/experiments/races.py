@@ -15,6 +15,7 @@ from ..utils import checks
 from .config import ExperimentConfig
 from .experiment import build
 from .rules import RULES, Course
+from .sweep import seeds_of
 
 SAMPLES = 512  # training samples on which neurons count as idle
 SETTINGS = {
@@ -60,7 +61,7 @@ def run(names, density=0.05, *, seeds=1, data=None, progress=True, **settings):
 
     names: of RULES. density: of the sparse layers in the end. settings: fields of ExperimentConfig common to all.
     """
-    seeds = list(range(checks.integer("seeds", seeds))) if np.isscalar(seeds) else list(seeds)
+    seeds = seeds_of(seeds)
     for name in names:
         checks.choice("rule", name, RULES)
     meters = {name: [] for name in names}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..utils import checks
-from .config import FIELDS, NUMBER_OR_NAME
+from .config import FIELDS, NUMBER_OR_NAME, checked
 
 
 def random_configs(space, base, n, seed=0):
@@ -26,10 +26,11 @@ def random_configs(space, base, n, seed=0):
 
 
 def check_range(name, ends):
-    """ValueError unless these are two numbers, the lower one first."""
+    """TypeError or ValueError unless these are two numbers that the field allows, the lower one first."""
     if FIELDS[name].type not in (int, float, NUMBER_OR_NAME):
         checks.fail(name, ends, "a list of values, not a range, because the field is not a number")
-    if ends[0] >= ends[1]:
+    low, high = (checked(FIELDS[name], end) for end in ends)
+    if isinstance(low, str) or isinstance(high, str) or low >= high:
         checks.fail(name, ends, "a range from low to high")
 
 

@@ -3,7 +3,11 @@
 import dataclasses
 from pathlib import Path
 
+from .config import FIELDS
+
 LONGEST = 36  # letters of a label that every figure shows
+# How a file is read does not tell runs apart that were trained on different data.
+OF_FILES = {name for name, one in FIELDS.items() if one.metadata["group"] == "data" and name != "dataset"}
 
 
 def labels(runs):
@@ -11,11 +15,17 @@ def labels(runs):
     if len(runs) < 2:
         return ["this run" + changed(run) for run in runs]
     settings = [dataclasses.asdict(run.config) for run in runs]
-    names = [name for name in settings[0] if len({value(s[name]) for s in settings}) > 1]
+    names = differing(settings)
+    names = [name for name in names if name not in OF_FILES or "dataset" not in names]
     texts = [", ".join(f"{name} = {short(name, s[name])}" for name in names) or "same" for s in settings]
     texts = [text + changed(run) for text, run in zip(texts, runs, strict=True)]
     seen = [text[:LONGEST] for text in texts]
     return [f"run {i}: {text}" if seen.count(text[:LONGEST]) > 1 else text for i, text in enumerate(texts, 1)]
+
+
+def differing(settings):
+    """Names of the settings that are not shown alike in all dicts."""
+    return [name for name in (settings[0] if settings else ()) if len({value(one[name]) for one in settings}) > 1]
 
 
 def short(name, setting):

@@ -10,7 +10,8 @@ from .. import figures
 from ..utils import checks, files
 from .config import ExperimentConfig
 from .run_labels import value
-from .run_store import ABOUT, RunStore, read_about
+from .run_notes import LONGEST
+from .run_store import RunStore
 
 STYLE = """body { font: 15px/1.5 sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; color: #222; background: #FFF; }
 table { border-collapse: collapse; } td, th { padding: 2px 14px 2px 0; text-align: left; border-bottom: 1px solid #DDD; }
@@ -63,13 +64,14 @@ def run_report(run: str | os.PathLike[str], path: str | os.PathLike[str] | None 
 
 def report_text(kept):
     """The HTML text of a KeptRun."""
-    default, environment = asdict(ExperimentConfig()), read_about(kept.folder / ABOUT).get("environment", {})
+    default = asdict(ExperimentConfig())
     settings = [
         (name, value(one), "" if one == default[name] else "not the default") for name, one in asdict(kept.config).items()
     ]
     head = [
         ("state", kept.state),
         ("name", kept.label),
+        *((name, getattr(kept, name)) for name in LONGEST if getattr(kept, name)),
         ("started", kept.started),
         ("data", kept.own_data or kept.config.dataset),
     ]
@@ -78,7 +80,7 @@ def report_text(kept):
         f"<h1>Run {escape(kept.name)}</h1>", table(head), *pictures(kept.history), "<h2>Settings</h2>", table(settings),
         *(["<h2>Changed by hand while it ran</h2>", table(kept.changes, ("epoch", "field", "value"))] if kept.changes else []),
         "<h2>Preset</h2><p>This text in ExperimentConfig.from_json, or in the field of a panel, repeats the run.</p>",
-        f"<pre>{escape(kept.config.to_json())}</pre>", "<h2>Machine</h2>", table(environment.items()),
+        f"<pre>{escape(kept.config.to_json())}</pre>", "<h2>Machine</h2>", table(kept.environment.items()),
     ]  # fmt: skip
     title = f"<meta charset='utf-8'><title>{escape(kept.name)}</title><style>{STYLE}</style>"
     return f"<!DOCTYPE html><html lang='en'><head>{title}</head><body>{''.join(parts)}</body></html>\n"

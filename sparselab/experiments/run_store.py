@@ -1,4 +1,4 @@
-"""Runs as folders: `run.json` (settings, state, machine), `history.jsonl` (a line for each epoch), and checkpoints.
+"""Runs as folders: `run.json` (settings, state, machine), `history.jsonl` (a line for each epoch), notes, and checkpoints.
 
 Files are replaced atomically or appended to, so that a run can be read even if its process was killed. A run that cannot be read
 is a row with the reason and does not affect the others.
@@ -7,8 +7,8 @@ is a row with the reason and does not affect the others.
 import json
 import os
 import re
-import shutil
 import uuid
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,8 @@ from ..checkpoints.run_dir import LOST, RunDir, RunDirBusyError
 from ..utils import checks, files
 from . import environment
 from .config import ExperimentConfig
+from .deleted_runs import DeletedRuns
+from .run_notes import read_notes, write_notes
 
 ABOUT, RECORDS = "run.json", "history.jsonl"
 _OURS = set()  # folders that this process trains into; trying their locks could make a starting run fail
@@ -34,11 +36,15 @@ class KeptRun:
     config: ExperimentConfig
     own_data: str = ""
     label: str = ""
+    group: str = ""
+    tags: str = ""
+    notes: str = ""
     state: str = "interrupted"
     changes: list = field(default_factory=list)
     error: str = ""
     started: str = ""
     history: History = field(default_factory=History)
+    environment: dict = field(default_factory=dict)
 
 
 class RunStore:
@@ -49,12 +55,14 @@ class RunStore:
 
     def __init__(self, folder="runs", own_data=""):
         self.folder, self.own_data = Path(checks.absolute("folder", checks.path("folder", folder))), own_data
+        self.deleted = DeletedRuns(self.folder)
 
-    def new(self, config, label=""):
+    def new(self, config, label="", group=""):
         """A RunLogger for a run of this config in a new folder; safe if other processes create runs at the same time."""
         stem = re.sub(r"\W+", "-", self.own_data or Path(config.dataset).stem)[:24]
         self.folder.mkdir(parents=True, exist_ok=True)
-        number = 1 + max((int(path.name.split("-")[0]) for path in self._folders()), default=0)
+        taken = [*self.names(), *self.deleted.names]
+        number = 1 + max((int(name.split("-")[0]) for name in taken), default=0)
         while True:
             path = self.folder / f"{number:04d}-{stem}"
             try:
@@ -62,6 +70,8 @@ class RunStore:
                 break
             except FileExistsError:
                 number += 1
+        if group:
+            write_notes(path, {"group": group})
         return RunLogger(path, described(config, label, self.own_data))
 
     def resume(self, name):
@@ -87,8 +97,11 @@ class RunStore:
         state = about.get("state", "")
         state = state if state in ENDED else "running" if busy(path) else "interrupted"
         texts = {key: str(about.get(key, "")) for key in ("own_data", "label", "error", "started")}
-        changes = [tuple(change) for change in about.get("changes", [])]
-        return KeptRun(name, path, config, state=state, changes=changes, history=history, **texts)
+        changes, machine = about.get("changes", []), about.get("environment", {})
+        if not (isinstance(machine, dict) and isinstance(changes, list) and all(isinstance(one, list) for one in changes)):
+            raise ValueError(f"{path / ABOUT}: its changes or its environment are not those of a run")
+        more = {"changes": [*map(tuple, changes)], "history": history, "environment": machine}
+        return KeptRun(name, path, config, state=state, **more, **texts, **read_notes(path))
 
     def check_same_data(self, run):
         """ValueError for a KeptRun that was trained on data given by hand, unless they are given here, too (or the reverse)."""
@@ -101,14 +114,32 @@ class RunStore:
         """One dict for each run, newest first; one that cannot be read has state "damaged" and the reason in `error`."""
         return [self._row(name) for name in reversed(self.names())]
 
-    def delete(self, name):
-        """Delete the folder of a run; RunDirBusyError while a training writes to it."""
-        path = self.path(name)
-        with RunDir(path).locked():
-            for file in path.iterdir():
-                if file.name != ".lock":
-                    shutil.rmtree(file) if file.is_dir() else file.unlink()
-        shutil.rmtree(path)
+    def annotate(self, name, **changes):
+        """Change group, tags or notes of a run."""
+        write_notes(self.path(name), changes)
+
+    def same_but_seed(self, name):
+        """Names of the finished runs that differ from this one in the seed at most, and were not changed by hand."""
+        key = lambda about, path: (about.get("own_data", ""), config_in(about, path).replace(seed=0))
+        path = self.path(name) / ABOUT
+        wanted, found = key(read_about(path), path), []
+        for one in self.names():
+            path = self.folder / one / ABOUT
+            with suppress(ValueError):  # a damaged run
+                about = read_about(path)
+                if about.get("state") == "finished" and not about.get("changes") and key(about, path) == wanted:
+                    found.append(one)
+        return found
+
+    def delete(self, *names):
+        """Move runs aside, until another deletion or the end of this process; RunDirBusyError while a training writes to one."""
+        paths = [self.path(name) for name in dict.fromkeys(names)]
+        for path in paths:
+            if str(path) in _OURS:
+                raise RunDirBusyError(str(path), os.getpid())
+            with RunDir(path).locked():
+                pass
+        self.deleted.move(paths)
 
     def path(self, name):
         """The folder of a run; ValueError for an unknown name."""
@@ -132,7 +163,7 @@ class RunStore:
                 run, found = vars(kept), last_of(kept.history)
             settings = run["config"] if isinstance(run["config"], dict) else asdict(run["config"])
             told = {"name": name, "dataset": run.get("own_data") or settings["dataset"]}
-            told |= {key: run[key] for key in ("label", "state", "error")}
+            told |= {key: run[key] for key in ("label", "state", "error")} | read_notes(self.folder / name)
             return found | told | {"epochs": f"{found['epochs']}/{settings['epochs']}"}
         except Exception as error:  # the files may hold anything
             return {"name": name, "state": "damaged", "error": str(error)}

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -9,14 +10,16 @@ from typing import TYPE_CHECKING
 from ..checkpoints.records import History
 from ..utils import checks
 from .config import ExperimentConfig
-from .run_labels import labels
+from .run_labels import differing, labels
+from .run_notes import LONGEST
 from .run_store import ABOUT, RunStore, config_in, read_about
 
 if TYPE_CHECKING:
     import pandas
 
 SCORES = ("accuracy", "r2", "loss")  # what runs are compared by: the first one that is known
-FIRST = ("state", "label", "data", "seed", "epochs_done", *SCORES, "links", "seconds")
+FIRST = ("state", "label", "group", "tags", "data", "seed", "epochs_done", *SCORES, "links", "seconds")
+LAST = ("started", "notes", "error")
 
 
 def runs(folder: str | os.PathLike[str] = "runs", *, over_seeds: bool = False) -> "pandas.DataFrame":
@@ -34,10 +37,10 @@ def runs(folder: str | os.PathLike[str] = "runs", *, over_seeds: bool = False) -
     Returns
     -------
     pandas.DataFrame
-        A row for each run, named by its folder, oldest first: state, label, data, seed, finished epochs, scores of the last epoch
-        (accuracy, R², loss), links, seconds of training, the settings in which the runs differ, started, error; runs that cannot
-        be read have the state "damaged". Over seeds: the settings that differ, which score, its mean, standard deviation
-        (n − 1), lowest and highest value, n, mean links and seconds.
+        A row for each run, named by its folder, oldest first: state, label, group, tags, data, seed, finished epochs, scores of
+        the last epoch (accuracy, R², loss), links, seconds of training, the settings in which the runs differ, started, notes,
+        error; runs that cannot be read have the state "damaged". Over seeds: the settings that differ, which score, its mean,
+        standard deviation (n − 1), lowest and highest value, n, mean links and seconds.
 
     Raises
     ------
@@ -69,9 +72,8 @@ def runs(folder: str | os.PathLike[str] = "runs", *, over_seeds: bool = False) -
         if name not in ("seed", "dataset"):
             for row, config in zip(rows, configs, strict=True):
                 row[name if name != "epochs" else "epochs_wanted"] = getattr(config, name, None)
-    table = pandas.DataFrame(rows, columns=None if rows else ["run", *FIRST, "started", "error"]).set_index("run")
-    last = ["started", "error"]
-    return table[[name for name in table if name not in last] + last]
+    table = pandas.DataFrame(rows, columns=None if rows else ["run", *FIRST, *LAST]).set_index("run")
+    return table[[name for name in table if name not in LAST] + [*LAST]]
 
 
 def run_histories(folder: str | os.PathLike[str] = "runs") -> dict[str, list[History]]:
@@ -122,36 +124,39 @@ def store_of(folder):
 
 def row_of(store, row):
     """A row of the table from one of a RunStore, with the config, or None, as "config"."""
-    empty = dict.fromkeys(FIRST) | {"started": "", "error": row.get("error", ""), "config": None}
+    empty = dict.fromkeys(FIRST) | dict.fromkeys(LAST, "") | {"error": row.get("error", ""), "config": None}
     found = {"run": row["name"]} | empty | {"state": row["state"]}
     if row["state"] == "damaged":
         return found
-    about = read_about(store.path(row["name"]) / ABOUT)
-    config = config_in(about, ABOUT)
-    found |= {name: row.get(name) for name in (*SCORES, "label", "links", "seconds")}
+    try:
+        about = read_about(store.path(row["name"]) / ABOUT)
+        config = config_in(about, ABOUT)
+    except ValueError as error:
+        return found | {"state": "damaged", "error": str(error)}
+    found |= {name: row.get(name) for name in (*SCORES, *LONGEST, "label", "links", "seconds")}
     done = int(row["epochs"].split("/")[0])
     return found | {
         "data": row["dataset"], "seed": config.seed, "epochs_done": done, "started": about.get("started", ""), "config": config
     }  # fmt: skip
 
 
-def differing(settings):
-    """Names of the settings that are not the same in all dicts."""
-    return [name for name in (settings[0] if settings else ()) if len({repr(one[name]) for one in settings}) > 1]
-
-
 def groups_of(store):
     """Lists of finished KeptRuns that differ in their seed only, in the order of their first ones."""
-    found = {}
+    runs = []
     for row in reversed(store.rows()):
         if row["state"] == "finished":
-            try:
-                run = store.open(row["name"])
-            except (OSError, ValueError):  # its records are damaged
-                continue
+            with suppress(OSError, ValueError):  # its records are damaged
+                runs.append(store.open(row["name"]))
+    return grouped(runs)
+
+
+def grouped(runs):
+    """Lists of the KeptRuns with records, and without changes by hand, that differ in their seed only."""
+    found = {}
+    for run in runs:
+        if run.history and not run.changes:
             key = json.dumps([run.own_data, asdict(run.config) | {"seed": None}])
-            if run.history and not run.changes:
-                found.setdefault(key, {})[run.config.seed] = run  # of equal runs the latest
+            found.setdefault(key, {})[run.config.seed] = run  # of equal runs the latest
     return [list(seeds.values()) for seeds in found.values()]
 
 

@@ -15,9 +15,9 @@ from ..nn import footprint
 from ..nn.mlp import SparseMLP
 from ..nn.optimizers import MomentumSGD
 from ..nn.summary import rows, training_bytes
-from ..utils import checks
 from .config import ExperimentConfig
 from .experiment import build
+from .sweep import seeds_of
 
 
 def compare(variants, *, seeds=1, data=None, progress=True, **settings):
@@ -25,7 +25,7 @@ def compare(variants, *, seeds=1, data=None, progress=True, **settings):
 
     variants: {label: {field of ExperimentConfig: value}}. seeds: how many, or a list. settings: fields common to all runs.
     """
-    seeds = list(range(checks.integer("seeds", seeds))) if np.isscalar(seeds) else list(seeds)
+    seeds = seeds_of(seeds)
     configs = {label: ExperimentConfig(**settings | changes) for label, changes in variants.items()}
     runs = {label: [] for label in configs}
     bar = tqdm(total=len(configs) * len(seeds), disable=not progress, file=sys.stdout, leave=False, unit="run")

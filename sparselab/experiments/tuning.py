@@ -1,5 +1,6 @@
 """Search for good settings: a grid, random draws, or successive halving, by the score on a part of the training samples."""
 
+import math
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -114,12 +115,14 @@ def tune(
     >>> sorted(len(run.history) for run in found.runs)
     [1, 1, 2, 4]
     """
+    seed, n_jobs = checks.integer("seed", seed, low=0), jobs("n_jobs", n_jobs)
     configs = configs_to_try(space, n, checks.choice("method", method, METHODS), seed, settings)
-    n_jobs, threads = jobs("n_jobs", n_jobs), max(1, cores() // jobs("n_jobs", n_jobs))
+    threads = max(1, cores() // n_jobs)
     checks.choice("backend", backend, BACKENDS)
     checks.flag("progress", progress)
     checks.number("validation", validation, "a fraction in (0, 1)", low=0, high=1, open_low=True, open_high=True)
     base = next(iter(configs.values()))
+    ends = rounds(base.epochs, method, factor, min_epochs)
     if data is None and len({(one.dataset, repr(data_options(one))) for one in configs.values()}) > 1:
         checks.fail("space", space, "of fields that do not change the data set")
     data = datasets.load(base.dataset, **data_options(base)) if data is None else given_dataset(data)
@@ -127,7 +130,7 @@ def tune(
     runs = [SweepRun(label, config.seed, config) for label, config in configs.items()]
     with tempfile.TemporaryDirectory() as folder, tqdm(disable=not progress, file=sys.stdout, leave=False, unit="run") as bar:
         alive = list(range(len(runs)))
-        for epochs in rounds(base.epochs, method, factor, min_epochs):
+        for epochs in ends:
             tasks = [(runs[i].config, data, threads, Path(folder, str(i)), epochs) for i in alive]
             for number, outcome in finished(advanced, tasks, n_jobs, backend):
                 run = runs[alive[number]]
@@ -183,7 +186,8 @@ def advanced(config, data, threads, folder, epochs):
 
 
 def score_of(run):
-    """The last score of a run on its test samples: accuracy, R², or the loss, negative."""
+    """The last score of a run on its test samples: accuracy, R², or the loss, negative; −∞ where it is no number."""
     last = run.history[-1]
     known = [last.test_accuracy, last.test_r2, None if last.test_loss is None else -last.test_loss]
-    return next((float(score) for score in known if score is not None), float("-inf"))
+    score = next((float(score) for score in known if score is not None), math.nan)
+    return -math.inf if math.isnan(score) else score

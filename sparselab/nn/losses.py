@@ -347,8 +347,7 @@ def scores(
     >>> sl.losses.scores(loss, np.array([[1.0], [3.0]]), np.array([[1.0], [2.0]]))
     (0.25, None, -1.0)
     """
-    if len(Z) != len(targets):
-        raise ValueError(f"y has {len(targets)} entries: must be {len(Z)}, one for each row of X")
+    checks.one_for_each_row(targets, len(Z))
     if weights is None:
         value, accuracy = loss.of(Z, targets)
     elif is_built_in(loss):

@@ -50,39 +50,53 @@ def records_from_afar(run, state, client, work, more, max_restarts):
 
     work: function (run, state, client, *more) that gives the records there.
     """
-    epoch, restarts, future = state.epoch, 0, None  # the actor lives as long as its Future
+    epoch, restarts, actor = state.epoch, 0, None
+
+    def take(content):
+        """The record in what a server has sent; the model and the state become those after it."""
+        record, parameters, now = cloudpickle.loads(content)
+        with defer_interrupts:
+            run.model.take_over(parameters.layers(copy=False), "server", parameters.neurons)
+            for field in fields(state):
+                setattr(state, field.name, getattr(now, field.name))
+        return record
+
+    whole = cloudpickle.dumps((None, run.model.snapshot(), state))  # the end of the last epoch: there another server begins
     try:
         while True:
             try:
                 with client.as_current():  # which actors look for
-                    if future is None:
+                    if actor is None:
                         future, given = begin(client, cloudpickle.dumps((run, state, *more)), work), 0
-                        actor = future.result(START_UP)
+                        actor = future.result(START_UP)  # it lives as long as its Future
                     content = actor.next(given).result()
             except OSError as error:
-                future, restarts = None, restarts + 1
+                end(actor, client)  # it may live on where only an answer was lost
+                actor, restarts = None, restarts + 1
+                take(whole)
                 if restarts > max_restarts:
                     raise WorkerLostError(f"the server was lost {restarts} times: {error}") from error
                 continue
             if content is None:
                 return
             given += 1
-            record, parameters, now = cloudpickle.loads(content)
-            with defer_interrupts:
-                run.model.take_over(parameters.layers(copy=False), "server", parameters.neurons)
-                for field in fields(state):
-                    setattr(state, field.name, getattr(now, field.name))
+            record = take(content)
             if record.epoch > epoch:  # not those that a server after a loss gives again
                 if isinstance(record, EpochRecord):
-                    epoch, restarts = record.epoch, 0
+                    epoch, restarts, whole = record.epoch, 0, content
                 yield record
     finally:
-        if future is not None:
-            with suppress(Exception), client.as_current():
-                actor.end().result(CLOSING)
+        end(actor, client)
 
 
 def begin(client, content, work):
     """Dask's Future of a RemoteServer on a worker of the cluster."""
     content = client.scatter([content], hash=False)[0]
     return client.submit(RemoteServer, content, __version__, work, actor=True, pure=False)
+
+
+def end(actor, client):
+    """Let a server, if there is one, close what it has opened, if it still can."""
+    if actor is not None:
+        with suppress(Exception), client.as_current():
+            actor.end().result(CLOSING)

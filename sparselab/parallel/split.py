@@ -13,9 +13,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import combinations
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,7 +26,8 @@ import scipy.sparse
 
 from ..checkpoints.records import EpochRecord
 from ..checkpoints.state import EpochTotals
-from ..nn import optimizers, trained_activations
+from ..engines.base import DivergedError
+from ..nn import optimizers
 from ..nn.linear import SparseLinear
 from ..nn.mlp import SparseMLP, behind
 from ..topology.topology import Topology
@@ -33,7 +35,7 @@ from ..training.epoch_runner import NOT_EVALUATED, epoch_record
 from ..utils import checks
 from ..utils.interrupts import defer_interrupts
 from .backends.base import THREADS, without_interrupts
-from .backends.process_worker import end_with
+from .backends.process_worker import do_tasks, end_with
 from .core.run_spec import RunSpec
 from .core.shards import Batches
 from .supervisor import WorkerLostError
@@ -48,7 +50,7 @@ def train_split(
 ) -> Iterator[EpochRecord]:  # fmt: skip
     """Train a model in place with its layers split by rows between processes of this machine.
 
-    The losses are those of `train` up to rounding. Experimental: without dropout, rules, test scores and repairs.
+    The losses are those of `train` up to rounding. Experimental: without dropout, augmentation, rules, test scores and repairs.
 
     Parameters
     ----------
@@ -76,6 +78,8 @@ def train_split(
     ------
     TypeError, ValueError
         Naming the argument, before any work starts.
+    DivergedError
+        If a loss or gradient is not finite; the model is as it was before.
     WorkerLostError
         If a process ends before the training does.
 
@@ -94,6 +98,8 @@ def train_split(
     n_jobs = checks.integer("n_jobs", n_jobs, high=min(model.sizes[1:]))
     if model.dropout:
         checks.fail("model.dropout", model.dropout, "0 where layers are split")
+    if run.augmentation is not None:
+        checks.fail("data.augmentation", run.augmentation, "None where layers are split")
     if getattr(run.optimizer, "clip_norm", None) is not None:
         checks.fail("optimizer.clip_norm", run.optimizer.clip_norm, "None where layers are split")
     return _records(run, n_jobs, checks.seed_sequence("seed", seed))
@@ -109,16 +115,20 @@ def _records(run, n, seeds):
     processes = []
     try:
         with defer_interrupts, without_interrupts():
-            processes = begin(parts)
+            begin(parts, processes)
+        parts.clear()  # a second copy of the net, which the processes have now
         batches = Batches(seeds, len(run.targets), run.batch_size)
         for epoch in range(run.epochs):
             start, order, totals = time.perf_counter(), batches.order(epoch), EpochTotals(n_samples=len(run.targets))
             for step in range(batches.per_epoch):
                 samples = order[step * run.batch_size : (step + 1) * run.batch_size]
                 totals.learning_rate = run.optimizer.rate(epoch + step / batches.per_epoch)
-                losses = ask(processes, "step", samples, totals.learning_rate)
-                totals.losses.append(losses[0][0])
-                totals.hits += losses[0][1]
+                answers = ask(processes, "step", samples, totals.learning_rate)
+                for *_, fault in answers:
+                    if fault:
+                        raise DivergedError(epoch + 1, step, fault, "the loss or a gradient")
+                totals.losses.append(answers[0][0])
+                totals.hits += answers[0][1]
             if epoch + 1 == run.epochs:
                 collect(run.model, ask(processes, "values"))
             totals.seconds["all"] = time.perf_counter() - start
@@ -149,13 +159,12 @@ def collect(model, parts):
         layer.w[:], layer.b[:] = (np.concatenate(arrays) for arrays in zip(*of, strict=True))
 
 
-def begin(parts):
-    """[(process, connection)] of processes with these parts, each connected to all others."""
+def begin(parts, processes):
+    """Add (process, connection) of a process for each part, connected to all others."""
     n, lines = len(parts), [Pipe() for _ in parts]
     between = {k: [None] * n for k in range(n)}
     for a, b in combinations(range(n), 2):
         between[a][b], between[b][a] = Pipe()
-    processes = []
     for k, (ours, theirs) in enumerate(lines):
         fds = [theirs.fileno(), *(one and one.fileno() for one in between[k])]
         process = subprocess.Popen(
@@ -166,22 +175,32 @@ def begin(parts):
     for one in [theirs for _, theirs in lines] + [one for of in between.values() for one in of if one]:
         one.close()
     for (_, connection), part in zip(processes, parts, strict=True):
-        connection.send_bytes(cloudpickle.dumps(part))
-    return processes
+        message = cloudpickle.dumps(part)
+        with end_named():
+            connection.send_bytes(message)
+
+
+@contextmanager
+def end_named():
+    """WorkerLostError where the other side of a connection has ended."""
+    try:
+        yield
+    except (EOFError, OSError) as error:
+        raise WorkerLostError("a process with a part of the net has ended") from error
 
 
 def ask(processes, name, *arguments):
-    """The answers of all processes; their error, or WorkerLostError where one has ended."""
-    try:
+    """The answers of all processes. The first error ends it: those that wait for the process that has raised it never answer."""
+    answers = {}
+    with end_named():
         for _, connection in processes:
             connection.send((name, arguments))
-        answers = [connection.recv() for _, connection in processes]
-    except (EOFError, OSError) as error:
-        raise WorkerLostError("a process with a part of the net has ended") from error
-    for good, answer in answers:
-        if not good:
-            raise answer
-    return [answer for _, answer in answers]
+        while len(answers) < len(processes):
+            for connection in wait([one for _, one in processes if one not in answers]):
+                good, answers[connection] = connection.recv()
+                if not good:
+                    raise answers[connection]
+    return [answers[connection] for _, connection in processes]
 
 
 # in the processes
@@ -191,32 +210,30 @@ def main(fds, driver):
     """Do what the driver asks for, until it is gone."""
     threading.Thread(target=end_with, args=(driver,), daemon=True).start()
     line, *peers = [None if fd is None else Connection(fd) for fd in fds]
-    part = Part(*pickle.loads(line.recv_bytes()), peers)
-    while True:
-        name, arguments = line.recv()
-        try:
-            line.send((True, getattr(part, name)(*arguments)))
-        except Exception as error:
-            line.send((False, error))
+    do_tasks(line, Part(*pickle.loads(line.recv_bytes()), peers))
 
 
 class Part:
     """The share of process `number`. ends: of each level, the bounds of all shares; peers: connections to the others."""
 
     def __init__(self, number, layers, ends, activation, loss, optimizer, X, targets, peers):
-        trained_activations.refuse(activation, "its values are not split")
         self.number, self.layers, self.ends, self.peers = number, layers, ends, peers
         self.functions, self.loss, self.optimizer = behind(activation, len(layers)), loss, optimizer
         self.state, self.X, self.targets = optimizer.init(SimpleNamespace(layers=layers)), X, targets
 
     def step(self, samples, rate):
-        """(Σ loss, hits) of a mini-batch, after which weights and biases are updated."""
+        """(Σ loss, hits, fault) of a mini-batch, after which weights and biases are updated.
+
+        fault: the number of a layer whose gradients are not finite, or of the last one for the loss; 0 where all are.
+        """
         sums = [(np.zeros_like(layer.w), np.zeros_like(layer.b)) for layer in self.layers]
         tiles = [self._tile(samples, first, sums) for first in range(0, len(samples), TILE)]
-        for layer, state, (dw, db) in zip(self.layers, self.state, sums, strict=True):
-            optimizers.update(self.optimizer, layer, state, dw, db, layer.values, rate)
         loss, hits = map(sum, zip(*tiles, strict=True))
-        return float(loss), int(hits)
+        fault = 0 if np.isfinite(loss) else len(self.layers)
+        for number, (layer, state, (dw, db)) in enumerate(zip(self.layers, self.state, sums, strict=True), 1):
+            fault = fault or (0 if checks.all_finite(dw) and checks.all_finite(db) else number)
+            optimizers.update(self.optimizer, layer, state, dw, db, layer.values, rate)
+        return float(loss), int(hits), fault
 
     def _tile(self, samples, first, sums):
         """(Σ loss, hits) of TILE samples from the first on; their gradients are added to the sums.

@@ -101,7 +101,7 @@ class Synchronous(SyncPolicy):
     name = "synchronous"
 
     def __init__(self, run, state):
-        per_epoch = -(-run.n_batches // run.n_workers)
+        per_epoch = -(-run.n_batches // (run.n_workers * run.steps_per_push))
         super().__init__(run, state, per_epoch, state.epoch * per_epoch)
         self.updates, self.last_rate = [], self.rate(-1) if state.epoch else None
 

@@ -156,7 +156,7 @@ def chosen_layers(module, layers):
     elif callable(layers):
         names = [name for name, layer in linear.items() if layers(name, layer)]
     else:
-        names = [layers] if isinstance(layers, str) else list(layers)
+        names = names_of(layers)
         for name in names:
             if name not in linear:
                 checks.fail(
@@ -165,6 +165,13 @@ def chosen_layers(module, layers):
     if not names:
         raise ValueError(f"layers = {layers!r}: must choose at least one torch.nn.Linear of the {type(module).__name__}")
     yield from ((name, linear[name]) for name in names)
+
+
+def names_of(layers):
+    """The names in an argument `layers`, one or several of them, each once; TypeError for something else."""
+    if not isinstance(layers, Iterable):
+        checks.fail("layers", layers, "names of layers", TypeError)
+    return [layers] if isinstance(layers, str) else list(dict.fromkeys(layers))
 
 
 def check_linear(name, linear, module):

@@ -25,7 +25,7 @@ from ..topology.topology import Topology
 from ..training.memory import DEGREES_UP_TO
 from ..utils import checks
 from ..utils.seeds import child
-from .convert import sparse_layers
+from .convert import names_of, sparse_layers
 from .linear import generator
 from .optimizer_state import moved, vectors
 from .passes import Passes
@@ -34,6 +34,7 @@ WITHOUT = [  # parts of rules that ask for no gradients
     criteria.magnitude, criteria.magnitude_within_sign, criteria.random, regrowths.uniform, regrowths.keep_fan_in,
     "zero", "last", "initializer",
 ]  # fmt: skip
+STATE = "names", "steps", "seed", "memory", "tried", "past", "events"  # what is saved of an Evolution
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ class Evolution:
         seed: int | None = None,
     ) -> None:
         found = dict(sparse_layers(model))
-        self.names = list(found) if layers is None else [layers] if isinstance(layers, str) else list(layers)
+        self.names = list(found) if layers is None else names_of(layers)
         for name in self.names:
             if name not in found:
                 checks.fail("layers", name, f"names of sparse layers: {checks.few(list(found)) if found else 'none here'}")
@@ -203,6 +204,8 @@ class Evolution:
         self._layers = [found[name] for name in self.names]
         check_optimizer(optimizer, dict(zip(self.names, self._layers)))
         copies = [copies] if isinstance(copies, nn.Module) else copies
+        if not isinstance(copies, Iterable):
+            checks.fail("copies", copies, "models, copies of this one", TypeError)
         self._copies = list(zip(*(copied_layers(one, self.names) for one in copies))) or [()] * len(self.names)
         self.optimizer, self.every, self.start = optimizer, checks.integer("every", every), checks.integer("start", start, low=0)
         self.stop = None if stop is None else checks.integer("stop", stop)
@@ -345,11 +348,9 @@ class Evolution:
         dict
             Plain values and tensors.
         """
-        return {
-            "names": self.names, "steps": self.steps, "seed": self.seed, "memory": self._memory,
-            "tried": tensors([(topology.indptr, topology.indices) for topology in self._tried]), "past": tensors(self._past),
-            "events": tensors([tuple(vars(event).values()) for event in self.events]),
-        }  # fmt: skip
+        tried, events = [(topology.indptr, topology.indices) for topology in self._tried], [vars(event) for event in self.events]
+        kept = tensors(tried), tensors(self._past), tensors([tuple(event.values()) for event in events])
+        return dict(zip(STATE, (self.names, self.steps, self.seed, self._memory, *kept), strict=True))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over the state of another Evolution, after the states of model and optimizer.
@@ -364,13 +365,19 @@ class Evolution:
         ValueError
             If it is that of other layers.
         """
+        if not isinstance(state, dict) or state.keys() != {*STATE}:
+            checks.fail("state", state, f"a dict with {', '.join(STATE)}, as `state_dict` returns it")
         if state["names"] != self.names:
             checks.fail("state", state["names"], f"that of the layers {checks.few(self.names)}")
-        shapes = [layer.topology.shape for layer in self._layers]
-        tried = [Topology(*shape, *pair) for shape, pair in zip(shapes, arrays(state["tried"]), strict=True)]
-        self._tried, self._memory, self.seed = tried, plain(state["memory"], "memory"), state["seed"]
-        self.steps, self.events = state["steps"], [Event(*event) for event in arrays(state["events"])]
-        self._past = arrays(state["past"])
+        steps, seed = (checks.integer(f"state[{name!r}]", state[name], low=0) for name in ("steps", "seed"))
+        shapes, memory = [layer.topology.shape for layer in self._layers], plain(state["memory"], "memory")
+        try:
+            tried = [Topology(*shape, *pair) for shape, pair in zip(shapes, arrays(state["tried"]), strict=True)]
+            events, past = [Event(*event) for event in arrays(state["events"])], arrays(state["past"])
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"state: must be what `state_dict` returned ({error})") from None
+        self.steps, self.seed, self.events, self._memory = steps, seed, events, memory
+        self._tried, self._past = tried, past
         self._ask()
 
 

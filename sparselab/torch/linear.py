@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import increment_version
 
 from ..nn.initializers import HeUniform, Initializer
 from ..topology.random_graph import erdos_renyi
@@ -146,16 +147,19 @@ class SparseLinear(nn.Module):
 
         Raises
         ------
-        ValueError
-            If a length does not fit.
+        TypeError, ValueError
+            If `topology` is none, or a length does not fit.
         """
-        weight = torch.as_tensor(weight).to(self.weight.dtype)
+        if not isinstance(topology, Topology):
+            checks.fail("topology", topology, "a sparselab.Topology", TypeError)
+        weight = torch.as_tensor(weight).to(self.weight)  # on the "meta" device, too
         if weight.shape != (topology.nnz,):
             checks.fail("weight", f"tensor of shape {tuple(weight.shape)}", f"of shape ({topology.nnz},), a value for each link")
-        bias = self.bias if bias is None else torch.as_tensor(bias).to(self.weight.dtype)
+        bias = self.bias if bias is None else torch.as_tensor(bias).to(self.weight)
         if bias is not None and bias.shape != (topology.n_out,):
             checks.fail("bias", f"tensor of shape {tuple(bias.shape)}", f"of shape ({topology.n_out},), one for each output")
         self.out_features, self.in_features = topology.shape
+        increment_version(self.weight)  # a backward pass through links that are gone is an error
         self.weight.grad, self.weight.data = None, weight.detach().clone()
         if self.bias is not None and bias is not self.bias:
             self.bias.grad, self.bias.data = None, bias.detach().clone()

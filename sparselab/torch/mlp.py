@@ -8,6 +8,7 @@ from ..export.torch_modules import of_activation
 from ..nn.linear import SparseLinear as Layer
 from ..nn.mlp import SparseMLP as Net
 from ..nn.mlp import check_model
+from .evolution import values
 from .linear import SparseLinear
 
 
@@ -80,11 +81,9 @@ class SparseMLP(nn.Module):
         layers = []
         for part in self.layers:
             if isinstance(part, SparseLinear):
-                kind = np.float64 if part.weight.dtype == torch.float64 else np.float32
-                w, b = (parameter.detach().to(torch.float64).numpy().astype(kind) for parameter in (part.weight, part.bias))
-                layers.append(Layer(part.topology, w, b))
+                layers.append(Layer(part.topology, *(values(parameter).copy() for parameter in (part.weight, part.bias))))
             elif isinstance(part, nn.PReLU):
-                layers[-1].values = part.weight.detach().numpy().reshape(1, -1).copy()
+                layers[-1].values = values(part.weight).reshape(1, -1).copy()
         net = Net(layers, self.activation, dropout=self.dropout, initializer=self.initializer)
         net.classes = self.classes
         if [len(self.neurons.ids(level)) for level in range(len(net.sizes))] == list(net.sizes):

@@ -10,7 +10,7 @@ from ..evolution.importance_pruning import lost, weakest, widths_without
 from ..nn.mlp import SparseMLP as Net
 from ..topology.rewiring import keep_neurons
 from ..utils import checks
-from .evolution import seen
+from .evolution import check_optimizer, seen
 from .linear import SparseLinear
 from .optimizer_state import moved
 
@@ -79,6 +79,10 @@ def prune_neurons(
         raise ValueError("first, second: are the same layer, must be two")
     importances.check(importance)
     (width,) = widths_without([n], checks.fraction("share", share), checks.integer("min_neurons", min_neurons))
+    if activation is not None and not callable(activation):
+        checks.fail("activation", activation, "a function of tensors, such as torch.relu", TypeError)
+    if optimizer is not None:
+        check_optimizer(optimizer, {})
     if activation is not None and second.bias is None:
         raise ValueError("activation: second has no biases to which f(b) could be added: must be None")
     layer, following = seen(first), seen(second)
@@ -87,7 +91,9 @@ def prune_neurons(
     shift = None
     if activation is not None:
         with torch.no_grad():
-            fixed = activation(torch.from_numpy(layer.b.astype(np.float64))).numpy()
+            fixed = np.asarray(activation(torch.from_numpy(layer.b.astype(np.float64))))
+        if fixed.shape != (n,):
+            checks.fail("activation", activation, f"a function that gives a number for each neuron, not the shape {fixed.shape}")
         shift = lost(following, gone, fixed)
     changes = keep_neurons(layer.topology, rows=~gone), keep_neurons(following.topology, cols=~gone, shift=shift)
     states = []

@@ -61,10 +61,21 @@ def array(tensor):
     return tensor.detach().contiguous().numpy()
 
 
+def check(topology, dtype, **vectors):
+    """Raise ValueError unless these are vectors of the topology's links ("weight") or outputs ("bias"): the kernels do not."""
+    if dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"X is of {dtype}: must be of float32 or float64")
+    for name, tensor in vectors.items():
+        n = topology.nnz if name == "weight" else topology.n_out
+        if tensor.shape != (n,) or tensor.dtype != dtype:
+            raise ValueError(f"{name} is of {tensor.dtype} and shape {tuple(tensor.shape)}: must be of {dtype} and shape ({n},)")
+
+
 @torch.library.custom_op("sparselab::linear", mutates_args=(), device_types="cpu")
 def linear(X: Tensor, weight: Tensor, bias: Tensor, indptr: Tensor, indices: Tensor) -> Tensor:
     """Y = X Wᵀ + b: X (n, n_in), weight (nnz,), bias (n_out,), of one dtype, float32 or float64."""
     topology = links_of(indptr, indices, X.shape[1]).topology
+    check(topology, X.dtype, weight=weight, bias=bias)
     Y = X.new_empty(X.shape[0], topology.n_out)
     row_passes.forward(topology, array(weight), array(bias), array(X), Y.numpy(), torch.get_num_threads(), threads.run)
     return Y
@@ -81,6 +92,7 @@ def linear_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients (dX, dw, db) of `linear`; empty tensors for those that are not wanted."""
     links = links_of(indptr, indices, X.shape[1])
+    check(links.topology, X.dtype, weight=weight)
     given, gradient = array(X), array(dY)
     dX = X.new_empty(X.shape if of_input else 0)
     dw, db = (X.new_empty(n if of_links else 0) for n in (links.topology.nnz, links.topology.n_out))

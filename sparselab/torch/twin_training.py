@@ -112,6 +112,10 @@ def twins(
     >>> {name: [record.links for record in training] for name, training in both.items()}
     {'sparse': [360, 360], 'dense': [1440, 1440]}
     """
+    if not isinstance(data, tuple | list) or len(data) != 4:
+        checks.fail("data", data, "(X, y, X_test, y_test)", TypeError)
+    if optimizer is not None and not callable(optimizer):
+        checks.fail("optimizer", optimizer, "a function of parameters, such as torch.optim.SGD", TypeError)
     X, y, X_test, y_test = (torch.as_tensor(part) for part in data)
     for name, samples, classes in (("data", X, y), ("data, test samples", X_test, y_test)):
         if len(samples) != len(classes) or not len(samples):

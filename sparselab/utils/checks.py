@@ -114,6 +114,12 @@ def whole_array(name: str, values: ArrayLike, n: int | None = None) -> NDArray[n
     return array
 
 
+def one_for_each_row(targets, n):
+    """Raise ValueError unless there are n targets, one for each of n samples."""
+    if len(targets) != n:
+        raise ValueError(f"y has {len(targets)} entries: must be {n}, one for each row of X")
+
+
 def mask(name, values, n):
     """Return `values` if it is a bool array of shape (n,)."""
     if not isinstance(values, np.ndarray) or values.dtype != bool or values.shape != (n,):

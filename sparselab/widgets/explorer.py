@@ -90,10 +90,72 @@ class Explorer(DrawnViews, Displayed):
 
 
 class BackgroundExplorer(Explorer):
-    """An Explorer whose work is done in a thread until it is told to stop; a subclass sets `thread` and looks at `stopping`."""
+    """An Explorer whose Start does some work in a thread. A subclass defines `_begin` and `_run`, and maybe `_refused`.
 
-    thread: threading.Thread | None = None
-    stopping = False
+    hint: what the status line says at first; start: what stands on the button.
+    """
+
+    has_wide_table = True  # too wide for the column of the controls
+
+    def __init__(self, controls, study, views, table, *, title, hint, start="Start"):
+        self.thread, self.stopping, self.told, self.lock = None, False, 0.0, threading.Lock()
+        button = lambda name, css, style: make("Button", css, description=name, button_style=style, layout={"width": "110px"})
+        self.start_button = button(start, "sparselab-start", "success")
+        self.stop_button = button("Stop", "sparselab-stop", "")
+        self.bar = make("FloatProgress", value=0.0, min=0.0, max=1.0, layout={"width": "97%"})
+        self.status = make("HTML", "sparselab-status", value=markup.status("ready", f"· {hint}"))
+        self.notice = make("HTML")  # not `message`, which every drawing clears
+        super().__init__(controls, study, views, table, title=title)
+        self.start_button.on_click(lambda button: self.start())
+        self.stop_button.on_click(lambda button: self.stop())
+
+    def _begin(self, values):
+        """Forget the work before; the arguments of `_run` for these values."""
+        raise NotImplementedError
+
+    def _run(self, *arguments):
+        """The work, which looks at `stopping`."""
+        raise NotImplementedError
+
+    def _refused(self, values):
+        """Why there can be no work with these values; empty where there can."""
+        return ""
+
+    def _left(self):
+        buttons = make("HBox", children=[self.start_button, self.stop_button])
+        parts = [*self.controls.values(), buttons, self.bar, self.status, self.notice, self.message]
+        return parts if self.has_wide_table else [*parts, self.glance]
+
+    def _arranged(self):
+        panel = super()._arranged()
+        if self.has_wide_table:
+            panel.children = [*panel.children, self.glance]
+        return panel
+
+    def start(self) -> bool:
+        """Begin the work with the chosen values, in a thread.
+
+        Returns
+        -------
+        bool
+            False if work is under way, or the values do not allow it, which the panel shows.
+        """
+        with self.lock:
+            text = "" if self._ended() else "already running: press Stop first"
+            text = text or self._refused(self.values)
+            self.notice.value = markup.error_message(text) if text else ""
+            if text:
+                return False
+            self.stopping, self.bar.value = False, 0.0
+            arguments = self._begin(self.values)
+            self.thread = threading.Thread(target=self._run, args=arguments, daemon=True, name=f"sparselab {self.title}")
+            self.thread.start()
+        return True
+
+    def run(self) -> None:
+        """Do the work with the chosen values before returning; a second start at the same time does nothing."""
+        if self.start():
+            self.wait()
 
     @property
     def active(self) -> bool:
@@ -135,6 +197,10 @@ class BackgroundExplorer(Explorer):
         if self.thread:
             self.thread.join(timeout)
         return not (self.thread and self.thread.is_alive())
+
+    def _redraw(self):
+        self.studied = None  # what was measured has changed, not the controls
+        self.painter.request()
 
 
 def control(kind, description, **traits):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,6 @@ from ..utils import resources
 from . import markup
 from .explorer import BackgroundExplorer, control
 from .panels import latest
-from .toolkit import make
 from .views import View
 
 
@@ -87,43 +85,28 @@ class ExtremePanel(BackgroundExplorer):
     (True, True)
     """
 
+    has_wide_table = False
+
     def __init__(
         self, neurons: float, layers: int, epsilon: float, batch: int, features: int, rows: Iterable[dict[str, Any]],
     ) -> None:  # fmt: skip
-        self.features, self.results, self.thread, self.stopping = features, [*rows], None, False
+        self.features, self.results = features, [*rows]
         controls = {
             "neurons": control("FloatLogSlider", "neurons", value=neurons, min=4, max=8.5, step=0.1, readout_format=".3g"),
             "layers": control("IntSlider", "layers", value=layers, min=1, max=20),
             "epsilon": control("FloatSlider", "epsilon ε", value=epsilon, min=1.0, max=20.0, step=0.5),
             "batch": control("Dropdown", "batch", options=[8, 16, 32, 64, 128], value=batch),
         }
-        button = lambda name, css, style: make("Button", css, description=name, button_style=style, layout={"width": "110px"})
-        self.start_button = button("Run 4 steps", "sparselab-start", "success")
-        self.stop_button = button("Stop", "sparselab-stop", "")
-        self.bar = make("IntProgress", value=0, min=0, max=10, layout={"width": "97%"})
-        self.status = make("HTML", "sparselab-status", value=markup.status("ready", "a plan only: nothing is allocated yet"))
-        super().__init__(controls, self._request, VIEWS, table, title="how many neurons does this machine hold?")
-        self.start_button.on_click(lambda button: self.start())
-        self.stop_button.on_click(lambda button: self.stop())
-
-    def _left(self):
-        buttons = make("HBox", children=[self.start_button, self.stop_button])
-        return [*self.controls.values(), buttons, self.bar, self.status, self.message, self.glance]
+        title, hint = "how many neurons does this machine hold?", "a plan only: nothing is allocated yet"
+        super().__init__(controls, self._request, VIEWS, table, title=title, hint=hint, start="Run 4 steps")
 
     def _request(self, values):
         values = values | {"neurons": round(values["neurons"])}
         what = extreme.Extreme(**values, features=self.features, steps=3, steps_after=1)
         return Request(what, tuple(self.results), resources.available())
 
-    def start(self) -> None:
-        """Train a few steps, evolve, and train one more step, in a thread; a second start does nothing."""
-        if not self._ended():
-            self.status.value = markup.status("running", "already running: press Stop first")
-            return
-        what = self._request(self.values).what
-        self.stopping = False
-        self.thread = threading.Thread(target=self._run, args=(what,), daemon=True, name="sparselab extreme")
-        self.thread.start()
+    def _begin(self, values):
+        return (self._request(values).what,)
 
     def _run(self, what):
         try:
@@ -139,8 +122,7 @@ class ExtremePanel(BackgroundExplorer):
             step, evolution = (markup.seconds(found[name]) for name in ("step_seconds", "evolve_seconds"))
             text = f"step {step} · evolution {evolution} · {found['peak_gib']:.1f} GiB"
             self.status.value = markup.status("finished", text)
-        self.studied = None  # the table depends on what was measured
-        self.painter.request()
+        self._redraw()
 
     def _report(self, phase, done, total):
         if self.stopping:

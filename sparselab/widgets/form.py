@@ -52,9 +52,9 @@ class ConfigForm:
         self.live = tuple(live)
         names = list(FIELDS) if names is None else list(dict.fromkeys(names))
         self.controls = {name: Control(name, getattr(self.base, name, None), (spans or {}).get(name)) for name in names}
-        self.observers = []
+        self.observers, self.loading = [], None  # names of the fields that a config changes while it is loaded
         for name, control in self.controls.items():
-            control.input.observe(lambda change, name=name: self._changed(name), "value")
+            control.input.observe(lambda change, name=name: self._noticed(name), "value")
         self.widget = make("VBox", children=list(self._rows()))
 
     @property
@@ -87,9 +87,15 @@ class ConfigForm:
         config : ExperimentConfig
             The config to show.
         """
-        self.base = config
-        for name, control in self.controls.items():
-            control.write(getattr(config, name))
+        self.base, self.loading = config, set()  # observers see no mixture of old and new values
+        try:
+            for name, control in self.controls.items():
+                control.write(getattr(config, name))
+        finally:
+            changed, self.loading = self.loading, None
+        for name in self.controls:
+            if name in changed:
+                self._changed(name)
 
     def observe(self, function: Callable[[str], Any]) -> None:
         """Call a function after each change of a control.
@@ -111,6 +117,12 @@ class ConfigForm:
         """
         for name, control in self.controls.items():
             control.input.disabled = bool(locked and name not in self.live)
+
+    def _noticed(self, name):
+        if self.loading is None:
+            self._changed(name)
+        else:
+            self.loading.add(name)
 
     def _changed(self, name):
         self.controls[name].check()

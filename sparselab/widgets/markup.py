@@ -81,6 +81,12 @@ def table(rows, head):
     return f'<table style="line-height:1.4"><tr>{cells(head, "th")}</tr>{body}</table>'
 
 
+def items(texts):
+    """A list of texts, "" for none."""
+    points = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    return points and f'<ul style="color:{WORDS};line-height:1.3;margin:0;padding-left:1.3em">{points}</ul>'
+
+
 def times(dense, ours):
     """By which factor the dense net needs more, such as "22×"; "" where it was not measured."""
     factor = dense / ours if dense and ours else 0

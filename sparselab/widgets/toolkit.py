@@ -47,7 +47,7 @@ class StandIn:
 
 def make(kind, *classes, **traits):
     """A widget by its name in ipywidgets or `pictures.picture`, with these CSS classes; layout may be a dict."""
-    if kind == "HTML":
+    if kind in ("HTML", "Text"):
         traits.setdefault("value", "")
     if ipywidgets is None:
         traits["layout"] = SimpleNamespace(**traits.get("layout", {}))

@@ -5,7 +5,6 @@ Each training is a LiveRun. It waits for a figure, so that drawing does not dist
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import suppress
 
@@ -14,7 +13,6 @@ from .describe import status_line
 from .explorer import BackgroundExplorer
 from .live_run import LiveRun
 from .presenter import STATUS_INTERVAL
-from .toolkit import make
 
 
 class Measured:
@@ -30,59 +28,20 @@ class Measured:
 
 
 class Trainings(BackgroundExplorer):
-    """What panels that train share. A subclass defines `_trainings` and, where it can, `_refused`."""
+    """What panels that train share. A subclass defines `_trainings`, and maybe `_refused`."""
 
-    def __init__(self, controls, study, views, table, *, title, hint):
+    def __init__(self, *arguments, **options):
         self.meters, self.dense, self.current = {}, None, None
-        self.thread, self.stopping, self.told, self.lock = None, False, 0.0, threading.Lock()
-        button = lambda name, css, style: make("Button", css, description=name, button_style=style, layout={"width": "110px"})
-        self.start_button = button("Start", "sparselab-start", "success")
-        self.stop_button = button("Stop", "sparselab-stop", "")
-        self.bar = make("IntProgress", value=0, min=0, max=1, layout={"width": "97%"})
-        self.status = make("HTML", "sparselab-status", value=markup.status("ready", f"· {hint}"))
-        self.notice = make("HTML")  # not `message`, which every drawing clears
-        super().__init__(controls, study, views, table, title=title)
-        self.start_button.on_click(lambda button: self.start())
-        self.stop_button.on_click(lambda button: self.stop())
+        super().__init__(*arguments, **options)
 
     def _trainings(self, values):
         """{name: (ExperimentConfig, function that makes its Measured)}."""
         raise NotImplementedError
 
-    def _refused(self, values):
-        """Why these values cannot be trained; empty where they can."""
-        return ""
-
-    def _left(self):
-        buttons = make("HBox", children=[self.start_button, self.stop_button])
-        return [*self.controls.values(), buttons, self.bar, self.status, self.notice, self.message]
-
-    def _arranged(self):
-        panel = super()._arranged()
-        panel.children = [*panel.children, self.glance]  # the table is too wide for the left column
-        return panel
-
-    def start(self) -> bool:
-        """Train with the chosen settings, in a thread.
-
-        Returns
-        -------
-        bool
-            False if a training is under way, or the settings cannot be trained, which the panel shows.
-        """
-        with self.lock:
-            if not self._may_start():
-                return False
-            trainings = self._trainings(self.values)
-            self.bar.max = sum(config.epochs for config, _ in trainings.values())
-            self.thread = threading.Thread(target=self._run, args=(trainings,), daemon=True, name="sparselab trainings")
-            self.thread.start()
-        return True
-
-    def run(self) -> None:
-        """Train with the chosen settings before returning; a second start at the same time does nothing."""
-        if self.start():
-            self.wait()
+    def _begin(self, values):
+        trainings = self._trainings(values)
+        self.meters, self.dense, self.bar.max = {}, None, float(sum(config.epochs for config, _ in trainings.values()))
+        return (trainings,)
 
     def stop(self, timeout: float | None = 0.0) -> bool:
         """End the training after the step that is under way; what was measured stays.
@@ -101,15 +60,6 @@ class Trainings(BackgroundExplorer):
         if self.current:
             self.current.stop(0)
         return super().stop(timeout)
-
-    def _may_start(self):
-        """Whether a training may start; if not, the panel says why, and if so, it forgets the one before."""
-        text = "" if self._ended() else "already running: press Stop first"
-        text = text or self._refused(self.values)
-        self.notice.value = markup.error_message(text) if text else ""
-        if not text:
-            self.meters, self.dense, self.stopping, self.bar.value = {}, None, False, 0
-        return not text
 
     def _run(self, trainings):
         state = "finished"
@@ -160,7 +110,3 @@ class Trainings(BackgroundExplorer):
         """Measure a dense net of the same widths, once for all trainings."""
         self.status.value = markup.status("running", "· measuring the dense net")
         self.dense = costs.measured(self.current.experiment.model, self.current.history, self.current.config.batch_size)[1]
-
-    def _redraw(self):
-        self.studied = None  # what was measured has changed, not the controls
-        self.painter.request()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from . import markup
 from .explorer import BackgroundExplorer, control
 from .panels import latest
 from .presenter import STATUS_INTERVAL
-from .toolkit import make
 from .views import View
 
 HEAD = ("training", "epochs", "accuracy", "time per epoch", "links", "bytes in training")
@@ -61,54 +59,19 @@ class TwinsPanel(BackgroundExplorer):
     """
 
     def __init__(self, begin: Callable[..., Mapping[str, Iterator[Any]]], density: float, epochs: int, title: str) -> None:
-        self.begin, self.records, self.thread, self.stopping, self.told = begin, {}, None, False, 0.0
-        self.lock = threading.Lock()
+        self.begin, self.records = begin, {}
         controls = {
             "density": control("FloatSlider", "density", value=density, min=0.01, max=1.0, step=0.01),
             "epochs": control("IntSlider", "epochs", value=epochs, min=1, max=max(50, epochs)),
         }
-        button = lambda name, css, style: make("Button", css, description=name, button_style=style, layout={"width": "110px"})
-        self.start_button = button("Start", "sparselab-start", "success")
-        self.stop_button = button("Stop", "sparselab-stop", "")
-        self.bar = make("FloatProgress", value=0.0, min=0.0, max=1.0, layout={"width": "97%"})
-        self.status = make("HTML", "sparselab-status", value=markup.status("ready", "· choose a density and press Start"))
-        super().__init__(controls, lambda values: Twins(self.records), VIEWS, table, title=title)
-        self.start_button.on_click(lambda button: self.start())
-        self.stop_button.on_click(lambda button: self.stop())
+        hint = "choose a density and press Start"
+        super().__init__(controls, lambda values: Twins(self.records), VIEWS, table, title=title, hint=hint)
 
-    def _left(self):
-        buttons = make("HBox", children=[self.start_button, self.stop_button])
-        return [*self.controls.values(), buttons, self.bar, self.status, self.message]
-
-    def _arranged(self):
-        panel = super()._arranged()
-        panel.children = [*panel.children, self.glance]  # the table is too wide for the left column
-        return panel
-
-    def start(self) -> bool:
-        """Train with the chosen values, in a thread.
-
-        Returns
-        -------
-        bool
-            False if trainings are under way, which the panel shows.
-        """
-        with self.lock:
-            if not self._ended():
-                self.status.value = markup.status("running", "· already running: press Stop first")
-                return False
-            self.records, self.stopping = {}, False
-            self.thread = threading.Thread(target=self._run, args=(self.values,), daemon=True, name="sparselab twins")
-            self.thread.start()
-        return True
-
-    def run(self) -> None:
-        """Train with the chosen values before returning; a second start at the same time does nothing."""
-        if self.start():
-            self.wait()
+    def _begin(self, values):
+        self.records = {}
+        return (values,)
 
     def _run(self, values):
-        self.bar.value = 0.0
         self.status.value = markup.status("preparing", "· making the models")
         try:
             trainings = dict(self.begin(**values, pace=PACE))
@@ -140,10 +103,6 @@ class TwinsPanel(BackgroundExplorer):
                 return
             if self.stopping:
                 return
-
-    def _redraw(self):
-        self.studied = None  # what was measured has changed, not the controls
-        self.painter.request()
 
 
 def twins_panel(

@@ -77,7 +77,8 @@ class Cluster:
     def gradient(self, number, snapshot, round_):
         """Send the snapshot, without its links where the worker has them, and start the round."""
         p, line = snapshot.parameters, self.lines[number]
-        has_links, goes_on = line.generation == snapshot.generation, round_ == line.round + 1
+        has_links = line.generation == snapshot.generation
+        goes_on = round_ == line.round + 1 and snapshot.version > 0  # what came before the first update was discarded
         links, state = None if has_links else (p.topologies, p.neurons), None if has_links and goes_on else snapshot.optimizer
         line.generation, line.topologies, line.round = snapshot.generation, p.topologies, round_
         values = flat(p.weights, p.biases, state)

@@ -148,6 +148,7 @@ class Tasks(WorkerTasks):
         """
         if links is not None:
             self.topologies, self.neurons = links
+        if links is not None or snapshot.version == 0:  # gradients from before the first update were discarded
             self.lost = 0.0
         is_rounded, values = values.dtype != dtype, widened(values, dtype)
         (weights, biases), optimizer = filled(values, self.topologies, snapshot.optimizer)
@@ -202,7 +203,8 @@ class Tasks(WorkerTasks):
         return update
 
     def local(self, parameters, kept, epoch):
-        """The LocalEpoch of the worker."""
+        """The LocalEpoch of the worker; a team is not needed any more."""
+        self._end_team()
         worker = self.take_worker()
         result = worker.local(parameters, kept, epoch)
         self.worker = worker
@@ -262,7 +264,7 @@ def rounded(vector):
 def largest(vector, n, share):
     """(places, values, all behind, n): this share of the first n entries of a vector, those of largest magnitude."""
     k = max(1, round(share * n))
-    places = np.sort(np.argpartition(np.abs(vector[:n]), n - k)[n - k :]).astype(np.uint32)
+    places = np.sort(np.argpartition(np.abs(vector[:n]), n - k)[n - k :]).astype(np.min_scalar_type(n))
     return places, vector[places], vector[n:], n
 
 

@@ -27,10 +27,16 @@ def main(fd, driver, number, mailbox, sizes):
     connection = Connection(fd)
     good, tasks = attempt(lambda: Tasks(number, *shared_memory.read_at(mailbox, sizes)))
     send(connection, (good, None if good else tasks))
-    while good:
+    if good:
+        do_tasks(connection, tasks)
+
+
+def do_tasks(connection, tasks):
+    """Answer what the driver asks for, (name of a method, arguments), until it is gone."""
+    while True:
         try:
             name, arguments = pickle.loads(connection.recv_bytes())
-        except EOFError:  # the driver is gone
+        except EOFError:
             return
         send(connection, attempt(lambda: getattr(tasks, name)(*arguments)))  # noqa: B023 (called at once)
 

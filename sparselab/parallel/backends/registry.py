@@ -53,7 +53,7 @@ def get(backend: Any, schedule: Sequence[int] = ()) -> Any:
     if "://" in backend:
         return dask_cluster(backend)
     checks.choice("backend", backend, NAMES)
-    return Serial(schedule) if backend == "serial" else NAMES[backend]()
+    return Serial(checks.whole_array("schedule", schedule).tolist()) if backend == "serial" else NAMES[backend]()
 
 
 def processes():

@@ -48,6 +48,8 @@ def average(models: Iterable[SparseMLP], n_links: Iterable[int] | None = None) -
     True
     """
     models = check_models(models)
+    if n_links is not None and not isinstance(n_links, Iterable):
+        checks.fail("n_links", n_links, f"{len(models[0].layers)} numbers, one a layer", TypeError)
     targets = (
         models[0].nnz if n_links is None else tuple(checks.integer(f"n_links[{i}]", n, low=0) for i, n in enumerate(n_links))
     )

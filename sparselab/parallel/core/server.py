@@ -19,6 +19,7 @@ from ...nn import trained_activations
 from ...nn.mlp import Parameters, SparseMLP, check_model
 from ...nn.optimizers import LayerState, MomentumSGD, check_state, update_layers
 from ...nn.torch_optimizers import TorchOptimizer
+from ...training.loop import check_optimizer
 from ...utils import checks
 from .worker import GradientUpdate, Snapshot
 
@@ -84,7 +85,7 @@ class ParameterServer:
     ) -> None:  # fmt: skip
         check_model(model)
         trained_activations.refuse(model.activation, "workers push gradients of links and biases only")
-        self.model, self.optimizer = model, MomentumSGD() if optimizer is None else optimizer
+        self.model, self.optimizer = model, check_optimizer(optimizer)
         self.state = self.optimizer.init(model) if state is None else state
         check_state(self.state, model)
         plain = type(self.optimizer) is MomentumSGD and self.optimizer.clip_norm is None
@@ -143,11 +144,11 @@ class ParameterServer:
         ValueError
             If the gradients do not fit that snapshot or are not finite: nothing is applied then.
         """
-        staleness = self.version - snapshot.version
+        staleness, rate = self.version - snapshot.version, checks.number("rate", rate, "a finite number")
         if not checked:
-            self.check(snapshot.generation, dw, db)
+            self.check(snapshot.generation, dw, db, version=snapshot.version)
         dw, db = self.moved(snapshot.generation, dw, db)
-        self._count(staleness, self._apply(dw, db, float(rate), staleness))
+        self._count(staleness, self._apply(dw, db, rate, staleness))
         return staleness
 
     def merge(self, update: GradientUpdate, *, checked: bool = False) -> int:
@@ -172,7 +173,7 @@ class ParameterServer:
         """
         staleness = self.version - update.version
         if not checked:
-            self.check(update.generation, update.dw, update.db, optimizer=update.optimizer)
+            self.check(update.generation, update.dw, update.db, optimizer=update.optimizer, version=update.version)
         factor = push_pull.push_rate(1.0, staleness, float(self.damping), self._bound())
         dw, db = self.moved(update.generation, update.dw, update.db)
         if factor >= 0:
@@ -319,7 +320,8 @@ class ParameterServer:
         return taken
 
     def check(
-        self, generation: int, dw: Gradients, db: Gradients, finite: bool = True, optimizer: list[LayerState] | None = None
+        self, generation: int, dw: Gradients, db: Gradients, finite: bool = True, optimizer: list[LayerState] | None = None,
+        version: int | None = None,
     ) -> None:  # fmt: skip
         """Raise ValueError unless these are gradients of the net of a generation.
 
@@ -333,6 +335,8 @@ class ParameterServer:
             Whether every value is looked at.
         optimizer : list of LayerState, optional
             The state of a team's optimizer.
+        version : int, optional
+            The version; by default it is not looked at.
 
         Raises
         ------
@@ -341,6 +345,8 @@ class ParameterServer:
         """
         if generation != self.generation and generation not in self.rewirings:
             checks.fail("generation", generation, f"one of {[*self.rewirings, self.generation]}")
+        if version is not None:
+            checks.integer("version", version, low=0, high=self.version)
         shapes = self._shapes() if generation == self.generation else self.shapes[generation]
         if len(dw) != len(shapes) or len(db) != len(shapes):
             checks.fail("gradients", (len(dw), len(db)), f"{len(shapes)} arrays each, one a layer")

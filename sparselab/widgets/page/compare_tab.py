@@ -4,15 +4,17 @@ import dataclasses
 from functools import partial
 
 from ... import figures
-from ...experiments.run_labels import value
+from ...experiments.run_labels import differing, value
+from ...experiments.run_table import grouped, names_of
 from .. import markup
 from ..gallery import DrawnViews
 from ..pictures import curves as curve_data
 from ..toolkit import make
-from ..views import View, drawn, with_legend
+from ..views import View, drawn, sampled, with_legend
 from .run_list import RunList
 
-MOST, NAME = 8, 16  # runs in one figure: more cannot be told apart; letters of a name in its legend
+MOST, NAME = 8, 16  # runs, or groups of them, in one figure: more cannot be told apart; letters of a name in its legend
+OPENED = 64  # runs of which means are computed
 WAITING = "Select two runs or more (Ctrl or Shift with a click or an arrow key)."
 
 
@@ -33,17 +35,25 @@ class CompareTab(DrawnViews):
 
     def choose(self, names):
         """Select these runs."""
+        self.list.filter.value = ""
+        self.list.refresh()
         self.list.list.value = tuple(names)
+
+    def choose_seeds(self, names):
+        """Select these runs, and show their means with bands."""
+        self.gallery.tabs.selected_index = list(VIEWS).index(SEEDS)
+        self.choose(names)
 
     def _draw(self):
         names, runs, errors = self.list.selected, [], []
-        for name in names[:MOST]:
+        for name in names[:OPENED]:
             try:
                 runs.append(self.open_run(name))
             except Exception as error:  # a damaged folder; the other runs are shown
                 errors.append(str(error))
-        if len(names) > MOST:
-            errors.append(f"{len(names)} runs are selected: the first {MOST} are shown")
+        if len(names) > OPENED or (len(names) > MOST and self.gallery.visible != SEEDS):
+            shown = OPENED if self.gallery.visible == SEEDS else MOST
+            errors.append(f"{len(names)} runs are selected: the first {shown} are shown")
         self.message.value = markup.error_message("; ".join(errors)) if errors else ""
         self.gallery.draw(runs)
         self.table.value = differences(runs) if len(runs) > 1 else ""
@@ -51,14 +61,24 @@ class CompareTab(DrawnViews):
 
 def curves(runs, x="epoch"):
     """Loss and accuracy of the runs that have records."""
+    runs = runs[:MOST]
     found = {entry: drawn(run.history) for entry, run in zip(entries(runs), runs, strict=True) if run.history}
     return with_legend(figures.learning_curves(found, x=x)) if found else None
 
 
 def curves_in_browser(runs, choices, x="epoch"):
     """The same for the browser."""
+    runs = runs[:MOST]
     found = {entry: run.history for entry, run in zip(entries(runs), runs, strict=True) if run.history}
     return curve_data.content(found, choices, x) if found else None
+
+
+def bands(runs):
+    """Mean and band of the runs that differ in their seed only; those that were changed by hand are left out."""
+    groups = grouped(runs)[:MOST]
+    names = names_of(groups) if len(groups) > 1 else ["mean"]
+    found = {name: [sampled(run.history) for run in group] for name, group in zip(names, groups)}
+    return with_legend(figures.learning_curves(found)) if found else None
 
 
 def entries(runs):
@@ -76,8 +96,7 @@ def number(run):
 def differences(runs):
     """HTML: one row for each run with the fields of the configs that are not the same in all runs."""
     settings = [dataclasses.asdict(run.config) for run in runs]
-    columns = {name: [value(one[name]) for one in settings] for name in settings[0]}
-    columns = {name: texts for name, texts in columns.items() if len(set(texts)) > 1}
+    columns = {name: [value(one[name]) for one in settings] for name in differing(settings)}
     if any(run.changes for run in runs):
         columns["steered"] = ["yes" if run.changes else "no" for run in runs]
     if not columns:
@@ -86,9 +105,11 @@ def differences(runs):
     return markup.table(zip(numbers, *columns.values()), ("run", *columns))
 
 
+SEEDS = "over-seeds"
 VIEWS = {
     "compared": View("epochs", curves, empty=WAITING, data=curves_in_browser),
     "compared-clock": View(
         "wall clock", partial(curves, x="seconds"), empty=WAITING, data=partial(curves_in_browser, x="seconds")
     ),
+    SEEDS: View("mean and band", bands, empty=WAITING),
 }

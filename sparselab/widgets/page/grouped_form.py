@@ -47,9 +47,7 @@ class GroupedForm(ConfigForm):
         if not path:
             return
         try:
-            if not datasets.is_file(path):
-                raise ValueError(f"file = {path!r}: must end with {', '.join(datasets.FILES)}, after which .gz may follow")
-            self.read(self.config.replace(dataset=path))
+            self.read(self.config.replace(dataset=checked_file(path)))
         except Exception as error:  # anything can be in the file
             self._show_own_fault(str(error))
         else:
@@ -94,3 +92,10 @@ class GroupedForm(ConfigForm):
         pages = {title.capitalize(): make("VBox", children=widgets) for title, widgets in groups.items()}
         self.folds = Folds(pages, "sparselab-groups", opened=0)
         yield self.folds.widget
+
+
+def checked_file(path):
+    """A path that ends like a data file; ValueError for another one."""
+    if not datasets.is_file(path):
+        raise ValueError(f"file = {path!r}: must end with {', '.join(datasets.FILES)}, after which .gz may follow")
+    return path

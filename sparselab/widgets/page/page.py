@@ -1,4 +1,4 @@
-"""The workbench page: its four tabs, and how it fits the screen of a laptop (1366 × 768)."""
+"""The workbench page: its tabs, and how it fits the screen of a laptop (1366 × 768)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import Any
 from ...datasets import Dataset
 from ...datasets.coerce import given_dataset
 from ...experiments.config import ExperimentConfig
+from ...experiments.deleted_runs import remove_left
 from ...experiments.run_store import RunStore
 from ...utils import checks
 from .. import panels
 from ..toolkit import Displayed, make
 from .compare_tab import CompareTab
+from .data_tab import DataTab
 from .run_actions import RunActions
 from .runs_tab import RunsTab
 from .sweep_tab import SweepTab
 from .train_tab import TrainTab
 
+UPLOADS = "uploads"  # folder beside the runs
 STYLE = """<style>
 .sparselab-page .sparselab-panel { padding: 0; }
 .sparselab-page .lm-TabBar-tabLabel { color: var(--jp-ui-font-color1, #333); }
@@ -28,6 +31,7 @@ STYLE = """<style>
 .sparselab-page .sparselab-compare .widget-image { max-height: 310px; }
 .sparselab-page .sparselab-runs select { font-family: monospace; font-size: 12px; }
 .sparselab-page table { font-size: 12px; }
+.sparselab-page .sparselab-over { outline: 2px dashed var(--jp-brand-color1, #1976D2); }
 </style>"""
 
 
@@ -47,8 +51,8 @@ class Workbench(Displayed):
     ----------
     train : TrainingPanel
         The tab Train.
-    sweep, compare, runs
-        The other tabs.
+    data, sweep, compare, runs
+        The other tabs; `data` is None on a page with data of its own.
     store
         The saved runs.
 
@@ -76,15 +80,42 @@ class Workbench(Displayed):
         data = given_dataset(data)
         self.store = RunStore(folder, "" if data is None else data.name)
         self.train = TrainTab(config, data=data, new_logger=self.store.new, on_end=self.refresh)
-        self.sweep = SweepTab(lambda: self.train.form.config, self.train.view_model.make, self.store.new, self.refresh)
+        remove_left(self.store.folder)
+        base, make_experiment = lambda: self.train.form.config, self.train.view_model.make
+        self.sweep = SweepTab(base, make_experiment, self.store.new, self.refresh, self._train)
         self.compare = CompareTab(self.store.rows, self.store.open)
-        self.runs = RunsTab(self.store.rows, RunActions(self.store, self.train))
-        parts = {"Train": self.train, "Sweep": self.sweep, "Compare": self.compare, "Runs": self.runs}
-        children = [part.widget for part in parts.values()]
-        self.tabs = make("Tab", "sparselab-pages", children=children, titles=list(parts), selected_index=0)
+        self.runs = RunsTab(self.store.rows, RunActions(self.store, self.train, self._show_seeds))
+        self.data = DataTab(self.train, self.store.folder / UPLOADS, lambda: self.show("Train")) if data is None else None
+        parts = {"Data": self.data, "Train": self.train, "Sweep": self.sweep, "Compare": self.compare, "Runs": self.runs}
+        parts = {title: part.widget for title, part in parts.items() if part is not None}
+        self.tabs = make("Tab", "sparselab-pages", children=list(parts.values()), titles=list(parts))
+        self.show("Train")
         self.widget = make("VBox", "sparselab-page", children=[make("HTML", value=STYLE), self.tabs])
         self.tabs.observe(lambda change: self.refresh(), "selected_index")
         self.refresh()
+
+    def show(self, title: str) -> None:
+        """Open a tab.
+
+        Parameters
+        ----------
+        title : str
+            Its title, such as "Train".
+        """
+        self.tabs.selected_index = list(self.tabs.titles).index(title)
+
+    def _train(self, config):
+        """Train a config in the tab Train; False where that says why not."""
+        self.train.check_idle()
+        self.train.form.load(config)
+        started = self.train.start()
+        self.show("Train")
+        return started
+
+    def _show_seeds(self, names):
+        """Show runs as mean and band in the tab Compare."""
+        self.compare.choose_seeds(names)
+        self.show("Compare")
 
     def refresh(self) -> None:
         """Read the folder of runs again."""

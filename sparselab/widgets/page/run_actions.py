@@ -1,4 +1,4 @@
-"""What the buttons of the tab Runs do with saved runs: open, resume, run again, export, delete."""
+"""What the buttons of the tab Runs do with saved runs: open, resume, run again, compare over seeds, export, delete, undo."""
 
 import zipfile
 
@@ -12,10 +12,13 @@ from .compare_tab import curves
 
 
 class RunActions:
-    """store: a RunStore. train_tab: the TrainTab that shows and trains. Each action takes names and returns a message."""
+    """store: a RunStore. train_tab: the TrainTab that shows and trains. show_seeds: shows runs with these names as mean and band.
 
-    def __init__(self, store, train_tab):
-        self.store, self.train_tab = store, train_tab
+    Each action takes names and returns a message.
+    """
+
+    def __init__(self, store, train_tab, show_seeds):
+        self.store, self.train_tab, self.show_seeds = store, train_tab, show_seeds
 
     def open(self, names):
         """Put settings, history and net of a run into the tab Train."""
@@ -51,11 +54,31 @@ class RunActions:
         """Write a .zip for each run, beside its folder."""
         return "written: " + ", ".join(str(self._zip(self.store.open(name))) for name in names)
 
+    def over_seeds(self, names):
+        """Show mean and band of the runs that differ from these in the seed only."""
+        found = list(dict.fromkeys(other for name in names for other in self.store.same_but_seed(name)))
+        if len(found) < 2:
+            raise ValueError(f"{', '.join(names)}: no other finished run differs in the seed only; a sweep over seeds makes some")
+        self.show_seeds(found)
+        return f"mean and band of {len(found)} runs are in the tab Compare"
+
     def delete(self, names):
-        """Delete the runs for good."""
+        """Move the runs aside."""
+        self.store.delete(*names)
+        return f"deleted: {', '.join(names)}; Undo brings back what was deleted last, until the page is closed"
+
+    def undo(self, names):  # noqa: ARG002 (all actions have this argument)
+        """Bring back the runs that were deleted last."""
+        found = self.store.deleted.bring_back()
+        if not found:
+            raise ValueError("nothing was deleted")
+        return f"back again: {', '.join(found)}"
+
+    def annotate(self, names, **changes):
+        """Write group, tags or notes of the runs."""
         for name in names:
-            self.store.delete(name)
-        return f"deleted: {', '.join(names)}"
+            self.store.annotate(name, **changes)
+        return f"{', '.join(changes)} of {', '.join(names)}: saved"
 
     def _same_data(self, name):
         """The KeptRun of this name; ValueError where this page would train it on other data."""

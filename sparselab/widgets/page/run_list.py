@@ -1,53 +1,78 @@
 """The runs of a folder as a list to filter, sort and select from; used by the tabs Compare and Runs."""
 
+import threading
+from pathlib import PurePath
+
 from .. import markup
 from ..toolkit import make
 
-COLUMNS = {  # key of a row -> (head, width in characters, how it is written)
-    "name": ("run", 25, str), "label": ("name", 16, str), "state": ("state", 11, str), "dataset": ("data", 19, str),
-    "epochs": ("epochs", 7, str), "accuracy": ("accuracy", 9, "{:.1%}".format), "r2": ("R²", 6, "{:.3f}".format),
-    "loss": ("loss", 7, "{:.3f}".format),
-    "links": ("links", 10, "{:,}".format), "seconds": ("time", 9, "{:.1f} s".format),
+COLUMNS = {  # key of a row -> (head, how it is written); numbers are aligned right
+    "name": ("run", str), "label": ("name", str), "group": ("group", str), "tags": ("tags", str), "state": ("state", str),
+    "dataset": ("data", lambda name: PurePath(name).name), "epochs": ("epochs", str), "accuracy": ("accuracy", "{:.1%}".format),
+    "r2": ("R²", "{:.3f}".format), "loss": ("loss", "{:.3f}".format), "links": ("links", "{:,}".format),
+    "seconds": ("time", "{:.1f} s".format),
 }  # fmt: skip
+WORDS = ("name", "label", "group", "tags", "state", "dataset", "epochs")
+ALWAYS = ("name", "state", "dataset", "epochs", "loss", "links", "seconds")  # the others are left out where no run has them
+WIDEST = 118  # characters of a line that fit beside the file browser at 1366 pixels
 SPACE = "\N{NO-BREAK SPACE}"  # a browser would merge several ordinary spaces into one
 
 
 class RunList:
-    """rows: () -> [{"name": …, …}], read again by `refresh()`. `selected`: names of the selected runs."""
+    """rows: () -> [{"name": …, …}], read again by `refresh()`. `selected`: names of the selected runs.
 
-    def __init__(self, rows, *, height="250px"):
-        self.rows, self.known = rows, []
+    on_select: called when others are selected, and when the list has been shown anew. A training that ends refreshes the list on
+    its thread: what writes into the list, or reads what is selected there, holds `lock`.
+    """
+
+    def __init__(self, rows, *, height="250px", on_select=lambda: None):
+        self.rows, self.known, self.on_select, self.updating, self.lock = rows, [], on_select, False, threading.RLock()
         self.filter = make("Text", placeholder="filter: part of a name, state, dataset …", layout={"width": "300px"})
-        heads = [(head, key) for key, (head, *_) in COLUMNS.items()]
+        heads = [(head, key) for key, (head, _) in COLUMNS.items()]
         self.sort = make("Dropdown", options=heads, value="name", description="sort by", layout={"width": "220px"})
         self.descending = make("Checkbox", value=True, description="descending", indent=False, layout={"width": "110px"})
         self.count = make("HTML", value="", layout={"margin": "3px 0 0 12px"})
         self.list = make("SelectMultiple", options=[], value=(), layout={"width": "99%", "height": height})
         for widget in (self.filter, self.sort, self.descending):
             widget.observe(lambda change: self.show(), "value")
+        self.list.observe(lambda change: self._selected(), "value")
         bar = make("HBox", children=[self.filter.add_class("sparselab-filter"), self.sort, self.descending, self.count])
-        head = make("HTML", value=markup.monospaced(line(head for head, _ in heads)))
-        columns = make("VBox", children=[head, self.list.add_class("sparselab-runs")])
+        self.head = make("HTML")
+        columns = make("VBox", children=[self.head, self.list.add_class("sparselab-runs")])
         self.widget = make("VBox", children=[bar, make("VBox", "sparselab-scroll", children=[columns])])
 
     @property
     def selected(self):
         """Names of the selected runs, in the order of the list."""
-        return list(self.list.value)
+        with self.lock:
+            return list(self.list.value)
 
     def refresh(self):
         """Read the folder again."""
-        self.known = list(self.rows())
-        self.show()
+        with self.lock:
+            self.known = list(self.rows())
+            self.show()
 
     def show(self):
         """Show the runs that match the filter, sorted; those that were selected stay selected."""
-        rows = sorted(filter(self._matches, self.known), key=self._key, reverse=self.descending.value)
-        lines = [(line(cells(row)), row["name"]) for row in rows]
-        if list(self.list.options) != lines:  # sending the same lines again would undo a selection made meanwhile
-            selected, self.list.options = set(self.selected), lines
-            self.list.value = tuple(row["name"] for row in rows if row["name"] in selected)
-        self.count.value = markup.note(f"{len(rows)} of {len(self.known)} runs")
+        with self.lock:
+            rows = sorted(filter(self._matches, self.known), key=self._key, reverse=self.descending.value)
+            texts = [cells(row) for row in self.known]
+            widths = widths_of(texts)
+            self.head.value = markup.monospaced(line({key: head for key, (head, _) in COLUMNS.items()}, widths))
+            lines = [(line(cells(row), widths), row["name"]) for row in rows]
+            if list(self.list.options) != lines:  # sending the same lines again would undo a selection made meanwhile
+                self.updating, selected = True, set(self.list.value)
+                self.list.options = lines
+                self.list.value = tuple(row["name"] for row in rows if row["name"] in selected)
+                self.updating = False
+            self.count.value = markup.note(f"{len(rows)} of {len(self.known)} runs")
+            self.on_select()
+
+    def _selected(self):
+        with self.lock:
+            if not self.updating:
+                self.on_select()
 
     def _matches(self, row):
         text = " ".join(map(str, row.values())).lower()
@@ -59,17 +84,26 @@ class RunList:
         return known, value if known else 0, row["name"]
 
 
-def line(values):
-    """One text for each column, in columns of fixed width: words aligned left, numbers right."""
-    parts = []
-    for text, (_, width, write) in zip(values, COLUMNS.values(), strict=True):
-        text = text if len(text) <= width else text[: width - 1] + "…"
-        parts.append(text.ljust(width) if write is str else text.rjust(width))
+def widths_of(texts):
+    """{key: characters} of the columns that are shown: as wide as their longest text, while the line has room for it."""
+    width = lambda key: max([len(COLUMNS[key][0]), *(len(text[key]) for text in texts)])
+    widths = {key: width(key) for key in COLUMNS if key in ALWAYS or any(text[key] for text in texts)}
+    while sum(widths.values()) + len(widths) - 1 > WIDEST:
+        longest = max(WORDS, key=lambda key: widths.get(key, 0))
+        widths[longest] -= 1
+    return widths
+
+
+def line(texts, widths):
+    """One text of {key: text}, in columns of these widths."""
+    cut = {key: texts[key] if len(texts[key]) <= n else texts[key][: n - 1] + "…" for key, n in widths.items()}
+    parts = [cut[key].ljust(n) if key in WORDS else cut[key].rjust(n) for key, n in widths.items()]
     return SPACE.join(parts).replace(" ", SPACE)
 
 
 def cells(row):
-    """The text of each column; "" for unknown values."""
-    for key, (_, _, write) in COLUMNS.items():
-        value = row.get(key)
-        yield "" if value is None or value != value else " ".join(write(value).split())
+    """{key: text} of a row; "" for unknown values."""
+    known = {key: row.get(key) for key in COLUMNS}
+    return {
+        key: "" if value is None or value != value else " ".join(COLUMNS[key][1](value).split()) for key, value in known.items()
+    }

@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 from ...experiments import sweep
-from ...experiments.config import FIELDS, ExperimentConfig
+from ...experiments.config import FIELDS, NUMBER_OR_NAME, ExperimentConfig, number_or_name
 from ...experiments.random_search import random_configs
 from ...utils import checks
 from .. import markup
@@ -111,6 +111,8 @@ def typed(kind, text):
         return {"true": True, "false": False}.get(text.lower(), text)
     if kind is tuple:
         return widths(text)
+    if kind == NUMBER_OR_NAME:
+        return number_or_name(text)
     try:
         return kind(text)
     except ValueError:

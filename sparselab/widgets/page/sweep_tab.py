@@ -1,10 +1,12 @@
-"""The tab Sweep: what to vary, Start and Stop, progress, and the results: curves with bands, parallel coordinates, a table."""
+"""The tab Sweep: what to vary, Start and Stop, progress, the results as pictures and a table, and the best for longer."""
 
 import dataclasses
 import threading
+from datetime import datetime
 
 from ... import figures
 from ...experiments import sweep as sweeps
+from ...experiments.config import FIELDS
 from ...experiments.rules import rules_of
 from ...experiments.run_labels import value
 from ...utils import checks
@@ -17,29 +19,39 @@ from .sweep_form import SweepForm
 from .sweep_runner import SweepRunner
 
 MOST = 200  # runs of one sweep
+LONGER = 4  # times as many epochs as in the sweep, if nobody says how many
 WAITING = "Press Start: each run appears here when it has ended."
 
 
 class SweepTab(DrawnViews):
     """base: () -> config with the fields that are not varied. make_experiment, new_logger: as for a SweepRunner.
 
-    on_end: called when a sweep has ended.
+    on_end: called when a sweep has ended. train: config -> whether it is trained in the tab Train now. group: which the runs of
+    this sweep have in common.
     """
 
-    def __init__(self, base, make_experiment, new_logger, on_end=lambda: None):
+    def __init__(self, base, make_experiment, new_logger, on_end=lambda: None, train=lambda config: False):
         super().__init__(VIEWS)
-        self.base, self.on_end, self.lock = base, on_end, threading.RLock()
-        self.runner, self.form = SweepRunner(make_experiment, new_logger, self._changed), SweepForm()
+        self.base, self.on_end, self.train, self.lock, self.group = base, on_end, train, threading.RLock(), ""
+        logger = lambda config, label: new_logger(config, label, self.group)
+        self.runner, self.form = SweepRunner(make_experiment, logger, self._changed), SweepForm()
         self.buttons = {
             "Start": button("Start", "play", "train all combinations", css="sparselab-sweep-start"),
             "Stop": button("Stop", "stop", "end the sweep", css="sparselab-sweep-stop"),
+            "Longer": button("Train the best longer", "forward", "the best mean, in Train", css="sparselab-longer"),
         }
+        self.longer = make(
+            "IntText", value=LONGER * self.form.epochs.value, description="epochs", layout={"width": "125px"},
+            style={"description_width": "50px"}, tooltip="how long the best is trained",
+        )  # fmt: skip
         self.progress = make("IntProgress", value=0, min=0, max=1, layout={"width": "160px"})
         self.status, self.message = make("HTML", "sparselab-sweep-status"), make("HTML", "sparselab-sweep-message")
         self.table = make("HTML", "sparselab-sweep-table")
         self.buttons["Start"].on_click(lambda _: guarded(self.message, self.start))
         self.buttons["Stop"].on_click(lambda _: guarded(self.message, self.stop, 0))
-        bar = make("HBox", children=[*self.buttons.values(), self.progress, self.status])
+        self.buttons["Longer"].on_click(lambda _: guarded(self.message, self.train_longer))
+        start, stop, longer = self.buttons.values()
+        bar = make("HBox", children=[start, stop, self.progress, self.status, longer, self.longer])
         left = make("VBox", children=[self.form.widget], layout={"flex": "0 0 320px", "width": "320px"})
         layout = {"flex": "1 1 420px", "min_width": "min(420px, 100%)"}
         right = make("VBox", children=[self.gallery.tabs, *self.gallery.downloads], layout=layout)
@@ -56,6 +68,9 @@ class SweepTab(DrawnViews):
             except (TypeError, ValueError) as error:
                 text = str(error)
             self.message.value = markup.error_message(text) if text else ""
+            if not text:
+                self.group = f"sweep {datetime.now():%H:%M:%S %Y-%m-%d}"
+                self.longer.value = LONGER * self.form.epochs.value
             started = not text and self.runner.start(*plan)
         self._show_state()
         return started
@@ -63,6 +78,20 @@ class SweepTab(DrawnViews):
     def stop(self, timeout=5.0):
         """End the sweep; the runs that have ended stay in the figures. True if nothing runs any more."""
         return self.runner.stop(timeout)
+
+    def train_longer(self):
+        """Train the settings with the best mean over their seeds, with the first of these, in the tab Train."""
+        epochs = FIELDS["epochs"].metadata
+        try:
+            if self.runner.active:
+                raise ValueError("the sweep is under way: press Stop first, or wait")
+            config = best_of(self.runner.result)
+            n = checks.integer("epochs", self.longer.value, low=epochs["low"], high=epochs["high"])
+            started, text = self.train(config.replace(epochs=n)), "nothing started: the tab Train says why"
+        except (TypeError, ValueError, RuntimeError) as error:
+            started, text = False, str(error)
+        self.message.value = "" if started else markup.error_message(text)
+        return started
 
     def wait(self, timeout=None):
         """Wait until the sweep has ended and is drawn; False if that takes longer."""
@@ -95,11 +124,21 @@ class SweepTab(DrawnViews):
         self.status.value = markup.status(runner.state, "· press Start" if runner.state == "ready" else " · ".join(parts))
         self.progress.max, self.progress.value = max(1, runner.total), ended
         self.buttons["Start"].disabled, self.buttons["Stop"].disabled = runner.active, not runner.active
+        self.buttons["Longer"].disabled = runner.active or failed == ended
 
     def _draw(self):
         result = self.runner.result
         self.gallery.draw(result)
         self.table.value = summary_table(result) if result.runs else ""
+
+
+def best_of(sweep):
+    """The config of the label with the best mean score, with the first of its seeds; ValueError where no run has a score."""
+    means = sweep.table["mean"].dropna() if sweep.runs else ()
+    if not len(means):
+        raise ValueError("no run of the sweep has a score: start one")
+    label = means.idxmin() if sweep.score == "loss" else means.idxmax()
+    return next(run.config for run in sweep.runs if run.label == label)
 
 
 def curves(sweep):

@@ -145,6 +145,10 @@ KINDS.cells = (root, model) => {
             range(columns, window[2])[0], range(columns, window[3] - 1)[1] + 1,
         ]);
     });
+    canvas.addEventListener("pointercancel", () => { // the browser scrolls instead
+        pressed = null;
+        outline(area, null);
+    });
     canvas.addEventListener("pointerleave", () => !pressed && away());
     canvas.addEventListener("blur", away);
     canvas.addEventListener("dblclick", () => value?.zoom && zoom(null));

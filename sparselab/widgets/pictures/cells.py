@@ -61,9 +61,11 @@ def window_of(topology, window):
     n_out, n_in = topology.shape
     if not window:
         return 0, n_out, 0, n_in
-    ends = [int(end) for end in window]
-    return tuple(place for low, high, n in ((*ends[:2], n_out), (*ends[2:], n_in))
-                 for place in (min(max(0, low), n - 1), min(max(low + 1, high), n)))  # fmt: skip
+    places = []
+    for low, high, n in ((*window[:2], n_out), (*window[2:], n_in)):
+        first = min(max(0, int(low)), n - 1)
+        places += [first, min(max(first + 1, int(high)), n)]
+    return tuple(places)
 
 
 def slots_of(topology, rows, columns):

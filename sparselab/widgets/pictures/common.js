@@ -24,7 +24,9 @@ function ticks(low, high, most, whole = false) {
     let step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= rough * (1 - 1e-9));
     if (whole) step = Math.max(1, Math.round(step));
     const found = [];
-    for (let n = Math.ceil(low / step - 1e-9); n * step <= high + step * 1e-9; n += 1) found.push(n * step);
+    const first = Math.ceil(low / step - 1e-9);
+    const count = Math.floor(high / step + 1e-9) - first; // beyond 2^53 a number and its successor are the same
+    for (let i = 0; i <= count; i += 1) found.push((first + i) * step);
     return found;
 }
 

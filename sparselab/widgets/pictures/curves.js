@@ -240,6 +240,10 @@ KINDS.curves = (root, model) => {
         const [low, high] = [start, x].sort((a, b) => a - b).map(plot.fromX);
         zoom(clamped(move ? [before[0] - by, before[1] - by] : [Math.max(low, before[0]), Math.min(high, before[1])]));
     });
+    canvas.addEventListener("pointercancel", () => { // the browser scrolls instead
+        pressed = null;
+        away();
+    });
     canvas.addEventListener("pointerleave", () => !pressed && away());
     canvas.addEventListener("blur", away);
     canvas.addEventListener("dblclick", () => zoom(null));

@@ -11,13 +11,15 @@ LEAST = 40  # of each curve
 
 
 def content(runs, choices, x="epoch", *, axis=None, dataset=None, marks=()):
-    """The value of a Picture for {label: History}.
+    """The value of a Picture for {label: History}; None where no score is known.
 
     choices: {"span": (lowest, highest) x that is seen, "smoothing": weight of the past}. axis: (label, unit) of x in place of
     those of epochs or seconds. marks: (x, text) of vertical lines.
     """
     histories = [list(history) for history in runs.values()]
     lines = [line for number, history in enumerate(histories) for line in lines_of(number, history, x)]
+    if not lines:
+        return None
     places = np.concatenate([line["x"] for line in lines])
     weight = min(float(choices.get("smoothing") or 0), 0.999)
     span = choices.get("span")

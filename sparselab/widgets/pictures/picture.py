@@ -53,8 +53,19 @@ if anywidget is not None:
 
         _esm = text("names.js")
 
+    class Dropped(anywidget.AnyWidget):
+        """Invisible: takes a file that is dropped onto the tab around it. take: (name, bytes) -> None."""
 
-KINDS = {} if anywidget is None else {kind.__name__: kind for kind in (Picture, Downloads, Names)}  # by name, for `toolkit.make`
+        _esm = text("dropped.js")
+
+        def __init__(self, *, take, **traits):
+            super().__init__(**traits)
+            self.on_msg(lambda _, message, buffers: take(str(message.get("name")), bytes(buffers[0])))
+
+
+KINDS = (  # by name, for `toolkit.make`
+    {} if anywidget is None else {kind.__name__: kind for kind in (Picture, Downloads, Names, Dropped)}
+)
 
 
 def in_browser():

@@ -98,6 +98,7 @@ KINDS.stages = (root, model) => {
             value = next;
             codes = numbers(next.codes, Uint8Array);
             [scrub.max, scrub.value] = [value.last, value.index];
+            play.disabled = !value.last;
             scrub.setAttribute("aria-valuetext", value.title);
             title.textContent = value.title;
             neurons.textContent = value.neurons;
