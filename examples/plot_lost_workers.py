@@ -62,7 +62,6 @@ for what, (ax, text) in enumerate(zip(axes, ("test accuracy (%)", "simulated sec
         ax.bar(places, mean, 0.38, yerr=deviation, capsize=3, color=style.COLOURS[number], label=kind)
     ax.set_xticks(range(len(TROUBLES)), TROUBLES)
     style.label(ax, "trouble with workers", text)
-axes[0].set_ylim(70, 90)
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
 plt.show()
 said = lambda values: f"{values.mean():.1f} ± {values.std(ddof=1):.1f}"
