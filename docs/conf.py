@@ -57,11 +57,17 @@ nitpick_ignore_regex = [("py:obj", r"\w+")]
 
 # pages of Markdown and notebooks
 nb_execution_mode = "off"  # notebooks are committed with their outputs, which `make test` checks
-myst_enable_extensions = ["dollarmath", "substitution"]
+myst_enable_extensions = ["dollarmath", "substitution"]  # formulas of notebooks; pages with some load MathJax from a CDN
 myst_heading_anchors = 3
 repository = os.environ.get("GITHUB_REPOSITORY")  # known to the workflow that publishes the site
 binder = f"[Binder](https://mybinder.org/v2/gh/{repository}/HEAD?labpath=notebooks/00_start_here.ipynb)"
-myst_substitutions = {"binder": binder if repository else "Binder (by a link that stands here once the site is published)"}
+readme = (ROOT / "README.md").read_text(encoding="utf-8")
+ten_lines = readme.partition("## Ten lines")[2].partition("```python\n")[2].partition("```")[0]
+install = f"%pip install -q git+https://github.com/{repository}\n" if repository else ""
+myst_substitutions = {
+    "binder": binder if repository else "Binder (by a link that stands here once the site is published)",
+    "cell": f"```{'ipython3' if repository else 'python'}\n{install}{ten_lines}```",
+}
 
 # the reference
 templates_path = [str(ROOT / "docs/templates")]
@@ -96,6 +102,7 @@ html_theme_options = {
     "navbar_align": "left",
     "header_links_before_dropdown": 7,
     "show_prev_next": False,
+    "secondary_sidebar_items": {"**": ["page-toc"], "docs/recipes": [], "docs/paper_tables": []},  # wide tables
     "footer_start": ["copyright"],
     "footer_end": [],
 }

@@ -8,7 +8,7 @@ and its sign alternates from layer to layer.
 
 :Source: Curci, Mocanu, Pechenizkiy (2021), "Truly sparse neural networks at scale", arXiv:2102.01732 (All-ReLU); Jin et al.
     (2016), "Deep Learning with S-Shaped Rectified Linear Activation Units", arXiv:1512.07030 (SReLU); Kunc, Kléma (2021), PLOS
-    ONE 16 (TAAF).
+    ONE 16, doi:10.1371/journal.pone.0243915 (TAAF).
 :Claim: With SET, All-ReLU does better than ReLU and does not need the trained values of SReLU; TAAF improves the function in
     it.
 :Measured: 4 seeds, test accuracy of ReLU 82.5 ± 0.5 %; differences in points: All-ReLU over ReLU -0.7 ± 0.4; All-ReLU over

@@ -2,9 +2,11 @@
 
 from . import analysis as analysis
 from . import datasets as datasets
+from . import estimators as estimators
 from . import evolution as evolution
 from . import export as export
 from . import figures as figures
+from . import parallel as parallel
 from . import testing as testing
 from . import widgets as widgets
 from .analysis.prune_curve import prune_curve as prune_curve

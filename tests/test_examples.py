@@ -10,10 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import markers
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").rglob("plot_*.py"))
 MOST_LINES = 80
 FIELDS = ("Source", "Claim", "Measured")
+SETTINGS = {  # figures outside of these fields that are no measurements
+    "plot_hard_samples": ("30 % of the images",),
+    "plot_lost_workers": ("40 seconds",),
+    "plot_lottery_tickets": ("60 % of the links",),
+    "plot_noise_filter": ("5 % of the links",),
+    "plot_stale_workers": ("guessing, 10 %",),
+    "plot_ten_questions": ("3 % of the links",),
+}
 NUMBER = r"[-+−]?\d+(?:,\d{3})*(?:\.\d+)?"
 RUN = """
 import runpy, sys
@@ -81,14 +91,32 @@ def test_an_example_has_its_parts(path):
     assert "threads=1" in source or "n_jobs=1" in source or '"threads": 1' in source or "threads" not in source
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.py")), ids=lambda path: path.stem)
+def test_a_figure_in_an_example_is_a_setting_or_what_it_prints(path):
+    """The field Measured is compared with what is printed where the example runs."""
+    source = path.read_text(encoding="utf-8")
+    text = ast.get_docstring(ast.parse(source)).partition(":Source:")[0]
+    text += "\n" + " ".join(" ".join(re.findall(r"^ *#(?! %%)(.+)$", source, re.MULTILINE)).split())
+    settings = SETTINGS.get(path.stem, ())
+    assert [setting for setting in settings if setting not in text] == []
+    assert markers.typed(text, settings) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_prints_what_its_docstring_says(path):
     environment = os.environ | {"MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "PYTHONUTF8": "1"}
+    if "import gymnasium" in path.read_text(encoding="utf-8"):
+        pytest.importorskip("gymnasium")
     run = subprocess.run([sys.executable, "-c", RUN, path], capture_output=True, text=True, env=environment, encoding="utf-8")
     assert run.returncode == 0, run.stderr
     [printed] = re.findall(r"^measured: (.+)$", run.stdout, re.MULTILINE)
-    assert disagreements(fields_of(path.read_text(encoding="utf-8"))["Measured"], printed) == []
+    measured = fields_of(path.read_text(encoding="utf-8"))["Measured"]
+    assert disagreements(measured, printed) == []
+    pattern = f"({NUMBER})".join(map(re.escape, re.split(NUMBER, printed)))
+    end = re.match(pattern, measured).end()
+    stated, comment = (re.findall(NUMBER, text) for text in (measured[:end], " ".join(markers.typed(measured[end:]))))
+    assert set(comment) <= set(stated), "a figure that is not printed"
     pictures, labelled = re.search(r"^pictures: (\d+) (\w+)$", run.stdout, re.MULTILINE).groups()
     assert int(pictures) >= 1
     assert labelled == "True"
@@ -111,3 +139,8 @@ def test_an_example_prints_what_its_docstring_says(path):
 )
 def test_sentences_are_compared_word_for_word_and_numbers_with_their_deviation(stated, printed, agree):
     assert (disagreements(stated, printed) == []) == agree
+
+
+def test_the_recipes_name_every_example():
+    named = re.findall(r"\{doc\}`gallery/(plot_\w+)`", (ROOT / "docs/recipes.md").read_text(encoding="utf-8"))
+    assert sorted(named) == sorted(path.stem for path in EXAMPLES)

@@ -113,3 +113,8 @@ def undocumented(a, b: int = 0, **rest):
 def test_the_checks_can_fail():
     assert unannotated(undocumented) == ["a", "rest", "return"]
     assert {"EX01", "PR01", "SS03"} <= faults(f"{__name__}.undocumented", undocumented).keys()
+
+
+def test_every_public_module_is_reached_by_importing_the_package_alone():
+    stub = (Path(sl.__file__).with_suffix(".pyi")).read_text(encoding="utf-8")
+    assert [name for name in public_api.MODULES if "." not in name and f" as {name}\n" not in stub] == []
