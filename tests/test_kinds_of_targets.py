@@ -132,7 +132,7 @@ def test_a_table_with_a_number_to_predict_is_trained_on_the_page(tmp_path):
     page.stop()
     r2, names = page.train.current.history[-1].test_r2, {row.get("r2") for row in page.store.rows()}
     assert r2 in names
-    assert COLUMNS["r2"][2](r2) == f"{r2:.3f}"
+    assert COLUMNS["r2"][1](r2) == f"{r2:.3f}"
 
 
 def test_several_columns_of_a_table_are_targets(tmp_path):

@@ -71,12 +71,12 @@ def train_parallel(
     evaluate_every : int, default 1
         Epochs between test scores; 0: never.
     steps_per_push : int or "auto", default 1
-        Mini-batches of a worker whose gradients are added before they are sent, at most its share of an epoch. Workers of a
-        cluster take a step after each of them in a copy of the net instead, and send what has changed; those of one Dask worker
-        with several threads train it together, a team. "auto", which a synchronous run refuses, measures how long gradients and
-        parameters are on their way: as many that this takes at most a quarter as long as the computation, up to 8, or 32 where
-        one team trains alone; 1 with workers of this machine, which send nothing. `workers.steps_per_push` of the records has
-        the mini-batches of a push.
+        Mini-batches of a worker whose gradients are added before they are sent; more than its share of an epoch mean that share.
+        Workers of a cluster take a step after each of them in a copy of the net instead, and send what has changed; those of one
+        Dask worker with several threads train it together, a team. "auto", which a synchronous run refuses, measures how long
+        gradients and parameters are on their way: as many that this takes at most a quarter as long as the computation, up to 8,
+        or 32 where one team trains alone; 1 with workers of this machine, which send nothing. `workers.steps_per_push` of the
+        records has the mini-batches of a push.
     max_staleness : int, optional
         See `ParameterServer`.
     damping : float, default 0

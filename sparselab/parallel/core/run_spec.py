@@ -55,8 +55,8 @@ class RunSpec:
                 checks.fail(
                     "steps_per_push", steps_per_push, "a number in a synchronous run, whose result may not depend on time"
                 )
-        most = -(-self.n_batches // self.n_workers)  # those of a worker in an epoch
-        self.steps_per_push = 1 if self.auto_steps else checks.integer("steps_per_push", steps_per_push, high=most)
+        share = -(-self.n_batches // self.n_workers)  # mini-batches of a worker in an epoch
+        self.steps_per_push = 1 if self.auto_steps else min(checks.integer("steps_per_push", steps_per_push), share)
         self.parallel = {
             "n_jobs": self.n_workers, "synchronous": self.synchronous, "first_phase": self.first_epochs, "epochs": self.epochs,
             "steps_per_push": steps_per_push,
