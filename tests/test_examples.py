@@ -30,7 +30,7 @@ import runpy, sys
 import matplotlib.pyplot as plt
 runpy.run_path(sys.argv[1], run_name="__main__")
 axes = [ax for number in plt.get_fignums() for ax in plt.figure(number).axes if ax.has_data()]
-print("pictures:", len(plt.get_fignums()), any(ax.get_xlabel() or ax.get_title() for ax in axes))
+print("pictures:", len(plt.get_fignums()), any(ax.get_xlabel() or ax.get_title() or ax.get_title("left") for ax in axes))
 """
 
 
