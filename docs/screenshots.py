@@ -25,8 +25,10 @@ MAKES = re.compile(r"^(?!.*import).*?\b(\w+_panel|workbench)\(", re.MULTILINE)
 FULL = 'import os\n\nos.environ.pop("SPARSELAB_FAST", None)\nfast = False\n'
 LONGEST = 90  # seconds that a training is watched; one that takes longer is stopped
 WIDTHS = {900: 1200, 1366: 768, 1920: 1080}  # of the window, and its height
+TALL = 1800  # height of a window in which every panel is seen as a whole
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 MOVED = 0.4  # seconds in which everything has its place in a window of another width
+OWN = "flowers.csv"  # beside the notebook, so that the path is as short as a reader would type it
 CALM, PATIENCE = 1.5, 30  # seconds without a new picture: all is drawn; seconds that this is waited for
 
 
@@ -57,7 +59,10 @@ def photograph(path, out, browser, views=False, looks=False):
     if not panels:
         return []
     with tempfile.TemporaryDirectory() as folder, browsing.serving(Path(folder), path.name) as lab:
-        (Path(folder) / "root/notebooks" / path.name).write_text(json.dumps(notebook), encoding="utf-8")
+        served = Path(folder) / "root/notebooks"
+        (served / path.name).write_text(json.dumps(notebook), encoding="utf-8")
+        flowers = "".join(f"{i % 7}.5,{i % 5}.2,{'rose' if i % 3 else 'tulip'}\n" for i in range(90))
+        (served / OWN).write_text(f"petal,sepal,kind\n{flowers}", encoding="utf-8")
         with browsing.browsing(browser) as page:
             browsing.open_notebook(page, lab, path.name)
             page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
@@ -66,18 +71,20 @@ def photograph(path, out, browser, views=False, looks=False):
             return [file for number, name in panels.items() for file in shots(page, number, name, out, views, ways)]
 
 
-def as_it_is(page):
-    """The look of a laptop: no change, and nothing in a file's name."""
+def as_it_is(page, tall=False):
+    """The look of a laptop, and nothing in a file's name; tall: in a window of TALL pixels."""
+    page.set_viewport_size(browsing.SIZE | ({"height": TALL} if tall else {}))
+    time.sleep(MOVED)
     yield ""
 
 
-def every_look(page):
+def every_look(page, tall=False):
     """What is added to a file's name, after the window has been given each width and JupyterLab each theme."""
     for theme, full_name in THEMES.items():
         page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", full_name)
         page.locator(f"body[data-jp-theme-light='{str(theme == 'light').lower()}']").wait_for(state="attached")
         for width, height in WIDTHS.items():
-            page.set_viewport_size({"width": width, "height": height})
+            page.set_viewport_size({"width": width, "height": TALL if tall else height})
             time.sleep(MOVED)
             yield f"_{theme}_{width}"
 
@@ -95,16 +102,16 @@ def shots(page, number, name, out, views, ways):
     calm(panel)
     to_top(cell.locator(".jp-OutputArea").first)
     if name == "workbench":
-        files = list(tabs_of_page(page, out, ways))
+        files = list(tabs_of_page(page, out, views, ways))
         page.locator(".sparselab-pages > .lm-TabBar .lm-TabBar-tab", has_text="Train").click()
         name = "workbench_train"
     else:
-        files = [photo(panel, out / f"{name}{look}.png") for look in ways(page)]
+        files = [photo(panel, out / f"{name}{look}.png") for look in ways(page, tall=True)]
     tabs = panel.locator(".sparselab-tabs").first.locator(".lm-TabBar-tab")
     for i in range(tabs.count() if views else 0):
         tabs.nth(i).click()
         calm(panel)
-        files += [photo(panel, out / f"{name}_{i}{look}.png") for look in ways(page)]
+        files += [photo(panel, out / f"{name}_{i}{look}.png") for look in ways(page, tall=True)]
     lecture = panel.locator(".sparselab-lecture-button").first
     if views and lecture.count():
         lecture.click()
@@ -126,8 +133,8 @@ def to_top(element):
     element.evaluate("element => element.scrollIntoView({block: 'start'})")
 
 
-def tabs_of_page(page, out, ways):
-    """The page's tabs, each as the whole window: what is seen without scrolling."""
+def tabs_of_page(page, out, views, ways):
+    """The page's tabs, each as the whole window: what is seen without scrolling; views: those of Sweep and Compare, too."""
     for tab, (content, prepared) in TABS.items():
         page.locator(".sparselab-pages > .lm-TabBar .lm-TabBar-tab", has_text=tab).click()
         page.locator(content).wait_for(state="visible")
@@ -136,13 +143,18 @@ def tabs_of_page(page, out, ways):
         for look in ways(page):
             to_top(page.locator(".sparselab-page"))
             yield photo(page, out / f"workbench_{tab.lower()}{look}.png")
+        inner = page.locator(".sparselab-page .sparselab-tabs .lm-TabBar-tab:visible")
+        for i in range(1, inner.count() if views and tab != "Train" else 0):  # those of Train are photographed as of a panel
+            inner.nth(i).click()
+            calm(page.locator(".sparselab-page"))
+            for look in ways(page):
+                to_top(page.locator(".sparselab-page"))
+                yield photo(page, out / f"workbench_{tab.lower()}_{i}{look}.png")
 
 
 def own_data(page):
     """A small table of one's own."""
-    file = Path(tempfile.mkdtemp()) / "flowers.csv"
-    file.write_text("petal,sepal,kind\n" + "".join(f"{i % 7}.5,{i % 5}.2,{'rose' if i % 3 else 'tulip'}\n" for i in range(90)))
-    page.locator(".sparselab-data-file input").fill(str(file))
+    page.locator(".sparselab-data-file input").fill(OWN)
     page.keyboard.press("Enter")
     page.locator(".sparselab-data-rows table").wait_for(state="visible")
 

@@ -92,7 +92,11 @@ def test_a_reloaded_page_finds_the_training_that_is_under_way(lab, page):
     page.reload()
     until(lambda: page.locator(".sparselab-status").count() and state(page) == "running", "the panel itself")
     page.locator(CURVE).wait_for(state="visible")
-    press(page, "stop", "stopped")
+    other = page.context.new_page()  # a second one shows the same training, and stops it
+    open_notebook(other, lab.url, NOTEBOOK)
+    until(lambda: other.locator(".sparselab-status").count() and state(other) == "running", "the panel in the other page")
+    press(other, "stop", "stopped")
+    until(lambda: state(page) == "stopped", "the end in the first page")
 
 
 def test_a_panel_answers_while_another_cell_trains(lab, page):

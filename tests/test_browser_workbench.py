@@ -28,6 +28,7 @@ def page(browser_path, tmp_path_factory):
     os.environ["SPARSELAB_FAST"] = "1"
     try:
         with serving(folder, NOTEBOOK) as lab, browsing(browser_path) as page:
+            keep_runs(folder)
             page.complaints = []
             page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
             page.on("pageerror", lambda error: page.complaints.append(str(error)))
@@ -37,6 +38,14 @@ def page(browser_path, tmp_path_factory):
             yield page
     finally:
         os.environ.pop("SPARSELAB_FAST") if before is None else os.environ.update(SPARSELAB_FAST=before)
+
+
+def keep_runs(folder):
+    """Let the notebook save its runs where another kernel finds them."""
+    path = folder / "root/notebooks" / NOTEBOOK
+    text = path.read_text(encoding="utf-8")
+    assert "tempfile.mkdtemp() if fast" in text
+    path.write_text(text.replace("tempfile.mkdtemp() if fast", "'kept' if fast"), encoding="utf-8")
 
 
 def show(page):
@@ -236,6 +245,13 @@ def test_links_and_pixels_tell_what_they_are(page):
     pixels = page.locator(".sparselab-view-input-map")
     pixels.locator("canvas").hover()
     playwright.expect(pixels.locator(".sparselab-readout")).to_contain_text(re.compile(r"row 1[34], column 1[34]links: "))
+    pixels.locator("canvas").first.click()
+    fields = pixels.locator(".sparselab-fields")
+    playwright.expect(fields).to_contain_text(re.compile(r"row 1[34], column 1[34]: \d+ hidden neurons see it"))
+    assert fields.locator("canvas").count() > 0
+    shot(page, "fields")
+    page.keyboard.press("Enter")  # the pixel under the cursor again
+    playwright.expect(fields).to_be_hidden()
     page.locator(".lm-TabBar-tab", has_text="connectivity").click()
     links = page.locator(".sparselab-view-connectivity")
     links.locator("canvas").focus()
@@ -255,6 +271,8 @@ def test_links_go_and_come_when_they_are_played(page):
     picture = page.locator(".sparselab-view-topology")
     title = picture.locator(".sparselab-picture-title")
     playwright.expect(title).to_contain_text(re.compile(r"after epoch .*[1-9][\d,]* pruned, [1-9][\d,]* grown"))
+    picture.get_by_label("order of the neurons").select_option("strength")
+    playwright.expect(picture).to_contain_text("hidden neurons of largest weight")
     scrub = picture.get_by_role("slider", name="event of evolution")
     scrub.focus()
     page.keyboard.press("Home")
@@ -425,6 +443,10 @@ def test_a_sweep_of_four_runs(page):
     page.locator(".lm-TabBar-tab", has_text="parallel coordinates").click()
     page.locator(".sparselab-view-lines").wait_for(state="visible")
     shot(page, "lines")
+    for title, name in (("importance", "importance"), ("Pareto", "pareto")):
+        page.locator(".sparselab-pages .lm-TabBar-tab", has_text=title).click()
+        page.locator(f".sparselab-view-{name}").wait_for(state="visible")
+        shot(page, name)
 
 
 def test_two_runs_are_compared(page):
@@ -479,6 +501,33 @@ def test_every_column_of_the_runs_is_seen_beside_the_file_browser(page):
     print(f"\npixels of a line and of the list: {longest:.0f}, {room}")
     assert longest < room - 4
     shot(page, "runs")
+
+
+ROOM = """list => {
+    const head = list.querySelector(".sparselab-runs-head pre"), select = list.querySelector("select");
+    const scroller = list.querySelector(".sparselab-scroll"), right = one => one.getBoundingClientRect().right;
+    const bar = one => one.scrollWidth - one.clientWidth, notebook = document.querySelector(".jp-Notebook");
+    return {head: bar(head), scroller: bar(scroller), beyond: right(select) - Math.min(right(scroller), right(notebook))};
+}"""
+
+
+@pytest.mark.parametrize("width", [900, 1366, 1920])
+@pytest.mark.parametrize(("tab", "part"), [("Runs", ".sparselab-kept"), ("Compare", ".sparselab-compare")])
+def test_a_list_of_runs_fits_every_window(page, tab, part, width):
+    page.set_viewport_size({"width": width, "height": 768})
+    try:
+        go_to(page, tab)
+        one = page.locator(part)
+        select, head = one.locator(".sparselab-runs select"), one.locator(".sparselab-runs-head")
+        spare = lambda: (lambda sizes: sizes[1] - sizes[0])(select.evaluate(WIDTHS))
+        until(lambda: 4 < spare(), "lines that fit")
+        assert max(one.evaluate(ROOM).values()) <= 1
+        told = head.inner_text() + one.locator(".sparselab-filter ~ .widget-html").inner_text()
+        assert [name for name in ("run", "group", "tags", "state", "accuracy", "loss", "links", "time") if name not in told] == []
+        assert width == 900 or "narrow" not in told
+        shot(page, f"{tab.lower()}_{width}")
+    finally:
+        page.set_viewport_size(SIZE)
 
 
 def test_a_run_is_deleted_and_comes_back(page):
@@ -564,6 +613,18 @@ def test_a_restart_of_the_kernel_leaves_nothing(page):
     gone, alive = psutil.wait_procs(family, timeout=20)
     assert alive == []
     until(lambda: not any(map(os.path.exists, shared)), "the end of the shared memory")
+
+
+def test_the_run_that_the_restart_ended_is_offered(page):
+    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
+    show(page)
+    offer = page.locator(".sparselab-offer")
+    playwright.expect(offer).to_contain_text(re.compile(r"Resume \d+-"))
+    shot(page, "offer")
+    offer.click()
+    until(lambda: state(page) == "running", "the training")
+    playwright.expect(offer).to_be_hidden()
+    stop(page)
 
 
 def test_the_console_had_nothing_to_complain_about(page):

@@ -90,6 +90,10 @@ def makers(model, history, norms, data):
         "parallel_coordinates": lambda: figures.parallel_coordinates(
             [{"zeta": 0.1, "rule": "set", "accuracy": 0.8}] * 2, dataset=data
         ),
+        "setting_importance": lambda: figures.setting_importance(
+            [{"zeta": z, "rule": r, "accuracy": z} for z in (0.1, 0.2) for r in ("set", "static")], dataset=data
+        ),
+        "pareto": lambda: figures.pareto([{"accuracy": 0.8, "links": 9, "seconds": 2.0}] * 2, dataset=data),
         "scale": lambda: figures.scale(pandas.DataFrame(SCALE)),
         "loss_by_step": lambda: figures.loss_by_step({"a": [1.0, 0.5], "b": [1.1]}, dataset=data),
         "memory_plan": lambda: figures.memory_plan(sl.estimate_memory((100, 200, 2), epsilon=2), available=10**6),

@@ -85,6 +85,52 @@ def test_it_asks_first_and_ends_with_where_the_code_is(notebook, path):
     assert "| symbol | meaning | name in code |" in "\n".join(texts)
 
 
+def test_it_says_its_minutes_and_asks_for_a_guess(notebook, path):
+    texts = ["".join(cell["source"]) for cell in cells(notebook, "markdown")]
+    first, words = texts[0], sum(len(text.split()) for text in texts)
+    minutes = int(re.search(r"\*About (\d+) minutes", first)[1])
+    assert words / 250 < minutes < words / 40  # to read it, and to read it slowly and run it
+    assert "guess" in first
+    rows = [line for line in (ROOT / "notebooks/README.md").read_text(encoding="utf-8").splitlines() if f"]({path.name})" in line]
+    assert [row.split("|")[-2].strip() for row in rows] == [str(minutes)]
+
+
+def test_it_ends_with_what_was_measured_and_things_to_try_whose_answers_are_hidden(notebook):
+    text = "\n".join("".join(cell["source"]) for cell in cells(notebook, "markdown"))
+    measured, tasks = text.split("## What was measured\n")[1].split("## What to try\n")
+    assert "\n- **" in measured or "|" in measured
+    tasks, answers = tasks.split("## Where the code is")[0].split("<details>\n<summary><strong>Answers</strong>")
+    numbers = [re.findall(r"^(\d)\. ", part, re.MULTILINE) for part in (tasks, answers)]
+    assert numbers[0] == numbers[1]
+    assert len(numbers[0]) >= 3
+    assert answers.strip().endswith("</details>")
+
+
+LONG = {"studies.compare", "studies.simulate", "races.run", "both_ends.run", "both_ends.sizes", "extreme.run", "sl.prune_curve"}
+
+
+def held(source):
+    """What a cell calls that takes long and that no thread does for it, so that meanwhile no panel would be answered."""
+    tree = ast.parse(source)
+    elsewhere = [node for one in ast.walk(tree) if isinstance(one, ast.Await | ast.Lambda) for node in ast.walk(one)]
+    waits = lambda call: any(isinstance(node, ast.Await) for node in ast.walk(call))
+    calls = [one for one in ast.walk(tree) if isinstance(one, ast.Call) and one not in elsewhere and not waits(one)]
+    trains = lambda call: ast.unparse(call.func) in ("list", "History") and ".train(" in ast.unparse(call)
+    return [ast.unparse(call) for call in calls if ast.unparse(call.func) in LONG or trains(call)]
+
+
+def test_what_takes_long_runs_in_the_background(notebook):
+    assert [call for cell in cells(notebook) if cell not in checked(notebook) for call in held("".join(cell["source"]))] == []
+
+
+def test_a_cell_that_holds_the_kernel_is_seen():
+    assert held("runs = studies.compare(variants, seeds=3)") == ["studies.compare(variants, seeds=3)"]
+    assert held("history = History(tracker.watch(experiment.train(), model))")
+    assert held("if fast:\n    last = [list(one.train())[-1] for one in deep]")
+    assert held("runs = await asyncio.to_thread(studies.compare, variants)") == []
+    assert held("history = History(await asyncio.to_thread(list, studies.bar(experiment.train(), 4)))") == []
+
+
 def test_files_it_names_exist(notebook):
     text = "\n".join("".join(cell["source"]) for cell in cells(notebook, "markdown"))
     assert "`sparselab/" in text

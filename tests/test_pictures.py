@@ -171,6 +171,37 @@ def test_links_are_counted_as_a_loop_counts_them(shape, window):
     assert size(value) < MOST_BYTES
 
 
+def test_a_link_is_here_since_it_was_there_for_good():
+    known = [(2 * epoch, layers[0]) for epoch, layers in topologies(6)]
+    found = cells.grown_after(known, (30, 64), slice(3, 20), slice(10, 40))
+    for (row, column), since in np.ndenumerate(found):
+        link, wanted = (row + 3, column + 10), None
+        for epoch, topology in reversed(known):
+            if link not in links_of(topology):
+                break
+            wanted = epoch
+        assert (np.isnan(since) and wanted is None) or since == wanted
+    first = sl.erdos_renyi(31, 64, density=0.2, seed=0)
+    assert np.nanmin(cells.grown_after([(0, first), (1, known[-1][1])], (30, 64), slice(0, 30), slice(0, 64))) == 1
+
+
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_who_sees_a_pixel_and_what_else_they_see(channels):
+    shape = (4, 5, *channels)
+    layer = sl.SparseMLP.create((int(np.prod(shape)), 30, 2), density=0.3, seed=0).layers[0]
+    W = layer.to_scipy().toarray().reshape(30, *shape, *([1] if not channels else [])).astype(np.float32)
+    value = cells.receptive_fields(layer, [2, 9], shape)  # the last column: the others are none
+    strongest = np.abs(W[:, 2, 4]).max(axis=1)
+    order = [neuron for neuron in np.argsort(-strongest, kind="stable") if strongest[neuron]]
+    assert value["neurons"] == order[:8]
+    assert f"{len(order)} hidden neurons" in value["title"]
+    assert value["shape"] == [4, 5]
+    shown = np.frombuffer(value["values"], "<f4").reshape(-1, 4, 5)
+    np.testing.assert_allclose(shown, W[order[:8]].sum(axis=3), rtol=1e-6)
+    empty = sl.SparseLinear(sl.Topology.from_links(2, 20, [0], [3]), np.ones(1, np.float32), np.zeros(2, np.float32))
+    assert cells.receptive_fields(empty, (0, 0), (4, 5))["neurons"] == []
+
+
 def test_a_window_of_another_layer_and_one_outside_do_not_hold():
     topology = sl.erdos_renyi(30, 20, density=0.2, seed=0)
     end = lambda choices: cells.link_content(topology, np.zeros(topology.nnz), "layer 2", choices)["rows"]["end"]
@@ -215,6 +246,19 @@ def test_what_went_and_came_is_what_sets_of_links_say(number, shape):
     assert f"{len(old - new)} pruned, {len(new - old)} grown" in value["title"]
     assert value["map"] == ([8, 8] if number == 0 and shape else [])
     assert size(value) < MOST_BYTES
+
+
+def test_the_strongest_neurons_come_first_where_that_was_chosen():
+    known, strength = topologies(), np.random.default_rng(0).permutation(30)
+    by_place = stages.content(known, 0, {}, (8, 8), strength)
+    value = stages.content(known, 0, {"order": "strength"}, (8, 8), strength)
+    assert by_place["numbers"] == list(range(24))
+    assert value["numbers"] == sorted(range(30), key=lambda neuron: -strength[neuron])[:24]
+    codes = np.frombuffer(value["codes"], np.uint8).reshape(24, 64)
+    for tile, neuron in zip(codes, value["numbers"], strict=True):
+        assert set(np.flatnonzero(tile % 3)) == {column for row, column in links_of(known[-1][1][0]) if row == neuron}
+    for unknown in (None, strength[:9]):  # those of another net
+        assert stages.content(known, 0, {"order": "strength"}, (8, 8), unknown)["numbers"] == by_place["numbers"]
 
 
 def test_the_last_stage_is_shown_unless_one_is_chosen_and_none_lies_outside():
@@ -301,7 +345,7 @@ def test_the_scripts_are_whole_and_need_no_network():
     script = text("common.js", "curves.js", "cells.js", "stages.js", "picture.js")
     assert script.count("export default") == 1
     assert re.findall(r"\w+://[^\"]*", script) == ["http://www.w3.org/2000/svg"]  # a name, which is not fetched
-    assert "import(" not in script + text("downloads.js", "lecture.js", "names.js", "style.css")
+    assert "import(" not in script + text("downloads.js", "lecture.js", "names.js", "room.js", "style.css")
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-3.0, 12.0), (2.3, 2.3 + 4e-16), (-1e17, -1e17 + 16), (7.0, 7.0)])

@@ -23,7 +23,7 @@ from sparselab.experiments.run_labels import labels
 from sparselab.figures import style
 from sparselab.nn import summary
 from sparselab.nn.mlp import SparseMLP
-from sparselab.training.progress import watch
+from sparselab.training.progress import bar, watch
 from sparselab.widgets import VIEWS, ConfigForm, Explorer, Run, TrainingPanel, View, markup
 from sparselab.widgets.controls import Control, widget_of, widths
 from sparselab.widgets.painter import Painter
@@ -919,6 +919,16 @@ def test_in_a_terminal_a_bar_stands_under_the_lines():
     assert len(history) == 3
     assert "loss" in screen.getvalue()
     assert "3/3" in screen.getvalue() or "2/3" in screen.getvalue()
+
+
+def test_a_bar_gives_its_steps_and_leaves_an_empty_line(capsys):
+    assert list(bar("abc", 3, unit="net")) == ["a", "b", "c"]
+    shown = capsys.readouterr().out
+    assert "0/3" in shown
+    assert shown.endswith("\r")
+    assert not shown.split("\r")[-2].strip()
+    assert list(bar("abc", shown=False)) == ["a", "b", "c"]
+    assert capsys.readouterr().out == ""
 
 
 def test_a_regression_without_test_samples_has_empty_columns():

@@ -7,10 +7,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import sparse
 from shown import DRAWN, PNG, bytes_of
 
-from sparselab import EpochRecord, ExperimentConfig, History, datasets
+from sparselab import EpochRecord, ExperimentConfig, History, build, datasets
 from sparselab.checkpoints.run_dir import RunDir
 from sparselab.experiments.random_search import random_configs
 from sparselab.experiments.sweep import Sweep, SweepRun
@@ -293,9 +295,9 @@ def test_the_cost_line_says_how_csr_samples_go_in(density, said, monkeypatch):
 # --- Sweep
 
 
-def swept(page, fields, *, seeds="2", kind="grid"):
+def swept(page, fields, *, seeds="2", kind="grid", epochs=2):
     form = page.sweep.form
-    form.kind.value, form.seeds.value, form.epochs.value = kind, seeds, 2
+    form.kind.value, form.seeds.value, form.epochs.value = kind, seeds, epochs
     for row, (name, values) in zip(form.rows, [*fields.items(), *[("—", "")] * 3]):
         row.field.value, row.values.value = name, values
     page.sweep.buttons["Start"].click()
@@ -313,6 +315,47 @@ def test_four_runs_and_their_pictures(page):
         assert bytes_of(page.sweep.gallery.images[name]).startswith(DRAWN)
     assert "4 of 4 runs" in page.sweep.status.value
     assert "epsilon=6.0" in page.sweep.table.value
+
+
+def test_successive_halving_goes_on_with_the_best_where_they_were(page):
+    page.sweep.form.draws.value = 9
+    swept(page, {"learning_rate": "0.001 … 0.3"}, seeds="1", kind="halving", epochs=9)
+    assert page.sweep.wait(120)
+    runs = page.sweep.runner.result.runs
+    assert sorted(len(run.history) for run in runs) == [1] * 6 + [3, 3, 9]
+    assert "13 of 13 runs" in page.sweep.status.value
+    first = sorted((run.history[0].test_accuracy for run in runs), reverse=True)
+    assert all(run.history[0].test_accuracy >= first[2] for run in runs if len(run.history) > 1)
+    (longest,) = (run for run in runs if len(run.history) == 9)
+    assert longest.history == History(record.without_degrees() for record in build(longest.config).train())
+    assert sweep_tab.best_of(page.sweep.runner.result) == longest.config
+    states = [row["state"] for row in page.store.rows()]
+    assert (states.count("finished"), states.count("stopped")) == (1, 8)
+
+
+def test_a_stop_ends_all_rounds(page):
+    page.sweep.form.draws.value = 9
+    swept(page, {"learning_rate": "0.001 … 0.1"}, seeds="1", kind="halving", epochs=900)
+    assert page.sweep.stop(20)
+    assert page.sweep.runner.state == "stopped"
+    assert not page.sweep.runner.active
+
+
+def test_a_run_whose_process_ended_is_offered_once(page):
+    page.train._new_run().changed = lambda: None  # a Run whose first epoch is pulled here
+    run, logger = page.train.current, page.train.logger
+    run.changed = lambda: (logger.note(run), run.history and run.stop(0))
+    run.pull()
+    about = logger.folder / "run.json"
+    about.write_text(about.read_text(encoding="utf-8").replace('"stopped"', '"running"'), encoding="utf-8")  # as if killed
+    other = Workbench(ExperimentConfig(**SMALL), folder=page.store.folder)
+    offer = other.train.screen.offer
+    assert (offer.description, offer.layout.display) == (f"Resume {logger.folder.name}", "")
+    offer.click()
+    assert other.train.wait(30)
+    assert (other.train.state, len(other.train.history)) == ("finished", 2)
+    assert offer.layout.display == "none"
+    assert Workbench(ExperimentConfig(**SMALL), folder=page.store.folder).train.screen.offer.layout.display == "none"
 
 
 def test_the_best_of_a_sweep_is_trained_longer(page):
@@ -579,6 +622,38 @@ def test_the_list_has_room_for_any_texts(two):
         assert max(map(len, lines)) <= run_list.WIDEST
         assert ("1,000,000,000" in lines[0]) == bool("links" in some)
         assert ("accuracy" in two.runs.list.head.value) == bool("accuracy" in some)
+
+
+@given(
+    longest=st.lists(st.integers(0, 40), min_size=len(run_list.COLUMNS), max_size=len(run_list.COLUMNS)),
+    widest=st.integers(40, 150), kept=st.sampled_from(list(run_list.COLUMNS)),
+)  # fmt: skip
+def test_a_line_fits_its_room_with_all_columns_where_that_is_possible(longest, widest, kept):
+    numbers = [key for key in run_list.COLUMNS if key not in run_list.WORDS]
+    text = {key: "x" * (min(n, 9) if key in numbers else n) for key, n in zip(run_list.COLUMNS, longest, strict=True)}
+    widths = run_list.widths_of([text], widest, kept)
+    assert list(widths) == [key for key in run_list.COLUMNS if key in widths]
+    assert len(run_list.line(text, widths)) == sum(widths.values()) + len(widths) - 1 <= widest
+    full = run_list.used([text])
+    assert set(widths) >= {"name", "state", *({kept} & set(full))}
+    natural = sum(max(len(text[key]), len(run_list.COLUMNS[key][0])) + 1 for key in full) - 1
+    assert natural > widest or list(widths) == full
+    assert all(widths[key] >= len(text[key]) for key in widths if key in numbers)
+
+
+def test_a_narrow_list_says_which_columns_it_has_no_room_for(two):
+    tab = two.runs.list
+    lines = lambda: [text for text, _ in tab.list.options]
+    wide = lines()
+    tab.room.value = 50
+    assert all(len(line) <= 50 for line in lines())
+    assert "epochs" in tab.count.value
+    assert "accuracy" in tab.head.value
+    tab.sort.value = "epochs"
+    assert "epochs" in tab.head.value
+    tab.room.value, tab.sort.value = 200, "name"
+    assert lines() == wide
+    assert "narrow" not in tab.count.value
 
 
 def test_mean_and_band_over_seeds_by_one_click(page):

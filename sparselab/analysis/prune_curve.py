@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from ..evolution import Evidence, importances
 from ..nn import losses
 from ..training.epoch_runner import loss_for
 from ..training.loop import check_model, predict, train
+from ..training.progress import bar
 from ..utils import checks
 from .timing import least_seconds
 
@@ -114,7 +114,6 @@ def prune_curve(
     [8, 4]
     """
     import pandas
-    from tqdm import tqdm
 
     check_model(model)
     dataset: Any = as_dataset(data, model)
@@ -129,7 +128,7 @@ def prune_curve(
     targets = loss_function.targets(dataset.y_test, model.sizes[-1], model.dtype)
     nets = [_pruned(model, amount, importance, min_neurons, evidence) for amount in amounts]
     seconds, rows = least_seconds([partial(predict, net, X_test, threads=threads) for net in nets], repeats), []
-    for amount, net, spent in zip(tqdm(amounts, disable=not progress, file=sys.stdout, leave=False, unit="net"), nets, seconds):
+    for amount, net, spent in zip(bar(amounts, unit="net", shown=progress), nets, seconds):
         row = {"amount": amount, "neurons": sum(net.sizes[1:-1]), "links": net.n_links, "bytes": net.nbytes}
         scores = losses.scores(loss_function, predict(net, X_test, threads=threads), targets)
         row |= dict(zip(("loss", "accuracy", "r2"), scores, strict=True)) | {"seconds": spent}

@@ -9,6 +9,7 @@ from ..analysis.rank_meter import RankMeter
 from ..checkpoints.records import History
 from ..nn import footprint, summary
 from ..nn.mlp import SparseMLP
+from ..training.progress import bar
 from ..utils import checks
 from .config import ExperimentConfig
 from .experiment import Experiment, optimizer_of
@@ -56,16 +57,17 @@ def entered(data, links=16, **settings):
     return Ends(config, data, model, optimizer_of(config), rules_of(config))
 
 
-def run(data, links=16, **settings):
+def run(data, links=16, *, progress=True, **settings):
     """(Experiment, RankMeter) of a whole training; settings as for `entered`."""
     experiment = entered(data, links, **settings)
     meter = RankMeter(data, threads=experiment.config.threads or None)
-    for _ in meter.watch(experiment.train(), experiment.model):
+    records = bar(experiment.train(), experiment.config.epochs, shown=progress)
+    for _ in meter.watch(records, experiment.model):
         pass
     return experiment, meter
 
 
-def sizes(ends, *, links=8, n=500, threads=0):
+def sizes(ends, *, links=8, n=500, threads=0, progress=True):
     """A DataFrame with a row for each (words, labels) of `ends`: links, bytes and seconds of a net that trains on n texts.
 
     bytes: in training, without activations; dense: those of the dense net, counted; seconds: of the faster of the last two of
@@ -74,7 +76,7 @@ def sizes(ends, *, links=8, n=500, threads=0):
     import pandas
 
     rows = []
-    for words, labels in ends:
+    for words, labels in bar(ends, unit="net", shown=progress):
         experiment = entered(texts(words, labels, n=max(10, n * 5 // 4)), links, epochs=3, threads=threads)
         history, model = History(experiment.train()), experiment.model
         dense, own = footprint.dense_bytes(model.sizes), summary.rows(model)[-1]["training_bytes"]

@@ -1,16 +1,15 @@
 """A race of rules: the same net and data under every rule by name, each measured by a RuleMeter."""
 
 import dataclasses
-import sys
 from itertools import islice
 
 import numpy as np
-from tqdm import tqdm
 
 from .. import datasets
 from ..analysis.rule_meter import RuleMeter
 from ..datasets import Dataset
 from ..nn import summary
+from ..training.progress import bar
 from ..utils import checks
 from .config import ExperimentConfig
 from .experiment import build
@@ -65,15 +64,15 @@ def run(names, density=0.05, *, seeds=1, data=None, progress=True, **settings):
     for name in names:
         checks.choice("rule", name, RULES)
     meters = {name: [] for name in names}
-    with tqdm(total=len(meters) * len(seeds), disable=not progress, file=sys.stdout, leave=False, unit="run") as bar:
+    with bar(total=len(meters) * len(seeds), unit="run", shown=progress) as shown:
         for name in meters:
             for seed in seeds:
-                bar.set_description(name)
+                shown.set_description(name)
                 experiment = entered(name, density, data=data, **settings | {"seed": seed})
                 meters[name].append(meter_of(experiment))
                 for _ in meters[name][-1].watch(experiment.steps(), experiment.model):
                     pass
-                bar.update()
+                shown.update()
     return meters
 
 

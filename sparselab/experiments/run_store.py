@@ -193,6 +193,10 @@ class RunLogger:
         self.folder, self.about, self.written, self.state = Path(folder), about | {"key": uuid.uuid4().hex}, 0, ""
         self._write_state("preparing")
 
+    def continued(self):
+        """A RunLogger for a training that goes on where this one stopped."""
+        return RunLogger(self.folder, self.about)
+
     def note(self, run):
         """Append new records, and write the state if it has changed; OSError where the folder is another run's by now."""
         new_state = run.state != self.state and run.state in (*ENDED, "running")

@@ -1,10 +1,8 @@
 """Small studies for notebooks: each trains or measures and returns runs or a table, which `sparselab.figures` draws."""
 
-import sys
 from functools import partial
 
 import numpy as np
-from tqdm import tqdm
 
 from .. import parallel
 from ..analysis import dense_baseline
@@ -15,6 +13,7 @@ from ..nn import footprint
 from ..nn.mlp import SparseMLP
 from ..nn.optimizers import MomentumSGD
 from ..nn.summary import rows, training_bytes
+from ..training.progress import bar
 from .config import ExperimentConfig
 from .experiment import build
 from .sweep import seeds_of
@@ -28,13 +27,12 @@ def compare(variants, *, seeds=1, data=None, progress=True, **settings):
     seeds = seeds_of(seeds)
     configs = {label: ExperimentConfig(**settings | changes) for label, changes in variants.items()}
     runs = {label: [] for label in configs}
-    bar = tqdm(total=len(configs) * len(seeds), disable=not progress, file=sys.stdout, leave=False, unit="run")
-    with bar:
+    with bar(total=len(configs) * len(seeds), unit="run", shown=progress) as shown:
         for label, config in configs.items():
             for seed in seeds:
-                bar.set_description(label)
+                shown.set_description(label)
                 runs[label].append(History(build(config.replace(seed=seed), data=data).train()))
-                bar.update()
+                shown.update()
     return runs
 
 
@@ -112,7 +110,7 @@ def simulate(workers, *, data=None, damping=0.0, progress=True, **settings):
     gradients can make it, has the epochs before, and a message is printed.
     """
     config, runs, costs = ExperimentConfig(**settings), {}, None
-    with tqdm(total=len(workers), disable=not progress, file=sys.stdout, leave=False, unit="run") as bar:
+    with bar(total=len(workers), unit="run", shown=progress) as shown:
         for n in workers:
             experiment, history = build(config, data=data), History()
             if costs is None:
@@ -122,9 +120,9 @@ def simulate(workers, *, data=None, damping=0.0, progress=True, **settings):
                     for record in parallel.simulate_parallel(experiment, n_workers=n, costs=costs, damping=damping):
                         history.append(record)
             except DivergedError as error:
-                bar.write(f"{n} workers: {str(error).split(':')[0]}", file=sys.stdout)
+                shown.write(f"{n} workers: {str(error).split(':')[0]}")
             runs["1 worker" if n == 1 else f"{n} workers"] = [history]
-            bar.update()
+            shown.update()
     return {label: seeds for label, seeds in runs.items() if seeds[0]}
 
 

@@ -11,6 +11,7 @@ from .degrees import degree_histograms as degree_histograms
 from .degrees_by_epoch import degree_evolution as degree_evolution
 from .gradients import gradient_norms as gradient_norms
 from .image_grid import predicted_images as predicted_images
+from .importance_bars import setting_importance as setting_importance
 from .lifetimes import link_ages as link_ages
 from .link_density import connectivity as connectivity
 from .link_moves import rule_events as rule_events
@@ -21,6 +22,7 @@ from .neurons import neuron_health as neuron_health
 from .neurons import reach as reach
 from .number_scatter import predicted_numbers as predicted_numbers
 from .parallel_axes import parallel_coordinates as parallel_coordinates
+from .pareto_front import pareto as pareto
 from .phase_accuracy import accuracy_by_phase as accuracy_by_phase
 from .pixel_maps import input_map as input_map
 from .pixel_maps import input_maps as input_maps

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable
-from typing import TextIO
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -54,6 +54,11 @@ def watch(
             history.append(record)
             bar.update()
     return history
+
+
+def bar(steps: Iterable[Any] | None = None, total: int | None = None, *, unit: str = "epoch", shown: bool = True) -> Any:
+    """`steps` with a bar that counts them, on the standard output, which is gone when they are over; `total` of them in all."""
+    return tqdm(steps, total=total, unit=unit, disable=not shown, file=sys.stdout, leave=False)
 
 
 def line(record):

@@ -62,6 +62,8 @@ class LiveRun:
         The topologies before training and after each epoch, or after some of them where they are large.
     experiment : Experiment or None
         What is trained.
+    until : int
+        Stop after this epoch, of all that the config has; 0 for none. What is saved can be resumed.
     speed : float
         Epochs per second at most, so that a short training can be watched; 0 for as fast as possible.
     twin : LiveRun or None
@@ -90,7 +92,7 @@ class LiveRun:
         every = max(1, config.epochs // MAX_CHECKPOINTS)
         self.checkpoint_options = {"checkpoint": checkpoint, "resume": resume, "every": every}
         self.state, self.request, self.steps_allowed = "ready", "go", 0
-        self.speed, self.twin, self.stream = 0, None, None
+        self.until, self.speed, self.twin, self.stream = 0, 0, None, None
         self.notifying = False  # whether `changed` is being told of a new state
         self.compiling = None  # (number, of how many) of the kernel that is being compiled, once per machine
         self.experiment, self.last, self.error, self.first = None, None, None, ()
@@ -271,6 +273,8 @@ class LiveRun:
             if isinstance(record, EpochRecord):
                 if self.twin is not None:
                     self.twin.advance(self._wait_for_twin)
+                if 0 < self.until <= record.epoch < self.config.epochs:
+                    break
                 self._wait_for_speed(began)
                 began = time.monotonic()
         return "stopped"

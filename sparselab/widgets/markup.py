@@ -27,7 +27,6 @@ body[data-jp-theme-light="false"] { --sparselab-error: var(--jp-error-color2, #E
 [data-jp-theme-light="true"] .sparselab-panel .mod-success { background: #2E7D32; }
 [data-jp-theme-light="true"] .sparselab-panel .mod-warning { background: #B45309; }
 .sparselab-panel .sparselab-scroll { overflow-x: auto; }
-.sparselab-panel .sparselab-scroll > .widget-vbox { min-width: 890px; }
 .sparselab-panel img { margin: 0; height: auto; background: white; border-radius: 4px; }
 .sparselab-panel .sparselab-fold > .widget-toggle-button {
     width: 100%; margin: 1px 0 0; padding: 0 8px; text-align: left; font-weight: 600; line-height: 24px; height: 26px;

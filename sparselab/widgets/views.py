@@ -21,7 +21,7 @@ from .pictures import cells
 from .pictures import curves as curve_data
 from .pictures import stages as stage_data
 from .pictures.picture import in_browser
-from .trade_off import curve_of
+from .trade_off import consistent_copy, curve_of
 
 POINTS = 300  # at most so many epochs of a curve are drawn by matplotlib while a training runs
 NO_EPOCHS = "Press Start: loss and accuracy (R² of numbers) appear here, epoch by epoch."
@@ -148,7 +148,8 @@ def links_in_browser(view_model, choices):
         return None
     number = min(number, len(topologies) - 1)
     layer = view_model.model.layers[number]
-    return cells.link_content(layer.topology, layer.w, f"layer {number + 1}", choices)
+    stages = [(epoch, topologies[number]) for epoch, topologies in list(view_model.current.stages)]
+    return cells.link_content(layer.topology, layer.w, f"layer {number + 1}", choices, stages)
 
 
 def input_map(view_model):
@@ -166,8 +167,12 @@ def pixels_in_browser(view_model, choices):
         return None
     history, (epoch, _) = view_model.current.history, view_model.shown_epoch
     now = view_model.model is not None and epoch == (history[-1].epoch if history else 0)
-    strength = view_model.model.layers[0].strength_out() if now else None
-    return cells.input_content(fan_out, view_model.data, title=when(epoch), strength=strength)
+    if not now:
+        return cells.input_content(fan_out, view_model.data, title=when(epoch))
+    pixel, strength = choices.get("pixel"), view_model.model.layers[0].strength_out()
+    layer = consistent_copy(view_model.model).layers[0] if pixel else None
+    fields = cells.receptive_fields(layer, pixel, view_model.data.image_shape) if pixel else None
+    return cells.input_content(fan_out, view_model.data, title=when(epoch), strength=strength, fields=fields)
 
 
 def layer_stages(view_model):
@@ -192,7 +197,10 @@ def stages_figure(view_model):
 def stages_in_browser(view_model, choices):
     """Links that go and come, event by event, for the browser."""
     stages, number, shape = layer_stages(view_model)
-    return stage_data.content(stages, number, choices, shape) if stages else None
+    if not stages:
+        return None
+    strength = None if view_model.model is None else view_model.model.layers[number].strength()
+    return stage_data.content(stages, number, choices, shape, strength)
 
 
 def stages_gif(view_model):

@@ -12,7 +12,7 @@ from ...experiments.deleted_runs import remove_left
 from ...experiments.run_store import RunStore
 from ...utils import checks
 from .. import panels
-from ..toolkit import Displayed, make
+from ..toolkit import Displayed, guarded, make
 from .compare_tab import CompareTab
 from .data_tab import DataTab
 from .run_actions import RunActions
@@ -29,7 +29,12 @@ STYLE = """<style>
 .sparselab-page .sparselab-panel .sparselab-groups { flex: 0 1 auto; min-height: 190px; overflow: hidden auto; }
 .sparselab-page .widget-image { max-height: 380px; object-fit: contain; }
 .sparselab-page .sparselab-compare .widget-image { max-height: 310px; }
-.sparselab-page .sparselab-runs select { font-family: monospace; font-size: 12px; }
+.sparselab-page :is(.sparselab-runs select, .sparselab-runs-head pre, .sparselab-runs-room) {
+    font-family: monospace; font-size: 12px !important;
+}
+@container (max-width: 729px) {
+    .sparselab-page :is(.sparselab-runs select, .sparselab-runs-head pre, .sparselab-runs-room) { font-size: 11px !important; }
+}
 .sparselab-page table { font-size: 12px; }
 .sparselab-page .sparselab-over { outline: 2px dashed var(--jp-brand-color1, #1976D2); }
 </style>"""
@@ -84,7 +89,8 @@ class Workbench(Displayed):
         base, make_experiment = lambda: self.train.form.config, self.train.view_model.make
         self.sweep = SweepTab(base, make_experiment, self.store.new, self.refresh, self._train)
         self.compare = CompareTab(self.store.rows, self.store.open)
-        self.runs = RunsTab(self.store.rows, RunActions(self.store, self.train, self._show_seeds))
+        actions = RunActions(self.store, self.train, self._show_seeds)
+        self.runs = RunsTab(self.store.rows, actions)
         self.data = DataTab(self.train, self.store.folder / UPLOADS, lambda: self.show("Train")) if data is None else None
         parts = {"Data": self.data, "Train": self.train, "Sweep": self.sweep, "Compare": self.compare, "Runs": self.runs}
         parts = {title: part.widget for title, part in parts.items() if part is not None}
@@ -92,7 +98,10 @@ class Workbench(Displayed):
         self.show("Train")
         self.widget = make("VBox", "sparselab-page", children=[make("HTML", value=STYLE), self.tabs])
         self.tabs.observe(lambda change: self.refresh(), "selected_index")
+        self.train.screen.offer.on_click(lambda _: guarded(self.train.screen.message, self._resume, actions))
         self.refresh()
+        self.interrupted = next((row["name"] for row in self.runs.list.known[:1] if row["state"] == "interrupted"), "")
+        self.train.offer(self.interrupted)
 
     def show(self, title: str) -> None:
         """Open a tab.
@@ -111,6 +120,11 @@ class Workbench(Displayed):
         started = self.train.start()
         self.show("Train")
         return started
+
+    def _resume(self, actions):
+        """Resume the run that was offered."""
+        actions.resume([self.interrupted])
+        self.train.offer("")
 
     def _show_seeds(self, names):
         """Show runs as mean and band in the tab Compare."""

@@ -4,6 +4,7 @@ import threading
 from pathlib import PurePath
 
 from .. import markup
+from ..pictures.picture import in_browser
 from ..toolkit import make
 
 COLUMNS = {  # key of a row -> (head, how it is written); numbers are aligned right
@@ -14,7 +15,8 @@ COLUMNS = {  # key of a row -> (head, how it is written); numbers are aligned ri
 }  # fmt: skip
 WORDS = ("name", "label", "group", "tags", "state", "dataset", "epochs")
 ALWAYS = ("name", "state", "dataset", "epochs", "loss", "links", "seconds")  # the others are left out where no run has them
-WIDEST = 118  # characters of a line that fit beside the file browser at 1366 pixels
+LEFT_OUT_FIRST = ("epochs", "tags", "dataset", "seconds", "loss", "group", "label", "links")  # where a line has no room for all
+WIDEST, SHORTEST = 118, 7  # characters of a line where the room for it is not known; of a word, before a column is left out
 SPACE = "\N{NO-BREAK SPACE}"  # a browser would merge several ordinary spaces into one
 
 
@@ -38,8 +40,14 @@ class RunList:
         self.list.observe(lambda change: self._selected(), "value")
         bar = make("HBox", children=[self.filter.add_class("sparselab-filter"), self.sort, self.descending, self.count])
         self.head = make("HTML")
-        columns = make("VBox", children=[self.head, self.list.add_class("sparselab-runs")])
-        self.widget = make("VBox", children=[bar, make("VBox", "sparselab-scroll", children=[columns])])
+        columns = [self.head.add_class("sparselab-runs-head"), self.list.add_class("sparselab-runs")]
+        self.room = make("Room", "sparselab-runs-room") if in_browser() else None
+        if self.room is None:
+            columns = [make("VBox", children=columns, layout={"min_width": "890px"})]
+        else:
+            self.room.observe(lambda change: self.show(), "value")
+            columns.append(self.room)
+        self.widget = make("VBox", children=[bar, make("VBox", "sparselab-scroll", children=columns)])
 
     @property
     def selected(self):
@@ -58,7 +66,7 @@ class RunList:
         with self.lock:
             rows = sorted(filter(self._matches, self.known), key=self._key, reverse=self.descending.value)
             texts = [cells(row) for row in self.known]
-            widths = widths_of(texts)
+            widths = widths_of(texts, (self.room and self.room.value) or WIDEST, self.sort.value)
             self.head.value = markup.monospaced(line({key: head for key, (head, _) in COLUMNS.items()}, widths))
             lines = [(line(cells(row), widths), row["name"]) for row in rows]
             if list(self.list.options) != lines:  # sending the same lines again would undo a selection made meanwhile
@@ -66,7 +74,9 @@ class RunList:
                 self.list.options = lines
                 self.list.value = tuple(row["name"] for row in rows if row["name"] in selected)
                 self.updating = False
-            self.count.value = markup.note(f"{len(rows)} of {len(self.known)} runs")
+            left_out = ", ".join(head for key, (head, _) in COLUMNS.items() if key in used(texts) and key not in widths)
+            more = f"; not shown in a window as narrow as this: {left_out}" if left_out else ""
+            self.count.value = markup.note(f"{len(rows)} of {len(self.known)} runs{more}")
             self.on_select()
 
     def _selected(self):
@@ -84,13 +94,26 @@ class RunList:
         return known, value if known else 0, row["name"]
 
 
-def widths_of(texts):
-    """{key: characters} of the columns that are shown: as wide as their longest text, while the line has room for it."""
-    width = lambda key: max([len(COLUMNS[key][0]), *(len(text[key]) for text in texts)])
-    widths = {key: width(key) for key in COLUMNS if key in ALWAYS or any(text[key] for text in texts)}
-    while sum(widths.values()) + len(widths) - 1 > WIDEST:
-        longest = max(WORDS, key=lambda key: widths.get(key, 0))
-        widths[longest] -= 1
+def used(texts):
+    """Keys of the columns that have a text in some run, and of those that are always there."""
+    return [key for key in COLUMNS if key in ALWAYS or any(text[key] for text in texts)]
+
+
+def widths_of(texts, widest, kept):
+    """{key: characters} of the columns that are shown in lines of `widest` characters, the column `kept` among them.
+
+    Each is as wide as its longest text. Where that is too much, long words are cut; where that is not enough, columns go.
+    """
+    full = {key: max([len(COLUMNS[key][0]), *(len(text[key]) for text in texts)]) for key in used(texts)}
+    least = {key: min(n, SHORTEST) if key in WORDS else n for key, n in full.items()}
+    length = lambda widths: sum(widths.values()) + len(widths) - 1
+    for key in LEFT_OUT_FIRST:
+        if length(least) > widest and key != kept:
+            least.pop(key, None)
+    widths = {key: full[key] for key in least}
+    words = [key for key in WORDS if key in widths]
+    while length(widths) > widest and max(map(widths.get, words)) > 1:
+        widths[max(words, key=widths.get)] -= 1
     return widths
 
 

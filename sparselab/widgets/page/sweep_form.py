@@ -13,15 +13,18 @@ from ..toolkit import make
 
 ROWS = 3  # number of fields that can be varied together
 NONE = "—"
+HINTS = {
+    "grid": "values: 0.1, 0.3, 0.5   (widths: 100-50; 300)", "random": "a range: 0.001 … 0.1, or values to choose from",
+    "halving": "random draws: after 1 epoch the best third goes on to 3, then to 9, …",
+}  # fmt: skip
 SHORT = {"style": {"description_width": "60px"}, "layout": {"width": "148px"}}
-HINTS = {"grid": "values: 0.1, 0.3, 0.5   (widths: 100-50; 300)", "random": "a range: 0.001 … 0.1, or values to choose from"}
 
 
 class SweepForm:
     """Fields to vary, number of draws, seeds, epochs and runs at the same time. An invalid row shows what is wrong."""
 
     def __init__(self):
-        self.kind = make("ToggleButtons", options=["grid", "random"], value="grid", style={"button_width": "80px"})
+        self.kind = make("ToggleButtons", options=list(HINTS), value="grid", style={"button_width": "80px"})
         self.draws = make("IntText", value=8, description="draws", **SHORT)
         self.seeds = make("Text", value="2", description="seeds", **SHORT, tooltip="how many, or 0, 3, 7")
         self.jobs = make("IntText", value=1, description="at once", **SHORT, tooltip="runs at the same time")
@@ -36,7 +39,7 @@ class SweepForm:
 
     def _update(self):
         """Show only what has an effect for the chosen kind."""
-        self.draws.layout.display = "" if self.kind.value == "random" else "none"
+        self.draws.layout.display = "none" if self.kind.value == "grid" else ""
         self.hint.value = markup.note(HINTS[self.kind.value])
 
     @property
@@ -58,7 +61,7 @@ class SweepForm:
         space = self.space
         if not space:
             return {"all": base}
-        if self.kind.value == "random":
+        if self.kind.value != "grid":
             return random_configs(space, base, self.draws.value)
         return sweep.configs_of(space, dataclasses.asdict(base))
 
@@ -92,7 +95,7 @@ class Row:
         """A list of values, or for random the pair (low, high) of a range written with … or .."""
         name, text = self.field.value, self.values.value.strip()
         ends = re.split(r"\s*(?:…|\.\.\.?)\s*", text)
-        if kind == "random" and len(ends) == 2:
+        if kind != "grid" and len(ends) == 2:
             return tuple(value_of(name, end) for end in ends)
         parts = [part.strip() for part in text.split(";" if FIELDS[name].type is tuple else ",")]
         if not any(parts):

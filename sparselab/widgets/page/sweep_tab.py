@@ -6,6 +6,7 @@ from datetime import datetime
 
 from ... import figures
 from ...experiments import sweep as sweeps
+from ...experiments import tuning
 from ...experiments.config import FIELDS
 from ...experiments.rules import rules_of
 from ...experiments.run_labels import value
@@ -16,7 +17,7 @@ from ..screen import button
 from ..toolkit import guarded, make
 from ..views import View, sampled, with_legend
 from .sweep_form import SweepForm
-from .sweep_runner import SweepRunner
+from .sweep_runner import FACTOR, SweepRunner
 
 MOST = 200  # runs of one sweep
 LONGER = 4  # times as many epochs as in the sweep, if nobody says how many
@@ -98,7 +99,7 @@ class SweepTab(DrawnViews):
         return self.runner.wait(timeout) and super().wait(timeout)
 
     def _plan(self):
-        """(configs, seeds, jobs), all checked before anything runs."""
+        """(configs, seeds, jobs, ends of rounds), all checked before anything runs."""
         form = self.form
         jobs = checks.integer("at once", form.jobs.value, low=1, high=64)
         seeds = sweeps.seeds_of(form.chosen_seeds)
@@ -106,7 +107,8 @@ class SweepTab(DrawnViews):
         for config in configs.values():
             rules_of(config)
         checks.integer("runs", len(configs) * len(seeds), low=1, high=MOST)
-        return configs, seeds, jobs
+        halves = form.kind.value == "halving"
+        return configs, seeds, jobs, tuning.rounds(form.epochs.value, "halving", FACTOR, 1) if halves else (0,)
 
     def _changed(self):
         self._show_state()
@@ -117,14 +119,14 @@ class SweepTab(DrawnViews):
 
     def _show_state(self):
         """Status, progress bar and buttons."""
-        runner, ended = self.runner, len(self.runner.runs)
+        runner, ended = self.runner, self.runner.done
         failed = sum(bool(run.error) for _, run in list(runner.runs))
         parts = [f"· {ended} of {runner.total} runs", *([f"{failed} failed"] if failed else [])]
         parts += [f"{len(run.history)} of {run.config.epochs} epochs" for run in list(runner.under_way)]
         self.status.value = markup.status(runner.state, "· press Start" if runner.state == "ready" else " · ".join(parts))
         self.progress.max, self.progress.value = max(1, runner.total), ended
         self.buttons["Start"].disabled, self.buttons["Stop"].disabled = runner.active, not runner.active
-        self.buttons["Longer"].disabled = runner.active or failed == ended
+        self.buttons["Longer"].disabled = runner.active or failed == len(runner.runs)
 
     def _draw(self):
         result = self.runner.result
@@ -134,6 +136,8 @@ class SweepTab(DrawnViews):
 
 def best_of(sweep):
     """The config of the label with the best mean score, with the first of its seeds; ValueError where no run has a score."""
+    longest = max((len(run.history) for run in sweep.runs), default=0)  # successive halving gives up the others
+    sweep = sweeps.Sweep([run for run in sweep.runs if len(run.history) == longest])
     means = sweep.table["mean"].dropna() if sweep.runs else ()
     if not len(means):
         raise ValueError("no run of the sweep has a score: start one")
@@ -148,16 +152,35 @@ def curves(sweep):
     return with_legend(figures.learning_curves(runs)) if runs else None
 
 
+def varied(sweep):
+    """(a dict for each run with the fields that were varied and the score, name of the score); no dicts without a score."""
+    settings = [dataclasses.asdict(run.config) for run in sweep.runs]
+    names = [name for name in (settings[0] if settings else ()) if len({value(one[name]) for one in settings}) > 1]
+    scores = sweep.frame[sweep.score] if settings else None
+    if not names or scores.isna().all():
+        return [], sweep.score
+    plain = lambda setting: value(setting) if isinstance(setting, tuple) else setting  # widths as text
+    rows = [{name: plain(one[name]) for name in names} | {scores.name: score} for one, score in zip(settings, scores)]
+    return rows, scores.name
+
+
 def lines(sweep):
     """Parallel coordinates: a line for each run through the fields that were varied and the score."""
-    settings = [dataclasses.asdict(run.config) for run in sweep.runs]
-    varied = [name for name in (settings[0] if settings else ()) if len({value(one[name]) for one in settings}) > 1]
-    scores = sweep.frame[sweep.score] if settings else None
-    if not varied or scores.isna().all():
-        return None
-    plain = lambda setting: value(setting) if isinstance(setting, tuple) else setting  # widths as text
-    rows = [{name: plain(one[name]) for name in varied} | {scores.name: score} for one, score in zip(settings, scores)]
-    return figures.parallel_coordinates(rows, scores.name)
+    rows, score = varied(sweep)
+    return figures.parallel_coordinates(rows, score) if rows else None
+
+
+def importance(sweep):
+    """How much of the score each field that was varied explains; the seed is none of them, unless there are several."""
+    rows, score = varied(sweep)
+    return figures.setting_importance(rows, score) if rows else None
+
+
+def fronts(sweep):
+    """The score against links and seconds, and the runs that none beats in both."""
+    rows = sweep.frame.to_dict("records") if sweep.runs else []
+    known = any(row[sweep.score] == row[sweep.score] and row[sweep.score] is not None for row in rows)
+    return figures.pareto(rows, sweep.score, highest=sweep.score != "loss") if known else None
 
 
 def summary_table(sweep):
@@ -179,4 +202,6 @@ def cells(row):
 VIEWS = {
     "band": View("mean and band", curves, empty=WAITING),
     "lines": View("parallel coordinates", lines, empty=WAITING),
+    "importance": View("importance", importance, empty=WAITING),
+    "pareto": View("Pareto", fronts, empty=WAITING),
 }

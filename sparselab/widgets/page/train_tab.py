@@ -8,7 +8,7 @@ from ...nn.activations import takes_alpha
 from .. import markup, plans
 from ..painter import Painter
 from ..panel import TrainingPanel
-from ..screen import Screen
+from ..screen import Screen, button
 from ..toolkit import make
 from ..views import VIEWS
 from .cost_estimate import cost_line
@@ -29,7 +29,9 @@ class TrainScreen(Screen):
         self.costs = make("HTML", "sparselab-price", "sparselab-aside", value=markup.note(""))
         hint, layout = "a name for the next run", {"width": "150px"}
         self.label = make("Text", "sparselab-label", placeholder=hint, continuous_update=False, layout=layout)
-        head = [*self.buttons.values(), self.speed, self.twin, self.label, self.go, self.lecture]
+        self.offer = button("Resume", "forward", "its process ended too early: go on where it was saved", css="sparselab-offer")
+        self.offer.layout.display = "none"
+        head = [*self.buttons.values(), self.offer, self.speed, self.twin, self.label, self.go, self.lecture]
         layout = {"flex": "0 0 310px", "width": "310px"}
         column = make("VBox", "sparselab-form", "sparselab-aside", children=[form.widget], layout=layout)
         body = make("HBox", children=[column, self._views({"flex": "1 1 420px", "min_width": "min(420px, 100%)"}, "30px")])
@@ -64,6 +66,11 @@ class TrainTab(TrainingPanel):
                 return self.start()
             finally:
                 self.resumed = None
+
+    def offer(self, name):
+        """Offer to resume the run of this name; "" for none."""
+        self.screen.offer.description = f"Resume {name}"
+        self.screen.offer.layout.display = "" if name else "none"
 
     def check_idle(self):
         """Raise RuntimeError while a training is under way."""

@@ -19,7 +19,8 @@ KINDS.cells = (root, model) => {
     const area = html("div", { class: "sparselab-window", hidden: "" });
     const box = html("div", { class: "sparselab-cells" }, canvas, cell, area);
     const scale = html("div", { class: "sparselab-scale" });
-    root.append(html("div", { class: "sparselab-picture-tools" }, title, all), html("div", { class: "sparselab-cells-frame" }, box, scale));
+    const fields = html("div", { class: "sparselab-fields", role: "status", hidden: "" });
+    root.append(html("div", { class: "sparselab-picture-tools" }, title, all), html("div", { class: "sparselab-cells-frame" }, box, scale), fields);
     const words = readout(root);
 
     const range = ({ first, step, end }, i) => [first + i * step, Math.min(end, first + (i + 1) * step) - 1];
@@ -113,9 +114,36 @@ KINDS.cells = (root, model) => {
     function drawScale() {
         const stops = value.colours.map((stop) => `#${stop}`).join(", ");
         const bar = html("div", { class: "sparselab-scale-bar", style: `background: linear-gradient(to right, ${stops})` });
-        const most = `${value.more ? "≥ " : ""}${short(value.top)}`;
+        const most = `${value.more ? "≥ " : ""}${short(Number(value.top.toPrecision(3)))}`;
         const numbered = html("div", { class: "sparselab-scale-ends" }, html("span", {}, "0"), html("span", {}, most));
         scale.replaceChildren(value.unit, bar, numbered, ...(value.notes ?? []).map((line) => html("div", {}, line)));
+    }
+
+    // What the neurons see that have links from the chosen pixel: blue excites, orange inhibits.
+    function drawFields() {
+        fields.hidden = !value.fields;
+        if (fields.hidden) return;
+        const { neurons, shape, top } = value.fields;
+        const weights = numbers(value.fields.values, Float32Array);
+        const tiles = neurons.map((neuron, number) => {
+            const one = html("canvas", { role: "img", "aria-label": `weights of hidden neuron ${neuron}` });
+            [one.height, one.width] = shape;
+            const context = one.getContext("2d");
+            const image = context.createImageData(one.width, one.height);
+            const size = one.width * one.height;
+            weights.subarray(number * size, (number + 1) * size).forEach((weight, i) => {
+                image.data.set([...(weight < 0 ? [213, 94, 0] : [0, 114, 178]), 255 * Math.min(1, Math.abs(weight) / top)], 4 * i);
+            });
+            context.putImageData(image, 0, 0);
+            return html("div", {}, one, html("div", {}, `neuron ${exact(neuron)}`));
+        });
+        const meaning = tiles.length ? " (weights: blue positive, orange negative)" : "";
+        fields.replaceChildren(html("div", { class: "sparselab-fields-title" }, value.fields.title + meaning), ...tiles);
+    }
+
+    function pick(pixel) {
+        const [row, column] = model.get("choices").pixel ?? [];
+        choose(model, { pixel: row === pixel[0] && column === pixel[1] ? null : pixel });
     }
 
     function read(row, column, speak) {
@@ -182,6 +210,7 @@ KINDS.cells = (root, model) => {
     });
     canvas.addEventListener("pointerleave", () => !pressed && away());
     canvas.addEventListener("blur", away);
+    canvas.addEventListener("click", (event) => value?.pick && pick(place(event)));
     canvas.addEventListener("dblclick", () => value?.zoom && zoom(null));
     all.addEventListener("click", () => zoom(null));
 
@@ -201,6 +230,7 @@ KINDS.cells = (root, model) => {
             const [row, column] = at ?? [value.rows.count >> 1, value.columns.count >> 1];
             zoom([...around(row, value.rows), ...around(column, value.columns)]);
         } else if (event.key === "0" && value.zoom) zoom(null);
+        else if (event.key === "Enter" && value.pick && at) pick(at);
         else if (event.key === "Escape") away();
         else return;
         event.preventDefault();
@@ -213,7 +243,7 @@ KINDS.cells = (root, model) => {
             const axis = (one) => ({ ...one, details: decoded(one.details) });
             value = { ...next, cells: decoded(next.cells), rows: axis(next.rows), columns: axis(next.columns) };
             if (at && (at[0] >= value.rows.count || at[1] >= value.columns.count)) away();
-            canvas.setAttribute("aria-label", `${value.summary} Keys: arrows read a cell${value.zoom ? ", + zooms in, 0 shows all" : ""}.`);
+            canvas.setAttribute("aria-label", `${value.summary} Keys: arrows read a cell${value.zoom ? ", + zooms in, 0 shows all" : ""}${value.pick ? ", Enter shows who sees it" : ""}.`);
             title.textContent = value.title;
             title.title = value.zoom ? "Drag to zoom in, double-click to see all" : "";
             all.hidden = !value.zoom;
@@ -221,6 +251,7 @@ KINDS.cells = (root, model) => {
             paint();
             arrange();
             drawScale();
+            drawFields();
             if (at) read(...at, false);
         },
         resize: arrange,

@@ -7,12 +7,13 @@ from ...figures.pixel_maps import image_of, shape_of
 from .colours import BLUES, VIRIDIS
 
 BINS = 128  # most cells along each side of a connectivity picture
+FIELDS, FIELDS_BYTES = 8, 100_000  # neurons whose receptive fields are shown, and what these may need
 
 
-def input_content(fan_out, dataset, *, title, strength=None):
+def input_content(fan_out, dataset, *, title, strength=None, fields=None):
     """The value of a Picture for the links (n_in,) of each input pixel.
 
-    strength: (n_in,) sum of the absolute weights of its links, where it is known.
+    strength: (n_in,) sum of the absolute weights of its links, where it is known. fields: `receptive_fields` of a pixel.
     """
     shape = shape_of(None, dataset)
     image = image_of(np.asarray(fan_out), shape)
@@ -26,13 +27,40 @@ def input_content(fan_out, dataset, *, title, strength=None):
         "kind": "cells", "key": "input", "title": f"{title} · {dataset.name}", "summary": summary, "unit": "links per pixel",
         "colours": VIRIDIS, "top": float(max(1, image.max())), "more": False, "square": True, "zoom": False, "zoomed": False,
         "cells": named(cells), "rows": axis("row", image.shape[0]), "columns": axis("column", image.shape[1]),
+        "pick": strength is not None, "fields": fields,
+        "notes": [] if strength is None else ["A click, or Enter, on a pixel: which neurons see it?"],
     }  # fmt: skip
 
 
-def link_content(topology, weights, key, choices):
+def receptive_fields(layer, pixel, shape):
+    """What the hidden neurons see that have the strongest links from a pixel (row, column): an image of weights for each of them.
+
+    shape: (height, width) or (height, width, channels) of the images.
+    """
+    height, width, channels = (*shape, 1)[:3]
+    row, column = (min(max(0, int(place)), n - 1) for place, n in zip(pixel, (height, width), strict=True))
+    first, topology = (row * width + column) * channels, layer.topology
+    slots = np.flatnonzero((topology.indices >= first) & (topology.indices < first + channels))
+    neurons = topology.rows[slots][np.argsort(-np.abs(layer.w[slots]), kind="stable")]
+    neurons = [int(neuron) for neuron in dict.fromkeys(neurons.tolist())]
+    most = max(1, min(FIELDS, FIELDS_BYTES // (4 * height * width)))
+    images = np.zeros((min(most, len(neurons)), height * width * channels), np.float32)
+    for image, neuron in zip(images, neurons):
+        own = slice(topology.indptr[neuron], topology.indptr[neuron + 1])
+        image[topology.indices[own]] = layer.w[own]
+    images = images.reshape(len(images), height, width, channels).sum(axis=3)
+    shown = f", the {len(images)} with the strongest links" if len(neurons) > len(images) else ""
+    return {
+        "title": f"row {row}, column {column}: {len(neurons):,} hidden neurons see it{shown}", "neurons": neurons[: len(images)],
+        "shape": [height, width], "values": packed(images), "top": float(np.abs(images).max(initial=0)) or 1.0,
+    }  # fmt: skip
+
+
+def link_content(topology, weights, key, choices, stages=()):
     """The value of a Picture for the links of a layer, or of the part that was zoomed into: choices {"window", "of"}.
 
     weights: (nnz,), shown where a cell is a single link. key: names the layer, so that a window of another one does not hold.
+    stages: [(epoch, topology)] from which it is known when a link grew.
     """
     window = window_of(topology, choices.get("window") if choices.get("of") == key else None)
     rows, columns = (slice(*window[:2]), slice(*window[2:]))
@@ -43,6 +71,9 @@ def link_content(topology, weights, key, choices):
     links, possible = found["links"], found["possible"]
     share, single = links / possible, steps == (1, 1)
     cells = {"links": links} | ({"weight": weights_of(topology, weights, rows, columns)} if single else {})
+    if single and stages:
+        since = grown_after(stages, topology.shape, rows, columns)
+        cells |= {"here since epoch": since, "age in epochs": stages[-1][0] - since}
     top = 1.0 if single else typical_top(share)
     return {
         "kind": "cells", "key": key, "title": f"{key}: {topology.n_in:,} → {topology.n_out:,}, {topology.nnz:,} links",
@@ -98,6 +129,23 @@ def weights_of(topology, weights, rows, columns):
     slots = slots_of(topology, rows, columns)
     found[places_of(topology, slots, rows, columns)] = weights[slots]
     return found
+
+
+def grown_after(stages, shape, rows, columns):
+    """(outputs, inputs) of a window: the epoch after which each link of the last stage was there for good, 0 for the beginning.
+
+    NaN where there is none, and no earlier than the neurons were as many as now.
+    """
+    size = rows.stop - rows.start, columns.stop - columns.start
+    since, alive = np.full(size, np.nan), np.ones(size, bool)
+    for epoch, topology in reversed(stages):
+        if topology.shape != shape or not alive.any():
+            break
+        here = np.zeros(size, bool)
+        here[places_of(topology, slots_of(topology, rows, columns), rows, columns)] = True
+        alive &= here
+        since[alive] = epoch
+    return since
 
 
 def axis(name, end, first=0, step=1, details=None):

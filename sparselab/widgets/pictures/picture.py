@@ -60,6 +60,12 @@ if anywidget is not None:
 
         _esm = text("names.js")
 
+    class Room(anywidget.AnyWidget):
+        """Invisible. value: how many characters of its font fit into a line of the box around it; 0 until the browser tells."""
+
+        _esm = text("room.js")
+        value = traitlets.Int().tag(sync=True)
+
     class Dropped(anywidget.AnyWidget):
         """Invisible: takes a file that is dropped onto the tab around it. take: (name, bytes) -> None."""
 
@@ -71,7 +77,7 @@ if anywidget is not None:
 
 
 # By name, for `toolkit.make`.
-KINDS = {} if anywidget is None else {kind.__name__: kind for kind in (Picture, Downloads, Lecture, Names, Dropped)}
+KINDS = {} if anywidget is None else {kind.__name__: kind for kind in (Picture, Downloads, Lecture, Names, Room, Dropped)}
 
 
 def in_browser():

@@ -9,6 +9,8 @@ KINDS.stages = (root, model) => {
     const title = html("span", { class: "sparselab-picture-title", role: "status" });
     const play = html("button", { type: "button", class: "sparselab-play" }, "▶ Play");
     const scrub = html("input", { type: "range", min: 0, max: 0, step: 1, "aria-label": "event of evolution" });
+    const order = html("select", { "aria-label": "order of the neurons" });
+    order.append(html("option", { value: "place" }, "by place"), html("option", { value: "strength" }, "strongest first"));
     const neurons = html("div", {});
     const links = html("canvas", { role: "img", "aria-label": "links of single neurons" });
     const map = html("canvas", { role: "img", "aria-label": "links of each input pixel", class: "sparselab-pixels" });
@@ -16,7 +18,7 @@ KINDS.stages = (root, model) => {
     legend.append(...STATES.slice(1).map((state) => html("span", { class: `sparselab-state-${state}` }, state)));
     const beside = html("div", {}, map, html("div", {}, "links of each input pixel"));
     root.append(
-        html("div", { class: "sparselab-picture-tools" }, title),
+        html("div", { class: "sparselab-picture-tools" }, title, order),
         html("div", { class: "sparselab-picture-tools" }, play, scrub),
         html("div", { class: "sparselab-cells-frame" }, html("div", {}, links, legend), beside),
     );
@@ -85,11 +87,12 @@ KINDS.stages = (root, model) => {
             return;
         }
         const state = STATES[codes[(tile * height + row) * width + column]];
-        const where = value.map.length ? `hidden neuron ${tile}, row ${row}, column ${column}` : `output ${row}, input ${column}`;
+        const where = value.map.length ? `hidden neuron ${value.numbers[tile]}, row ${row}, column ${column}` : `output ${value.numbers[row]}, input ${column}`;
         words.show([where, state], links.offsetLeft + left, links.offsetTop + top, false);
     });
     links.addEventListener("pointerleave", () => words.hide());
     play.addEventListener("click", () => run(!playing));
+    order.addEventListener("change", () => choose(model, { order: order.value }));
     scrub.addEventListener("input", () => {
         run(false);
         show(Number(scrub.value));
@@ -101,6 +104,8 @@ KINDS.stages = (root, model) => {
             codes = numbers(next.codes, Uint8Array);
             [scrub.max, scrub.value] = [value.last, value.index];
             play.disabled = !value.last;
+            order.hidden = !value.order;
+            order.value = model.get("choices").order ?? "place";
             scrub.setAttribute("aria-valuetext", value.title);
             title.textContent = value.title;
             neurons.textContent = value.neurons;

@@ -8,7 +8,6 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .cells import places_of, slots_of
 from .colours import VIRIDIS, rgb
 
 NEURONS = 24  # shown as small images
@@ -20,20 +19,33 @@ FRAMES = 200  # most frames of a GIF
 PAINT = {0: (255, 255, 255), KEPT: (0, 114, 178), GROWN: (213, 94, 0), PRUNED: (200, 200, 200)}
 
 
-def content(stages, number, choices, image_shape=None):
-    """The value of a Picture for [(epoch, topologies)], layer `number`; choices: {"stage": index, the last one without}."""
+def content(stages, number, choices, image_shape=None, strength=None):
+    """The value of a Picture for [(epoch, topologies)], layer `number`; choices: {"stage": index, the last one without}.
+
+    With choices {"order": "strength"} the neurons with the largest `strength` (n_out,) come first, where it is known.
+    """
     last = len(stages) - 1
     index = last if choices.get("stage") is None else min(max(0, int(choices["stage"])), last)
     (before, old), (epoch, new) = ((when, topologies[number]) for when, topologies in (stages[max(0, index - 1)], stages[index]))
     shape = image_shape if number == 0 and image_shape and np.prod(image_shape) == new.n_in else None
-    codes, image = tiles(old, new, shape), pixels(new, shape)
+    strongest = choices.get("order") == "strength" and strength is not None and len(strength) == new.n_out
+    order = np.argsort(-np.asarray(strength), kind="stable") if strongest else np.arange(new.n_out)
+    chosen = order[: NEURONS if shape else CORNER[0]]
+    codes, image = tiles(old, new, shape, chosen), pixels(new, shape)
     known, shown, top = (b"", [], 1.0) if image is None else (image.astype("<f4").tobytes(), list(image.shape), image.max())
     return {
         "kind": "stages", "layer": number + 1, "index": index, "last": last, "title": title(before, epoch, old, new),
-        "neurons": f"hidden neurons 0 to {len(codes) - 1}" if shape else "a corner of the layer: outputs down, inputs across",
+        "neurons": described(chosen, shape, strongest), "numbers": chosen.tolist(), "order": strength is not None,
         "codes": codes.tobytes(), "tiles": list(codes.shape), "map": shown, "pixels": known, "top": float(top or 1),
         "colours": VIRIDIS,
     }  # fmt: skip
+
+
+def described(chosen, shape, strongest):
+    """Which neurons are shown."""
+    if shape:
+        return f"the {len(chosen)} hidden neurons of largest weight" if strongest else f"hidden neurons 0 to {len(chosen) - 1}"
+    return f"{'the strongest outputs' if strongest else 'a corner of the layer: outputs'} down, inputs across"
 
 
 def title(before, epoch, old, new):
@@ -53,22 +65,23 @@ def places(topology):
     return topology.rows.astype(np.int64) * topology.n_in + topology.indices
 
 
-def tiles(old, new, shape):
-    """Array (tiles, height, width) of KEPT, GROWN, PRUNED or 0: an image for each neuron, or one for a corner of the layer."""
-    n_out, n_in = (NEURONS, new.n_in) if shape else CORNER
-    n_out, n_in = min(n_out, new.n_out), min(n_in, new.n_in)
-    now, was = (corner(one, n_out, n_in) for one in (new, old if old.shape == new.shape else new))
+def tiles(old, new, shape, chosen):
+    """Array (tiles, height, width) of KEPT, GROWN, PRUNED or 0: an image for each chosen neuron, or one with a row for each."""
+    n_in = new.n_in if shape else min(CORNER[1], new.n_in)
+    now, was = (links_into(one, chosen, n_in) for one in (new, old if old.shape == new.shape else new))
     codes = np.where(now & was, KEPT, np.where(now, GROWN, np.where(was, PRUNED, 0))).astype(np.uint8)
     if shape is None:
         return codes[None]
-    codes = codes.reshape(n_out, *shape)
+    codes = codes.reshape(len(chosen), *shape)
     return codes if codes.ndim == 3 else codes.max(axis=3)
 
 
-def corner(topology, n_out, n_in):
-    """Bool array (n_out, n_in): where the first neurons have links."""
-    found, window = np.zeros((n_out, n_in), bool), (slice(0, n_out), slice(0, n_in))
-    found[places_of(topology, slots_of(topology, *window), *window)] = True
+def links_into(topology, neurons, n_in):
+    """Bool array (neurons, n_in): where these neurons have links from the first inputs."""
+    found = np.zeros((len(neurons), n_in), bool)
+    for row, neuron in zip(found, neurons, strict=True):
+        inputs = topology.indices[topology.indptr[neuron] : topology.indptr[neuron + 1]]
+        row[inputs[inputs < n_in]] = True
     return found
 
 
