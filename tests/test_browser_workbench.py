@@ -243,6 +243,9 @@ def test_a_picture_is_saved_as_a_file(page, suffix):
 def test_links_and_pixels_tell_what_they_are(page):
     page.locator(".lm-TabBar-tab", has_text="input map").click()
     pixels = page.locator(".sparselab-view-input-map")
+    page.locator(".sparselab-timeline .noUi-handle").focus()
+    page.keyboard.press("ArrowRight")  # the net as it is now
+    playwright.expect(pixels).to_contain_text("which neurons see it?")
     pixels.locator("canvas").hover()
     playwright.expect(pixels.locator(".sparselab-readout")).to_contain_text(re.compile(r"row 1[34], column 1[34]links: "))
     pixels.locator("canvas").first.click()
@@ -590,6 +593,12 @@ def kernels():
     return [one for one in psutil.Process().children(recursive=True) if "ipykernel" in " ".join(one.cmdline())]
 
 
+def restart(page):
+    page.locator(".lm-MenuBar-itemLabel", has_text="Kernel").click()
+    page.locator('.lm-Menu-item[data-command="kernelmenu:restart"]').click()
+    page.locator(".jp-Dialog button", has_text="Restart").click()
+
+
 def test_a_restart_of_the_kernel_leaves_nothing(page):
     go_to(page, "Runs")  # the settings of the first run, which was long
     runs = page.locator(".sparselab-kept .sparselab-runs select")
@@ -607,17 +616,26 @@ def test_a_restart_of_the_kernel_leaves_nothing(page):
     family = [kernel, *kernel.children(recursive=True)]
     assert len(family) > 1
     shared = {place.path for one in family for place in one.memory_maps() if place.path.startswith("/dev/shm/")}
-    page.locator(".lm-MenuBar-itemLabel", has_text="Kernel").click()
-    page.locator('.lm-Menu-item[data-command="kernelmenu:restart"]').click()
-    page.locator(".jp-Dialog button", has_text="Restart").click()
+    restart(page)
     gone, alive = psutil.wait_procs(family, timeout=20)
     assert alive == []
     until(lambda: not any(map(os.path.exists, shared)), "the end of the shared memory")
 
 
-def test_the_run_that_the_restart_ended_is_offered(page):
-    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
-    show(page)
+def test_the_run_that_a_restart_ended_is_offered(page):
+    def show_again():
+        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
+        show(page)
+        until(lambda: state(page) == "ready", "the page of the new kernel")
+
+    show_again()
+    page.locator(".sparselab-speed select").select_option("5 epochs/s")
+    start(page)
+    until(lambda: epoch(page) > 2, "two epochs")
+    before = kernels()
+    restart(page)
+    assert psutil.wait_procs(before, timeout=20)[1] == []
+    show_again()
     offer = page.locator(".sparselab-offer")
     playwright.expect(offer).to_contain_text(re.compile(r"Resume \d+-"))
     shot(page, "offer")
