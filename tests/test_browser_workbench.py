@@ -243,6 +243,7 @@ def test_a_picture_is_saved_as_a_file(page, suffix):
 def test_links_and_pixels_tell_what_they_are(page):
     page.locator(".lm-TabBar-tab", has_text="input map").click()
     pixels = page.locator(".sparselab-view-input-map")
+    page.locator(".sparselab-timeline .noUi-handle").wait_for()
     page.locator(".sparselab-timeline .noUi-handle").focus()
     page.keyboard.press("ArrowRight")  # the net as it is now
     playwright.expect(pixels).to_contain_text("which neurons see it?")
