@@ -20,7 +20,7 @@ KINDS.cells = (root, model) => {
     const box = html("div", { class: "sparselab-cells" }, canvas, cell, area);
     const scale = html("div", { class: "sparselab-scale" });
     const fields = html("div", { class: "sparselab-fields", role: "status", hidden: "" });
-    root.append(html("div", { class: "sparselab-picture-tools" }, title, all), html("div", { class: "sparselab-cells-frame" }, box, scale), fields);
+    root.append(html("div", { class: "sparselab-picture-tools" }, title, all), html("div", { class: "sparselab-cells-frame" }, box, html("div", { class: "sparselab-side" }, scale, fields)));
     const words = readout(root);
 
     const range = ({ first, step, end }, i) => [first + i * step, Math.min(end, first + (i + 1) * step) - 1];
