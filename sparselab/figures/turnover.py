@@ -71,14 +71,14 @@ def links_and_neurons(
         if gone.any():
             _stack(axes[1, 0], epochs, gone)
             axes[1, 0].set_ylim(top=max(axes[1, 0].get_ylim()[1], 1.08 * gone.sum(axis=0).max()))
-        style.label(axes[1, 0], y="active | bars: pruned" if gone.any() else "active neurons")
+        style.label(axes[1, 0], y="active neurons\n(bars: pruned)" if gone.any() else "active neurons")
     _stack(turnover, epochs, grown)
     _stack(turnover, epochs, -pruned)
     top = 1.08 * max(1, grown.sum(axis=0).max(), pruned.sum(axis=0).max())
     turnover.set_ylim(-top, top)
     turnover.axhline(0, color=style.GREY, linewidth=0.8)
     turnover.yaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
-    style.label(turnover, "epoch", "links pruned | grown")
+    style.label(turnover, "epoch", "links\npruned | grown")
     style.numbered(turnover, epochs)
     names = [f"layer {number + 1}" for number in range(len(nnz))]
     if hidden:

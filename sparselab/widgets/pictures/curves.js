@@ -85,7 +85,9 @@ KINDS.curves = (root, model) => {
 
     function axes(plot) {
         const { left, right, bottom } = plot;
-        const across = ticks(plot.from, plot.to, Math.max(2, Math.min(6, (right - left) / 55)), value.whole);
+        const most = Math.max(2, Math.min(6, (right - left) / 55));
+        const few = ticks(plot.from, plot.to, most, value.whole);
+        const across = few.length > 1 ? few : ticks(plot.from, plot.to, 2 * most, value.whole); // one number is no scale
         const up = logarithmic() ? logTicks(plot.low, plot.high) : ticks(plot.low, plot.high, 6);
         const parts = [svg("text", { x: left, y: 14, class: "sparselab-axis-title" }, plot.label)];
         for (const tick of up) {

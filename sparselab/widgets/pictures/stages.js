@@ -36,7 +36,8 @@ KINDS.stages = (root, model) => {
         const [count, height, width] = value.tiles;
         columns = Math.min(6, count);
         const across = columns * width + columns - 1;
-        side = Math.max(1, Math.floor(Math.min(root.clientWidth - (value.map.length ? 190 : 10), 460) / across));
+        const beside = value.map.length && root.clientWidth > 490 ? 190 : 10; // else the map stands below
+        side = Math.max(1, Math.floor(Math.min(root.clientWidth - beside, 460) / across));
         links.width = across * side;
         links.height = (Math.ceil(count / columns) * (height + 1) - 1) * side;
         const context = links.getContext("2d");
