@@ -164,12 +164,13 @@ class Cluster:
                 with suppress(Exception):  # a cluster that lives on shall have nothing left of this
                     client.sync(self._hang_up, callback_timeout=CLOSING)
                     client.cancel([line.remote for line in lines.values()])
-            if cluster is not None:
-                for nanny in cluster.workers.values():
-                    nanny.auto_restart = False
-                kill(cluster.workers.values())
+            processes = []
+            for nanny in [] if cluster is None else [*cluster.workers.values()]:
+                nanny.close_gracefully()  # else it starts another worker in the place of one that has ended
+                processes.append(nanny.process)
+            kill(processes)
             self.client, client = None, None if client is self.address else client
-            ending = threading.Thread(target=end, args=(client, cluster), daemon=True)  # it may wait for processes that are gone
+            ending = threading.Thread(target=end, args=(client, cluster, processes), daemon=True)  # it may wait for what is gone
             ending.start()
             ending.join(CLOSING)
 
@@ -374,17 +375,18 @@ def imported():
     return distributed
 
 
-def end(*things):
-    """Close those that are there."""
-    for one in things:
+def end(client, cluster, processes):
+    """Close those that are there, and end the workers' processes that were just being started."""
+    for one in (client, cluster):
         if one is not None:
             with suppress(Exception):
                 one.close(CLOSING)
+    kill(processes)
 
 
-def kill(nannies):
-    """End the processes of these nannies of this machine: asking them takes seconds where one hangs."""
-    for nanny in list(nannies):
-        if nanny.pid:
+def kill(workers):
+    """End the processes of these nannies of this machine, or WorkerProcesses: asking them takes seconds where one hangs."""
+    for worker in list(workers):
+        if worker is not None and worker.pid:
             with suppress(ProcessLookupError):
-                os.kill(nanny.pid, signal.SIGKILL)
+                os.kill(worker.pid, signal.SIGKILL)
