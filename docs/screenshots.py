@@ -117,14 +117,16 @@ def shots(page, number, name, out, views, ways):
         lecture.click()
         page.locator(".sparselab-lecture").wait_for()
         calm(panel)
-        files += [photo(page, out / f"{name}_lecture{look}.png") for look in ways(page)]
+        files += [photo(panel, out / f"{name}_lecture{look}.png", page) for look in ways(page)]
         lecture.click()
     return files
 
 
-def photo(shown, file):
-    """The file with the picture of a panel or of the whole window."""
-    shown.screenshot(path=str(file))
+def photo(panel, file, page=None):
+    """The file with the picture of a panel, or of the whole window if that is given; what is cut off is printed."""
+    (page or panel).screenshot(path=str(file))
+    if cut := panel.evaluate(browsing.CUT_OFF):
+        print(f"{file.name}: cut off: {cut}")
     return file
 
 
@@ -142,14 +144,14 @@ def tabs_of_page(page, out, views, ways):
         calm(page.locator(".sparselab-page"))
         for look in ways(page):
             to_top(page.locator(".sparselab-page"))
-            yield photo(page, out / f"workbench_{tab.lower()}{look}.png")
+            yield photo(page.locator(".sparselab-page"), out / f"workbench_{tab.lower()}{look}.png", page)
         inner = page.locator(".sparselab-page .sparselab-tabs .lm-TabBar-tab:visible")
         for i in range(1, inner.count() if views and tab != "Train" else 0):  # those of Train are photographed as of a panel
             inner.nth(i).click()
             calm(page.locator(".sparselab-page"))
             for look in ways(page):
                 to_top(page.locator(".sparselab-page"))
-                yield photo(page, out / f"workbench_{tab.lower()}_{i}{look}.png")
+                yield photo(page.locator(".sparselab-page"), out / f"workbench_{tab.lower()}_{i}{look}.png", page)
 
 
 def own_data(page):

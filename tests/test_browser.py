@@ -10,16 +10,17 @@ import time
 from pathlib import Path
 
 import pytest
-from browsing import CURVE, browsing, open_notebook, serving, source, status, until
+from browsing import CURVE, CUT_OFF, SIZE, browsing, open_notebook, serving, source, status, until
 
 NOTEBOOK, PRUNING, PARALLEL = "00_start_here.ipynb", "04_importance_pruning.ipynb", "05_parallel_training.ipynb"
+RULES = "07_rules.ipynb"
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
 @pytest.fixture
 def lab(tmp_path):
-    with serving(tmp_path, NOTEBOOK, PRUNING, PARALLEL) as url:
+    with serving(tmp_path, NOTEBOOK, PRUNING, PARALLEL, RULES) as url:
         yield url
 
 
@@ -107,3 +108,17 @@ def test_workers_train_and_what_they_did_is_seen(fast, lab, page):
     assert page.locator(".sparselab-panel details").count() == 0  # no error
     if folder := os.environ.get("SPARSELAB_SHOTS"):
         page.locator(".sparselab-panel").last.screenshot(path=str(Path(folder) / "parallel_panel.png"))
+
+
+@pytest.mark.slow
+def test_a_wide_table_fits_a_narrow_window(fast, lab, page):
+    open_notebook(page, lab, RULES)
+    page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
+    page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
+
+    page.locator(".sparselab-start").click(timeout=120_000)
+    panel = page.locator(".sparselab-panel").last
+    panel.locator("td", has_text="dense equivalent").wait_for()
+    for width in (900, 1366, 1920):
+        page.set_viewport_size(SIZE | {"width": width})
+        until(lambda: panel.evaluate(CUT_OFF) == [], f"a panel of which nothing is cut off at {width}", 5)

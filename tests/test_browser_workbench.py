@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from browsing import CURVE, ROOT, SIZE, browsing, open_notebook, serving, source, status, until
+from browsing import CURVE, CUT_OFF, ROOT, SIZE, browsing, open_notebook, serving, source, status, until
 from messy_tables import FEATURES, write_messy
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -352,16 +352,6 @@ def test_bad_input_is_shown_beside_the_field_and_nothing_starts(page):
     widths.press("Enter")
     field.fill("")
     field.press("Enter")
-
-
-CUT_OFF = """page => [...page.querySelectorAll("*")].filter(one => {
-    const box = one.getBoundingClientRect(), style = getComputedStyle(one);
-    const wide = one.scrollWidth > one.clientWidth + 1 && !one.matches("input, textarea, select");
-    const hides = wide && style.overflowX != "visible";
-    const outside = box.right > document.querySelector(".jp-Notebook").getBoundingClientRect().right + 1;
-    const scrolls = one.closest(".sparselab-scroll") || one.closest(".noUi-target");  // a list of runs may, with its heads
-    return box.width && box.height && (hides || outside) && !scrolls;
-}).map(one => one.className)"""
 
 
 @pytest.mark.parametrize("width", [900, 1024, 1366, 1920])  # 900: a laptop's at a zoom of 150 %

@@ -39,7 +39,7 @@ body[data-jp-theme-light="false"] { --sparselab-error: var(--jp-error-color2, #E
 .sparselab-panel .sparselab-fold > .widget-toggle-button:not(.mod-active) + * { display: none; }
 .sparselab-panel .sparselab-fold > .widget-vbox { border: 1px solid var(--jp-border-color1, #BBB); border-top: 0; }
 .sparselab-panel { container-type: inline-size; }
-@container (max-width: 729px) { .widget-hbox > .sparselab-aside { order: 1; } }
+@container (max-width: 729px) { .widget-hbox > .sparselab-aside { order: 1; } .widget-html-content table { font-size: 11px; } }
 .sparselab-panel:not(.sparselab-lecture) .sparselab-go { display: none; }
 .sparselab-panel:fullscreen { background: var(--jp-layout-color0, white); overflow: auto; }
 .sparselab-panel.sparselab-lecture { padding: 12px 24px; }
