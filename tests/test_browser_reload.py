@@ -92,7 +92,7 @@ def test_a_reloaded_page_finds_the_training_that_is_under_way(lab, page):
     page.reload()
     until(lambda: page.locator(".sparselab-status").count() and state(page) == "running", "the panel itself")
     page.locator(CURVE).wait_for(state="visible")
-    other = page.context.new_page()  # a second one shows the same training, and stops it
+    other = page.context.browser.new_page()  # a second browser shows the same training, and stops it
     open_notebook(other, lab.url, NOTEBOOK)
     until(lambda: other.locator(".sparselab-status").count() and state(other) == "running", "the panel in the other page")
     press(other, "stop", "stopped")
@@ -103,7 +103,7 @@ def test_a_panel_answers_while_another_cell_trains(lab, page):
     open_notebook(page, lab.url, NOTEBOOK)
     page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
     page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
-    busy = page.locator(".jp-CodeCell", has_text="experiment.train())").locator(".jp-InputPrompt", has_text="[*]")
+    busy = page.locator(".jp-CodeCell", has_text="asyncio.to_thread(list").locator(".jp-InputPrompt", has_text="[*]")
     page.locator(".jp-OutputArea", has_text="in training (with velocity").first.wait_for()  # of the cell before it
     busy.wait_for()
     press(page, "start", "running")
