@@ -17,6 +17,7 @@ EXAMPLES = sorted((ROOT / "examples").rglob("plot_*.py"))
 MOST_LINES = 80
 FIELDS = ("Source", "Claim", "Measured")
 SETTINGS = {  # figures outside of these fields that are no measurements
+    "plot_feature_attention": ("0.9 times its mean error and 0.1 times the sum",),
     "plot_hard_samples": ("30 % of the images",),
     "plot_lost_workers": ("40 seconds",),
     "plot_lottery_tickets": ("60 % of the links",),
