@@ -153,7 +153,7 @@ def formula(translator, node):
     except MathError as error:
         logging.getLogger(__name__).warning("formula %r: %s", node.astext(), error, location=node)
         text = ""
-    translator.body.append(f'<div class="math">{text}</div>' if is_block else text)
+    translator.body.append(f'<div class="formula">{text}</div>' if is_block else text)
     raise nodes.SkipNode
 
 

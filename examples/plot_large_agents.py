@@ -73,7 +73,7 @@ for number, (name, v) in enumerate(found.items()):
 ax.set_xscale("log", base=2)
 ax.set_xticks(WIDTHS, WIDTHS)
 style.label(ax, "neurons of each hidden layer", "steps that the pole stays up")
-ax.legend(frameon=False)
+ax.legend(frameon=False, loc="upper left")
 plt.show()
 told = "; ".join(f"{name} " + ", ".join(f"{m.mean():.1f} ± {m.std(ddof=1):.1f}" for m in v) for name, v in found.items())
 print(f"measured: {SEEDS} seeds, steps that the pole stays up with {', '.join(map(str, WIDTHS))} neurons: {told}.")
