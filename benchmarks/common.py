@@ -39,8 +39,9 @@ def emit(benchmark, rows, path=None, *, key=(), show=True):
 
 
 def table(rows, columns):
-    """Rows (dicts) as aligned text."""
-    text = [[f"{row[c]:.3f}" if isinstance(row[c], float) else str(row[c]) for c in columns] for row in rows]
+    """Rows (dicts) as aligned text; nothing where a row has no such column."""
+    values = [[row.get(c, "") for c in columns] for row in rows]
+    text = [[f"{value:.3f}" if isinstance(value, float) else str(value) for value in line] for line in values]
     widths = [max(len(c), *(len(line[i]) for line in text)) for i, c in enumerate(columns)]
     lines = ["  ".join(c.rjust(w) for c, w in zip(columns, widths, strict=True))]
     return "\n".join(lines + ["  ".join(v.rjust(w) for v, w in zip(line, widths, strict=True)) for line in text])

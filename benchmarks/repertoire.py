@@ -71,7 +71,9 @@ def methods(data):
         "SET, values from the initializer": Method(
             lambda density, epochs: [sl.SET(ZETA, sl.criteria.magnitude, new_values="initializer")]
         ),
+        "SET, start as CHT": Method(lambda density, epochs: [sl.SET(ZETA, sl.criteria.magnitude)], cht),
         "RigL": Method(lambda density, epochs: [sl.RigL(ZETA)]),
+        "RigL, start as CHT": Method(lambda density, epochs: [sl.RigL(ZETA)], cht),
         "RigL, every 100 steps": Method(lambda density, epochs: [sl.RigL(falling(epochs), **until(epochs), **often)]),
         "RigL, sampled": Method(lambda density, epochs: [sl.RigL(ZETA, regrowth=sl.regrowths.SampledGradient())]),
         "RigL, falling ζ": Method(lambda density, epochs: [sl.RigL(falling(epochs), **until(epochs))]),

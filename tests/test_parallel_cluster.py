@@ -293,7 +293,7 @@ def test_what_compression_takes_from_a_gradient_comes_with_the_next(share):
 def test_a_gradient_that_warms_up_leaves_nothing_for_the_first_push():
     (warmed, fresh), links, values = tasks_and_values()
     arguments = values, values.dtype, 0, (), 0.1
-    warmed.gradient(sl.parallel.Snapshot(0, 0, None), links, *arguments)
+    warmed.gradient(sl.parallel.Snapshot(0, 0, None, warm_up=True), links, *arguments)
     found = warmed.gradient(sl.parallel.Snapshot(0, 0, None), None, *arguments)
     wanted = fresh.gradient(sl.parallel.Snapshot(0, 0, None), links, *arguments)
     np.testing.assert_array_equal(*(dask_worker.restored(*one.dw) for one in (found, wanted)))

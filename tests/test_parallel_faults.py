@@ -53,7 +53,9 @@ ALL = [
 
 @pytest.mark.parametrize("backend, kind, phase", ALL)
 def test_a_fault_leaves_no_trace(tmp_path, undisturbed, backend, kind, phase):
+    before = parallel.family(os.getpid())
     found = parallel.train(tmp_path, backend, fault(kind, phase))
+    assert parallel.left_of(before) == []
     assert (tmp_path / "fault-0").exists()
     assert found.hash == undisturbed
     assert found.updates == [7, 7]

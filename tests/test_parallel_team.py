@@ -134,16 +134,18 @@ def test_a_team_ends_where_workers_go_on_alone():
     tasks.close()
 
 
-@pytest.mark.parametrize("version, rounds, sent", [(0, (0, 1), True), (1, (0, 1), False), (1, (1, 1), True), (1, (0, 2), True)])
-def test_a_state_is_sent_where_the_worker_has_not_got_it(version, rounds, sent):
-    """Before the first update of a run, which may be resumed at any round, a worker has a state that warmed it up."""
+@pytest.mark.parametrize(
+    "warm_up, rounds, sent", [(True, (0, 1), True), (False, (0, 1), False), (False, (1, 1), True), (False, (0, 2), True)]
+)
+def test_a_state_is_sent_where_the_worker_has_not_got_it(warm_up, rounds, sent):
+    """A run may be resumed at any round: what warms a worker up leaves a state that no round goes on from."""
     backend, line, states = dask.Cluster(), dask.Line(0, None, None), []
     backend.lines, backend.teams = {0: line}, {0: [0]}
     backend._start = lambda line, name, snapshot, *arguments: states.append(snapshot.optimizer)
     server, team = team_of(1)
     team.close()
     for round_ in rounds:
-        backend.gradient(0, replace(snapshot_of(server, 0.02), version=version), round_)
+        backend.gradient(0, replace(snapshot_of(server, 0.02), warm_up=warm_up), round_)
     assert states[0] is not None
     assert (states[1] is not None) == sent
 

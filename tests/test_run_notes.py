@@ -57,6 +57,12 @@ def test_notes_and_the_state_of_a_run_do_not_overwrite_each_other(store):
     assert read_notes(store.resume(save(store, "stopped").folder.name).folder) == dict.fromkeys(LONGEST, "")
 
 
+def test_runs_stay_in_their_order_beyond_four_digits(store):
+    (store.folder / "9999-digits").mkdir(parents=True)
+    names = [save(store).folder.name for _ in "12"]
+    assert store.names() == ["9999-digits", *names] == ["9999-digits", "10000-digits", "10001-digits"]
+
+
 @pytest.mark.parametrize(("changes", "said"), [({"group": "g" * 101}, "group"), ({"tags": 3}, "tags"), ({"tag": "a"}, "tags")])
 def test_other_notes_are_refused_and_change_nothing(store, changes, said):
     save(store)

@@ -22,7 +22,7 @@ from sparselab.engines import entries, select, tiling
 from sparselab.engines.augmented import AugmentedRows
 from sparselab.engines.base import Outcome
 from sparselab.engines.fused import FusedEngine
-from sparselab.kernels.entries import add_entries, add_entry_gradients
+from sparselab.kernels.entries import LANES, add_entries, add_entries_by_blocks, add_entry_gradients, masks_of
 from sparselab.nn import entry_costs
 from sparselab.nn.losses import SoftmaxCrossEntropy
 from sparselab.training import memory
@@ -107,6 +107,49 @@ def test_products_are_sums_over_a_samples_entries(case, dtype, parts, seed):
                     gradient[slot] += value * dZ[output, c]
     np.testing.assert_array_equal(out, wanted)
     np.testing.assert_array_equal(dw, gradient)
+
+
+WAYS = "anywhere", "in order", pytest.param("by blocks", marks=needs_jit)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("n_out", [5, 8, 16, 23, 100, 256])
+@pytest.mark.parametrize("density", [0.03, 0.3, 1.0])
+def test_inputs_with_many_links_and_every_way_of_reading_their_weights(way, n_out, density):
+    random = np.random.default_rng(n_out)
+    t = strategies.topology_of(random.random((n_out, 40)) < density)
+    dense = random.integers(-4, 5, (7, 40)) * (random.random((7, 40)) < 0.4) / 4  # small fractions: sums are exact
+    X, back, w = scipy.sparse.csr_array(dense.astype(np.float32)), t.transposed, random.integers(-8, 9, t.nnz).astype(np.float32)
+    samples, out = np.array([0, 3, 6, 1, 2]), np.full((n_out, 8), 55, np.float32)
+    place = X.data, X.indices, X.indptr, samples, 1, 4, back.indptr
+    if way == "by blocks":
+        masks = np.zeros((40, -(-n_out // LANES)), np.uint16)
+        masks_of(back.indptr, back.rows, masks)
+        add_entries_by_blocks(*place, masks, w[back.slots], out, 0, 8)
+    elif way == "in order":
+        add_entries(*place, back.rows, back.slots[:0], w[back.slots], out, 0, 8)
+    else:
+        add_entries(*place, back.rows, back.slots, w, out, 0, 8)
+    weights = np.zeros((n_out, 40))
+    weights[tuple(np.array(links_of(t), int).reshape(-1, 2).T)] = w
+    np.testing.assert_array_equal(out[:, :4], weights @ dense[samples[1:]].T)
+    assert not out[:, 4:].any()
+
+
+@needs_jit
+def test_blocks_are_chosen_where_they_have_links(monkeypatch):
+    monkeypatch.setattr(entries, "EXPANDS", True)
+    assert [entries.mask_blocks(1000, n_out, 1000 * each, 4) for n_out, each in ((16, 2), (17, 2), (256, 24), (257, 200))] == [
+        1, 0, 16, 0
+    ]  # fmt: skip
+    assert entries.mask_blocks(1000, 16, 16_000, 8) == 0
+    model, X = models.net((FEATURES, 33, 4), density=0.3), sparse_rows(800)
+    found = predict(model, X, threads=1)
+    assert model._in_order[3].shape == (FEATURES, 3)
+    monkeypatch.setattr(entries, "EXPANDS", False)
+    other = model.copy()
+    np.testing.assert_array_equal(predict(other, X, threads=2), found)
+    assert other._in_order[3] is None
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e30])
@@ -197,7 +240,7 @@ def test_weights_in_order_are_those_that_the_layer_has_now(kind, dtype):
     with models.engine_is(kind):
         for change in range(6):
             found = predict(model, X)
-            topology, _, w = model._in_order
+            topology, _, w, _ = model._in_order
             assert topology() is layer.topology
             np.testing.assert_array_equal(w, layer.w[layer.topology.transposed.slots])
             np.testing.assert_array_equal(predict(model, X), found)

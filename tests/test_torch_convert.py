@@ -120,6 +120,21 @@ def test_what_cannot_be_is_named(wrong, error, said):
     assert said in str(found.value)
 
 
+@pytest.mark.parametrize("register", ["register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook"])
+def test_hooks_are_not_lost_silently(register):
+    model = block()
+    handle = getattr(model[0], register)(lambda *arguments: None)
+    with pytest.raises(ValueError, match="^0: has hooks, which would be lost"):
+        st.sparsify(model, density=0.1)
+    assert not [*st.sparse_layers(model)]
+    handle.remove()
+    st.sparsify(model, density=0.1)
+    getattr(model[3], register)(lambda *arguments: None)
+    with pytest.raises(ValueError, match="^3: has hooks"):
+        st.densify(model)
+    assert len([*st.sparse_layers(model)]) == 3
+
+
 def test_a_refusal_changes_nothing():
     model = nn.Sequential(block(), tied())
     before = copy.deepcopy(model.state_dict())

@@ -1,4 +1,4 @@
-"""Random changes of training rows: of images, and noise; which, and by how much."""
+"""Which random changes training rows get, and how large: flips, shifts, crops and rotations of images, and noise."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -175,7 +175,8 @@ class CommonScale:
         with np.errstate(over="ignore", under="ignore"):
             if not sparse.issparse(X):
                 return (X * np.float64(self.factor_)).astype(dtype)
-            data = (X.data * np.float64(self.factor_)).astype(dtype)
+            data = np.empty(X.data.shape, dtype)
+            np.multiply(X.data, np.float64(self.factor_), out=data, dtype=np.float64, casting="same_kind")
         return sparse.csr_array((data, X.indices, X.indptr), shape=X.shape)
 
 

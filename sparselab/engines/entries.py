@@ -10,11 +10,13 @@ import weakref
 import numpy as np
 import scipy.sparse
 
-from ..kernels.entries import hash64, take
+from ..kernels.entries import LANES, MOST_BLOCKS, hash64, masks_of, take
+from ..kernels.settings import EXPANDS
 from ..nn.entry_costs import density_limit
 from .augmented import AugmentedRows
 
 WORTH_ORDER = 6  # to put a weight in order costs a sixth of reading it anywhere
+WORTH_BLOCKS = 1.5  # links of an input in a block of outputs from which blocks are faster than links one by one
 WORTH_CHECKING = 24  # to see that a weight is the one that was put in order costs a 24th of it
 
 
@@ -39,9 +41,10 @@ def links_read(model, X):
 
 
 def in_order(model, X, n):
-    """The weights of the first layer by input, where n samples of X are so many that it is worth it; else None.
+    """(weights of the first layer by input, masks or None) where n samples of X are so many that it is worth it; else None.
 
     The model keeps them for the next call, which uses them where neither links nor weights are others; training forgets them.
+    masks: those of `kernels.entries.masks_of`, where it is faster to compute with them.
     """
     layer, kept = model.layers[0], vars(model).get("_in_order")
     topology, times = layer.topology, n * X.nnz / (X.shape[0] * X.shape[1])  # how often a link is read
@@ -49,14 +52,30 @@ def in_order(model, X, n):
         return None
     mark = mark_of(layer.w)
     if kept and kept[0]() is topology and kept[1] == mark:
-        return kept[2]
+        return kept[2:]
     forget_order(model)
     if times * WORTH_ORDER < 1:
         return None
     w = np.empty_like(layer.w)
     take(layer.w, topology.transposed.slots, w)
-    model._in_order = weakref.ref(topology), mark, w
-    return w
+    model._in_order = weakref.ref(topology), mark, w, block_masks(topology, layer.dtype)
+    return model._in_order[2:]
+
+
+def block_masks(topology, dtype):
+    """The masks of a layer's links by input; None where it is not worth it."""
+    blocks = mask_blocks(topology.n_in, topology.n_out, topology.nnz, np.dtype(dtype).itemsize)
+    if not blocks:
+        return None
+    masks, by_input = np.zeros((topology.n_in, blocks), np.uint16), topology.transposed
+    masks_of(by_input.indptr, by_input.rows, masks)
+    return masks
+
+
+def mask_blocks(n_in, n_out, n_links, itemsize):
+    """Masks of each input, of 2 bytes: where blocks of outputs have enough links, and the processor expands vectors; else 0."""
+    blocks = -(-n_out // LANES)
+    return blocks if EXPANDS and itemsize == 4 and blocks <= MOST_BLOCKS and n_links >= WORTH_BLOCKS * n_in * blocks else 0
 
 
 def forget_order(model):

@@ -142,8 +142,9 @@ class FusedEngine:
         self._write_shares(threads, together)
         self._write_data(X, None)
         own = self.table[0].copy()
-        if self.entries and (w := in_order(self.model, X, len(samples))) is not None:
-            self.table[0, [columns.W, columns.SLOTS_T]] = address(w), 0
+        if self.entries and (found := in_order(self.model, X, len(samples))) is not None:
+            w, masks = found
+            self.table[0, [columns.W, columns.SLOTS_T, columns.MASKS]] = address(w), 0, 0 if masks is None else address(masks)
         whole = threads * self.width  # samples that keep every thread busy
         most = whole if len(samples) <= whole else max(1, LONGEST // (links_read(self.model, X) + 1) // whole) * whole
         listen = (together or threads == 1) and self._is_long(X)

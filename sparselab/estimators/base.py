@@ -20,6 +20,8 @@ from ..checkpoints.records import History
 from ..checkpoints.state import TrainingState
 from ..datasets.scaling import CommonScale, scaled_by, warn_of_extreme_numbers, warn_of_lost_digits
 from ..datasets.validation import check_features, check_frame, is_wide
+from ..engines import select
+from ..nn.mlp import check_model
 from ..training.loop import predict
 from ..utils import checks
 from ..utils.csr import check_finite
@@ -168,7 +170,15 @@ class SparseMLPEstimator(BaseEstimator):
     def _outputs(self, X):
         """Outputs of the net for samples, (n, outputs) in float64."""
         X = self._inputs(X)  # says that there is no net, where there is none
-        return predict(self.model_, X, threads=threads_of(self.n_jobs)).astype(np.float64)
+        model, threads = self.model_, threads_of(self.n_jobs)
+        if sparse.issparse(X) and (X.shape[1], X.dtype) == (
+            model.sizes[0],
+            model.dtype,
+        ):  # to check all again is slow
+            check_model(model)
+            with checks.usual_errors():
+                return select.outputs(model, X, threads).astype(np.float64)
+        return predict(model, X, threads=threads).astype(np.float64)
 
     def _inputs(self, X):
         """Samples, checked and scaled."""
@@ -190,8 +200,8 @@ class SparseMLPEstimator(BaseEstimator):
         check_form(self.scaler_, X)
         if isinstance(self.scaler_, StandardScaler) and X.dtype == np.float32:
             with config_context(transform_output="default"):  # a net reads arrays, whatever the user's pipelines return
-                return self.scaler_.transform(X)
-        if isinstance(self.scaler_, CommonScale):
+                scaled = self.scaler_.transform(X)
+        elif isinstance(self.scaler_, CommonScale):
             scaled = self.scaler_.transform(X)
         else:
             scaled = scaled_by(X, self.scaler_.mean_, 1 / self.scaler_.scale_, np.float32)

@@ -149,7 +149,8 @@ class RunStore:
 
     def _folders(self):
         try:
-            return sorted(path for path in self.folder.iterdir() if NAME.fullmatch(path.name) and path.is_dir())
+            found = [path for path in self.folder.iterdir() if NAME.fullmatch(path.name) and path.is_dir()]
+            return sorted(found, key=lambda path: (int(path.name.split("-")[0]), path.name))
         except OSError:  # no folder yet, or not a folder, which the first run reports
             return []
 

@@ -1,8 +1,8 @@
 """Names for the columns of the tables that compiled programs read."""
 
 # `table` (layers, FIELDS) int64: sizes and addresses of each layer's arrays (V, VB and V2, VB2: what the optimizer keeps for
-# links and biases), and the dropout threshold of its outputs
-N_IN, N_OUT, NNZ, INDPTR, INDICES, W, V, B, VB, V2, VB2, INDPTR_T, ROWS_T, SLOTS_T, THRESHOLD, FIELDS = range(16)
+# links and biases), the dropout threshold of its outputs, and the masks of `entries.masks_of` (0: none)
+N_IN, N_OUT, NNZ, INDPTR, INDICES, W, V, B, VB, V2, VB2, INDPTR_T, ROWS_T, SLOTS_T, THRESHOLD, MASKS, FIELDS = range(17)
 # `coefficients` (layers, COEFFICIENTS) float32: the two slopes of the activation, and the factor of what dropout keeps
 LEFT, RIGHT, SCALE, COEFFICIENTS = range(4)
 # `buffers` (workspaces, BUFFERS, layers + 1) int64: addresses of a tile's buffers; layer 0 is the input

@@ -6,32 +6,66 @@ unsigned so that compiled code need not ask whether one counts from the end.
 """
 
 import numpy as np
+from llvmlite import ir
 from numba import types
+from numba.extending import intrinsic
 
-from .columns import FIELDS, INDPTR_T, N_IN, N_OUT, NNZ, ROWS_T, SLOTS_T, W
+from .columns import FIELDS, INDPTR_T, MASKS, N_IN, N_OUT, NNZ, ROWS_T, SLOTS_T, W
 from .ends import GATHER
-from .intrinsics import TOO_LARGE
+from .intrinsics import F32, I1, I16, I32, I64, TOO_LARGE, call, loop, pointer, row_type, splat, zeros
 from .native import caller, native
 from .rng import GOLDEN, U64
 from .settings import JIT, jit
-from .system import array_at, fetch
+from .system import ROOM, array_at, fetch, room
 
-AHEAD, POINTERS_AHEAD = 8, 24  # entries of a sample, in order; what they need is fetched so many entries before
+AHEAD, POINTERS_AHEAD = 5, 15  # entries of a sample, in order; what they need is fetched so many entries before
 FACTOR = U64(0xBF58476D1CE4E5B9)  # the first one of rng.mix64
+AT_ONCE = 8  # links of an entry
+LANES = 16  # outputs of a block
+MOST_BLOCKS = 2 * ROOM // LANES
+F64 = ir.DoubleType()
 i, f = types.int64, types.float32
 ENTRY_GRADIENTS = f(i, i, i, i, i, i, i, i, i, i, i, i, i)
 call_entry_gradients = caller(ENTRY_GRADIENTS)
 
 
+@intrinsic
+def add_multiples(typing, rows, w, x, column, width, skipped):
+    """column[rows[k] · width] += x w[k] for skipped <= k < AT_ONCE, and 0 for the others, by address.
+
+    The rows differ, so that all can be read before the first is written: the processor need not find out which one is another.
+    """
+    kind = F32 if x == f else F64
+
+    def codegen(context, builder, sig, args):
+        rows, w, x, column, width, skipped = args
+        several, numbers = ir.VectorType(kind, AT_ONCE), ir.Constant(ir.VectorType(I64, AT_ONCE), [*range(AT_ONCE)])
+        wanted = builder.icmp_signed(">=", numbers, splat(builder, skipped, AT_ONCE))
+        factors = builder.select(wanted, splat(builder, x, AT_ONCE), ir.Constant(several, [0.0] * AT_ONCE))
+        products = builder.fmul(factors, builder.load(pointer(builder, w, several), align=4))
+        rows, column, sums = pointer(builder, rows, I32), pointer(builder, column, kind), []
+        for k in range(AT_ONCE):
+            row = builder.zext(builder.load(builder.gep(rows, [I64(k)])), I64)
+            place = builder.gep(column, [builder.mul(row, width)])
+            sums.append((builder.fadd(builder.load(place), builder.extract_element(products, I32(k))), place))
+        for one in sums:
+            builder.store(*one)
+        return context.get_dummy_value()
+
+    return types.void(i, i, x, i, i, i), codegen
+
+
 @jit
-def fetch_ahead(columns, entry, end, indptr, rows, others):
-    """Prefetch the first and last of `rows` and `others` of the feature of entry + AHEAD, and row pointers further ahead."""
+def fetch_ahead(columns, entry, end, indptr, rows, others, itemsize):
+    """Prefetch the first and last of `rows` and `others`, by address, of the feature of entry + AHEAD, and row pointers further
+    ahead."""
     if entry + POINTERS_AHEAD < end:
         fetch(indptr.ctypes.data + 8 * columns[entry + POINTERS_AHEAD])
     if entry + AHEAD < end:
-        for k in (indptr[columns[entry + AHEAD]], indptr[columns[entry + AHEAD] + 1] - 1):
-            fetch(rows.ctypes.data + 4 * k)
-            fetch(others.ctypes.data + others.itemsize * k)
+        feature = columns[entry + AHEAD]
+        for k in (indptr[feature], indptr[feature + 1] - 1):
+            fetch(rows + 4 * k)
+            fetch(others + itemsize * k)
 
 
 @jit
@@ -43,17 +77,28 @@ def add_entries(values, columns, starts, samples, first, count, indptr, rows, sl
     for j in range(out.shape[0]):
         for c in range(begin, end):
             out[j, c] = 0
+    others, itemsize = (slots.ctypes.data, 4) if slots.size else (w.ctypes.data, w.itemsize)
     for c in range(begin, min(end, count)):
         start, stop = starts[samples[first + c]], starts[samples[first + c] + 1]
         for entry in range(start - AHEAD if JIT else start, stop):
-            if JIT and slots.size:
-                fetch_ahead(columns, entry, stop, indptr, rows, slots)
-            elif JIT:
-                fetch_ahead(columns, entry, stop, indptr, rows, w)
+            if JIT:
+                fetch_ahead(columns, entry, stop, indptr, rows.ctypes.data, others, itemsize)
             if entry < start:
                 continue
             x, feature = values[entry], columns[entry]
-            for k in range(indptr[feature], indptr[feature + 1]):
+            first_link, last = indptr[feature], indptr[feature + 1]
+            if JIT and slots.size == 0 and first_link + AT_ONCE <= last:
+                column = out.ctypes.data + out.itemsize * c
+                while first_link + AT_ONCE <= last:
+                    links = rows.ctypes.data + 4 * first_link, w.ctypes.data + w.itemsize * first_link
+                    add_multiples(*links, x, column, out.shape[1], 0)
+                    first_link += AT_ONCE
+                if first_link < last:  # with some of those before: the end of a loop over the rest would be mispredicted
+                    before, first_link = AT_ONCE - (last - first_link), last - AT_ONCE
+                    links = rows.ctypes.data + 4 * first_link, w.ctypes.data + w.itemsize * first_link
+                    add_multiples(*links, x, column, out.shape[1], before)
+                first_link = last
+            for k in range(first_link, last):
                 slot = U64(slots[U64(k)]) if slots.size else U64(k)
                 out[U64(rows[U64(k)]), U64(c)] += x * w[slot]
 
@@ -70,7 +115,7 @@ def add_entry_gradients(values, columns, starts, samples, first, count, indptr, 
         start, stop = starts[samples[first + c]], starts[samples[first + c] + 1]
         for entry in range(start - AHEAD if JIT else start, stop):
             if JIT:
-                fetch_ahead(columns, entry, stop, indptr, rows, slots)
+                fetch_ahead(columns, entry, stop, indptr, rows.ctypes.data, slots.ctypes.data, 4)
             if entry < start:
                 continue
             x, feature = values[entry], columns[entry]
@@ -81,6 +126,63 @@ def add_entry_gradients(values, columns, starts, samples, first, count, indptr, 
                     dw[slot] = new
                     nonfinite += new * much * nothing
     return nonfinite
+
+
+@jit
+def masks_of(indptr, rows, masks):
+    """Set bit r % LANES of masks[i, r // LANES] for every link of input i to output r; masks (n_in, blocks) uint16, zeros."""
+    for n in range(masks.shape[0]):
+        for k in range(indptr[n], indptr[n + 1]):
+            row = rows[U64(k)]
+            masks[n, row // LANES] |= np.uint16(1) << np.uint16(row % LANES)
+
+
+@intrinsic
+def add_blocks(typing, masks, w, x, sums, blocks):
+    """sums[0 : LANES · blocks] += x times the weights at w, in turn where bits of the masks are set; by address."""
+
+    def codegen(context, builder, sig, args):
+        masks, w, x, sums, blocks = args
+        masks, sums, factor = pointer(builder, masks, I16), pointer(builder, sums, row_type(LANES)), splat(builder, x, LANES)
+
+        def block(b, weights):
+            bits, place = builder.load(builder.gep(masks, [b])), builder.gep(sums, [b])
+            chosen = builder.bitcast(bits, ir.VectorType(I1, LANES))
+            some = call(builder, f"llvm.masked.expandload.v{LANES}f32", row_type(LANES), [weights, chosen, zeros(LANES)])
+            builder.store(builder.fadd(builder.load(place, align=4), builder.fmul(factor, some)), place, align=4)
+            return builder.gep(weights, [builder.zext(call(builder, "llvm.ctpop.i16", I16, [bits]), I64)])
+
+        loop(builder, I64(0), blocks, 1, pointer(builder, w, F32), block)
+        return context.get_dummy_value()
+
+    return types.void(i, i, f, i, i), codegen
+
+
+@jit
+def add_entries_by_blocks(values, columns, starts, samples, first, count, indptr, masks, w, out, begin, end):
+    """`add_entries` in float32, with w in the order of rows, which rise for each input; masks: those of `masks_of`.
+
+    No link's row is read, and sums are vectors: the fastest where a block of LANES outputs has many links of an input.
+    """
+    sums, blocks = room(), masks.shape[1]
+    row = array_at(sums, (blocks * LANES,), np.float32)
+    for c in range(begin, end):
+        row[:] = 0
+        start, stop = (starts[samples[first + c]], starts[samples[first + c] + 1]) if c < count else (0, 0)
+        for entry in range(start - AHEAD, stop):
+            if entry + POINTERS_AHEAD < stop:
+                fetch(indptr.ctypes.data + 8 * columns[entry + POINTERS_AHEAD])
+            if entry + AHEAD < stop:
+                feature = columns[entry + AHEAD]
+                fetch(masks.ctypes.data + 2 * blocks * feature)
+                fetch(w.ctypes.data + 4 * indptr[feature])
+                fetch(w.ctypes.data + 4 * (indptr[feature + 1] - 1))
+            if entry >= start:
+                feature = columns[entry]
+                place = masks.ctypes.data + 2 * blocks * feature, w.ctypes.data + 4 * indptr[feature]
+                add_blocks(*place, values[entry], sums, blocks)
+        for r in range(out.shape[0]):
+            out[r, c] = row[r]
 
 
 @jit
@@ -107,14 +209,19 @@ def hash64(words):
 def from_entries(part, parts, X, indices, indptr, n_rows, n_features, samples, first, count, tile, width, layer):
     """add_entries into a tile (n_out, width): each part computes some of the samples."""
     t, starts = array_at(layer, (FIELDS,), np.int64), array_at(indptr, (n_rows + 1,), np.int64)
-    n, nnz, n_out = starts[n_rows], t[NNZ], t[N_OUT]
-    slots = nnz if t[SLOTS_T] else 0
-    add_entries(
+    n, nnz, n_in, n_out = starts[n_rows], t[NNZ], t[N_IN], t[N_OUT]
+    given = (
         array_at(X, (n,), np.float32), array_at(indices, (n,), np.int32), starts, array_at(samples, (first + count,), np.int64),
-        first, count, array_at(t[INDPTR_T], (t[N_IN] + 1,), np.int64), array_at(t[ROWS_T], (nnz,), np.int32),
-        array_at(t[SLOTS_T], (slots,), np.int32), array_at(t[W], (nnz,), np.float32),
-        array_at(tile, (n_out, width), np.float32), width * part // parts, width * (part + 1) // parts,
+        first, count, array_at(t[INDPTR_T], (n_in + 1,), np.int64),
     )  # fmt: skip
+    w, out = array_at(t[W], (nnz,), np.float32), array_at(tile, (n_out, width), np.float32)
+    begin, end = width * part // parts, width * (part + 1) // parts
+    if t[MASKS]:
+        masks = array_at(t[MASKS], (n_in, (n_out + LANES - 1) // LANES), np.uint16)
+        add_entries_by_blocks(*given, masks, w, out, begin, end)
+    else:
+        rows, slots = array_at(t[ROWS_T], (nnz,), np.int32), array_at(t[SLOTS_T], (nnz if t[SLOTS_T] else 0,), np.int32)
+        add_entries(*given, rows, slots, w, out, begin, end)
 
 
 @native(ENTRY_GRADIENTS)

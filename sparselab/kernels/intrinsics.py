@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 
 from .rng import LANE, MIX_32
 
-F32, I1, I8, I32, I64 = ir.FloatType(), ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
+F32, I1, I8, I16, I32, I64 = ir.FloatType(), *map(ir.IntType, (1, 8, 16, 32, 64))
 PART = 16  # columns of a row that SDDMM multiplies and adds at once
 UNROLL = 4  # links that SpMM and dX process together
 TOO_LARGE = float(2**30)  # a gradient that overflows when multiplied by this counts as not finite

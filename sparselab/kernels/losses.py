@@ -1,4 +1,7 @@
-"""Losses of a tile, with weights of samples and of outputs; softmax and squared error without weights are in elementwise.py."""
+"""Losses of a tile and their gradients, with weights of samples and of outputs.
+
+elementwise.py has the two that need no weights, softmax cross-entropy and squared error, as parts of fused passes.
+"""
 
 import numpy as np
 

@@ -32,6 +32,9 @@ def jit(function=None, **options):
 WIDTHS = (8, 16, 32, 64)  # columns of a tile for which the vector kernels are compiled
 
 
+EXPANDS = JIT and llvmlite.binding.get_host_cpu_features().get("avx512f", False)  # vectors, from memory by a mask
+
+
 def cpu_name():
     """LLVM's name of this processor, for which kernels are compiled and cached."""
     return llvmlite.binding.get_host_cpu_name()

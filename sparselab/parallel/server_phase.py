@@ -104,7 +104,7 @@ class ServerPhase:
     def _snapshot(self):
         """What a worker or a team computes with; before the first update, a mini-batch for each worker, at no learning rate."""
         steps = self.run.steps_per_push if self.policy else max(1, self.team)
-        snapshot = replace(self.server.view(), steps=steps, kept=self.kept)
+        snapshot = replace(self.server.view(), steps=steps, kept=self.kept, warm_up=self.policy is None)
         if not self.team:
             return snapshot
         rates = [self.policy.rate(self.updates + step / steps) if self.policy else 0.0 for step in range(steps)]

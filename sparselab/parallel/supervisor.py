@@ -107,9 +107,14 @@ class Supervisor:
         self.serve(lambda *one: bool(found.append(one)))
         return found[0]
 
-    def receive(self, future):
-        """Handle the answer of a worker that is a thread, in that thread; False where the driver has to look at it."""
-        with self.lock:
+    def receive(self, future, wait=True):
+        """Handle an answer in the caller's thread; False where the driver has to look at it.
+
+        wait: for other threads that handle something; a thread that these may be waiting for must not.
+        """
+        if not self.lock.acquire(blocking=wait):
+            return False
+        try:
             number = self.futures.get(future)
             if not self.serving or number is None:
                 return False
@@ -123,6 +128,8 @@ class Supervisor:
                 except BaseException as error:
                     self.error, self.serving = error, False
                 return self.serving
+        finally:
+            self.lock.release()
 
     def record_step(self, number, begun, ended):
         """A worker has pushed by itself, with a task that began and ended then, and computes its next round."""

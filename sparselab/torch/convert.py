@@ -12,6 +12,7 @@ from ..utils import checks
 from .linear import DTYPES, SparseLinear
 
 FROM_WEIGHTS = "random", "magnitude"
+HOOKS = "_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks"  # of torch, which has no public names
 
 
 def sparsify(
@@ -49,7 +50,7 @@ def sparsify(
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of these, or a layer cannot be replaced; nothing has changed then.
+        If an argument is none of these, or a layer cannot be replaced (one with hooks, too); nothing has changed then.
 
     Examples
     --------
@@ -64,6 +65,7 @@ def sparsify(
     chosen = dict(chosen_layers(module, layers))
     for name, linear in chosen.items():
         check_linear(name, linear, module)
+        check_hooks(name, linear)
     new = {}
     for linear in chosen.values():
         new[linear] = sparse(linear, density, from_weights, new_values)
@@ -86,6 +88,13 @@ def densify(module: nn.Module) -> nn.Module:
     torch.nn.Module
         The same module; a torch.nn.Linear if it is a SparseLinear itself. Training it would fill the zeros.
 
+    Raises
+    ------
+    TypeError
+        If it is no module.
+    ValueError
+        If one of its sparse layers has hooks, which the new layer would not have; nothing has changed then.
+
     Examples
     --------
     >>> import torch
@@ -94,7 +103,10 @@ def densify(module: nn.Module) -> nn.Module:
     >>> int(torch.count_nonzero(sparselab.torch.densify(layer).weight))
     60
     """
-    return replaced(module, {layer: dense(layer) for _, layer in sparse_layers(module)})
+    layers = list(sparse_layers(module))
+    for name, layer in layers:
+        check_hooks(name, layer)
+    return replaced(module, {layer: dense(layer) for _, layer in layers})
 
 
 def to_masks(module: nn.Module) -> dict[str, torch.Tensor]:
@@ -182,6 +194,12 @@ def check_linear(name, linear, module):
     for other, owner in module.named_modules():
         if owner is not linear and any(parameter is weight for parameter in owner._parameters.values()):
             raise ValueError(f"{name}: its weight is also that of {other or 'the module itself'}, which would keep the dense one")
+
+
+def check_hooks(name, layer):
+    """Raise ValueError where something hangs on a layer that its replacement would not have."""
+    if any(getattr(layer, kind) for kind in HOOKS):
+        raise ValueError(f"{name or 'module'}: has hooks, which would be lost; remove them before, and register them anew")
 
 
 def sparse(linear, density, from_weights, new_values):

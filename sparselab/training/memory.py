@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..engines.entries import mask_blocks
 from ..engines.tiling import groups_of, scatters, shared_out, tile_width, tiles_of
 from ..nn import activations, trained_activations
 from ..nn.evaluation import rows_at_once
@@ -136,7 +137,9 @@ class TrainingShape(NetShape):
         tile, more = self.workspace_bytes(width, training=True, entries=entries), {}
         if n_test:
             space = self.workspace_bytes(width, training=False, entries=entries) if layerwise else 0
-            ordered = entries * self.nnz[0] * self.itemsize  # engines.entries.in_order
+            first = int(self.sizes[0]), int(self.sizes[1]), int(self.nnz[0])
+            masks = 2 * first[0] * mask_blocks(*first, self.itemsize)
+            ordered = entries * (self.nnz[0] * self.itemsize + masks)  # engines.entries.in_order
             computed, evaluated = (n_test, n_test) if evaluated_whole else rows_at_once(n_test, int(self.sizes[-1]))
             more["evaluation"] = space + ordered + (computed * self.itemsize + evaluated * 3 * 8) * self.sizes[-1]
         if evolution:  # in addition: the memory that an evaluation freed is not always given back

@@ -71,8 +71,9 @@ def random_place(random):
 
 
 def disturbed(backend, kinds, n, synchronous=True):
-    """(runs that were as they should be, seconds until the task was begun again) of n runs with a fault each."""
+    """(runs that were as they should be and left no process, seconds until the task was begun again) of n runs with a fault."""
     random, good, waited, wanted = np.random.default_rng(0), 0, [], None
+    before = family(os.getpid())
     for i in range(n):
         with tempfile.TemporaryDirectory() as folder:
             wanted = train(folder, "serial").hash if wanted is None else wanted
@@ -82,7 +83,7 @@ def disturbed(backend, kinds, n, synchronous=True):
             found = train(folder, backend, {"kind": kinds[i % len(kinds)], **fault}, synchronous=synchronous)
             happened = (Path(folder) / "fault-0").exists()
             as_wanted = found.hash == wanted if synchronous else found.updates == [UPDATES] * 2 and models.is_finite(found.model)
-            good += happened and as_wanted
+            good += happened and as_wanted and not left_of(before)
             waited += [found.again] if found.again is not None else []
     return good, waited
 
@@ -123,6 +124,14 @@ def pauses_of(tasks):
 def family(pid):
     """The processes that a process has started."""
     return psutil.Process(pid).children(recursive=True)
+
+
+def left_of(before, patience=30.0):
+    """The workers that this process has beside those before, once none or no patience is left; `patience` in seconds."""
+    limit = time.monotonic() + patience
+    while (left := workers([one for one in family(os.getpid()) if one not in before])) and time.monotonic() < limit:
+        time.sleep(0.05)
+    return left
 
 
 def workers(processes):

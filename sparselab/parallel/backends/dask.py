@@ -8,6 +8,7 @@ values only; links go to a worker once after each evolution. A local cluster lis
 import asyncio
 import logging
 import os
+import pickle
 import queue
 import signal
 import threading
@@ -17,6 +18,9 @@ from collections import Counter
 from concurrent.futures import BrokenExecutor, Future, wait
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+
+import cloudpickle
 
 from ...utils import checks
 from ...utils.interrupts import defer_interrupts
@@ -28,6 +32,7 @@ from .dask_worker import attend, decoded, encoded, filled, flat, hollow, restore
 CONNECT = 10  # seconds that a scheduler has to answer
 START_UP = 60  # seconds that workers have to come
 CLOSING = 5  # seconds that a cluster of this machine has to end by itself
+SMALL = 2**22  # bytes of a net whose updates hold up Dask's event loop for less than a millisecond
 # A cluster of this machine: the memory of messages is kept for the next ones, and nothing looks at what workers do.
 OWN = {f"distributed.nanny.pre-spawn-environ.MALLOC_{name}_THRESHOLD_": 2**25 for name in ("TRIM", "MMAP")}
 OWN |= {"distributed.worker.profile.enabled": False}
@@ -56,7 +61,7 @@ class Cluster:
         self.compression = f"top-k {share:g}" if self.share else compression  # for the records
         self.address, self.client, self.cluster, self.listener = address, None, None, None
         self.data, self.lines, self.teams, self.avoided, self.serving = None, {}, {}, set(), set()
-        self.secret, self.attempt, self.can_meet = uuid.uuid4().hex, 0, True
+        self.secret, self.attempt, self.can_meet, self.receive = uuid.uuid4().hex, 0, True, None
 
     def open(self, spec, X, targets):
         """Connect or start, send the samples to every worker, and wait until all workers have connected to this process."""
@@ -74,13 +79,19 @@ class Cluster:
                 ) from error
         self.teams = self._teams()
 
+    def deliver_to(self, receive):
+        """Answers of small nets are offered to this function first, in the thread of Dask's event loop: to wake another thread
+        takes longer than to handle them. It must not wait for what that loop does."""
+        self.receive = partial(receive, wait=False)
+
     def gradient(self, number, snapshot, round_):
         """Send the snapshot, without its links where the worker has them, and start the round."""
         p, line = snapshot.parameters, self.lines[number]
         has_links = line.generation == snapshot.generation
-        goes_on = round_ == line.round + 1 and snapshot.version > 0  # what came before the first update was discarded
+        goes_on = round_ == line.next_round
         links, state = None if has_links else (p.topologies, p.neurons), None if has_links and goes_on else snapshot.optimizer
-        line.generation, line.topologies, line.round = snapshot.generation, p.topologies, round_
+        line.generation, line.topologies = snapshot.generation, p.topologies
+        line.next_round = None if snapshot.warm_up else round_ + 1
         values = flat(p.weights, p.biases, state)
         values = rounded(values) if self.compression == "bfloat16" else values
         head = replace(snapshot, parameters=None, optimizer=hollow(state))
@@ -153,12 +164,13 @@ class Cluster:
                 with suppress(Exception):  # a cluster that lives on shall have nothing left of this
                     client.sync(self._hang_up, callback_timeout=CLOSING)
                     client.cancel([line.remote for line in lines.values()])
-            if cluster is not None:
-                for nanny in cluster.workers.values():
-                    nanny.auto_restart = False
-                kill(cluster.workers.values())
+            processes = []
+            for nanny in [] if cluster is None else [*cluster.workers.values()]:
+                nanny.close_gracefully()  # else it starts another worker in the place of one that has ended
+                processes.append(nanny.process)
+            kill(processes)
             self.client, client = None, None if client is self.address else client
-            ending = threading.Thread(target=end, args=(client, cluster), daemon=True)  # it may wait for processes that are gone
+            ending = threading.Thread(target=end, args=(client, cluster, processes), daemon=True)  # it may wait for what is gone
             ending.start()
             ending.join(CLOSING)
 
@@ -293,7 +305,12 @@ class Cluster:
         future = Future()
         try:
             self._check_scheduler()
-            self.client.loop.add_callback(line.start, future, encoded((name, arguments)))
+            dumps, receive = cloudpickle.dumps, None
+            if name == "gradient":
+                snapshot, _, values, *_ = arguments
+                dumps = pickle.dumps
+                receive = None if snapshot.kept or values.nbytes > SMALL else self.receive
+            self.client.loop.add_callback(line.start, future, encoded((name, arguments), dumps), receive)
         except Exception as error:
             future.set_exception(error)
             self.done.put(future)
@@ -305,18 +322,18 @@ class Line:
     loop changes it.
 
     peer: where the worker listens to others; remote: Dask's Future of the task; serving: our task that serves the connection;
-    future: of what the worker does now; generation, topologies: the links that it has; round: its last one.
+    future: of what the worker does now; generation, topologies: the links that it has; next_round: the one that goes on from
+    its last one.
     """
 
     def __init__(self, number, address, done):
         self.number, self.address, self.done, self.token, self.peer = number, address, done, uuid.uuid4().hex, None
-        self.tasks, self.connected, self.error = asyncio.Queue(), Future(), None
-        self.remote = self.serving = self.future = self.generation = self.topologies = None
-        self.round = -1
+        self.tasks, self.connected, self.error, self.receive = asyncio.Queue(), Future(), None, None
+        self.remote = self.serving = self.future = self.generation = self.topologies = self.next_round = None
 
-    def start(self, future, message):
-        """Have a task sent."""
-        self.future = future
+    def start(self, future, message, receive):
+        """Have a task sent; `receive`: a function to which its answer is offered first, or None."""
+        self.future, self.receive = future, receive
         if self.error is None:
             self.tasks.put_nowait(message)
         else:
@@ -326,7 +343,8 @@ class Line:
         """The worker's answer, or its error."""
         future, self.future = self.future, None
         (future.set_result if good else future.set_exception)(answer)
-        self.done.put(future)
+        if not (good and self.receive is not None and self.receive(future)):
+            self.done.put(future)
 
     def fail(self, error):
         """The worker is lost."""
@@ -357,17 +375,18 @@ def imported():
     return distributed
 
 
-def end(*things):
-    """Close those that are there."""
-    for one in things:
+def end(client, cluster, processes):
+    """Close those that are there, and end the workers' processes that were just being started."""
+    for one in (client, cluster):
         if one is not None:
             with suppress(Exception):
                 one.close(CLOSING)
+    kill(processes)
 
 
-def kill(nannies):
-    """End the processes of these nannies of this machine: asking them takes seconds where one hangs."""
-    for nanny in list(nannies):
-        if nanny.pid:
+def kill(workers):
+    """End the processes of these nannies of this machine, or WorkerProcesses: asking them takes seconds where one hangs."""
+    for worker in list(workers):
+        if worker is not None and worker.pid:
             with suppress(ProcessLookupError):
-                os.kill(nanny.pid, signal.SIGKILL)
+                os.kill(worker.pid, signal.SIGKILL)

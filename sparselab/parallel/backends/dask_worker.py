@@ -10,6 +10,7 @@ import numpy as np
 from ...nn.mlp import Parameters
 from ...nn.optimizers import LayerState
 from ...utils.version import __version__
+from ..core.worker import GradientUpdate
 from .process_worker import WorkerTasks, attempt
 from .team import Team
 
@@ -44,7 +45,7 @@ async def serve(driver, greeting, security, tasks):
                 answer = (await asyncio.gather(answer[1], return_exceptions=True))[0]
                 answer = not isinstance(answer, BaseException), answer
             try:
-                message = encoded(answer)
+                message = encoded(answer, pickle.dumps if isinstance(answer[1], GradientUpdate) else cloudpickle.dumps)
             except Exception as error:
                 text = f"the answer cannot be sent ({type(error).__name__}: {error})"
                 message = encoded((False, RuntimeError(text)))
@@ -148,7 +149,7 @@ class Tasks(WorkerTasks):
         """
         if links is not None:
             self.topologies, self.neurons = links
-        if links is not None or snapshot.version == 0:  # gradients from before the first update were discarded
+        if links is not None:
             self.lost = 0.0
         is_rounded, values = values.dtype != dtype, widened(values, dtype)
         (weights, biases), optimizer = filled(values, self.topologies, snapshot.optimizer)
@@ -159,7 +160,7 @@ class Tasks(WorkerTasks):
             if is_rounded or share:  # the state is not added up: it needs no correction
                 vector[:n] += self.lost
                 whole, vector = vector[:n], rounded(vector) if is_rounded else largest(vector, n, share)
-                self.lost = whole - restored(vector, dtype)[:n]
+                self.lost = 0.0 if snapshot.warm_up else whole - restored(vector, dtype)[:n]
             self.kept = vector if snapshot.kept else None
             sent = None if snapshot.kept else (vector, dtype)
             update = replace(update, dw=sent, db=None, optimizer=hollow(update.optimizer))
@@ -214,12 +215,15 @@ class Tasks(WorkerTasks):
 # for both sides
 
 
-def encoded(message):
-    """The message for a connection: its pickle, then its arrays, which are not copied."""
+def encoded(message, dumps=cloudpickle.dumps):
+    """The message for a connection: its pickle, then its arrays, which are not copied.
+
+    dumps: pickle's is several times as fast, for what is of this package only.
+    """
     from distributed.protocol import to_serialize
 
     buffers = []
-    head = cloudpickle.dumps(message, protocol=5, buffer_callback=buffers.append)
+    head = dumps(message, protocol=5, buffer_callback=buffers.append)
     return [head, *(to_serialize(one.raw()) for one in buffers)]
 
 

@@ -64,6 +64,8 @@ class Snapshot:
         Whether a team sends the state of its optimizer.
     kept : bool, default False
         Whether the worker keeps its gradient, which the backend will ask for in the sum of all.
+    warm_up : bool, default False
+        Whether what the worker computes will be discarded.
 
     Examples
     --------
@@ -82,6 +84,7 @@ class Snapshot:
     optimizer: list[LayerState] | None = None
     state_wanted: bool = False
     kept: bool = False
+    warm_up: bool = False
 
 
 @dataclass
