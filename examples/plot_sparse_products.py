@@ -11,8 +11,8 @@ on the way from one link to all links the dense product overtakes. Where?
     already where 50 to 90 % are. (That was on GPUs. Here it is one core of a CPU.) Nerva, with MKL's products on CPUs, trains at
     99 % sparsity in a quarter of the time that PyTorch with masks takes.
 :Measured: One thread. Beside the dense product, that of a sparse layer is faster at 1 %, faster at 5 %, slower at 50 %, slower
-    at 100 % of the links. So the claim shows on a CPU for the sparser half of that range; the picture tells where the lines
-    cross. Nerva was not run: its sparse layers are C++ that is built from source, with MKL, and pip does not install them.
+    at 100 % of the links. So the claim shows on a CPU for the sparser half of that range. Nerva was not run: its sparse layers
+    are built from C++ with MKL, not by pip. MKL's product, which PyTorch has, was the fastest sparse one from about 1 % on.
 """
 
 # %%
@@ -45,13 +45,13 @@ def milliseconds(product, X):  # the first call compiles and fills caches
 
 OTHERS = {}  # what makes the product of a dense matrix, and its argument
 with suppress(ImportError):
-    from torch import from_numpy, set_grad_enabled
+    from torch import from_numpy, set_num_threads
 
     OTHERS["PyTorch, CSR (MKL)"] = lambda W: (from_numpy(W).to_sparse_csr().matmul, from_numpy(X))
-    set_grad_enabled(False)
+    set_num_threads(1)
     from sparseprop.modules import SparseLinear
 
-    OTHERS["SparseProp"] = lambda W: (SparseLinear(from_numpy(W)), from_numpy(X.T.copy()))
+    OTHERS["SparseProp"] = lambda W: (SparseLinear(from_numpy(W)).requires_grad_(False), from_numpy(X.T.copy()))
 times = []
 with threadpool_limits(1):
     for density in DENSITIES:
