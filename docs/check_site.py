@@ -1,7 +1,7 @@
 """What a built site must hold: links that lead somewhere, and every public name. It needs no network.
 
-Every link and every source in every page must lead to a file of the site, and every anchor to an id in it; addresses elsewhere
-are not asked.
+Every link and every source in every page must lead to a file of the site, and every anchor to an id in it. Links may lead
+elsewhere, and are not followed; scripts, styles and pictures may not, so that the site can be read without a network.
 """
 
 from html.parser import HTMLParser
@@ -10,11 +10,11 @@ from urllib.parse import unquote, urlsplit
 
 
 class Page(HTMLParser):
-    """The ids of a page, and its links and sources."""
+    """The ids of a page, its links and sources, and what of these a browser loads with it."""
 
     def __init__(self, path):
         super().__init__()
-        self.ids, self.links = set(), []
+        self.ids, self.links, self.loaded = set(), [], set()
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attributes):
@@ -23,10 +23,12 @@ class Page(HTMLParser):
                 self.ids.add(value)
             elif name in ("href", "src") and value:
                 self.links.append(value)
+                if name == "src" or (tag == "link" and "stylesheet" in (dict(attributes).get("rel") or "")):
+                    self.loaded.add(value)
 
 
 def broken(folder):
-    """A line for each link that leads nowhere."""
+    """A line for each link that leads nowhere, and for each thing that is loaded from elsewhere."""
     folder = Path(folder).resolve()
     pages = {path: Page(path) for path in sorted(folder.rglob("*.html")) if path.parent.name != "_static"}  # a theme's templates
     lines = []
@@ -34,6 +36,8 @@ def broken(folder):
         for link in dict.fromkeys(page.links):
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:
+                if parts.scheme != "data" and link in page.loaded:
+                    lines.append(f"{path.relative_to(folder)}: {link}: is loaded from elsewhere")
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             target = target / "index.html" if target.is_dir() else target

@@ -12,7 +12,11 @@ import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
+from docutils import nodes
+from docutils.utils.math import MathError
+from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.errors import ExtensionError
+from sphinx.util import logging
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "docs"), str(ROOT / "tests")]
@@ -57,7 +61,7 @@ nitpick_ignore_regex = [("py:obj", r"\w+")]
 
 # pages of Markdown and notebooks
 nb_execution_mode = "off"  # notebooks are committed with their outputs, which `make test` checks
-myst_enable_extensions = ["dollarmath", "substitution"]  # formulas of notebooks; pages with some load MathJax from a CDN
+myst_enable_extensions = ["dollarmath", "substitution"]  # the first one for formulas of notebooks
 myst_heading_anchors = 3
 repository = os.environ.get("GITHUB_REPOSITORY")  # known to the workflow that publishes the site
 binder = f"[Binder](https://mybinder.org/v2/gh/{repository}/HEAD?labpath=notebooks/00_start_here.ipynb)"
@@ -97,6 +101,7 @@ html_extra_path = ["site"]  # index.html, which leads to docs/index.html
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_copy_source = html_show_sourcelink = False
+html_math_renderer = "mathml"  # `formula` below: MathJax would be loaded from elsewhere
 html_theme_options = {
     "logo": {"text": "sparselab"},
     "navbar_align": "left",
@@ -140,8 +145,20 @@ def signature(app, what, name, obj, options, text, returns):
     return None
 
 
+def formula(translator, node):
+    """A formula as MathML, which browsers show without a script."""
+    is_block = isinstance(node, nodes.math_block)
+    try:
+        text = tex2mathml(node.astext(), as_block=is_block)
+    except MathError as error:
+        logging.getLogger(__name__).warning("formula %r: %s", node.astext(), error, location=node)
+        text = ""
+    translator.body.append(f'<div class="formula">{text}</div>' if is_block else text)
+    raise nodes.SkipNode
+
+
 def check(app, exception):
-    """After a build: an error that names every broken link, and every public name that is on no page."""
+    """After a build: an error that names every broken link, what is loaded from elsewhere, and every name that is on no page."""
     if exception is None and app.builder.name == "html":
         shutil.copytree(ROOT / "docs/images", app.outdir / "docs/images", dirs_exist_ok=True)  # for HTML within notebooks
         names = check_site.undescribed(app.outdir, reference_pages.public(autodoc_mock_imports))
@@ -157,3 +174,4 @@ def setup(app):
     app.connect("autodoc-process-signature", signature)
     app.connect("autodoc-skip-member", skip)
     app.connect("build-finished", check, priority=900)
+    app.add_html_math_renderer("mathml", (formula, None), (formula, None))

@@ -4,13 +4,14 @@ conda is not run here; tested is that it asks for the same packages and bounds, 
 """
 
 import tomllib
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +36,25 @@ def differences(ours, theirs):
 def unmet(wanted, versions):
     """Names that are absent from `versions` or outside their bounds."""
     return {name for name, allowed in wanted.items() if name not in versions or versions[name] not in allowed}
+
+
+LINUX = {"extra": "", "platform_system": "Linux", "sys_platform": "linux"}
+
+
+def that_come_along(names):
+    """The names of installed packages and of all that these require on Linux, for which pins are made; as pip normalizes them."""
+    found, left = set(), list(names)
+    while left:
+        name = canonicalize_name(left.pop())
+        if name in found:
+            continue
+        try:
+            lines = metadata.requires(name) or ()
+        except metadata.PackageNotFoundError:
+            continue
+        found.add(name)
+        left += [r.name for r in map(Requirement, lines) if r.marker is None or r.marker.evaluate(LINUX)]
+    return found
 
 
 REQUIRED = bounds(PYPROJECT["dependencies"] + PYPROJECT["optional-dependencies"]["test"])
@@ -65,11 +85,15 @@ def test_conda_installs_the_project_itself_and_nothing_else_with_pip():
 
 
 def test_installed_versions_are_within_bounds():
-    assert unmet(REQUIRED, {name: Version(version(name)) for name in REQUIRED}) == set()
+    assert unmet(REQUIRED, {name: Version(metadata.version(name)) for name in REQUIRED}) == set()
 
 
 def test_pins_are_within_bounds(pins):
     assert unmet(REQUIRED | bounds(PYPROJECT["optional-dependencies"]["docs"]), pins) == set()
+
+
+def test_every_package_that_comes_along_is_pinned(pins):
+    assert that_come_along(REQUIRED) - set(map(canonicalize_name, pins)) == set()
 
 
 def test_pins_leave_out_the_project_and_the_bench_extra(pins):

@@ -98,6 +98,7 @@ def site(folder, **pages):
 
 def test_a_site_without_faults_has_none(tmp_path):
     links = '<a href="b.html#there">b</a><a href="#top">top</a><a href="https://elsewhere.example/x">x</a><i id="top"></i>'
+    links += '<link rel="canonical" href="https://elsewhere.example/x"><img src="data:image/png;base64,AA==">'
     assert check_site.broken(site(tmp_path, a=links, b='<p id="there"></p><img src="a.html?v=1">')) == []
     assert check_site.undescribed(tmp_path, ["top", "there"]) == []
 
@@ -110,9 +111,12 @@ def test_a_site_without_faults_has_none(tmp_path):
         ('<a href="b.html#nowhere">b</a>', "a.html: b.html#nowhere: no such anchor"),
         ('<a href="#nowhere">b</a>', "a.html: #nowhere: no such anchor"),
         ('<a href="../outside.html">o</a>', "a.html: ../outside.html: no such file"),
+        ('<script src="https://a.example/x.js"></script>', "a.html: https://a.example/x.js: is loaded from elsewhere"),
+        ('<img src="//a.example/x.png">', "a.html: //a.example/x.png: is loaded from elsewhere"),
+        ('<link rel="stylesheet" href="https://a.example/x.css">', "a.html: https://a.example/x.css: is loaded from elsewhere"),
     ],
 )
-def test_a_broken_link_is_named(tmp_path, link, fault):
+def test_a_link_that_does_not_work_without_a_network_or_at_all_is_named(tmp_path, link, fault):
     (tmp_path / "outside.html").write_text("")
     (tmp_path / "site").mkdir()
     assert check_site.broken(site(tmp_path / "site", a=link, b="")) == [fault]
