@@ -97,7 +97,7 @@ $(VENV)/.installed-test: $(REQUIREMENTS) | $(BIN)/pip
 	@touch $(VENV)/.installed $@
 
 $(VENV)/.installed-test-slow: $(REQUIREMENTS) | $(BIN)/pip
-	$(INSTALL) -e ".[test,torch,bench,docs]" # bench: the one version of PyTorch that results are compared with; docs: gymnasium
+	$(INSTALL) -e ".[test,torch,bench,docs,voila]" # bench: the one version of PyTorch that results are compared with; docs: gymnasium
 	@touch $(VENV)/.installed $(VENV)/.installed-test $@
 
 $(VENV)/.installed-docs: $(REQUIREMENTS) | $(BIN)/pip

@@ -3,7 +3,7 @@
 import pytest
 from browsing import CURVE, browsing, serving_voila, source, status, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]  # `make test-slow` installs Voilà
 
 
 @pytest.fixture
