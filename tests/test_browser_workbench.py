@@ -613,28 +613,5 @@ def test_a_restart_of_the_kernel_leaves_nothing(page):
     until(lambda: not any(map(os.path.exists, shared)), "the end of the shared memory")
 
 
-def test_the_run_that_a_restart_ended_is_offered(page):
-    def show_again():
-        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
-        show(page)
-        until(lambda: state(page) == "ready", "the page of the new kernel")
-
-    show_again()
-    page.locator(".sparselab-speed select").select_option("5 epochs/s")
-    start(page)
-    until(lambda: epoch(page) > 2, "two epochs")
-    before = kernels()
-    restart(page)
-    assert psutil.wait_procs(before, timeout=20)[1] == []
-    show_again()
-    offer = page.locator(".sparselab-offer")
-    playwright.expect(offer).to_contain_text(re.compile(r"Resume \d+-"))
-    shot(page, "offer")
-    offer.click()
-    until(lambda: state(page) == "running", "the training")
-    playwright.expect(offer).to_be_hidden()
-    stop(page)
-
-
 def test_the_console_had_nothing_to_complain_about(page):
     assert page.complaints == []

@@ -1,0 +1,34 @@
+"""A kernel is restarted while a training runs: the page offers to resume it. On a page of its own, with no runs before."""
+
+import re
+
+import psutil
+import pytest
+from browsing import until
+from test_browser_workbench import epoch, kernels, page, restart, shot, show, start, state, stop  # noqa: F401
+
+playwright = pytest.importorskip("playwright.sync_api")
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+def test_the_run_that_a_restart_ended_is_offered(page):  # noqa: F811
+    def show_again():
+        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
+        show(page)
+        until(lambda: state(page) == "ready", "the page of the new kernel")
+
+    show_again()
+    page.locator(".sparselab-speed select").select_option("5 epochs/s")
+    start(page)
+    until(lambda: epoch(page) > 2, "two epochs")
+    before = kernels()
+    restart(page)
+    assert psutil.wait_procs(before, timeout=20)[1] == []
+    show_again()
+    offer = page.locator(".sparselab-offer")
+    playwright.expect(offer).to_contain_text(re.compile(r"Resume \d+-"))
+    shot(page, "offer")
+    offer.click()
+    until(lambda: state(page) == "running", "the training")
+    playwright.expect(offer).to_be_hidden()
+    stop(page)
