@@ -40,6 +40,7 @@ PLAN = [
     ("python -m benchmarks.torch_layers --figure docs/images/torch_break_even.png", 30, "PyTorch, a compiler for C++"),
     ("python -m benchmarks.torch_training", 20, "PyTorch"),
     ("python -m benchmarks.startup", 1, ""),
+    ("python -m benchmarks.first_curve", 1, "the extra [test], Chromium"),
     ("python -m benchmarks.defaults", 5, ""),
     ("python -m benchmarks.evolution", 2, ""),
     ("python -m benchmarks.growth --figure docs/images/growth.png", 15, "8 GiB of memory"),
