@@ -25,7 +25,7 @@ help: ## list the targets
 lab: $(VENV)/.installed ## open the workbench in JupyterLab (LAB_ARGS="--port 9999")
 	$(BIN)/python -m sparselab warm >/dev/null 2>&1 & # compiles while JupyterLab opens
 	$(BIN)/jupyter trust notebooks/*.ipynb >/dev/null # so that a reload of the page shows panels and not their text
-	$(BIN)/jupyter lab notebooks/00_start_here.ipynb $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb --ServerApp.root_dir="$(CURDIR)" $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 env: $(VENV)/.installed-test ## make .venv with everything needed to run and to test
 

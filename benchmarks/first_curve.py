@@ -44,9 +44,7 @@ def waiting_times(browser):
             browsing.wait_for(f"{address}/api", server, Path(home) / "log")
             found["JupyterLab answers"] = spent()
             with browsing.browsing(browser) as page:
-                page.goto(f"{address}/lab/tree/{NOTEBOOK}")  # the folder of the notebook is the root
-                page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-                page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
+                browsing.open_notebook(page, address, NOTEBOOK)
                 found["the notebook is there"] = spent()
                 page.locator(".jp-CodeCell .cm-content").first.click()
                 page.keyboard.press("Shift+Enter")

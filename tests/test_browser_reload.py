@@ -4,13 +4,16 @@ And one whose notebook trains in another cell, after Run all.
 """
 
 import json
+import os
+import shlex
 import subprocess
 import sys
 import time
 from types import SimpleNamespace
+from urllib.request import urlopen
 
 import pytest
-from browsing import CURVE, browsing, open_notebook, serving, status, until
+from browsing import CURVE, ROOT, browsing, free_port, open_notebook, serving, status, until, wait_for
 
 NOTEBOOK = "00_start_here.ipynb"
 
@@ -109,3 +112,20 @@ def test_a_panel_answers_while_another_cell_trains(lab, page):
     press(page, "start", "running")
     press(page, "stop", "stopped")
     assert busy.count() == 1
+
+
+def test_what_make_lab_starts_serves_the_pictures_beside_the_notebooks(tmp_path):
+    port = free_port()
+    options = f"--no-browser --ip=127.0.0.1 --port={port} --IdentityProvider.token= --ServerApp.password="
+    said = subprocess.run(["make", "-n", "lab", f"LAB_ARGS={options}"], cwd=ROOT, check=True, capture_output=True, text=True)
+    command = next(line for line in said.stdout.splitlines() if "jupyter lab" in line)
+    own = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "RUNTIME", "DATA")}
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(shlex.split(command), cwd=ROOT, env=os.environ | own, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/api", server, tmp_path / "log")
+        for path in (f"notebooks/{NOTEBOOK}", "docs/images/start_panel.png"):
+            assert urlopen(f"http://127.0.0.1:{port}/api/contents/{path}?content=0", timeout=20).status == 200
+    finally:
+        server.terminate()
+        server.wait(20)

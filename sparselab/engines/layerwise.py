@@ -135,7 +135,8 @@ class LayerwiseEngine:
     def _output_tiles(self, X, samples):
         """(first, count, outputs (n_out, W)) of each tile of samples[first : first + count], without dropout."""
         space = Workspace(self.model, self.width, training=False, entries=self._by_entries(X))
-        w, _ = (in_order(self.model, X, len(samples)) if space.entries else None) or (None, None)
+        found = in_order(self.model, X, len(samples)) if space.entries else None
+        w = None if found is None else found[0]
         for tile in range(tiles_of(len(samples), self.width)):
             first, count = tile * self.width, min(self.width, len(samples) - tile * self.width)
             self._gather(X, samples, first, count, space, w)

@@ -171,10 +171,7 @@ class SparseMLPEstimator(BaseEstimator):
         """Outputs of the net for samples, (n, outputs) in float64."""
         X = self._inputs(X)  # says that there is no net, where there is none
         model, threads = self.model_, threads_of(self.n_jobs)
-        if sparse.issparse(X) and (X.shape[1], X.dtype) == (
-            model.sizes[0],
-            model.dtype,
-        ):  # to check all again is slow
+        if sparse.issparse(X) and X.shape[1] == model.sizes[0] and X.dtype == model.dtype:  # to check all entries again is slow
             check_model(model)
             with checks.usual_errors():
                 return select.outputs(model, X, threads).astype(np.float64)

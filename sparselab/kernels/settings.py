@@ -32,7 +32,8 @@ def jit(function=None, **options):
 WIDTHS = (8, 16, 32, 64)  # columns of a tile for which the vector kernels are compiled
 
 
-EXPANDS = JIT and llvmlite.binding.get_host_cpu_features().get("avx512f", False)  # vectors, from memory by a mask
+# Whether one instruction of this processor reads the lanes of a vector that a mask chooses from memory without gaps.
+EXPANDS = JIT and llvmlite.binding.get_host_cpu_features().get("avx512f", False)
 
 
 def cpu_name():
