@@ -168,6 +168,8 @@ class Cluster:
             for nanny in [] if cluster is None else [*cluster.workers.values()]:
                 nanny.close_gracefully()  # else it starts another worker in the place of one that has ended
                 processes.append(nanny.process)
+            if processes:  # Dask would tell of each connection that ends so, also after the cluster's own end
+                logging.getLogger("distributed.batched").setLevel(logging.WARNING)
             kill(processes)
             self.client, client = None, None if client is self.address else client
             ending = threading.Thread(target=end, args=(client, cluster, processes), daemon=True)  # it may wait for what is gone
