@@ -240,9 +240,9 @@ def costs_table(table):
         f"{'bytes in training':>22} {summary.size(n_bytes):>14} {summary.size(dense_bytes):>14} {dense_bytes / n_bytes:>7.1f}x"
     )
     if dense_seconds is None:
-        lines.append(f"{'seconds an epoch':>22} {seconds:>14.3f} {'too large to build':>23}")
+        lines.append(f"{'seconds per epoch':>22} {seconds:>14.3f} {'too large to build':>23}")
     else:
-        lines.append(f"{'seconds an epoch':>22} {seconds:>14.3f} {dense_seconds:>14.3f} {dense_seconds / seconds:>7.1f}x")
+        lines.append(f"{'seconds per epoch':>22} {seconds:>14.3f} {dense_seconds:>14.3f} {dense_seconds / seconds:>7.1f}x")
     timed = f"{table['dense_batches_timed']} mini-batches timed, the fastest counts"
     lines.append(f"(dense: NumPy on this machine's BLAS, {timed}; no dropout, no evolution)")
     return "\n".join(lines)

@@ -26,15 +26,17 @@ QUIET = {
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},  # cells out of sight are there, too
 }
 CURVE = ".sparselab-view-curves"
-# Classes of what is cut off, or has a scroll bar below, in a panel or the page.
+# Classes of what is cut off, or has a scroll bar below, in a panel or the page, and titles of axes that leave their picture.
 CUT_OFF = """page => [...page.querySelectorAll("*")].filter(one => {
     const box = one.getBoundingClientRect(), style = getComputedStyle(one);
     const wide = one.scrollWidth > one.clientWidth + 1 && !one.matches("input, textarea, select");
     const hides = wide && style.overflowX != "visible";
     const outside = box.right > document.querySelector(".jp-Notebook").getBoundingClientRect().right + 1;
     const scrolls = one.closest(".sparselab-scroll") || one.closest(".noUi-target");  // a list of runs may, with its heads
-    return box.width && box.height && (hides || outside) && !scrolls;
-}).map(one => one.className)"""
+    const picture = one.matches(".sparselab-curves text") && one.ownerSVGElement.getBoundingClientRect();
+    const leaves = picture && (box.left < picture.left - 1 || box.right > picture.right + 1);
+    return box.width && box.height && (hides || outside || leaves) && !scrolls;
+}).map(one => one.ownerSVGElement ? one.textContent : one.className)"""
 SIZE = {"width": 1366, "height": 768}  # of a laptop
 
 

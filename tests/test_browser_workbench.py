@@ -7,12 +7,15 @@ import json
 import os
 import re
 import time
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from browsing import CURVE, CUT_OFF, ROOT, SIZE, browsing, open_notebook, serving, source, status, until
 from messy_tables import FEATURES, write_messy
+from PIL import Image
 
 playwright = pytest.importorskip("playwright.sync_api")
 NOTEBOOK = "08_workbench.ipynb"
@@ -71,6 +74,12 @@ def to_top(page):
 
 def go_to(page, tab):
     page.locator(".sparselab-pages > .lm-TabBar .lm-TabBar-tab", has_text=tab).click()
+
+
+def view(page, title):
+    """Open the view of this title in the tab Train."""
+    page.locator(".sparselab-tabs .lm-TabBar-tab:visible", has_text=title).click()
+    page.locator(f".sparselab-view-{title}").wait_for(state="visible")
 
 
 def open_fold(page, title, inside):
@@ -363,8 +372,46 @@ def test_nothing_is_cut_off(page, width):
             time.sleep(0.3)
             assert page.locator(".sparselab-page").evaluate(CUT_OFF) == [], tab
         shot(page, f"train_{width}")
+        view(page, "clock")  # its axes have the longest titles
+        until(lambda: "training time (s)" in page.locator(".sparselab-view-clock").inner_text(), "the picture")
+        assert page.locator(".sparselab-page").evaluate(CUT_OFF) == []
+        if width == 900:  # pictures and controls are one column: the form need not scroll by itself
+            assert page.locator(".sparselab-groups").evaluate("one => one.scrollHeight <= one.clientHeight + 1")
     finally:
+        view(page, "curves")
         page.set_viewport_size(SIZE)
+
+
+@pytest.mark.parametrize("width", [900, 1366])
+def test_a_lecture_shows_a_whole_figure(page, width):
+    height = 700
+    view(page, "costs")
+    page.set_viewport_size({"width": width, "height": height})
+    page.locator(".sparselab-lecture-button button").click()
+    page.locator(".sparselab-lecture").wait_for()
+    try:
+        figure = page.locator(".sparselab-view-costs")
+        until(lambda: figure.bounding_box()["width"] > 0.9 * width, "the large picture")
+        frame = page.locator(".sparselab-lecture .sparselab-tabs").bounding_box()
+        assert frame["y"] + frame["height"] <= height
+        assert figure.bounding_box()["height"] > 0.6 * height
+    finally:
+        page.locator(".sparselab-lecture-button button").click()
+        page.locator(".sparselab-lecture").wait_for(state="detached")
+        page.set_viewport_size(SIZE)
+        view(page, "curves")
+
+
+@pytest.mark.parametrize(("theme", "dark"), [("JupyterLab Dark", True), ("JupyterLab Light", False)])
+def test_figures_have_the_ground_of_the_theme(page, theme, dark):
+    view(page, "costs")
+    page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+    page.wait_for_function("theme => document.body.dataset.jpThemeName == theme", arg=theme)
+    pixels = np.asarray(Image.open(BytesIO(page.locator(".sparselab-view-costs").screenshot())).convert("L"))
+    ground, ink = (int(np.percentile(pixels, share)) for share in ((50, 99.9) if dark else (50, 0.1)))
+    assert ground < 60 if dark else ground > 240
+    assert abs(ground - ink) > 120
+    view(page, "curves")
 
 
 # Words whose colour has a contrast below 4.5 : 1 to what is behind them (WCAG 2.1, 1.4.3); what is switched off does not count.

@@ -346,6 +346,28 @@ def test_step_takes_one_record_and_waits(endless):
     assert endless.history == []
 
 
+def test_every_step_is_seen_in_the_status_line():
+    panel = panel_of(learning_rate=1e-9, rule="static", epochs=3)  # loss and accuracy stay as they are
+    panel.step()
+    until(lambda: panel.state == "paused" and panel.current.last)
+    steps = 0
+    while len(panel.history) < 2:
+        before, steps = panel.screen.status.value, steps + 1
+        panel.step()
+        until(lambda: panel.screen.status.value != before)  # noqa: B023
+    assert steps > 4
+    assert "at its end" in panel.screen.status.value
+    panel.stop()
+
+
+def test_a_run_that_ends_with_its_interpreter_is_interrupted(monkeypatch):
+    run = Run(config(epochs=3, threads=2), make=lambda config: build(config, data=blobs()))
+    run.changed = lambda: run.history and monkeypatch.setattr("concurrent.futures.thread._shutdown", True)
+    with pytest.raises(RuntimeError, match="interpreter shutdown"):
+        run.pull()
+    assert run.state == "interrupted"
+
+
 def test_the_learning_rate_slider_reaches_the_running_training(endless):
     endless.step()
     until(lambda: endless.current.last)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from shown import DRAWN, PNG, bytes_of
 
-from sparselab import EpochRecord, ExperimentConfig, History, build, datasets
+from sparselab import EpochRecord, ExperimentConfig, History, WorkerLostError, build, datasets
 from sparselab.checkpoints.run_dir import RunDir
 from sparselab.experiments.random_search import random_configs
 from sparselab.experiments.sweep import Sweep, SweepRun
@@ -356,6 +356,34 @@ def test_a_run_whose_process_ended_is_offered_once(page):
     assert (other.train.state, len(other.train.history)) == ("finished", 2)
     assert offer.layout.display == "none"
     assert Workbench(ExperimentConfig(**SMALL), folder=page.store.folder).train.screen.offer.layout.display == "none"
+
+
+def test_a_run_whose_workers_were_ended_is_offered(page):
+    page.train._new_run().changed = lambda: None
+    run, logger, begin = page.train.current, page.train.logger, page.train.current.make
+
+    def make(config):
+        experiment = begin(config)
+        steps = experiment.steps
+
+        def until_a_worker_is_lost(**options):
+            for record in steps(**options):
+                yield record
+                if isinstance(record, EpochRecord):
+                    raise WorkerLostError("worker 0 failed 3 times in a row")
+
+        experiment.steps = until_a_worker_is_lost
+        return experiment
+
+    run.make, run.changed = make, lambda: logger.note(run)
+    with pytest.raises(WorkerLostError):
+        run.pull()
+    other = Workbench(ExperimentConfig(**SMALL), folder=page.store.folder)
+    assert [row["state"] for row in other.runs.list.known] == ["interrupted"]
+    assert other.train.screen.offer.description == f"Resume {logger.folder.name}"
+    other.train.screen.offer.click()
+    assert other.train.wait(30)
+    assert (other.train.state, len(other.train.history)) == ("finished", 2)
 
 
 def test_the_best_of_a_sweep_is_trained_longer(page):

@@ -24,7 +24,7 @@ from .run_notes import read_notes, write_notes
 ABOUT, RECORDS = "run.json", "history.jsonl"
 _OURS = set()  # folders that this process trains into; trying their locks could make a starting run fail
 NAME = re.compile(r"\d{4,}-[\w-]+")
-ENDED = ("stopped", "finished", "failed")
+ENDED = ("stopped", "finished", "failed", "interrupted")
 
 
 @dataclass

@@ -80,7 +80,7 @@ def _means(tables, heading):
     ax.tick_params(axis="y", length=0)
     ax.invert_yaxis()
     ax.grid(False, axis="y")
-    style.label(ax, "seconds an epoch, mean", "run" if any(row["run"] for row in rows) else None)
+    style.label(ax, "seconds per epoch, mean", "run" if any(row["run"] for row in rows) else None)
     legends.below(figure, handles.values(), handles)
     return style.finish(figure, rows)
 

@@ -71,7 +71,7 @@ class BothEndsPanel(Trainings):
             for name, text, known in (("words", "words", WORDS), ("labels", "labels", LABELS))
         }
         most = min(64, self.hidden[-1])
-        controls["links"] = control("IntSlider", "links a label", value=values["links"], min=1, max=max(most, values["links"]))
+        controls["links"] = control("IntSlider", "links per label", value=values["links"], min=1, max=max(most, values["links"]))
         controls["epochs"] = control("IntSlider", "epochs", value=values["epochs"], min=1, max=max(50, values["epochs"]))
         title = "how many words, and how many labels, can one small net hold?"
         super().__init__(controls, self._ends, VIEWS, table, title=title, hint="choose sizes and press Start")
@@ -158,7 +158,7 @@ def table(ends):
         dense = {"links": footprint.dense_links(sizes), "bytes": footprint.dense_bytes(sizes), "seconds": None}
         return markup.table([row("dense net of these sizes", dense)], HEAD)
     rows = [row("truly sparse", ends.own), row("dense equivalent", ends.dense)]
-    note = "Of the latest training; times are measured here, those of the dense net on a few mini-batches in the end."
+    note = "Of the latest training; times are measured here, those of the dense net on a few mini-batches at the end."
     return markup.table(rows, HEAD) + markup.note(note)
 
 

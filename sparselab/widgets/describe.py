@@ -20,7 +20,8 @@ def status_line(run):
         )
     local = in_local_phase(run)  # then no StepRecords come
     latest = record if local or run.last is None else run.last  # a saved run that was opened has no steps
-    parts = [f"epoch {latest.epoch if latest else 0} of {config.epochs}"]
+    where = f"epoch {latest.epoch if latest else 0} of {config.epochs}"
+    parts = [f"{where}, {batch_of(run.last, record)}" if run.state == "paused" and latest is run.last and latest else where]
     if run.state in ("running", "paused") and local:
         parts.append("each worker trains its own net, their average comes at the end")
     elif run.state in ("running", "paused") and run.last:
@@ -37,6 +38,11 @@ def status_line(run):
     if run.changes:
         parts.append("steered by hand: the preset alone does not reproduce it")
     return "· " + " · ".join(parts)
+
+
+def batch_of(last, record):
+    """Where in its epoch a run waits, so that each step is seen; last, record: its latest StepRecord, and EpochRecord or None."""
+    return "at its end" if record and record.epoch >= last.epoch else f"after mini-batch {last.step + 1}"
 
 
 def panel_text(panel):

@@ -92,7 +92,7 @@ class ExtremePanel(BackgroundExplorer):
     ) -> None:  # fmt: skip
         self.features, self.results = features, [*rows]
         controls = {
-            "neurons": control("FloatLogSlider", "neurons", value=neurons, min=4, max=8.5, step=0.1, readout_format=".3g"),
+            "neurons": control("FloatLogSlider", "neurons", value=neurons, min=4, max=8.5, step=0.1, readout_format=".3s"),
             "layers": control("IntSlider", "layers", value=layers, min=1, max=20),
             "epsilon": control("FloatSlider", "epsilon ε", value=epsilon, min=1.0, max=20.0, step=0.5),
             "batch": control("Dropdown", "batch", options=[8, 16, 32, 64, 128], value=batch),
@@ -120,7 +120,7 @@ class ExtremePanel(BackgroundExplorer):
             self.results.append(found)
             self.bar.value = self.bar.max
             step, evolution = (markup.seconds(found[name]) for name in ("step_seconds", "evolve_seconds"))
-            text = f"step {step} · evolution {evolution} · {found['peak_gib']:.1f} GiB"
+            text = f"· step {step} · evolution {evolution} · {found['peak_gib']:.1f} GiB"
             self.status.value = markup.status("finished", text)
         self._redraw()
 

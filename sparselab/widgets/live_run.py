@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from typing import Any
 
@@ -47,7 +48,8 @@ class LiveRun:
     Attributes
     ----------
     state : str
-        "ready", "preparing", "running", "paused", "stopped", "finished" or "failed".
+        "ready", "preparing", "running", "paused", "stopped", "finished", "failed", or "interrupted" where its process or those of
+        its workers were ended.
     config, now : ExperimentConfig
         The settings at the start, and with the changes made since.
     changes : list of (int, str, value)
@@ -119,7 +121,8 @@ class LiveRun:
             with closing(self.experiment.steps(pace=self.pace, **self.checkpoint_options)) as stream:
                 end = self._consume(stream)
         except Exception as error:
-            end, self.error = "failed", (f"{type(error).__name__}: {error}", traceback.format_exc())
+            end = "interrupted" if ended_from_outside(error) else "failed"
+            self.error = f"{type(error).__name__}: {error}", traceback.format_exc()
             raise
         finally:
             native.progress.reset(told)
@@ -317,6 +320,21 @@ class LiveRun:
             if self.request != "stop":  # a stop is final
                 self.request, self.steps_allowed = request, self.steps_allowed + steps if steps else 0
             self.condition.notify_all()
+
+
+def ended_from_outside(error):
+    """Whether a training ended with this error because processes were ended, as by a restart of the kernel: it can be resumed.
+
+    A kernel ends the processes of workers before its own; then the interpreter lets no thread give work to another any more.
+    """
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(int)
+    except RuntimeError:
+        return True
+    from ..parallel.supervisor import WorkerLostError
+
+    return isinstance(error, WorkerLostError)
 
 
 Run = LiveRun  # its public name

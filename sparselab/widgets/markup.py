@@ -5,10 +5,10 @@ from html import escape
 
 from ..nn import summary
 
-COLOURS = {"running": "#009E73", "paused": "#E69F00", "preparing": "#0072B2", "failed": "#D55E00"}
+COLOURS = {"running": "#009E73", "paused": "#E69F00", "preparing": "#0072B2", "failed": "#D55E00", "interrupted": "#D55E00"}
 # Colours are those of JupyterLab's theme, with a grey for pages that have none. Rows wrap where the window is narrow, and only
-# what is said to scroll has scroll bars; where it is too narrow for two columns, pictures come before controls; figures have a
-# white ground in every theme.
+# what is said to scroll has scroll bars; where it is too narrow for two columns, pictures come before controls. Figures are drawn
+# for a white ground: a dark theme turns light into dark and keeps the hues (images of samples become negatives).
 WORDS, NOTES = "var(--jp-ui-font-color1, #333)", "var(--jp-ui-font-color2, #666)"
 ERRORS = "var(--sparselab-error, var(--jp-error-color1, #B00020))"  # dark themes have no red of their own
 STYLE = """<style>
@@ -28,6 +28,7 @@ body[data-jp-theme-light="false"] { --sparselab-error: var(--jp-error-color2, #E
 [data-jp-theme-light="true"] .sparselab-panel .mod-warning { background: #B45309; }
 .sparselab-panel .sparselab-scroll { overflow-x: auto; }
 .sparselab-panel img { margin: 0; height: auto; background: white; border-radius: 4px; }
+body[data-jp-theme-light="false"] :is(.sparselab-panel, .sparselab-page) img { filter: invert(0.87) hue-rotate(180deg); }
 .sparselab-panel .sparselab-fold > .widget-toggle-button {
     width: 100%; margin: 1px 0 0; padding: 0 8px; text-align: left; font-weight: 600; line-height: 24px; height: 26px;
     color: var(--jp-ui-font-color1, #333); background: var(--jp-layout-color2, #EEE);
@@ -55,6 +56,9 @@ body[data-jp-theme-light="false"] { --sparselab-error: var(--jp-error-color2, #E
 .sparselab-page .sparselab-lecture img, .sparselab-lecture img {
     width: 100% !important; max-width: 100% !important; height: calc(100vh - 150px); max-height: none; object-fit: contain;
 }
+@container (max-width: 1100px) { /* the status line needs two lines */
+    .sparselab-page .sparselab-lecture img, .sparselab-lecture img { height: calc(100vh - 190px); }
+}
 </style>"""
 CELL = "padding:0 .55em 0 0;text-align:right"
 
@@ -62,7 +66,7 @@ CELL = "padding:0 .55em 0 0;text-align:right"
 def status(state, text):
     """The status line: a coloured dot, the state, details."""
     dot = f'<span aria-hidden="true" style="color:{COLOURS.get(state, "#777777")};font-size:130%">●</span>'
-    return f'<span style="line-height:1.4">{dot} <b>{escape(state)}</b> {escape(text)}</span>'
+    return f'<span style="line-height:1.4;display:block">{dot} <b>{escape(state)}</b> {escape(text)}</span>'
 
 
 def field_error(text):
@@ -88,7 +92,7 @@ def note(text):
 
 def heading(text):
     """A small heading above a group of controls."""
-    return f'<b style="color:{WORDS}">{escape(text)}</b>'
+    return f'<b style="color:{WORDS};line-height:1.4;display:block">{escape(text)}</b>'
 
 
 def table(rows, head):

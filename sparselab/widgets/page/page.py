@@ -34,6 +34,7 @@ STYLE = """<style>
 }
 @container (max-width: 729px) {
     .sparselab-page :is(.sparselab-runs select, .sparselab-runs-head pre, .sparselab-runs-room) { font-size: 11px !important; }
+    .sparselab-page .sparselab-panel .sparselab-form > .widget-vbox { max-height: none; }
 }
 .sparselab-page table { font-size: 12px; }
 .sparselab-page .sparselab-over { outline: 2px dashed var(--jp-brand-color1, #1976D2); }

@@ -89,7 +89,8 @@ KINDS.curves = (root, model) => {
         const few = ticks(plot.from, plot.to, most, value.whole);
         const across = few.length > 1 ? few : ticks(plot.from, plot.to, 2 * most, value.whole); // one number is no scale
         const up = logarithmic() ? logTicks(plot.low, plot.high) : ticks(plot.low, plot.high, 6);
-        const parts = [svg("text", { x: left, y: 14, class: "sparselab-axis-title" }, plot.label)];
+        const title = { x: left, y: 14, class: "sparselab-axis-title" };
+        const parts = [svg("text", title, fitting(plot.label, title, right + SIZE.right - left))];
         for (const tick of up) {
             const y = plot.toY(tick);
             parts.push(svg("line", { x1: left, x2: right, y1: y, y2: y, class: "sparselab-grid" }));
@@ -106,8 +107,23 @@ KINDS.curves = (root, model) => {
             parts.push(svg("line", { x1: place, x2: place, y1: SIZE.top, y2: bottom, class: "sparselab-mark" }));
             parts.push(svg("text", { x: place - 4, y: bottom - 5, "text-anchor": "end" }, text));
         }
-        parts.push(svg("text", { x: (left + right) / 2, y: bottom + 31, "text-anchor": "middle" }, value.x));
+        const below = { x: (left + right) / 2, y: bottom + 31, "text-anchor": "middle" };
+        parts.push(svg("text", below, fitting(value.x, below, right - left + 2 * SIZE.right)));
         return parts;
+    }
+
+    // As much of a title as has room: without what follows its comma, or without what stands in brackets.
+    function fitting(text, attributes, room) {
+        const probe = svg("text", attributes);
+        canvas.append(probe);
+        const fits = (part) => {
+            probe.textContent = part;
+            return probe.getComputedTextLength() <= room;
+        };
+        const parts = [text, text.split(", ")[0], text.split(" (")[0]];
+        const found = parts.find(fits) ?? parts[2];
+        probe.remove();
+        return found;
     }
 
     function stroke(line) {
