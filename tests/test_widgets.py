@@ -347,7 +347,7 @@ def test_step_takes_one_record_and_waits(endless):
 
 
 def test_every_step_is_seen_in_the_status_line():
-    panel = panel_of(learning_rate=1e-9, rule="static", epochs=3)  # loss and accuracy stay as they are
+    panel = panel_of(learning_rate=1e-6, rule="static", epochs=3)  # loss and accuracy stay as they are
     panel.step()
     until(lambda: panel.state == "paused" and panel.current.last)
     steps = 0

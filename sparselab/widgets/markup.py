@@ -54,10 +54,10 @@ body[data-jp-theme-light="false"] :is(.sparselab-panel, .sparselab-page) img { f
 .sparselab-lecture .sparselab-picture { zoom: 2.2; }
 .sparselab-lecture .sparselab-cells-frame { flex-wrap: nowrap; }
 .sparselab-page .sparselab-lecture img, .sparselab-lecture img {
-    width: 100% !important; max-width: 100% !important; height: calc(100vh - 150px); max-height: none; object-fit: contain;
+    width: 100% !important; max-width: 100% !important; height: calc(100vh - 190px); max-height: none; object-fit: contain;
 }
 @container (max-width: 1100px) { /* the status line needs two lines */
-    .sparselab-page .sparselab-lecture img, .sparselab-lecture img { height: calc(100vh - 190px); }
+    .sparselab-page .sparselab-lecture img, .sparselab-lecture img { height: calc(100vh - 226px); }
 }
 </style>"""
 CELL = "padding:0 .55em 0 0;text-align:right"
