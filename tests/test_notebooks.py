@@ -106,6 +106,14 @@ def test_it_ends_with_what_was_measured_and_things_to_try_whose_answers_are_hidd
     assert answers.strip().endswith("</details>")
 
 
+def test_it_names_the_way_on_and_back(notebook, path):
+    number, last = int(path.stem[:2]), "".join(cells(notebook, "markdown")[-1]["source"])
+    assert ("**Next:**" in last) or number > 8
+    assert ("**Back:**" in last) or number < 3
+    before = [other.name for other in NOTEBOOKS if int(other.stem[:2]) < number] if number == 8 else []
+    assert [name for name in before if f"]({name})" not in last] == []
+
+
 LONG = {"studies.compare", "studies.simulate", "races.run", "both_ends.run", "both_ends.sizes", "extreme.run", "sl.prune_curve"}
 
 

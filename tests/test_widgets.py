@@ -879,6 +879,18 @@ def test_the_layer_panel_follows_its_controls():
     assert "n_in = 30" in repr(panel)
 
 
+def test_an_activation_has_one_colour_in_all_pictures():
+    def colours(figure):
+        (legend,) = figure.legends
+        names = [text.get_text().removesuffix(", untrained") for text in legend.get_texts()]
+        return dict(zip(names, (handle.get_color() for handle in legend.legend_handles), strict=True))
+
+    shown = panel_of(activation="all_relu").view_model
+    functions, norms = colours(VIEWS["functions"].draw(shown)), colours(VIEWS["gradients"].draw(shown))
+    assert functions.items() <= norms.items()
+    assert len(functions) == 2
+
+
 def test_an_explorer_shows_what_is_wrong_with_a_study():
     from sparselab.widgets.toolkit import make
 
