@@ -18,6 +18,7 @@ from ..checkpoints.records import EpochRecord, History, thin
 from ..experiments.config import ExperimentConfig
 from ..experiments.experiment import Experiment, build
 from ..kernels import native
+from ..parallel.supervisor import WorkerLostError
 from .live_values import LIVE, apply, with_live_zeta
 from .stages import Stages
 
@@ -332,8 +333,6 @@ def ended_from_outside(error):
             pool.submit(int)
     except RuntimeError:
         return True
-    from ..parallel.supervisor import WorkerLostError
-
     return isinstance(error, WorkerLostError)
 
 
