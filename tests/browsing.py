@@ -31,7 +31,9 @@ CUT_OFF = """page => [...page.querySelectorAll("*")].filter(one => {
     const box = one.getBoundingClientRect(), style = getComputedStyle(one);
     const wide = one.scrollWidth > one.clientWidth + 1 && !one.matches("input, textarea, select");
     const hides = wide && style.overflowX != "visible";
-    const outside = box.right > document.querySelector(".jp-Notebook").getBoundingClientRect().right + 1;
+    const lecture = one.closest(".sparselab-lecture");  // it has the whole window
+    const edge = lecture ? innerWidth : document.querySelector(".jp-Notebook").getBoundingClientRect().right;
+    const outside = box.right > edge + 1 || lecture && box.bottom > innerHeight + 1;
     const scrolls = one.closest(".sparselab-scroll") || one.closest(".noUi-target");  // a list of runs may, with its heads
     const picture = one.matches(".sparselab-curves text") && one.ownerSVGElement.getBoundingClientRect();
     const leaves = picture && (box.left < picture.left - 1 || box.right > picture.right + 1);
