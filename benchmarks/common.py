@@ -9,10 +9,11 @@ import numpy as np
 from benchmarks import kept
 
 
-def interleaved(calls, *, repeats=9, inner=1, rest=0.0):
+def interleaved(calls, *, repeats=9, inner=1, rest=0.0, uncounted=0):
     """{name: seconds (repeats,)} of the functions in `calls`, called in turn so that a slow phase of the machine affects all.
 
-    Each is called once beforehand (compilation, first use of memory), then `inner` times a sample, with `rest` seconds between.
+    Each is called once beforehand (compilation, first use of memory), then `inner` times a sample, with `rest` seconds between,
+    after `uncounted` calls: a loop that goes on finds caches filled and threads awake.
     """
     for call in calls.values():
         call()
@@ -20,6 +21,8 @@ def interleaved(calls, *, repeats=9, inner=1, rest=0.0):
     for _ in range(repeats):
         for name, call in calls.items():
             time.sleep(rest)
+            for _ in range(uncounted):
+                call()
             start = time.perf_counter()
             for _ in range(inner):
                 call()

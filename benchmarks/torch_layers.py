@@ -1,11 +1,11 @@
 """One layer in PyTorch, forward and backward: torch.nn.Linear, one with a mask, torch CSR, SparseProp, and ours.
 
 `python -m benchmarks.torch_layers [--shapes N_INxN_OUT …] [--rows N …] [--densities D …] [--rounds N] [--figure PNG]`: float32,
-gradients of inputs, weights and biases; five passes of each in turn, on torch's threads; medians of one run beside the GOALS. A
-row is kept when it is measured, without those whose pass takes two seconds or longer. torch CSR gets activations as
-(neurons, batch), which it needs, so that it has nothing to turn. SparseProp is timed where it is installed, which needs a C++
-compiler: `pip install scipy setuptools wheel pybind11` and `pip install --no-build-isolation sparseprop==0.1.14`. --figure draws
-all kept rows.
+gradients of inputs, weights and biases; five passes of each in turn, after a rest and two that do not count, on torch's threads;
+medians of one run beside the GOALS. A row is kept when it is measured, without those whose pass takes two seconds or longer.
+torch CSR gets activations as (neurons, batch), which it needs, so that it has nothing to turn. SparseProp is timed where it is
+installed, which needs a C++ compiler: `pip install scipy setuptools wheel pybind11` and
+`pip install --no-build-isolation sparseprop==0.1.14`. --figure draws all kept rows.
 """
 
 import argparse
@@ -24,7 +24,7 @@ SHAPES = "768x3072", "3072x768", "256x1024", "256x256", "4096x4096"
 ROWS = 1024, 128, 4096
 DENSITIES = 0.1, 0.05, 0.01, 0.2, 0.02, 0.3, 0.005, 0.5
 LARGEST = 10**11  # multiply-adds of the dense layer in a forward and a backward pass; larger jobs are left out
-IN_A_ROW = 5  # passes of a sample, as in a training loop: a pass after a rest would find caches that others have used
+IN_A_ROW, UNCOUNTED = 5, 2  # passes of a sample, and before it: the first after a rest finds caches of others and threads asleep
 REST = 0.02  # seconds between samples, so that no waiting threads of torch run beside the next one
 OURS, DENSE, MASKED, CSR, SPARSEPROP = "ours", "nn.Linear", "masked", "torch CSR", "SparseProp"
 OTHERS = DENSE, MASKED, CSR, SPARSEPROP
@@ -75,7 +75,7 @@ def row_of(shape, rows, density, rounds):
     """The row of one setting: milliseconds of each, and how many times faster ours is."""
     calls = calls_of(*map(int, shape.split("x")), rows, density)
     calls = {name: call for name, call in calls.items() if name in (OURS, DENSE) or seconds_of(call) < LONGEST}
-    found = interleaved(calls, repeats=rounds, inner=IN_A_ROW, rest=REST)
+    found = interleaved(calls, repeats=rounds, inner=IN_A_ROW, rest=REST, uncounted=UNCOUNTED)
     seconds = {name: float(np.median(each)) for name, each in found.items()}
     in_ms = lambda name: 1e3 * seconds[name] if name in seconds else None
     times = {f"times {name}": seconds[name] / seconds[OURS] if name in seconds else None for name in OTHERS}
