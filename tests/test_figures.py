@@ -574,3 +574,11 @@ def test_a_loss_a_step(wrong):
     frame = figures.loss_by_step([0.5, 0.25]).to_frame()
     assert frame["loss"].tolist() == [0.5, 0.25]
     assert frame["step"].tolist() == [1, 2]
+
+
+def test_every_line_of_parallel_coordinates_is_seen_on_white_and_on_its_negative():
+    rows = [{"zeta": zeta, "accuracy": zeta} for zeta in np.linspace(0.1, 0.9, 9)]
+    colours = [matplotlib.colors.to_rgb(line.get_color()) for line in figures.parallel_coordinates(rows).axes[0].lines[:9]]
+    light = np.array(colours) @ [0.2126, 0.7152, 0.0722]
+    assert light.max() < 0.7
+    assert len(set(colours)) == 9

@@ -4,15 +4,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import ListedColormap, Normalize
 
 from ..utils import checks
 from . import style
 from .table_figure import TableFigure
 from .types import DatasetName
 
-SCALE = "viridis"  # readable for colour-blind people and in grey
+# Readable for colour-blind people and in grey; without the yellow, in which a line is hardly seen.
+SCALE = ListedColormap(colormaps["viridis"](np.linspace(0, 0.75, 256)))
 SPREAD = 100.0  # ratio highest / lowest from which an axis is logarithmic
 
 

@@ -25,7 +25,7 @@ STYLE = """<style>
 .sparselab-page .sparselab-panel { padding: 0; }
 .sparselab-page .lm-TabBar-tabLabel { color: var(--jp-ui-font-color1, #333); }
 .sparselab-page .widget-tab-contents { padding: 4px 6px !important; }
-.sparselab-page .sparselab-panel .sparselab-form > .widget-vbox { max-height: 450px; }
+.sparselab-page .sparselab-panel .sparselab-form > .widget-vbox { max-height: max(450px, 100vh - 500px); }
 .sparselab-page .sparselab-panel .sparselab-groups { flex: 0 1 auto; min-height: 190px; overflow: hidden auto; }
 .sparselab-page .widget-image { max-height: 380px; object-fit: contain; }
 .sparselab-page .sparselab-compare .widget-image { max-height: 310px; }
