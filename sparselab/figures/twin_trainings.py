@@ -57,6 +57,7 @@ def twin_curves(records: Mapping[str, Iterable[Any]], *, title: str | None = Non
     style.label(axes[1], "seconds of training")
     style.numbered(axes[0], [one.epoch for each in found.values() for one in each])
     axes[1].set_xlim(left=0)
+    axes[1].locator_params("x", nbins=4)  # short times have long numbers
     legends.below(figure, *axes[0].get_legend_handles_labels())
     rows = [{"training": name} | {field: getattr(one, field) for field in FIELDS} for name, each in found.items() for one in each]
     return style.finish(figure, rows)
