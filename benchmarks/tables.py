@@ -61,6 +61,7 @@ COLUMNS = {
     "startup": {
         "what": "", "seconds": ".2f", "peak GiB": ("", ".2f"), "dense GiB": ("", ".0f"), "links": ("", ",d"),
     },
+    "first_curve": {"what": "", "seconds": ("seconds since make lab", ".1f")},
     "small": {
         "what": "", "how": "", "microseconds": ("µs", ",.0f"), "min": ",.0f",
         "times ours": ("times the first", ".2f"),
