@@ -1037,3 +1037,7 @@ def test_bytes_that_steps_went_through_are_counted_for_both():
     assert (sparse < dense).all()
     name, data = panel.screen.gallery.file("csv")
     assert b"gigabytes" in data.splitlines()[0]
+
+
+def test_a_factor_is_written_out():
+    assert [markup.times(dense, 1) for dense in (2330.4, 22, 2.24, None)] == ["2,330×", "22×", "2.2×", ""]
