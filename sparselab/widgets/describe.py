@@ -21,7 +21,9 @@ def status_line(run):
     local = in_local_phase(run)  # then no StepRecords come
     latest = record if local or run.last is None else run.last  # a saved run that was opened has no steps
     where = f"epoch {latest.epoch if latest else 0} of {config.epochs}"
-    parts = [f"{where}, {batch_of(run.last, record)}" if run.state == "paused" and latest is run.last and latest else where]
+    if run.state == "paused" and latest and latest is run.last:
+        where += f", {batch_of(run.last, record)}"
+    parts = [where]
     if run.state in ("running", "paused") and local:
         parts.append("each worker trains its own net, their average comes at the end")
     elif run.state in ("running", "paused") and run.last:
