@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import BrokenExecutor
 
 import numpy as np
 import pytest
 from shown import DRAWN, bytes_of
 
-from sparselab import ExperimentConfig, History, PruneRegrow, figures
+from sparselab import ExperimentConfig, History, PruneRegrow, WorkerLostError, figures
 from sparselab.checkpoints.records import thin
 from sparselab.datasets import Dataset
 from sparselab.experiments import studies
@@ -26,6 +27,7 @@ from sparselab.nn.mlp import SparseMLP
 from sparselab.training.progress import bar, watch
 from sparselab.widgets import VIEWS, ConfigForm, Explorer, Run, TrainingPanel, View, markup
 from sparselab.widgets.controls import Control, widget_of, widths
+from sparselab.widgets.live_run import ended_from_outside
 from sparselab.widgets.painter import Painter
 from sparselab.widgets.views import by_bytes, sampled
 
@@ -366,6 +368,13 @@ def test_a_run_that_ends_with_its_interpreter_is_interrupted(monkeypatch):
     with pytest.raises(RuntimeError, match="interpreter shutdown"):
         run.pull()
     assert run.state == "interrupted"
+
+
+@pytest.mark.parametrize(("cause", "ended"), [(BrokenExecutor("killed"), True), (TypeError("of a plug-in"), False)])
+def test_only_a_worker_that_was_ended_is_an_interruption(cause, ended):
+    error = WorkerLostError("worker 0 failed 4 times in a row")
+    error.__cause__ = cause
+    assert ended_from_outside(error) == ended
 
 
 def test_the_learning_rate_slider_reaches_the_running_training(endless):

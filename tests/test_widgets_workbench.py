@@ -3,6 +3,7 @@
 import threading
 import time
 import zipfile
+from concurrent.futures import BrokenExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -370,7 +371,7 @@ def test_a_run_whose_workers_were_ended_is_offered(page):
             for record in steps(**options):
                 yield record
                 if isinstance(record, EpochRecord):
-                    raise WorkerLostError("worker 0 failed 3 times in a row")
+                    raise WorkerLostError("worker 0 failed 3 times in a row") from BrokenExecutor("it has ended")
 
         experiment.steps = until_a_worker_is_lost
         return experiment

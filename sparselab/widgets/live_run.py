@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import closing, suppress
 from typing import Any
 
@@ -333,7 +333,7 @@ def ended_from_outside(error):
             pool.submit(int)
     except RuntimeError:
         return True
-    return isinstance(error, WorkerLostError)
+    return isinstance(error, WorkerLostError) and isinstance(error.__cause__, BrokenExecutor | ConnectionError)
 
 
 Run = LiveRun  # its public name
