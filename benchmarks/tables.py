@@ -34,7 +34,7 @@ QUESTIONS = {
 SELECTION = {"n": ("seeds", "d"), "mean": ".1f", "deviation": ".2f", "each": ""}
 TORCH_LAYER = {
     "density": "g", "ours ms": ".1f", "nn.Linear ms": ".1f", "times nn.Linear": ".1f", "times masked": ".1f",
-    "times torch CSR": ".1f", "times SparseProp": ".1f",
+    "times torch CSR": ".1f", "times torch CSR in rows": ".1f", "times SparseProp": ".1f",
 }  # fmt: skip
 EXTREME = {
     "neurons": ("hidden neurons", ",d"), "links": ",d", "init_seconds": ("init s", ".3g"),
@@ -84,14 +84,17 @@ COLUMNS = {
     },
     "torch_layers": {"shape": "", "rows": ",d", **TORCH_LAYER},
     "torch_layers: feed-forward": TORCH_LAYER,
-    "torch_layers: break-even": {"shape": "", "rows": ",d", "nn.Linear": "", "masked": "", "torch CSR": "", "SparseProp": ""},
+    "torch_layers: break-even": {
+        "shape": "", "rows": ",d", "nn.Linear": "", "masked": "", "torch CSR": "", "torch CSR in rows": "", "SparseProp": "",
+    },
     "torch_training": {
         "density": "g", "sparse ms": ("sparse, ms a step", ".0f"), "dense ms": ("dense, ms a step", ".0f"), "times faster": ".2f",
         "sparse parameters": ("parameters, sparse", ",d"), "dense parameters": ("parameters, dense", ",d"),
     },
     "torch_training: accuracy": {
-        "data": "", "epochs": "d", "density": "g", "model": "", "n": ("seeds", "d"), "accuracy %": ("test accuracy %", ""),
-        "mean %": ("", ".2f"), "seconds": ("s an epoch", ".1f"), "links": ",d", "MiB": ("MiB in training", ".1f"),
+        "data": "", "test": ("tested on", ""), "epochs": "d", "density": "g", "lr": ("rate of dense layers", "g"), "model": "",
+        "n": ("seeds", "d"), "accuracy %": ("test accuracy %", ""), "mean %": ("", ".2f"), "links": ",d",
+        "MiB": ("MiB in training", ".1f"),
     },
     "evolution": {
         "net": "", "links": ",d", "make": ("making s", ".3f"), "make / 10^7": ("a 10^7 links", ".2f"),

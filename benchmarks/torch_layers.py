@@ -3,7 +3,8 @@
 `python -m benchmarks.torch_layers [--shapes N_INxN_OUT …] [--rows N …] [--densities D …] [--rounds N] [--figure PNG]`: float32,
 gradients of inputs, weights and biases; five passes of each in turn, after a rest and two that do not count, on torch's threads;
 medians of one run beside the GOALS. A row is kept when it is measured, without those whose pass takes two seconds or longer.
-torch CSR gets activations as (neurons, batch), which it needs, so that it has nothing to turn. SparseProp is timed where it is
+torch CSR needs activations as (neurons, batch): the first row gets them so, and has nothing to turn; "in rows" is a layer that
+takes the place of nn.Linear, as all others do, and turns inputs and outputs. SparseProp is timed where it is
 installed, which needs a C++ compiler: `pip install scipy setuptools wheel pybind11` and
 `pip install --no-build-isolation sparseprop==0.1.14`. --figure draws all kept rows.
 """
@@ -27,7 +28,8 @@ LARGEST = 10**11  # multiply-adds of the dense layer in a forward and a backward
 IN_A_ROW, UNCOUNTED = 5, 2  # passes of a sample, and before it: the first after a rest finds caches of others and threads asleep
 REST = 0.02  # seconds between samples, so that no waiting threads of torch run beside the next one
 OURS, DENSE, MASKED, CSR, SPARSEPROP = "ours", "nn.Linear", "masked", "torch CSR", "SparseProp"
-OTHERS = DENSE, MASKED, CSR, SPARSEPROP
+CSR_IN_ROWS = "torch CSR in rows"
+OTHERS = DENSE, MASKED, CSR, CSR_IN_ROWS, SPARSEPROP
 LONGEST = 2.0  # seconds of a pass from which on all but ours and nn.Linear are left out
 GOALS = {("768x3072", 1024, density): times for density, times in ((0.1, 3), (0.05, 6), (0.01, 12))}  # nn.Linear's time over ours
 
@@ -62,6 +64,7 @@ def calls_of(n_in, n_out, rows, density):
         DENSE: passes(linear, linear.parameters(), X, dY),
         MASKED: passes(masked, linear.parameters(), X, dY),
         CSR: passes(csr, csr.parameters(), X.t().contiguous(), dY.t().contiguous()),
+        CSR_IN_ROWS: passes(lambda X: csr(X.t().contiguous()).t().contiguous(), csr.parameters(), X, dY),
     }
     try:
         from benchmarks.peer_runners.sparseprop_linear import sparse_linear

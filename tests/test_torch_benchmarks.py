@@ -36,6 +36,7 @@ def test_gradients_of_inputs_are_the_same_where_weights_are():
     calls = torch_layers.calls_of(30, 20, 50, 0.2)
     found = {name: call()[0] for name, call in calls.items()}
     assert torch.allclose(found["ours"], found["torch CSR"].T, atol=1e-5)
+    assert torch.allclose(found["ours"], found["torch CSR in rows"], atol=1e-5)
     assert found["nn.Linear"].shape == found["masked"].shape == (50, 30)
 
 
@@ -74,18 +75,18 @@ def test_trainings_are_kept_and_go_on(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("SPARSELAB_RESULTS", str(tmp_path))
     made = []
 
-    def training(name, data, density, epochs, seed):
+    def training(name, data, test, density, epochs, seed):
         made.append((name, seed))
-        return {"accuracy %": 80.0 + seed - (name == "sparse"), "seconds": 1.0, "links": 10, "bytes": 2**20}
+        return {"accuracy %": 80.0 + seed - (name == "sparse"), "links": 10, "bytes": 2**20}
 
     monkeypatch.setattr(torch_training, "accuracy_row", training)
     monkeypatch.setattr(torch_training, "step_row", lambda density, rounds: {"density": density, "times faster": 1.4})
     run(torch_training, monkeypatch, "--seeds", 1)
     run(torch_training, monkeypatch, "--seeds", 2, "--only", "accuracy")
-    assert made == [("sparse", 0), ("dense", 0), ("sparse", 1), ("dense", 1)]
+    assert made == [(name, seed) for seed in (0, 1) for name in torch_training.TRAINED]
     rows = torch_training.accuracy_rows(Kept("torch_training: accuracy"))
-    assert [one["model"] for one in rows] == ["sparse", "dense"]
-    np.testing.assert_allclose([one["mean %"] for one in rows], [79.5, 80.5])
+    assert [one["model"] for one in rows] == list(torch_training.TRAINED)
+    np.testing.assert_allclose([one["mean %"] for one in rows], [79.5, 80.5, 80.5])
     printed = capsys.readouterr().out
     assert "1.40 × (goal at 0.1: ≥ 1.5 ×), MISSED" in printed
     assert "lost: 1.00 points (goal: < 1), MISSED" in printed
@@ -103,5 +104,5 @@ def test_a_step_and_an_accuracy_are_measured(monkeypatch):
     data = example.sl.datasets.load("fashion_mnist_small")
     few = type(data).from_arrays(data.X_train[:200], data.y_train[:200], data.X_test[:100], data.y_test[:100])
     monkeypatch.setattr(example.sl.datasets, "load", lambda name, **options: few)
-    for name in torch_training.NAMES:
-        assert 0 <= torch_training.accuracy_row(name, "fashion_mnist_small", 0.1, 1, 0)["accuracy %"] <= 100
+    for name in torch_training.TRAINED:
+        assert 0 <= torch_training.accuracy_row(name, "fashion_mnist_small", "fashion_mnist", 0.1, 1, 0)["accuracy %"] <= 100

@@ -97,6 +97,8 @@ def test_bytes_are_those_of_all_that_is_kept():
         ({"layers": 7}, "layers = 7"),
         ({"data": samples()[:2]}, "must be (X, y, X_test, y_test)"),
         ({"optimizer": 3}, "optimizer = 3"),
+        ({"lr": 0}, "lr = 0"),
+        ({"lr": 0.1, "optimizer": torch.optim.SGD}, "lr = 0.1: must not be given beside optimizer"),
         ({"data": (np.zeros((3, 20), np.float32), np.zeros(2), *samples()[2:])}, "data: 3 samples and 2 classes"),
     ],
 )

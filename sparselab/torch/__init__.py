@@ -13,9 +13,10 @@ from .evolution import Event, Evolution
 from .linear import SparseLinear
 from .mlp import SparseMLP
 from .neurons import prune_neurons
+from .parameter_groups import parameter_groups
 from .twin_training import Epoch, twins
 
 __all__ = [
-    "Epoch", "Event", "Evolution", "SparseLinear", "SparseMLP", "densify", "prune_neurons", "sparse_layers", "sparsify",
-    "to_masks", "twins",
+    "Epoch", "Event", "Evolution", "SparseLinear", "SparseMLP", "densify", "parameter_groups", "prune_neurons",
+    "sparse_layers", "sparsify", "to_masks", "twins",
 ]  # fmt: skip

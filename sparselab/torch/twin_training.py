@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from ..utils import checks
 from .convert import sparse_layers, sparsify
 from .evolution import Evolution
+from .parameter_groups import parameter_groups
 
 AT_ONCE = 500  # test samples that pass at once
+SHARE_OF_EVENTS = 0.75  # of the steps, as in RigL (Evci et al. 2020): new links need time to learn before the last test
 
 
 class Epoch(NamedTuple):
@@ -58,6 +60,7 @@ def twins(
     rule: Callable[..., Any] | None = None,
     every: int | None = None,
     optimizer: Callable[..., torch.optim.Optimizer] | None = None,
+    lr: float | None = None,
     epochs: int = 5,
     batch_size: int = 64,
     seed: int = 0,
@@ -80,9 +83,12 @@ def twins(
     rule : callable, optional
         A rule that changes the links, see `Evolution`; by default `sl.SET(0.3)`.
     every : int, optional
-        Steps from one change to the next; by default one change an epoch.
+        Steps from one change to the next; by default one change an epoch. The links stay as they are in the last quarter of the
+        steps, so that new ones have learnt before the end.
     optimizer : callable, optional
-        Makes an optimizer of parameters; by default torch.optim.AdamW with its own settings.
+        Makes an optimizer of parameters; by default torch.optim.AdamW of `parameter_groups(model, lr)`.
+    lr : float, default 3e-4
+        Learning rate of dense layers in that AdamW; an optimizer that is given brings its own.
     epochs : int, default 5
         Passes over the training samples.
     batch_size : int, default 64
@@ -124,15 +130,19 @@ def twins(
     batch_size, epochs = checks.integer("batch_size", batch_size), checks.integer("epochs", epochs)
     seed, steps = checks.integer("seed", seed, low=0), -(-len(X) // batch_size)
     pace = None if pace is None else checks.number("pace", pace, "a number of seconds >= 0", low=0)
-    make = torch.optim.AdamW if optimizer is None else optimizer
+    if lr is not None and optimizer is not None:
+        raise ValueError(f"lr = {lr}: must not be given beside optimizer, which has a rate of its own")
+    lr = 3e-4 if lr is None else checks.positive("lr", lr)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         pair = {"sparse": sparsify(copy.deepcopy(model), density=density, layers=layers), "dense": copy.deepcopy(model)}
     found = {}
     for name, one in pair.items():
-        own, evolution = make(one.parameters()), None
+        own = torch.optim.AdamW(parameter_groups(one, lr)) if optimizer is None else optimizer(one.parameters())
+        evolution = None
         if name == "sparse":
-            evolution = Evolution(one, own, rule, every=steps if every is None else every, stop=epochs * steps, seed=seed)
+            every, stop = steps if every is None else every, math.ceil(SHARE_OF_EVENTS * epochs * steps)
+            evolution = Evolution(one, own, rule, every=every, stop=stop, seed=seed)
         found[name] = _epochs(one, own, evolution, (X, y, X_test, y_test), epochs, batch_size, seed, pace)
     return found
 
