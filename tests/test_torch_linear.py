@@ -77,6 +77,26 @@ def test_second_derivatives_are_refused():
         torch.autograd.gradgradcheck(layer, (X,))
 
 
+@pytest.mark.parametrize("part", ["input", "weight", "bias"])
+def test_derivatives_in_forward_mode_are_refused(part):
+    layer, X = layer_of(), torch.randn(4, 20)
+    own = {name: parameter.detach() for name, parameter in layer.named_parameters()}
+
+    def output(value):
+        return layer(value) if part == "input" else torch.func.functional_call(layer, own | {part: value}, (X,))
+
+    value = X if part == "input" else own[part]
+    with pytest.raises(NotImplementedError, match="forward mode"):
+        torch.func.jvp(output, (value,), (value,))
+    with pytest.raises(NotImplementedError, match="forward mode"):
+        torch.func.jacfwd(output)(value)
+
+
+def test_samples_may_be_mapped():
+    layer, X = layer_of(), torch.randn(4, 20)
+    assert torch.allclose(torch.func.vmap(lambda x: layer(x[None])[0])(X), layer(X), atol=1e-6)
+
+
 @pytest.mark.parametrize("frozen", ["weight", "bias", "both", "input"])
 def test_gradients_that_are_not_wanted_are_left_out(frozen):
     layer = layer_of()
@@ -180,6 +200,11 @@ def test_a_state_of_another_topology_takes_its_place(assign):
     empty = layer_of().to("meta")
     empty.load_state_dict(other.state_dict(), assign=True)
     assert torch.equal(empty(X), other(X))
+    empty = layer_of().to("meta").to_empty(device="cpu")
+    with pytest.raises(ValueError, match="no links since to_empty"):
+        empty(X)
+    empty.load_state_dict(layer_of(seed=2).state_dict(), assign=assign)
+    assert torch.equal(empty(X), layer_of(seed=2)(X))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.forward_ad import unpack_dual
 from torch.autograd.graph import increment_version
 
 from ..nn.initializers import HeUniform, Initializer
@@ -16,6 +17,7 @@ from .operators import Links, linear
 HALF = torch.bfloat16, torch.float16
 DTYPES = torch.float32, torch.float64, *HALF
 NEW_VALUES = "zero", "initializer"
+FORWARD_MODE = "SparseLinear has no derivatives in forward mode (torch.func.jvp, jacfwd, dual tensors): use backward()"
 
 
 class SparseLinear(nn.Module):
@@ -59,7 +61,7 @@ class SparseLinear(nn.Module):
         If an argument is none of these. When the layer is called: if the input does not fit, is not of floats, or is on another
         device.
     NotImplementedError
-        Where gradients of gradients are asked for.
+        Where gradients of gradients are asked for, or derivatives in forward mode.
 
     Examples
     --------
@@ -194,6 +196,12 @@ class SparseLinear(nn.Module):
     def _check(self, input):
         if not isinstance(getattr(input, "device", None), torch.device):
             raise TypeError(f"input is a {type(input).__name__}: must be a torch.Tensor")
+        if self.links is None and self.indices.device.type == "cpu":
+            raise ValueError("SparseLinear has no links since to_empty(): load a state_dict before it is used")
+        if not torch.compiler.is_compiling():  # torch.func.jvp would take the operator's derivative for 0
+            parts = [part for part in (input, self.weight, self.bias) if isinstance(part, Tensor)]
+            if any(unpack_dual(part).tangent is not None for part in parts):
+                raise NotImplementedError(FORWARD_MODE)
         for name, tensor in (("input", input), ("weight", self.weight)):
             if tensor.device.type not in ("cpu", "meta"):
                 raise ValueError(f"{name} is on {tensor.device}: SparseLinear runs on CPUs only; use .to('cpu'), or densify")
@@ -223,8 +231,12 @@ class SparseLinear(nn.Module):
         self._note()
 
     def _apply(self, fn, recurse=True):
+        was_empty = self.indices.device.type == "meta"
         super()._apply(fn, recurse)
-        self._note()
+        if was_empty:
+            self.links = None  # memory that nothing has been written to
+        else:
+            self._note()
         return self
 
     def __getstate__(self) -> dict[str, Any]:
