@@ -3,9 +3,9 @@
 `python -m benchmarks.torch_layers [--shapes N_INxN_OUT …] [--rows N …] [--densities D …] [--rounds N] [--figure PNG]`: float32,
 gradients of inputs, weights and biases; five passes of each in turn, after a rest and two that do not count, on torch's threads;
 medians of one run beside the GOALS. A row is kept when it is measured, without those whose pass takes two seconds or longer.
-torch CSR needs activations as (neurons, batch): the first row gets them so, and has nothing to turn; "in rows" is a layer that
-takes the place of nn.Linear, as all others do, and turns inputs and outputs. SparseProp is timed where it is
-installed, which needs a C++ compiler: `pip install scipy setuptools wheel pybind11` and
+torch CSR needs activations as (neurons, batch): "torch CSR" gets them so, and has nothing to turn; "in rows" takes the place of
+nn.Linear, as all others do, and turns inputs and outputs. SparseProp is timed where it is installed, which needs a C++ compiler:
+`pip install scipy setuptools wheel pybind11` and
 `pip install --no-build-isolation sparseprop==0.1.14`. --figure draws all kept rows.
 """
 

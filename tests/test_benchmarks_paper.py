@@ -296,6 +296,18 @@ def test_attributions_are_finite_differences():
     assert features.attributions(model, X, np.zeros(5, np.int64)) == pytest.approx(wanted, rel=1e-6)
 
 
+def test_sets_that_the_papers_mixed_are_split_anew(monkeypatch):
+    X = np.arange(40.0, dtype=np.float32).reshape(20, 2)
+    official = sl.datasets.Dataset.from_arrays(X[:10], 1 + X[:10, 0] % 4, X[10:], 1 + X[10:, 0] % 4, standardise=False)
+    monkeypatch.setattr(features.data, "load", lambda name, standardise: official)
+    assert features.load("madelon") is official
+    mixed = features.load("usps")
+    assert (mixed.n_train, mixed.n_test) == (16, 4)
+    rows, labels = (np.concatenate(parts) for parts in ((mixed.X_train, mixed.X_test), (mixed.y_train, mixed.y_test)))
+    np.testing.assert_array_equal(np.sort(rows[:, 0]), X[:, 0])
+    np.testing.assert_array_equal(mixed.decode(labels), 1 + rows[:, 0] % 4)
+
+
 def test_the_features_of_the_signal_are_selected():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((300, 10)), np.arange(300) % 2

@@ -12,6 +12,7 @@ import sparselab as sl
 
 torch = pytest.importorskip("torch")
 import sparselab.torch as st  # noqa: E402
+from sparselab.torch import twin_training  # noqa: E402
 
 nn = torch.nn
 pytestmark = pytest.mark.slow  # `make test-slow` installs PyTorch
@@ -76,6 +77,20 @@ def test_taking_turns_changes_nothing():
         assert len(within) == 4  # of three steps an epoch, all but the last
         ends = [record for record in records if record not in within]
         assert [record[:3] for record in ends] == [record[:3] for record in alone[name]]
+
+
+def test_rates_follow_densities_and_the_last_quarter_has_no_events(monkeypatch):
+    made = []
+
+    def noted(*arguments, **options):
+        made.append(st.Evolution(*arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr(twin_training, "Evolution", noted)
+    both = st.twins(model_of(), samples(), density=0.2, layers=["0"], every=3, epochs=4, batch_size=25, lr=1e-3)
+    assert len(list(both["sparse"])) == 4
+    assert [event.step for event in made[0].events] == [3, 6, 9, 12, 15]  # of 24 steps
+    assert [group["lr"] for group in made[0].optimizer.param_groups] == pytest.approx([1e-3, 5e-3])
 
 
 def test_bytes_are_those_of_all_that_is_kept():

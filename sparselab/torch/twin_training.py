@@ -141,8 +141,8 @@ def twins(
         own = torch.optim.AdamW(parameter_groups(one, lr)) if optimizer is None else optimizer(one.parameters())
         evolution = None
         if name == "sparse":
-            every, stop = steps if every is None else every, math.ceil(SHARE_OF_EVENTS * epochs * steps)
-            evolution = Evolution(one, own, rule, every=every, stop=stop, seed=seed)
+            stop = math.ceil(SHARE_OF_EVENTS * epochs * steps)
+            evolution = Evolution(one, own, rule, every=steps if every is None else every, stop=stop, seed=seed)
         found[name] = _epochs(one, own, evolution, (X, y, X_test, y_test), epochs, batch_size, seed, pace)
     return found
 
