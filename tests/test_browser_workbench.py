@@ -407,10 +407,13 @@ def test_figures_have_the_ground_of_the_theme(page, theme, dark):
     view(page, "costs")
     page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
     page.wait_for_function("theme => document.body.dataset.jpThemeName == theme", arg=theme)
-    pixels = np.asarray(Image.open(BytesIO(page.locator(".sparselab-view-costs").screenshot())).convert("L"))
-    ground, ink = (int(np.percentile(pixels, share)) for share in ((50, 99.9) if dark else (50, 0.1)))
-    assert ground < 60 if dark else ground > 240
-    assert abs(ground - ink) > 120
+
+    def ground_and_ink():
+        pixels = np.asarray(Image.open(BytesIO(page.locator(".sparselab-view-costs").screenshot())).convert("L"))
+        return [int(np.percentile(pixels, share)) for share in ((50, 99.9) if dark else (50, 0.1))]
+
+    until(lambda: np.ptp(ground_and_ink()) > 120, "the figure")
+    assert ground_and_ink()[0] < 60 if dark else ground_and_ink()[0] > 240
     view(page, "curves")
 
 
@@ -643,7 +646,7 @@ def test_a_restart_of_the_kernel_leaves_nothing(page):
     runs = page.locator(".sparselab-kept .sparselab-runs select")
     runs.select_option(index=runs.locator("option").count() - 1)
     page.locator(".sparselab-run-open").click()
-    page.locator(".sparselab-runs-message", has_text="is open").wait_for()
+    playwright.expect(page.locator(".sparselab-runs-message")).to_contain_text("is open", timeout=20_000)
     go_to(page, "Train")
     open_fold(page, "Parallel", ".sparselab-workers")
     workers = page.locator(".sparselab-workers .noUi-handle")

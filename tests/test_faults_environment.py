@@ -11,11 +11,13 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import models
 import pytest
 from stress.processes import without_compiling
+from tqdm import tqdm
 
 import sparselab as sl
 from sparselab import cli
@@ -206,6 +208,51 @@ def test_every_command_that_trains_ends_with_143(command, tmp_path, monkeypatch,
         assert {name.split(".")[-1] for name in os.listdir("run")} <= {"npz", "lock"}
     if command == "extreme":  # saves whole epochs only, at Ctrl-C as well
         assert RunDir("run").files() == []
+
+
+class InterruptedLock:
+    """A lock of tqdm's with a SIGTERM just before or just after it is taken, once it is due."""
+
+    def __init__(self, moment):
+        self.lock, self.moment, self.due = threading.RLock(), moment, False
+
+    def acquire(self):
+        self._interrupt("before")
+        self.lock.acquire()
+        self._interrupt("after")
+
+    def release(self):
+        self.lock.release()
+
+    __enter__ = acquire
+
+    def __exit__(self, *_):
+        self.release()
+
+    def _interrupt(self, moment):
+        if self.due and moment == self.moment:
+            self.due = False
+            sigterm()
+
+
+@pytest.mark.parametrize("records, moment", [(sl.train, "before"), (sl.steps, "after")])
+def test_a_signal_while_a_line_is_printed_in_a_terminal_ends_the_run(records, moment, handled, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    def disturbed():
+        for record in records(models.net(), models.dataset(200), epochs=3):
+            lock.due = True
+            yield record
+
+    lock = InterruptedLock(moment)
+    monkeypatch.setattr(tqdm, "_lock", lock, raising=False)
+    with pytest.raises(SystemExit):
+        sl.widgets.watch(disturbed(), epochs=3, file=Terminal())
+    assert handled == [signal.SIGTERM]
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(lock.lock.acquire, timeout=1).result()
 
 
 def test_the_command_line_leaves_a_handler_of_the_caller_alone(handled, tmp_path, monkeypatch):

@@ -615,6 +615,22 @@ def test_notes_are_of_the_selected_runs(two):
     assert "<img" not in html(two)
 
 
+def test_a_run_selected_while_another_thread_shows_the_list_anew_stays_selected(two):
+    selecting = threading.Thread(target=lambda: two.runs.list.list.set_trait("value", ("0001-digits",)))
+
+    def select(change):  # noqa: ARG001 (an observer has it)
+        selecting.start()
+        until_waiting = time.monotonic() + 10
+        while two.runs.list.list.value == () and time.monotonic() < until_waiting:
+            time.sleep(0.01)
+
+    two.runs.list.list.observe(select, "options")
+    press(two, "Delete", "0002-digits")
+    selecting.join()
+    assert two.runs.list.selected == ["0001-digits"]
+    assert not two.runs.notes["notes"].disabled
+
+
 def test_notes_are_saved_while_another_thread_refreshes_the_list(two):
     """As a training does that ends: each refresh sends another list, which must not undo the selection."""
     tab, times, done = two.runs, iter(range(10**9)), threading.Event()

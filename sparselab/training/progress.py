@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
 from ..checkpoints.records import EpochRecord, History, StepRecord
+from ..utils.interrupts import defer_interrupts
 
 HEAD = f"{'epoch':>5} {'train loss':>11} {'train acc':>10} {'test acc':>9} {'links':>11} {'active':>18} {'s/epoch':>8}"
 
@@ -44,15 +46,17 @@ def watch(
     """
     file, history = sys.stdout if file is None else file, History()
     with tqdm(total=epochs, file=file, disable=not file.isatty(), unit="epoch", leave=False) as bar:
+        write, whole = (print, nullcontext()) if bar.disable else (bar.write, defer_interrupts)
         for record in records:
-            if not isinstance(record, EpochRecord):
-                bar.set_postfix_str(f"loss {record.loss:.3f}")
-                continue
-            for text in ([] if history else [HEAD]) + [line(record)]:
-                bar.write(text, file=file)
-            file.flush()
-            history.append(record)
-            bar.update()
+            with whole:  # an interrupt inside of tqdm leaves its lock in disorder
+                if not isinstance(record, EpochRecord):
+                    bar.set_postfix_str(f"loss {record.loss:.3f}")
+                    continue
+                for text in ([] if history else [HEAD]) + [line(record)]:
+                    write(text, file=file)
+                file.flush()
+                history.append(record)
+                bar.update()
     return history
 
 

@@ -37,7 +37,7 @@ class RunList:
         self.list = make("SelectMultiple", options=[], value=(), layout={"width": "99%", "height": height})
         for widget in (self.filter, self.sort, self.descending):
             widget.observe(lambda change: self.show(), "value")
-        self.list.observe(lambda change: self._selected(), "value")
+        self.list.observe(self._selected, "value")
         bar = make("HBox", children=[self.filter.add_class("sparselab-filter"), self.sort, self.descending, self.count])
         self.head = make("HTML")
         columns = [self.head.add_class("sparselab-runs-head"), self.list.add_class("sparselab-runs")]
@@ -79,9 +79,14 @@ class RunList:
             self.count.value = markup.note(f"{len(rows)} of {len(self.known)} runs{more}")
             self.on_select()
 
-    def _selected(self):
+    def _selected(self, change):
         with self.lock:
-            if not self.updating:
+            if self.updating:
+                return
+            if self.list.value != change["new"]:  # the list was shown anew, without this selection, while we waited for the lock
+                names = {name for _, name in self.list.options}
+                self.list.value = tuple(name for name in change["new"] if name in names)
+            else:
                 self.on_select()
 
     def _matches(self, row):
