@@ -325,16 +325,27 @@ def test_a_very_large_net_is_measured_by_phases(tmp_path):
     assert np.allclose(loaded.X_train.mean(axis=0), 0, atol=0.2)
     whole = extreme.trained(loaded, 2, 500, 5, 10, 1)
     assert (whole["steps"], whole["steps of an epoch"], whole["neurons"]) == (3, 3, 1000)
-    part = extreme.trained(loaded, 2, 500, 5, 0, 1, 1e-3)
-    assert (part["steps"], part["steps of an epoch"], part["learning rate"]) == (1, 3, 1e-3)
+    part = extreme.trained(loaded, 2, 500, 5, 0, 1, extreme.WAYS[1])
+    assert (part["steps"], part["steps of an epoch"], part["learning rate"]) == (1, 3, 0.005)
+    assert abs(part["first losses"] - np.log(2)) < 1e-6  # the outputs begin at 0
     assert all(part[name] > 0 for name in ("init s", "epoch s", "test s", "evolve s"))
 
 
 def test_core_minutes_of_very_large_nets(results):
     spent = {"epoch s": 60.0, "test s": 30.0, "evolve s": 30.0, "threads": 2, "peak_bytes": 2**30, "steps": 5, "accuracy %": 60.0}
-    kept.Kept("paper: table5").row({"net": "1 M", "features": 65_536}, lambda: spent)
-    kept.Kept("paper: table5").row({"net": "5 M", "features": 256}, lambda: spent)
+    settings = extreme.DATA | {"net": "1 M", "method": "All-ReLU"}
+    kept.Kept("paper: table5").row(settings, lambda: spent)
+    kept.Kept("paper: table5").row(settings | {"net": "5 M", "features": 256}, lambda: spent)
     first, *others = views.rows("paper: table5")
     assert (first["core-minutes"], first["paper's core-minutes"], first["ratio"]) == (4.0, 152.0, 38.0)
-    assert len(others) == 4
-    assert claims.largest() == "1 M: 60.0 after 5 steps"
+    assert len(others) == 9
+    assert claims.largest() == "1 M, All-ReLU: 60.0 after 5 steps"
+
+
+def test_the_nearer_of_two_means_names_rows_of_two_clouds():
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=900)
+    X = rng.normal(size=(900, 20)).astype(np.float32) + np.outer(2.0 * y - 1, np.ones(20)).astype(np.float32)
+    of = lambda X: extreme.nearest_mean(sl.datasets.Dataset.from_arrays(X[:600], y[:600], X[600:], y[600:]))
+    assert of(X) == 1.0
+    assert 0.4 < of(rng.normal(size=X.shape).astype(np.float32)) < 0.6

@@ -79,7 +79,7 @@ def kinds():
 def largest():
     """Accuracy of the very large nets after an epoch, or a part of one."""
     rows = [row for row in extreme.rows_of(book("table5")) if "steps" in row]
-    texts = [f"{row['net']}: {row['accuracy %']:.1f} after {row['steps']} steps" for row in rows]
+    texts = [f"{row['net']}, {row['method']}: {row['accuracy %']:.1f} after {row['steps']} steps" for row in rows]
     return "; ".join(texts) or COMMAND.format("table5 --folder FOLDER")
 
 
