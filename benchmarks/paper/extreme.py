@@ -5,9 +5,9 @@ of disk in FOLDER, and up to 24 GiB of memory for the largest net. The data are 
 3,000 rows of 65,536 features, of which 64 are informative (the paper gives the sizes alone); the classes are so far apart that
 the nearer of their two means names nearly every test row. Batches of 128, dropout 0.4, values scaled by links. Each net is
 trained in two ways: "All-ReLU" at the paper's rate 0.01, or 10 / width where that is less, because each output has a whole
-layer's neurons as inputs; and "leaky, output from 0": leaky ReLU, outputs that begin at 0, and 2.5 / width. An epoch that takes longer
-than `--minutes` is broken off, and its time is the median of its steps times their number. Test accuracy is that after this
-epoch, before the evolution.
+layer's neurons as inputs; and "leaky, output from 0": leaky ReLU, outputs that begin at 0, and 2.5 / width. An epoch that takes
+longer than `--minutes` is broken off, and its time is the median of its steps times their number. Test accuracy is that after
+this epoch, before the evolution.
 """
 
 import argparse
