@@ -255,6 +255,8 @@ def heading_and_format(column, about):
 
 def shown(value, form):
     """A value of a row as text; nothing for None and NaN."""
+    if isinstance(value, str):
+        return value
     return "" if value is None or value != value else format(value, form)
 
 

@@ -147,7 +147,7 @@ def rows_of(book):
         for way in WAYS:
             row, more = found.get((name, way)), {"net": name, "method": way}
             if row is None:
-                rows.append(more | {"accuracy %": None})
+                rows.append(more | {"links": "not run"})
                 continue
             ours = row["threads"] * (row["epoch s"] + row["test s"] + row["evolve s"]) / 60
             more |= {"GiB": row["peak_bytes"] / 2**30, "core-minutes": ours, "paper's core-minutes": float(theirs)}

@@ -86,16 +86,19 @@ def gradient_flow():
             lines.setdefault(dataset, {})[method] = epochs, values
     if not lines:
         return None
-    figure, [axes] = style.blank(columns=len(lines), height=3, title="Gradient flow, ‖g‖²")
+    n_rows = -(-len(lines) // 2)
+    figure, axes = style.blank(rows=n_rows, columns=2, height=0.8 + 2.4 * n_rows, title="Gradient flow, ‖g‖²")
     table = []
-    for ax, (dataset, found) in zip(axes, lines.items(), strict=True):
+    for ax in axes.flat[len(lines) :]:
+        ax.remove()
+    for ax, (dataset, found) in zip(axes.flat, lines.items(), strict=False):
         for place, (method, (epochs, values)) in enumerate(sorted(found.items())):
-            ax.plot(epochs, values, **style.look(place), label=method)
+            ax.plot(epochs, values, **style.look(place), markersize=3, label=method)
             table += [{"data": dataset, "method": method, "epoch": e, "flow": v} for e, v in zip(epochs, values, strict=True)]
         ax.set_yscale("log")
         ax.set_title(data.CALLED[dataset], fontsize=9)
         style.label(ax, "epoch", "‖g‖²")
-        ax.legend()
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     return style.finish(figure, table)
 
 
