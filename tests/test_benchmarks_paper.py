@@ -149,6 +149,33 @@ def test_a_run_measures_three_accuracies(digits):
     json.dumps(found)
 
 
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_run_that_is_interrupted_goes_on_where_it_was(digits, tmp_path, monkeypatch, lost):
+    """Interrupted after the fourth epoch, whose net is saved, before it is measured. lost: epochs before it that are missing."""
+    run, evaluate, epochs = Run("table2", "digits", "All-ReLU, links", 0, 6, 0.1), sl.evaluate, []
+
+    def interrupted(*arguments, **options):
+        epochs.append(1)
+        if len(epochs) == 4:
+            raise KeyboardInterrupt
+        return evaluate(*arguments, **options)
+
+    whole, folder = run.measured(1, digits), tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(sl, "evaluate", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run.measured(1, digits, folder)
+    path = folder / runs.EPOCHS
+    lines = path.read_text().splitlines(keepends=True)
+    assert len(lines) == 3
+    path.write_text("".join(lines[: 3 - lost]))
+    found = run.measured(1, digits, folder)
+    assert found.get("resumed_after") == (None if lost else 3)
+    for name in ("test_accuracies", "accuracy_validation", "accuracy_best", "gradient_flow", "links"):
+        assert found[name] == whole[name], name
+    assert all(found[name] > 0 for name in ("seconds", "cpu_seconds", "seconds_training", "cpu_seconds_epoch"))
+
+
 def test_all_rows_have_no_accuracy_by_validation(digits):
     found = Run("table6", "digits", "α, 0.5", 0, 2).measured(1, digits)
     assert (found["accuracy_validation"], found["train_rows"]) == (None, 300)

@@ -8,13 +8,16 @@
     python -m benchmarks.report --write                 # write the tables of docs/paper*.md from the kept rows
 
 A run is a process of its own, so that its peak of memory is its own; its row is kept when it ends, and what is kept is not run
-again. Runs give the same accuracies on any number of threads, except those of WASAP and of PyTorch.
+again. A run of table 2 or 6 that is interrupted goes on where it was. Runs give the same accuracies on any number of threads,
+except those of WASAP and of PyTorch.
 """
 
 import argparse
+import hashlib
 import importlib
 import multiprocessing
 import os
+import shutil
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
@@ -39,7 +42,7 @@ def execute(runs, jobs, threads):
     waiting = {run: run.settings for run in runs if kept.key_of(run.settings) not in books[run.table].rows}
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool, tqdm(total=len(waiting)) as bar:
-        found = {pool.submit(run.measured, threads): run for run in waiting}
+        found = {pool.submit(run.measured, threads, folder=folder_of(run)): run for run in waiting}
         try:
             for future in as_completed(found):
                 run = found[future]
@@ -50,11 +53,19 @@ def execute(runs, jobs, threads):
                     bar.write(f"{what}: {type(error).__name__}: {error}")
                     continue
                 row = books[run.table].row(waiting[run], future.result)
+                shutil.rmtree(folder_of(run) or "", ignore_errors=True)
                 bar.write(f"{what}: " + ", ".join(f"{name} {row.get(name)}" for name in SHOWN))
         except BaseException:  # Ctrl-C: what has not begun is left for the next time
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return failed
+
+
+def folder_of(run):
+    """Where a run is kept until it ends; None for those whose times count, which go through in one piece."""
+    if run.table in ALONE:
+        return None
+    return kept.results() / "unfinished" / hashlib.sha256(kept.key_of(run.settings).encode()).hexdigest()[:16]
 
 
 def timed(runs):

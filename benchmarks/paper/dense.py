@@ -21,7 +21,7 @@ class TorchRun(Run):
         _, _, activation = self.method.split(", ")
         return Run(self.table, self.dataset, activation, self.seed, self.epochs).config
 
-    def measured(self, threads=None, loaded=None):
+    def measured(self, threads=None, loaded=None, folder=None):  # noqa: ARG002 (such runs always begin anew)
         """The row, measured now."""
         import torch
 
@@ -33,21 +33,20 @@ class TorchRun(Run):
         torch.manual_seed(self.seed)
         model = sl.build(self.config, data=part).model
         net = TorchNet(model, self.config, masked=", masked," in self.method)
-        tests, validations, spent, clock = [], [], [], []
+        epochs = []
         with sl.analysis.Meter() as meter:
             for _ in range(self.epochs):
-                begin = time.perf_counter()
+                begin, cpu = time.perf_counter(), time.process_time()
                 net.epoch(part.X_train, part.y_train)
-                spent.append(time.perf_counter() - begin)
-                clock.append(time.process_time())
-                tests.append(net.accuracy(part.X_test, part.y_test))
+                one = {"training": time.perf_counter() - begin, "evaluation": 0.0, "cpu": time.process_time() - cpu}
+                one["test"] = net.accuracy(part.X_test, part.y_test)
                 if X is not None:
-                    validations.append(net.accuracy(X, np.array([codes[label] for label in y.tolist()])))
+                    one["validation"] = net.accuracy(X, np.array([codes[label] for label in y.tolist()]))
+                epochs.append(one)
                 meter.read()
-        row = described(self, part, model, [], clock) | scores(tests, validations) | meter.as_dict()
+        row = described(self, part, model, epochs) | scores(epochs) | meter.as_dict()
         links = model.n_links if net.masks[0] is not None else sum(layer.weight.numel() for layer in net.layers)
-        row |= {"seconds_training": sum(spent), "seconds_epoch": float(np.median(spent[1:] or spent)), "links": links}
-        return row | {"threads": threads, "torch": torch.__version__, "data_sha256": data.digest(whole)}
+        return row | {"links": links, "threads": threads, "torch": torch.__version__, "data_sha256": data.digest(whole)}
 
 
 class TorchNet:
@@ -91,10 +90,10 @@ class TorchNet:
             self.optimizer.step()
 
     def accuracy(self, X, codes):
-        """Percent of rows whose class is predicted."""
+        """Share of rows whose class is predicted."""
         import torch
 
         self.dropout.eval()
         with torch.inference_mode():
             found = [self.outputs(part).argmax(1) for part in torch.from_numpy(X).split(1000)]
-        return 100 * float(np.mean(torch.cat(found).numpy() == codes))
+        return float(np.mean(torch.cat(found).numpy() == codes))
