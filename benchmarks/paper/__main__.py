@@ -53,7 +53,8 @@ def execute(runs, jobs, threads):
                     bar.write(f"{what}: {type(error).__name__}: {error}")
                     continue
                 row = books[run.table].row(waiting[run], future.result)
-                shutil.rmtree(folder_of(run) or "", ignore_errors=True)
+                if folder := folder_of(run):
+                    shutil.rmtree(folder, ignore_errors=True)
                 bar.write(f"{what}: " + ", ".join(f"{name} {row.get(name)}" for name in SHOWN))
         except BaseException:  # Ctrl-C: what has not begun is left for the next time
             pool.shutdown(wait=False, cancel_futures=True)
