@@ -16,6 +16,7 @@ import pytest
 from browsing import CURVE, CUT_OFF, ROOT, SIZE, browsing, open_notebook, serving, source, status, until
 from messy_tables import FEATURES, write_messy
 from PIL import Image
+from stress.processes import command_line
 
 playwright = pytest.importorskip("playwright.sync_api")
 NOTEBOOK = "08_workbench.ipynb"
@@ -632,7 +633,7 @@ def test_from_a_messy_file_to_a_trained_net_in_four_actions(page, tmp_path):
 
 
 def kernels():
-    return [one for one in psutil.Process().children(recursive=True) if "ipykernel" in " ".join(one.cmdline())]
+    return [one for one in psutil.Process().children(recursive=True) if "ipykernel" in command_line(one)]
 
 
 def restart(page):

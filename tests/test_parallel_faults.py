@@ -412,7 +412,7 @@ def test_stop_in_a_notebook():
         id = client.execute(CELLS[1])
         messages(client, id, "3\n")
         kernel = psutil.Process(manager.provisioner.pid)
-        family = [p for p in kernel.children(recursive=True) if "resource_tracker" not in " ".join(p.cmdline())]
+        family = parallel.workers(parallel.family(kernel.pid))
         assert len(family) >= 2
         sent = time.time()
         manager.interrupt_kernel()

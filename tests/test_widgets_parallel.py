@@ -3,6 +3,7 @@
 No worker is left behind.
 """
 
+import os
 import pickle
 import threading
 import time
@@ -10,9 +11,9 @@ from types import SimpleNamespace
 
 import models
 import numpy as np
-import psutil
 import pytest
 from shown import DRAWN, bytes_of
+from stress import parallel
 
 import sparselab as sl
 from sparselab import ExperimentConfig, figures
@@ -237,14 +238,7 @@ def test_processes_train_and_go():
 
 def children():
     """Worker processes of this one."""
-    found = set()
-    for one in psutil.Process().children(recursive=True):
-        try:
-            if "resource_tracker" not in " ".join(one.cmdline()):
-                found.add(one.pid)
-        except psutil.Error:
-            pass
-    return found
+    return {process.pid for process in parallel.workers(parallel.family(os.getpid()))}
 
 
 def test_the_curves_show_where_the_workers_part(trained):

@@ -4,6 +4,7 @@ Faults happen inside real workers, at random places of both phases; a synchronou
 was never disturbed. Ctrl-C goes to the process group of a script, as from a terminal.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -23,7 +24,7 @@ import pytest
 import sparselab as sl
 from sparselab.datasets import Dataset
 from stress import faults
-from stress.processes import PATHS, ROOT, without_compiling
+from stress.processes import PATHS, ROOT, command_line, without_compiling
 
 NOTICED = 2.0  # seconds from a death until its task is done again
 HANGING = 1.0  # seconds that a task may take here
@@ -136,7 +137,7 @@ def left_of(before, patience=30.0):
 
 def workers(processes):
     """Those of them that are no resource tracker, which ends last."""
-    return [one for one in processes if "resource_tracker" not in " ".join(safe_line(one))]
+    return [one for one in processes if "resource_tracker" not in command_line(one)]
 
 
 # a script that is interrupted, or killed
@@ -197,7 +198,8 @@ class Script:
         """(address, port) on which it or one of its processes listens, beyond loopback."""
         found = []
         for process in [psutil.Process(self.process.pid), *self.family()]:
-            found += [c.laddr for c in process.net_connections("inet") if c.status == "LISTEN"]
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ended in the meantime
+                found += [c.laddr for c in process.net_connections("inet") if c.status == "LISTEN"]
         return [tuple(address) for address in found if address.ip not in ("127.0.0.1", "::1")]
 
     def left(self, patience=5.0):
@@ -220,7 +222,7 @@ class Script:
 
 def gone_after(family, begun, limit=30.0):
     """Seconds from `begun` (time.time()) until none of these processes runs."""
-    while any(process.is_running() and process.status() != "zombie" for process in family if alive(process)):
+    while any(alive(process) for process in family):
         if time.time() - begun > limit:
             return float("inf")
         time.sleep(0.01)
@@ -257,14 +259,6 @@ def interrupted(backend, *, synchronous=False, share=1.0, epochs=3, wait=0.3):
             return Stopped(good, back[0] if back else float("inf"), gone, ports, script.left(), err)
         finally:
             script.end()
-
-
-def safe_line(process):
-    """The command line of a process, empty where it is gone."""
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
 
 
 def killed(backend, *, synchronous=False, share=1.0, epochs=3):

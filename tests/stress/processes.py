@@ -8,6 +8,8 @@ import time
 from collections import namedtuple
 from pathlib import Path
 
+import psutil
+
 ROOT = Path(__file__).parents[2]
 PATHS = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
 Ended = namedtuple("Ended", "code out err seconds")  # exit code (−n for signal n, None for a process that hung), texts
@@ -16,6 +18,14 @@ Ended = namedtuple("Ended", "code out err seconds")  # exit code (−n for signa
 def without_compiling(err):
     """What a process wrote to stderr, but for the line that it compiles kernels, which depends on the cache alone."""
     return "".join(line for line in err.splitlines(True) if "compiling kernels for this machine" not in line)
+
+
+def command_line(process):
+    """Its words joined by spaces, empty where the process is gone."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def start(code, *arguments, **environment):
