@@ -1,10 +1,17 @@
 """benchmarks.paper on tiny settings: configs, splits, rows and tables, and its own computations against slow ones."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import numpy as np
+import psutil
 import pytest
 import scipy.sparse
+from browsing import until
+from stress import parallel
+from stress.processes import ROOT
 
 import sparselab as sl
 from benchmarks import kept, markers, tables, views
@@ -278,6 +285,25 @@ def test_runs_go_on_where_they_were_stopped(results, capsys):
     assert len(before.splitlines()) == 1
     assert command.main(arguments) == 0
     assert (results / "paper.jsonl").read_text() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_no_run_goes_on_without_the_command(results, number):
+    arguments = ["table6", "--dataset", "digits", "--seeds", "1", "--epochs", "100000", "--method", "α, 0.5", "α, 0.6"]
+    command = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.paper", *arguments, "--jobs", "2"], cwd=ROOT, stderr=subprocess.PIPE
+    )
+    try:
+        until(lambda: len(list(results.glob("unfinished/*/epochs.jsonl"))) == 2, "the first epochs of two runs", 60)
+        runs = parallel.workers(parallel.family(command.pid))
+        command.send_signal(number)
+        assert command.wait(20) != 0
+        assert psutil.wait_procs(runs, timeout=20)[1] == []
+        assert not (results / "paper.jsonl").exists()
+    finally:
+        command.kill()
+        command.communicate()
 
 
 @pytest.mark.slow

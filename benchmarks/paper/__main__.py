@@ -19,14 +19,14 @@ import multiprocessing
 import os
 import shutil
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from tqdm import tqdm
 
 from benchmarks import kept
 from benchmarks.common import emit, table
 from benchmarks.paper import data, plan
-from benchmarks.paper.runs import book
+from benchmarks.paper.runs import book, measured_apart
 
 TIMES = "paper_times"
 # commands with arguments of their own: their modules
@@ -40,9 +40,8 @@ def execute(runs, jobs, threads):
     """Measure what is not kept yet, `jobs` runs at a time; rows are written as they come. Returns how many runs failed."""
     books, failed = {run.table: book(run.table) for run in runs}, 0
     waiting = {run: run.settings for run in runs if kept.key_of(run.settings) not in books[run.table].rows}
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool, tqdm(total=len(waiting)) as bar:
-        found = {pool.submit(run.measured, threads, folder=folder_of(run)): run for run in waiting}
+    with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(waiting)) as bar:
+        found = {pool.submit(measured_apart, run, threads, folder_of(run)): run for run in waiting}
         try:
             for future in as_completed(found):
                 run = found[future]
@@ -56,8 +55,10 @@ def execute(runs, jobs, threads):
                 if folder := folder_of(run):
                     shutil.rmtree(folder, ignore_errors=True)
                 bar.write(f"{what}: " + ", ".join(f"{name} {row.get(name)}" for name in SHOWN))
-        except BaseException:  # Ctrl-C: what has not begun is left for the next time
+        except BaseException:  # Ctrl-C: what has not begun is left for the next time, what has begun goes on then
             pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()
             raise
     return failed
 

@@ -6,8 +6,12 @@ the paper's do, and has no `accuracy_validation`.
 """
 
 import json
+import multiprocessing
+import os
 import shutil
+import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -102,6 +106,23 @@ class Run:
             options = {} if self.config.workers else {"threads": self.threads or threads}
             records = experiment.train(**options, **({"checkpoint": folder, "every": every} if folder else {}))
         return (record.without_degrees() for record in records)
+
+
+def measured_apart(run, threads, folder):
+    """The row of a run, measured in a process of its own."""
+    # An executor for each run: one that replaces its processes may wait for ever (cpython issue 115634).
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), end_with_parent) as alone:
+        return alone.submit(run.measured, threads, folder=folder).result()
+
+
+def end_with_parent():
+    """From now on this process ends when the one that started it does, however that ended."""
+
+    def wait():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def finished_epochs(folder):
