@@ -88,12 +88,15 @@ def contents_as_npz(path):
     return contents_of_model(path, sl.export.from_npz)
 
 
+ADDED = {"optimizer_kind", "epoch_of"}  # names in headers that the kept files have not yet
+
+
 def parts_of(path):
     """The arrays of a file as NumPy sees them, and the names in its JSON header: how it is written, whatever reads it."""
     with np.load(path) as file:
         header = json.loads(bytes(file["header"]))
         arrays = {name: f"{file[name].dtype}{list(file[name].shape)}" for name in file.files if name != "header"}
-    names = {name: sorted(value) for name, value in header.items() if isinstance(value, dict) and name != "about"}
+    names = {name: sorted(value.keys() - ADDED) for name, value in header.items() if isinstance(value, dict) and name != "about"}
     return {"arrays": arrays, "header": sorted(header), **names}
 
 

@@ -680,3 +680,82 @@ def test_a_tuple_is_data_for_sweeps_and_panels():
         sl.sweep([base], data="digits", progress=False)
     with pytest.raises(TypeError, match="data"):
         sl.build(base, data=X)
+
+
+def test_frames_have_their_columns_in_one_order():
+    pandas = pytest.importorskip("pandas")
+    X, y = separable((0, 1))
+    frame = pandas.DataFrame(X, columns=list("abcd"))
+    assert np.array_equal(Dataset.from_arrays(frame, y, frame, y).X_test, X)
+    for other in (frame[list("dcba")], frame.rename(columns={"a": "z"})):
+        with pytest.raises(ValueError, match="X_test.columns"):
+            Dataset.from_arrays(frame, y, other, y)
+
+
+@pytest.mark.parametrize("begin", [0, 30])
+@pytest.mark.parametrize("as_given", [np.array, sparse.csr_array])
+def test_rows_of_both_parts_are_scaled_once(begin, as_given):
+    X, y = separable((0, 1))
+    X = X + (3 if as_given is np.array else 0)
+    given = as_given(X[:60])
+    test = given if as_given is sparse.csr_array else given[begin:]
+    deviation = X[:60].std(axis=0)
+    mean = X[:60].mean(axis=0) if as_given is np.array else 0
+    data = Dataset.from_arrays(given, y[:60], test, y[: test.shape[0]], standardise=True, overwrite=True)
+    dense = lambda part: part.toarray() if sparse.issparse(part) else part
+    np.testing.assert_allclose(dense(data.X_train), (X[:60] - mean) / deviation, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(dense(data.X_test), dense(data.X_train)[60 - test.shape[0] :], rtol=1e-6)
+
+
+@pytest.mark.parametrize("classes", [["a", "a", "b"], [0, np.nan, 1], [[0, 1]], [None, "a"]], ids=str)
+def test_given_classes_are_labels_that_differ(classes):
+    X, y = separable((0, 1))
+    with pytest.raises((TypeError, ValueError), match="classes"):
+        Dataset.from_arrays(X, y, classes=np.array(classes, object) if None in classes else classes)
+
+
+def test_classes_may_be_a_list():
+    X, y = separable(("b", "a"))
+    for classes in (["a", "b", "c"], np.array(["a", "b", "c"], object)):
+        assert Dataset.from_arrays(X, y, classes=classes).decode([0, 2]).tolist() == ["a", "c"]
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "int64", "int16"])
+def test_a_scaling_of_sparse_samples_is_that_of_dense_ones_too(kind):
+    rng = np.random.default_rng(0)
+    X = rng.poisson(3, size=(200, 6)) * np.array([1, 1, 2, 3, 5, 8])
+    y = (X[:, 0] > 3).astype(int)
+    for estimator, outputs in ((sl.SparseMLPClassifier, "decision_function"), (sl.SparseMLPRegressor, "predict")):
+        fitted = estimator((8,), epochs=3, random_state=0, standardise=True).fit(sparse.csr_array(X.astype(float)), y)
+        of = getattr(fitted, outputs)
+        np.testing.assert_allclose(of(X.astype(kind)), of(sparse.csr_array(X.astype(float))), rtol=1e-4, atol=1e-4)
+
+
+def test_parameters_that_change_after_a_fit_do_not_change_what_it_predicts():
+    X, y = separable((0, 1))
+    far = X.astype(np.float64) * 1e-3 + 1e6
+    loss, scaling = {"loss": "softmax_cross_entropy"}, {"standardise": False}
+    for changed in (loss, scaling, {"loss": "squared_hinge"}):
+        fitted = sl.SparseMLPClassifier((8,), epochs=3, random_state=0, loss="binary_cross_entropy").fit(far, y)
+        before = fitted.predict_proba(far)
+        assert np.array_equal(fitted.set_params(**changed).predict_proba(far), before)
+    counts = sl.SparseMLPRegressor((8,), epochs=3, random_state=0, loss="poisson").fit(X, y)
+    before = counts.predict(X)
+    assert np.array_equal(counts.set_params(loss="huber").predict(X), before)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "change"),
+    [
+        (sl.SparseMLPClassifier, {"standardise": False}),
+        (sl.SparseMLPRegressor, {"scale_target": False}),
+        (sl.SparseMLPClassifier, {"optimizer": sl.Adam(0.01, count_by_link=True)}),
+    ],
+    ids=["standardise", "scale_target", "count_by_link"],
+)
+def test_a_fit_goes_on_with_the_scaling_and_optimizer_it_began_with(estimator, change):
+    X, y = separable((0, 1))
+    fitted = estimator((8,), epochs=2, random_state=0, warm_start=True, optimizer=sl.Adam(0.01)).fit(X, y)
+    with pytest.raises(ValueError, match="with which the net was made"):
+        fitted.set_params(**change).fit(X, y)
+    assert fitted.n_iter_ == 2

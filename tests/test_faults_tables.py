@@ -521,3 +521,50 @@ def test_the_command_line_reads_a_regression_from_a_semicolon_table(tmp_path):
     bad = run("--target", "prise")
     assert bad.returncode == 2
     assert "did you mean 'price'" in bad.stderr
+
+
+def named(text, name="t.csv"):
+    file = io.StringIO(text)
+    file.name = name
+    return file
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("price;size;y\n999;2,5;x\n1.234;3,5;z\n12.345;4,5;x\n", {"decimal": ","}),
+        ("price;size;y\n" + "900;2,5;x\n800;3,5;z\n" * 120 + "1.234;4,5;x\n", {}),  # behind the lines that are looked at
+        ("a;price;y\n1,5;2,5;x\n2,5;1.234;z\n3,5;4,5;x\n", {"decimal": ","}),
+    ],
+)
+def test_a_thousand_with_a_point_is_no_decimal_beside_decimal_commas(text, options):
+    with pytest.raises(ValueError, match=r"column 'price', line \d+ = '1.234': must be a finite number"):
+        Dataset.from_file(named(text), **WHOLE, **options)
+
+
+def test_a_target_with_a_thousand_is_no_number_beside_decimal_commas():
+    with pytest.raises(ValueError, match="y"):
+        Dataset.from_file(named("a;b;y\n1,5;2;1.500\n2,5;3;900\n"), decimal=",", task="regression", **WHOLE)
+
+
+def test_labels_that_floats_do_not_hold_are_refused_where_cells_are_empty():
+    a, b = 2**53, 2**53 + 1
+    text = f"f,id\n1,{a}\n2,{b}\n3,5\n4,{a}\n5,{b}\n6,5\n"
+    assert Dataset.from_file(named(text), **WHOLE).classes.tolist() == [5, a, b]
+    with pytest.raises(ValueError, match=rf"column 'id', line 2 = '{a}': must be a label below"):
+        Dataset.from_file(named(text + "7,\n"), missing="drop", **WHOLE)
+    large = "f,y\n1,1e20\n2,3e20\n3,\n"  # numbers of a regression may be as large as they like
+    data = Dataset.from_file(named(large), missing="drop", task="regression", **WHOLE)
+    assert data.y_train.ravel().tolist() == [np.float32(1e20), np.float32(3e20)]
+
+
+def test_arff_rows_have_a_cell_for_each_attribute():
+    head = "@relation r\n@attribute a numeric\n@attribute b {'x,1','y'}\n@attribute c numeric\n@data\n% a, b, c, d, e\n"
+    good = Dataset.from_file(
+        named(head.replace("b {'x,1','y'}", "b numeric") + "1,5,2\n2,6,4\n", "t.arff"), task="regression", **WHOLE
+    )
+    assert good.X_train.tolist() == [[1, 5], [2, 6]]
+    with pytest.raises(ValueError, match="rows of 3 cells.*line 8 has 4"):
+        Dataset.from_file(named(head + "1,'x,1',2\n1,'y',2,3\n", "t.arff"), **WHOLE)
+    with pytest.raises(ValueError, match=r"row 1 = '\?'"):
+        Dataset.from_file(named("@relation r\n@attribute a numeric\n@attribute c {u,v}\n@data\n1,u\n2,?\n", "t.arff"), **WHOLE)

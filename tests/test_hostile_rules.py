@@ -283,7 +283,7 @@ def test_a_training_that_diverges_at_an_event_says_so(name):
     state, rule = sl.TrainingState.start(model, sl.SGD(1e-20), 0), METHODS[name]()
     state.epoch = 1
     with pytest.raises(sl.DivergedError, match="epoch 2, batch 0: an activation"):
-        list(sl.train(model, data, rules=[rule], epochs=1, state=state))
+        list(sl.train(model, data, optimizer=sl.SGD(1e-20), rules=[rule], epochs=1, state=state))
     if name == "RigL":
         options = {"rules": [rule], "epochs": 3, "backend": "serial", "n_jobs": 1, "batch_size": 9, "seed": 0}
         quiet = sl.SparseMLP.create((9, 8, 7, 4), density=0.4, seed=0)

@@ -655,7 +655,8 @@ def test_a_run_can_go_on_after_divergence():
         list(steps(model, data, optimizer=optimizer, state=state, batch_size=32, epochs=50))
     model.load(models.net().snapshot())
     optimizer.learning_rate, state.optimizer = 0.01, optimizer.init(model)
-    assert np.isfinite(list(train(model, data, optimizer=optimizer, state=state, epochs=2))[-1].train_loss)
+    records = list(train(model, data, optimizer=optimizer, state=state, batch_size=32, epochs=2))
+    assert np.isfinite(records[-1].train_loss)
 
 
 # two at once

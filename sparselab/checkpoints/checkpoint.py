@@ -168,10 +168,23 @@ def load_checkpoint(path: str | os.PathLike[str], model: SparseMLP | None = None
     else:
         checkpoint = read(path, model)
     if model is not None:
+        check_same_net(checkpoint, model)
         load_into(model, checkpoint.model)
         model.classes = checkpoint.model.classes if model.classes is None else model.classes
         checkpoint.model = model
     return checkpoint
+
+
+def check_same_net(checkpoint, model):
+    """CheckpointError for a model that would mean something else with the weights of a checkpoint."""
+    stored, names = checkpoint.model, {"activation": lambda net: run_description.describe(net.activation)}
+    if stored.classes is not None and model.classes is not None:
+        names["classes"] = lambda net: net.classes.tolist()
+    for name, of in names.items():
+        if of(stored) != of(model):
+            raise CheckpointError(
+                f"{checkpoint.path}: {name} = {checks.shown(of(stored))}: must be {checks.shown(of(model))}, as in this model"
+            )
 
 
 def failure_reason(error, path):
@@ -216,6 +229,8 @@ def state_header(state):
         "evolved": state.evolved,
         **({"event": state.event} if state.event else {}),
         **({"memory": state.memory} if state.memory else {}),
+        **({"optimizer_kind": state.optimizer_kind} if state.optimizer_kind else {}),
+        **({"epoch_of": totals.epoch_of} if state.batch and totals.epoch_of else {}),
         "changes": totals.changes,
         "neurons_pruned": totals.neurons_pruned,
         "hits": totals.hits,
@@ -289,7 +304,10 @@ def read_state(stored, arrays, vectors):
     if not isinstance(memory, list) or not all(isinstance(one, dict) for one in memory):
         checks.fail("memory", memory, "a list of JSON objects")
     totals = read_totals(stored, arrays["losses"], len(vectors))
-    return TrainingState(optimizer, seeds, epoch, stored["batch"], totals, evolved, event, memory)
+    kind = stored.get("optimizer_kind", "")
+    if not isinstance(kind, str):
+        checks.fail("optimizer_kind", kind, "the name of a class")
+    return TrainingState(optimizer, seeds, epoch, stored["batch"], totals, evolved, event, memory, kind)
 
 
 def read_totals(stored, losses, n_layers):
@@ -311,6 +329,7 @@ def read_totals(stored, losses, n_layers):
         None if rate is None else checks.non_negative("learning_rate", rate),
         {phase: checks.non_negative(phase, spent) for phase, spent in stored["seconds"].items()},
         neurons,
+        tuple(checks.integer("epoch_of", n) for n in stored["epoch_of"]) if "epoch_of" in stored else None,
     )
 
 

@@ -13,6 +13,7 @@ from .run_dir import LOST, RunDir
 
 FIXED = (
     "data",
+    "test",
     "augmentation",
     "net",
     "loss",
@@ -129,6 +130,8 @@ class Checkpointer:
         for name, now in [*((name, getattr(run, name)) for name in names), ("activation", run.model.activation)]:
             if name in old:
                 old[name] = run_description.with_first_values(old[name], now)
+        if None in (old.get("test"), new["test"]):  # scores of one set only, which are not mixed
+            new["test"] = old.get("test")
         if self.seed_given:
             old["seed"], new["seed"] = seed_of(saved.state), seed_of(state)
         if new["net"] == list(saved.model.sizes):  # after rules that change widths: the run began with old["net"]

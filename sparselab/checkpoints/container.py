@@ -7,6 +7,7 @@ file and checks every size before it allocates.
 
 import hashlib
 import json
+import numbers
 import os
 import stat
 import struct
@@ -92,8 +93,17 @@ def sync_folder(folder):
         os.close(descriptor)
 
 
+def plain_number(value):
+    """A number of NumPy or a Fraction as JSON has it; TypeError for anything else."""
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
+    raise TypeError(f"{checks.shown(value)} is no plain value of JSON")
+
+
 def _write_all(descriptor, header, arrays):
-    text = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    text = np.frombuffer(json.dumps(header, default=plain_number).encode(), np.uint8)
     if len(text) > MAX_HEADER:
         raise CheckpointError(f"the header has {len(text)} bytes: must be at most {MAX_HEADER}")
     sink = _Sink(descriptor)

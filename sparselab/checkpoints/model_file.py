@@ -122,7 +122,9 @@ def check_kind(header, kind, other):
 def model_header(model, *, plug_ins=False):
     """The plain values of a net; with `plug_ins`, an activation or initializer without a name is stored by its class."""
     checks.integer("layers", len(model.layers), high=MAX_LAYERS)
-    plain = model.classes is None or np.array_equal(model.classes, np.arange(len(model.classes)))  # numbers of the outputs
+    plain = model.classes is None or (  # numbers of the outputs
+        model.classes.dtype.kind in "iu" and np.array_equal(model.classes, np.arange(len(model.classes)))
+    )
     classes = {} if plain else {"classes": plain_classes(model.classes)}
     values = [len(layer.values) for layer in model.layers]
     return (
@@ -163,7 +165,12 @@ def name_of(describe, value, plug_ins):
     except ValueError:
         if not plug_ins:
             raise
-        return {"plug_in": getattr(value, "__qualname__", type(value).__qualname__)}
+        return {"plug_in": class_of(value)}
+
+
+def class_of(plug_in):
+    """The name of a plug-in's class, or of a function."""
+    return getattr(plug_in, "__qualname__", type(plug_in).__qualname__)
 
 
 def model_arrays(model):
@@ -249,5 +256,10 @@ def read_object(get, header, argument, like):
     if "plug_in" in stored:
         if like is None:
             raise UnfitError(f"{argument} = {checks.shown(stored['plug_in'])} is a plug-in: give a model that has it (model=)")
-        return getattr(like, argument)
+        found = getattr(like, argument)
+        if class_of(found) != stored["plug_in"]:
+            raise UnfitError(
+                f"{argument} = {checks.shown(stored['plug_in'])}: must be a {class_of(found)}, as in the model given"
+            )
+        return found
     return get(**{argument: stored["name"]} | {k: v for k, v in stored.items() if k != "name"})

@@ -1,6 +1,7 @@
 """What a run was started with, as plain values for its checkpoints, and how two such descriptions differ."""
 
 import hashlib
+import numbers
 import platform
 from dataclasses import MISSING, fields, is_dataclass
 
@@ -20,6 +21,7 @@ def describe_run(run, config):
     model = run.model
     return {
         "data": data_digest(run.X, run.targets),
+        "test": None if run.test is None else data_digest(*run.test),
         "augmentation": describe(run.augmentation),
         "net": list(model.sizes),
         "loss": describe(run.loss),
@@ -68,6 +70,8 @@ def describe(value):
         return value
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, numbers.Real):
+        return float(value)
     if isinstance(value, np.ndarray):
         return hashlib.sha256(value.tobytes()).hexdigest()
     if isinstance(value, list | tuple):

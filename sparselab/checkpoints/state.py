@@ -32,6 +32,7 @@ class EpochTotals:
     """Sums over the mini-batches of an epoch so far.
 
     Losses are kept one by one, so that their sum does not depend on how many mini-batches `pace` puts into one record.
+    epoch_of: (samples, batch size) of the epoch; None where it is not known.
     """
 
     changes: list[tuple[int, int]] = field(default_factory=list)  # (pruned, grown) of each layer
@@ -41,11 +42,12 @@ class EpochTotals:
     learning_rate: float | None = None
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("all", "evolve", *ENGINE_PHASES), 0.0))
     neurons_pruned: list[int] = field(default_factory=list)  # of each hidden layer
+    epoch_of: tuple[int, int] | None = None
 
     @classmethod
-    def of(cls, changes):
+    def of(cls, changes, epoch_of=None):
         """At the beginning of an epoch, with what the rules have changed before it."""
-        return cls(changes.links, neurons_pruned=changes.neurons_pruned)
+        return cls(changes.links, neurons_pruned=changes.neurons_pruned, epoch_of=epoch_of)
 
     def add_changes(self, changes):
         """Add what an event within the epoch has changed."""
@@ -88,6 +90,8 @@ class TrainingState:
         The mini-batch of the current epoch before which rules were called last.
     memory : list of dict, default empty
         What each rule remembers, see `Evidence.memory`; empty where none does.
+    optimizer_kind : str, default ""
+        Name of the class of the optimizer whose state it is; "" where it is not known.
 
     Examples
     --------
@@ -107,6 +111,7 @@ class TrainingState:
     evolved: bool = False
     event: int = 0
     memory: list[dict[str, Any]] = field(default_factory=list)
+    optimizer_kind: str = ""
 
     @classmethod
     def start(
@@ -128,7 +133,8 @@ class TrainingState:
         TrainingState
             The state, in epoch 0.
         """
-        return cls(optimizers.start(optimizer, model), checks.seed_sequence("seed", seed))
+        found = optimizers.start(optimizer, model)
+        return cls(found, checks.seed_sequence("seed", seed), optimizer_kind=type(optimizer).__qualname__)
 
     def stream(self, purpose: int, *batch: int) -> np.random.Generator:
         """Make the random generator of the current epoch for one purpose.

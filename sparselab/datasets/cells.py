@@ -11,6 +11,7 @@ from ..utils.checks import choice, fail, few, integer
 from .formats import shown_path
 
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "none", "#N/A")
+EXACT = 2**53  # from here on a float64 does not hold every whole number
 ON_MISSING = ("refuse", "drop")  # what happens to rows with missing cells
 
 
@@ -20,6 +21,7 @@ class Cells:
     def __init__(self, table, target, **options):
         self.path, self.names, self.locate = table.path, table.names, table.locate
         self.target, self.frame = target, table.frame(target, **options)
+        self.decimal = "." if table.layout is None else table.layout.decimal
 
     def split(self, columns, missing, others=()):
         """X (rows, features) float64 and y (rows,), or with positions of other targets, numbers, (rows, targets).
@@ -65,7 +67,7 @@ class Cells:
             cells = self.frame[column]
             if cells.dtype.kind not in "biuf":
                 given = cells.notna()
-                cells = pandas.to_numeric(cells.astype(str).where(given), errors="coerce")
+                cells = pandas.to_numeric(self._texts(cells).where(given), errors="coerce")
                 broken = (cells.isna() & given).to_numpy()
                 if broken.any():
                     wrong[column] = int(np.argmax(broken))
@@ -76,6 +78,13 @@ class Cells:
             self._fail(column, wrong[column], f"a finite number{more}; columns=[…] chooses the columns that are used")
         return X
 
+    def _texts(self, cells):
+        """Cells that pandas did not read as numbers as texts, with a decimal point; "" in place of those with another mark."""
+        texts = cells.astype(str)
+        if self.decimal == ".":
+            return texts
+        return texts.mask(texts.str.contains(".", regex=False), "").str.replace(",", ".")  # 1.234 may be a thousand
+
     def labels(self):
         """(y, whether each row has no label); ValueError where a few labels are no numbers and all others are."""
         column, cells = self.target, self.frame[self.target]
@@ -85,16 +94,23 @@ class Cells:
             self._fail(column, 0, "a label: this column is empty; target=… chooses another one")
         if given.dtype.kind in "biuf":
             whole = given.dtype.kind == "f" and unlabelled.any() and bool((given == np.floor(given)).all())
+            if whole and np.abs(given).max() >= EXACT:  # empty cells made them floats
+                self._refuse_long_labels(given)
+                whole = False
             values = np.zeros(len(cells), np.int64 if whole else given.dtype)
             values[~unlabelled] = given
             return values, unlabelled
-        numeric = np.array([is_number(str(cell)) for cell in given], dtype=bool)
+        texts = self._texts(given)
+        numeric = np.array([is_number(text) for text in texts], dtype=bool)
+        if self.decimal == "," and any(ambiguous := [is_number(str(cell)) and "." in str(cell) for cell in given]):
+            row = int(np.flatnonzero(~unlabelled)[np.argmax(ambiguous)])
+            self._fail(column, row, "a label without a point, where the decimal mark is ','")
         marked = given.isin(MISSING).to_numpy()
         if numeric.any() and (~numeric).any() and (numeric | marked).all():  # among numbers these marks are no labels
             unlabelled[~unlabelled] = marked
             values = np.zeros(len(cells), np.float64)
-            values[~unlabelled] = given[numeric & ~marked].astype(float)
-            whole = bool((values == np.floor(values)).all() and np.abs(values).max() < 2**53)
+            values[~unlabelled] = texts[numeric & ~marked].astype(float)
+            whole = bool((values == np.floor(values)).all() and np.abs(values).max() < EXACT)
             return (values.astype(np.int64) if whole else values), unlabelled
         if numeric.any() and 0 < 100 * (~numeric).sum() < len(numeric):
             row = int(np.flatnonzero(~unlabelled)[np.argmin(numeric)])
@@ -102,6 +118,12 @@ class Cells:
         values = np.full(len(cells), "", dtype=object)
         values[~unlabelled] = given.astype(str).str.strip()
         return values, unlabelled
+
+    def _refuse_long_labels(self, given):
+        """ValueError naming the first whole number that a float may not have kept, if it is written as one."""
+        for row in given.index[np.abs(given) >= EXACT]:
+            if self.locate(row, self.target)[1].strip().lstrip("+-").isdigit():
+                self._fail(self.target, row, "a label below 2**53, where the column has empty cells")
 
     def _refuse_missing(self, X, features, unlabelled):
         """ValueError naming the first missing cell, if there is one."""

@@ -28,10 +28,12 @@ from .validation import (
     check_features,
     check_form,
     check_image,
+    check_same_columns,
     check_same_kind,
     check_shape,
     check_targets,
     is_wide,
+    share_memory,
     sparse_values,
 )  # fmt: skip
 from .weights import check_weights, weights_of_classes
@@ -224,13 +226,17 @@ class Dataset:
             If an argument or a value of an array is not allowed.
         """
         check_scaling(standardise)
+        check_same_columns(X, X_test)
         X, overwrite = sparse_values(X, "X"), flag("overwrite", overwrite)
+        if classes is not None:
+            classes = as_classes(classes, np.size(classes))
         common = isinstance(standardise, str) and sparse.issparse(X)
         checked = partial(_checked, dtype=dtype, standardise=bool(standardise), keep=standardise and not (overwrite or common))
         X_train = checked(X, "X")
         y_train, classes = check_targets(y, X_train.shape[0], task=task, dtype=dtype, classes=classes)
         if X_test is not None:
             X_test = check_same_kind(checked(X_test, "X_test"), X_train)
+            X_test = X_test.copy() if standardise and share_memory(X_train, X_test) else X_test  # not to scale rows twice
             if y_test is not None:
                 y_test, _ = check_targets(y_test, X_test.shape[0], "y_test", task=task, classes=classes, dtype=dtype)
         image_shape = tuple(image_shape) if isinstance(image_shape, list) else image_shape

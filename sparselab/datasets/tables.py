@@ -28,6 +28,7 @@ DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 SEPARATOR_LINE = re.compile(r'[ \t]*"?sep=(.)"?[ \t]*(\r?\n|$)', re.IGNORECASE)  # for Excel
 COMMENT_LINE = re.compile(r"^[ \t]*[#%]", re.MULTILINE)
+QUOTED = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"")  # in an ARFF file
 LEADING_ZERO = re.compile(r"(?<![\w.])0\d")
 WORD = re.compile(r'"((?:[^"]|"")*)"|(\S+)')  # between white space
 
@@ -129,13 +130,15 @@ class ArffTable:
         import pandas
         from scipy.io import arff
 
+        text = text_of(path, "utf-8")
         try:
-            table, attributes = arff.loadarff(io.StringIO(text_of(path, "utf-8")))
+            table, attributes = arff.loadarff(io.StringIO(text))
         except (arff.ArffError, NotImplementedError, ValueError, IndexError, StopIteration) as error:
             refuse(path, f"an ARFF file of numeric and nominal attributes ({str(error)[:160]})")
         self.path, self.names = path, attributes.names()
         if len(self.names) < 2 or not len(table):
             refuse(path, "an ARFF file with at least two attributes and one row")
+        check_widths(path, text, len(self.names))
         decode = lambda values: [v.decode("utf-8", "replace") for v in values]
         nominal = [kind == "nominal" for kind in attributes.types()]
         columns = {i: decode(table[name]) if nominal[i] else table[name] for i, name in enumerate(self.names)}
@@ -152,7 +155,19 @@ class ArffTable:
 
     def locate(self, row, column):
         """("row n", the cell as text), counted from 0."""
-        return f"row {row}", str(self.cells[column][row])
+        cell = self.cells[column][row]
+        return f"row {row}", "?" if cell != cell else str(cell)
+
+
+def check_widths(path, text, n):
+    """Refuse an ARFF file with a row of more than n cells: SciPy leaves the last ones out."""
+    begun = False
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        found = QUOTED.sub("", line).count(",") + 1
+        if begun and found > n and not line.startswith("%"):
+            refuse(path, f"rows of {n} cells, one for each attribute: line {number} has {found}")
+        begun = begun or line.lower().startswith("@data")
 
 
 def text_of(path, encoding):

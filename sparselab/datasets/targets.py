@@ -160,7 +160,8 @@ def _from_objects(values, name):
             return np.asarray(items)
     family = next((kind for kind in LABEL_TYPES if isinstance(items[0], kind)), ())
     i = next(i for i, item in enumerate(items) if not isinstance(item, family))
-    fail(f"{name}[{i}]", items[i], f"a label like the others, {shown(items[-i - 1])}: all strings or numbers", TypeError)
+    other = items[0] if i else items[-1]
+    fail(f"{name}[{i}]", items[i], f"a label like the others, {shown(other)}: all strings or numbers", TypeError)
 
 
 def _check_whole(values, name):

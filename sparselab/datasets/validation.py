@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy import sparse
 
-from ..utils.checks import fail
+from ..utils.checks import fail, shown
 from ..utils.csr import as_csr, check_csr, check_finite, check_kind
 from .targets import check_targets
 
@@ -167,6 +167,18 @@ def check_image(shape, n_pixels=None, name="image_shape"):
     if len(sides) not in (2, 3) or not whole or n_pixels not in (None, math.prod(sides)):
         size = "" if n_pixels is None else f"of {n_pixels} pixels, the features of a row: "
         fail(name, shape, f"{size}(height, width) or (height, width, channels)")
+
+
+def check_same_columns(X, X_test):
+    """Refuse two data frames whose columns have other names or another order."""
+    names = [list(part.columns) if hasattr(part, "iloc") and hasattr(part, "columns") else None for part in (X, X_test)]
+    if None not in names and names[0] != names[1]:
+        fail("X_test.columns", names[1], f"those of X in their order, {shown(names[0])}")
+
+
+def share_memory(X, X_test):
+    """Whether the values of two arrays, dense or CSR, may lie in the same memory."""
+    return np.may_share_memory(*(part.data if sparse.issparse(part) else part for part in (X, X_test)))
 
 
 def check_same_kind(X_test, X_train):

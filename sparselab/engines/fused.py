@@ -58,7 +58,7 @@ class FusedEngine:
         if optimizer.clip_norm is not None:
             update, numbers = self._clipped(optimizer.clip_norm, update, numbers)
         try:
-            self._run(outcome, X, targets, samples, batch_size, rates, numbers, state, key, first_step, update)
+            self._run(outcome, X, targets, samples, batch_size, rates, numbers, state, key, first_step, update, optimizer)
         finally:
             if type(optimizer) is not MomentumSGD:  # which counts no steps
                 for s in state:
@@ -75,12 +75,13 @@ class FusedEngine:
         n = len(outcome.sizes)
         self._run(
             outcome, X, targets, samples, int(outcome.sizes[0]), [0.0] * n, settings, None, key, step, updating.leave_gradients,
-            client,
+            client=client,
         )  # fmt: skip
         return (None, None) if outcome.failed else (self.gradients[0].dw, self.gradients[0].db)
 
     def _run(
-        self, outcome, X, targets, samples, batch_size, rates, settings, state, key, first_step, update, client=NO_CLIENT
+        self, outcome, X, targets, samples, batch_size, rates, settings, state, key, first_step, update, optimizer=None,
+        client=NO_CLIENT,
     ):  # fmt: skip
         start_epoch(X, key)
         forget_order(self.model)
@@ -91,7 +92,7 @@ class FusedEngine:
         threads, together = self._shared_out(groups)
         if threads == 1 and groups == tiles and update is updating.leave_gradients and not self.entries:
             groups = 1  # each group has one tile: adding the tiles as they come gives the same sum, where they are added whole
-        self._write_model(1 if together else threads, groups, state)
+        self._write_model(1 if together else threads, groups, state, optimizer)
         self._write_shares(threads, together)
         if self.data is None or self.data[0] is not X or self.data[1] is not targets:
             self._write_data(X, targets)
@@ -281,7 +282,7 @@ class FusedEngine:
             return even_cuts(topology.transposed.indptr, parts)
         return [topology.n_in * part // parts for part in range(parts + 1)]
 
-    def _write_model(self, workspaces, groups, state):
+    def _write_model(self, workspaces, groups, state, optimizer=None):
         """Write the addresses of the model's arrays and of buffers to the record, where they are not those of the last call."""
         model, training = self.model, groups > 0
         arrays = [array for layer in model.layers for array in (layer.topology, layer.w, layer.b)]
@@ -297,7 +298,7 @@ class FusedEngine:
         if self.gradients and [len(a) for a in self.gradients[0].dw] != list(model.nnz):
             self.gradients = []
         if training and state is not None:
-            check_state(state, model)
+            check_state(state, model, optimizer)
         self.training = self.training or training
         missing = workspaces - len(self.workspaces)
         self.workspaces += [Workspace(model, self.width, training=self.training, entries=self.entries) for _ in range(missing)]

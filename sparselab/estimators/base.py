@@ -180,11 +180,16 @@ class SparseMLPEstimator(BaseEstimator):
     def _inputs(self, X):
         """Samples, checked and scaled."""
         check_is_fitted(self, "model_")
-        return self._scaled(self._features(validate_data(self, check_before_sklearn(X), reset=False, **VALIDATION)))
+        X = validate_data(self, check_before_sklearn(X), reset=False, **VALIDATION)
+        return self._scaled(self._features(X, self.scaler_ is not None))
 
-    def _features(self, X):
-        """X, checked: as float64 where it is to be standardised and float32 could lose digits, else as float32."""
-        dtype = np.dtype(np.float64 if self.standardise and is_wide(X) else np.float32)
+    def _features(self, X, is_scaled=None):
+        """X, checked: as float64 where it is to be standardised and float32 could lose digits, else as float32.
+
+        is_scaled: whether it is to be standardised, by default what the parameter says.
+        """
+        is_scaled = bool(self.standardise) if is_scaled is None else is_scaled
+        dtype = np.dtype(np.float64 if is_scaled and is_wide(X) else np.float32)
         checked = X if sparse.issparse(X) and X.dtype == dtype else check_features(X, dtype=dtype)  # by check_before_sklearn
         if is_wide(X) and X.dtype != dtype and X.dtype.itemsize >= dtype.itemsize:
             warn_of_lost_digits(X.tocsr() if sparse.issparse(X) else X, "X", dtype)
@@ -201,7 +206,8 @@ class SparseMLPEstimator(BaseEstimator):
         elif isinstance(self.scaler_, CommonScale):
             scaled = self.scaler_.transform(X)
         else:
-            scaled = scaled_by(X, self.scaler_.mean_, 1 / self.scaler_.scale_, np.float32)
+            mean = self.scaler_.mean_ if self.scaler_.with_mean else np.zeros_like(self.scaler_.mean_)  # it is there in any case
+            scaled = scaled_by(X, mean, 1 / self.scaler_.scale_, np.float32)
         values = scaled.data if sparse.issparse(scaled) else scaled
         check_finite(values, values, "standardised X")
         return scaled
@@ -294,7 +300,7 @@ class SparseMLPEstimator(BaseEstimator):
 
     def _store(self, model, state, history, best):
         """Set the attributes of a fitted estimator; returns self."""
-        self.model_, self._state, self.history_ = model, state, history
+        self.model_, self._state, self.history_, self._loss_of_fit = model, state, history, self._loss()
         record = best.record if best else history[-1]
         self.n_iter_, self.loss_ = len(history), record.train_loss
         self.best_validation_score_ = score_of(record) if best else None
@@ -328,3 +334,9 @@ class SparseMLPEstimator(BaseEstimator):
     def _weighted_loss(self, data):
         """The loss of a training on this Dataset."""
         return self._loss()
+
+    @property
+    def _trained_loss(self):
+        """The loss of the last fit, whatever the parameter is now; that of the parameter before a fit."""
+        found = vars(self).get("_loss_of_fit")  # estimators of an earlier version have not noted it
+        return self._loss() if found is None else found

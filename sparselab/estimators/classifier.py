@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def has_probabilities(estimator):
     """Only outputs that were trained on a cross-entropy are logits of probabilities."""
     try:
-        loss = estimator._loss()
+        loss = estimator._trained_loss
     except (TypeError, ValueError):
         return True  # fit says what is wrong with it
     if not isinstance(loss, SoftmaxCrossEntropy | BinaryCrossEntropy):
@@ -235,7 +235,8 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
     ) -> Self:  # fmt: skip
         """Train for one epoch.
 
-        Momentum, epochs and seeds go on from call to call: n calls with the same data are a fit of n epochs. Each call but the
+        Momentum, epochs and seeds go on from call to call: n calls with the same data are a fit of n epochs (not with rules
+        whose events end at a share of the training, as CHT without `until`: for them each call is the last). Each call but the
         first begins with the replacement of links, so set zeta to 0 or to a small share for a stream of small batches. Mean and
         deviation of the features are those of all samples so far, so that a first batch of few or similar rows does not fix
         them. Not available with `early_stopping`.
@@ -348,7 +349,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLPEstimator):
             Logarithms of the probabilities, finite for any logits.
         """
         logits = self._outputs(X)
-        if isinstance(self._loss(), BinaryCrossEntropy):
+        if isinstance(self._trained_loss, BinaryCrossEntropy):
             if logits.shape[1] != len(self.classes_):
                 logits = of_both_classes(logits)
             found = -np.logaddexp(0, -logits)

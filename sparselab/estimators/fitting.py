@@ -61,7 +61,11 @@ class BestEpoch:
             self.folder.check_same()
             best = load_checkpoint(self.file, self.model)
             if best.state.epoch != self.record.epoch:
-                raise CheckpointError(f"{self.file}: is of epoch {best.state.epoch}, must be of epoch {self.record.epoch}")
+                raise CheckpointError(
+                    f"{self.file}: is of epoch {best.state.epoch}: must be of epoch {self.record.epoch}, the best one for "
+                    f"n_epochs_no_change = {self.patience} and tol = {self.tol}: give those with which the fit began, or another "
+                    "folder as checkpoint"
+                )
             self.state.optimizer = best.state.optimizer
         else:
             self.model.load(self.copy[0])

@@ -206,7 +206,8 @@ class SparseMLPRegressor(RegressorMixin, SparseMLPEstimator):
     def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train for one epoch.
 
-        Momentum, epochs and seeds go on from call to call: n calls with the same data are a fit of n epochs. Each call but the
+        Momentum, epochs and seeds go on from call to call: n calls with the same data are a fit of n epochs (not with rules
+        whose events end at a share of the training, as CHT without `until`: for them each call is the last). Each call but the
         first begins with the replacement of links, so set zeta to 0 or to a small share for a stream of small batches. The scales
         of features are those of all samples so far, the scale of targets is that of the first call. Not available with
         `early_stopping`.
@@ -246,7 +247,7 @@ class SparseMLPRegressor(RegressorMixin, SparseMLPEstimator):
             Predictions in the units of the targets; with "poisson" expected counts.
         """
         outputs = self._outputs(X)
-        response = getattr(self._loss(), "response", lambda outputs: outputs)
+        response = getattr(self._trained_loss, "response", lambda outputs: outputs)
         found = response(outputs) * self.target_scale_ + self.target_mean_
         return found[:, 0] if self._is_flat else found
 

@@ -98,11 +98,12 @@ def hidden_layers(sizes):
 
 def net_parameters(estimator):
     """What a net was made with, and the kind of its optimizer; they must not change while its training goes on."""
-    names = ("epsilon", "density", "topology", "activation", "alpha", "initializer")
-    values = {name: getattr(estimator, name) for name in names}
+    names = ("epsilon", "density", "topology", "activation", "alpha", "initializer", "standardise", "scale_target")
+    values = {name: getattr(estimator, name) for name in names if hasattr(estimator, name)}
     if isinstance(values["density"], Sequence | np.ndarray):
         values["density"] = list(values["density"])
-    kind = {"optimizer": type(optimizer(estimator)).__qualname__}  # its vectors and their meaning
+    made = optimizer(estimator)  # its vectors and their meaning
+    kind = {"optimizer": type(made).__qualname__, "count_by_link": getattr(made, "count_by_link", False)}
     return {"hidden_layer_sizes": hidden_layers(estimator.hidden_layer_sizes)} | values | kind
 
 

@@ -81,8 +81,9 @@ class Optimizer(Protocol):
         ...
 
 
-def check_state(state: Sequence[LayerState], model: SparseMLP) -> None:
-    """Raise ValueError unless every vector of `state` fits its layer: the kernels do not check it."""
+def check_state(state: Sequence[LayerState], model: SparseMLP, optimizer: Optimizer | None = None) -> None:
+    """Raise ValueError unless every vector of `state` fits its layer, and there are as many as an optimizer of this package
+    keeps: the kernels do not check it."""
     if len(state) != len(model.layers):
         raise ValueError(f"state has {len(state)} entries: must be {len(model.layers)}, one for each layer")
     for number, (layer, s) in enumerate(zip(model.layers, state, strict=True), 1):
@@ -101,6 +102,12 @@ def check_state(state: Sequence[LayerState], model: SparseMLP) -> None:
         if len(s.neurons) % parts:
             allowed = f"a multiple of {parts}, for biases and {parts - 1} trained values: make it by TrainingState.start"
             checks.fail(f"state of layer {number}, vectors of neurons", len(s.neurons), allowed)
+        if isinstance(optimizer, WithVectors):
+            n = optimizer.vectors
+            for name, vectors, wanted in (("links", s.links, n), ("neurons", s.neurons, n * parts)):
+                if len(vectors) != wanted:
+                    allowed = f"{wanted}, as {type(optimizer).__qualname__} keeps: make it by TrainingState.start"
+                    checks.fail(f"state of layer {number}, vectors of {name}", len(vectors), allowed)
 
 
 def start(optimizer: Optimizer, model: SparseMLP) -> list[LayerState]:

@@ -74,6 +74,11 @@ class Topology:
             frozen.flags.writeable = False
             object.__setattr__(self, name, frozen)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a copy or a pickled topology; its arrays are read-only, too."""
+        self.__dict__.update(state)
+        self.__post_init__()
+
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Topology)
@@ -153,7 +158,7 @@ class Topology:
             If an array is not valid; the message names the array, the position and what is allowed.
         """
         for name in ("n_out", "n_in"):
-            checks.integer(name, getattr(self, name), low=1, high=MAX_WIDTH)
+            object.__setattr__(self, name, checks.integer(name, getattr(self, name), low=1, high=MAX_WIDTH))
         for name, kind, length in (("indptr", np.int64, self.n_out + 1), ("indices", np.int32, None)):
             array = getattr(self, name)
             if not isinstance(array, np.ndarray) or array.dtype != kind or array.ndim != 1 or not array.flags.c_contiguous:

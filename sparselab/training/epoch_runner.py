@@ -97,7 +97,11 @@ class EpochRunner:
         if rules:
             self.event(state, order, rules)
         else:
-            state.totals, state.evolved = EpochTotals.of(evolution.Changes.none(len(self.model.layers))), True
+            state.totals, state.evolved = self.totals_of(evolution.Changes.none(len(self.model.layers))), True
+
+    def totals_of(self, changes):
+        """The totals of an epoch at its beginning, after these changes."""
+        return EpochTotals.of(changes, (self.n_samples, self.batch_size))
 
     def _due(self, state):
         """Numbers of the rules that are called at this point of a training."""
@@ -116,7 +120,7 @@ class EpochRunner:
                 if state.batch:
                     state.totals.add_changes(changes)
                 else:
-                    state.totals = EpochTotals.of(changes)
+                    state.totals = self.totals_of(changes)
                 state.evolved, state.event = True, state.batch
                 if spent:  # its mini-batch is not trained on
                     state.totals.losses.append(0.0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..checkpoints.state import TrainingState
 from ..datasets.coerce import as_dataset, as_features, as_targets, remember_classes, weighted
 from ..datasets.weights import check_weights
 from ..engines import select
+from ..evolution.optimizing_rule import OptimizingRule
 from ..nn import losses as loss_functions
 from ..nn.mlp import check_model
 from ..nn.optimizers import MomentumSGD, check_state
@@ -104,9 +106,10 @@ def train(
     2 16
     3 16
     """
-    for record in steps(model, data, evaluate_every=evaluate_every, pace=0.1, **options):
-        if record.__class__ is EpochRecord:  # no call, during which an interrupt could lose the record
-            yield record
+    with closing(steps(model, data, evaluate_every=evaluate_every, pace=0.1, **options)) as records:  # or Ctrl-C is lost in it
+        for record in records:
+            if record.__class__ is EpochRecord:  # no call, during which an interrupt could lose the record
+                yield record
 
 
 def steps(
@@ -219,7 +222,8 @@ def steps(
     ['StepRecord', 'StepRecord', 'EpochRecord']
     """
     check_model(model)
-    optimizer, rule_list = check_optimizer(optimizer), check_rules(rules)
+    optimizer = check_optimizer(optimizer)
+    rule_list = check_rules(rules, optimizer)
     epochs, batch_size = checks.integer("epochs", epochs, low=0), checks.integer("batch_size", batch_size)
     evaluate_every, pace = checks.integer("evaluate_every", evaluate_every, low=0), checks.non_negative("pace", pace)
     threads = cores() if threads is None else checks.integer("threads", threads)
@@ -232,7 +236,8 @@ def steps(
     state = state if goes_on else TrainingState.start(model, optimizer, seed)
     if not isinstance(state, TrainingState):
         checks.fail("state", state, "a TrainingState", TypeError)
-    check_state(state.optimizer, model)
+    check_position(state, optimizer, run)
+    check_state(state.optimizer, model, optimizer)
     for layer in model.layers:
         layer.check()
     whole = epochs if checkpoint is not None else state.epoch + epochs
@@ -269,6 +274,17 @@ def _checkpointed_steps(run, state, checkpointer, epochs):
         run.close()
 
 
+def check_position(state, optimizer, run):
+    """Refuse a state that another optimizer made, or that stands in the middle of an epoch of other batches or rows."""
+    kind = type(optimizer).__qualname__
+    if state.optimizer_kind not in ("", kind):
+        checks.fail("optimizer", optimizer, f"a {state.optimizer_kind}, which made this state")
+    state.optimizer_kind = kind
+    of, now = state.totals.epoch_of, (run.n_samples, run.batch_size)
+    if state.batch and of is not None and of != now:
+        checks.fail("(samples, batch_size)", now, f"{of}, as in the epoch that the state is in the middle of")
+
+
 def check_optimizer(optimizer):
     """The optimizer, by default MomentumSGD; TypeError for anything else."""
     if optimizer is None:
@@ -278,11 +294,15 @@ def check_optimizer(optimizer):
     return optimizer
 
 
-def check_rules(rules):
-    """Rules as a list or tuple, also where one alone is given; TypeError for anything else."""
+def check_rules(rules, optimizer):
+    """Rules as a list or tuple, also where one alone is given; TypeError for anything else, ValueError for one that is its own
+    optimizer beside another one."""
     rules = (rules,) if callable(rules) and not isinstance(rules, type) else rules
     if not isinstance(rules, tuple | list) or not all(callable(rule) and not isinstance(rule, type) for rule in rules):
         checks.fail("rules", rules, "a list of rules, such as [SET(0.3)]", TypeError)
+    for i, rule in enumerate(rules):
+        if isinstance(rule, OptimizingRule) and rule != optimizer:
+            checks.fail(f"rules[{i}]", rule, "the optimizer, too: optimizer=rule, rules=[rule]")
     return rules
 
 

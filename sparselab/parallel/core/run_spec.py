@@ -26,7 +26,7 @@ class RunSpec:
         check_model(model)
         trained_activations.refuse(model.activation, "workers push gradients of links and biases only")
         data = weighted(as_dataset(data, model, loss, new_classes=True), sample_weight, class_weight)
-        self.model, self.optimizer, self.rules = model, check_optimizer(optimizer), tuple(check_rules(rules))
+        self.model, self.optimizer, self.rules = model, check_optimizer(optimizer), tuple(check_rules(rules, optimizer))
         self.epochs, batch_size = checks.integer("epochs", epochs), checks.integer("batch_size", batch_size)
         timing.check_between_epochs(self.rules, self.epochs)
         for rule in self.rules:
