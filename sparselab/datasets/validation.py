@@ -145,7 +145,8 @@ def sparse_values(X, name):
 
 def _from_frame(frame, name):
     check_frame(frame, name)
-    plain = all(kind == np.float32 for kind in frame.dtypes)
+    kinds = set(frame.dtypes)
+    plain = len(kinds) == 1 and all(isinstance(kind, np.dtype) and kind.kind in "iuf" for kind in kinds)  # as an array of it is
     return frame.to_numpy() if plain else frame.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
