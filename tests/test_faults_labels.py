@@ -761,11 +761,10 @@ def test_a_fit_goes_on_with_the_scaling_and_optimizer_it_began_with(estimator, c
     assert fitted.n_iter_ == 2
 
 
-@pytest.mark.parametrize("kind", ["int64", "uint64", "float64"])
+@pytest.mark.parametrize("kind", ["int64", "uint64"])
 def test_a_frame_warns_of_lost_digits_as_an_array_does(kind):
     pandas = pytest.importorskip("pandas")
-    X, y = 2**60 + np.arange(80).reshape(-1, 1).astype(kind), np.arange(80) % 2
-    X = X.astype(kind)
+    X, y = (2**60 + np.arange(80).reshape(-1, 1)).astype(kind), np.arange(80) % 2
     for given in (X, pandas.DataFrame(X)):
-        with pytest.warns(UserWarning, match="vary by less than 16 steps") if kind != "float64" else suppress():
+        with pytest.warns(UserWarning, match="vary by less than 16 steps"):
             Dataset.from_arrays(given, y, standardise=True)

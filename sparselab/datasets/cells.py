@@ -120,10 +120,10 @@ class Cells:
         return values, unlabelled
 
     def _refuse_long_labels(self, given):
-        """ValueError naming the first whole number that a float may not have kept, if it is written as one."""
-        for row in given.index[np.abs(given) >= EXACT]:
-            if self.locate(row, self.target)[1].strip().lstrip("+-").isdigit():
-                self._fail(self.target, row, "a label below 2**53, where the column has empty cells")
+        """ValueError naming the first number that a float may not have kept, if it is written as a whole one."""
+        row = given.index[np.abs(given) >= EXACT][0]
+        if self.locate(row, self.target)[1].strip().lstrip("+-").isdigit():
+            self._fail(self.target, row, "a label below 2**53, where the column has empty cells")
 
     def _refuse_missing(self, X, features, unlabelled):
         """ValueError naming the first missing cell, if there is one."""

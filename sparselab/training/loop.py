@@ -238,6 +238,7 @@ def steps(
         checks.fail("state", state, "a TrainingState", TypeError)
     check_position(state, optimizer, run)
     check_state(state.optimizer, model, optimizer)
+    state.optimizer_kind = type(optimizer).__qualname__
     for layer in model.layers:
         layer.check()
     whole = epochs if checkpoint is not None else state.epoch + epochs
@@ -279,7 +280,6 @@ def check_position(state, optimizer, run):
     kind = type(optimizer).__qualname__
     if state.optimizer_kind not in ("", kind):
         checks.fail("optimizer", optimizer, f"a {state.optimizer_kind}, which made this state")
-    state.optimizer_kind = kind
     of, now = state.totals.epoch_of, (run.n_samples, run.batch_size)
     if state.batch and of is not None and of != now:
         checks.fail("(samples, batch_size)", now, f"{of}, as in the epoch that the state is in the middle of")
