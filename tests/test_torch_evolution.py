@@ -83,6 +83,30 @@ def epochs_of(model, optimizer, rule, X, y):
     return [np.random.default_rng(child(seeds, BATCHES, epoch)).permutation(len(y)) for epoch in range(5)]
 
 
+@pytest.mark.parametrize(
+    "kind, options, name, start",
+    [
+        ("Rprop", {"lr": 0.02}, "step_size", 0.02),
+        ("Rprop", {}, "prev", 0),
+        ("Adagrad", {"initial_accumulator_value": 0.5}, "sum", 0.5),
+    ],
+)
+def test_new_links_begin_as_the_optimizer_begins(kind, options, name, start):
+    layer = st.SparseLinear(20, 60, density=0.2)
+    optimizer = getattr(torch.optim, kind)(layer.parameters(), **options)
+    grow = lambda epoch, model, state, evidence, rng: [sl.rewire(model.layers[0].topology, np.arange(240) >= 0, 30, rng=rng)]
+    evolution, old = st.Evolution(layer, optimizer, grow, every=2, seed=0), layer.topology
+    for _ in range(2):
+        layer(torch.randn(8, 20)).square().sum().backward()
+        optimizer.step()
+        evolution.step()
+    new = ~np.isin(layer.topology.rows * 20 + layer.topology.indices, old.rows * 20 + old.indices)
+    found = optimizer.state[layer.weight][name]
+    assert found.shape == (270,)
+    assert (found[torch.from_numpy(new)] == start).all()
+    assert (found[torch.from_numpy(~new)] != start).any()
+
+
 @pytest.mark.parametrize("kind", ["Adam", "AdamW", "SGD", "RMSprop", "Adagrad", "NAdam"])
 @pytest.mark.parametrize("rule", [sl.SET(0.3), sl.RigL(0.3)], ids=["SET", "RigL"])
 def test_the_optimizer_keeps_what_it_knows_of_links_that_stay(kind, rule):
@@ -138,13 +162,14 @@ def test_evidence_is_kept_only_for_an_event():
     kept = []
     for _ in range(6):
         layer(torch.randn(4, 12)).sum().backward()
-        kept.append(bool(layer.links.passes.rows))
+        kept.append(any(passes.rows for passes in layer.links.passes))
         optimizer.step()
         evolution.step()
     assert kept == [False, False, True, False, False, True]
+    del evolution
     quiet = st.Evolution(layer, optimizer, sl.SET(0.25), every=1)
     layer(torch.randn(4, 12)).sum().backward()
-    assert layer.links.passes.rows == []
+    assert [passes.rows for passes in layer.links.passes] == [[]]
     quiet.step()
 
 
@@ -235,6 +260,12 @@ def evolution_of(rule=None, model=None, **options):
     return st.Evolution(model or pair[0], pair[1], rule, **({"every": 1} | options))
 
 
+def sharing(**options):
+    model = nn.Sequential(st.SparseLinear(20, 20, density=0.2), st.SparseLinear(20, 20, density=0.2))
+    model[1].weight = model[0].weight
+    return st.Evolution(model, torch.optim.Adam(model.parameters()), every=1, **options)
+
+
 def returning(change):
     return lambda epoch, model, state, evidence, rng: [change(model.layers[0]), None]
 
@@ -252,6 +283,8 @@ def returning(change):
         (lambda: evolution_of(sl.DeepR(0.1)), TypeError, "no optimizer itself"),
         (lambda: evolution_of(copies=nn.Linear(3, 3)), ValueError, "copies = 'Linear': must be models with a sparse layer '0'"),
         (lambda: st.Evolution(two()[0], 3, every=1), TypeError, "a torch.optim.Optimizer"),
+        (lambda: sharing(), ValueError, "model: '0' and '1' have the same weight"),
+        (lambda: sharing(layers=["1"]), ValueError, "model: '1' and '0' have the same weight"),
         (lambda: evolution_of(sl.RigL(0.3)).step(), ValueError, "asks for gradients of '0', and none were kept"),
         (lambda: evolution_of(lambda *_: [None]).step(), ValueError, "returned 1 changes"),
         (lambda: evolution_of(returning(lambda layer: 3)).step(), ValueError, "must be a Rewiring from its 240 links"),
@@ -284,6 +317,16 @@ def test_a_state_that_is_none_is_refused_and_nothing_is_changed(wrong, error):
     with pytest.raises(error, match="^state"):
         evolution.load_state_dict(wrong(before | {"steps": 7}))
     assert (evolution.steps, evolution.seed, len(evolution.events)) == (1, before["seed"], 1)
+
+
+def test_a_weight_that_the_optimizer_no_longer_has_is_named():
+    model, optimizer = two()
+    evolution = st.Evolution(model, optimizer, every=1)
+    model.load_state_dict(two()[0].state_dict(), assign=True)
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError, match="does not have the weight of '0'"):
+        evolution.step()
+    assert all(map(torch.equal, before.values(), model.state_dict().values()))
 
 
 def test_a_failed_event_changes_nothing():
@@ -322,12 +365,13 @@ def test_compiled_models_evolve():
         assert torch.allclose(a.float(), b.float(), atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("rule", [sl.SET(0.3), sl.PruneRegrow(0.3, density=0.05)])
-def test_a_backward_pass_through_links_that_are_gone_is_an_error(rule):
-    model = nn.Sequential(st.SparseLinear(20, 4, density=0.3))
+def test_a_backward_pass_through_links_that_are_gone_is_an_error(rule, dtype):
+    model = nn.Sequential(st.SparseLinear(20, 4, density=0.3, dtype=dtype))
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     evolution = st.Evolution(model, optimizer, rule, every=1, seed=0)
-    loss = model(torch.ones(3, 20, requires_grad=True)).sum()
+    loss = model(torch.ones(3, 20, dtype=dtype, requires_grad=True)).sum()
     evolution.step()
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()

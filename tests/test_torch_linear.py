@@ -214,27 +214,57 @@ def test_a_state_of_another_topology_takes_its_place(assign):
         ("indptr", torch.zeros(31, dtype=torch.int64), "indptr[-1] = 0"),
         ("indptr", torch.zeros(3, dtype=torch.int64), "n_out + 1 = 31"),
         ("weight", torch.zeros(7), "must be of shape (180,)"),
+        ("weight", None, "belong together"),
         ("bias", torch.zeros(7), "size mismatch for bias"),
     ],
 )
-def test_a_state_that_does_not_fit_is_refused(name, value, said):
+def test_a_state_that_does_not_fit_is_refused_before_anything_is_written(name, value, said):
     layer, X = layer_of(), torch.randn(3, 20)
     wanted = layer(X)
+    state = layer_of(seed=1).state_dict() | {name: value}
     with pytest.raises(RuntimeError) as error:
-        layer.load_state_dict(layer.state_dict() | {name: value})
+        layer.load_state_dict({key: part for key, part in state.items() if part is not None}, strict=False)
     assert said in str(error.value)
     assert torch.equal(layer(X), wanted)
 
 
-def test_indices_written_in_place_are_noticed():
+def test_a_state_of_another_width_is_refused():
+    model, wider = nn.Sequential(layer_of(20)), nn.Sequential(layer_of(25))
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    file.seek(0)
+    with pytest.raises(RuntimeError, match="size mismatch for in_features: 20 in the state, 25 in the layer"):
+        wider.load_state_dict(torch.load(file))
+
+
+def test_layers_do_not_share_the_tensors_of_their_links():
+    layer, other = layer_of(), layer_of(seed=1)
+    other.load_state_dict(layer.state_dict(), assign=True)
+    assert other.indices.data_ptr() != layer.indices.data_ptr()
+    assert other.topology == layer.topology
+
+
+@pytest.mark.parametrize("used", [True, False])
+@pytest.mark.parametrize("loaded", [True, False])
+def test_indices_written_in_place_are_noticed(used, loaded):
     layer, other, X = layer_of(), layer_of(seed=1), torch.randn(3, 20)
-    layer(X)
+    if loaded:
+        layer.load_state_dict(layer_of().state_dict())
+    before, kept = layer.topology, layer_of().topology
+    if used:
+        layer(X)
     with torch.no_grad():
         layer.indices.copy_(other.indices)
         layer.indptr.copy_(other.indptr)
         layer.weight.copy_(other.weight)
         layer.bias.copy_(other.bias)
+    assert layer.topology == other.topology
     assert torch.equal(layer(X), other(X))
+    assert torch.equal(st.densify(copy.deepcopy(layer)).weight, twin(other)[0].weight)
+    assert before == kept  # a Topology never changes
+    same = layer.topology
+    layer.indices.copy_(other.indices)
+    assert layer.topology is same
 
 
 def test_dtypes():
@@ -247,6 +277,30 @@ def test_dtypes():
     assert torch.allclose(found.float(), layer(X), atol=0.05)
     found.sum().backward()
     assert half.weight.grad.dtype == torch.bfloat16
+
+
+def test_casts_keep_the_links():
+    layer, X = layer_of(), torch.randn(3, 20)
+    wanted, topology = layer(X), layer.topology
+    for dtype in (torch.float64, torch.float16, torch.float32):
+        layer.type(dtype)
+        assert layer.topology == topology
+        assert (layer.indptr.dtype, layer.indices.dtype, layer.weight.dtype) == (torch.int64, torch.int32, dtype)
+    assert torch.allclose(layer(X), wanted, atol=1e-2)
+
+
+def test_a_layer_on_the_meta_device():
+    with torch.device("meta"):
+        layer = layer_of()
+    assert {part.device.type for part in layer.state_dict().values()} == {"meta"}
+    for name in ("topology", "density"):
+        with pytest.raises(ValueError, match="links on meta"):
+            getattr(layer, name)
+    layer.load_state_dict(layer_of(seed=1).state_dict(), assign=True)
+    assert layer.topology == layer_of(seed=1).topology
+    layer.to("meta").to_empty(device="cpu")
+    with pytest.raises(ValueError, match="no links since to_empty"):
+        assert layer.topology is None
 
 
 def test_inputs_that_are_not_contiguous():
@@ -274,6 +328,12 @@ def test_inputs_that_are_not_contiguous():
         (lambda layer: operator_of(layer, X=torch.ones(3, 20).half()), ValueError, "X is of torch.float16"),
         (lambda layer: layer.set_links(3, torch.ones(3)), TypeError, "topology = 3"),
         (lambda layer: layer.set_links(layer.topology, torch.ones(3)), ValueError, "must be of shape (180,)"),
+        (lambda layer: layer.type(torch.complex64)(torch.ones(3, 20)), TypeError, "weight is of torch.complex64"),
+        (
+            lambda layer: layer_of(bias=False).set_links(layer.topology, layer.weight, layer.bias),
+            ValueError,
+            "bias: the layer has",
+        ),
         (lambda layer: st.SparseLinear(20, 30), ValueError, "exactly one"),
         (lambda layer: st.SparseLinear(20, 30, density=0.1, epsilon=1), ValueError, "exactly one"),
         (lambda layer: st.SparseLinear(20, 30, density=2), ValueError, "density = 2"),

@@ -1,6 +1,7 @@
 """Training loops of every style around sparse layers and their evolution, and what rules see of the passes in them."""
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -95,6 +96,114 @@ def test_passes_of_another_loss_through_a_critic_are_not_counted():
         evolution.step()
         assert close(rule.seen[-1], wanted)
         critic(drawn).mean().backward()  # the generator's turn: gradients of the critic that its optimizer never sees
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda model, X: torch.autograd.grad(model(X).sum(), X),
+        lambda model, X: model(X).sum().backward(inputs=[X]),
+        lambda model, X: torch.autograd.grad(model(X).sum(), [X, *model.parameters()]),
+        lambda model, X: model(X).sum().backward(),
+    ],
+    ids=["grad", "inputs", "grad of all", "backward"],
+)
+def test_passes_count_where_their_gradient_is_in_grad(other):
+    model, (X, y) = model_of(), samples()
+    optimizer, rule = torch.optim.SGD(model.parameters(), 0.1), Asking()
+    evolution = st.Evolution(model, optimizer, rule, every=1)
+    X.requires_grad_()
+    for _ in range(2):
+        optimizer.zero_grad()
+        other(model, X)
+        loss_of(model, X, y).backward()
+        wanted = gradients(model)
+        optimizer.step()
+        evolution.step()
+        assert close(rule.seen[-1], wanted)
+
+
+@pytest.mark.parametrize("use_reentrant", [True, False])
+def test_passes_may_be_nested(use_reentrant):
+    torch.manual_seed(0)
+    layer, X = st.SparseLinear(20, 20, density=0.2), samples()[0].requires_grad_()
+    optimizer, rule = torch.optim.SGD(layer.parameters(), 0.1), Asking()
+    evolution = st.Evolution(layer, optimizer, rule, every=1)
+    use = lambda X: torch.tanh(layer(X))
+    for _ in range(2):
+        optimizer.zero_grad()
+        use(torch.utils.checkpoint.checkpoint(use, use(X), use_reentrant=use_reentrant)).square().mean().backward()
+        wanted = gradients(layer)
+        optimizer.step()
+        evolution.step()
+        assert close(rule.seen[-1], wanted)
+
+
+def copied(whole):
+    return copy.deepcopy(whole)
+
+
+def pickled(whole):
+    return pickle.loads(pickle.dumps(whole))
+
+
+def written(whole):
+    for buffer in whole[0].buffers():
+        buffer.copy_(buffer.clone())
+    return whole
+
+
+def shallow(whole):
+    copy.copy(whole[0][0])
+    return whole
+
+
+def loaded_elsewhere(whole):
+    other = model_of(1)
+    other.load_state_dict(whole[0].state_dict(), assign=True)
+    other(torch.ones(3, 20)).sum().backward()
+    return whole
+
+
+def evolved_twice(whole):
+    st.Evolution(whole[0], whole[1], sl.SET(0.3), every=1)
+    return *whole[:2], whole[2], st.Evolution(whole[0], whole[1], Asking(), every=1)
+
+
+@pytest.mark.parametrize("change", [copied, pickled, written, shallow, loaded_elsewhere, evolved_twice])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_passes_are_not_lost(change, moment):
+    """The change comes before or after the backward pass that the rule asks for."""
+    model, (X, y) = model_of(), samples()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    whole = model, optimizer, st.Evolution(model, optimizer, Asking(), every=1)
+    if moment == "before":
+        whole = change(whole)
+    loss_of(whole[0], X, y).backward()
+    wanted = gradients(whole[0])
+    if moment == "after" and change is not evolved_twice:
+        whole = change(whole)
+    model, optimizer, *evolutions = whole
+    optimizer.step()
+    for evolution in evolutions:
+        evolution.step()
+        assert close(evolution.rule.seen[-1], wanted)
+
+
+def test_a_weight_that_is_unfrozen_later():
+    model, (X, y) = model_of(), samples()
+    optimizer, rule = torch.optim.SGD(model.parameters(), 0.1), Asking()
+    model[0].weight.requires_grad_(False)
+    evolution = st.Evolution(model, optimizer, rule, every=1)
+    model[0].weight.requires_grad_(True)
+    for _ in range(3):
+        loss_of(model, 2 * X, y).backward()
+        optimizer.zero_grad()
+        loss_of(model, X, y).backward()
+        wanted = gradients(model)
+        optimizer.step()
+        evolution.step()
+        assert close(rule.seen[-1], wanted)
 
 
 @pytest.mark.parametrize("decay", [1.0, 0.5])

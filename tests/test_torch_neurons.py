@@ -71,12 +71,39 @@ def test_the_optimizer_goes_on():
     assert len(evolution.events) == 3
 
 
+def test_an_optimizer_that_has_some_of_the_parameters():
+    model, X = pair(), torch.randn(30, 20)
+    optimizer = torch.optim.Adam(model[0].parameters(), 1e-2)
+    for _ in range(2):
+        model(X).square().mean().backward()
+        optimizer.step()
+    st.prune_neurons(model[0], model[2], 0.5, optimizer=optimizer)
+    assert [state["exp_avg"].shape for state in optimizer.state_dict()["state"].values()] == [model[0].weight.shape, (20,)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_the_activation_may_be_a_module_with_parameters(dtype):
+    model, X = pair().to(dtype), torch.zeros(1, 20, dtype=dtype)
+    activation = nn.PReLU(dtype=dtype)
+    with torch.no_grad():
+        model[0].weight.zero_()  # so that every neuron gives f(b)
+    wanted = model[2](activation(model[0](X)))
+    st.prune_neurons(model[0], model[2], 0.5, activation=activation)
+    assert torch.allclose(model[2](activation(model[0](X))), wanted, atol=0.05 if dtype == torch.bfloat16 else 1e-6)
+
+
 def test_nothing_goes_where_nothing_is_to_go():
     model, X = pair(), torch.randn(30, 20)
     wanted = model(X)
     assert len(st.prune_neurons(model[0], model[2], 0)) == 40
     assert torch.equal(model(X), wanted)
     assert len(st.prune_neurons(model[0], model[2], 1)) == 1
+
+
+def sharing():
+    layers = [st.SparseLinear(40, 40, density=0.3) for _ in range(2)]
+    layers[1].weight = layers[0].weight
+    return layers
 
 
 @pytest.mark.parametrize(
@@ -88,6 +115,12 @@ def test_nothing_goes_where_nothing_is_to_go():
         (lambda m: st.prune_neurons(m[0], m[2], 0.5, importance=3), TypeError, "importance = 3"),
         (lambda m: st.prune_neurons(m[0], m[2], 0.5, importance=lambda *_: np.ones(3)), ValueError, "of shape (40,)"),
         (lambda m: st.prune_neurons(m[0], m[2], 0.5, optimizer="adam"), TypeError, "must be a torch.optim.Optimizer"),
+        (
+            lambda m: st.prune_neurons(m[0], m[2], 0.5, optimizer=torch.optim.SGD(nn.Linear(3, 3).parameters())),
+            ValueError,
+            "optimizer: has no Parameter of first or second",
+        ),
+        (lambda m: st.prune_neurons(*sharing(), 0.5), ValueError, "first, second: have the same weight"),
         (lambda m: st.prune_neurons(m[0], m[2], 0.5, activation=3), TypeError, "activation = 3"),
         (lambda m: st.prune_neurons(m[0], m[2], 0.5, activation=lambda b: torch.ones(3)), ValueError, "not the shape (3,)"),
         (

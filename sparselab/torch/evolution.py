@@ -26,14 +26,19 @@ from ..training.memory import DEGREES_UP_TO
 from ..utils import checks
 from ..utils.seeds import child
 from .convert import names_of, sparse_layers
-from .linear import generator
-from .optimizer_state import moved, vectors
-from .passes import Passes
+from .linear import DTYPES, generator
+from .optimizer_state import moved, take_over, vectors
+from .passes import Passes, alone
 
 WITHOUT = [  # parts of rules that ask for no gradients
     criteria.magnitude, criteria.magnitude_within_sign, criteria.random, regrowths.uniform, regrowths.keep_fan_in,
     "zero", "last", "initializer",
 ]  # fmt: skip
+KNOWN = PruneRegrow, SET, RigL  # rules whose parts say whether they ask for gradients
+LOCAL = (
+    "rule: asks for gradients, and each process sees those of its own samples only, which would give other links than in the "
+    "others: must ask for none, as sl.SET, where torch.distributed has several processes"
+)
 STATE = "names", "steps", "seed", "memory", "tried", "past", "events"  # what is saved of an Evolution
 
 
@@ -84,12 +89,15 @@ class KeptEvidence(Evidence):
     @cached_property
     def flows(self) -> list[Flow]:
         """The Flow of each layer; ValueError where none was kept, FloatingPointError where a number is not finite."""
+        if not alone():
+            raise NotImplementedError(LOCAL)
         flows = []
         for number, name in enumerate(self._names):
             passes = [(X, dY, w) for step, w in zip(self._steps, self._weights) for X, dY in step[number]]
             if not passes:
                 raise ValueError(
-                    f"rule: asks for gradients of {name!r}, and none were kept: it had no backward pass since the last step"
+                    f"rule: asks for gradients of {name!r}, and none were kept: no backward pass has added to its weight's "
+                    "gradient since the last step"
                 )
             X = np.concatenate([X for X, _, _ in passes]).T
             dZ = np.concatenate([dY if w == 1 else np.multiply(dY, w, dtype=dY.dtype) for _, dY, w in passes]).T
@@ -146,9 +154,10 @@ class Evolution:
         Names of the layers that change, as in `model.named_modules()`; by default all sparse layers.
     copies : iterable of torch.nn.Module, default ()
         Models with the same sparse layers, such as a torch.optim.swa_utils.AveragedModel of this one, whose links change as this
-        one's do; their values move with the links, and new links have the values that they have in this one.
+        one's do; their values move with the links, and new links have the values that they have in this one. An AveragedModel
+        must not be made with `use_buffers=True`: it would average the numbers of the links.
     seed : int, optional
-        Source of randomness; by default it is drawn from torch's.
+        Source of randomness; by default it is drawn from torch's. Several processes of torch.distributed must have the same.
 
     Attributes
     ----------
@@ -162,7 +171,10 @@ class Evolution:
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of these. In `step`: if the rule returns what does not fit; nothing has changed then.
+        If an argument is none of these, or two layers have the same weight. In `step`: if the rule returns what does not fit, or
+        the optimizer no longer has a layer's weight; nothing has changed then.
+    NotImplementedError
+        If the rule asks for gradients where torch.distributed has several processes, at once or at the event.
 
     Examples
     --------
@@ -202,6 +214,7 @@ class Evolution:
         if not self.names:
             raise ValueError(f"model: the {type(model).__name__} has no SparseLinear")
         self._layers = [found[name] for name in self.names]
+        check_shared(found, self.names)
         check_optimizer(optimizer, dict(zip(self.names, self._layers)))
         copies = [copies] if isinstance(copies, nn.Module) else copies
         if not isinstance(copies, Iterable):
@@ -210,6 +223,10 @@ class Evolution:
         self.optimizer, self.every, self.start = optimizer, checks.integer("every", every), checks.integer("start", start, low=0)
         self.stop = None if stop is None else checks.integer("stop", stop)
         self.rule = self._checked(SET(0.3) if rule is None else rule, getattr(model, "has_output_layer", False))
+        if type(self.rule) in KNOWN and may_ask(self.rule) and not alone():
+            raise NotImplementedError(LOCAL)
+        if seed is None and not alone():
+            checks.fail("seed", seed, "the same number in all processes of torch.distributed, for the same links")
         self.seed = int(generator().integers(2**62)) if seed is None else checks.integer("seed", seed, low=0)
         self.steps, self.events, self._memory = 0, [], {}
         self._tried = [layer.topology for layer in self._layers]
@@ -232,6 +249,18 @@ class Evolution:
                 checks.fail("stop", None, f"a number of steps, the length of the training, for {checks.shown(rule)}")
         return rule
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled and copied: all but the hooks on weights."""
+        return self.__dict__ | {"_passes": [passes.rows for passes in self._passes]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over a pickled state, and look at the passes of its own layers."""
+        self.__dict__.update(state)
+        self._passes = [Passes(layer.weight) for layer in self._layers]
+        self._ask()
+        for passes, rows in zip(self._passes, state["_passes"], strict=True):
+            passes.rows = rows
+
     def _due(self, step):
         return step > 0 and step % self.every == 0 and step >= self.start and (self.stop is None or step < self.stop)
 
@@ -246,8 +275,8 @@ class Evolution:
         if not wanted:
             self._past = []
         for layer, passes in zip(self._layers, self._passes, strict=True):
-            passes.wanted, passes.rows = wanted, []
-            layer.links.passes = passes
+            passes.ask(wanted)
+            layer._links().passes.add(passes)
 
     def step(self) -> None:
         """Count a step of the optimizer, and change the topologies if an event is due; call it after `optimizer.step()`.
@@ -271,6 +300,7 @@ class Evolution:
 
     def _evolve(self):
         began = time.perf_counter()
+        check_optimizer(self.optimizer, dict(zip(self.names, self._layers)))  # load_state_dict(assign=True) makes Parameters
         view, event = self._view(), self.steps // self.every
         rng = np.random.default_rng(child(np.random.SeedSequence(self.seed), EVOLUTION, event))
         shapes, epochs = [layer.topology.shape for layer in self._layers], self.stop and -(-self.stop // self.every)
@@ -292,7 +322,7 @@ class Evolution:
             if plan:
                 rewiring, weight, state, copied = plan
                 layer.set_links(rewiring.topology, weight)
-                self.optimizer.state[layer.weight].update(state)
+                take_over(self.optimizer, layer.weight, state)
                 for other, own in copied:
                     other.set_links(rewiring.topology, own)
         self._tried = tried
@@ -391,6 +421,14 @@ def copied_layers(module, names):
         yield layer
 
 
+def check_shared(layers, names):
+    """Raise ValueError where one of these layers shares its weight with another layer, whose links would stay behind."""
+    for name in names:
+        for other, layer in layers.items():
+            if other != name and layer.weight is layers[name].weight:
+                raise ValueError(f"model: {name!r} and {other!r} have the same weight, must be one layer that is used twice")
+
+
 def check_optimizer(optimizer, layers):
     """Raise TypeError or ValueError unless the optimizer has the weight of each layer."""
     if not isinstance(optimizer, torch.optim.Optimizer):
@@ -405,7 +443,7 @@ def check_optimizer(optimizer, layers):
 
 def may_ask(rule):
     """Whether a rule may ask for gradients: all but those whose parts are known not to."""
-    if type(rule) not in (PruneRegrow, SET, RigL):
+    if type(rule) not in KNOWN:
         return True
     return not (rule.criterion in WITHOUT and rule.regrowth in WITHOUT and rule.new_values in WITHOUT)
 
@@ -437,6 +475,8 @@ def arrays(kept):
 def values(tensor):
     """A tensor's numbers as an array: its memory, or a copy in float32 of a half precision."""
     tensor = tensor.detach()
+    if tensor.dtype not in DTYPES:
+        raise TypeError(f"weight is of {tensor.dtype}: must be one of {', '.join(map(str, DTYPES))}")
     return (tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()).numpy()
 
 

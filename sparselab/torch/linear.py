@@ -12,11 +12,11 @@ from ..nn.initializers import HeUniform, Initializer
 from ..topology.random_graph import erdos_renyi
 from ..topology.topology import Topology
 from ..utils import checks
-from .operators import Links, linear
+from .operators import HALF, Links, linear, links_of
 
-HALF = torch.bfloat16, torch.float16
 DTYPES = torch.float32, torch.float64, *HALF
 NEW_VALUES = "zero", "initializer"
+EMPTY = "SparseLinear has no links since to_empty(): load a state_dict before it is used"
 FORWARD_MODE = "SparseLinear has no derivatives in forward mode (torch.func.jvp, jacfwd, dual tensors): use backward()"
 
 
@@ -109,24 +109,37 @@ class SparseLinear(nn.Module):
         self.register_buffer("indices", torch.from_numpy(np.array(topology.indices)))
         self.register_buffer("indptr", torch.from_numpy(np.array(topology.indptr)))
         self._note(topology)
+        if torch.get_default_device().type == "meta":
+            self.to("meta")
 
     @property
     def topology(self) -> Topology:
-        """The links, as a sparselab.Topology."""
-        return self.links.topology
+        """The links, as a sparselab.Topology; ValueError on the "meta" device, and after `to_empty()`."""
+        return self._links().topology
 
     @property
     def density(self) -> float:
         """Share of all possible links that exist."""
         return self.topology.density
 
+    def _links(self):
+        """The Links of the buffers, as they are now."""
+        if self.indices.device.type != "cpu":
+            raise ValueError(f"SparseLinear has its links on {self.indices.device}: they are read on the CPU only")
+        if self.links is None:
+            raise ValueError(EMPTY)
+        self.links = links_of(self.indptr, self.indices, self.in_features, keep=False)
+        return self.links
+
     def _note(self, topology=None):
         """Keep the Links of the present buffers; none on devices whose memory is not this process's."""
-        passes = None if self.links is None else self.links.passes
-        here = self.indices.device.type == "cpu"
-        self.links = Links(self.indptr, self.indices, self.in_features, topology) if here else None
-        if here:
-            self.links.passes = passes
+        before, arguments = self.links, (self.indptr, self.indices, self.in_features)
+        if self.indices.device.type != "cpu":
+            self.links = None
+            return
+        self.links = links_of(*arguments, keep=False) if topology is None else Links(*arguments, topology)
+        if before not in (None, self.links):
+            self.links.passes.update(before.passes)
 
     def _grown_values(self, topology, slots, rng, drawn):
         """The values of links that have grown in these slots of a topology. drawn: the rule asks for the initializer's."""
@@ -150,13 +163,15 @@ class SparseLinear(nn.Module):
         Raises
         ------
         TypeError, ValueError
-            If `topology` is none, or a length does not fit.
+            If `topology` is none, a length does not fit, or there are biases for a layer that has none.
         """
         if not isinstance(topology, Topology):
             checks.fail("topology", topology, "a sparselab.Topology", TypeError)
         weight = torch.as_tensor(weight).to(self.weight)  # on the "meta" device, too
         if weight.shape != (topology.nnz,):
             checks.fail("weight", f"tensor of shape {tuple(weight.shape)}", f"of shape ({topology.nnz},), a value for each link")
+        if bias is not None and self.bias is None:
+            raise ValueError("bias: the layer has none, must be None")
         bias = self.bias if bias is None else torch.as_tensor(bias).to(self.weight)
         if bias is not None and bias.shape != (topology.n_out,):
             checks.fail("bias", f"tensor of shape {tuple(bias.shape)}", f"of shape ({topology.n_out},), one for each output")
@@ -190,18 +205,20 @@ class SparseLinear(nn.Module):
         kind = torch.float64 if self.weight.dtype == torch.float64 else torch.float32
         bias = self.weight.new_zeros(self.out_features) if self.bias is None else self.bias
         rows = input.reshape(-1, self.in_features).to(kind)
-        out = linear(rows, self.weight.to(kind), bias.to(kind), self.indptr, self.indices)
+        out = linear(rows, self.weight, bias.to(kind), self.indptr, self.indices)
         return out.reshape(*input.shape[:-1], self.out_features).to(self.weight.dtype)
 
     def _check(self, input):
         if not isinstance(getattr(input, "device", None), torch.device):
             raise TypeError(f"input is a {type(input).__name__}: must be a torch.Tensor")
         if self.links is None and self.indices.device.type == "cpu":
-            raise ValueError("SparseLinear has no links since to_empty(): load a state_dict before it is used")
+            raise ValueError(EMPTY)
         if not torch.compiler.is_compiling():  # torch.func.jvp would take the operator's derivative for 0
             parts = [part for part in (input, self.weight, self.bias) if isinstance(part, Tensor)]
             if any(unpack_dual(part).tangent is not None for part in parts):
                 raise NotImplementedError(FORWARD_MODE)
+        if self.weight.dtype not in DTYPES:
+            raise TypeError(f"weight is of {self.weight.dtype}: must be one of {', '.join(map(str, DTYPES))}")
         for name, tensor in (("input", input), ("weight", self.weight)):
             if tensor.device.type not in ("cpu", "meta"):
                 raise ValueError(f"{name} is on {tensor.device}: SparseLinear runs on CPUs only; use .to('cpu'), or densify")
@@ -217,22 +234,45 @@ class SparseLinear(nn.Module):
                 "links change by set_links, Evolution and load_state_dict only"
             )
 
+    def _save_to_state_dict(self, destination, prefix, keep_vars):
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if hasattr(destination, "_metadata"):  # the one width that no tensor has
+            destination._metadata.setdefault(prefix[:-1], {})["in_features"] = self.in_features
+
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs):
-        parts = [state_dict.get(prefix + name) for name in ("indptr", "indices", "weight")]
-        if all(isinstance(part, Tensor) for part in parts):
-            indptr, indices, weight = (part.detach().cpu() for part in parts)
+        parts = {name: state_dict[prefix + name] for name in ("indptr", "indices", "weight") if prefix + name in state_dict}
+        if "indptr" in parts or "indices" in parts:
             try:
-                arrays = indptr.contiguous().numpy().copy(), indices.contiguous().numpy().copy()
-                self.set_links(Topology(self.out_features, self.in_features, *arrays), weight)
+                self._load_links(parts, state_dict.get(prefix + "bias"), local_metadata.get("in_features", self.in_features))
             except (TypeError, ValueError) as error:
                 error_msgs.append(f"{prefix.rstrip('.') or 'SparseLinear'}: {error}")
                 return
+        own = self.indices, self.indptr
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
-        self._note()
+        if self.indices.device == own[0].device:
+            self.indices, self.indptr = own  # with assign=True, too: two layers do not share the tensors of their links
+        if self.links is not None:
+            self._note()
+
+    def _load_links(self, parts, bias, in_features):
+        """Take over links and values of a state; TypeError or ValueError, before anything is written, where they do not fit."""
+        if len(parts) < 3 or not all(isinstance(part, Tensor) for part in parts.values()):
+            raise ValueError(f"has {', '.join(parts)}: must have tensors indptr, indices and weight, which belong together")
+        if in_features != self.in_features:
+            raise ValueError(f"size mismatch for in_features: {in_features} in the state, {self.in_features} in the layer")
+        if isinstance(bias, Tensor) and self.bias is not None and bias.shape != self.bias.shape:
+            raise ValueError(f"size mismatch for bias: {tuple(bias.shape)} in the state, {tuple(self.bias.shape)} in the layer")
+        indptr, indices, weight = (part.detach().cpu().contiguous() for part in parts.values())
+        self.set_links(Topology(self.out_features, self.in_features, indptr.numpy().copy(), indices.numpy().copy()), weight)
 
     def _apply(self, fn, recurse=True):
+        def kept(tensor):
+            found = fn(tensor)
+            whole = not (tensor.is_floating_point() or tensor.is_complex())
+            return tensor.to(found.device) if whole and found.dtype != tensor.dtype else found  # .type() casts indices, too
+
         was_empty = self.indices.device.type == "meta"
-        super()._apply(fn, recurse)
+        super()._apply(kept, recurse)
         if was_empty:
             self.links = None  # memory that nothing has been written to
         else:
@@ -266,7 +306,7 @@ class SparseLinear(nn.Module):
 
 def generator():
     """A numpy generator that follows torch.manual_seed."""
-    return np.random.default_rng(int(torch.randint(2**62, ())))
+    return np.random.default_rng(int(torch.randint(2**62, (), device="cpu")))
 
 
 def initial(topology, rng, dtype, slots=None):

@@ -12,7 +12,7 @@ from ..topology.rewiring import keep_neurons
 from ..utils import checks
 from .evolution import check_optimizer, seen
 from .linear import SparseLinear
-from .optimizer_state import moved
+from .optimizer_state import moved, take_over
 
 
 def prune_neurons(
@@ -41,8 +41,8 @@ def prune_neurons(
     min_neurons : int, default 1
         Number of neurons that stay at least, >= 1.
     activation : callable, optional
-        The function between the layers. With it f(b), what a neuron gives without its incoming links, is added to the biases of
-        the second layer, as `sl.ImportancePruning` does. Default: nothing is added.
+        The function between the layers, of a tensor of the first layer's dtype. With it f(b), what a neuron gives without its
+        incoming links, is added to the biases of the second layer, as `sl.ImportancePruning` does. Default: nothing is added.
     optimizer : torch.optim.Optimizer, optional
         The optimizer, whose state of the links and biases that stay is kept.
 
@@ -54,7 +54,8 @@ def prune_neurons(
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of these, or the layers do not fit; nothing has changed then.
+        If an argument is none of these, the layers do not fit or have the same weight, or the optimizer has none of their
+        Parameters; nothing has changed then.
 
     References
     ----------
@@ -77,12 +78,17 @@ def prune_neurons(
         checks.fail("second.in_features", second.in_features, f"{n}, the outputs of first")
     if first is second:
         raise ValueError("first, second: are the same layer, must be two")
+    if first.weight is second.weight:
+        raise ValueError("first, second: have the same weight, must have one each")
     importances.check(importance)
     (width,) = widths_without([n], checks.fraction("share", share), checks.integer("min_neurons", min_neurons))
     if activation is not None and not callable(activation):
         checks.fail("activation", activation, "a function of tensors, such as torch.relu", TypeError)
     if optimizer is not None:
         check_optimizer(optimizer, {})
+        has = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        if not any(id(parameter) in has for one in (first, second) for parameter in one.parameters()):
+            raise ValueError("optimizer: has no Parameter of first or second: must be that of the model")
     if activation is not None and second.bias is None:
         raise ValueError("activation: second has no biases to which f(b) could be added: must be None")
     layer, following = seen(first), seen(second)
@@ -91,7 +97,8 @@ def prune_neurons(
     shift = None
     if activation is not None:
         with torch.no_grad():
-            fixed = np.asarray(activation(torch.from_numpy(layer.b.astype(np.float64))))
+            found = activation(torch.from_numpy(layer.b).to(first.weight.dtype))
+            fixed = torch.as_tensor(found).to(torch.float64).numpy()
         if fixed.shape != (n,):
             checks.fail("activation", activation, f"a function that gives a number for each neuron, not the shape {fixed.shape}")
         shift = lost(following, gone, fixed)
@@ -106,5 +113,5 @@ def prune_neurons(
         biases = None if one.bias is None else change.carry_biases(view.b)
         one.set_links(change.topology, change.carry(view.w), biases)
     for parameter, state in states:
-        optimizer.state[parameter].update(state)
+        take_over(optimizer, parameter, state)
     return torch.from_numpy(np.flatnonzero(~gone))

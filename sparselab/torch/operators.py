@@ -5,7 +5,7 @@ tensors. It is found by where these lie in memory, since a compiled graph passes
 """
 
 from collections import deque
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from ..engines import row_passes
 from ..topology.topology import Topology
 from .openmp import OpenMP
 
+HALF = torch.bfloat16, torch.float16  # calculated in float32
 SECOND = "SparseLinear has no second derivatives: do not differentiate gradients that were made with create_graph=True"
 
 
@@ -23,18 +24,29 @@ threads = OpenMP()
 class Links:
     """The topology in a pair of index tensors. A layer keeps its own, so that it lives as long as the layer has these tensors.
 
-    passes: the Passes to which backward passes add their rows, or None.
+    passes: the Passes to which backward passes add their rows, as long as something else holds these.
     """
 
     def __init__(self, indptr, indices, n_in, topology=None):
-        self.tensors, self.versions = (indptr, indices), versions(indptr, indices)
-        self.topology = topology or Topology(len(indptr) - 1, n_in, indptr.numpy(), indices.numpy())
-        self.passes = None
+        self.tensors, self.versions, self.passes = (indptr, indices), versions(indptr, indices), WeakSet()
+        self.topology = topology or read(indptr, indices, n_in)
         known[key(indptr, indices, n_in)] = self
+
+    def update(self, now):
+        """Take over what has been written into the tensors; nothing is made anew where they are as they were."""
+        topology = read(*self.tensors, self.topology.n_in)
+        if topology != self.topology:
+            self.topology = topology
+        self.versions = now
 
 
 known = WeakValueDictionary()
 recent = deque(maxlen=32)  # keeps those that belong to no layer, such as those of exported programs
+
+
+def read(indptr, indices, n_in):
+    """The Topology in index tensors; a copy, for they may be written to."""
+    return Topology(len(indptr) - 1, n_in, indptr.numpy().copy(), indices.numpy().copy())
 
 
 def key(indptr, indices, n_in):
@@ -47,18 +59,26 @@ def versions(*tensors):
     return [0 if tensor.is_inference() else tensor._version for tensor in tensors]
 
 
-def links_of(indptr, indices, n_in):
-    """The Links of two index tensors; new ones where these are unknown or were written to."""
+def links_of(indptr, indices, n_in, keep=True):
+    """The Links of two index tensors as they are now. keep: hold them for some time, if they are new."""
     found = known.get(key(indptr, indices, n_in))
-    if found is None or found.versions != versions(indptr, indices):
+    if found is None:
         found = Links(indptr, indices, n_in)
-        recent.append(found)
+        if keep:
+            recent.append(found)
+    elif found.versions != (now := versions(indptr, indices)):
+        found.update(now)
     return found
 
 
 def array(tensor):
     """A tensor's memory as an array; a copy where it is not contiguous."""
     return tensor.detach().contiguous().numpy()
+
+
+def whole(weight):
+    """Values in the precision that they are calculated in."""
+    return weight.float() if weight.dtype in HALF else weight
 
 
 def check(topology, dtype, **vectors):
@@ -73,8 +93,11 @@ def check(topology, dtype, **vectors):
 
 @torch.library.custom_op("sparselab::linear", mutates_args=(), device_types="cpu")
 def linear(X: Tensor, weight: Tensor, bias: Tensor, indptr: Tensor, indices: Tensor) -> Tensor:
-    """Y = X Wᵀ + b: X (n, n_in), weight (nnz,), bias (n_out,), of one dtype, float32 or float64."""
-    topology = links_of(indptr, indices, X.shape[1]).topology
+    """Y = X Wᵀ + b: X (n, n_in), weight (nnz,), bias (n_out,), of one dtype, float32 or float64; weight also of a half precision.
+
+    A half precision is cast here, so that what is saved for the backward pass is the Parameter itself, whose changes torch sees.
+    """
+    topology, weight = links_of(indptr, indices, X.shape[1]).topology, whole(weight)
     check(topology, X.dtype, weight=weight, bias=bias)
     Y = X.new_empty(X.shape[0], topology.n_out)
     row_passes.forward(topology, array(weight), array(bias), array(X), Y.numpy(), torch.get_num_threads(), threads.run)
@@ -91,15 +114,16 @@ def linear_backward(
     X: Tensor, dY: Tensor, weight: Tensor, indptr: Tensor, indices: Tensor, of_input: bool, of_links: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients (dX, dw, db) of `linear`; empty tensors for those that are not wanted."""
-    links = links_of(indptr, indices, X.shape[1])
+    links, weight = links_of(indptr, indices, X.shape[1]), whole(weight)
     check(links.topology, X.dtype, weight=weight)
     given, gradient = array(X), array(dY)
     dX = X.new_empty(X.shape if of_input else 0)
     dw, db = (X.new_empty(n if of_links else 0) for n in (links.topology.nnz, links.topology.n_out))
     results = [tensor.numpy() if wanted else None for tensor, wanted in ((dX, of_input), (dw, of_links), (db, of_links))]
     row_passes.backward(links.topology, array(weight), given, gradient, *results, torch.get_num_threads(), threads.run)
-    if of_links and links.passes is not None:
-        links.passes.add(given, gradient)
+    if of_links:
+        for passes in links.passes:
+            passes.add(given, gradient)
     return dX, dw, db
 
 
@@ -122,7 +146,7 @@ def _backward(ctx, dY):
     X, weight, indptr, indices = ctx.saved_tensors
     of_input, of_weight, of_bias = ctx.needs_input_grad[:3]
     dX, dw, db = linear_backward(X, dY, weight, indptr, indices, of_input, of_weight or of_bias)
-    return dX if of_input else None, dw if of_weight else None, db if of_bias else None, None, None
+    return dX if of_input else None, dw.to(weight.dtype) if of_weight else None, db if of_bias else None, None, None
 
 
 def _refuse(ctx, *gradients):
