@@ -1,6 +1,7 @@
 """Every bad argument is rejected with its name, value and what is allowed, before anything has happened."""
 
 import reprlib
+from dataclasses import replace
 
 import models
 import numpy as np
@@ -16,6 +17,7 @@ from sparselab.nn.mlp import Parameters, SparseMLP
 from sparselab.nn.optimizers import LayerState, MomentumSGD
 from sparselab.nn.schedules import Constant, Cosine, Step, WarmUp
 from sparselab.topology import erdos_renyi
+from sparselab.topology.neuron_ids import Neurons
 from sparselab.topology.topology import Topology
 from sparselab.training.loop import TrainingState, evaluate, predict, steps, train
 
@@ -416,11 +418,23 @@ def test_an_output_that_does_not_fit_is_refused(out):
     refused(lambda: layer().forward(np.ones((4, 8)), out=out), "out")
 
 
+def test_an_output_in_the_memory_of_the_input_is_refused():
+    square, memory = layer(4, 4), np.ones((6, 8), np.float32)
+    before = memory.copy()
+    for X, out in ((memory[:4], memory[:4]), (memory[:4], memory[2:])):
+        refused(lambda X=X, out=out: square.forward(X, out=out), "out")
+    assert np.array_equal(memory, before)
+    assert np.array_equal(square.forward(memory[:4].T.copy().T, out=memory[:4]), square.forward(before[:4]))  # X is copied
+
+
 def test_layers_must_fit_together():
     with pytest.raises(ValueError, match="layers: .* cannot follow"):
         SparseMLP([layer(3, 4), layer(2, 5)], "relu")
     with pytest.raises(ValueError, match="layers: .* cannot follow"):
         SparseMLP([layer(3, 4), layer(2, 3, np.float64)], "relu")
+    square = layer(4, 4)
+    with pytest.raises(ValueError, match="layers: has one layer twice"):
+        SparseMLP([square, square, layer(4, 2)], "relu")
     for bad in ([], [1, 2], None, 3):
         with pytest.raises((ValueError, TypeError), match="layers"):
             SparseMLP(bad, "relu")
@@ -445,6 +459,8 @@ def test_a_damaged_snapshot_is_refused_whole():
         Parameters(parts.topologies, parts.weights, (*parts.biases[:2], parts.biases[2][:-1])),
         Parameters(parts.topologies, parts.weights[:2], parts.biases),
         Parameters((*parts.topologies[:2], parts.topologies[1]), parts.weights, parts.biases),
+        replace(parts, neurons=Neurons.of((20, 34, 18, 4))),
+        replace(parts, neurons=Neurons.of((20, 33, 18))),
     ):
         with pytest.raises((ValueError, TypeError)):
             model.load(bad)

@@ -182,7 +182,7 @@ class SparseLinear:
         X : array_like
             Inputs (n_in, W), one column a sample.
         out : ndarray, optional
-            Contiguous array (n_out, W) of the layer's dtype that receives the result.
+            Contiguous array (n_out, W) of the layer's dtype that receives the result; not X itself.
 
         Returns
         -------
@@ -192,13 +192,15 @@ class SparseLinear:
         Raises
         ------
         ValueError
-            If a shape or dtype does not fit.
+            If a shape or dtype does not fit, or `out` shares memory with X.
         """
         X = self._tile("X", X, self._topology.n_in)
         shape = self._topology.n_out, X.shape[1]
         out = np.empty(shape, self._dtype) if out is None else out
         if out.shape != shape or out.dtype != self._dtype or not (out.flags.c_contiguous and out.flags.writeable):
             checks.fail("out", f"{out.dtype} array of shape {out.shape}", f"a contiguous {self._dtype} array of shape {shape}")
+        if np.may_share_memory(out, X):
+            checks.fail("out", "an array in the memory of X", "another one: outputs are written while inputs are read")
         t, kernel = self._topology, kernels.select(self._dtype, X.shape[1])
         kernel.spmm(
             t.indptr,

@@ -82,6 +82,8 @@ def check_chain(layers: Sequence[SparseLinear]) -> list[SparseLinear]:
     layers = list(layers)
     if not layers or not all(isinstance(layer, SparseLinear) for layer in layers):
         checks.fail("layers", layers, "a list of at least one SparseLinear", TypeError)
+    if len({*map(id, layers)}) < len(layers):
+        raise ValueError("layers: has one layer twice, must have a layer of its own in each place")
     for before, after in zip(layers, layers[1:], strict=False):
         if before.topology.n_out != after.topology.n_in or before.dtype != after.dtype:
             raise ValueError(f"layers: {after!r} cannot follow {before!r}: widths and dtypes must fit")
@@ -440,6 +442,8 @@ class SparseMLP:
             checks.fail(name, ends(new), f"{ends(self.layers)} (layers, inputs, outputs, dtype), as in this model")
         sizes = (new[0].topology.n_in, *(layer.topology.n_out for layer in new))
         neurons = (self.neurons if sizes == self.sizes else Neurons.of(sizes)) if neurons is None else neurons
+        if len(neurons.sizes) != len(sizes) or any(len(neurons.ids(level)) != n for level, n in enumerate(sizes)):
+            checks.fail(f"{name}.neurons", neurons.sizes, f"ids of {sizes} neurons, the widths of these layers")
         check_values(new, self.activation, name)
         for layer, other in zip(self.layers, new, strict=True):
             layer.replace(other.topology, other.w, other.b, other.values)
