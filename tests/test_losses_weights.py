@@ -221,3 +221,13 @@ def test_classes_have_weights_and_numbers_do_not():
         sl.steps(models.net(), data_for("squared"), class_weight="balanced")
     with pytest.raises(ValueError, match=r"sample_weight.shape = \(3,\)"):
         sl.evaluate(models.net(), data_for("softmax").X_train, data_for("softmax").y_train, sample_weight=[1, 2, 3])
+
+
+@pytest.mark.parametrize("weights", [None, np.full(3, 0.1), np.array([0.1, 0.2, 0.3])])
+def test_a_constant_target_counts_as_1_or_0(weights):
+    """Also where the mean of equal numbers is rounded to another number."""
+    targets = np.full((3, 1), 0.1)
+    assert sl.losses.r_squared(targets, targets, weights) == 1
+    assert sl.losses.r_squared(targets + [[0], [0], [1]], targets, weights) == 0
+    other, without = np.append(targets, [[7.0]], axis=0), np.append(np.ones(3) if weights is None else weights, 0)
+    assert sl.losses.r_squared(other + [[0], [0], [1], [0]], other, without) == 0  # of weight 0, it does not count

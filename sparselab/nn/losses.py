@@ -289,8 +289,8 @@ def r_squared(
     Returns
     -------
     float or None
-        1 − Σ (z − t)² / Σ (t − mean)²; an output whose targets are all equal counts as 1 if it is met exactly, else as 0. None
-        for fewer than two samples, or targets of another shape.
+        1 − Σ (z − t)² / Σ (t − mean)²; an output whose targets are all equal, where their weights are > 0, counts as 1 if it is
+        met exactly, else as 0. None for fewer than two samples, or targets of another shape.
 
     Examples
     --------
@@ -305,7 +305,9 @@ def r_squared(
     each = 1.0 if weights is None else weights[:, None]
     rest = (each * np.square(Z.astype(np.float64) - wanted)).sum(axis=0)
     spread = (each * np.square(wanted - np.average(wanted, axis=0, weights=weights))).sum(axis=0)
-    shares = np.divide(rest, spread, out=np.where(rest == 0, 0.0, 1.0), where=spread > 0)
+    counted = wanted if weights is None else wanted[weights > 0]
+    varies = (spread > 0) & (counted != counted[:1]).any(axis=0)  # the mean of equal numbers may be rounded to another one
+    shares = np.divide(rest, spread, out=np.where(rest == 0, 0.0, 1.0), where=varies)
     return float(np.mean(1 - shares))
 
 
