@@ -40,6 +40,15 @@ def test_a_fall_is_that_of_its_formula(name):
         assert schedule(epoch) == pytest.approx(fall(0.5, 0.01, left((epoch - start) / (stop - start))), rel=1e-12)
 
 
+@pytest.mark.parametrize("factor", [2, 2.0])
+def test_a_rate_beyond_all_floats_is_infinite(factor):
+    schedule = sl.schedules.Step(0.1, every=1, factor=factor)
+    assert schedule(1000) == 0.1 * 2.0**1000
+    assert schedule(1100) == math.inf
+    with pytest.raises(ValueError, match="^learning_rate = inf"):
+        sl.SGD(schedule).rate(1100)
+
+
 @each_fall
 @given(
     high=st.floats(1e-6, 1), share=st.floats(1e-6, 1), start=st.floats(0, 100), length=st.floats(0.1, 1000),

@@ -80,8 +80,11 @@ class Step:
         checks.positive("factor", self.factor)
 
     def __call__(self, epoch: float) -> float:
-        """Return the rate at `epoch`."""
-        return self.rate * self.factor ** (int(epoch) // self.every)
+        """Return the rate at `epoch`; infinity, which optimizers refuse, where no float is as large."""
+        try:
+            return float(self.rate * self.factor ** (int(epoch) // self.every))
+        except OverflowError:
+            return math.inf
 
 
 def _share(epoch: float, start: float, stop: float) -> float:
