@@ -346,6 +346,14 @@ def test_effective_gradients_are_those_of_a_masked_dense_net():
     assert few["norm"].tolist() == pytest.approx(analysis.effective_gradient_norm(model, X[:10], y[:10])["norm"].tolist())
 
 
+@pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo", "bsr", "dia", "lil"])
+def test_gradients_of_a_sparse_matrix_are_those_of_the_array(kind):
+    model, (X, y) = models.net(density=0.3), models.rows()
+    table = analysis.effective_gradient_norm(model, scipy.sparse.csr_array(X).asformat(kind), y, n_samples=10)
+    assert table["norm"].tolist() == pytest.approx(analysis.effective_gradient_norm(model, X[:10], y[:10])["norm"].tolist())
+
+
 def test_gradients_know_the_names_of_classes():
     model, (X, y) = models.net(density=0.3), models.rows()
     by_number = analysis.effective_gradient_norm(model, X, y)
@@ -364,6 +372,7 @@ def test_gradients_of_a_layer_without_links_and_of_bad_input():
     assert figures.gradient_norm_per_layer is analysis.gradient_norm_per_layer
     for f in (analysis.effective_gradient_norm, analysis.gradient_norm_per_layer):
         refuses("y has 5 entries", lambda f=f: f(model, X, y[:5]))
+        refuses("y has 20 entries", lambda f=f: f(model, X, y[:20], n_samples=10))
         refuses("n_samples", lambda f=f: f(model, X, y, n_samples=0))
         for bad in ([[1], [1, 2]], None):
             refuses("y = ", lambda f=f, bad=bad: f(model, X, bad))

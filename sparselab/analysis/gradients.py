@@ -128,9 +128,10 @@ def _batch(model, X, y, loss, n_samples):
     check_model(model)
     y, n = as_targets(y, model, loss), checks.integer("n_samples", n_samples)
     loss = losses.get(loss, default=losses.usual(y))
-    X, targets = as_features("X", X[:n], model), loss.targets(y[:n], model.sizes[-1], model.dtype)
-    if len(targets) != X.shape[0] or not len(targets):
-        raise ValueError(f"y has {len(targets)} entries: must be {X.shape[0]} (and at least 1), one for each row of X")
+    X = as_features("X", X, model)
+    if y.shape[0] != X.shape[0]:
+        raise ValueError(f"y has {y.shape[0]} entries: must be {X.shape[0]}, one for each row of X")
+    X, targets = X[:n], loss.targets(y[:n], model.sizes[-1], model.dtype)
     return loss, X, targets, np.arange(len(targets))
 
 
