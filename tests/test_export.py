@@ -483,9 +483,15 @@ def test_what_stands_between_layers_is_read_or_replaced(torch):
     gelu = nn.Sequential(nn.Linear(4, 4), nn.GELU(), nn.Linear(4, 2))
     assert isinstance(export.from_torch(gelu, activation=Swish()).activation, Swish)
     assert export.from_torch(gelu, activation="tanh", dropout=0.1).dropout == 0.1
+    for part in (nn.ReLU(), nn.LeakyReLU(0.2), nn.Identity()):  # the order of dropout and slopes makes no difference
+        assert export.from_torch(nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.2), part, nn.Linear(4, 2))).dropout == 0.2
+    first = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.2), nn.Tanh(), nn.Linear(4, 2))
+    assert export.from_torch(first, dropout=0.1).dropout == 0.1
 
 
 def torch_cases(nn):
+    import sparselab.torch as st
+
     class Twice(nn.Linear):
         def forward(self, X):
             return 2 * super().forward(X)
@@ -494,7 +500,16 @@ def torch_cases(nn):
         def forward(self, X):
             return -super().forward(X)
 
+    def own(kind, *arguments):
+        return type("Own", (kind,), {"forward": lambda self, X: 2 * X})(*arguments)
+
+    def hooked(part, register):
+        getattr(part, register)(lambda *arguments: None)
+        return part
+
     a, b, relu = nn.Linear(4, 3), nn.Linear(3, 2), nn.ReLU()
+    changed = nn.Linear(4, 3)
+    changed.forward = lambda X: 2 * X
     lazy, deaf = nn.LazyLinear(3), nn.Linear(4, 3)
     deaf.weight = nn.Parameter(deaf.weight * NAN)
     mixed = nn.Sequential(a, relu, nn.Linear(3, 3), nn.Tanh(), b)
@@ -518,6 +533,17 @@ def torch_cases(nn):
         "flattens samples": (nn.Sequential(nn.Flatten(0), a), TypeError, "module[0] = 'Flatten'"),
         "drops inputs": (nn.Sequential(nn.Dropout(0.1), a), TypeError, "module[0] = 'Dropout'"),
         "NaN": (nn.Sequential(deaf), ValueError, "weights[0][0, 0] = nan"),
+        "own Identity": (nn.Sequential(a, own(nn.Identity), b), TypeError, "module[1] = 'Own'"),
+        "own LeakyReLU": (nn.Sequential(a, own(nn.LeakyReLU), b), TypeError, "module[1] = 'Own'"),
+        "own Tanh": (nn.Sequential(a, own(nn.Tanh), b), TypeError, "module[1] = 'Own'"),
+        "own Dropout": (nn.Sequential(a, own(nn.Dropout), b), TypeError, "module[1] = 'Own'"),
+        "own Flatten": (nn.Sequential(own(nn.Flatten), a), TypeError, "module[0] = 'Own'"),
+        "own forward": (nn.Sequential(changed), TypeError, "module[0] = 'Linear'"),
+        "hook": (nn.Sequential(a, hooked(nn.ReLU(), "register_forward_hook"), b), ValueError, "module[1]: has forward hooks"),
+        "hook before": (hooked(nn.Sequential(a), "register_forward_pre_hook"), ValueError, "module: has forward hooks"),
+        "drops first": (nn.Sequential(a, nn.Dropout(0.1), nn.Tanh(), b), ValueError, "module[0]: drops before its activation"),
+        "sparse": (nn.Sequential(st.SparseLinear(4, 3, density=0.5)), TypeError, "use sparselab.torch.densify first"),
+        "one sparse": (st.SparseLinear(4, 3, density=0.5), TypeError, "use sparselab.torch.densify first"),
     }
 
 
@@ -525,6 +551,8 @@ TORCH_CASES = [
     "no module", "no Sequential", "empty", "nothing in it", "convolution", "unknown", "softmax", "behind the last",
     "two activations", "mixed", "dropouts", "widths", "lazy",
     "own layer", "own Sequential", "flattens samples", "drops inputs", "NaN",
+    "own Identity", "own LeakyReLU", "own Tanh", "own Dropout", "own Flatten", "own forward", "hook", "hook before",
+    "drops first", "sparse", "one sparse",
 ]  # fmt: skip
 
 

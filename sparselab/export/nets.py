@@ -86,7 +86,9 @@ def from_torch(
 
     Links are the entries with |w| > tolerance; under torch.nn.utils.prune those that its mask keeps (a kept 0 is a link), in a
     sparse weight the entries that it stores. Sequentials may be nested, and Flatten may stand first. The last layer gives
-    logits, so that no softmax may follow it. The labels in `classes` of a module that `to_torch` made are taken over.
+    logits, so that no softmax may follow it. Dropout may stand before an activation where the order makes no difference. Modules
+    that override `forward` are refused, and so are forward hooks, but for those of torch.nn.utils.prune. The labels in `classes`
+    of a module that `to_torch` made are taken over.
 
     Parameters
     ----------
@@ -126,15 +128,19 @@ def from_torch(
     activation = None if activation is None else activations.get(activation)
     blocks = modules.blocks_of(module, any_activation=activation is not None)
     links, biases = [], []
-    for name, linear, _, _ in blocks:
+    for name, linear, *_ in blocks:
         with named_error(name):
             links.append(modules.links_of(linear, tolerance))
             biases.append(modules.values_of(linear, "bias"))
     for (before, *_), (after, *_), (a, _), (b, _) in zip(blocks, blocks[1:], links, links[1:]):
         if a.n_out != b.n_in:
             raise ValueError(f"{after}: has {b.n_in} inputs, must have the {a.n_out} outputs of {before}")
-    activation = common_activation([found for _, _, found, _ in blocks[:-1]]) if activation is None else activation
-    dropout = common_dropout([p for _, _, _, p in blocks[:-1]]) if dropout is None else dropout
+    activation = common_activation([found for _, _, found, *_ in blocks[:-1]]) if activation is None else activation
+    if dropout is None:
+        dropout = common_dropout([p for _, _, _, p, _ in blocks[:-1]])
+        for name, *_, early in blocks:
+            if early and activations.slopes(activations.at(activation, 1)) is None:  # slopes give the same in either order
+                raise ValueError(f"{name}: drops before its activation, must drop behind it, as nets do: give dropout=")
     model = net_of("weights", links, biases, dtype, activation=activation, dropout=dropout, initializer=initializer)
     labels = getattr(module, "classes", None)  # other modules may have an attribute of this name for something else
     model.classes = labels if isinstance(labels, list) and len(labels) == model.sizes[-1] else None

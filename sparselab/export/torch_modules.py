@@ -4,6 +4,7 @@ import numpy as np
 import scipy.sparse
 import torch
 from torch import nn
+from torch.nn.utils.prune import BasePruningMethod
 
 from ..nn import activations
 from ..nn.trained_activations import Bound
@@ -88,7 +89,11 @@ def sparse_linear(layer):
 
 
 def flat(module, name="module"):
-    """(name, module) of all parts, in order, also inside Sequentials, unless these override `forward`."""
+    """(name, module) of all parts, in order, also inside Sequentials, unless these override `forward`; ValueError for hooks."""
+    hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
+    is_lazy = isinstance(module, nn.modules.lazy.LazyModuleMixin)  # has a hook until its first call, and is refused as such
+    if not is_lazy and not all(isinstance(hook, BasePruningMethod) for hook in hooks):
+        raise ValueError(f"{name}: has forward hooks, which a net would not have; remove them before")
     if not is_plain(module, nn.Sequential):
         yield name, module
         return
@@ -98,18 +103,23 @@ def flat(module, name="module"):
 
 def is_plain(part, kind):
     """Whether a module is of this kind and does not override `forward`."""
-    return isinstance(part, kind) and type(part).forward is kind.forward
+    return isinstance(part, kind) and type(part).forward is kind.forward and "forward" not in vars(part)
 
 
 def blocks_of(module, any_activation):
-    """[(name, linear layer, its activation, its dropout)]; activation: "tanh" or (left, right); TypeError or ValueError."""
+    """[(name, linear layer, its activation, its dropout, whether it drops before that)]; TypeError or ValueError.
+
+    activation: "tanh" or (left, right).
+    """
+    check_dense("module", module)
     if not isinstance(module, nn.Sequential | nn.Linear | SparseLinear):
         checks.fail("module", type(module).__name__, "a torch.nn.Sequential of linear layers and activations", TypeError)
     blocks = []
     for name, part in flat(module):
+        check_dense(name, part)
         if is_plain(part, nn.Linear) or is_plain(part, SparseLinear):
-            blocks.append((name, part, [], []))
-        elif isinstance(part, nn.Dropout) and blocks:
+            blocks.append((name, part, [], [], []))
+        elif is_plain(part, nn.Dropout) and blocks:
             blocks[-1][3].append(part.p)
         elif not is_nothing(part, first=not blocks):
             form = slopes_of(part, any_activation) if blocks else None
@@ -117,6 +127,7 @@ def blocks_of(module, any_activation):
                 what = READ if blocks else "a linear layer or Flatten"
                 checks.fail(name, type(part).__name__, f"{what}{'' if any_activation else ', or give activation='}", TypeError)
             blocks[-1][2].append(form)
+            blocks[-1][4].append(any(blocks[-1][3]))
     return [checked(*block, last=block is blocks[-1]) for block in blocks] or checks.fail(
         "module", type(module).__name__, "of at least one linear layer"
     )
@@ -124,11 +135,17 @@ def blocks_of(module, any_activation):
 
 def is_nothing(part, first):
     """Whether a module changes nothing: Identity; before the first layer also Flatten of whole samples and Dropout of 0."""
-    flattens = isinstance(part, nn.Flatten) and (part.start_dim, part.end_dim) == (1, -1)
-    return isinstance(part, nn.Identity) or (first and (flattens or (isinstance(part, nn.Dropout) and part.p == 0)))
+    flattens = is_plain(part, nn.Flatten) and (part.start_dim, part.end_dim) == (1, -1)
+    return is_plain(part, nn.Identity) or (first and (flattens or (is_plain(part, nn.Dropout) and part.p == 0)))
 
 
-def checked(name, part, forms, shares, *, last):
+def check_dense(name, part):
+    """Raise TypeError for a layer of sparselab.torch, which this file must not import."""
+    if (type(part).__module__, type(part).__name__) == ("sparselab.torch.linear", "SparseLinear"):
+        checks.fail(name, "sparselab.torch.SparseLinear", "a torch.nn.Linear: use sparselab.torch.densify first", TypeError)
+
+
+def checked(name, part, forms, shares, early, *, last):
     """One block, if at most one activation and one dropout follow its layer, and none the last layer."""
     if last and (forms or any(shares)):
         raise ValueError(f"{name}: is the last linear layer and gives logits: nothing may stand behind it")
@@ -136,20 +153,20 @@ def checked(name, part, forms, shares, *, last):
         raise ValueError(
             f"{name}: has {len(forms)} activations and {len(shares)} dropouts behind it, must have one of each at most"
         )
-    return name, part, forms[0] if forms else (1.0, 1.0), shares[0] if shares else 0.0
+    return name, part, forms[0] if forms else (1.0, 1.0), shares[0] if shares else 0.0, any(early)
 
 
 def slopes_of(part, any_activation):
     """(left, right), "tanh", or None for other modules; with any_activation, (1, 1) for every module without parameters."""
     if any_activation:
         return None if part.state_dict() else (1.0, 1.0)
-    if isinstance(part, nn.Tanh):
+    if is_plain(part, nn.Tanh):
         return "tanh"
-    if isinstance(part, Slopes):
+    if is_plain(part, Slopes):
         return part.left, part.right
-    if isinstance(part, nn.LeakyReLU):
+    if is_plain(part, nn.LeakyReLU):
         return float(part.negative_slope), 1.0
-    return (0.0, 1.0) if type(part) is nn.ReLU else None
+    return (0.0, 1.0) if is_plain(part, nn.ReLU) else None
 
 
 def links_of(linear, tolerance):
