@@ -5,6 +5,8 @@ import copy
 import numpy as np
 import pytest
 
+import sparselab as sl
+
 torch = pytest.importorskip("torch")
 import sparselab.torch as st  # noqa: E402
 
@@ -95,9 +97,26 @@ def test_a_transformer_layer_trains_and_predicts():
         assert torch.allclose(layer(X), trained, atol=1e-6)
 
 
+def test_a_transformer_encoder_masks_padding():
+    torch.manual_seed(0)
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(32, 4, 64, dropout=0, batch_first=True), 2)
+    st.sparsify(encoder, density=0.2, layers=lambda name, layer: "linear" in name)
+    X, padding = torch.randn(2, 5, 32), torch.tensor([[False] * 5, [False] * 3 + [True] * 2])
+    trained = encoder(X, src_key_padding_mask=padding)
+    with torch.no_grad():
+        found = encoder.eval()(X, src_key_padding_mask=padding)
+    assert torch.allclose(found[~padding], trained[~padding], atol=1e-5)
+
+
 def tied():
     model = nn.ModuleDict({"embedding": nn.Embedding(10, 4), "out": nn.Linear(4, 10)})
     model["out"].weight = model["embedding"].weight
+    return model
+
+
+def tied_biases():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    model[1].bias = model[0].bias
     return model
 
 
@@ -112,6 +131,7 @@ def tied():
         (lambda: st.sparsify(3, density=0.1), TypeError, "module = 'int'"),
         (lambda: st.densify(3), TypeError, "module = 'int'"),
         (lambda: st.sparsify(tied(), density=0.1), ValueError, "out: its weight is also that of embedding"),
+        (lambda: st.sparsify(tied_biases(), density=0.1), ValueError, "0: its bias is also that of 1"),
     ],
 )
 def test_what_cannot_be_is_named(wrong, error, said):
@@ -130,6 +150,24 @@ def test_hooks_are_not_lost_silently(register):
     handle.remove()
     st.sparsify(model, density=0.1)
     getattr(model[3], register)(lambda *arguments: None)
+    with pytest.raises(ValueError, match="^3: has hooks"):
+        st.densify(model)
+    assert len([*st.sparse_layers(model)]) == 3
+
+
+@pytest.mark.parametrize("part", ["weight", "bias"])
+@pytest.mark.parametrize("register", ["register_hook", "register_post_accumulate_grad_hook"])
+def test_hooks_of_parameters_are_not_lost_silently(part, register):
+    model = block()
+    handle = getattr(getattr(model[0], part), register)(lambda *arguments: None)
+    with pytest.raises(ValueError, match="^0: has hooks"):
+        st.sparsify(model, density=0.1)
+    handle.remove()
+    st.sparsify(model, density=0.1)
+    evolution = st.Evolution(model, torch.optim.SGD(model.parameters(), 0.1), sl.RigL(0.3), every=1)
+    model(torch.ones(3, 40)).sum().backward()  # hooks of ours are no obstacle
+    evolution.step()
+    getattr(getattr(model[3], part), register)(lambda *arguments: None)
     with pytest.raises(ValueError, match="^3: has hooks"):
         st.densify(model)
     assert len([*st.sparse_layers(model)]) == 3

@@ -43,6 +43,17 @@ def test_a_module_in_half_precision_becomes_a_net_in_float32(half):
     assert np.array_equal(back.layers[0].values[0], module.layers[1].weight.detach().float().numpy())
 
 
+def test_dropout_that_was_changed_is_taken_over():
+    module = st.SparseMLP(sl.SparseMLP.create((20, 30, 30, 4), density=0.3, dropout=0.2, seed=0))
+    dropouts = [part for part in module.layers if isinstance(part, torch.nn.Dropout)]
+    for part in dropouts:
+        part.p = 0.5
+    assert module.to_sparselab().dropout == 0.5
+    dropouts[0].p = 0.1
+    with pytest.raises(ValueError, match=r"drop the shares \[0.1, 0.5\]"):
+        module.to_sparselab()
+
+
 def test_what_is_no_net_is_refused():
     with pytest.raises(TypeError):
         st.SparseMLP(3)

@@ -10,8 +10,10 @@ from ..nn.initializers import Initializer
 from ..topology.topology import Topology
 from ..utils import checks
 from .linear import DTYPES, SparseLinear
+from .passes import End
 
 FROM_WEIGHTS = "random", "magnitude"
+TENSOR_HOOKS = "_backward_hooks", "_post_accumulate_grad_hooks"
 HOOKS = "_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks"  # of torch, which has no public names
 
 
@@ -50,7 +52,8 @@ def sparsify(
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of these, or a layer cannot be replaced (one with hooks, too); nothing has changed then.
+        If an argument is none of these, or a layer cannot be replaced (one with hooks, or with a Parameter that another has,
+        too); nothing has changed then.
 
     Examples
     --------
@@ -72,6 +75,8 @@ def sparsify(
     for parent in module.modules():
         if isinstance(parent, nn.TransformerEncoderLayer) and {*parent.children()} & {*new}:
             parent.activation_relu_or_gelu = 0  # its shortcut for inference passes the matrices to a kernel of torch
+        if isinstance(parent, nn.TransformerEncoder) and {*parent.modules()} & {*new}:
+            parent.use_nested_tensor = False  # nested tensors are for that shortcut only
     return replaced(module, new)
 
 
@@ -192,13 +197,17 @@ def check_linear(name, linear, module):
     if weight.device.type != "cpu" or weight.dtype not in DTYPES:
         raise ValueError(f"{name}: its weight is a {weight.dtype} on {weight.device}, must be of floats, on the CPU")
     for other, owner in module.named_modules():
-        if owner is not linear and any(parameter is weight for parameter in owner._parameters.values()):
-            raise ValueError(f"{name}: its weight is also that of {other or 'the module itself'}, which would keep the dense one")
+        for part, parameter in linear._parameters.items():
+            if owner is not linear and any(one is parameter for one in owner._parameters.values() if one is not None):
+                owner_name = other or "the module itself"
+                raise ValueError(f"{name}: its {part} is also that of {owner_name}, which would keep the one of now")
 
 
 def check_hooks(name, layer):
-    """Raise ValueError where something hangs on a layer that its replacement would not have."""
-    if any(getattr(layer, kind) for kind in HOOKS):
+    """Raise ValueError where something hangs on a layer or its Parameters that its replacement would not have."""
+    own = [getattr(one, kind) for one in layer.parameters(recurse=False) for kind in TENSOR_HOOKS]
+    of_others = any(not isinstance(hook, End) for hooks in own if hooks for hook in hooks.values())
+    if of_others or any(getattr(layer, kind) for kind in HOOKS):
         raise ValueError(f"{name or 'module'}: has hooks, which would be lost; remove them before, and register them anew")
 
 

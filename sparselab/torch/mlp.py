@@ -77,14 +77,21 @@ class SparseMLP(nn.Module):
         -------
         sparselab.SparseMLP
             The net.
+
+        Raises
+        ------
+        ValueError
+            If its nn.Dropout modules drop different shares.
         """
-        layers = []
+        layers, drops = [], {part.p for part in self.layers if isinstance(part, nn.Dropout)} or {self.dropout}
+        if len(drops) > 1:
+            raise ValueError(f"layers: drop the shares {sorted(drops)}, must drop the same behind each hidden layer, as nets do")
         for part in self.layers:
             if isinstance(part, SparseLinear):
                 layers.append(Layer(part.topology, *(values(parameter).copy() for parameter in (part.weight, part.bias))))
             elif isinstance(part, nn.PReLU):
                 layers[-1].values = values(part.weight).reshape(1, -1).copy()
-        net = Net(layers, self.activation, dropout=self.dropout, initializer=self.initializer)
+        net = Net(layers, self.activation, dropout=drops.pop(), initializer=self.initializer)
         net.classes = self.classes
         if [len(self.neurons.ids(level)) for level in range(len(net.sizes))] == list(net.sizes):
             net.neurons = self.neurons
