@@ -78,6 +78,16 @@ def test_a_layer_itself():
     assert list(st.to_masks(layer)) == ["weight"]
 
 
+@pytest.mark.parametrize("from_weights", ["random", "magnitude"])
+def test_layers_stay_where_they_are(from_weights):
+    model, X = block(), torch.randn(5, 40)
+    with torch.device("meta"):
+        st.sparsify(model, density=0.1, from_weights=from_weights)
+        wanted = model(X)
+        st.densify(model)
+    assert torch.allclose(model(X), wanted, atol=1e-6)
+
+
 def test_a_layer_at_two_places_stays_one():
     shared = nn.Linear(10, 10)
     model = st.sparsify(nn.ModuleDict({"a": shared, "b": nn.Sequential(shared)}), density=0.2)

@@ -442,8 +442,9 @@ class SparseMLP:
             checks.fail(name, ends(new), f"{ends(self.layers)} (layers, inputs, outputs, dtype), as in this model")
         sizes = (new[0].topology.n_in, *(layer.topology.n_out for layer in new))
         neurons = (self.neurons if sizes == self.sizes else Neurons.of(sizes)) if neurons is None else neurons
-        if len(neurons.sizes) != len(sizes) or any(len(neurons.ids(level)) != n for level, n in enumerate(sizes)):
-            checks.fail(f"{name}.neurons", neurons.sizes, f"ids of {sizes} neurons, the widths of these layers")
+        left = tuple(n if ids is None else len(ids) for n, ids in zip(neurons.sizes, neurons.kept, strict=True))
+        if left != sizes:
+            checks.fail(f"{name}.neurons", f"ids of {left} neurons", f"of {sizes}, the widths of these layers")
         check_values(new, self.activation, name)
         for layer, other in zip(self.layers, new, strict=True):
             layer.replace(other.topology, other.w, other.b, other.values)

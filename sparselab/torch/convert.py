@@ -216,12 +216,14 @@ def sparse(linear, density, from_weights, new_values):
     shape, dtype, weight = (linear.in_features, linear.out_features), linear.weight.dtype, linear.weight.detach()
     options = {"bias": linear.bias is not None, "new_values": new_values, "dtype": dtype}
     if from_weights == "random":
-        layer = SparseLinear(*shape, density=density, **options)
+        with weight.device:  # whatever the default device is
+            layer = SparseLinear(*shape, density=density, **options)
     else:
         flat = weight.reshape(-1)
         kept = flat.abs().float().topk(max(1, round(density * flat.numel())), sorted=False).indices.sort().values.numpy()
         topology = Topology.from_links(linear.out_features, linear.in_features, kept // shape[0], kept % shape[0])
-        layer = SparseLinear(*shape, topology=topology, **options)
+        with weight.device:
+            layer = SparseLinear(*shape, topology=topology, **options)
         layer.weight.data = flat[torch.from_numpy(kept)].clone()
     if linear.bias is not None:
         layer.bias.data = linear.bias.detach().clone()
@@ -232,7 +234,8 @@ def sparse(linear, density, from_weights, new_values):
 
 def dense(layer):
     """The torch.nn.Linear for a SparseLinear."""
-    linear = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None, dtype=layer.weight.dtype)
+    options = {"bias": layer.bias is not None, "dtype": layer.weight.dtype, "device": layer.weight.device}
+    linear = nn.Linear(layer.in_features, layer.out_features, **options)
     linear.weight.data = matrix(layer, layer.weight.detach())
     linear.weight.requires_grad_(layer.weight.requires_grad)
     if layer.bias is not None:

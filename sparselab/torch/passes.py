@@ -25,8 +25,10 @@ class Passes:
 
     def add(self, X, dY):
         """Keep the rows of a use of the layer, arrays (n, n_in) and (n, n_out), if they are wanted."""
+        if not self.wanted:
+            return
         backward, weight = torch._C._current_graph_task_id(), self._weight()
-        if not self.wanted or backward < 0 or weight is None or not weight.requires_grad:
+        if backward < 0 or weight is None or not weight.requires_grad:
             return
         if self._end is None:
             self._end = End(self, weight)
