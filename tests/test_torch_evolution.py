@@ -283,6 +283,7 @@ def returning(change):
         (lambda: evolution_of(sl.DeepR(0.1)), TypeError, "no optimizer itself"),
         (lambda: evolution_of(copies=nn.Linear(3, 3)), ValueError, "copies = 'Linear': must be models with a sparse layer '0'"),
         (lambda: st.Evolution(two()[0], 3, every=1), TypeError, "a torch.optim.Optimizer"),
+        (lambda: st.Evolution(m := two()[0], torch.optim.LBFGS(m.parameters()), every=1), TypeError, "optimizer = 'LBFGS'"),
         (lambda: sharing(), ValueError, "model: '0' and '1' have the same weight"),
         (lambda: sharing(layers=["1"]), ValueError, "model: '1' and '0' have the same weight"),
         (lambda: evolution_of(sl.RigL(0.3)).step(), ValueError, "asks for gradients of '0', and none were kept"),

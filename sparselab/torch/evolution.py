@@ -433,6 +433,10 @@ def check_optimizer(optimizer, layers):
     """Raise TypeError or ValueError unless the optimizer has the weight of each layer."""
     if not isinstance(optimizer, torch.optim.Optimizer):
         checks.fail("optimizer", type(optimizer).__name__, "a torch.optim.Optimizer", TypeError)
+    if isinstance(optimizer, torch.optim.LBFGS):
+        checks.fail(
+            "optimizer", "LBFGS", "one that keeps numbers of each link, which LBFGS has in vectors of all layers", TypeError
+        )
     has = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
     for name, layer in layers.items():
         if id(layer.weight) not in has:
