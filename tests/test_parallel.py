@@ -131,6 +131,46 @@ def test_each_phase_alone(share, phases):
     assert records[-1].test_accuracy == sl.evaluate(model, data.X_test, data.y_test).accuracy
 
 
+THINNING = (
+    sl.GMP(0.3, density=sl.schedules.Cubic(0.5, 0.05, 0, 3)), sl.GraNet(0.3, density=sl.schedules.Cubic(0.5, 0.05, 0, 3)),
+    sl.CHTss(0.3, density=0.2),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", THINNING, ids=lambda rule: type(rule).__name__)
+def test_rules_that_thin_out_end_as_thin_with_workers_as_without(rule):
+    def links(train, **options):
+        model = sl.SparseMLP.create((20, 40, 40, 4), density=0.5, dense_last=True, exact=True, seed=0)
+        return np.array(run(train, model=model, rules=[rule], optimizer=SLOW, **options)[0][-1].nnz)
+
+    wanted, found = links(sl.train), links(sl.train_parallel, backend="serial", n_jobs=3, async_fraction=0.2)
+    assert found.sum() == wanted.sum()
+    assert rule.cut == "global" or found.tolist() == wanted.tolist()
+
+
+def test_rules_that_add_links_do_so_with_workers_too():
+    def grow(epoch, model, state, evidence, rng):
+        topologies = [layer.topology for layer in model.layers]
+        return [sl.rewire(one, np.ones(one.nnz, bool), n, rng=rng) for one, n in zip(topologies, (20, 5, 0), strict=True)]
+
+    wanted, found = (run(train, rules=[grow], **options)[0][-1].nnz for train, options in (
+        (sl.train, {}), (sl.train_parallel, {"backend": "serial", "n_jobs": 2, "async_fraction": 0.2})
+    ))  # fmt: skip
+    assert found == wanted
+
+
+@pytest.mark.parametrize("options", [{"evaluate_every": 0}, {"evaluate_every": 4}, {}], ids=str)
+def test_records_of_workers_that_train_alone_tell_of_the_first_workers_net(options):
+    pruner = sl.GMP(0.3, density=sl.schedules.Cubic(0.5, 0.05, 0, 6))
+    model = sl.SparseMLP.create((20, 40, 40, 4), density=0.5, exact=True, seed=0)
+    records = run(model=model, rules=[pruner], backend="serial", n_jobs=3, async_fraction=0.2, optimizer=SLOW, **options)[0]
+    for before, record in zip(records, records[1:-1], strict=False):
+        assert record.phase == "local"
+        assert record.nnz == tuple(np.array(before.nnz) - record.pruned + record.grown)
+        assert record.nnz == tuple(int(fan_in.sum()) for fan_in in record.fan_in)
+        assert sum(record.pruned) > 0
+
+
 def test_n_jobs_reads_like_joblibs(monkeypatch):
     monkeypatch.setattr("sparselab.utils.resources.cores", lambda: 3)
     for n_jobs, n in ((None, 3), (-1, 3), (-2, 2), (-3, 1), (-4, 1), (-10_000, 1), (np.int64(-2), 2), (1, 1)):

@@ -78,9 +78,9 @@ class EpochRecord:
     test_loss, test_accuracy : float or None
         Scores on the test samples; None where they were not evaluated. A regression has no accuracy.
     nnz : tuple of int
-        Links of each layer.
+        Links of each layer; while parallel workers train alone, those of the first one's net.
     pruned, grown : tuple of int
-        Links of each layer that were removed and added before the epoch.
+        Links of each layer that were removed and added before the epoch; while parallel workers train alone, by the first one.
     active_neurons : tuple of int
         Neurons of each hidden layer that have incoming and outgoing links.
     learning_rate : float

@@ -20,7 +20,7 @@ class LocalPhase:
     def __init__(self, run, state, supervisor, checkpoints=None, checkpointer=None):
         self.run, self.state, self.supervisor = run, state, supervisor
         self.checkpoints, self.checkpointer = checkpoints, checkpointer
-        self.n_links, self.epoch_begin = run.model.nnz, time.perf_counter()
+        self.epoch_begin = time.perf_counter()
 
     def records(self):
         """The records of its epochs; nothing where the first phase was all."""
@@ -62,10 +62,11 @@ class LocalPhase:
         """The record of an epoch that all workers have finished; at the last one the model becomes their average."""
         run, state = self.run, self.state
         spent, number, last = time.perf_counter() - self.epoch_begin, epoch + 1, epoch + 1 == run.epochs
-        nets = [run.model.copy().load(result.parameters) for result in results] if run.evaluates(number) or last else []
+        shown = results if run.evaluates(number) or last else results[:1]  # scores and the average need all nets
+        nets = [run.model.copy().load(result.parameters) for result in shown]
         if last:
             start = time.perf_counter()
-            mean = average(nets, self.n_links)
+            mean = average(nets, mean_links(nets))
             with defer_interrupts:
                 run.model.take_over(mean.layers, "average", mean.neurons)
                 state.optimizer[:] = run.optimizer.init(run.model)  # the workers' does not fit the mean
@@ -81,9 +82,15 @@ class LocalPhase:
             scores = run.scores(run.model) if last else tuple(map(mean_or_none, (losses, accuracies, r2)))
         totals = summed([result.record for result in results], spent)
         return epoch_record(
-            run.model if last else nets[0] if nets else run.model, totals, number, scores, 0.0,
+            run.model if last else nets[0], totals, number, scores, 0.0,
             phase="average" if last else "local", workers=workers, has_accuracy=run.has_accuracy,
         )  # fmt: skip
+
+
+def mean_links(nets):
+    """Links of each layer that the average of nets has: their mean number, rounded so that the sum is that of a net."""
+    totals = np.cumsum(np.mean([net.nnz for net in nets], axis=0))
+    return np.diff(np.rint(totals).astype(int), prepend=0)
 
 
 def mean_or_none(values):
@@ -92,9 +99,9 @@ def mean_or_none(values):
 
 
 def summed(records, seconds):
-    """EpochTotals of what all workers did in an epoch."""
+    """EpochTotals of what all workers did in an epoch; links pruned and grown are those of the first one's net."""
     totals = EpochTotals(
-        [(sum(p), sum(g)) for p, g in zip(zip(*(r.pruned for r in records)), zip(*(r.grown for r in records)), strict=True)],
+        [*zip(records[0].pruned, records[0].grown, strict=True)],
         [r.train_loss * r.n_samples for r in records], 0, sum(r.n_samples for r in records), records[0].learning_rate,
         neurons_pruned=[0] * (len(records[0].nnz) - 1),
     )  # fmt: skip

@@ -40,7 +40,7 @@ def train_parallel(
     """Train a model in place with several workers and a parameter server.
 
     First an asynchronous (WASAP) or synchronous (WASSP) phase on the server's net, then each worker alone, then the average of
-    all.
+    all, whose layers have as many links as the workers' nets have on average.
 
     Parameters
     ----------
