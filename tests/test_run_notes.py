@@ -1,8 +1,10 @@
 """Group, tags and notes of saved runs, and runs that are deleted and come back."""
 
+import contextlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -118,6 +120,67 @@ def test_a_name_that_was_given_again_is_not_overwritten(store):
     with pytest.raises(FileExistsError, match="another run has this name"):
         store.deleted.bring_back()
     assert store.open("0001-digits").notes == "the new one"
+
+
+def test_runs_that_could_not_be_brought_back_can_be_tried_again(store, monkeypatch):
+    for _ in range(3):
+        save(store)
+    store.delete("0001-digits", "0002-digits", "0003-digits")
+    rename = Path.rename
+
+    def fails_at_the_second(path, target):
+        if path.name == "0002-digits":
+            raise OSError(28, "no space")
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", fails_at_the_second)
+        with pytest.raises(OSError, match="no space"):
+            store.deleted.bring_back()
+    assert store.names() == ["0001-digits"]
+    assert store.deleted.bring_back() == ["0002-digits", "0003-digits"]
+    assert store.names() == ["0001-digits", "0002-digits", "0003-digits"]
+    assert aside(store) == []
+
+
+def full_disk(path, content):
+    raise OSError(28, "no space", str(path))
+
+
+@pytest.mark.parametrize("group", ["", "g" * 101])
+def test_a_run_that_cannot_be_described_leaves_no_folder(store, monkeypatch, group):
+    save(store)
+    if not group:
+        monkeypatch.setattr("sparselab.utils.files.write_whole", full_disk)
+    with pytest.raises((OSError, ValueError)):
+        store.new(CONFIG, group=group)
+    assert [row["state"] for row in store.rows()] == ["finished"]
+    monkeypatch.undo()
+    assert save(store).folder.name == "0002-digits"
+
+
+def test_a_new_run_is_described_before_it_has_a_folder(store, monkeypatch):
+    save(store)
+    seen = []
+    monkeypatch.setattr("sparselab.experiments.environment.describe", lambda: seen.append(store.names()) or {})
+    store.new(CONFIG)
+    assert seen == [["0001-digits"]]
+
+
+@pytest.mark.parametrize("name", ["append_whole", "write_whole"])
+@pytest.mark.parametrize("n_before", [0, 1])
+def test_a_run_whose_end_cannot_be_written_is_not_in_use(store, monkeypatch, name, n_before):
+    history = sl.History(sl.build(CONFIG).train())
+    logger = store.new(CONFIG)
+    logger.note(SimpleNamespace(state="running", history=history[:n_before], changes=[], error=None))
+    with monkeypatch.context() as patch:
+        patch.setattr(f"sparselab.utils.files.{name}", full_disk)
+        ended = SimpleNamespace(state="finished", history=history, changes=[], error=None)
+        with contextlib.nullcontext() if (name, n_before) == ("append_whole", 0) else pytest.raises(OSError, match="no space"):
+            logger.note(ended)
+    assert store.open("0001-digits").state == ("finished" if (name, n_before) == ("append_whole", 0) else "interrupted")
+    store.delete("0001-digits")
+    assert store.names() == []
 
 
 def test_nothing_is_deleted_where_one_run_is_in_use(store):

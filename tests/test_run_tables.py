@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 import sparselab as sl
+from sparselab.experiments import run_table
+from sparselab.experiments.config import FIELDS
 from sparselab.experiments.run_labels import labels
 from sparselab.experiments.run_store import RunStore
 
@@ -45,6 +47,21 @@ def test_a_row_for_each_run_with_the_settings_that_differ(folder):
     for name in table.index[:7]:
         last = RunStore(folder).open(name).history[-1]
         assert (table.loc[name, "accuracy"], table.loc[name, "links"]) == (last.test_accuracy, last.links)
+
+
+def test_a_setting_with_the_name_of_a_score_does_not_take_its_column(tmp_path):
+    store, wanted = RunStore(tmp_path), []
+    for epochs, loss in ((1, "auto"), (2, "softmax_cross_entropy")):
+        config = sl.ExperimentConfig(dataset="digits", hidden=(10,), loss=loss, epochs=epochs, threads=1)
+        history = sl.History(sl.build(config).train())
+        store.new(config).note(SimpleNamespace(state="finished", history=history, changes=[], error=None))
+        wanted.append(history[-1].test_loss)
+    table = sl.runs(tmp_path)
+    assert table["loss"].tolist() == wanted
+    assert table["loss_function"].tolist() == ["auto", "softmax_cross_entropy"]
+    assert table["epochs_wanted"].tolist() == [1, 2]
+    columns = {*run_table.FIRST, *run_table.LAST}
+    assert not columns & {run_table.RENAMED.get(name, name) for name in FIELDS if name not in ("seed", "dataset")}
 
 
 def test_means_and_bands_over_seeds_are_those_of_the_runs(folder):

@@ -318,6 +318,19 @@ def test_four_runs_and_their_pictures(page):
     assert "epsilon=6.0" in page.sweep.table.value
 
 
+def test_a_sweep_goes_on_where_a_run_cannot_be_saved(page, monkeypatch):
+    def full(logger, run):
+        raise OSError(28, "no space left", str(logger.folder))
+
+    monkeypatch.setattr("sparselab.experiments.run_store.RunLogger.note", full)
+    swept(page, {"epsilon": "3"}, seeds="1")
+    assert page.sweep.wait(60)
+    (run,) = page.sweep.runner.result.runs
+    assert (len(run.history), run.error) == (2, "")
+    assert "is not saved" in page.sweep.message.value
+    assert "no space left" in page.sweep.message.value
+
+
 def test_successive_halving_goes_on_with_the_best_where_they_were(page):
     page.sweep.form.draws.value = 9
     swept(page, {"learning_rate": "0.001 … 0.3"}, seeds="1", kind="halving", epochs=9)

@@ -33,15 +33,17 @@ class DeletedRuns:
             self.names.append(path.name)
 
     def bring_back(self):
-        """Move the runs back; returns their names. FileExistsError where a new run has such a name."""
+        """Move the runs back; returns their names. FileExistsError where a new run has such a name, OSError where one cannot be
+        moved: those that are left can be brought back later."""
         for name in self.names:
             if (self.folder / name).exists():
                 raise FileExistsError(f"{self.folder / name}: another run has this name; the deleted one stays deleted")
-        names, self.names = self.names, []
-        for name in names:
-            (self.place / name).rename(self.folder / name)
+        back = []
+        while self.names:  # where a rename fails, the others are still here and can be tried again
+            (self.place / self.names[0]).rename(self.folder / self.names[0])
+            back.append(self.names.pop(0))
         self.remove()
-        return names
+        return back
 
 
 def remove(place, lock, process):

@@ -7,6 +7,7 @@ is a row with the reason and does not affect the others.
 import json
 import os
 import re
+import shutil
 import uuid
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -60,6 +61,7 @@ class RunStore:
     def new(self, config, label="", group=""):
         """A RunLogger for a run of this config in a new folder; safe if other processes create runs at the same time."""
         stem = re.sub(r"\W+", "-", self.own_data or Path(config.dataset).stem)[:24]
+        about = described(config, label, self.own_data)  # first: a folder without a description is a damaged run
         self.folder.mkdir(parents=True, exist_ok=True)
         taken = [*self.names(), *self.deleted.names]
         number = 1 + max((int(name.split("-")[0]) for name in taken), default=0)
@@ -70,9 +72,15 @@ class RunStore:
                 break
             except FileExistsError:
                 number += 1
-        if group:
-            write_notes(path, {"group": group})
-        return RunLogger(path, described(config, label, self.own_data))
+        try:
+            logger = RunLogger(path, about)
+            if group:
+                write_notes(path, {"group": group})
+        except BaseException:
+            _OURS.discard(str(path))
+            shutil.rmtree(path, ignore_errors=True)
+            raise
+        return logger
 
     def resume(self, name):
         """A RunLogger that continues a run; RunDirBusyError if a training writes to it, ValueError if it has finished."""
@@ -192,7 +200,11 @@ class RunLogger:
 
     def __init__(self, folder, about):
         self.folder, self.about, self.written, self.state = Path(folder), about | {"key": uuid.uuid4().hex}, 0, ""
-        self._write_state("preparing")
+        try:
+            self._write_state("preparing")
+        except BaseException:
+            _OURS.discard(str(self.folder))
+            raise
 
     def continued(self):
         """A RunLogger for a training that goes on where this one stopped."""
@@ -200,6 +212,13 @@ class RunLogger:
 
     def note(self, run):
         """Append new records, and write the state if it has changed; OSError where the folder is another run's by now."""
+        try:
+            self._note(run)
+        finally:
+            if run.state in ENDED:  # a run whose end could not be written is "interrupted", and no longer in use
+                _OURS.discard(str(self.folder))
+
+    def _note(self, run):
         new_state = run.state != self.state and run.state in (*ENDED, "running")
         if new_state or self.written < len(run.history):
             self._check_own()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SCORES = ("accuracy", "r2", "loss")  # what runs are compared by: the first one that is known
 FIRST = ("state", "label", "group", "tags", "data", "seed", "epochs_done", *SCORES, "links", "seconds")
 LAST = ("started", "notes", "error")
+RENAMED = {"epochs": "epochs_wanted", "loss": "loss_function"}  # settings that would look like results, or take their column
 
 
 def runs(folder: str | os.PathLike[str] = "runs", *, over_seeds: bool = False) -> "pandas.DataFrame":
@@ -38,9 +39,10 @@ def runs(folder: str | os.PathLike[str] = "runs", *, over_seeds: bool = False) -
     -------
     pandas.DataFrame
         A row for each run, named by its folder, oldest first: state, label, group, tags, data, seed, finished epochs, scores of
-        the last epoch (accuracy, R², loss), links, seconds of training, the settings in which the runs differ, started, notes,
-        error; runs that cannot be read have the state "damaged". Over seeds: the settings that differ, which score, its mean,
-        standard deviation (n − 1), lowest and highest value, n, mean links and seconds.
+        the last epoch (accuracy, R², loss), links, seconds of training, the settings in which the runs differ (of these `epochs`
+        as "epochs_wanted" and `loss` as "loss_function"), started, notes, error; runs that cannot be read have the state
+        "damaged". Over seeds: the settings that differ, which score, its mean, standard deviation (n − 1), lowest and highest
+        value, n, mean links and seconds.
 
     Raises
     ------
@@ -71,7 +73,7 @@ def runs(folder: str | os.PathLike[str] = "runs", *, over_seeds: bool = False) -
     for name in differing([asdict(config) for config in configs if config]):
         if name not in ("seed", "dataset"):
             for row, config in zip(rows, configs, strict=True):
-                row[name if name != "epochs" else "epochs_wanted"] = getattr(config, name, None)
+                row[RENAMED.get(name, name)] = getattr(config, name, None)
     table = pandas.DataFrame(rows, columns=None if rows else ["run", *FIRST, *LAST]).set_index("run")
     return table[[name for name in table if name not in LAST] + [*LAST]]
 

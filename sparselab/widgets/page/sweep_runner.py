@@ -11,7 +11,8 @@ FACTOR = 3  # successive halving: the best third of the settings goes on, three 
 
 
 class SweepRunner:
-    """runs: (number, SweepRun) of each training that has ended; under_way: LiveRuns; done, total: how many, and will be.
+    """runs: (number, SweepRun) of each training that has ended; under_way: LiveRuns; done, total: how many, and will be;
+    unsaved: why a run could not be written to its folder, or "".
 
     make: config -> Experiment. new_logger: (config, label) -> RunLogger. changed: called when something has happened, on any
     thread. One runner runs many sweeps, one after the other.
@@ -20,6 +21,7 @@ class SweepRunner:
     def __init__(self, make, new_logger, changed=lambda: None):
         self.make, self.new_logger, self.changed = make, new_logger, changed
         self.state, self.total, self.done, self.runs, self.under_way, self.loggers = "ready", 0, 0, [], [], {}
+        self.unsaved = ""
         self.lock, self.stopping, self.ended = threading.RLock(), False, threading.Event()
 
     @property
@@ -46,7 +48,7 @@ class SweepRunner:
             tasks = [(i, label, one.replace(threads=one.threads or threads)) for i, (label, one) in enumerate(pairs)]
             settings = [max(1, len(configs) // FACTOR**number) for number in range(len(ends))]
             self.state, self.stopping, self.total, self.done = "running", False, len(seeds) * sum(settings), 0
-            self.runs, self.under_way, self.loggers = [], [], {}
+            self.runs, self.under_way, self.loggers, self.unsaved = [], [], {}, ""
             self.ended.clear()
         threading.Thread(target=self._work, args=(tasks, jobs, ends), daemon=True, name="sparselab sweep").start()
         return True
@@ -85,6 +87,14 @@ class SweepRunner:
         ranked = sorted(scores, key=lambda label: sum(scores[label]) / len(scores[label]), reverse=True)
         return ranked[: max(1, len(ranked) // FACTOR)]
 
+    def _log(self, logger, run):
+        """Write to the folder of a run; an error, such as a full disk, is told and does not stop the training."""
+        try:
+            logger.note(run)
+        except OSError as error:
+            self.unsaved = f"{logger.folder.name} is not saved: {error}"
+        self.changed()
+
     def _train(self, number, label, config, until):
         """Train one config. An exception becomes part of its SweepRun and the others go on; a stopped run is left out."""
         ended, run = sweep.SweepRun(label, config.seed, config), None
@@ -96,7 +106,7 @@ class SweepRunner:
                 logger = self.loggers[number] = before.continued() if before else self.new_logger(config, label)
                 run = LiveRun(config, make=self.make, checkpoint=logger.folder, resume=before is not None)
                 run.until = until
-                run.changed = lambda: (logger.note(run), self.changed())
+                run.changed = lambda: self._log(logger, run)
                 self.under_way.append(run)
             run.pull()
         except Exception as error:

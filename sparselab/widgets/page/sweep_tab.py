@@ -120,6 +120,8 @@ class SweepTab(DrawnViews):
     def _show_state(self):
         """Status, progress bar and buttons."""
         runner, ended = self.runner, self.runner.done
+        if runner.unsaved:
+            self.message.value = markup.error_message(runner.unsaved)
         failed = sum(bool(run.error) for _, run in list(runner.runs))
         parts = [f"· {ended} of {runner.total} runs", *([f"{failed} failed"] if failed else [])]
         parts += [f"{len(run.history)} of {run.config.epochs} epochs" for run in list(runner.under_way)]
