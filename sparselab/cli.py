@@ -74,31 +74,40 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"sparselab: {message[:400]}\n")
 
 
+def path_of(text):
+    """A Path from the text of an option; "" (a shell variable that is not set) would be the working directory."""
+    try:
+        return Path(checks.path("path", text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def parser():
     """The argument parser."""
     top = Parser(prog="python -m sparselab", description="Truly sparse neural networks.")
     top.add_argument("--version", action="version", version=f"sparselab {__version__}")
     commands = top.add_subparsers(required=True, metavar="command")
     train = commands.add_parser("train", help="train a net and print one line an epoch", argument_default=argparse.SUPPRESS)
-    train.add_argument("--paper", choices=list(PAPER), help="start from the paper's settings of a dataset")
-    train.add_argument("--config", type=Path, help="start from a JSON file of a config")
+    first = train.add_mutually_exclusive_group()
+    first.add_argument("--paper", choices=list(PAPER), help="start from the paper's settings of a dataset")
+    first.add_argument("--config", type=path_of, help="start from a JSON file of a config")
     add_fields(train)
-    train.add_argument("--json", type=Path, help="write config, environment, costs and history to this file")
-    train.add_argument("--save", type=Path, help="write the trained model to this .npz file")
+    train.add_argument("--json", type=path_of, help="write config, environment, costs and history to this file")
+    train.add_argument("--save", type=path_of, help="write the trained model to this .npz file")
     text = "save the run in this folder; a run that is there is resumed with its settings and the given ones (--epochs: in all)"
-    train.add_argument("--checkpoint", type=Path, metavar="FOLDER", help=text)
+    train.add_argument("--checkpoint", type=path_of, metavar="FOLDER", help=text)
     train.add_argument("--every", type=int, metavar="N", help="epochs between two checkpoints (default 1)")
     train.add_argument("--keep", type=int, metavar="N", help="number of checkpoints to keep (default 3)")
     train.add_argument("--no-resume", action="store_false", dest="resume", help="start a new run, even if the folder holds one")
     train.set_defaults(run=run_train)
     demo = commands.add_parser("demo", help="train on embedded data, compare with a dense network, write figures to a folder")
-    demo.add_argument("--out", type=Path, default=Path("out"), help="folder of the figures (default out)")
+    demo.add_argument("--out", type=path_of, default=Path("out"), help="folder of the figures (default out)")
     demo.add_argument("--epochs", type=int, default=10, help="epochs (default 10)")
     demo.set_defaults(run=run_demo)
     large = commands.add_parser("extreme", help="measure a very large network: plan, initialisation, steps, evolution")
     add_extreme(large)
     copied = commands.add_parser("notebooks", help="copy the notebooks into a folder, to open them in JupyterLab")
-    copied.add_argument("folder", type=Path, metavar="DIR", help="folder of the copies; made if it does not exist")
+    copied.add_argument("folder", type=path_of, metavar="DIR", help="folder of the copies; made if it does not exist")
     copied.set_defaults(run=run_notebooks)
     commands.add_parser("warm", help="compile kernels ahead of the first training").set_defaults(run=run_warm)
     commands.add_parser("info", help="versions, cores, memory, threading layer, caches").set_defaults(run=run_info)
@@ -111,8 +120,10 @@ def add_extreme(command):
         if one.init:
             kind = int if one.type == (int | None) else float
             command.add_argument(f"--{one.name.replace('_', '-')}", type=kind, default=one.default, metavar=one.name.upper())
-    command.add_argument("--json", type=Path, help="write all measurements to this file")
-    command.add_argument("--checkpoint", metavar="FOLDER", help="folder to save each epoch in; a run there is resumed")
+    command.add_argument("--json", type=path_of, help="write all measurements to this file")
+    command.add_argument(
+        "--checkpoint", type=path_of, metavar="FOLDER", help="folder to save each epoch in; a run there is resumed"
+    )
     command.set_defaults(run=run_extreme)
 
 
@@ -187,22 +198,27 @@ def run_train(options):
     for name in {"json", "save"} & given.keys():
         check_writable(f"--{name}", given[name])
     if "save" in given:
-        check_writable("--save", Path(model_file.with_suffix(given["save"])))
+        model = Path(model_file.with_suffix(given["save"]))
+        check_writable("--save", model)
+        if "json" in given and os.path.realpath(given["json"]) == os.path.realpath(model):
+            checks.fail("--json", str(given["json"]), "another file than that of --save")
+    for name in ("every", "keep"):
+        if name in given and "checkpoint" not in given:
+            checks.fail(f"--{name}", given[name], "given together with --checkpoint")
     experiment = build(config_of(options))
     kept = {name: given[name] for name in ("checkpoint", "every", "keep", "resume") if name in given}
-    history, table = show_run(experiment, **kept)
-    if "json" in given:
-        write_json(given["json"], result(experiment, history, table))
+    history = show_run(experiment, **kept)
     if "save" in given:
         print(f"model: {model_file.save(experiment.model, given['save'])}")
+    table = costs(experiment, history)
+    if "json" in given:
+        write_json(given["json"], result(experiment, history, table))
+    print(costs_table(table))
     return 0
 
 
 def show_run(experiment, **options):
-    """Train (with `options` of sparselab.train), print a line for each epoch, then the comparison with a dense network.
-
-    Returns the History and the table's numbers.
-    """
+    """Train (with `options` of sparselab.train) and print a line for each epoch; returns the History."""
     print(experiment.model.summary())
     if (plan := lean_plan(experiment.model)) is not None:
         print(f"memory plan, in training with {BATCH} samples a step: {plan}")
@@ -210,9 +226,7 @@ def show_run(experiment, **options):
     start = time.perf_counter()
     history = watch(experiment.train(**options), epochs=experiment.config.epochs)
     print(f"{len(history)} epochs in {time.perf_counter() - start:.1f} s")
-    table = costs(experiment, history)
-    print(costs_table(table))
-    return history, table
+    return history
 
 
 def costs(experiment, history):
@@ -235,7 +249,8 @@ def costs_table(table):
         table[key] for key in ("links", "training_bytes", "seconds_per_epoch")
     )
     lines = [f"{'':>22} {'truly sparse':>14} {'dense':>14} {'ratio':>8}"]
-    lines.append(f"{'links':>22} {links:>14,} {dense_links:>14,} {dense_links / links:>7.1f}x")
+    ratio = f"{dense_links / links:>7.1f}x" if links else f"{'—':>8}"
+    lines.append(f"{'links':>22} {links:>14,} {dense_links:>14,} {ratio}")
     lines.append(
         f"{'bytes in training':>22} {summary.size(n_bytes):>14} {summary.size(dense_bytes):>14} {dense_bytes / n_bytes:>7.1f}x"
     )
@@ -281,7 +296,8 @@ def run_demo(options):
     config = ExperimentConfig(epochs=options.epochs)
     make_folder("--out", options.out)
     experiment = build(config)
-    history, _ = show_run(experiment)
+    history = show_run(experiment)
+    print(costs_table(costs(experiment, history)))
     model, data = experiment.model, experiment.data
     made = {
         "learning_curves": figures.learning_curves({"SET + All-ReLU": history}, dataset=data),

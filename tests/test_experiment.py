@@ -237,6 +237,25 @@ def test_command_line_trains_writes_and_saves(tmp_path, capsys):
     assert again.accuracy == result["history"][-1]["test_accuracy"]
 
 
+def test_a_net_without_links_has_no_ratio_and_its_results_are_written(tmp_path, capsys):
+    out, saved = tmp_path / "out.json", tmp_path / "net.npz"
+    arguments = "train --dataset digits --hidden 1 --epsilon 0.01 --no-dense-last --epochs 1 --seed 3".split()
+    assert cli.main([*arguments, "--json", str(out), "--save", str(saved)]) == 0
+    assert sl.load(saved).n_links == 0
+    assert json.loads(out.read_text())["costs"]["links"] == [0, 74]
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("links  "))
+    assert line.split() == ["links", "0", "74", "—"]
+
+
+def test_results_are_written_before_the_comparison_is_shown(tmp_path, monkeypatch):
+    out, saved = tmp_path / "out.json", tmp_path / "net.npz"
+    monkeypatch.setattr(cli, "costs_table", lambda table: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["train", "--dataset", "digits", "--hidden", "1", "--epochs", "1", "--json", str(out), "--save", str(saved)])
+    assert out.exists()
+    assert saved.exists()
+
+
 def test_every_field_is_an_option():
     text = cli.parser()._subparsers._group_actions[0].choices["train"].format_help()
     for one in dataclasses.fields(sl.ExperimentConfig):

@@ -242,6 +242,10 @@ BAD = [
     ("demo", "--epochs", "1", "--out", "file/out"),
     ("train", "--dataset", "digits", "--json", "no/x.json"),
     ("train", "--dataset", "digits", "--save", "no/x.npz"),
+    ("train", "--save", "x.npz", "--json", "./x.npz"),
+    ("train", "--save", "x", "--json", "x.npz"),
+    ("train", "--every", "2"),
+    ("train", "--keep", "-1"),
 ]
 
 
@@ -254,6 +258,28 @@ def test_what_cannot_be_written_at_the_end_is_refused_at_the_start(command, tmp_
     assert cli.main(list(command)) == 2
     assert f"{command[-2]} = " in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+EMPTY = [
+    ("train", "--checkpoint"), ("train", "--json"), ("train", "--save"), ("train", "--config"), ("demo", "--out"),
+    ("extreme", "--checkpoint"), ("extreme", "--json"), ("notebooks",),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", EMPTY, ids=" ".join)
+def test_an_empty_path_on_the_command_line_is_not_the_working_directory(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*command, ""])
+    assert ended.value.code == 2
+    assert f"argument {command[-1] if len(command) > 1 else 'DIR'}: path = '': must be a path" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_come_from_the_paper_or_from_a_file(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--paper", "madelon", "--config", "c.json"])
+    assert "--config: not allowed with argument --paper" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
