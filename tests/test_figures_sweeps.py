@@ -1,10 +1,13 @@
 """Pictures of what a sweep found: the share of each setting, and the runs that none beats in score and cost."""
 
+import models
 import numpy as np
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import sparselab as sl
 from sparselab import figures
 from sparselab.figures.importance_bars import explained
 
@@ -62,6 +65,27 @@ def test_the_front_is_what_nobody_beats(points, highest):
         links <= one[0] and sign * score >= sign * one[1] and (links, score) != one for links, score in points
     )
     assert figures.pareto(rows, costs=["links"], highest=highest).data["front_links"] == [not beaten(one) for one in points]
+
+
+@pytest.mark.parametrize("draw", [figures.pareto, figures.parallel_coordinates, figures.setting_importance])
+@pytest.mark.parametrize(
+    ("bad", "error"), [({"a": 1}, TypeError), ("ab", TypeError), ([3], TypeError), (None, TypeError), ([], ValueError)]
+)
+def test_rows_that_are_none_are_named(draw, bad, error):
+    with pytest.raises(error, match="^rows = .*: must be dicts, one for each run, at least one of them with accuracy"):
+        draw(bad)
+
+
+def test_labels_that_look_alike_are_refused():
+    history = sl.History(sl.train(models.net(), models.dataset(40), epochs=1, batch_size=20))
+    table = pandas.DataFrame({"workers": [1, 2], "seconds": [2.0, 1.0]})
+    norms = {"layer": [1], "dZ": [1.0], "dw": [1.0]}
+    drawn = {"learning_curves": history, "speed_up": table, "loss_by_step": [1.0], "gradient_norms": norms}
+    for name, one in drawn.items():
+        draw = getattr(figures, name)
+        draw({1: one, "2": one})
+        with pytest.raises(ValueError, match=r"= \[1, '1'\]: must be labels whose texts differ"):
+            draw({1: one, "1": one})
 
 
 def test_what_has_no_cost_is_no_point():

@@ -168,7 +168,7 @@ def test_static_and_set_begin_with_the_same_net(meters):
     ("bad", "message"),
     [
         ({"names": ["set"]}, "rule = 'set'"), ({"density": 0.0}, "density = 0.0"), ({"epochs": 1}, "epochs = 1"),
-        ({"seeds": 0}, "seeds"),
+        ({"seeds": 0}, "seeds"), ({"names": ["SET", "SET"]}, r"names = \['SET', 'SET'\]"),
     ],
 )  # fmt: skip
 def test_a_race_names_what_it_refuses(bad, message):
@@ -235,6 +235,13 @@ def test_the_race_figure_names_what_it_refuses(meters):
         figures.rule_race(meters, side="up")
     with pytest.raises(ValueError, match="layer"):
         figures.rule_race(meters, layer=4)
+
+
+def test_studies_name_labels_that_look_alike():
+    with pytest.raises(ValueError, match=r"variants = \[1, '1'\]"):
+        studies.compare({1: {}, "1": {}})
+    with pytest.raises(ValueError, match=r"workers = \[2, 2\]"):
+        studies.simulate([2, 2], dataset="digits")
 
 
 @given(st.integers(1, 7), st.integers(1, 7), seeds)

@@ -124,3 +124,16 @@ def test_labels_say_how_a_file_was_read_only_where_the_file_is_the_same():
     shop = {"dataset": "a/shop.csv", "target": "size"}
     assert labels([run(**shop, columns="a"), run(dataset="digits")]) == ["dataset = shop.csv", "dataset = digits"]
     assert labels([run(**shop, columns="a"), run(**shop, columns="b")]) == ["columns = a", "columns = b"]
+
+
+def test_labels_name_data_given_by_hand():
+    run = lambda own, **settings: SimpleNamespace(config=sl.ExperimentConfig(**settings), changes=(), own_data=own)
+    assert labels([run("mine"), run("yours")]) == ["data = mine", "data = yours"]
+    assert labels([run("mine"), run("", dataset="digits")]) == ["data = mine", "data = digits"]
+    assert labels([run("mine", epsilon=3.0), run("mine", epsilon=4.0)]) == ["epsilon = 3", "epsilon = 4"]
+
+
+def test_seeds_of_other_data_are_told_apart(tmp_path):
+    for own in ("mine", "yours"):
+        save(RunStore(tmp_path, own), 4.0, 0)
+    assert list(sl.run_histories(tmp_path)) == list(sl.runs(tmp_path, over_seeds=True).index) == ["data = mine", "data = yours"]

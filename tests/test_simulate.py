@@ -351,6 +351,12 @@ def test_bad_costs_are_named(make, name):
         make()
 
 
+@pytest.mark.parametrize("longest", [{"compute": 1e308}, {"server": 1e308}, {"network": Network(1e308)}], ids=str)
+def test_time_that_exceeds_all_numbers_is_named(longest):
+    with pytest.raises(ValueError, match="^simulated time = inf"):
+        simulate(2, **{"compute": 1.0} | longest)
+
+
 def test_a_draw_below_zero_is_named():
     with pytest.raises(ValueError, match="^compute = -"):
         simulate(2, compute=lambda rng: -1.0)

@@ -93,6 +93,7 @@ def test_rounds(epochs, factor, least, wanted):
     ({"space": {"zeta": (0.1, 0.3)}, "method": "grid"}, TypeError, "a list of values"),
     ({"method": "best"}, ValueError, "method = 'best'"), ({"factor": 1}, ValueError, "factor = 1"),
     ({"min_epochs": 30}, ValueError, "min_epochs = 30"), ({"validation": 1.5}, ValueError, "validation = 1.5"),
+    ({"validation": 0.9999999}, ValueError, "rows of validation = .* every class keeps a row"),
     ({"seed": -1}, ValueError, "seed = -1"), ({"seed": "one"}, TypeError, "seed = 'one'"),
     ({"space": {"learning_rate": (0.0, 0.1)}}, ValueError, "learning_rate = 0.0"),
     ({"space": {"zeta": ("low", "high")}}, TypeError, "zeta = 'low'"),

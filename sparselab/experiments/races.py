@@ -63,6 +63,7 @@ def run(names, density=0.05, *, seeds=1, data=None, progress=True, **settings):
     seeds = seeds_of(seeds)
     for name in names:
         checks.choice("rule", name, RULES)
+    checks.different_texts("names", names)
     meters = {name: [] for name in names}
     with bar(total=len(meters) * len(seeds), unit="run", shown=progress) as shown:
         for name in meters:

@@ -15,8 +15,11 @@ def labels(runs):
     if len(runs) < 2:
         return ["this run" + changed(run) for run in runs]
     settings = [dataclasses.asdict(run.config) for run in runs]
+    data = [getattr(run, "own_data", "") for run in runs]
+    if len(set(data)) > 1:  # data given by hand have a name of their own, in place of the dataset in the config
+        settings = [{"data": own or s["dataset"]} | s | {"dataset": ""} for own, s in zip(data, settings, strict=True)]
     names = differing(settings)
-    names = [name for name in names if name not in OF_FILES or "dataset" not in names]
+    names = [name for name in names if name not in OF_FILES or not {"data", "dataset"} & {*names}]
     texts = [", ".join(f"{name} = {short(name, s[name])}" for name in names) or "same" for s in settings]
     texts = [text + changed(run) for text, run in zip(texts, runs, strict=True)]
     seen = [text[:LONGEST] for text in texts]
@@ -30,7 +33,7 @@ def differing(settings):
 
 def short(name, setting):
     """`value`, of a file only its name."""
-    return Path(setting).name if name == "dataset" else value(setting)
+    return Path(setting).name if name in ("data", "dataset") else value(setting)
 
 
 def value(setting):

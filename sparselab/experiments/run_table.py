@@ -164,7 +164,9 @@ def grouped(runs):
 
 def names_of(groups):
     """For each group the settings in which it differs from the others."""
-    return labels([SimpleNamespace(config=without_seed(group[0].config), changes=()) for group in groups])
+    return labels([
+        SimpleNamespace(config=without_seed(group[0].config), changes=(), own_data=group[0].own_data) for group in groups
+    ])  # fmt: skip
 
 
 def without_seed(config):

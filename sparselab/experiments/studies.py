@@ -14,6 +14,7 @@ from ..nn.mlp import SparseMLP
 from ..nn.optimizers import MomentumSGD
 from ..nn.summary import rows, training_bytes
 from ..training.progress import bar
+from ..utils import checks
 from .config import ExperimentConfig
 from .experiment import build
 from .sweep import seeds_of
@@ -25,12 +26,13 @@ def compare(variants, *, seeds=1, data=None, progress=True, **settings):
     variants: {label: {field of ExperimentConfig: value}}. seeds: how many, or a list. settings: fields common to all runs.
     """
     seeds = seeds_of(seeds)
+    checks.different_texts("variants", variants)
     configs = {label: ExperimentConfig(**settings | changes) for label, changes in variants.items()}
     runs = {label: [] for label in configs}
     with bar(total=len(configs) * len(seeds), unit="run", shown=progress) as shown:
         for label, config in configs.items():
             for seed in seeds:
-                shown.set_description(label)
+                shown.set_description(str(label))
                 runs[label].append(History(build(config.replace(seed=seed), data=data).train()))
                 shown.update()
     return runs
@@ -109,6 +111,7 @@ def simulate(workers, *, data=None, damping=0.0, progress=True, **settings):
     synchronous. All runs use the costs that `parallel.calibrate` measures once on this machine. A run that diverges, as late
     gradients can make it, has the epochs before, and a message is printed.
     """
+    checks.different_texts("workers", workers)
     config, runs, costs = ExperimentConfig(**settings), {}, None
     with bar(total=len(workers), unit="run", shown=progress) as shown:
         for n in workers:

@@ -145,7 +145,7 @@ def sweep(
     TypeError
         If a config, a seed or an argument has the wrong type; no run has started then.
     ValueError
-        If a field is unknown or a value is out of bounds; no run has started then.
+        If a field is unknown, a value is out of bounds, or labels are shown alike, such as 1 and "1"; no run has started then.
 
     Examples
     --------
@@ -180,6 +180,7 @@ def configs_of(configs, settings):
         checks.fail("configs", configs, "{label: config}, a list of configs, or a grid {field: [values]}", TypeError)
     if not configs:
         checks.fail("configs", configs, "at least one config")
+    checks.different_texts("configs", configs)
     return {str(label): config_of(label, config, settings) for label, config in configs.items()}
 
 
@@ -194,6 +195,8 @@ def grid(values):
         checks.choice("field", name, FIELDS)
         if not len(choices):
             checks.fail(f"configs[{name!r}]", choices, "at least one value")
+        if len(set(map(str, choices))) < len(choices):
+            checks.fail(f"configs[{name!r}]", choices, "values that differ")
     columns = [[value.item() if isinstance(value, np.generic) else value for value in choices] for choices in values.values()]
     combinations = [dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*columns)]
     return {", ".join(f"{name}={value}" for name, value in one.items()): one for one in combinations}
@@ -216,7 +219,7 @@ def seeds_of(seeds):
     """The seeds as a list of distinct whole numbers."""
     if np.isscalar(seeds):
         return list(range(checks.integer("seeds", seeds)))
-    if not isinstance(seeds, list | tuple | range | np.ndarray) or not len(seeds):
+    if not isinstance(seeds, list | tuple | range | np.ndarray) or not np.ndim(seeds) or not len(seeds):
         checks.fail("seeds", seeds, "a whole number >= 1 or a list of seeds", TypeError)
     found = [checks.integer(f"seeds[{i}]", seed, low=0) for i, seed in enumerate(seeds)]
     if len(set(found)) < len(found):

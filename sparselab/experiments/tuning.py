@@ -14,6 +14,7 @@ from .. import datasets
 from ..checkpoints.records import History
 from ..datasets import Dataset
 from ..datasets.coerce import given_dataset
+from ..datasets.splits import rows_of_fraction, split_rows
 from ..utils import checks
 from ..utils.resources import cores, jobs
 from .config import ExperimentConfig, data_options
@@ -126,7 +127,8 @@ def tune(
     if data is None and len({(one.dataset, repr(data_options(one))) for one in configs.values()}) > 1:
         checks.fail("space", space, "of fields that do not change the data set")
     data = datasets.load(base.dataset, **data_options(base)) if data is None else given_dataset(data)
-    data = data.split_validation(validation, seed)
+    n_validation, codes = rows_of_fraction("validation", validation, data.n_train), None if data.classes is None else data.y_train
+    data = data.divided(*split_rows(codes, data.n_train, n_validation, seed, "rows of validation"))
     runs = [SweepRun(label, config.seed, config) for label, config in configs.items()]
     with tempfile.TemporaryDirectory() as folder, tqdm(disable=not progress, file=sys.stdout, leave=False, unit="run") as bar:
         alive = list(range(len(runs)))

@@ -51,6 +51,7 @@ def gradient_norms(norms: Mapping[Any, Any], *, title: str | None = None, datase
     tables = norms if isinstance(norms, dict) and "layer" not in norms else {"": norms}
     if not tables or not all(isinstance(table, dict) and {"layer", *PANELS} <= table.keys() for table in tables.values()):
         checks.fail("norms", norms, "a result of gradient_norm_per_layer, or a dict {label: result}", TypeError)
+    checks.different_texts("norms", tables)
     figure, axes = style.blank(1, 2, height=3.1, title=style.heading(title, dataset))
     for ax, key in zip(axes.flat, PANELS, strict=True):
         if any(value > 0 for table in tables.values() for value in table[key]):

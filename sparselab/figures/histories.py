@@ -15,6 +15,7 @@ def runs_of(runs, name="runs"):
         return {"" if len(seeds) == 1 else "mean": seeds}
     if not runs:
         checks.fail(name, runs, "a History or a dict {label: History or list of Histories} that is not empty")
+    checks.different_texts(name, runs)
     return {label: _seeds(value, f"{name}[{label!r}]") for label, value in runs.items()}
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from ..utils import checks
 from . import style
 from .table_figure import TableFigure
+from .tables import scored_rows
 from .types import DatasetName
 
 GROUPS = 4  # into which the numbers of a setting are put, if there are more of them
@@ -39,6 +40,8 @@ def setting_importance(
 
     Raises
     ------
+    TypeError
+        If a row is no dict.
     ValueError
         If no row has a score, or there is no other column.
 
@@ -53,11 +56,10 @@ def setting_importance(
     >>> [round(share, 2) for share in sl.figures.setting_importance(rows).data["share"]]
     [0.99, 0.0]
     """
-    rows = list(rows)
-    names = [name for name in (rows[0] if rows else {}) if name != score]
-    known = [row for row in rows if row.get(score) is not None and row[score] == row[score]]
-    if not known or not names:
-        checks.fail("rows", rows, f"at least one row with a {score} and another column")
+    rows, known = scored_rows(rows, (score,))
+    names = [name for name in rows[0] if name != score]
+    if not names:
+        checks.fail("rows", rows, f"of at least one column beside {score}")
     scores = np.array([row[score] for row in known], float)
     shares = {name: explained([row[name] for row in known], scores) for name in names}
     names = sorted(names, key=lambda name: -np.nan_to_num(shares[name], nan=-1.0))

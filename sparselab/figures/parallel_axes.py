@@ -11,6 +11,7 @@ from matplotlib.colors import ListedColormap, Normalize
 from ..utils import checks
 from . import style
 from .table_figure import TableFigure
+from .tables import scored_rows
 from .types import DatasetName
 
 # Readable for colour-blind people and in grey; without the yellow, in which a line is hardly seen.
@@ -42,6 +43,8 @@ def parallel_coordinates(
 
     Raises
     ------
+    TypeError
+        If a row is no dict.
     ValueError
         If no row has a score, or there is no other column.
 
@@ -52,11 +55,10 @@ def parallel_coordinates(
     >>> sl.figures.parallel_coordinates(rows).data["zeta"]
     [0.1, 0.3]
     """
-    rows = list(rows)
-    names = [name for name in (rows[0] if rows else {}) if name != score]
-    drawn = [row for row in rows if row.get(score) is not None and row[score] == row[score]]
-    if not drawn or not names:
-        checks.fail("rows", rows, f"at least one row with a {score} and another column")
+    rows, drawn = scored_rows(rows, (score,))
+    names = [name for name in rows[0] if name != score]
+    if not names:
+        checks.fail("rows", rows, f"of at least one column beside {score}")
     figure, axes = style.blank(height=3.9, title=style.heading(title, dataset))
     ax = axes[0, 0]
     ax.grid(False)

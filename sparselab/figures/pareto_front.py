@@ -8,6 +8,7 @@ import numpy as np
 from ..utils import checks
 from . import legends, style
 from .table_figure import TableFigure
+from .tables import scored_rows
 from .types import DatasetName
 
 UNITS = {"seconds": "seconds of training"}
@@ -45,7 +46,7 @@ def pareto(
     Raises
     ------
     TypeError
-        If `highest` is no bool.
+        If `highest` is no bool, or a row is no dict.
     ValueError
         If no row has the score and all costs, or no cost is named.
 
@@ -56,11 +57,11 @@ def pareto(
     >>> sl.figures.pareto(rows, costs=["links"]).data["front_links"]
     [True, False, True]
     """
-    rows, costs = list(rows), list(costs)
+    costs = list(costs)
     checks.flag("highest", highest)
-    known = [dict(row) for row in rows if all(row.get(name) is not None and row[name] == row[name] for name in (score, *costs))]
-    if not known or not costs:
-        checks.fail("rows", rows, f"at least one row with {', '.join((score, *costs))}")
+    if not costs:
+        checks.fail("costs", costs, "the name of at least one column")
+    known = [dict(row) for row in scored_rows(rows, (score, *costs))[1]]
     figure, axes = style.blank(1, len(costs), height=3.6, title=style.heading(title, dataset))
     scores = np.array([row[score] for row in known], float)
     for ax, cost in zip(axes[0], costs, strict=True):

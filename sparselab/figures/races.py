@@ -95,6 +95,7 @@ def checked(meters):
     if not isinstance(meters, dict):
         checks.fail("meters", meters, allowed, TypeError)
     seeds = {rule: list(each) if isinstance(each, list | tuple) else [each] for rule, each in meters.items()}
+    checks.different_texts("meters", meters)
     every = [meter for each in seeds.values() for meter in each]
     if not all(isinstance(meter, RuleMeter) for meter in every):
         checks.fail("meters", meters, allowed, TypeError)

@@ -43,6 +43,7 @@ def loss_by_step(
     [1, 2]
     """
     given = losses if isinstance(losses, dict) else {"": losses}
+    checks.different_texts("losses", given)
     runs = {label: checks.as_array(values).astype(float) for label, values in given.items()}
     for label, values in runs.items():
         if values.ndim != 1 or not len(values):

@@ -1,5 +1,7 @@
 """Reading, joining and drawing of the tables that figures take: one DataFrame, or {label: DataFrame}."""
 
+from collections.abc import Mapping
+
 from ..utils import checks
 from . import style
 
@@ -15,7 +17,22 @@ def tables_of(name, tables, columns, maker):
             checks.fail(name, tables, wanted, TypeError)
     if not found:
         checks.fail(name, tables, wanted)
+    checks.different_texts(name, found)
     return found
+
+
+def scored_rows(rows, names):
+    """The rows, one dict for each run, and those of them in which all of `names` are known: (all, these)."""
+    wanted = f"dicts, one for each run, at least one of them with {', '.join(names)}"
+    if isinstance(rows, Mapping | str) or not hasattr(rows, "__iter__"):
+        checks.fail("rows", rows, wanted, TypeError)
+    rows = list(rows)
+    if not all(isinstance(row, Mapping) for row in rows):
+        checks.fail("rows", rows, wanted, TypeError)
+    known = [row for row in rows if all(row.get(name) is not None and row[name] == row[name] for name in names)]
+    if not known:
+        checks.fail("rows", rows, wanted)
+    return rows, known
 
 
 def grouped_bars(ax, places, columns):

@@ -132,6 +132,13 @@ def is_one_hot(rows):
     return bool(np.all((rows == 0) | (rows == 1)) and np.all(rows.sum(axis=1) == 1))
 
 
+def different_texts(name, labels):
+    """Raise ValueError for labels that are shown alike, such as 1 and "1": what one of them names would be lost in tables."""
+    texts = [str(label) for label in labels]
+    if len(set(texts)) < len(texts):
+        fail(name, [*labels], "labels whose texts differ")
+
+
 def flag(name, value):
     """Return True or False as bool."""
     if not isinstance(value, bool | np.bool_):

@@ -185,7 +185,7 @@ class EventQueue:
 
     def serve(self, seconds):
         """The server is busy for so long, from now on."""
-        self.now += seconds
+        self._advance(self.now + seconds)
         self.busy += seconds
 
     def ask(self, number, serve, down, compute, up):
@@ -205,8 +205,14 @@ class EventQueue:
     def next(self):
         """The Task that is served now; the clock goes on to its arrival, if the server was idle."""
         _, _, task = heapq.heappop(self.heap)
-        self.now = task.served = max(self.now, task.arrival)
+        task.served = max(self.now, task.arrival)
+        self._advance(task.served)
         return task
+
+    def _advance(self, now):
+        if now == float("inf"):
+            checks.fail("simulated time", now, "finite: what was given for computing, server or network takes too long")
+        self.now = now
 
     def _wait(self, task):
         heapq.heappush(self.heap, (task.arrival, next(self.order), task))

@@ -81,7 +81,7 @@ def simulate_parallel(
     Raises
     ------
     TypeError, ValueError
-        Naming the argument, before any work starts.
+        Naming the argument, before any work starts. ValueError later, where the simulated time exceeds all numbers.
 
     Examples
     --------
