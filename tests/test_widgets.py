@@ -28,6 +28,7 @@ from sparselab.training.progress import bar, watch
 from sparselab.widgets import VIEWS, ConfigForm, Explorer, Run, TrainingPanel, View, markup
 from sparselab.widgets.controls import Control, widget_of, widths
 from sparselab.widgets.live_run import ended_from_outside
+from sparselab.widgets.live_values import LIVE
 from sparselab.widgets.painter import Painter
 from sparselab.widgets.views import by_bytes, sampled
 
@@ -417,6 +418,45 @@ def test_only_what_is_live_can_be_moved_while_it_runs(endless):
     assert not endless.form.controls["learning_rate"].input.disabled
     endless.stop()
     until(lambda: not endless.form.controls["epsilon"].input.disabled)
+
+
+@pytest.mark.parametrize(
+    ("settings", "dead"),
+    [
+        ({"rule": "cht"}, {"zeta"}), ({"rule": "cht", "zeta_schedule": "cosine"}, set()), ({"optimizer": "adam"}, {"momentum"}),
+        ({"rule": "static"}, {"zeta"}), ({"rule": "chts"}, set()),
+        ({"rule": "gmp", "zeta": 0.0, "density": 0.5, "final_density": 0.1}, {"zeta"}),
+        ({"rule": "rigl", "zeta_stop": 5}, {"zeta"}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_has_no_effect_is_not_offered_while_it_runs_and_is_no_steering(settings, dead):
+    moved = threading.Event()
+    run = Run(config(epochs=100_000, **settings), make=lambda one: moved.wait(10) and build(one, data=blobs()))
+    run.step()
+    assert run.live == LIVE
+    run.begin()
+    assert run.set_live(run.now.replace(momentum=0.25, zeta=0.125))  # before it is known what has an effect
+    moved.set()
+    until(lambda: run.last)
+    assert {*LIVE} - {*run.live} == dead
+    assert {name for _, name, _ in run.changes} == {"momentum", "zeta"} - dead
+    assert run.now == run.config.replace(**{name: value for _, name, value in run.changes})
+    assert run.set_live(run.now.replace(zeta=0.25)) == ("zeta" not in dead)
+    assert run.now.zeta == (run.config.zeta if "zeta" in dead else 0.25)
+    assert run.stop(20)
+    form = ConfigForm(LIVE, live=LIVE)
+    form.lock(True, run.live)
+    assert {name for name, control in form.controls.items() if control.input.disabled} == dead
+
+
+def test_the_panel_locks_what_has_no_effect():
+    panel = panel_of(epochs=100_000, optimizer="adam", panel={"controls": ("learning_rate", "momentum")})
+    panel.start()
+    until(lambda: panel.form.controls["momentum"].input.disabled)
+    assert not panel.form.controls["learning_rate"].input.disabled
+    panel.stop()
+    until(lambda: not panel.form.controls["momentum"].input.disabled)
 
 
 def test_live_values_keep_the_schedule():

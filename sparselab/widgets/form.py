@@ -26,7 +26,7 @@ class ConfigForm:
     spans : dict of str to (low, high, step), optional
         Ranges of sliders, where the config allows more than a slider should cover.
     live : iterable of str, default ()
-        Fields that can be changed while a training runs.
+        Fields that can be changed while a training runs, if it uses them.
     **defaults
         Fields of ExperimentConfig and their first values.
 
@@ -107,16 +107,19 @@ class ConfigForm:
         """
         self.observers.append(function)
 
-    def lock(self, locked: bool) -> None:
+    def lock(self, locked: bool, live: Iterable[str] | None = None) -> None:
         """Disable or enable the controls of fields that cannot be changed while a training runs.
 
         Parameters
         ----------
         locked : bool
             Whether a training is running.
+        live : iterable of str, optional
+            Fields that have an effect on it while it runs, of those in `live` of the form; by default all of them.
         """
+        free = set(self.live) if live is None else {*self.live} & {*live}
         for name, control in self.controls.items():
-            control.input.disabled = bool(locked and name not in self.live)
+            control.input.disabled = bool(locked and name not in free)
 
     def _noticed(self, name):
         if self.loading is None:

@@ -19,7 +19,7 @@ from ..experiments.config import ExperimentConfig
 from ..experiments.experiment import Experiment, build
 from ..kernels import native
 from ..parallel.supervisor import WorkerLostError
-from .live_values import LIVE, apply, with_live_zeta
+from .live_values import LIVE, apply, used, with_live_zeta
 from .stages import Stages
 
 MAX_CHECKPOINTS = 100  # each holds all records, so one an epoch would cost the square of the epochs
@@ -55,6 +55,9 @@ class LiveRun:
         The settings at the start, and with the changes made since.
     changes : list of (int, str, value)
         Epoch, field and value of each change.
+    live : tuple of str
+        Fields that `set_live` changes. Once the training is prepared, those that its optimizer or a rule has: Adam has no
+        momentum, and CHT reads a zeta without a schedule only once.
     history : History
         The EpochRecords so far.
     last : StepRecord or None
@@ -99,7 +102,7 @@ class LiveRun:
         self.notifying = False  # whether `changed` is being told of a new state
         self.compiling = None  # (number, of how many) of the kernel that is being compiled, once per machine
         self.experiment, self.last, self.error, self.first = None, None, None, ()
-        self.stages = Stages()
+        self.stages, self.live = Stages(), LIVE
         self.history, self.changes, self.condition = History(), [], threading.Condition()
 
     @property
@@ -213,7 +216,7 @@ class LiveRun:
             return self.condition.wait_for(lambda: not self.active and not self.notifying, timeout)
 
     def set_live(self, config: ExperimentConfig) -> bool:
-        """Let the running training use the learning rate, momentum, weight decay and zeta of a config.
+        """Let the running training use the learning rate, momentum, weight decay and zeta of a config, as far as it has them.
 
         Parameters
         ----------
@@ -223,10 +226,10 @@ class LiveRun:
         Returns
         -------
         bool
-            Whether a value is new and the training is under way.
+            Whether a value that it uses is new and the training is under way.
         """
         with self.condition:
-            new = {name: getattr(config, name) for name in LIVE if getattr(config, name) != getattr(self.now, name)}
+            new = {name: getattr(config, name) for name in self.live if getattr(config, name) != getattr(self.now, name)}
             if not new or not self.active:
                 return False
             self.now = self.now.replace(**new)
@@ -251,10 +254,13 @@ class LiveRun:
         experiment = self.make(self.config)
         rules = experiment.rules if self.rules is None else list(self.rules)
         experiment.rules = [with_live_zeta(rule, self) for rule in rules]
+        live = used(experiment.optimizer, zeta=any(new is not old for new, old in zip(experiment.rules, rules, strict=True)))
         self.first = tuple(layer.topology for layer in experiment.model.layers)
         self.stages.add(0, self.first)
         with self.condition:
-            self.experiment = experiment
+            self.experiment, self.live = experiment, live
+            self.changes = [one for one in self.changes if one[1] in live]  # those before it was known what has an effect
+            self.now = self.config.replace(**{name: getattr(self.now, name) for name in live})
             apply({name for _, name, _ in self.changes}, experiment.optimizer, self.now)
 
     def _consume(self, stream):

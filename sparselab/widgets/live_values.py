@@ -3,11 +3,11 @@
 import dataclasses
 from functools import partial
 
-from ..evolution import CHT
+from ..evolution import CHT, GMP
 from ..experiments.experiment import rate_of
 from ..experiments.rules import zeta_of
 
-LIVE = ("learning_rate", "momentum", "weight_decay", "zeta")  # fields that can be changed while a training runs
+LIVE = ("learning_rate", "momentum", "weight_decay", "zeta")  # fields that can be changed while a training runs, if it uses them
 
 
 def apply(names, optimizer, config):
@@ -18,10 +18,17 @@ def apply(names, optimizer, config):
             setattr(optimizer, name, values[name])
 
 
+def used(optimizer, *, zeta):
+    """The LIVE fields that have an effect on a training with this optimizer; zeta: whether a rule reads it anew."""
+    return tuple(name for name in LIVE if (zeta if name == "zeta" else hasattr(optimizer, name)))
+
+
 def with_live_zeta(rule, run):
     """A rule that uses the config's zeta, changed so that it reads zeta from `run.now` each time; other rules unchanged."""
     uses_zeta = dataclasses.is_dataclass(rule) and getattr(rule, "zeta", None) == zeta_of(run.config)
-    if type(rule) is CHT:  # lets a number fall by itself, and would take a function as it is
+    if type(rule) is CHT and not callable(rule.zeta):  # lets a number fall by itself, and would take a function as it is
+        return rule
+    if type(rule) is GMP and rule.zeta == 0:  # that of a config, whose zeta it does not use
         return rule
     return dataclasses.replace(rule, zeta=LiveZeta(run)) if uses_zeta else rule
 

@@ -36,7 +36,8 @@ SPANS = {"epsilon": (1.0, 100.0, 1.0), "alpha": (0.0, 1.0, 0.05), "epochs": (1, 
 class TrainingPanel(Displayed):
     """A training to watch and to control: make it the last line of a cell and press Start, or call `start` or `run`.
 
-    Learning rate, momentum, weight decay and zeta can be changed while a training runs.
+    Learning rate, momentum, weight decay and zeta can be changed while a training runs; those that its optimizer or rule does not
+    use cannot, nor can the zeta of CHT without a schedule.
 
     Parameters
     ----------

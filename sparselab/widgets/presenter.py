@@ -40,7 +40,7 @@ class Presenter:
         """Status line, buttons, which controls are enabled, and the error of a failed run."""
         run = self.view_model.current
         self.screen.show_state(run.state, status_line(run))
-        self.form.lock(run.active)
+        self.form.lock(run.active, run.live)
         if run.error:
             self.screen.message.value = markup.error_message(*run.error)
 
