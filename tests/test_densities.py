@@ -86,6 +86,25 @@ def test_extra_links_grow_and_go_again(seed, extra):
     assert abs(sum(second.nnz[:2]) - sum(first.nnz[:2])) <= 2  # where the share of a layer is rounded
 
 
+def test_extra_links_that_do_not_fit_in_a_layer_are_named():
+    masks = [np.ones((7, 9)), np.eye(6, 7), np.ones((3, 6))]
+    rule = PruneRegrow(0, density=0.5, extra=0.5, criterion=sl.criteria.magnitude)
+    with pytest.raises(ValueError, match="extra = 0.5: must be at most 0.* here: of a layer's 63 positions"):
+        evolved(models.from_masks(masks), rule)
+
+
+@given(seed=st.integers(0, 500))
+def test_a_net_below_the_density_grows_by_extra_until_it_is_there(seed):
+    model, rule = sl.SparseMLP.create((9, 7, 6, 3), density=0.1, exact=True, seed=seed), PruneRegrow(0, density=0.4, extra=0.1)
+    sizes, found = np.array([63, 42]), []
+    for _ in range(6):
+        model = evolved(model, rule)[0]
+        found.append(sum(model.nnz[:2]))
+    steps = round(0.1 * 63) + round(0.1 * 42)
+    assert found[:3] == [round(0.1 * 63) + round(0.1 * 42) + steps * n for n in (1, 2, 3)]
+    assert abs(found[-1] - 0.5 * sizes.sum()) <= 3
+
+
 def test_a_training_follows_a_schedule_and_ends_where_it_should():
     schedule = lambda epoch: max(0.1, 0.5 - 0.1 * epoch)
     model, data = sl.SparseMLP.create((20, 30, 30, 4), density=0.5, exact=True, seed=0), models.dataset(60)
@@ -112,6 +131,9 @@ def test_dense_layers_can_become_sparse():
         ({"density": lambda epoch: "much"}, "density = 'much'"),
         ({"extra": 0.1}, "extra = 0.1: must be 0 without density"),
         ({"density": 0.2, "extra": -1}, "extra = -1"),
+        ({"density": 0.3, "extra": 0.8}, "extra = 0.8: must be at most 0.7, because density = 0.3"),
+        ({"density": 0.3, "extra": lambda epoch: epoch / 4}, "extra = 0.75: must be at most 0.7, because density = 0.3"),
+        ({"density": lambda epoch: 0.3, "extra": 0.8}, "extra = 0.8: must be at most 0.7, because density = 0.3"),
         ({"cut": "some"}, "cut = 'some': must be one of"),
         ({"n_batches": 0}, "n_batches = 0: must be a whole number >= 1"),
         ({"decay": 0}, "decay = 0: must be a number in"),

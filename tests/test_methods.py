@@ -195,7 +195,9 @@ def srigl_twin(layer, velocity, G, zeta, gamma, total, ablates):
     fan_in = len(old) // max(1, len({r for r, _ in old}))
     count = [sum(p[0] == r for p in salient) for r in rows]
     active = [r for r in rows if count[r] >= max(1, int(gamma * fan_in)) or r == np.argmax(count)] if ablates else list(rows)
-    k = max(1, min(n_in, total // len(active)))
+    k = min(n_in, total // len(active))
+    if k == 0:
+        return old
     found = {}
     for r in active:
         mine = sorted((p for p in strong if p[0] == r), key=lambda p: -abs(old[p][0]))[:k]
@@ -218,6 +220,19 @@ def test_srigl_is_its_dense_twin(block, seed, zeta, gamma):
     again = event(after, sl.SRigL(zeta, min_salient=gamma, layers="all"), memory, epoch=2)[0]
     for layer, total in zip(again.layers, model.nnz, strict=True):
         assert layer.topology.nnz <= total  # what does not divide is missing, and comes back where it does
+
+
+@given(seed=st.integers(0, 300), n_links=st.integers(0, 12), layers=st.sampled_from(["all", "hidden"]))
+def test_srigl_makes_no_links_where_a_layer_has_few(seed, n_links, layers):
+    rng = np.random.default_rng(seed)
+    masks = [
+        rng.permutation(np.arange(size) < n_links).reshape(shape) for size, shape in ((63, (7, 9)), (42, (6, 7)), (18, (3, 6)))
+    ]
+    model, memory = models.from_masks([mask * rng.standard_normal(mask.shape) for mask in masks]), {}
+    for epoch in (1, 2, 3):
+        after = event(model, sl.SRigL(0.6, layers=layers), memory, epoch=epoch)[0]
+        assert all(now <= n_links for now in after.nnz)
+        model = after
 
 
 def test_ranks_of_links_in_their_rows():
@@ -380,6 +395,15 @@ def test_top_kast_trains_silent_links_and_computes_without_them():
                 assert {p: found[p] for p in left} == pytest.approx(left)
                 assert all(found[p] == 0 for p in found if p not in left)
                 theta[l] = found
+
+
+def test_top_kast_has_its_share_of_active_links_after_neurons_were_pruned():
+    rule, thinning = sl.TopKAST(0.1, density=0.15, every="7 steps"), sl.ImportancePruning(0.6, start=1, stop=2)
+    model = models.net(density=0.4)
+    records = list(sl.train(model, models.dataset(), optimizer=rule, rules=[thinning, rule], epochs=6, batch_size=20, seed=0))
+    assert records[-1].active_neurons < (33, 18)
+    for layer in model.layers[:2]:
+        assert np.count_nonzero(layer.w) == min(layer.topology.nnz, round(0.15 * layer.topology.n_out * layer.topology.n_in))
 
 
 def test_top_kast_learns_and_resumes(tmp_path):

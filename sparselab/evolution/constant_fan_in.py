@@ -23,7 +23,8 @@ class SRigL(PruneRegrow):
     with fewer than γ k salient positions (at least one), k being the fan-in, loses all links and may get them again later; the
     last layer keeps all neurons. The links of the layer are then divided equally among the other neurons: each keeps its largest
     weights and grows where its gradients are largest. Gradients are computed in blocks of rows, as by `regrowths.ExactGradient`.
-    The number of links stays, less what does not divide, which counts at the next event; what other rules remove is lost.
+    The number of links stays, less what does not divide, which counts at the next event; what other rules remove is lost. A layer
+    with fewer links than neurons to divide them among stays as it is.
 
     Parameters
     ----------
@@ -110,12 +111,18 @@ class SRigL(PruneRegrow):
             else:
                 links = layer.topology.nnz + missing[index]
                 change = self._fan_in_change(layer, evidence.of(layer), zeta, links, ablates=index < last)
+                if change is None:
+                    yield None
+                    continue
                 rewiring = moved(layer.topology, *change, "kept")
                 missing[index] = links - rewiring.topology.nnz
                 yield self._with_values(rewiring, layer, evidence, rng)
 
     def _fan_in_change(self, layer, flow, zeta, links, *, ablates):
-        """(keep, rows, columns) of a layer that has to have `links` links; ablates: whether neurons may lose all of them."""
+        """(keep, rows, columns) of a layer that has to have `links` links; ablates: whether neurons may lose all of them.
+
+        None where there is not a link for each neuron.
+        """
         topology, size = layer.topology, np.abs(layer.w)
         n_out, n_in = topology.shape
         keep, active = criteria.all_but_lowest(size, zeta), np.ones(n_out, bool)
@@ -128,7 +135,9 @@ class SRigL(PruneRegrow):
             fan_in = topology.nnz // max(1, int(np.count_nonzero(topology.fan_in)))
             active = salient >= max(1, int(self.min_salient * fan_in))
             active[np.argmax(salient)] = True
-        fan_in = max(1, min(n_in, links // int(np.count_nonzero(active))))
+        fan_in = min(n_in, links // int(np.count_nonzero(active)))
+        if not fan_in:
+            return None
         keep &= active[topology.rows] & (rank_in_row(topology, np.where(keep, size, -1)) < fan_in)
         return keep, *self._grown(topology, keep, np.where(active, fan_in, 0), flow)
 

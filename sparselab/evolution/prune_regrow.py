@@ -56,12 +56,13 @@ class PruneRegrow:
         Whether an event takes the place of a step, see Timing.
     density : float or callable, optional
         Links that an event leaves in these layers together, as a share of all positions, in (0, 1], or a function of the epoch
-        that never rises; where they have less, their number stays, as it does without it.
+        that never rises; where they have less, none goes for it, and without `extra` their number stays.
     cut : {"layer", "global"}, default "layer"
         How `density` is reached: each layer loses the same share of its links, or those with the smallest |w| of all layers
         together are counted, and each layer loses as many as are its own; at least one stays.
     extra : float or callable, default 0
-        Links that grow beyond `density` until the next event, as a share of all positions, in [0, 1], or a function of the epoch.
+        Links that grow in each layer until the next event, as a share of its positions, in [0, 1 − density], or a function of the
+        epoch. They grow beyond `density`, or towards it where a network begins with less.
     n_batches : int, default 1
         Mini-batches whose average gradient criterion and regrowth see, see `Evidence.average`.
     decay : float, default 1.0
@@ -70,8 +71,8 @@ class PruneRegrow:
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of these. Before a training: if `density` rises. When the rule is used: if a function returns
-        invalid values; the network is then unchanged.
+        If an argument is none of these. Before a training: if `density` rises, or `density` and `extra` exceed 1 together. When
+        the rule is used: if a function returns invalid values, or `extra` does not fit in a layer; the network is then unchanged.
 
     Examples
     --------
@@ -118,6 +119,8 @@ class PruneRegrow:
             checks.fraction("extra", self.extra)
         if self.density is None and self.extra != 0:
             checks.fail("extra", self.extra, "0 without density: the links would become more at every event")
+        if self.density is not None and not callable(self.density) and not callable(self.extra):
+            check_fits(self.density, self.extra)
         if isinstance(self.layers, str):
             checks.choice("layers", self.layers, ("hidden", "all"))
         else:
@@ -147,7 +150,7 @@ class PruneRegrow:
         Raises
         ------
         TypeError, ValueError
-            If `density` rises or leaves its range.
+            If `density` rises or leaves its range, or `density` and `extra` exceed 1 together.
         """
         self._chosen(len(model.layers))
         if self.density is None:
@@ -156,6 +159,8 @@ class PruneRegrow:
         for epoch, (before, after) in enumerate(zip(values, values[1:])):
             if after > before:
                 raise ValueError(f"density: rises from {before:g} to {after:g} after epoch {epoch}: must never rise")
+        for epoch, density in enumerate(values[1:], 1):  # there is no event at the start
+            check_fits(density, checks.fraction("extra", at(self.extra, epoch)))
 
     def __call__(
         self,
@@ -178,7 +183,7 @@ class PruneRegrow:
         kept = self.kept_across(model, kept)
         wanted = self.grown_across(model, evidence, [n_replaced(keep, cut) for keep, cut in zip(kept, cuts, strict=True)])
         return [
-            None if keep is None else self._rewiring(layer, keep, n + n_extra(extra, layer), evidence, rng)
+            None if keep is None else self._rewiring(layer, keep, n + n_extra(extra, layer, keep, n), evidence, rng)
             for layer, keep, n in zip(model.layers, kept, wanted, strict=True)
         ]
 
@@ -253,7 +258,8 @@ class PruneRegrow:
                 yield None
                 continue
             keep = self._keep(layer, state[index] if state else None, evidence, rng, zeta, cut)
-            yield self._rewiring(layer, keep, n_replaced(keep, cut) + n_extra(extra, layer), evidence, rng)
+            n = n_replaced(keep, cut)
+            yield self._rewiring(layer, keep, n + n_extra(extra, layer, keep, n), evidence, rng)
 
     def _chosen(self, n_layers):
         """The numbers of the layers that may change."""
@@ -350,9 +356,19 @@ def n_replaced(keep, cut):
     return 0 if keep is None else max(0, len(keep) - int(np.count_nonzero(keep)) - cut)
 
 
-def n_extra(extra, layer):
-    """How many links are a share of all positions of a layer."""
-    return round(extra * layer.topology.n_out * layer.topology.n_in)
+def n_extra(extra, layer, keep, n):
+    """How many links are a share of all positions of a layer; ValueError where they do not fit beside those of `keep` and n."""
+    places = layer.topology.n_out * layer.topology.n_in
+    found, free = round(extra * places), places - int(np.count_nonzero(keep)) - n if extra else places
+    if found > free:
+        checks.fail("extra", extra, f"at most {free / places:g} here: of a layer's {places} positions {free} are free")
+    return found
+
+
+def check_fits(density, extra):
+    """Raise ValueError unless `extra` links fit beside those of `density`."""
+    if density + extra > 1 + 1e-9:  # a little more is rounding
+        checks.fail("extra", extra, f"at most {1 - density:g}, because density = {density:g} and extra cannot exceed 1 together")
 
 
 def moved(topology, keep, rows, columns, same_place):

@@ -94,11 +94,11 @@ class TopKAST(OptimizingRule):
         -------
         list of LayerState
             For each layer θ and 1 for active links, 0 for silent ones, (nnz,) each; for each output the number of links that are
-            to be active in all of the layer, 0 for all.
+            to be active in all of the layer as it is now, 0 for all at any time.
         """
         chosen, found = self._rule._chosen(len(model.layers)), []
         for number, layer in enumerate(model.layers):
-            wanted = max(1, round(self.density * layer.topology.n_out * layer.topology.n_in)) if number in chosen else 0
+            wanted = self._n_active(layer) if number in chosen else 0
             found.append(LayerState([layer.w.copy(), np.ones_like(layer.w)], [np.full(len(layer.b), wanted, layer.dtype)]))
         return found
 
@@ -118,14 +118,19 @@ class TopKAST(OptimizingRule):
         rate : float
             The learning rate.
         """
-        (theta, active), wanted = state.links, int(state.neurons[0][0])
+        (theta, active), some_silent = state.links, len(state.neurons[0]) and state.neurons[0][0] > 0
         theta -= rate * (dw + self.penalty * np.where(active == 1, 1, 1 / self.density).astype(theta.dtype) * theta)
         layer.b -= rate * db
         state.count += 1
-        if 0 < wanted < len(theta) and state.count % interval(self.every)[0] == 0:
+        if some_silent and len(theta) and state.count % interval(self.every)[0] == 0:
+            first = max(0, len(theta) - self._n_active(layer))  # by its present shape: neurons may have been pruned
             active[:] = 0
-            active[np.argpartition(np.abs(theta), len(theta) - wanted)[len(theta) - wanted :]] = 1
+            active[np.argpartition(np.abs(theta), first)[first:]] = 1
         layer.w[:] = theta * active
+
+    def _n_active(self, layer):
+        """How many links of a layer are to be active."""
+        return max(1, round(self.density * layer.topology.n_out * layer.topology.n_in))
 
     def _without_smallest_silent(self, layer, state, evidence, rng, zeta):
         """Keep all links but a share of the silent ones, those with the smallest parameters."""
