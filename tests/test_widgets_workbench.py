@@ -4,6 +4,7 @@ import threading
 import time
 import zipfile
 from concurrent.futures import BrokenExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,7 @@ from shown import DRAWN, PNG, bytes_of
 from sparselab import EpochRecord, ExperimentConfig, History, WorkerLostError, build, datasets
 from sparselab.checkpoints.run_dir import RunDir
 from sparselab.experiments.random_search import random_configs
+from sparselab.experiments.run_store import KeptRun
 from sparselab.experiments.sweep import Sweep, SweepRun
 from sparselab.nn import summary
 from sparselab.widgets import Workbench, workbench
@@ -429,6 +431,20 @@ def test_the_best_by_loss_has_the_lowest():
     scored = lambda loss: EpochRecord(1, "sequential", 9.0, None, loss, None, (5,), (0,), (0,), (), 0.1, 10)
     runs = [SweepRun(f"{loss}", 0, ExperimentConfig(epsilon=loss), History([scored(loss)])) for loss in (3.0, 1.0, 2.0)]
     assert sweep_tab.best_of(Sweep(runs)).epsilon == 1.0
+
+
+def test_a_varied_loss_does_not_take_the_place_of_the_score():
+    scored = lambda loss: EpochRecord(1, "sequential", 9.0, None, loss, None, (5,), (0,), (0,), (), 0.1, 10)
+    losses = {"huber": 3.0, "quantile": 1.0}
+    runs = [SweepRun(name, 0, ExperimentConfig(loss=name), History([scored(value)])) for name, value in losses.items()]
+    rows, score = sweep_tab.varied(Sweep(runs))
+    assert score == "loss"
+    assert rows == [{"loss_function": name, "loss": value} for name, value in losses.items()]
+
+
+def test_runs_on_other_data_are_told_apart():
+    runs = [KeptRun(f"000{i}-a", Path("a"), ExperimentConfig(), own_data=own) for i, own in enumerate(("mine", "yours"), 1)]
+    assert all(word in compare_tab.differences(runs) for word in ("data", "mine", "yours"))
 
 
 BAD_SWEEPS = [

@@ -96,7 +96,9 @@ def number(run):
 def differences(runs):
     """HTML: one row for each run with the fields of the configs that are not the same in all runs."""
     settings = [dataclasses.asdict(run.config) for run in runs]
-    columns = {name: [value(one[name]) for one in settings] for name in differing(settings)}
+    data = [run.own_data or run.config.dataset for run in runs]
+    columns = {"data": data} if len({run.own_data for run in runs}) > 1 else {}
+    columns |= {name: [value(one[name]) for one in settings] for name in differing(settings)}
     if any(run.changes for run in runs):
         columns["steered"] = ["yes" if run.changes else "no" for run in runs]
     if not columns:

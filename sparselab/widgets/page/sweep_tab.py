@@ -10,6 +10,7 @@ from ...experiments import tuning
 from ...experiments.config import FIELDS
 from ...experiments.rules import rules_of
 from ...experiments.run_labels import value
+from ...experiments.run_table import RENAMED
 from ...utils import checks
 from .. import markup
 from ..gallery import DrawnViews
@@ -162,7 +163,10 @@ def varied(sweep):
     if not names or scores.isna().all():
         return [], sweep.score
     plain = lambda setting: value(setting) if isinstance(setting, tuple) else setting  # widths as text
-    rows = [{name: plain(one[name]) for name in names} | {scores.name: score} for one, score in zip(settings, scores)]
+    rows = [
+        {RENAMED.get(name, name) if name == scores.name else name: plain(one[name]) for name in names} | {scores.name: score}
+        for one, score in zip(settings, scores)
+    ]
     return rows, scores.name
 
 
