@@ -186,6 +186,12 @@ def test_an_extreme_is_checked():
     assert Extreme(2000.0, layers=2, features=10).sizes == (10, 1000, 1000, 2)
 
 
+def test_numbers_of_an_extreme_are_checked_before_a_net_is_made():
+    for name, value in (("zeta", 2.0), ("learning_rate", 0.0), ("learning_rate", -1.0), ("momentum", 1.0), ("separation", 0.0)):
+        with pytest.raises(ValueError, match=name):
+            Extreme(1000, 2, **{name: value})
+
+
 def test_the_net_learns_its_classes():
     what = Extreme(2000, layers=1, features=200, epsilon=20, steps=60, steps_after=0, learning_rate=0.003, test=200)
     found = run(what, progress=False)

@@ -4,6 +4,7 @@ import re
 
 import matplotlib.text
 import numpy as np
+import pandas
 import pytest
 import scipy.sparse
 
@@ -130,7 +131,7 @@ def digits():
     return sl.datasets.load("digits")
 
 
-@pytest.mark.parametrize("kind", [np.asarray, scipy.sparse.csr_array])
+@pytest.mark.parametrize("kind", [np.asarray, scipy.sparse.csr_array, scipy.sparse.coo_array, pandas.DataFrame])
 def test_images_are_the_first_ones_and_the_first_wrong_ones(digits, kind):
     truth = digits.y_test
     predicted = np.where(np.arange(len(truth)) % 7 == 3, (truth + 1) % 10, truth)
@@ -238,3 +239,10 @@ def test_words_of_a_mosaic_do_not_leave_the_figure(digits):
     for text in figure.findobj(matplotlib.text.Text):
         box, on_axis = text.get_window_extent(), re.fullmatch(r"[−\d.]*", text.get_text())  # axes without axes have such words
         assert on_axis or (box.y0 >= -1 and box.x0 >= -1 and box.x1 <= figure.bbox.width + 1), text.get_text()
+
+
+def test_r_squared_is_that_of_the_points_that_are_drawn():
+    predicted = np.arange(100.0)
+    truth = predicted.copy()
+    truth[7] = np.nan
+    assert figures.predicted_numbers(truth, predicted).axes[0].get_title() == "R² 1.000"

@@ -1,5 +1,7 @@
 """Weights of samples and classes: a weight counts as so many copies of the row, on both engines, alone and with workers."""
 
+import tracemalloc
+
 import models
 import numpy as np
 import pytest
@@ -231,3 +233,19 @@ def test_a_constant_target_counts_as_1_or_0(weights):
     assert sl.losses.r_squared(targets + [[0], [0], [1]], targets, weights) == 0
     other, without = np.append(targets, [[7.0]], axis=0), np.append(np.ones(3) if weights is None else weights, 0)
     assert sl.losses.r_squared(other + [[0], [0], [1], [0]], other, without) == 0  # of weight 0, it does not count
+
+
+def test_r_squared_of_what_is_not_known_is_not_known():
+    targets = np.array([[1.0], [2.0], [np.nan]])
+    assert np.isnan(sl.losses.r_squared(np.array([[1.0], [2.0], [3.0]]), targets))
+    assert np.isnan(sl.losses.r_squared(targets, np.array([[1.0], [2.0], [3.0]])))
+
+
+def test_labels_become_outputs_without_a_square_matrix():
+    labels = np.array([0, 2999, 1])
+    tracemalloc.start()
+    found = sl.MeanSquaredError().targets(labels, 3000, np.float32)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.array_equal(found.argmax(axis=1), labels)
+    assert (found.sum(), peak < 10 * found.nbytes) == (3, True)

@@ -16,6 +16,7 @@ from sparselab.engines.fused import FusedEngine
 from sparselab.engines.layerwise import LayerwiseEngine
 from sparselab.engines.tiling import tile_width
 from sparselab.evolution import SET
+from sparselab.experiments.extreme import Extreme
 from sparselab.nn import footprint, summary
 from sparselab.nn.losses import SoftmaxCrossEntropy
 from sparselab.nn.optimizers import MomentumSGD
@@ -345,3 +346,18 @@ def test_evolution_needs_no_more_than_is_said():
         tracemalloc.stop()
     said = sl.estimate_memory(model.sizes, density=0.2).items["evolution: new links beside the old"]
     assert found == pytest.approx(said, rel=0.15)
+
+
+def test_a_least_fan_in_counts_before_anything_is_drawn(monkeypatch):
+    monkeypatch.setattr(resources, "available", lambda: 20 * 2**20)
+    with pytest.raises(sl.InsufficientMemoryError):
+        sl.SparseMLP.create((2000, 2000, 2), epsilon=1, min_fan_in=2000, seed=0)
+    assert sl.SparseMLP.create((200, 200, 2), epsilon=1, min_fan_in=20, seed=0).layers[0].topology.fan_in.min() >= 20
+    monkeypatch.undo()
+    for options in ({"epsilon": 0.01, "min_fan_in": 10**5}, {"density": 0.5}):
+        with pytest.raises(ValueError, match=r"at most 2147483647 links"):
+            sl.erdos_renyi(10**6, 10**6, seed=0, **options)
+    with pytest.raises((ValueError, sl.InsufficientMemoryError)):
+        sl.SparseMLP.create((10**6, 10**6), seed=0, epsilon=0.01, min_fan_in=10**5)
+    least, none = (Extreme(10**6, 2, min_fan_in=n) for n in (100, 0))
+    assert least.estimate_with().total > none.estimate_with().total + 10**8 * 12

@@ -386,6 +386,16 @@ def test_csti_fills_up_with_uniform_links():
     assert {(0, 1), (1, 0)} <= set(places_of(topology))
 
 
+@pytest.mark.parametrize("form", [np.array, scipy.sparse.csr_array], ids=["dense", "sparse"])
+@pytest.mark.parametrize(("offset", "factor"), [(1e6, 1), (5e6, 1), (0, 1e-170), (0, 1e160)])
+def test_csti_is_the_same_for_far_small_and_large_features(form, offset, factor):
+    X = np.random.default_rng(0).standard_normal((500, 30))
+    links = lambda X: set(places_of(drawn(starts.CSTI(X), 30, 30, 60 / 900)))
+    wanted = links(X)
+    assert len(wanted & links(form((X + offset) * factor))) >= len(wanted) - 2  # rounding of the offset moves a tie
+    assert len(wanted) == 60
+
+
 def test_csti_is_the_same_for_raw_and_scaled_features():
     X = np.random.default_rng(0).random((40, 15))
     model = sl.SparseMLP.create((15, 15, 20, 3), density=0.1, topology="csti", data=X, seed=0)

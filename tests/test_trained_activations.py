@@ -411,7 +411,7 @@ def test_files_with_other_values_are_refused(tmp_path, monkeypatch, values):
 def test_a_file_without_values_gets_none_from_elsewhere(tmp_path):
     state = sl.TrainingState.start(net("relu"), sl.MomentumSGD(), 0)
     path = sl.save_checkpoint(net(Cube()), state, tmp_path / "old")
-    with pytest.raises(sl.CheckpointError, match=r"layers\[0\] = 0: must be 1, the trained values"):
+    with pytest.raises(sl.CheckpointError, match="activation = 'Cube': must be a ScaledTanh"):
         sl.load_checkpoint(path, net(ScaledTanh()))
 
 
@@ -581,3 +581,32 @@ def test_headers_are_plain():
     }  # fmt: skip
     with pytest.raises(ValueError, match="plug-in"):
         sl.activations.describe(sl.TAAF(Cube()))
+
+
+@pytest.mark.parametrize("name", ["relu", "prelu", "srelu"])
+def test_bytes_of_trained_values_count_everywhere(name):
+    model = net(name)
+    X, y = models.rows(64)
+    history = sl.History(sl.train(model, (X, y), epochs=1, seed=0, threads=1))
+    last, text = sl.analysis.run_costs(history, model).iloc[-1], model.summary()
+    values = sum(layer.values.nbytes for layer in model.layers)
+    index = sum(8 * layer.topology.nnz + 8 * (layer.topology.n_in + 1) for layer in model.layers)
+    trained = sum(layer.w.nbytes + layer.b.nbytes for layer in model.layers) + values
+    assert last["bytes"] == model.nbytes
+    assert last["training_bytes"] == model.nbytes + 2 * trained + index
+    assert f"{last['training_bytes'] / 1024:.1f} KiB" in str(text)
+
+
+def test_slopes_are_not_cut_to_whole_numbers():
+    Z = np.array([-2, 2])
+    assert sl.LeakyReLU(0.6).forward(Z).tolist() == [-1.2, 2.0]
+    assert sl.LeakyReLU(0.6).gradient(Z).tolist() == [0.6, 1.0]
+    assert sl.LeakyReLU(0.5).forward(Z.astype(np.float32)).dtype == np.float32
+
+
+def test_arguments_are_for_names_only():
+    for kind in (sl.AllReLU, sl.LeakyReLU(0.5)):
+        with pytest.raises(TypeError, match=r"activation = .*: must be a name, beside the arguments \['alpha'\]"):
+            sl.activations.get(kind, alpha=0.1)
+    with pytest.raises(TypeError, match="initializer = .*: must be a name"):
+        sl.initializers.get(sl.HeUniform, fan="links")

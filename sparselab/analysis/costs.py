@@ -71,7 +71,7 @@ def run_costs(history: Sequence[EpochRecord], model: SparseMLP) -> pandas.DataFr
     dense, itemsize = footprint.expected_links(model.neurons.sizes, density=1.0), model.dtype.itemsize
     dense_bytes = lambda copies: float(footprint.dense_bytes(model.neurons.sizes, itemsize=itemsize, copies=copies))
     samples = np.array([record.n_samples for record in records], float)
-    ends = widths[:, :-1], widths[:, 1:], links, itemsize
+    ends = widths[:, :-1], widths[:, 1:], links, itemsize, np.array([len(layer.values) for layer in model.layers])
     stored, trained = _sum(footprint.layer_stored_items(*ends)), _sum(footprint.layer_training_items(*ends))
     table = {
         "epoch": [record.epoch for record in records],

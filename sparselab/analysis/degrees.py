@@ -121,7 +121,8 @@ def power_law(
         the fit (its P(K >= k) = ((k − ½) / (k_min − ½))^(1 − exponent), the basis of eq. 3.7) and to the random layer.
         evidence: log-likelihood ratio of the two over its standard deviation (Vuong; Clauset et al., appendix C), above 2 in
         favour of the power law, below −2 of the random layer, undecided between; the ratio of each neuron is cut to ±3, because
-        a single hub could otherwise decide it. NaN where no neuron has k >= k_min; evidence is NaN where all ratios are equal.
+        a single hub could otherwise decide it. NaN where no neuron has k >= k_min; evidence is NaN where all ratios are
+        equal, inf where a random layer has no such degrees at all.
 
     Raises
     ------

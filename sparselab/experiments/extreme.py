@@ -44,7 +44,7 @@ class Extreme:
     neurons: of all hidden layers together, divided evenly; layers: number of hidden layers; steps, steps_after: mini-batches
     before and after the evolution; min_fan_in: least number of links of a neuron at the start; learning_rate: by default
     min(0.01, RATE / width), because each output has about half a layer's neurons as inputs, which a step changes all; test: test
-    samples; separation: distance of the classes' means in standard deviations (see `datasets.embedded.extreme`).
+    samples; separation: half the distance of the classes' means in standard deviations (see `datasets.embedded.extreme`).
     """
 
     neurons: int = 10**6
@@ -75,13 +75,18 @@ class Extreme:
         checks.positive("epsilon", self.epsilon)
         if self.neurons < self.layers:
             checks.fail("neurons", self.neurons, f"at least {self.layers}, one a layer")
-        self.learning_rate = self.learning_rate or min(0.01, RATE * self.layers / self.neurons)
+        if self.learning_rate is None:
+            self.learning_rate = min(0.01, RATE * self.layers / self.neurons)
+        for make in (lambda: MomentumSGD(self.learning_rate, self.momentum), lambda: SET(self.zeta), lambda: AllReLU(self.alpha)):
+            make()  # it checks its arguments, before a large net is made
+        checks.positive("separation", self.separation)
         self.sizes = (self.features, *[self.neurons // self.layers] * self.layers, CLASSES)
 
     def estimate_with(self, plan=None):
         """The MemoryEstimate of the training with a memory.Plan; nothing is allocated."""
+        shares = np.divide(self.expected_links, np.multiply(self.sizes[:-1], self.sizes[1:], dtype=float)).tolist()
         return estimate_module.estimate_memory(
-            self.sizes, epsilon=self.epsilon, batch_size=self.batch, threads=self.threads, n_test=self.test,
+            self.sizes, density=shares, batch_size=self.batch, threads=self.threads, n_test=self.test,
             n_samples=self.batch * max(self.steps, self.steps_after), plan=plan,
         )  # fmt: skip
 
@@ -95,8 +100,9 @@ class Extreme:
 
     @property
     def expected_links(self):
-        """Expected links of each layer."""
-        return footprint.expected_links(self.sizes, epsilon=self.epsilon).tolist()
+        """Expected links of each layer; with `min_fan_in` at most so many."""
+        expected = footprint.expected_links(self.sizes, epsilon=self.epsilon)
+        return footprint.with_least(expected, self.sizes, self.min_fan_in).tolist()
 
 
 class Stopwatch:

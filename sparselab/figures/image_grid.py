@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import sparse
 
 from ..utils import checks
 from . import mosaic, style
@@ -73,7 +74,7 @@ def predicted_images(
     (28, True)
     """
     truth, predicted, names = checked(truth, predicted, classes, dataset)
-    X = X if hasattr(X, "shape") else np.asarray(X)
+    X = X.tocsr() if sparse.issparse(X) else np.asarray(X)
     if X.shape[0] != len(truth):
         checks.fail("X", X.shape, f"of {len(truth)} rows, one for each of truth")
     columns, side = sizes(names)

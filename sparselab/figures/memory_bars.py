@@ -83,7 +83,7 @@ def memory_plan(
     ax.set_yticks(list(places.values()), ["\n".join(textwrap.wrap(style.plain(label, 60), 24)) for label in places])
     ax.xaxis.set_major_locator(MaxNLocator(6))
     ax.grid(False, axis="y")
-    style.label(ax, f"{unit} in training", "memory plan")
+    style.label(ax, f"{unit} in use", "memory plan")
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=style.SMALL, frameon=False)
     return style.finish(figure, rows)
 

@@ -59,7 +59,8 @@ def predicted_numbers(
     figure, axes = style.blank(rows, columns, **size, title=style.heading(title, dataset))
     for output, ax in zip(range(shown), axes.flat):
         _draw(figure, ax, truth[:, output], predicted[:, output])
-        r2 = r_squared(predicted[:, [output]], truth[:, [output]])
+        known = np.isfinite(truth[:, output]) & np.isfinite(predicted[:, output])  # those that are drawn
+        r2 = r_squared(predicted[known][:, [output]], truth[known][:, [output]])
         said = [f"output {output}"] * (outputs > 1) + ([] if r2 is None else [f"R² {r2:.3f}"])
         style.label(ax, "true", "predicted", ": ".join(said))
     style.last_row(axes, shown)

@@ -17,6 +17,11 @@ from .protocols import Activation
 from .trained_activations import PReLU, SReLU, Trained
 
 
+def floats(Z):
+    """Z, as float64 where it is of whole numbers, whose type would cut the slopes."""
+    return Z if Z.dtype.kind == "f" else Z.astype(np.float64)
+
+
 class Slopes:
     """Base class of piecewise linear activations: left · z for z <= 0, right · z for z > 0.
 
@@ -62,7 +67,7 @@ class Slopes:
         ndarray
             The values f(Z), in the shape and dtype of Z.
         """
-        left, right = self.slopes
+        (left, right), Z = self.slopes, floats(Z)
         return np.where(Z > 0, Z * Z.dtype.type(right), Z * Z.dtype.type(left))
 
     def gradient(self, Z: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -78,7 +83,7 @@ class Slopes:
         ndarray
             The values f'(Z), in the shape and dtype of Z.
         """
-        left, right = self.slopes
+        (left, right), Z = self.slopes, floats(Z)
         return np.where(Z > 0, Z.dtype.type(right), Z.dtype.type(left))
 
 
@@ -492,7 +497,7 @@ def get(activation: str | type | Activation | dict[str, Any], **parameters: Any)
     Raises
     ------
     TypeError, ValueError
-        If `activation` is none of these.
+        If `activation` is none of these, or arguments are given beside what is no name.
 
     Examples
     --------
@@ -505,6 +510,8 @@ def get(activation: str | type | Activation | dict[str, Any], **parameters: Any)
         return get(found["name"], **{key: value for key, value in found.items() if key != "name"})
     if isinstance(found, str):
         found = NAMES[checks.choice("activation", found, NAMES)](**parameters)
+    elif parameters:
+        checks.fail("activation", found, f"a name, beside the arguments {list(parameters)}", TypeError)
     elif isinstance(found, type):
         found = checks.instance("activation", found)
     if not (callable(getattr(found, "forward", None)) and callable(getattr(found, "gradient", None))):

@@ -68,21 +68,24 @@ class InsufficientMemoryError(MemoryError):
 # one layer, or arrays of them
 
 
-def layer_stored_items(n_in, n_out, nnz, itemsize):
-    """{name: bytes} of a layer's links and biases."""
+def layer_stored_items(n_in, n_out, nnz, itemsize, values=0):
+    """{name: bytes} of a layer's links, biases and, where there are any, so many trained values of each output."""
+    trained = {"trained values": values * n_out * itemsize} if np.any(values) else {}
     return {
         "weights": nnz * itemsize, "biases": n_out * itemsize, "column indices": 4 * nnz, "row pointers": 8 * (n_out + 1),
-    }  # fmt: skip
+    } | trained  # fmt: skip
 
 
-def layer_training_items(n_in, n_out, nnz, itemsize, *, vectors=1, groups=1):
+def layer_training_items(n_in, n_out, nnz, itemsize, values=0, *, vectors=1, groups=1):
     """{name: bytes} that training adds to a layer.
 
-    vectors: values that the optimizer stores for each link and neuron; groups: gradient buffers.
+    values: trained ones of each output; vectors: values that the optimizer stores for each link and neuron; groups: gradient
+    buffers.
     """
+    trained = nnz + (1 + values) * n_out
     return {
-        "optimizer state": vectors * (nnz + n_out) * itemsize,
-        "gradients": groups * (nnz + n_out) * itemsize,
+        "optimizer state": vectors * trained * itemsize,
+        "gradients": groups * trained * itemsize,
         "transposed index": 8 * nnz + 8 * (n_in + 1),
     }
 
@@ -114,6 +117,12 @@ def expected_links(sizes, *, epsilon=None, density=None):
     sizes = np.array(sizes, float)
     n_in, n_out = sizes[:-1], sizes[1:]
     return np.minimum(epsilon * (n_in + n_out), n_in * n_out) if density is None else np.asarray(density) * (n_in * n_out)
+
+
+def with_least(links, sizes, min_fan_in):
+    """At most so many links of each layer where its outputs have at least `min_fan_in`, or as many as there are inputs."""
+    n_in, n_out = np.array(sizes[:-1], float), np.array(sizes[1:], float)
+    return np.minimum(links + n_out * np.minimum(min_fan_in, n_in), n_in * n_out) if min_fan_in else links
 
 
 @dataclass(frozen=True)
@@ -179,10 +188,11 @@ def require_memory(what, items, advise):
         raise InsufficientMemoryError(what, need, have, items, advise(have))
 
 
-def check_creation(sizes, itemsize, sparsity, start, dense_ends):
+def check_creation(sizes, itemsize, sparsity, start, dense_ends, min_fan_in=0):
     """The densities of a net's layers; refused if it does not fit, before SparseMLP.create allocates anything.
 
-    sparsity: {"epsilon": …} or {"density": …}, as it was given; start and dense_ends as for `layer_densities.densities`.
+    sparsity: {"epsilon": …} or {"density": …}, as it was given; start and dense_ends as for `layer_densities.densities`;
+    min_fan_in: least number of links of an output.
     """
     ((name, value),) = sparsity.items()
     scaled = lambda share: [share * one for one in value] if isinstance(value, list) else share * value
@@ -190,7 +200,8 @@ def check_creation(sizes, itemsize, sparsity, start, dense_ends):
         sizes, start, **{"epsilon": None, "density": None, name: scaled(share)}, dense_ends=dense_ends
     )
     cells = np.array([n_in * n_out for n_in, n_out in zip(sizes, sizes[1:], strict=False)], float)
-    shape = lambda share: NetShape(np.array(sizes, float), np.array(shares(share)) * cells, itemsize)
+    links = lambda share: with_least(np.array(shares(share)) * cells, sizes, min_fan_in)
+    shape = lambda share: NetShape(np.array(sizes, float), links(share), itemsize)
     need = lambda share: creation_items(shape(share), DRAWING if isinstance(start, BY_ROWS) else DRAWING_PLACES)
     require_memory(f"creating {net_name(sizes)}", need(1), lambda have: _largest_sparsity(name, value, need, have))
     net = shape(1)
@@ -198,7 +209,9 @@ def check_creation(sizes, itemsize, sparsity, start, dense_ends):
         layer = int(net.nnz.argmax())
         allowed = f"{MAX_WIDTH} links a layer"
         shown = checks.shown(value) if isinstance(value, list) else f"{value:g}"
-        raise ValueError(f"{name} = {shown}: gives layer {layer + 1} about {net.nnz[layer]:.3g} links: must be at most {allowed}")
+        beside = f" with min_fan_in = {min_fan_in}" if min_fan_in else ""
+        found = f"gives layer {layer + 1} about {net.nnz[layer]:.3g} links"
+        raise ValueError(f"{name} = {shown}{beside}: {found}: must be at most {allowed}")
     return shares(1)
 
 

@@ -545,7 +545,7 @@ def get(initializer: str | type | Initializer, **parameters: float | str) -> Ini
     Raises
     ------
     TypeError, ValueError
-        If `initializer` is none of these.
+        If `initializer` is none of these, or arguments are given beside what is no name.
 
     Examples
     --------
@@ -555,6 +555,8 @@ def get(initializer: str | type | Initializer, **parameters: float | str) -> Ini
     """
     if isinstance(initializer, str):
         return NAMES[checks.choice("initializer", initializer, NAMES)](**parameters)
+    if parameters:
+        checks.fail("initializer", initializer, f"a name, beside the arguments {list(parameters)}", TypeError)
     if isinstance(initializer, type):
         initializer = checks.instance("initializer", initializer)
     if not callable(initializer):

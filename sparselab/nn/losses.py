@@ -188,7 +188,9 @@ class MeanSquaredError(OutputLoss):
 
     def _checked(self, y, n_out, dtype):
         if np.ndim(y) == 1 and n_out > 1 and np.asarray(y).dtype.kind in "iu":
-            return np.eye(n_out, dtype=dtype)[labels(y, n_out, "labels")]
+            found = np.zeros((len(y), n_out), dtype)
+            found[np.arange(len(y)), labels(y, n_out, "labels")] = 1
+            return found
         return numbers(y, n_out, dtype)
 
     def _values(self, Z, targets):
@@ -308,7 +310,7 @@ def r_squared(
     counted = wanted if weights is None else wanted[weights > 0]
     varies = (spread > 0) & (counted != counted[:1]).any(axis=0)  # the mean of equal numbers may be rounded to another one
     shares = np.divide(rest, spread, out=np.where(rest == 0, 0.0, 1.0), where=varies)
-    return float(np.mean(1 - shares))
+    return float(np.mean(np.where(np.isnan(rest), np.nan, 1 - shares)))
 
 
 def scores(

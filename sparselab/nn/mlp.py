@@ -298,7 +298,7 @@ class SparseMLP:
         seeds = checks.seed_sequence("seed", seed)
         activation, dropout = activations.get(activation), checks.fraction("dropout", dropout, open_high=True)
         min_fan_in = checks.integer("min_fan_in", min_fan_in, low=0)
-        shares = footprint.check_creation(sizes, dtype.itemsize, sparsity, start, ends)
+        shares = footprint.check_creation(sizes, dtype.itemsize, sparsity, start, ends, min_fan_in)
         streams = [np.random.default_rng(s) for s in child(seeds, INIT).spawn(len(sizes) - 1)]
         layers = []
         parts = zip(sizes, sizes[1:], shares, streams, behind(activation, len(streams)), strict=False)

@@ -19,12 +19,12 @@ def duration(seconds):
 def training_bytes(layer):
     """Bytes of one layer during training: links and biases, their velocities and gradients, the transposed index."""
     t = layer.topology
-    return shape_bytes(t.n_in, t.n_out, t.nnz, layer.dtype.itemsize)
+    return shape_bytes(t.n_in, t.n_out, t.nnz, layer.dtype.itemsize, len(layer.values))
 
 
-def shape_bytes(n_in, n_out, nnz, itemsize=4):
-    """`training_bytes` of a layer of this shape."""
-    shape = n_in, n_out, nnz, itemsize
+def shape_bytes(n_in, n_out, nnz, itemsize=4, values=0):
+    """`training_bytes` of a layer of this shape; values: trained ones of each output."""
+    shape = n_in, n_out, nnz, itemsize, values
     return sum(footprint.layer_stored_items(*shape).values()) + sum(footprint.layer_training_items(*shape).values())
 
 

@@ -19,6 +19,7 @@ def most_correlated(n_in, n_out, n_links, X, rng):
     have correlation 0. 2 samples · n_out · features operations, memory O(links + BLOCK + SAMPLES · features).
     """
     n_features = X.shape[1]
+    X = in_range(X)
     mean, deviation = moments(X)
     scale = np.divide(1, deviation, out=np.zeros(n_features), where=deviation > 0)
     of_input, best = np.arange(n_in) % n_features, Largest(n_links)
@@ -38,7 +39,9 @@ def moments(X):
     """Mean and deviation of each feature; deviations that are rounding errors of the mean are 0."""
     mean = sum(np.asarray(part.sum(axis=0)).ravel() for part in parts(X)) / X.shape[0]
     if scipy.sparse.issparse(X):
-        square = sum(np.asarray(part.multiply(part).sum(axis=0)).ravel() for part in parts(X)) / X.shape[0] - mean**2
+        stored = np.bincount(X.indices, minlength=X.shape[1])
+        of_stored = (np.bincount(part.indices, (part.data - mean[part.indices]) ** 2, X.shape[1]) for part in parts(X))
+        square = (sum(of_stored) + (X.shape[0] - stored) * mean**2) / X.shape[0]
     else:
         square = sum(((part - mean) ** 2).sum(axis=0) for part in parts(X)) / X.shape[0]
     deviation = np.sqrt(np.maximum(square, 0))
@@ -46,12 +49,21 @@ def moments(X):
 
 
 def covariance(X, rows, mean):
-    """Covariances (rows, features) of some features with all. To centre one factor is enough, because its sum is then 0."""
-    total = np.zeros((len(rows), X.shape[1]))
+    """Covariances (rows, features) of some features with all. Of sparse samples only the chosen ones are centred, which would be
+    enough without rounding; what rounding adds to their sums is taken away again."""
+    total, rest = np.zeros((len(rows), X.shape[1])), np.zeros(len(rows))
     for part in parts(X):
-        chosen = part[:, rows]
-        total += (part.T @ ((chosen.toarray() if scipy.sparse.issparse(part) else chosen) - mean[rows])).T
-    return total / X.shape[0]
+        is_sparse = scipy.sparse.issparse(part)
+        chosen = (part[:, rows].toarray() if is_sparse else part[:, rows]) - mean[rows]
+        rest += chosen.sum(axis=0)
+        total += ((part if is_sparse else part - mean).T @ chosen).T
+    return (total - np.outer(rest, mean) if scipy.sparse.issparse(X) else total) / X.shape[0]
+
+
+def in_range(X):
+    """Samples whose features are all multiplied by one power of 2, where squares would otherwise leave the range of floats."""
+    largest = max((np.abs(part.data if scipy.sparse.issparse(part) else part).max(initial=0) for part in parts(X)), default=0)
+    return X if not largest or 1e-100 < largest < 1e100 else X * np.ldexp(1.0, -int(np.frexp(largest)[1]))
 
 
 def parts(X):
@@ -72,6 +84,9 @@ def check_samples(data):
             "finite numbers of shape (n_samples, n_features), without labels",
             TypeError if X.ndim != 2 else ValueError,
         )
+    if scipy.sparse.issparse(X) and not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
     for part in parts(X):
         if not checks.all_finite(part.data if scipy.sparse.issparse(part) else part.ravel()):
             raise ValueError("data: must be finite")

@@ -67,6 +67,10 @@ def erdos_renyi(
         p = checks.positive("epsilon", epsilon) * (n_out + n_in) / cells
     else:
         p = checks.number("density", density, "a number in (0, 1]", low=0, high=1, open_low=True)
+    if (links := max(min(p, 1.0) * cells, n_out * min(min_fan_in, n_in))) > MAX_WIDTH:
+        given, value = ("density", density) if epsilon is None else ("epsilon", epsilon)
+        allowed = f"so small, with min_fan_in = {min_fan_in}, that there are at most {MAX_WIDTH} links, not {links:.3g}"
+        checks.fail(given, value, allowed)
     rng = checks.generator("seed", seed)
     return with_fan_in(random_links(n_out, n_in, p, exact, rng), min_fan_in, rng)
 
