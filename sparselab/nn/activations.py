@@ -17,7 +17,7 @@ from .protocols import Activation
 from .trained_activations import PReLU, SReLU, Trained
 
 
-def floats(Z):
+def _floats(Z):
     """Z, as float64 where it is of whole numbers, whose type would cut the slopes."""
     return Z if Z.dtype.kind == "f" else Z.astype(np.float64)
 
@@ -67,7 +67,7 @@ class Slopes:
         ndarray
             The values f(Z), in the shape and dtype of Z.
         """
-        (left, right), Z = self.slopes, floats(Z)
+        (left, right), Z = self.slopes, _floats(Z)
         return np.where(Z > 0, Z * Z.dtype.type(right), Z * Z.dtype.type(left))
 
     def gradient(self, Z: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -83,7 +83,7 @@ class Slopes:
         ndarray
             The values f'(Z), in the shape and dtype of Z.
         """
-        (left, right), Z = self.slopes, floats(Z)
+        (left, right), Z = self.slopes, _floats(Z)
         return np.where(Z > 0, Z.dtype.type(right), Z.dtype.type(left))
 
 
