@@ -329,8 +329,15 @@ def read_totals(stored, losses, n_layers):
         None if rate is None else checks.non_negative("learning_rate", rate),
         {phase: checks.non_negative(phase, spent) for phase, spent in stored["seconds"].items()},
         neurons,
-        tuple(checks.integer("epoch_of", n) for n in stored["epoch_of"]) if "epoch_of" in stored else None,
+        read_epoch_of(stored["epoch_of"]) if "epoch_of" in stored else None,
     )
+
+
+def read_epoch_of(stored):
+    """(samples, batch size) of an epoch, checked."""
+    if not isinstance(stored, list) or len(stored) != 2:
+        checks.fail("epoch_of", stored, "two whole numbers")
+    return tuple(checks.integer("epoch_of", n) for n in stored)
 
 
 def load_into(model, loaded):
