@@ -203,8 +203,8 @@ def run_train(options):
         if "json" in given and os.path.realpath(given["json"]) == os.path.realpath(model):
             checks.fail("--json", str(given["json"]), "another file than that of --save")
     for name in ("every", "keep"):
-        if name in given and "checkpoint" not in given:
-            checks.fail(f"--{name}", given[name], "given together with --checkpoint")
+        if name in given:  # also without --checkpoint, where nothing else looks at it
+            checks.integer(f"--{name}", given[name])
     experiment = build(config_of(options))
     kept = {name: given[name] for name in ("checkpoint", "every", "keep", "resume") if name in given}
     history = show_run(experiment, **kept)

@@ -244,7 +244,7 @@ BAD = [
     ("train", "--dataset", "digits", "--save", "no/x.npz"),
     ("train", "--save", "x.npz", "--json", "./x.npz"),
     ("train", "--save", "x", "--json", "x.npz"),
-    ("train", "--every", "2"),
+    ("train", "--every", "0"),
     ("train", "--keep", "-1"),
 ]
 
