@@ -177,14 +177,13 @@ def load_checkpoint(path: str | os.PathLike[str], model: SparseMLP | None = None
 
 def check_same_net(checkpoint, model):
     """CheckpointError for a model that would mean something else with the weights of a checkpoint."""
-    stored, names = checkpoint.model, {"activation": lambda net: run_description.describe(net.activation)}
+    stored = checkpoint.model
+    pairs = {"activation": (run_description.describe(stored.activation), run_description.describe(model.activation))}
     if stored.classes is not None and model.classes is not None:
-        names["classes"] = lambda net: net.classes.tolist()
-    for name, of in names.items():
-        if of(stored) != of(model):
-            raise CheckpointError(
-                f"{checkpoint.path}: {name} = {checks.shown(of(stored))}: must be {checks.shown(of(model))}, as in this model"
-            )
+        pairs["classes"] = stored.classes.tolist(), model.classes.tolist()
+    for name, (was, now) in pairs.items():
+        if was != now:
+            raise CheckpointError(f"{checkpoint.path}: {name} = {checks.shown(was)}: must be {checks.shown(now)}, as in this model")
 
 
 def failure_reason(error, path):

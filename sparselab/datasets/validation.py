@@ -96,9 +96,14 @@ def check_shape(shape, name):
         fail(f"{name}.shape", shape, "at least one sample and one feature")
 
 
+def is_frame(X):
+    """Whether X is a pandas data frame."""
+    return hasattr(X, "iloc") and hasattr(X, "columns")
+
+
 def as_numbers(X, name):
     """Return the values of X as an array of bool, integer or float, which may share memory with X."""
-    if hasattr(X, "iloc") and hasattr(X, "columns"):
+    if is_frame(X):
         return _from_frame(X, name)
     if np.ma.is_masked(X):
         fail(name, X, "without masked values: fill or drop them")
@@ -133,7 +138,7 @@ def check_frame(frame, name="X"):
 
 def sparse_values(X, name):
     """A pandas data frame whose columns all are sparse as a scipy.sparse matrix; anything else as it is."""
-    kinds = getattr(X, "dtypes", None) if hasattr(X, "iloc") and hasattr(X, "columns") else None
+    kinds = getattr(X, "dtypes", None) if is_frame(X) else None
     if kinds is None or not len(kinds) or not all(hasattr(kind, "fill_value") for kind in kinds):
         return X
     check_frame(X, name)
@@ -172,7 +177,7 @@ def check_image(shape, n_pixels=None, name="image_shape"):
 
 def check_same_columns(X, X_test):
     """Refuse two data frames whose columns have other names or another order."""
-    names = [list(part.columns) if hasattr(part, "iloc") and hasattr(part, "columns") else None for part in (X, X_test)]
+    names = [list(part.columns) if is_frame(part) else None for part in (X, X_test)]
     if None not in names and names[0] != names[1]:
         fail("X_test.columns", names[1], f"those of X in their order, {shown(names[0])}")
 

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..checkpoints.records import History
 from ..checkpoints.state import TrainingState
 from ..datasets.scaling import CommonScale, scaled_by, warn_of_extreme_numbers, warn_of_lost_digits
-from ..datasets.validation import check_features, check_frame, is_wide
+from ..datasets.validation import check_features, check_frame, is_frame, is_wide
 from ..engines import select
 from ..nn.mlp import check_model
 from ..training.loop import predict
@@ -43,7 +43,7 @@ def check_before_sklearn(X):
 
     Masked arrays are refused, because their mask would be lost. Everything else is returned as it is.
     """
-    if hasattr(X, "iloc") and hasattr(X, "columns"):
+    if is_frame(X):
         check_frame(X)
     if getattr(getattr(X, "dtype", None), "kind", "") == "c":
         raise ValueError(f"Complex data not supported: X.dtype = {X.dtype}: must be bool, integer or floating")

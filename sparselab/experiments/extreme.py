@@ -77,8 +77,9 @@ class Extreme:
             checks.fail("neurons", self.neurons, f"at least {self.layers}, one a layer")
         if self.learning_rate is None:
             self.learning_rate = min(0.01, RATE * self.layers / self.neurons)
-        for make in (lambda: MomentumSGD(self.learning_rate, self.momentum), lambda: SET(self.zeta), lambda: AllReLU(self.alpha)):
-            make()  # it checks its arguments, before a large net is made
+        MomentumSGD(self.learning_rate, self.momentum)  # these check their arguments, before a large net is made
+        SET(self.zeta)
+        AllReLU(self.alpha)
         checks.positive("separation", self.separation)
         self.sizes = (self.features, *[self.neurons // self.layers] * self.layers, CLASSES)
 
