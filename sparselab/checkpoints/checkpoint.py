@@ -183,7 +183,9 @@ def check_same_net(checkpoint, model):
         pairs["classes"] = stored.classes.tolist(), model.classes.tolist()
     for name, (was, now) in pairs.items():
         if was != now:
-            raise CheckpointError(f"{checkpoint.path}: {name} = {checks.shown(was)}: must be {checks.shown(now)}, as in this model")
+            raise CheckpointError(
+                f"{checkpoint.path}: {name} = {checks.shown(was)}: must be {checks.shown(now)}, as in this model"
+            )
 
 
 def failure_reason(error, path):
